@@ -1,0 +1,80 @@
+"""What can go wrong in a turn, as one tree with stable codes.
+
+    TurnError
+    ├── ConnectFailed       dns_failed, connect_refused, connect_unreachable, tls_failed, address_blocked
+    ├── TimedOut            connect_timeout, first_byte_timeout, idle_timeout, total_timeout
+    ├── BrokenTransport     connection_reset, connection_closed, body_truncated, http_malformed,
+    │                       encoding_invalid, utf8_invalid
+    ├── TooLarge            header_too_large, body_too_large, event_too_large
+    ├── Refused             http_<status>: an answer with a status that is not 2xx
+    ├── BadAnswer           json_invalid, answer_unmatched, stream_incomplete, target_error, expect_failed
+    ├── BadRequest          request_invalid: the mapping or a template could not be rendered
+    └── Aborted             stopped: the run ended before the answer did
+
+A code is part of the product's contract: reports count by it, users search for it. Foreign exceptions are
+mapped at the edge (`raise ConnectFailed(...) from exc`) and never reach a report.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+Outcome = Literal["ok", "error", "timeout", "aborted", "unknown"]
+
+DETAIL_LIMIT = 300
+"""Characters of a detail that are kept: a hostile target must not fill the ledger."""
+
+
+class TurnError(Exception):
+    """One failed turn: a stable `code`, what happened (`detail`) and, where we know it, what to do (`advice`)."""
+
+    outcome: ClassVar[Outcome] = "error"
+
+    def __init__(self, code: str, detail: str = "", advice: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail[:DETAIL_LIMIT]
+        self.advice = advice
+
+
+class ConnectFailed(TurnError):
+    """No connection: nothing of the request was sent."""
+
+
+class TimedOut(TurnError):
+    """A deadline of the target's `timeouts` passed."""
+
+    outcome = "timeout"
+
+
+class BrokenTransport(TurnError):
+    """Bytes came, and they were not what the protocol allows, or they stopped too early."""
+
+
+class TooLarge(TurnError):
+    """The target sent more than the target's `limits` allow; reading stopped there."""
+
+
+class Refused(TurnError):
+    """A whole answer with a status that is not 2xx."""
+
+    def __init__(self, status: int, detail: str = "", advice: str = "") -> None:
+        super().__init__(f"http_{status}", detail, advice)
+        self.status = status
+
+
+class BadAnswer(TurnError):
+    """The transport did its work; what the answer says is not what the mapping or scenario asked for."""
+
+
+class BadRequest(TurnError):
+    """Our own side could not make the request. Nothing was sent."""
+
+
+class Aborted(TurnError):
+    """The run stopped while the turn was in flight."""
+
+    outcome = "aborted"
+
+    def __init__(self, detail: str = "the run ended before the answer did") -> None:
+        super().__init__("stopped", detail)
