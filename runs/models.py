@@ -1,0 +1,156 @@
+"""TestPlan, Run, Shard, Session: what is to be done, and what became of it. Only `runs.lifecycle` writes a status."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+from scenarios.models import Scenario
+from targets import secrets
+from targets.models import Target
+
+
+class TestPlan(models.Model):
+    """Target, scenario mix, load and thresholds: what a person or a schedule starts."""
+
+    __test__ = False  # pytest would collect it by its name
+
+    name = models.CharField(max_length=120, unique=True)
+    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="plans")
+    scenarios: models.ManyToManyField[Scenario, PlanScenario] = models.ManyToManyField(
+        Scenario, through="PlanScenario", related_name="plans"
+    )
+    load = models.JSONField(help_text='For example {"kind": "closed", "users": 50, "duration_s": 30}.')
+    thresholds = models.JSONField(default=list, blank=True, help_text='A list such as ["ttft_ms.p95<500"].')
+    processes = models.PositiveIntegerField(default=1, help_text="Engine processes (shards) that share the load.")
+    seed = models.BigIntegerField(null=True, blank=True, help_text="Empty: a new one for each run.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlanScenario(models.Model):
+    plan = models.ForeignKey(TestPlan, on_delete=models.CASCADE, related_name="mix")
+    scenario = models.ForeignKey(Scenario, on_delete=models.PROTECT)
+    weight = models.FloatField(default=1.0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "scenario"], name="plan_scenario_once"),
+            models.CheckConstraint(condition=models.Q(weight__gt=0), name="plan_scenario_weight_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan} / {self.scenario}"
+
+
+class RunStatus(models.TextChoices):
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    ABORTED = "aborted"
+    FAILED = "failed"
+
+
+class ShardStatus(models.TextChoices):
+    QUEUED = "queued"  # nobody has it
+    CLAIMED = "claimed"  # a supervisor holds the lease; its engine may be starting
+    READY = "ready"  # its engine waits for the common start
+    RUNNING = "running"  # its engine may have sent something: it is never started again
+    DONE = "done"  # the engine ended by itself, everything is stored
+    STOPPED = "stopped"  # ended by a stop, everything is stored
+    FAILED = "failed"  # never started, or the engine gave up
+    LOST = "lost"  # the engine or its supervisor died on the way
+
+
+class Run(models.Model):
+    """One execution, with a frozen copy of everything it ran. Terminal states: see `runs.lifecycle`."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    plan = models.ForeignKey(TestPlan, null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")
+    name = models.CharField(max_length=200)
+    status = models.CharField(max_length=12, choices=RunStatus.choices, default=RunStatus.QUEUED, db_index=True)
+    reason = models.TextField(default="", blank=True, help_text="Why it ended the way it did, or what it waits for.")
+    target_spec = models.JSONField()
+    scenario_specs = models.JSONField(help_text="[{weight, scenario}]")
+    load = models.JSONField()
+    thresholds = models.JSONField(default=list, blank=True)
+    seed = models.BigIntegerField()
+    sealed_secrets = models.TextField(default="", blank=True, editable=False)
+    local = models.BooleanField(default=False, help_text="Supervised by the command line, not by Celery workers.")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    start_at = models.DateTimeField(null=True, blank=True, help_text="The start that all shards agreed on.")
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    report = models.JSONField(null=True, blank=True, help_text="The final report: see docs/metrics.md.")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"Run {self.pk}: {self.name}"
+
+    def get_secrets(self) -> dict[str, str]:
+        return secrets.unseal(self.sealed_secrets, secrets.row_label("runs.secrets", self.uid))
+
+    def set_secrets(self, values: dict[str, str]) -> None:
+        self.sealed_secrets = secrets.seal(values, secrets.row_label("runs.secrets", self.uid))
+
+
+class Shard(models.Model):
+    """A run's share for one engine. The lease says who may run it; the offset, how much of its ledger is stored."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="shards")
+    index = models.PositiveIntegerField()
+    status = models.CharField(max_length=12, choices=ShardStatus.choices, default=ShardStatus.QUEUED, db_index=True)
+    reason = models.TextField(default="", blank=True)
+    epoch = models.PositiveIntegerField(default=0, help_text="Grows with each claim: an old holder cannot write.")
+    lease_until = models.DateTimeField(null=True, blank=True, db_index=True)
+    dispatched_at = models.DateTimeField(null=True, blank=True)
+    owner = models.CharField(max_length=200, default="", blank=True)
+    host = models.CharField(max_length=200, default="", blank=True)
+    engine_pid = models.PositiveIntegerField(null=True, blank=True)
+    ledger_path = models.CharField(max_length=1000, default="", blank=True)
+    ledger_offset = models.BigIntegerField(default=0, help_text="Bytes of the ledger that are stored.")
+    ledger_complete = models.BooleanField(default=False, help_text="Everything the engine wrote is stored.")
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["run_id", "index"]
+        constraints = [models.UniqueConstraint(fields=["run", "index"], name="shard_index_once")]
+
+    def __str__(self) -> str:
+        return f"Run {self.run_id}, shard {self.index}"
+
+
+class Session(models.Model):
+    """One virtual user's conversation. Rows come from the ledger; the id is the ledger's own."""
+
+    id = models.BigIntegerField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="sessions", db_constraint=False)
+    shard = models.ForeignKey(Shard, on_delete=models.CASCADE, related_name="sessions", db_constraint=False)
+    user_no = models.BigIntegerField()
+    scenario = models.CharField(max_length=120)
+    started_ns = models.BigIntegerField(help_text="Since the shard's start.")
+    ended_ns = models.BigIntegerField(null=True)
+    outcome = models.CharField(max_length=12, default="", help_text="completed, failed, cut, lost; empty: open.")
+    code = models.CharField(max_length=60, null=True)
+    turns = models.IntegerField(default=0)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"Session {self.pk}"

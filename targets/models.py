@@ -1,0 +1,62 @@
+"""A chatbot endpoint, as its owner describes it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import models
+
+from connectors.spec import SpecError, build_target_spec, load_preset
+from targets import secrets
+
+
+class Target(models.Model):
+    """A preset, an address, and what differs from the preset. `targets.services` turns it into a TargetSpec."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=120, unique=True)
+    preset = models.CharField(max_length=60, default="openai-chat")
+    url = models.CharField("URL", max_length=2000, help_text="The base address, as the vendor's own SDK takes it.")
+    stream = models.BooleanField(default=False, help_text="Ask for the answer piece by piece.")
+    params = models.JSONField(default=dict, blank=True, help_text='Values for the request, such as {"model": "m"}.')
+    overrides = models.JSONField(default=dict, blank=True, help_text="Laid over the preset, key by key.")
+    sealed_secrets = models.TextField(default="", blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_secrets(self) -> dict[str, str]:
+        """The secrets in clear. Raises `targets.secrets.SecretsError` if they were sealed for another row or key."""
+        return secrets.unseal(self.sealed_secrets, secrets.row_label("targets.secrets", self.uid))
+
+    def set_secrets(self, values: dict[str, str]) -> None:
+        """Seal `values` for this row; call `save()` afterwards."""
+        self.sealed_secrets = secrets.seal(values, secrets.row_label("targets.secrets", self.uid))
+
+    def clean(self) -> None:
+        from django.core.exceptions import ValidationError
+
+        try:
+            load_preset(self.preset)
+            build_target_spec(
+                name=self.name or "unnamed",
+                url=self.url,
+                preset=self.preset,
+                stream=self.stream,
+                params=_object(self.params, "params"),
+                overrides=_object(self.overrides, "overrides"),
+            )
+        except SpecError as exc:
+            raise ValidationError(str(exc)) from exc
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SpecError(f"{name}: give a JSON object")
+    return value

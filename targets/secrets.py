@@ -1,0 +1,49 @@
+"""Secrets at rest: AES-256-GCM, the key's id stored with the ciphertext, the row bound as associated data."""
+
+from __future__ import annotations
+
+import base64
+import os
+from uuid import UUID
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+NONCE_BYTES = 12
+
+
+class SecretsError(Exception):
+    """Sealed secrets cannot be opened; the message says why and what to do."""
+
+
+def row_label(column: str, uid: UUID) -> bytes:
+    """What the ciphertext is bound to: moved to another row or column it does not open."""
+    return f"{column}:{uid}".encode()
+
+
+def seal(values: dict[str, str], label: bytes) -> str:
+    """`keyid:base64(nonce + ciphertext)`; an empty mapping seals to the empty string."""
+    if not values:
+        return ""
+    key_id, key = settings.SECRET_KEYRING[0]
+    nonce = os.urandom(NONCE_BYTES)
+    box = nonce + AESGCM(key).encrypt(nonce, orjson.dumps(values), label)
+    return f"{key_id}:{base64.b64encode(box).decode()}"
+
+
+def unseal(sealed: str, label: bytes) -> dict[str, str]:
+    """The values. Raises SecretsError if the key is not in the keyring, or the text was changed or moved."""
+    if not sealed:
+        return {}
+    key_id, _, text = sealed.partition(":")
+    key = dict(settings.SECRET_KEYRING).get(key_id)
+    if key is None:
+        raise SecretsError(f"sealed with key {key_id!r}, which is not in TOKENBURN_KEYS: add it back")
+    try:
+        box = base64.b64decode(text, validate=True)
+        values: dict[str, str] = orjson.loads(AESGCM(key).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], label))
+    except (InvalidTag, ValueError) as exc:
+        raise SecretsError("the sealed secrets were changed or moved to another row: enter them again") from exc
+    return values
