@@ -1,0 +1,206 @@
+"""One turn's times and text, filled by plain calls as bytes arrive. Both lanes feed it; what a byte means is here.
+
+Times are nanoseconds of one monotonic clock. A lane calls, in this order:
+
+    sent(ns, n)                 just before the request's first byte is written
+    received(ns, n)             for each read
+    event(ns, data)             for each whole event or frame of a streamed answer, or
+    answer(ns, data)            once, for a whole answer
+    refused(status, data)       instead, when the status is not 2xx
+    end(ns)                     when the transport says that the answer is whole
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import orjson
+
+from connectors.errors import BadAnswer, BrokenTransport, Refused
+from connectors.mapping import Meaning
+
+SHAPE_LIMIT = 160
+
+
+class Timeline:
+    """Raises TurnError (BadAnswer, Refused, ...) from `event`, `answer`, `refused` and `end`."""
+
+    __slots__ = (
+        "arrival_errors",
+        "bytes_in",
+        "bytes_out",
+        "done_ns",
+        "first_byte_ns",
+        "first_chunk_ns",
+        "first_content_ns",
+        "gaps_ns",
+        "handshake_ns",
+        "last_content_ns",
+        "meaning",
+        "parts",
+        "planned_ns",
+        "reasoning_chars",
+        "sent_ns",
+        "tokens_in",
+        "tokens_out",
+    )
+
+    def __init__(self, meaning: Meaning, planned_ns: int) -> None:
+        self.meaning = meaning
+        self.planned_ns = planned_ns
+        self.sent_ns: int | None = None
+        self.first_byte_ns: int | None = None
+        self.first_chunk_ns: int | None = None
+        self.first_content_ns: int | None = None
+        self.last_content_ns: int | None = None
+        self.done_ns: int | None = None
+        self.gaps_ns: list[int] = []
+        self.arrival_errors: list[int] = []
+        self.handshake_ns: dict[str, int] | None = None
+        self.parts: list[str] = []
+        self.reasoning_chars = 0
+        self.tokens_in: int | None = None
+        self.tokens_out: int | None = None
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    @property
+    def text(self) -> str:
+        """The answer so far; reasoning is not part of it."""
+        return "".join(self.parts)
+
+    def sent(self, ns: int, size: int) -> None:
+        self.sent_ns = ns
+        self.bytes_out += size
+
+    def received(self, ns: int, size: int) -> None:
+        if self.first_byte_ns is None:
+            self.first_byte_ns = ns
+        self.bytes_in += size
+
+    def event(self, ns: int, data: bytes) -> None:
+        """One whole event of a stream, arrived at `ns`."""
+        if self.first_chunk_ns is None:
+            self.first_chunk_ns = ns
+        meaning = self.meaning
+        if data == meaning.done_data:
+            self.done_ns = ns
+            return
+        message = self._decode(data)
+        if meaning.delta is None:
+            self._whole(ns, message)
+        else:
+            text = meaning.delta(message)
+            if text:
+                self._content(ns, text)
+        if meaning.stamp is not None:
+            self._stamped(ns, meaning.stamp(message))
+        self._beside(message)
+        if meaning.done_test is not None and meaning.done_test(message):
+            self.done_ns = ns
+
+    def answer(self, ns: int, data: bytes) -> None:
+        """A whole answer, its last byte arrived at `ns`."""
+        self.first_chunk_ns = ns
+        message = self._decode(data)
+        self._beside(message)
+        self._whole(ns, message)
+        if self.meaning.stamp is not None:
+            self._stamped(ns, self.meaning.stamp(message))
+        self.done_ns = ns
+
+    def end(self, ns: int) -> None:
+        """The transport ended the answer. A stream that has an end mark must have shown it."""
+        if self.done_ns is not None:
+            return
+        if self.meaning.needs_done:
+            raise BadAnswer("stream_incomplete", "the stream ended without its end mark", "the answer was cut off")
+        self.done_ns = ns
+
+    def refused(self, status: int, data: bytes) -> NoReturn:
+        """A status that is not 2xx: raises Refused with what the target said about it."""
+        raise Refused(status, self._refusal(data), _STATUS_ADVICE.get(status, ""))
+
+    def _content(self, ns: int, text: Any) -> None:
+        if type(text) is not str:
+            raise BadAnswer("answer_unmatched", f"the mapped text is {type(text).__name__}, not text")
+        if self.last_content_ns is None:
+            self.first_content_ns = ns
+        else:
+            self.gaps_ns.append(ns - self.last_content_ns)
+        self.last_content_ns = ns
+        self.parts.append(text)
+
+    def _whole(self, ns: int, message: Any) -> None:
+        text = self.meaning.text(message) if self.meaning.text else None
+        if text is None:
+            raise BadAnswer(
+                "answer_unmatched",
+                f"no text at the mapped path; the answer has {shape(message)}",
+                _MAP_ADVICE,
+            )
+        if text:
+            self._content(ns, text)
+
+    def _beside(self, message: Any) -> None:
+        """What an event may say beside its text: an error, the usage, reasoning."""
+        meaning = self.meaning
+        if meaning.error is not None and (error := meaning.error(message)):
+            raise BadAnswer("target_error", error_text(error))
+        if meaning.usage_out is not None and (count := meaning.usage_out(message)) is not None:
+            self.tokens_out = _count(count)
+        if meaning.usage_in is not None and (count := meaning.usage_in(message)) is not None:
+            self.tokens_in = _count(count)
+        if meaning.reasoning is not None and type(text := meaning.reasoning(message)) is str:
+            self.reasoning_chars += len(text)
+
+    def _stamped(self, ns: int, stamp: Any) -> None:
+        if type(stamp) is int:
+            self.arrival_errors.append(ns - stamp)
+
+    def _decode(self, data: bytes) -> Any:
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError as exc:
+            reason = str(exc)
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as exc:
+            raise BrokenTransport("utf8_invalid", f"byte {exc.start} of an answer is not UTF-8") from exc
+        raise BadAnswer("json_invalid", f"{reason}: {text[:SHAPE_LIMIT]!r}")
+
+    def _refusal(self, data: bytes) -> str:
+        try:
+            message = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return " ".join(data[:SHAPE_LIMIT].decode(errors="replace").split())
+        error = self.meaning.error(message) if self.meaning.error else None
+        return error_text(error if error else message)
+
+
+_MAP_ADVICE = "compare response.text of the target with the shape shown"
+_STATUS_ADVICE = {
+    401: "the target wants credentials: set its secret (on the command line TOKENBURN_SECRET_API_KEY)",
+    403: "the credentials may not do this: check the secret and the model's permissions",
+    404: "nothing at this address: check the base URL, the preset and the model's name",
+    429: "the target limits the rate: lower the load or ask for a higher limit",
+}
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def error_text(error: Any) -> str:
+    """What an error object says, on one line."""
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("detail") or error.get("code") or error
+    text = error if isinstance(error, str) else orjson.dumps(error).decode()
+    return " ".join(text[:SHAPE_LIMIT].split())
+
+
+def shape(message: Any) -> str:
+    """The shape of a decoded answer, for an error message: its keys, never its values."""
+    if isinstance(message, dict):
+        return f"the keys {', '.join(map(str, list(message)[:12])) or '(none)'}"[:SHAPE_LIMIT]
+    return f"a {type(message).__name__} at its top"
