@@ -1,0 +1,43 @@
+"""How a person gives, replaces and clears a target's secrets: values go in and never come out again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from targets.models import Target
+from targets.secrets import SecretsError
+
+NAME = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
+VALUE_CHARS = 10_000
+
+
+def stored_names(target: Target) -> list[str]:
+    """Names of the stored secrets, sorted. Raises SecretsError if they cannot be opened."""
+    return sorted(target.get_secrets())
+
+
+def change_secrets(
+    target: Target, *, given: Mapping[str, str], cleared: Collection[str] = (), clear_all: bool = False
+) -> None:
+    """Lay `given` over the stored secrets less the cleared ones; call `target.save()` afterwards.
+
+    Raises ValueError naming what is wrong. What cannot be opened is not silently replaced: it must be
+    cleared as a whole first, because the missing key may come back.
+    """
+    for name, value in given.items():
+        check_secret(name, value)
+    try:
+        stored = {} if clear_all else target.get_secrets()
+    except SecretsError as exc:
+        raise ValueError(f"the stored secrets cannot be opened ({exc}); or clear them all first") from exc
+    kept = {name: value for name, value in stored.items() if name not in cleared}
+    target.set_secrets(kept | dict(given))
+
+
+def check_secret(name: str, value: str) -> None:
+    """Raises ValueError, without the value in it, if a template could not use this secret."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"the secret's name {name[:80]!r} must be letters, digits and _, such as api_key")
+    if not value or len(value) > VALUE_CHARS:
+        raise ValueError(f"the secret {name!r} must have 1 to {VALUE_CHARS} characters")
