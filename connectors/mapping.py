@@ -329,22 +329,18 @@ class CompiledTarget:
     def render(self, context: Context) -> RenderedRequest:
         """The request of one turn. Raises BadRequest (nothing is sent then).
 
-        `context` holds message (str), messages and history ([{role, content}]), session, turn (from 0) and vars.
+        `context` holds message (str), messages and history ([{role, content}]), session, turn (from 0) and vars;
+        `params` and `secret` are the target's own.
         """
-        path = _value(self._path, context)
+        whole = {**self._fold, **context}
+        path = _value(self._path, whole)
         if path is MISSING:
-            raise BadRequest(
-                "request_invalid", f"request.path: {self.spec.request.path!r} names a value that is not there"
-            )
+            raise BadRequest("request_invalid", f"request.path: {self.spec.request.path!r} names what is not there")
         headers = self._constant_headers
         if headers is None:
-            headers = self._render_headers({**self._fold, **context})
-        return RenderedRequest(
-            self.spec.request.method,
-            self._base + path + self._query or "/",
-            headers,
-            self._body.render(context),
-        )
+            headers = self._render_headers(whole)
+        target = f"{self._base}{path}{self._query}" or "/"
+        return RenderedRequest(self.spec.request.method, target, headers, self._body.render(whole))
 
     def _render_headers(self, context: Context) -> tuple[tuple[str, str], ...]:
         rendered = ((name, _value(template, context)) for name, template in self._headers)

@@ -1,0 +1,281 @@
+"""HTTP/1.1 and SSE of the load lane: llhttp (`httptools`) over a stamped stream, one connection per user.
+
+Nothing is awaited per read: bytes go from the socket's callback through the parser into the Timeline, and the one
+future of the turn is resolved at its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+import httptools
+
+from connectors.errors import Aborted, BrokenTransport, TimedOut, TooLarge, TurnError
+from connectors.mapping import RenderedRequest
+from connectors.spec import Limits, Timeouts
+from connectors.timeline import Timeline
+from connectors.wire.body import Decoder, make_decoder
+from connectors.wire.sse import SseParser
+from connectors.wire.stream import StampedStream
+
+DONE_GRACE_S: Final = 1.0
+"""How long the transport's own end may come after the stream's end mark; the connection is then not used again."""
+
+_NO_BODY_STATUS = frozenset({204, 304})
+
+
+class HttpConnection:
+    """One connection; at most one turn in flight. `usable` says whether another turn may be sent on it."""
+
+    def __init__(self, stream: StampedStream, limits: Limits, timeouts: Timeouts, host_header: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stream = stream
+        self._limits = limits
+        self._timeouts = timeouts
+        self._host_header = host_header
+        self._head_of: tuple[tuple[str, str], ...] | None = None
+        self._head = b""
+        self._parser = httptools.HttpResponseParser(self)
+        self._timer: asyncio.TimerHandle | None = None
+        self._timeline: Timeline | None = None
+        self._turn: asyncio.Future[None] | None = None
+        self._ns = 0
+        self.usable = True
+        stream.start(self)
+
+    # --- a turn ---------------------------------------------------------------------------------------------
+
+    async def exchange(self, request: RenderedRequest, timeline: Timeline, *, stream: bool) -> None:
+        """Send `request`; return when its answer is whole. Raises TurnError. A cancelled turn closes the connection."""
+        turn = self._turn = self._loop.create_future()
+        self._timeline = timeline
+        self._streaming = stream
+        self._is_head = request.method == "HEAD"
+        self._begin_answer()
+        data = self._encode(request, stream)
+        now = self._sent_at = time.monotonic_ns()
+        self._last_at = now
+        timeline.sent(now, len(data))
+        self._stream.write(data)
+        if self._timer is None:
+            self._arm(self._deadline()[0] - now)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self.close()
+            raise Aborted from None
+        finally:
+            self._turn = None
+            self._timeline = None
+            if not self.usable:
+                self.close()
+
+    def close(self) -> None:
+        self.usable = False
+        self._stream.close()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _encode(self, request: RenderedRequest, stream: bool) -> bytes:
+        if request.headers is not self._head_of:
+            given = {name.lower() for name, _ in request.headers}
+            lines = [f"{name}: {value}" for name, value in request.headers]
+            defaults = (
+                ("Host", self._host_header),
+                ("User-Agent", "token-burn"),
+                ("Accept", "text/event-stream" if stream else "application/json"),
+                ("Accept-Encoding", "identity" if stream else "gzip, deflate"),
+                ("Content-Type", "application/json"),
+            )
+            lines += [f"{name}: {value}" for name, value in defaults if name.lower() not in given]
+            self._head = ("\r\n".join(lines) + "\r\n").encode("latin-1", "replace")
+            self._head_of = request.headers
+        line = f"{request.method} {request.path} HTTP/1.1\r\n".encode("ascii", "replace")
+        if request.body or request.method in {"POST", "PUT", "PATCH"}:
+            return b"%b%bContent-Length: %d\r\n\r\n%b" % (line, self._head, len(request.body), request.body)
+        return line + self._head + b"\r\n"
+
+    def _begin_answer(self) -> None:
+        self._head_bytes = 0
+        self._status = 0
+        self._until_close = True
+        self._encoding = ""
+        self._content_type = ""
+        self._decoder: Decoder | None = None
+        self._sse: SseParser | None = None
+        self._body: list[bytes] = []
+        self._body_size = 0
+        self._failure: TurnError | None = None
+        self._whole = False
+
+    def _finish(self, failure: TurnError | None) -> None:
+        turn = self._turn
+        if failure is not None:
+            self.usable = False
+        if turn is not None and not turn.done():
+            if failure is None:
+                turn.set_result(None)
+            else:
+                turn.set_exception(failure)
+
+    # --- deadlines: one timer a connection, armed anew only when it fires ------------------------------------
+
+    def _deadline(self) -> tuple[int, str]:
+        """The next deadline of the turn in flight (monotonic ns) and its code."""
+        limits = self._timeouts
+        total = (self._sent_at + int(limits.total * 1e9), "total_timeout")
+        timeline = self._timeline
+        if timeline is not None and timeline.done_ns is not None:
+            return timeline.done_ns + int(DONE_GRACE_S * 1e9), "done"
+        if timeline is not None and timeline.first_byte_ns is None:
+            return min(total, (self._sent_at + int(limits.first_byte * 1e9), "first_byte_timeout"))
+        return min(total, (self._last_at + int(limits.idle * 1e9), "idle_timeout"))
+
+    def _arm(self, delay_ns: int) -> None:
+        self._timer = self._loop.call_later(max(delay_ns, 0) / 1e9, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        if self._turn is None or self._turn.done():
+            return  # the next turn arms it again
+        due, code = self._deadline()
+        left = due - time.monotonic_ns()
+        if left > 0:
+            self._arm(left)
+        elif code == "done":
+            self.usable = False
+            self._finish(None)
+        else:
+            self._finish(TimedOut(code, self._waited(code)))
+
+    def _waited(self, code: str) -> str:
+        limits = self._timeouts
+        seconds = {"total_timeout": limits.total, "first_byte_timeout": limits.first_byte}.get(code, limits.idle)
+        size = self._timeline.bytes_in if self._timeline else 0
+        return f"{seconds:g} s passed; {size} bytes had come"
+
+    # --- the stream's calls ---------------------------------------------------------------------------------
+
+    def data_received(self, ns: int, data: bytes) -> None:
+        timeline = self._timeline
+        if timeline is None or self._whole:
+            self.close()  # bytes that belong to no answer: whatever they are, they are not the next one's
+            self._finish(None)
+            return
+        self._ns = ns
+        self._last_at = ns
+        timeline.received(ns, len(data))
+        if not self._status:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._failure = self._failure or BrokenTransport("http_malformed", "the target switched protocols unasked")
+        except httptools.HttpParserError as exc:
+            if self._whole:
+                self.usable = False
+            else:
+                self._failure = self._failure or BrokenTransport("http_malformed", str(exc) or "not HTTP/1.1")
+        if self._failure is not None:
+            self._finish(self._failure)
+        elif self._whole:
+            self._finish(None)
+        elif not self._status and self._head_bytes > self._limits.header_bytes:
+            limit = self._limits.header_bytes
+            self._finish(TooLarge("header_too_large", f"no end of the headers within {limit} bytes"))
+
+    def stream_closed(self, ns: int, error: OSError | None) -> None:
+        self.usable = False
+        timeline = self._timeline
+        if timeline is None or self._turn is None or self._turn.done():
+            return
+        if error is not None:
+            what = error.strerror or str(error)
+            self._finish(BrokenTransport("connection_reset", f"{what} after {timeline.bytes_in} bytes"))
+        elif timeline.first_byte_ns is None:
+            self._finish(BrokenTransport("connection_closed", "the target closed without a byte of answer"))
+        elif timeline.done_ns is not None:
+            self._finish(None)
+        elif self._status and self._until_close:
+            self._ns = self._last_at
+            self.on_message_complete()
+            self._finish(self._failure)
+        else:
+            what = "headers" if not self._status else "body"
+            self._finish(BrokenTransport("body_truncated", f"the target closed in the middle of the {what}"))
+
+    # --- the parser's calls; they must not raise, so a failure is kept until the read is done -----------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        lower = name.lower()
+        if lower == b"content-length":
+            self._until_close = False
+        elif lower == b"transfer-encoding":
+            self._until_close = b"chunked" not in value.lower()
+        elif lower == b"content-encoding":
+            self._encoding = value.decode("latin-1").strip().lower()
+        elif lower == b"content-type":
+            self._content_type = value.decode("latin-1").partition(";")[0].strip().lower()
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            return
+        self._status = status
+        if status in _NO_BODY_STATUS or self._is_head:
+            self._until_close = False
+        if not self._parser.should_keep_alive():
+            self.usable = False
+        try:
+            self._decoder = make_decoder(self._encoding, self._limits.body_bytes)
+        except TurnError as exc:
+            self._failure = exc
+        if self._streaming and status < 300 and self._content_type in {"text/event-stream", ""}:
+            self._sse = SseParser(self._limits.event_bytes)
+        if self._is_head:
+            self.on_message_complete()
+            self._parser = httptools.HttpResponseParser(self)
+
+    def on_body(self, data: bytes) -> None:
+        if self._failure is not None:
+            return
+        try:
+            if self._decoder is not None:
+                data = self._decoder.decode(data)
+            self._body_size += len(data)
+            if self._body_size > self._limits.body_bytes:
+                limit = self._limits.body_bytes
+                raise TooLarge("body_too_large", f"the answer is larger than {limit} bytes")
+            if self._sse is None:
+                self._body.append(data)
+                return
+            timeline = self._timeline
+            if timeline is not None:
+                ns = self._ns
+                for event in self._sse.feed(data):
+                    if timeline.done_ns is None:
+                        timeline.event(ns, event.data)
+        except TurnError as exc:
+            self._failure = exc
+
+    def on_message_complete(self) -> None:
+        if not self._status:
+            return  # a 1xx answer: the real one follows
+        self._whole = True
+        timeline = self._timeline
+        if self._failure is not None or timeline is None:
+            return
+        try:
+            if self._decoder is not None:
+                self._decoder.finish()
+            if not 200 <= self._status < 300:
+                timeline.refused(self._status, b"".join(self._body))
+            elif self._sse is not None:
+                timeline.end(self._ns)
+            else:
+                timeline.answer(self._ns, b"".join(self._body))
+        except TurnError as exc:
+            self._failure = exc

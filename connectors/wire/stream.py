@@ -1,0 +1,253 @@
+"""A TCP or TLS connection whose reads carry the time at which the kernel received them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from connectors.errors import ConnectFailed
+from connectors.guard import Address
+from connectors.wire.clock import ArrivalClock, stamp_reads
+
+READ_BYTES = 64 * 1024
+ANCILLARY_BYTES = 64
+
+
+class Receiver(Protocol):
+    """What reads the stream. Both calls come from the event loop, never inside one of its own calls."""
+
+    def data_received(self, ns: int, data: bytes) -> None:
+        """Bytes that arrived at `ns` (monotonic)."""
+
+    def stream_closed(self, ns: int, error: OSError | None) -> None:
+        """The peer ended the stream (None) or it broke. Comes once; nothing follows."""
+
+
+def _nobody(_ns: int, _what: Any) -> None:
+    """Receives what comes before `start`: nothing does."""
+
+
+class StampedStream:
+    """Non-blocking socket under `loop.add_reader`; TLS runs over memory buffers on the same socket."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: ArrivalClock, sock: socket.socket) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._deliver: Callable[[int, bytes], None] = _nobody
+        self._closed: Callable[[int, OSError | None], None] = _nobody
+        self._unsent = bytearray()
+        self.open = True
+
+    def start(self, receiver: Receiver) -> None:
+        """Begin to read."""
+        self._deliver = receiver.data_received
+        self._closed = receiver.stream_closed
+        self._loop.add_reader(self._fd, self._readable)
+
+    def write(self, data: bytes) -> None:
+        """Send at once what the kernel takes; the rest follows when it can. Errors come by `stream_closed`."""
+        if not self.open:
+            return
+        if self._unsent:
+            self._unsent += data
+            return
+        try:
+            size = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            size = 0
+        except OSError as exc:
+            self._loop.call_soon(self._lost, exc)
+            return
+        if size < len(data):
+            self._unsent += data[size:]
+            self._loop.add_writer(self._fd, self._writable)
+
+    def close(self) -> None:
+        """Close without notice to the receiver."""
+        if not self.open:
+            return
+        self.open = False
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        self._sock.close()
+
+    def _writable(self) -> None:
+        try:
+            size = self._sock.send(self._unsent)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as exc:
+            self._lost(exc)
+            return
+        del self._unsent[:size]
+        if not self._unsent:
+            self._loop.remove_writer(self._fd)
+
+    def _readable(self) -> None:
+        try:
+            data, ancillary, _flags, _address = self._sock.recvmsg(READ_BYTES, ANCILLARY_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as exc:
+            self._lost(exc)
+            return
+        now = time.monotonic_ns()
+        if data:
+            self._received(self._clock.arrival(ancillary, now), data)
+        else:
+            self._lost(None)
+
+    def _received(self, ns: int, data: bytes) -> None:
+        self._deliver(ns, data)
+
+    def _lost(self, error: OSError | None) -> None:
+        if self.open:
+            self.close()
+            self._closed(time.monotonic_ns(), error)
+
+
+class TlsStream(StampedStream):
+    """TLS over `ssl.MemoryBIO`: a decrypted piece has the stamp of the read that completed it."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        clock: ArrivalClock,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        server_name: str,
+    ) -> None:
+        super().__init__(loop, clock, sock)
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+
+    async def handshake(self) -> None:
+        """Raises ssl.SSLError, OSError or ConnectionError."""
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush_handshake()
+                data = await self._loop.sock_recv(self._sock, READ_BYTES)
+                if not data:
+                    raise ConnectionResetError(errno.ECONNRESET, "the peer closed during the TLS handshake") from None
+                self._incoming.write(data)
+            else:
+                await self._flush_handshake()
+                return
+
+    async def _flush_handshake(self) -> None:
+        if data := self._outgoing.read():
+            await self._loop.sock_sendall(self._sock, data)
+
+    def start(self, receiver: Receiver) -> None:
+        super().start(receiver)
+        # Bytes that came with the handshake's last flight are decrypted now, or nobody would ask for them.
+        self._loop.call_soon(self._drain, time.monotonic_ns())
+
+    def write(self, data: bytes) -> None:
+        if self.open:
+            self._tls.write(data)
+            super().write(self._outgoing.read())
+
+    def _received(self, ns: int, data: bytes) -> None:
+        self._incoming.write(data)
+        self._drain(ns)
+
+    def _drain(self, ns: int) -> None:
+        while self.open:
+            try:
+                data = self._tls.read(READ_BYTES)
+            except ssl.SSLWantReadError:
+                break
+            except ssl.SSLError as exc:
+                self._lost(None if isinstance(exc, ssl.SSLZeroReturnError) else OSError(errno.EPROTO, str(exc)))
+                return
+            if not data:
+                self._lost(None)
+                return
+            self._deliver(ns, data)
+        if self.open and (answer := self._outgoing.read()):
+            super().write(answer)
+
+
+async def open_stream(
+    addresses: Sequence[Address], clock: ArrivalClock, *, tls: ssl.SSLContext | None, server_name: str
+) -> tuple[StampedStream, dict[str, int]]:
+    """Connect to the first of `addresses` that answers. The caller sets the time limit.
+
+    Returns the stream and how long its steps took in ns (`connect`, and `tls` if there is one).
+    Raises ConnectFailed (`connect_refused`, `connect_unreachable`, `tls_failed`).
+    """
+    loop = asyncio.get_running_loop()
+    began = time.monotonic_ns()
+    sock = await _connect(loop, addresses)
+    connected = time.monotonic_ns()
+    steps = {"connect": connected - began}
+    if tls is None:
+        return StampedStream(loop, clock, sock), steps
+    stream = await _tls_stream(loop, clock, sock, tls, server_name)
+    steps["tls"] = time.monotonic_ns() - connected
+    return stream, steps
+
+
+async def _connect(loop: asyncio.AbstractEventLoop, addresses: Sequence[Address]) -> socket.socket:
+    failure = OSError(errno.EHOSTUNREACH, "no address to dial")
+    for address in addresses:
+        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            stamp_reads(sock)
+            await loop.sock_connect(sock, address.sockaddr)
+        except OSError as exc:
+            sock.close()
+            failure = exc
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise connect_failure(failure) from failure
+
+
+async def _tls_stream(
+    loop: asyncio.AbstractEventLoop, clock: ArrivalClock, sock: socket.socket, context: ssl.SSLContext, server_name: str
+) -> TlsStream:
+    try:
+        stream = TlsStream(loop, clock, sock, context, server_name)
+        await stream.handshake()
+    except (ssl.SSLError, OSError, ValueError) as exc:
+        sock.close()
+        raise tls_failure(exc) from exc
+    except BaseException:
+        with contextlib.suppress(OSError):
+            sock.close()
+        raise
+    return stream
+
+
+def connect_failure(exc: OSError) -> ConnectFailed:
+    """What an operating system's refusal means; both lanes call it."""
+    if exc.errno == errno.ECONNREFUSED:
+        return ConnectFailed("connect_refused", "nobody listens there", "start the target, or check host and port")
+    if exc.errno in {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS}:
+        return ConnectFailed("local_resources", str(exc), "raise `ulimit -n`, or use fewer users per machine")
+    return ConnectFailed("connect_unreachable", exc.strerror or str(exc), "check the host, the network and firewalls")
+
+
+def tls_failure(exc: Exception) -> ConnectFailed:
+    """What a failed TLS handshake means; both lanes call it."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        advice = "check the host name, or give the target its CA file (tls.ca_file)"
+        return ConnectFailed("tls_failed", f"certificate: {exc.verify_message}", advice)
+    return ConnectFailed("tls_failed", str(exc), "check that the port speaks TLS (https or http?)")
