@@ -1,0 +1,401 @@
+"""Hostile chatbots that answer as a whole (OpenAI's shape where they get so far).
+
+Most read one request, do their harm and hold the connection, so that it is the client who has to give up.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+from tests.hostile.server import BLOCK, Peer
+from tests.hostile.table import CHUNKED, JSON_TYPE, LAST_CHUNK, chunk, head, hostile, whole
+
+GOOD = (
+    b'{"choices":[{"message":{"role":"assistant","content":"four words of answer"}}],'
+    b'"usage":{"prompt_tokens":7,"completion_tokens":4}}'
+)
+TEXT = "four words of answer"
+SPACES = b" " * BLOCK
+BOMB_BYTES = 256 * 1024 * 1024
+
+
+def good(peer: Peer) -> None:
+    """A well-behaved server, for the session beside the hostile one."""
+    while True:
+        peer.read_request()
+        peer.send(whole(GOOD))
+
+
+def _bomb() -> bytes:
+    """`BOMB_BYTES` of spaces: about 250 KB on the wire."""
+    packer = zlib.compressobj(9, wbits=31)
+    return b"".join([*(packer.compress(SPACES) for _ in range(BOMB_BYTES // BLOCK)), packer.flush()])
+
+
+# --- too much ---------------------------------------------------------------------------------------------------
+
+
+@hostile("http", "body_too_large")
+def http_endless_body(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED))
+    peer.send_forever(chunk(SPACES))
+
+
+@hostile("http", "body_too_large")
+def http_endless_body_until_close(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, "Connection: close"))
+    peer.send_forever(SPACES)
+
+
+@hostile("http", "body_too_large")
+def http_one_huge_chunk(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED) + b"7fffffff\r\n")
+    peer.send_forever(SPACES)
+
+
+@hostile("http", "body_too_large")
+def http_endless_error_page(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head("Content-Type: text/html", CHUNKED, status="500 Internal Server Error"))
+    peer.send_forever(chunk(SPACES))
+
+
+@hostile("http", "header_too_large")
+def http_endless_headers(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\n")
+    peer.send_forever(b"X-More: and more\r\n" * 100)
+
+
+@hostile("http", "header_too_large")
+def http_header_of_1_mb(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, "X-Big: " + "b" * (1024 * 1024), f"Content-Length: {len(GOOD)}") + GOOD)
+    peer.hold()
+
+
+@hostile("http", "header_too_large")
+def http_endless_status_line(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 ")
+    peer.send_forever(b"O" * BLOCK)
+
+
+@hostile("http", "header_too_large")
+def http_endless_trailers(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED) + chunk(GOOD) + b"0\r\n")
+    peer.send_forever(b"X-More: and more\r\n" * 100)
+
+
+@hostile("http", "header_too_large")
+def http_endless_early_hints(peer: Peer) -> None:
+    peer.read_request()
+    peer.send_forever(head("Link: </a.css>", status="103 Early Hints") * 100)
+
+
+@hostile("http", "body_too_large")
+def http_gzip_bomb(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(_bomb(), JSON_TYPE, "Content-Encoding: gzip"))
+    peer.hold()
+
+
+# --- too slow ---------------------------------------------------------------------------------------------------
+
+
+@hostile("http", "first_byte_timeout")
+def http_silence(peer: Peer) -> None:
+    peer.read_request()
+    peer.hold()
+
+
+@hostile("http", "total_timeout")
+def http_byte_by_byte(peer: Peer) -> None:
+    """The issue's byte a second, sped up with the timeouts: never idle, never done."""
+    peer.read_request()
+    peer.send(head(JSON_TYPE, "Content-Length: 1000"))
+    peer.drip(b" " * 1000, 0.1)
+
+
+@hostile("http", "total_timeout")
+def http_header_byte_by_byte(peer: Peer) -> None:
+    peer.read_request()
+    peer.drip(head(JSON_TYPE, "X-Long: " + "b" * 1000), 0.1)
+
+
+@hostile("http", "idle_timeout")
+def http_half_a_chunk(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED) + chunk(GOOD)[: len(GOOD) // 2])
+    peer.hold()
+
+
+@hostile("http", "idle_timeout")
+def http_half_a_head(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Ty")
+    peer.hold()
+
+
+# --- too little -------------------------------------------------------------------------------------------------
+
+
+@hostile("http", "body_truncated")
+def http_content_length_too_long(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, f"Content-Length: {len(GOOD) + 100}") + GOOD)
+
+
+@hostile("http", "body_truncated")
+def http_chunked_body_cut_off(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED) + chunk(GOOD))
+
+
+@hostile("http", "body_truncated")
+def http_cut_inside_a_chunk(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED) + chunk(GOOD)[:-20])
+
+
+@hostile("http", "connection_closed")
+def http_closed_without_a_byte(peer: Peer) -> None:
+    peer.read_request()
+
+
+@hostile("http", "connection_closed")
+def http_closed_inside_the_head(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: appl")
+
+
+@hostile("http", "connection_reset")
+def http_reset_before_a_byte(peer: Peer) -> None:
+    peer.read_request()
+    peer.reset()
+
+
+@hostile("http", "connection_reset")
+def http_reset_inside_the_body(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, f"Content-Length: {len(GOOD)}") + GOOD[:20])
+    peer.pause(0.05)  # the client shall have read what came, so that the reset is what it meets next
+    peer.reset()
+
+
+@hostile("http", "json_invalid")
+def http_content_length_too_short(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, f"Content-Length: {len(GOOD) - 10}") + GOOD)
+    peer.hold()
+
+
+@hostile("http", "json_invalid")
+def http_truncated_json(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(GOOD[:-15]))
+    peer.hold()
+
+
+@hostile("http", "json_invalid")
+def http_no_content(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(status="204 No Content"))
+    peer.hold()
+
+
+@hostile("http", "json_invalid")
+def http_empty_body(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b""))
+    peer.hold()
+
+
+# --- nonsense ---------------------------------------------------------------------------------------------------
+
+
+@hostile("http", "http_malformed")
+def http_no_http(peer: Peer) -> None:
+    """What HTTP/0.9, or another protocol on this port, says."""
+    peer.read_request()
+    peer.send(b"<html><body>It works!</body></html>\r\n\r\n")
+
+
+@hostile("http", "http_malformed")
+def http_chunk_size_is_no_number(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED) + b"zz\r\n" + GOOD + b"\r\n" + LAST_CHUNK)
+    peer.hold()
+
+
+@hostile("http", "encoding_invalid")
+def http_corrupt_gzip(peer: Peer) -> None:
+    peer.read_request()
+    packed = bytearray(gzip.compress(GOOD))
+    packed[10:30] = b"\xff" * 20
+    peer.send(whole(bytes(packed), JSON_TYPE, "Content-Encoding: gzip"))
+    peer.hold()
+
+
+@hostile("http", "encoding_invalid")
+def http_gzip_cut_off(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(gzip.compress(GOOD)[:-12], JSON_TYPE, "Content-Encoding: gzip"))
+    peer.hold()
+
+
+@hostile("http", "encoding_invalid")
+def http_gzip_that_is_plain(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(GOOD, JSON_TYPE, "Content-Encoding: gzip"))
+    peer.hold()
+
+
+@hostile("http", "encoding_invalid")
+def http_unknown_encoding(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(GOOD, JSON_TYPE, "Content-Encoding: rot13"))
+    peer.hold()
+
+
+@hostile("http", "utf8_invalid")
+def http_invalid_utf8(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(GOOD.replace(b"words", b"w\xff\xfers")))
+    peer.hold()
+
+
+@hostile("http", "json_invalid")
+def http_html_with_200(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b"<html><body>It works!</body></html>", "Content-Type: text/html"))
+    peer.hold()
+
+
+@hostile("http", "json_invalid")
+def http_deeply_nested_json(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b"[" * 100_000 + b"]" * 100_000))
+    peer.hold()
+
+
+@hostile("http", "answer_unmatched")
+def http_another_shape(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b'{"choices":[]}'))
+    peer.hold()
+
+
+@hostile("http", "answer_unmatched")
+def http_a_bare_number(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b"42"))
+    peer.hold()
+
+
+@hostile("http", "answer_unmatched")
+def http_text_is_an_object(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b'{"choices":[{"message":{"content":{"parts":["a"]}}}]}'))
+    peer.hold()
+
+
+@hostile("http", "target_error")
+def http_error_with_200(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b'{"error":{"message":"model overloaded","code":"overloaded"}}'))
+    peer.hold()
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------
+
+
+@hostile("http", "http_503")
+def http_503_with_html(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b"<html><h1>Bad \x00 day</h1></html>", "Content-Type: text/html", status="503 Busy"))
+    peer.hold()
+
+
+@hostile("http", "http_401")
+def http_401_with_json(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b'{"error":{"message":"no key"}}', JSON_TYPE, status="401 Unauthorized"))
+    peer.hold()
+
+
+@hostile("http", "http_302")
+def http_redirect(peer: Peer) -> None:
+    """To itself: a client that follows shows up in the count of requests."""
+    while True:
+        peer.read_request()
+        port = peer.sock.getsockname()[1]
+        peer.send(head(f"Location: http://127.0.0.1:{port}/again", "Content-Length: 0", status="302 Found"))
+
+
+# --- strange, but allowed ---------------------------------------------------------------------------------------
+
+
+@hostile("http", None, TEXT)
+def http_1xx_first(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(status="100 Continue") + head("Link: </a.css>", status="103 Early Hints") + whole(GOOD))
+    peer.hold()
+
+
+@hostile("http", None, TEXT)
+def http_split_at_every_byte(peer: Peer) -> None:
+    peer.read_request()
+    for byte in head(JSON_TYPE, CHUNKED) + chunk(GOOD[:30]) + chunk(GOOD[30:]) + LAST_CHUNK:
+        peer.send(bytes([byte]))
+    peer.hold()
+
+
+@hostile("http", None, TEXT)
+def http_until_close(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE) + GOOD)
+
+
+@hostile("http", None, TEXT)
+def http_1_0(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD)
+
+
+@hostile("http", None, TEXT)
+def http_gzip(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED, "Content-Encoding: gzip"))
+    for byte in gzip.compress(GOOD):
+        peer.send(chunk(bytes([byte])))
+    peer.send(LAST_CHUNK)
+    peer.hold()
+
+
+@hostile("http", None, TEXT)
+def http_deflate(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(zlib.compress(GOOD), JSON_TYPE, "Content-Encoding: deflate"))
+    peer.hold()
+
+
+@hostile("http", None, TEXT)
+def http_raw_deflate(peer: Peer) -> None:
+    """Without the zlib wrapper, as some servers understand "deflate"."""
+    peer.read_request()
+    packer = zlib.compressobj(wbits=-15)
+    peer.send(whole(packer.compress(GOOD) + packer.flush(), JSON_TYPE, "Content-Encoding: deflate"))
+    peer.hold()
+
+
+@hostile("http", None, TEXT)
+def http_extra_bytes_after_the_answer(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(GOOD) + b"and then some that nobody asked for")
+    peer.hold()

@@ -1,0 +1,340 @@
+"""Hostile chatbots that answer with a stream of events (OpenAI's shape where they get so far)."""
+
+from __future__ import annotations
+
+import zlib
+
+from tests.hostile.server import BLOCK, Peer
+from tests.hostile.table import CHUNKED, JSON_TYPE, LAST_CHUNK, SSE_TYPE, chunk, head, hostile, whole
+
+WORDS = ("four ", "words ", "of ", "answer")
+TEXT = "".join(WORDS)
+DONE = b"data: [DONE]\n\n"
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":4}}\n\n'
+STREAM_HEAD = head(SSE_TYPE, CHUNKED)
+
+
+def piece(word: str) -> bytes:
+    """One event with one word."""
+    return b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % word.encode()
+
+
+PIECES = tuple(piece(word) for word in WORDS)
+
+
+def good(peer: Peer) -> None:
+    """A well-behaved server, for the session beside the hostile one."""
+    while True:
+        peer.read_request()
+        peer.send(STREAM_HEAD)
+        for event in (*PIECES, USAGE, DONE):
+            peer.send(chunk(event))
+        peer.send(LAST_CHUNK)
+
+
+def _begin(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(STREAM_HEAD + chunk(PIECES[0]))
+
+
+# --- too much ---------------------------------------------------------------------------------------------------
+
+
+@hostile("sse", "body_too_large")
+def sse_endless_stream(peer: Peer) -> None:
+    _begin(peer)
+    peer.send_forever(chunk(PIECES[1] * 500))
+
+
+@hostile("sse", "body_too_large")
+def sse_endless_comments(peer: Peer) -> None:
+    _begin(peer)
+    peer.send_forever(chunk(b": still here\n\n" * 1000))
+
+
+@hostile("sse", "event_too_large")
+def sse_endless_line(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(chunk(b"data: "))
+    peer.send_forever(chunk(b"x" * BLOCK))
+
+
+@hostile("sse", "event_too_large")
+def sse_endless_event_of_short_lines(peer: Peer) -> None:
+    _begin(peer)
+    peer.send_forever(chunk(b"data: more\n" * 1000))
+
+
+@hostile("sse", "header_too_large")
+def sse_endless_headers(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+    peer.send_forever(b"X-More: and more\r\n" * 100)
+
+
+@hostile("sse", "event_too_large")
+def sse_gzip_bomb(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(SSE_TYPE, CHUNKED, "Content-Encoding: gzip"))
+    packer = zlib.compressobj(9, wbits=31)
+    line = b"x" * BLOCK
+    peer.send(chunk(packer.compress(b"data: ") + packer.flush(zlib.Z_SYNC_FLUSH)))
+    while True:
+        packed = b"".join([*(packer.compress(line) for _ in range(256)), packer.flush(zlib.Z_SYNC_FLUSH)])
+        peer.send(chunk(packed))
+
+
+# --- too slow ---------------------------------------------------------------------------------------------------
+
+
+@hostile("sse", "first_byte_timeout")
+def sse_silence(peer: Peer) -> None:
+    peer.read_request()
+    peer.hold()
+
+
+@hostile("sse", "idle_timeout")
+def sse_silence_after_the_head(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(STREAM_HEAD)
+    peer.hold()
+
+
+@hostile("sse", "idle_timeout")
+def sse_half_a_chunk(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(chunk(PIECES[1])[:20])
+    peer.hold()
+
+
+@hostile("sse", "idle_timeout")
+def sse_done_never_comes(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(STREAM_HEAD + b"".join(chunk(event) for event in PIECES))
+    peer.hold()
+
+
+@hostile("sse", "total_timeout")
+def sse_byte_by_byte(peer: Peer) -> None:
+    _begin(peer)
+    peer.drip(b"%x\r\n" % 1000 + b"data: " + b"x" * 994, 0.1)
+
+
+@hostile("sse", "total_timeout")
+def sse_comments_only(peer: Peer) -> None:
+    """Never idle, never anything said."""
+    peer.read_request()
+    peer.send(STREAM_HEAD)
+    while True:
+        peer.send(chunk(b": ping\n\n"))
+        peer.pause(0.1)
+
+
+# --- too little -------------------------------------------------------------------------------------------------
+
+
+@hostile("sse", "stream_incomplete")
+def sse_ends_without_done(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(STREAM_HEAD + b"".join(chunk(event) for event in PIECES) + LAST_CHUNK)
+    peer.hold()
+
+
+@hostile("sse", "stream_incomplete")
+def sse_closes_without_done(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(SSE_TYPE) + b"".join(PIECES))
+
+
+@hostile("sse", "stream_incomplete")
+def sse_ends_inside_an_event(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(STREAM_HEAD + chunk(PIECES[0]) + chunk(PIECES[1][:25]) + LAST_CHUNK)
+    peer.hold()
+
+
+@hostile("sse", "stream_incomplete")
+def sse_empty_stream(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(STREAM_HEAD + LAST_CHUNK)
+    peer.hold()
+
+
+@hostile("sse", "body_truncated")
+def sse_cut_off(peer: Peer) -> None:
+    _begin(peer)
+
+
+@hostile("sse", "body_truncated")
+def sse_cut_inside_a_chunk(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(chunk(PIECES[1])[:20])
+
+
+@hostile("sse", "connection_closed")
+def sse_closed_without_a_byte(peer: Peer) -> None:
+    peer.read_request()
+
+
+@hostile("sse", "connection_reset")
+def sse_reset_before_a_byte(peer: Peer) -> None:
+    peer.read_request()
+    peer.reset()
+
+
+@hostile("sse", "connection_reset")
+def sse_reset_mid_stream(peer: Peer) -> None:
+    _begin(peer)
+    peer.pause(0.05)  # the client shall have read what came, so that the reset is what it meets next
+    peer.reset()
+
+
+# --- nonsense ---------------------------------------------------------------------------------------------------
+
+
+@hostile("sse", "http_malformed")
+def sse_no_http(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"data: this is not HTTP\n\n")
+
+
+@hostile("sse", "http_malformed")
+def sse_chunk_size_is_no_number(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(b"zz\r\n" + PIECES[1])
+    peer.hold()
+
+
+@hostile("sse", "json_invalid")
+def sse_truncated_json(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(chunk(b'data: {"choices":[{"delta":\n\n'))
+    peer.hold()
+
+
+@hostile("sse", "json_invalid")
+def sse_deeply_nested_json(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(chunk(b"data: " + b"[" * 20_000 + b"]" * 20_000 + b"\n\n"))
+    peer.hold()
+
+
+@hostile("sse", "utf8_invalid")
+def sse_invalid_utf8(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(chunk(PIECES[1].replace(b"words", b"w\xff\xfers")))
+    peer.hold()
+
+
+@hostile("sse", "encoding_invalid")
+def sse_corrupt_gzip(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(SSE_TYPE, CHUNKED, "Content-Encoding: gzip") + chunk(b"\x1f\x8b\x08\x00" + b"\xff" * 60))
+    peer.hold()
+
+
+@hostile("sse", "answer_unmatched")
+def sse_text_is_an_object(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(chunk(b'data: {"choices":[{"delta":{"content":{"a":1}}}]}\n\n'))
+    peer.hold()
+
+
+@hostile("sse", "target_error")
+def sse_error_in_band(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(chunk(b'data: {"error":{"message":"out of memory"}}\n\n') + chunk(DONE) + LAST_CHUNK)
+    peer.hold()
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------
+
+
+@hostile("sse", "http_503")
+def sse_503_with_html(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b"<html>Bad day</html>", "Content-Type: text/html", status="503 Busy"))
+    peer.hold()
+
+
+@hostile("sse", "http_401")
+def sse_401_with_json(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b'{"error":{"message":"no key"}}', JSON_TYPE, status="401 Unauthorized"))
+    peer.hold()
+
+
+# --- strange, but allowed ---------------------------------------------------------------------------------------
+
+
+@hostile("sse", None, TEXT)
+def sse_1xx_first(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(status="100 Continue") + head("Link: </a.css>", status="103 Early Hints"))
+    peer.send(whole(b"".join((*PIECES, DONE)), SSE_TYPE))
+    peer.hold()
+
+
+@hostile("sse", None, TEXT)
+def sse_split_at_every_byte(peer: Peer) -> None:
+    peer.read_request()
+    for byte in STREAM_HEAD + b"".join(chunk(event) for event in (*PIECES, DONE)) + LAST_CHUNK:
+        peer.send(bytes([byte]))
+    peer.hold()
+
+
+@hostile("sse", None, TEXT)
+def sse_crlf_bom_comments_and_ids(peer: Peer) -> None:
+    peer.read_request()
+    events = b"".join(b": hello\nid: 3\nevent: delta\nretry: 10\nunknown: field\n" + event for event in PIECES)
+    peer.send(whole(b"\xef\xbb\xbf" + (events + DONE).replace(b"\n", b"\r\n"), SSE_TYPE))
+    peer.hold()
+
+
+@hostile("sse", None, TEXT)
+def sse_cr_endings(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b"".join((*PIECES, DONE)).replace(b"\n", b"\r"), SSE_TYPE))
+    peer.hold()
+
+
+@hostile("sse", None, TEXT)
+def sse_mixed_endings(peer: Peer) -> None:
+    peer.read_request()
+    first, second, third, fourth = PIECES
+    mixed = first.replace(b"\n\n", b"\n\r\n") + second.replace(b"\n\n", b"\r\n\n") + third.replace(b"\n", b"\r")
+    peer.send(whole(mixed + fourth.replace(b"\n\n", b"\r\n\r") + DONE, SSE_TYPE))
+    peer.hold()
+
+
+@hostile("sse", None, TEXT)
+def sse_data_over_several_lines(peer: Peer) -> None:
+    peer.read_request()
+    broken = b"".join(event.replace(b'[{"delta"', b'[\ndata:{"delta"') for event in PIECES)
+    peer.send(whole(broken + DONE, SSE_TYPE))
+    peer.hold()
+
+
+@hostile("sse", None, TEXT)
+def sse_gzip(peer: Peer) -> None:
+    peer.read_request()
+    packer = zlib.compressobj(wbits=31)
+    peer.send(head(SSE_TYPE, CHUNKED, "Content-Encoding: gzip"))
+    for event in (*PIECES, DONE):
+        peer.send(chunk(packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH)))
+    peer.send(chunk(packer.flush()) + LAST_CHUNK)
+    peer.hold()
+
+
+@hostile("sse", None, TEXT)
+def sse_until_close(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(SSE_TYPE) + b"".join((*PIECES, DONE)))
+
+
+@hostile("sse", None, TEXT)
+def sse_open_after_done(peer: Peer) -> None:
+    """Said everything, and never ends: the answer is complete all the same."""
+    peer.read_request()
+    peer.send(STREAM_HEAD + b"".join(chunk(event) for event in (*PIECES, DONE)))
+    peer.hold()

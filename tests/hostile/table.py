@@ -1,0 +1,59 @@
+"""The table of hostile behaviours: a decorator puts a script into it with the code that it must cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from tests.hostile.server import Script
+
+Protocol = Literal["http", "sse"]
+
+
+class Behaviour(NamedTuple):
+    """`code` None: the client must get through; the answer is then `text`."""
+
+    name: str
+    protocol: Protocol
+    code: str | None
+    script: Script
+    text: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.protocol}-{self.name}"
+
+
+BEHAVIOURS: list[Behaviour] = []
+
+
+def hostile(protocol: Protocol, code: str | None, text: str = "") -> Callable[[Script], Script]:
+    """Register the decorated script; its name, without the protocol, is the behaviour's."""
+
+    def register(script: Script) -> Script:
+        name: str = getattr(script, "__name__", "").removeprefix(f"{protocol}_")
+        BEHAVIOURS.append(Behaviour(name, protocol, code, script, text))
+        return script
+
+    return register
+
+
+def head(*headers: str, status: str = "200 OK") -> bytes:
+    """A response head; `headers` are whole lines."""
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode("latin-1")
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+JSON_TYPE = "Content-Type: application/json"
+SSE_TYPE = "Content-Type: text/event-stream"
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+def whole(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    """A complete answer with a content-length."""
+    return head(f"Content-Length: {len(body)}", *(headers or (JSON_TYPE,)), status=status) + body
