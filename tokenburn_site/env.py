@@ -7,7 +7,9 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
+from typing import Any, Self
 
+import dj_database_url
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -17,7 +19,7 @@ KEY_BYTES = 32
 class Env(BaseSettings):
     """Field `x` is TOKENBURN_X, but for the two addresses that every host of ours calls by their usual names."""
 
-    model_config = SettingsConfigDict(env_prefix="TOKENBURN_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TOKENBURN_", extra="ignore")
 
     debug: bool = False
     secret_key: SecretStr | None = None
@@ -29,6 +31,23 @@ class Env(BaseSettings):
     time_zone: str = "UTC"
     database_url: str | None = Field(None, validation_alias=AliasChoices("DATABASE_URL"))
     redis_url: str = Field("redis://127.0.0.1:6399/0", validation_alias=AliasChoices("REDIS_URL"))
+
+    @classmethod
+    def read(cls) -> Self:
+        """From the environment, and below it from `.env` or the file named by TOKENBURN_ENV_FILE (empty: none)."""
+        return cls(_env_file=os.environ.get("TOKENBURN_ENV_FILE", ".env") or None)
+
+
+def database_config(url: str) -> dict[str, Any]:
+    """One entry of DATABASES. Raises ValueError for an address of no known kind."""
+    config: dict[str, Any] = {"OPTIONS": {}, **dj_database_url.parse(url)}
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",  # waits for its turn, where a later upgrade of the lock would fail
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+    return config
 
 
 def development_key(path: Path) -> str:
@@ -56,6 +75,8 @@ def keyring(keys: SecretStr | None, fallback: Path) -> list[tuple[str, bytes]]:
         except ValueError as exc:
             raise ValueError(f"TOKENBURN_KEYS: key {key_id!r} is not base64") from exc
         if not key_id or len(key) != KEY_BYTES:
-            raise ValueError("TOKENBURN_KEYS: each key is id:base64 of 32 bytes, for example from `openssl rand -base64 32`")
+            raise ValueError(
+                "TOKENBURN_KEYS: each key is id:base64 of 32 bytes, for example from `openssl rand -base64 32`"
+            )
         ring.append((key_id, key))
     return ring

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import dj_database_url
-
-from tokenburn_site.env import Env, development_key, keyring
+from tokenburn_site.env import Env, database_config, development_key, keyring
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = Env()
+env = Env.read()
 VAR_DIR = (env.var_dir or BASE_DIR / "var").resolve()
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 LEDGER_DIR = VAR_DIR / "ledgers"
@@ -70,13 +68,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 
-DATABASES = {"default": dj_database_url.parse(env.database_url or f"sqlite:///{VAR_DIR / 'tokenburn.sqlite3'}")}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
+DATABASES = {"default": database_config(env.database_url or f"sqlite:///{VAR_DIR / 'tokenburn.sqlite3'}")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-us"

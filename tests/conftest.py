@@ -1,0 +1,130 @@
+"""Fixtures that all tests share.
+
+Servers are real, start when the first test of a process asks for them, listen on loopback and end with the process
+(see tokenburn_site/local/family.py), under xdist once per worker.
+
+- `valkey`: URL of a running server, emptied before the test; the settings, Celery and Channels already point to it.
+- `postgres`: URL of a PostgreSQL server's maintenance database (to connect with psycopg, or to create databases).
+- `any_database`: the test runs twice, on SQLite and on PostgreSQL, with committed transactions.
+- `postgres_database`: the test runs with PostgreSQL as Django's "default", with committed transactions.
+- `mock`: the mock chatbot with its own defaults; `start_mock(*flags)` starts one with flags of its own.
+- `family`: starts processes that cannot outlive the tests; `var_dir`: an empty TOKENBURN_VAR_DIR for one test.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+
+from tests.support import databases, services
+from tests.support.processes import Mock, mock_chatbot
+from tokenburn_site.local.family import Family
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(django_settings.VAR_DIR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def family() -> Iterator[Family]:
+    with Family() as children:
+        yield children
+
+
+@pytest.fixture
+def var_dir(tmp_path: Path) -> Path:
+    path = tmp_path / "var"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(scope="session")
+def valkey_running(family: Family) -> Iterator[str]:
+    """URL of the server; prefer `valkey`, which is emptied for each test."""
+    if external := os.environ["TOKENBURN_TEST_REDIS"]:
+        yield services.external_redis(external, os.environ.get("PYTEST_XDIST_WORKER", "main"))
+        return
+    port = urlsplit(django_settings.REDIS_URL).port
+    assert port is not None
+    with services.valkey_server(family, port, Path(django_settings.VAR_DIR) / "valkey") as url:
+        yield url
+
+
+@pytest.fixture
+def valkey(valkey_running: str) -> str:
+    client = redis.Redis.from_url(valkey_running)
+    client.flushdb()
+    client.close()
+    return valkey_running
+
+
+@pytest.fixture(scope="session")
+def postgres(family: Family) -> Iterator[str]:
+    given = os.environ.get("DATABASE_URL", "")
+    if given.startswith("postgres"):
+        yield given
+        return
+    with services.postgres_server(family) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def other_databases() -> dict[str, dict[str, Any]]:
+    """Configurations by vendor, each migrated once."""
+    return {}
+
+
+def _on(vendor: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the requesting test with `vendor` as "default"."""
+    if databases.default_is(vendor):
+        yield vendor
+        return
+    known: dict[str, dict[str, Any]] = request.getfixturevalue("other_databases")
+    if vendor not in known:
+        known[vendor] = _new_database(vendor, request)
+    with databases.as_default(known[vendor]):
+        yield vendor
+        databases.empty()
+
+
+def _new_database(vendor: str, request: pytest.FixtureRequest) -> dict[str, Any]:
+    name = f"tokenburn_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+    if vendor == "postgresql":
+        url = databases.create_postgres_database(request.getfixturevalue("postgres"), name)
+    else:
+        url = databases.sqlite_url(f"{name}.sqlite3")
+    config = databases.configuration(url)
+    with databases.as_default(config):
+        databases.migrate()
+    return config
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[str]:
+    yield from _on(request.param, request)
+
+
+@pytest.fixture
+def postgres_database(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[str]:
+    yield from _on("postgresql", request)
+
+
+@pytest.fixture
+def start_mock(family: Family, tmp_path: Path) -> Iterator[Callable[..., Mock]]:
+    """Call it with flags of `python -m mock_chatbot`; each mock ends with the test."""
+    with ExitStack() as stack:
+        yield lambda *flags: stack.enter_context(mock_chatbot(family, *flags, log=tmp_path / "mock.log"))
+
+
+@pytest.fixture
+def mock(start_mock: Callable[..., Mock]) -> Mock:
+    return start_mock()

@@ -1,0 +1,70 @@
+"""The same test on SQLite and on PostgreSQL, in one process.
+
+How: Django looks up "default" in `connections` at each query, so the fixture puts another configuration there for
+the length of one test. Code under test, threads it starts and (through `child_env`) child processes all follow. The
+database is migrated once per test process and emptied after each test; the test's transactions really commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+from django.db import connections
+from psycopg import sql
+
+from tokenburn_site.env import database_config
+
+ENGINES = {"sqlite": "django.db.backends.sqlite3", "postgresql": "django.db.backends.postgresql"}
+
+
+def default_is(vendor: str) -> bool:
+    return bool(connections.settings["default"]["ENGINE"] == ENGINES[vendor])
+
+
+def create_postgres_database(server_url: str, name: str) -> str:
+    """A new, empty database's URL."""
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return server_url.rsplit("/", 1)[0] + f"/{name}"
+
+
+def configuration(url: str) -> dict[str, Any]:
+    """A complete entry for `connections.settings`, with what the product sets for SQLite."""
+    settled = ("ATOMIC_REQUESTS", "AUTOCOMMIT", "TIME_ZONE", "TEST")  # defaults that Django fills in when it starts
+    return {**{key: connections.settings["default"][key] for key in settled}, **database_config(url)}
+
+
+def sqlite_url(name: str) -> str:
+    return f"sqlite:///{Path(settings.VAR_DIR) / name}"
+
+
+@contextmanager
+def as_default(config: dict[str, Any]) -> Iterator[None]:
+    """Everything in here that uses "default" uses `config`."""
+    kept, kept_connection = connections.settings["default"], connections["default"]
+    connections.settings["default"] = config
+    connections["default"] = connections.create_connection("default")
+    ContentType.objects.clear_cache()
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        connections.settings["default"] = kept
+        connections["default"] = kept_connection
+        ContentType.objects.clear_cache()
+
+
+def migrate() -> None:
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def empty() -> None:
+    """Delete all rows, as Django's TransactionTestCase does."""
+    call_command("flush", verbosity=0, interactive=False, allow_cascade=True, inhibit_post_migrate=False)

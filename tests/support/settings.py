@@ -1,0 +1,29 @@
+"""The product's settings, pointed at a directory of this test process and away from the machine's own services.
+
+Runs before Django is set up, once in each xdist worker. Child processes inherit what is set here, so that they see
+the same directory and keys; they use the product's own settings module (`tests.support.processes.child_env`).
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from tests.support.services import reserve_port
+
+OWNER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+if os.environ.get("TOKENBURN_TEST_OWNER") != OWNER:
+    os.environ["TOKENBURN_TEST_OWNER"] = OWNER
+    os.environ["TOKENBURN_VAR_DIR"] = tempfile.mkdtemp(prefix="tokenburn-test-")
+    os.environ["TOKENBURN_ENV_FILE"] = ""  # nobody's .env decides what a test does
+    os.environ.setdefault("TOKENBURN_TEST_REDIS", os.environ.get("REDIS_URL", ""))
+    # Decided now, since settings are read once; the `valkey` fixture starts the server when a test asks for it.
+    os.environ["REDIS_URL"] = os.environ["TOKENBURN_TEST_REDIS"] or f"redis://127.0.0.1:{reserve_port()}/0"
+
+from tokenburn_site.settings import *  # noqa: E402, F403  the environment has to stand first
+from tokenburn_site.settings import DATABASES, VAR_DIR  # noqa: E402  named again for the type checker
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, not memory: other processes and threads must see it, and WAL must be what is tested.
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(VAR_DIR) / "test.sqlite3")}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # logins in tests need no slow hash
+STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}

@@ -1,0 +1,11 @@
+"""What can be wrong with a local service, in one line that says what to do."""
+
+from __future__ import annotations
+
+
+class LocalServiceError(Exception):
+    """A service cannot start or answer. `code` is stable; the text is one line with its remedy."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
