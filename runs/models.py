@@ -70,7 +70,8 @@ class ShardStatus(models.TextChoices):
     RUNNING = "running"  # its engine may have sent something: it is never started again
     DONE = "done"  # the engine ended by itself, everything is stored
     STOPPED = "stopped"  # ended by a stop, everything is stored
-    FAILED = "failed"  # never started, or the engine gave up
+    ABORTED = "aborted"  # the engine gave up early: the target answers nobody
+    FAILED = "failed"  # it never started
     LOST = "lost"  # the engine or its supervisor died on the way
 
 
@@ -91,6 +92,7 @@ class Run(models.Model):
     local = models.BooleanField(default=False, help_text="Supervised by the command line, not by Celery workers.")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    ready_by = models.DateTimeField(null=True, blank=True, help_text="If not all engines are ready by then, it fails.")
     start_at = models.DateTimeField(null=True, blank=True, help_text="The start that all shards agreed on.")
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -118,6 +120,9 @@ class Shard(models.Model):
     reason = models.TextField(default="", blank=True)
     epoch = models.PositiveIntegerField(default=0, help_text="Grows with each claim: an old holder cannot write.")
     lease_until = models.DateTimeField(null=True, blank=True, db_index=True)
+    suspect_since = models.DateTimeField(
+        null=True, blank=True, help_text="When the reaper first saw the lease run out; a renewal clears it."
+    )
     dispatched_at = models.DateTimeField(null=True, blank=True)
     owner = models.CharField(max_length=200, default="", blank=True)
     host = models.CharField(max_length=200, default="", blank=True)
