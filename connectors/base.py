@@ -22,12 +22,16 @@ class BaseConnector(ABC):
         self.target = target
         self.allow_private = allow_private
 
+    """What the steps of connecting took, until the turn that follows takes it over."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a turn can be sent as things stand. If not, `connect` is called first."""
+        return False
+
     @abstractmethod
     def connect(self) -> Awaitable[None] | None:
-        """Be ready for a turn. Called before each turn: does nothing if the connection stands. Raises ConnectFailed.
-
-        What connecting took is left in `handshake_ns` for the turn that follows.
-        """
+        """Get ready for a turn, anew if an old connection is of no more use. Raises ConnectFailed or TimedOut."""
 
     @abstractmethod
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> Awaitable[None] | None:
@@ -36,5 +40,3 @@ class BaseConnector(ABC):
     @abstractmethod
     def disconnect(self) -> Awaitable[None] | None:
         """Close. Safe to call at any time, more than once."""
-
-    handshake_ns: dict[str, int] | None = None

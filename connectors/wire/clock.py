@@ -79,13 +79,25 @@ def stamp_reads(sock: socket.socket) -> None:
         return  # `ArrivalClock` finds out at the first read and says "user"
 
 
-class StampingKept:
-    """Keeps one stamped socket open: the kernel switches stamping on a moment after the first socket asks for it,
-    and off after the last one closes, so that each first read would go without."""
+def keep_stamping() -> socket.socket:
+    """A stamped socket to hold open as long as the process lives: the kernel switches stamping on a moment after the
+    first socket asks for it and off after the last one closes, so that each first read would go without."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    stamp_reads(sock)
+    return sock
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        stamp_reads(self._socket)
 
-    def close(self) -> None:
-        self._socket.close()
+def probe(patience_s: float = 0.1) -> Literal["kernel", "user"]:
+    """Whether reads on this machine carry the kernel's stamps. Takes up to `patience_s`, usually a millisecond."""
+    until = time.monotonic() + patience_s
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as reader:
+        writer, _ = server.accept()
+        stamp_reads(reader)
+        with writer:
+            while time.monotonic() < until:
+                writer.send(b"x")
+                _, ancillary, _, _ = reader.recvmsg(1, 64)
+                if ancillary:
+                    return "kernel"
+                time.sleep(0.001)
+    return "user"

@@ -42,12 +42,12 @@ class HttpConnector(BaseConnector):
         super().__init__(target, allow_private=allow_private)
         self._connection: HttpConnection | None = None
 
+    @property
+    def ready(self) -> bool:
+        return self._connection is not None and self._connection.usable
+
     async def connect(self) -> None:
-        self.handshake_ns = None
-        if self._connection is not None:
-            if self._connection.usable:
-                return
-            self._connection.close()
+        await self.disconnect()
         target = self.target
         limit_s = target.spec.timeouts.connect
         try:
@@ -65,9 +65,9 @@ class HttpConnector(BaseConnector):
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         if self._connection is None:
-            await self.connect()
-        timeline.handshake_ns = self.handshake_ns
-        await self._connection.exchange(request, timeline, stream=self.streaming)  # type: ignore[union-attr]
+            raise RuntimeError("send_message before connect")
+        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        await self._connection.exchange(request, timeline, stream=self.streaming)
 
     async def disconnect(self) -> None:
         if self._connection is not None:

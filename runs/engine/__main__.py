@@ -1,0 +1,166 @@
+"""`python -m runs.engine`: one engine process. It knows no Django, no Celery and no database.
+
+It reads its order on stdin, says `ready`, waits for `go`, holds the load, writes the ledger, says `done`. It stops by
+itself when stdin closes or the supervisor has been silent for `SILENCE_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import socket
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from connectors.spec import SpecError, spec_problems
+from connectors.wire.clock import keep_stamping, probe
+from runs.engine.control import Command, Control, say
+from runs.engine.ledger import Ledger
+from runs.engine.shard import Shard
+from runs.engine.spec import ClosedLoad, ShardSpec
+from scenarios.spec import ScenarioError
+
+SILENCE_S: Final = 10.0
+SPARE_FILES: Final = 64
+FATAL: Final = 3
+
+
+class FatalError(Exception):
+    """The engine cannot do its work; `code`, the message and advice go to the supervisor."""
+
+    def __init__(self, code: str, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.advice = advice
+
+
+class Engine:
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._control = Control(self._loop)
+        self._order: asyncio.Future[Command] = self._loop.create_future()
+        self._go: asyncio.Future[int | None] = self._loop.create_future()
+        self._shard: Shard | None = None
+        self._disk: OSError | None = None
+
+    async def serve(self) -> None:
+        """Raises FatalError."""
+        self._control.listen(self._command, self._eof)
+        order = await self._order
+        if not order:
+            return  # the supervisor went away before it said anything
+        spec = _parse(order)
+        _raise_file_limit(spec)
+        self._shard = Shard(spec)
+        say({"ev": "ready", "pid": os.getpid(), "timestamps": (stamps := probe())})
+        t0_ns = await self._go
+        if t0_ns is None:
+            say({"ev": "done", "reason": "stopped"})
+            return
+        ledger = self._open_ledger(spec)
+        ledger.append(_head(spec, t0_ns, stamps))
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)  # turns die by reference count; few collections, all of them short
+        listening = self._loop.create_task(self._expect_heartbeats())
+        await self._shard.run(t0_ns, ledger)
+        listening.cancel()
+        ledger.close()
+        if self._disk is not None:
+            raise FatalError("ledger_failed", f"the ledger takes no more: {self._disk}", "free space on its disk")
+        if self._shard.crash is not None:
+            traceback.print_exception(self._shard.crash)
+        say({"ev": "done", "reason": self._shard.reason})
+
+    def _open_ledger(self, spec: ShardSpec) -> Ledger:
+        try:
+            return Ledger(Path(spec.ledger_path), self._disk_failed)
+        except FileExistsError as exc:
+            raise FatalError("ledger_exists", f"{spec.ledger_path} exists: this shard has run before") from exc
+        except OSError as exc:
+            raise FatalError("ledger_failed", f"cannot write {spec.ledger_path}: {exc.strerror}") from exc
+
+    def _disk_failed(self, exc: OSError) -> None:
+        self._disk = exc
+        self._end(f"aborted: ledger_failed: {exc.strerror}", 0.0)
+
+    def _command(self, command: Command) -> None:
+        if not self._order.done():
+            self._order.set_result(command)
+        elif command.get("cmd") == "go" and not self._go.done():
+            self._go.set_result(int(command["start_mono_ns"]))
+        elif command.get("cmd") == "stop":
+            self._end(str(command.get("reason") or "stopped"))
+
+    def _eof(self) -> None:
+        if not self._order.done():
+            self._order.set_result({})
+        self._end("supervisor_gone", 0.0)
+
+    def _end(self, reason: str, grace_s: float | None = None) -> None:
+        if not self._go.done():
+            self._go.set_result(None)
+        elif self._shard is not None:
+            self._shard.end(reason) if grace_s is None else self._shard.end(reason, grace_s)
+
+    async def _expect_heartbeats(self) -> None:
+        while (silent_s := (time.monotonic_ns() - self._control.heard_ns) / 1e9) < SILENCE_S:
+            await asyncio.sleep(min(1.0, SILENCE_S - silent_s))
+        self._end("supervisor_silent", 0.0)
+
+
+def _parse(order: Command) -> ShardSpec:
+    try:
+        return ShardSpec.model_validate(order)
+    except ValueError as exc:
+        raise FatalError("order_invalid", spec_problems(exc)) from exc
+
+
+def _head(spec: ShardSpec, t0_ns: int, stamps: str) -> Command:
+    return {
+        "k": "head",
+        "v": 1,
+        "run": spec.run_id,
+        "shard": spec.shard_id,
+        "index": spec.index,
+        "of": spec.of,
+        "id_base": spec.id_base,
+        "t0_mono_ns": t0_ns,
+        "t0_wall_ns": time.time_ns() - time.monotonic_ns() + t0_ns,
+        "timestamps": stamps,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
+def _raise_file_limit(spec: ShardSpec) -> None:
+    """One descriptor a user. Raises FatalError if the system allows fewer."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    users = -(-spec.load.users // spec.of) if isinstance(spec.load, ClosedLoad) else 0
+    if users + SPARE_FILES > hard:
+        advice = "raise `ulimit -n`, or share the load among more processes"
+        raise FatalError("local_resources", f"{users} users need more open files than the {hard} allowed", advice)
+
+
+async def _main() -> int:
+    try:
+        await Engine().serve()
+    except (SpecError, ScenarioError) as exc:
+        say({"ev": "fatal", "code": "order_invalid", "message": str(exc), "advice": ""})
+    except FatalError as exc:
+        say({"ev": "fatal", "code": exc.code, "message": str(exc), "advice": exc.advice})
+    else:
+        return 0
+    return FATAL
+
+
+if __name__ == "__main__":
+    kept = keep_stamping()
+    sys.exit(uvloop.run(_main()))

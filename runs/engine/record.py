@@ -1,0 +1,75 @@
+"""A finished turn as a line of the ledger."""
+
+from __future__ import annotations
+
+from connectors.errors import Outcome, TurnError
+from connectors.timeline import Timeline
+from runs.engine.ledger import Line
+
+CHARS_PER_TOKEN = 4
+"""A rule of thumb for English and most tokenizers; only used where the target reports no usage, and said so."""
+
+
+def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
+    timeline: Timeline,
+    *,
+    turn: int,
+    session: int,
+    number: int,
+    t0_ns: int,
+    ended_ns: int,
+    failure: TurnError | None,
+    message: str,
+    record_chars: int,
+) -> Line:
+    """Times become ns since the shard's start. `ended_ns` (monotonic) stands in where the answer has no end."""
+    text = timeline.text
+    tokens_in, tokens_out, source = _tokens(timeline, message, text)
+    outcome: Outcome = "ok" if failure is None else failure.outcome
+    done_ns = timeline.done_ns if failure is None and timeline.done_ns is not None else ended_ns
+    return {
+        "k": "turn",
+        "id": turn,
+        "s": session,
+        "n": number,
+        "out": outcome,
+        "code": None if failure is None else failure.code,
+        "detail": None if failure is None else failure.detail,
+        "planned": timeline.planned_ns - t0_ns,
+        "sent": _since(timeline.sent_ns, t0_ns),
+        "fb": _since(timeline.first_byte_ns, t0_ns),
+        "fc": _since(timeline.first_chunk_ns, t0_ns),
+        "ft": _since(timeline.first_content_ns, t0_ns),
+        "lc": _since(timeline.last_content_ns, t0_ns),
+        "done": done_ns - t0_ns,
+        "hs": timeline.handshake_ns,
+        "chunks": len(timeline.parts),
+        "in": timeline.bytes_in,
+        "outb": timeline.bytes_out,
+        "ti": tokens_in,
+        "to": tokens_out,
+        "ts": source,
+        "icl": [gap // 1000 for gap in timeline.gaps_ns] or None,
+        "err": timeline.arrival_errors or None,
+        "msg": message[:record_chars] if record_chars else None,
+        "ans": text[:record_chars] if record_chars else None,
+    }
+
+
+def _since(ns: int | None, t0_ns: int) -> int | None:
+    return None if ns is None else ns - t0_ns
+
+
+def _tokens(timeline: Timeline, message: str, text: str) -> tuple[int | None, int | None, str]:
+    """(input, output, source): the target's own counts, else an estimate of what is missing, else nothing."""
+    if timeline.tokens_out is not None:
+        return timeline.tokens_in, timeline.tokens_out, "usage"
+    if not text:
+        return timeline.tokens_in, None, "none"
+    tokens_in = timeline.tokens_in if timeline.tokens_in is not None else estimate(len(message))
+    return tokens_in, estimate(len(text) + timeline.reasoning_chars), "estimate"
+
+
+def estimate(chars: int) -> int:
+    """Tokens of a text of `chars` characters, rounded up."""
+    return -(-chars // CHARS_PER_TOKEN)

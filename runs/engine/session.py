@@ -1,0 +1,160 @@
+"""One virtual user's conversations: say, wait, say, with at most one turn in flight."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from scenarios.render import CompiledScenario, SayAction, Walk
+
+from connectors.errors import Aborted, BadAnswer, TurnError
+from connectors.timeline import Timeline
+from runs.engine.clock import sleep_until
+from runs.engine.flight import InFlight
+from runs.engine.record import turn_line
+from scenarios.spec import ScenarioError
+
+if TYPE_CHECKING:
+    from runs.engine.shard import Shard
+
+BACKOFF_S: Final = 0.05
+BACKOFF_MAX_S: Final = 1.0
+
+
+class LazyRandom:
+    """A `random.Random` seeded when first used: seeding costs more than a turn of a scenario that draws nothing."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+
+    def __getattr__(self, name: str) -> Any:
+        rng = Random(self._seed)  # noqa: S311 - repeatable on purpose
+        for draw in _DRAWS:
+            self.__dict__[draw] = getattr(rng, draw)
+        return getattr(rng, name)
+
+
+_DRAWS = ("random", "choice", "choices", "randrange", "randint", "uniform", "expovariate", "getrandbits", "sample")
+
+
+class Session(NamedTuple):
+    """One conversation: its id in the ledger, what is said, and what templates may know of it."""
+
+    id: int
+    scenario: CompiledScenario
+    rng: LazyRandom
+    info: dict[str, Any]
+
+
+class User:
+    """Holds one conversation after another over one connector."""
+
+    def __init__(self, shard: Shard, number: int) -> None:
+        self.shard = shard
+        self.number = number
+        self.in_flight = False
+        self._connector = shard.new_connector()
+        self._failures = 0
+
+    async def converse(self, planned_ns: int, session: Session) -> int:
+        """Hold one conversation, planned to begin at `planned_ns` (monotonic); return when it ended.
+
+        Whatever happens, the conversation is closed in the ledger.
+        """
+        outcome, code, turns = "cut", None, 0
+        shard = self.shard
+        shard.opened(session, self.number)
+        try:
+            walk = session.scenario.walk(session.rng, session.info)  # type: ignore[arg-type] # LazyRandom is one
+            while (action := walk.next_action()) is not None and not shard.stopping:
+                if not isinstance(action, SayAction):
+                    planned_ns += int(action.seconds * 1e9)
+                    await sleep_until(planned_ns)
+                    continue
+                failure, planned_ns = await self._turn(session, walk, action, planned_ns)
+                turns += 1
+                if failure is not None:
+                    outcome, code = ("cut" if isinstance(failure, Aborted) else "failed"), failure.code
+                    break
+            else:
+                outcome = "completed" if action is None else "cut"
+        except ScenarioError as exc:
+            outcome, code = "failed", "scenario_invalid"
+            shard.scenario_failed(exc)
+        finally:
+            self._failures = self._failures + 1 if outcome == "failed" else 0
+            shard.closed(session, outcome, code, turns)
+            if not shard.reuse_connections:
+                await self.leave()
+        return planned_ns
+
+    async def rest(self, ended_ns: int) -> int:
+        """Pause when conversations fail one after another, so that a dead target is not hammered. Returns when the
+        next one is planned (monotonic ns)."""
+        if self._failures < 2:
+            return ended_ns
+        pause_s = min(BACKOFF_S * 2.0 ** (self._failures - 2), BACKOFF_MAX_S)
+        ended_ns += int(pause_s * 1e9)
+        await sleep_until(ended_ns)
+        return ended_ns
+
+    async def leave(self) -> None:
+        """Close the connection."""
+        if (closing := self._connector.disconnect()) is not None:
+            await closing
+
+    async def _turn(
+        self, session: Session, walk: Walk, action: SayAction, planned_ns: int
+    ) -> tuple[TurnError | None, int]:
+        """One turn, recorded. Returns its failure and when it ended (monotonic ns).
+
+        A turn that is cancelled before anything of it was sent never was: CancelledError goes on.
+        """
+        shard = self.shard
+        timeline = Timeline(shard.target.meaning, planned_ns)
+        failure: TurnError | None = None
+        slot: int | None = None
+        turn_id = -1
+        try:
+            if not self._connector.ready:
+                await shard.dial(self._connector)
+            request = shard.target.render(
+                {
+                    "message": action.text,
+                    "messages": walk.messages,
+                    "history": walk.history,
+                    "session": session.info,
+                    "turn": action.number,
+                    "vars": walk.variables,
+                }
+            )
+            turn_id = shard.new_turn_id()
+            relative = time.monotonic_ns() - shard.t0_ns
+            slot = shard.ledger.flight.take(
+                InFlight(turn_id, session.id, action.number, planned_ns - shard.t0_ns, relative)
+            )
+            self.in_flight = True
+            if (sending := self._connector.send_message(request, timeline)) is not None:
+                await sending
+            if (why := walk.answer(timeline.text)) is not None:
+                failure = BadAnswer("expect_failed", why)
+        except TurnError as exc:
+            failure = exc
+        finally:
+            self.in_flight = False
+        ended_ns = time.monotonic_ns()
+        line = turn_line(
+            timeline,
+            turn=turn_id if turn_id >= 0 else shard.new_turn_id(),
+            session=session.id,
+            number=action.number,
+            t0_ns=shard.t0_ns,
+            ended_ns=ended_ns,
+            failure=failure,
+            message=action.text,
+            record_chars=shard.spec.record_chars,
+        )
+        shard.ledger.append(line, slot)
+        shard.took_turn(failure)
+        return failure, timeline.done_ns if failure is None and timeline.done_ns else ended_ns

@@ -1,0 +1,83 @@
+"""The engine's own health, in the ledger once a second: what a verdict on the generator rests on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from connectors.wire.connector import arrival_clock
+
+if TYPE_CHECKING:
+    from runs.engine.shard import Shard
+
+BEAT_S: Final = 0.1
+BEATS_PER_LINE: Final = 10
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Vitals:
+    """Samples the event loop's lag ten times a second, and keeps the arrival clock's offset fresh."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self._lag_us: list[int] = []
+
+    async def beat(self) -> None:
+        """Until cancelled. A late wake-up is the loop's lag (timers count whole milliseconds)."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        beats = 0
+        while True:
+            due = max(due + BEAT_S, loop.time())
+            await asyncio.sleep(due - loop.time())
+            self._lag_us.append(max(0, int((loop.time() - due) * 1e6)))
+            arrival_clock().sample()
+            beats += 1
+            if beats % BEATS_PER_LINE == 0:
+                self._write()
+
+    def _write(self) -> None:
+        shard = self._shard
+        shard.ledger.append(
+            {
+                "k": "gen",
+                "at": time.monotonic_ns() - shard.t0_ns,
+                "cpu_ns": time.process_time_ns(),
+                "rss": resident_bytes(),
+                "lag": self._lag_us,
+                "active": shard.active,
+                "inflight": shard.in_flight,
+                "dropped": shard.dropped,
+            }
+        )
+        self._lag_us = []
+
+    def last_words(self, reason: str, turns: int, sessions: int) -> None:
+        """The ledger's last lines: the rest of the samples, and the `tail`."""
+        self._write()
+        shard = self._shard
+        shard.ledger.append(
+            {
+                "k": "tail",
+                "at": time.monotonic_ns() - shard.t0_ns,
+                "reason": reason,
+                "turns": turns,
+                "sessions": sessions,
+                "cpu_ns": time.process_time_ns(),
+                "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "timestamps": arrival_clock().source,
+                "clock_steps": arrival_clock().steps,
+            }
+        )
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process now; its peak where the system has no /proc."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

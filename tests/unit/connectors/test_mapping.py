@@ -1,0 +1,134 @@
+"""Request templates and response paths."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.errors import BadRequest
+from connectors.mapping import CompiledTarget, compile_path
+from connectors.spec import SpecError, TargetSpec, build_target_spec, parse_target_spec
+
+TURN = {
+    "message": "hi",
+    "messages": [{"role": "user", "content": "hi"}],
+    "history": [],
+    "session": {"id": "s1", "number": 4},
+    "turn": 2,
+    "vars": {"course": "MED1060"},
+}
+
+
+def target(body: object = None, **request: object) -> CompiledTarget:
+    return CompiledTarget(
+        parse_target_spec(
+            {
+                "name": "t",
+                "protocol": "http",
+                "url": "http://127.0.0.1:9/v1",
+                "request": {"body": body, **request},
+                "response": {"text": "text"},
+                "params": {"model": "m1", "limit": 5},
+                "secrets": {"api_key": "k-1"},
+            }
+        )
+    )
+
+
+def rendered(body: object) -> object:
+    return orjson.loads(target(body).render(TURN).body)
+
+
+def test_a_whole_expression_keeps_its_type() -> None:
+    assert rendered({"n": "{{ params.limit }}", "m": "{{ messages }}", "t": "{{ turn }}"}) == {
+        "n": 5,
+        "m": TURN["messages"],
+        "t": 2,
+    }
+
+
+def test_a_mixed_string_becomes_text() -> None:
+    assert rendered({"a": "{{ vars.course }}-{{ turn }}: {{ message }}"}) == {"a": "MED1060-2: hi"}
+
+
+def test_what_is_not_there_is_left_out() -> None:
+    body = {"a": "{{ params.nope }}", "b": ["{{ vars.nope }}", "x {{ vars.nope }}", 1], "c": {"d": "{{ vars.nope }}"}}
+    assert rendered(body) == {"b": [1], "c": {}}
+
+
+def test_a_header_without_its_secret_is_left_out() -> None:
+    spec = build_target_spec(name="t", url="http://127.0.0.1:9/v1", preset="openai-chat")
+    assert CompiledTarget(spec).render(TURN).headers == ()
+    spec = build_target_spec(name="t", url="http://127.0.0.1:9/v1", preset="openai-chat", secrets={"api_key": "x"})
+    assert CompiledTarget(spec).render(TURN).headers == (("Authorization", "Bearer x"),)
+
+
+def test_other_expressions_run_in_the_sandbox() -> None:
+    assert rendered({"a": "{{ message | upper }}", "b": "{{ turn + 1 }}"}) == {"a": "HI", "b": 3}
+    with pytest.raises(BadRequest, match="request_invalid"):
+        target({"a": "{{ message.__class__.__mro__ }}{{ turn }}"}).render(TURN)
+
+
+@pytest.mark.parametrize("text", ["{{ nobody.knows }}", "{{ 1 + }}", "{{ message | nofilter }}"])
+def test_a_wrong_expression_is_found_before_the_run(text: str) -> None:
+    with pytest.raises(SpecError, match=r"request\.body\.a"):
+        target({"a": text})
+
+
+def test_a_header_cannot_smuggle_a_line() -> None:
+    with pytest.raises(BadRequest, match="line break"):
+        target(None, headers={"X-A": "{{ message }}"}).render(TURN | {"message": "a\r\nX-B: c"})
+
+
+def test_the_path_stands_below_the_base_address() -> None:
+    assert target(None, path="/chat/{{ session.id }}").render(TURN).path == "/v1/chat/s1"
+
+
+def test_constant_headers_are_one_object_from_turn_to_turn() -> None:
+    one = target({"m": "{{ message }}"}, headers={"X-K": "{{ secret.api_key }}"})
+    assert one.render(TURN).headers is one.render(TURN).headers
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_characters="{}")),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), JSON, max_size=4))
+def test_a_body_without_templates_is_sent_as_it_stands(body: dict[str, object]) -> None:
+    assert rendered(body) == body
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("choices[0].delta.content", "hi"),
+        ("choices[1].delta.content", None),
+        ("choices[0].delta.content.more", None),
+        ("usage", None),
+        ("choices[0].delta.none || choices[0].delta.content", "hi"),
+        ("length(choices)", 1),
+        ("length(nope)", None),
+    ],
+)
+def test_a_path_finds_its_value_or_none(path: str, found: object) -> None:
+    assert compile_path(path, "x")({"choices": [{"delta": {"content": "hi"}}]}) == found
+
+
+def test_a_wrong_path_names_its_place() -> None:
+    with pytest.raises(SpecError, match=r"response\.text"):
+        compile_path("a[", "response.text")
+
+
+def test_secrets_are_in_no_frozen_copy_and_no_repr() -> None:
+    spec = build_target_spec(name="t", url="http://h/v1", preset="openai-chat", secrets={"api_key": "hush-1"})
+    assert "hush-1" not in repr(spec) + str(spec) + str(spec.frozen_dict())
+    assert TargetSpec.model_validate(spec.wire_dict()).secrets["api_key"].get_secret_value() == "hush-1"
+
+
+@pytest.mark.parametrize("url", ["ftp://h/", "http://", "h:80", "http://u:p@h/", "http://h:0/", "http://h:99999/"])
+def test_a_wrong_url_is_refused(url: str) -> None:
+    with pytest.raises(SpecError, match="url"):
+        build_target_spec(name="t", url=url, preset="openai-chat")

@@ -1,0 +1,90 @@
+"""What a byte means: times, text, tokens and failures of one turn."""
+
+import orjson
+import pytest
+
+from connectors.errors import BadAnswer, BrokenTransport, Refused, TurnError
+from connectors.mapping import CompiledTarget
+from connectors.spec import build_target_spec
+from connectors.timeline import Timeline
+
+
+def timeline(*, stream: bool, stamp: str | None = None) -> Timeline:
+    spec = build_target_spec(name="t", url="http://h/v1", preset="openai-chat", stream=stream, stamp=stamp)
+    return Timeline(CompiledTarget(spec).meaning, planned_ns=0)
+
+
+def delta(**fields: object) -> bytes:
+    return orjson.dumps({"choices": [{"delta": fields}], "t": 90})
+
+
+def test_a_streamed_turn_has_every_time_once() -> None:
+    line = timeline(stream=True, stamp="t")
+    line.sent(5, 100)
+    line.received(100, 10)
+    line.event(100, delta(role="assistant", content=""))
+    line.received(110, 10)
+    line.event(110, delta(content="Hel"))
+    line.event(125, delta(content="lo"))
+    line.event(130, orjson.dumps({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}))
+    line.event(131, b"[DONE]")
+    line.end(140)
+    assert (line.sent_ns, line.first_byte_ns, line.first_chunk_ns, line.first_content_ns) == (5, 100, 100, 110)
+    assert (line.last_content_ns, line.done_ns, line.gaps_ns) == (125, 131, [15])
+    assert (line.text, line.tokens_in, line.tokens_out) == ("Hello", 3, 2)
+    assert (line.bytes_in, line.bytes_out, line.arrival_errors) == (20, 100, [10, 20, 35])
+
+
+def test_reasoning_is_not_content() -> None:
+    line = timeline(stream=True)
+    line.event(10, delta(reasoning_content="hmm"))
+    assert (line.first_content_ns, line.text, line.reasoning_chars) == (None, "", 3)
+
+
+def test_a_whole_answer_has_its_content_at_its_end() -> None:
+    line = timeline(stream=False)
+    line.answer(50, orjson.dumps({"choices": [{"message": {"content": "Yes"}}], "usage": {"completion_tokens": 1}}))
+    assert (line.first_content_ns, line.done_ns, line.text, line.tokens_out) == (50, 50, "Yes", 1)
+
+
+FAILURES = {
+    "json_invalid": b'{"choices": [',
+    "utf8_invalid": b'{"a": "\xff"}',
+    "answer_unmatched": b'{"text": "elsewhere"}',
+    "target_error": b'{"error": {"message": "overloaded"}}',
+}
+
+
+@pytest.mark.parametrize(("code", "body"), FAILURES.items())
+def test_a_bad_answer_has_its_own_code(code: str, body: bytes) -> None:
+    with pytest.raises(TurnError) as found:
+        timeline(stream=False).answer(1, body)
+    assert found.value.code == code
+    assert isinstance(found.value, BadAnswer | BrokenTransport)
+
+
+def test_a_mapped_value_that_is_not_text_is_unmatched() -> None:
+    with pytest.raises(BadAnswer, match="answer_unmatched"):
+        timeline(stream=True).event(1, delta(content={"a": 1}))
+
+
+def test_a_stream_without_its_end_mark_is_incomplete() -> None:
+    line = timeline(stream=True)
+    line.event(1, delta(content="x"))
+    with pytest.raises(BadAnswer, match="stream_incomplete"):
+        line.end(2)
+
+
+def test_a_refusal_says_what_the_target_said() -> None:
+    with pytest.raises(Refused) as found:
+        timeline(stream=False).refused(401, b'{"error": {"message": "bad key"}}')
+    assert (found.value.code, found.value.detail) == ("http_401", "bad key")
+    assert "secret" in found.value.advice
+
+
+def test_a_refusal_in_html_is_cut_to_a_line() -> None:
+    with pytest.raises(Refused) as found:
+        timeline(stream=False).refused(502, b"<html>\n<h1>Bad\xff gateway</h1>" + b"x" * 10_000)
+    assert found.value.code == "http_502"
+    assert "\n" not in found.value.detail
+    assert len(found.value.detail) <= 200
