@@ -7,11 +7,13 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import dj_database_url
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tokenburn_site.logs import LogFormat
 
 KEY_BYTES = 32
 
@@ -29,6 +31,10 @@ class Env(BaseSettings):
     csrf_trusted_origins: list[str] = []
     var_dir: Path | None = None
     time_zone: str = "UTC"
+    https: bool = False
+    """The site is reached by HTTPS, through a proxy that sets X-Forwarded-Proto: cookies then travel by it only."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: LogFormat = "text"
     database_url: str | None = Field(None, validation_alias=AliasChoices("DATABASE_URL"))
     redis_url: str = Field("redis://127.0.0.1:6399/0", validation_alias=AliasChoices("REDIS_URL"))
 

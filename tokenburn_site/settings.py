@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from tokenburn_site.env import Env, database_config, development_key, keyring
+from tokenburn_site.logs import logging_config
+from tokenburn_site.webconf import REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD  # noqa: F401  Django reads them here
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env.read()
@@ -18,6 +20,7 @@ CSRF_TRUSTED_ORIGINS = env.csrf_trusted_origins
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "daphne",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -27,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
+    "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -79,3 +83,19 @@ STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 
 REDIS_URL = env.redis_url
+REDIS_GIVEN = "redis_url" in env.model_fields_set
+CELERY_TIMEZONE = TIME_ZONE  # django-celery-beat's default for new cron entries; the rest: tokenburn_site.celeryconf
+# PubSub: the default layer counts its capacity per process and drops what a slow page does not read. It only says
+# that something changed; the content lies in Redis streams and the database.
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+}
+
+LOGGING = logging_config(env.log_level, env.log_format)
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.https else None
+SECURE_HSTS_SECONDS = 86400 if env.https else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"

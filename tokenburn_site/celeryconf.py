@@ -1,0 +1,66 @@
+"""Celery's configuration. A message is a nudge: the database holds the truth, and the reaper nudges again.
+
+So the worst that a lost or doubled message can do is a few seconds' delay, and each choice below prefers a worker
+that never goes deaf to a message that is never lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from kombu import Queue
+
+LOAD, CONTROL = "load", "control"
+REAP_EVERY_S = 5.0
+
+broker_url = settings.REDIS_URL
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None  # a worker outlives any outage of the broker
+broker_transport_options: dict[str, Any] = {
+    # Equal on every client: kombu takes unacknowledged messages back after the shortest timeout of them all.
+    # Ours are acknowledged when they start, so this only concerns workers killed between fetching and starting.
+    "visibility_timeout": 60,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    # A broker that vanishes without closing the connection is noticed in about 10 s; by default, never.
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+}
+result_backend = None
+task_ignore_result = True
+
+task_serializer = "json"
+accept_content = ["json"]  # pickle would let whoever reaches the broker run code
+event_serializer = "json"
+
+task_queues = [Queue(LOAD), Queue(CONTROL)]
+task_default_queue = CONTROL
+task_create_missing_queues = False  # a misspelt queue is an error, not a place where tasks wait for ever
+task_routes = {"runs.tasks.execute_shard": {"queue": LOAD}}
+# Publishing happens in web requests: two quick tries, then the reaper's turn.
+task_publish_retry_policy = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
+
+# Acknowledged when it starts (Celery's default): an execution may last for days, far beyond any visibility timeout.
+task_acks_late = False
+worker_prefetch_multiplier = 1
+worker_disable_prefetch = True  # a shard must not wait behind a busy worker while another one is idle
+worker_soft_shutdown_timeout = 5.0
+worker_cancel_long_running_tasks_on_connection_loss = False  # a restart of the broker must not end runs
+worker_max_tasks_per_child = 100  # bounds what a leak in a long-lived child can cost
+worker_hijack_root_logger = False
+worker_redirect_stdouts = False
+worker_send_task_events = False
+
+timezone = settings.TIME_ZONE
+beat_scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
+beat_max_loop_interval = 5  # a schedule changed in the admin takes effect within 5 s
+beat_schedule = {
+    "Reap lost runs": {
+        "task": "runs.tasks.reap",
+        "schedule": REAP_EVERY_S,
+        "options": {"expires": REAP_EVERY_S},  # no backlog while no control worker runs
+    }
+}

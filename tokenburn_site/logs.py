@@ -1,0 +1,72 @@
+"""Logging: one line per record, as text or as JSON, with secrets masked wherever they come from."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+
+LogFormat = Literal["text", "json"]
+MASK = r"\1***"
+# The last line of defence: no code of ours logs a secret, but a library's error text may quote a header or address.
+HEADERS = "authorization|proxy-authorization|x-api-key|api-key|cookie"
+SECRETS = [
+    re.compile(rf"""(\b(?:{HEADERS})["']?\s*[:=]\s*["']?(?:bearer |basic )?)[^\s"',]+""", re.I),
+    re.compile(r"(\bbearer )[\w.~+/=-]+", re.I),
+    re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)", re.I),
+    re.compile(r"""(\b(?:api_?key|token|secret|password)=)[^\s&"']+""", re.I),
+    re.compile(r"(\bsk-)[\w-]{8,}"),
+]
+
+
+def mask(text: str) -> str:
+    """The text with credentials replaced by ***."""
+    for pattern in SECRETS:
+        text = pattern.sub(MASK, text)
+    return text
+
+
+class TextFormatter(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """Keys: at (UTC, ISO 8601), level, logger, pid, message, and error with the stack if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "pid": record.process,
+            "message": mask(record.getMessage()),
+        }
+        if record.exc_info:
+            line["error"] = mask(self.formatException(record.exc_info))
+        return orjson.dumps(line).decode()
+
+
+def logging_config(level: str, style: LogFormat) -> dict[str, Any]:
+    """Django's LOGGING: everything to stderr, in one format."""
+    formatter = JsonFormatter if style == "json" else TextFormatter
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": formatter}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        # Django would print to its own handlers and mail administrators: here all goes one way.
+        "loggers": {
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.server": {"handlers": [], "level": level, "propagate": True},
+            "daphne": {"level": "WARNING"},  # its access log is one line per request, static files included
+            "celery.redirected": {"level": "WARNING"},
+        },
+    }
