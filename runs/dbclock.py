@@ -29,12 +29,18 @@ class DbNow(Func):
         super().__init__()
 
     def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any
-    ) -> tuple[str, list[Any]]:
+        self,
+        compiler: SQLCompiler,
+        connection: BaseDatabaseWrapper,
+        function: str | None = None,
+        template: str | None = None,
+        arg_joiner: str | None = None,
+        **extra_context: Any,
+    ) -> tuple[str, tuple[Any, ...]]:
         if connection.vendor == "postgresql":
-            return "(clock_timestamp() + make_interval(secs => %s))", [float(self.offset_s)]
+            return "(clock_timestamp() + make_interval(secs => %s))", (float(self.offset_s),)
         if connection.vendor == "sqlite":
-            return "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s)", [f"{self.offset_s:+.3f} seconds"]
+            return "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s)", (f"{self.offset_s:+.3f} seconds",)
         raise NotImplementedError(f"no clock for the database {connection.vendor!r}: use PostgreSQL or SQLite")
 
 

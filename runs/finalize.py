@@ -1,0 +1,65 @@
+"""The end of a run: aggregate its windows into the report, decide how it ended, make it terminal."""
+
+from __future__ import annotations
+
+import logging
+
+from runs import live
+from runs.lifecycle import RUN_TERMINAL, SHARD_ACTIVE, move_run
+from runs.models import Run, RunStatus, Shard
+from runs.outcome import Ending, ShardEnd, ending
+from runs.results import Results, collect
+
+logger = logging.getLogger(__name__)
+
+
+def finalize_run(run_id: int) -> bool:
+    """Make the run terminal if all its shards are. True if this call did it.
+
+    Any number of callers may try; the report is computed from what is stored, so that a caller which dies half-way
+    leaves nothing that the next one could not do again.
+    """
+    if Shard.objects.filter(run_id=run_id, status__in=SHARD_ACTIVE).exists():
+        return False
+    if move_run(run_id, RunStatus.FINALIZING):
+        live.publish_status(run_id, RunStatus.FINALIZING, "")
+    run = Run.objects.get(pk=run_id)
+    if run.status != RunStatus.FINALIZING:
+        return False
+    results, end = _settle(run)
+    moved = move_run(run_id, end.status, reason=end.reason[:1000], report=results.report if results else None)
+    if moved:
+        live.publish_status(run_id, end.status, end.reason)
+    return moved
+
+
+def refresh_report(run_id: int) -> bool:
+    """Compute a terminal run's report anew, after more of a ledger was stored. Its status stays as it was."""
+    run = Run.objects.get(pk=run_id)
+    if run.status not in RUN_TERMINAL:
+        return False
+    report = collect(run, run.status).report
+    return Run.objects.filter(pk=run_id, status=run.status).update(report=report) == 1
+
+
+def _settle(run: Run) -> tuple[Results | None, Ending]:
+    shards = [
+        ShardEnd(*row)
+        for row in Shard.objects.filter(run=run).order_by("index").values_list("index", "status", "reason")
+    ]
+    try:
+        results = collect(run)
+        end = ending(
+            shards,
+            stop_requested=run.stop_requested_at is not None,
+            run_reason=run.reason,
+            turns_ok=results.turns_ok,
+            errors=results.errors,
+            example=results.example,
+        )
+        return results.with_status(end.status), end
+    except Exception as exc:
+        # A run that can never end would break invariant C, and everything it did is stored: `manage.py ingest`
+        # builds the report again once the cause is mended.
+        logger.exception("report_failed: run %s", run.pk)
+        return None, Ending(RunStatus.FAILED, f"its report could not be built: {type(exc).__name__}: {exc}")

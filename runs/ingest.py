@@ -1,0 +1,114 @@
+"""From a shard's ledger into the database, exactly once: rows, windows and the byte offset in one transaction.
+
+The offset moves by a conditional UPDATE that names the epoch and the old offset. Whoever lost the shard, or lost a
+race, changes no row there, and then nothing of that batch is written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+from django.db import transaction
+
+from metrics import store
+from metrics.ingest import Batch, parse
+from runs.engine.ledger import recover
+from runs.leases import renew_lease
+from runs.lifecycle import SHARD_TERMINAL
+from runs.models import Shard
+
+CHUNK_BYTES = 4 << 20
+RENEW_EVERY_S = 2.0
+ENGINE_DIED = "engine_died"
+
+
+class LeaseLostError(Exception):
+    """The shard has another holder, or its offset moved under us: nothing was written."""
+
+
+class Tail(NamedTuple):
+    """The last line of a finished ledger."""
+
+    reason: str
+    turns: int
+    sessions: int
+
+
+class LedgerIngest:
+    """Stores one shard's ledger, batch by batch. `shard.ledger_offset` moves along."""
+
+    def __init__(self, shard: Shard, path: Path | None = None) -> None:
+        self.shard = shard
+        self.path = path or Path(shard.ledger_path)
+        self._previous: Mapping[int, str] | None = None
+
+    def step(self) -> Batch | None:
+        """Store the next whole lines; None if there are none yet. Raises LeaseLostError."""
+        shard, offset = self.shard, self.shard.ledger_offset
+        data = _read_lines(self.path, offset)
+        if not data:
+            return None
+        if self._previous is None:
+            self._previous = store.last_answers(shard.pk) if offset else {}
+        batch = parse(data, shard.run_id, shard.pk, offset, self._previous)
+        with transaction.atomic():
+            mine = Shard.objects.filter(pk=shard.pk, epoch=shard.epoch, ledger_offset=offset)
+            if mine.update(ledger_offset=batch.end_offset) != 1:
+                raise LeaseLostError(f"shard {shard.pk}, epoch {shard.epoch}, offset {offset}")
+            store.write(batch)
+        shard.ledger_offset, self._previous = batch.end_offset, batch.last_answers
+        return batch
+
+    def rest(self) -> Tail | None:
+        """Complete the ledger of an engine that is gone and store all that is left; None if it never wrote one.
+
+        Raises `runs.engine.ledger.LedgerHeldError` while the engine lives, LeaseLostError, OSError.
+        """
+        if not self.path.exists():
+            return None
+        if read_tail(self.path) is None:
+            recover(self.path)
+        renewed = time.monotonic()
+        while self.step() is not None:
+            if self.shard.status not in SHARD_TERMINAL and time.monotonic() - renewed > RENEW_EVERY_S:
+                if not renew_lease(self.shard):
+                    raise LeaseLostError(f"shard {self.shard.pk}, epoch {self.shard.epoch}")
+                renewed = time.monotonic()
+        return read_tail(self.path)
+
+
+def read_tail(path: Path) -> Tail | None:
+    """The ledger's tail line; None if it does not end with one, or does not exist."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 4096))
+            end = file.read()
+    except FileNotFoundError:
+        return None
+    last = end.rstrip(b"\n").rpartition(b"\n")[2]
+    if not end.endswith(b"\n") or not last.startswith(b'{"k":"tail"'):
+        return None
+    line = orjson.loads(last)
+    return Tail(line["reason"], line["turns"], line["sessions"])
+
+
+def _read_lines(path: Path, offset: int) -> bytes:
+    """Whole lines from `offset` on, about CHUNK_BYTES of them, more only if one line is longer."""
+    size = CHUNK_BYTES
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return b""
+    with file:
+        while True:
+            file.seek(offset)
+            data = file.read(size)
+            end = data.rfind(b"\n") + 1
+            if end or len(data) < size:
+                return data[:end]
+            size *= 2

@@ -1,0 +1,159 @@
+"""A shard's way through one supervisor: claim, ready, running, finish. Every write names the epoch it holds.
+
+A lease lasts LEASE_S and is renewed with each heartbeat. Once it has run out, the reaper waits SUSPECT_S more before
+it takes the shard (a database that comes back finds supervisors that renew at once), so a supervisor that could not
+renew for ORPHAN_S must take its shard for lost and stop its engine.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from runs import live
+from runs.dbclock import DbNow
+from runs.lifecycle import RUN_BEFORE_START, SHARD_HELD, move_run, move_shard, move_shards
+from runs.models import Run, RunStatus, Shard, ShardStatus
+
+LEASE_S = 15.0
+SUSPECT_S = 5.0
+ORPHAN_S = LEASE_S + SUSPECT_S + 5.0
+"""Invariant D allows 10 s after the loss, which is at the earliest LEASE_S + SUSPECT_S after the last renewal."""
+START_DELAY_S = 1.0
+READY_WITHIN_S = 60.0
+READY_WITHIN_LOCAL_S = 30.0
+REASON_LIMIT = 1000
+
+
+def host_name() -> str:
+    """What this host is called in the database."""
+    return socket.gethostname()
+
+
+def claim_shard(shard_id: int, owner: str) -> Shard | None:
+    """Take a queued shard of a run that has not started; None if there is nothing to take."""
+    with transaction.atomic():
+        # The run's row first, then the shard's: `stop_run` takes its locks in the same order.
+        run_id = Shard.objects.filter(pk=shard_id).values_list("run_id", flat=True).first()
+        if run_id is None:
+            return None
+        started = move_run(run_id, RunStatus.STARTING)
+        path = settings.LEDGER_DIR / f"run-{run_id}"
+        mine = move_shards(
+            Q(pk=shard_id, run__in=Run.objects.filter(status__in=RUN_BEFORE_START)),
+            ShardStatus.CLAIMED,
+            epoch=F("epoch") + 1,
+            lease_until=DbNow(LEASE_S),
+            suspect_since=None,
+            owner=owner[:200],
+            host=host_name(),
+        )
+        if not mine:
+            return None
+        shard = Shard.objects.select_related("run").get(pk=shard_id)
+        # One path for each epoch: an engine of an older claim can never share a file with a newer one.
+        shard.ledger_path = str(path / f"shard-{shard.index}-{shard.epoch}.jsonl")
+        Shard.objects.filter(pk=shard_id).update(ledger_path=shard.ledger_path)
+    if started:
+        live.publish_status(run_id, RunStatus.STARTING, "")
+    return shard
+
+
+def renew_lease(shard: Shard) -> bool:
+    """Put the lease's end LEASE_S ahead; False if this epoch no longer holds the shard."""
+    held = Shard.objects.filter(pk=shard.pk, epoch=shard.epoch, status__in=SHARD_HELD)
+    return held.update(lease_until=DbNow(LEASE_S), suspect_since=None) == 1
+
+
+def mark_ready(shard: Shard, engine_pid: int) -> bool:
+    """The engine waits for the start. False if the shard was lost meanwhile."""
+    return move_shard(shard.pk, ShardStatus.READY, epoch=shard.epoch, engine_pid=engine_pid)
+
+
+def agree_start(run_id: int) -> bool:
+    """If every shard is ready, set the common start START_DELAY_S ahead. True for the one call that did it."""
+    waiting = Shard.objects.filter(run=OuterRef("pk")).exclude(status=ShardStatus.READY)
+    agreed = move_run(
+        run_id,
+        RunStatus.RUNNING,
+        guard=Q(start_at__isnull=True) & ~Q(Exists(waiting)),
+        start_at=DbNow(START_DELAY_S),
+    )
+    if agreed:
+        live.publish_status(run_id, RunStatus.RUNNING, "")
+    return agreed
+
+
+def mark_running(shard: Shard) -> bool:
+    """Before `go` is sent: from here on the shard may have sent something and is never started again."""
+    running = Q(run__in=Run.objects.filter(status=RunStatus.RUNNING, start_at__isnull=False))
+    return move_shard(shard.pk, ShardStatus.RUNNING, epoch=shard.epoch, guard=running)
+
+
+def release_shard(shard: Shard, reason: str) -> bool:
+    """Give back a shard whose engine sent nothing, for another supervisor to take."""
+    return move_shard(
+        shard.pk,
+        ShardStatus.QUEUED,
+        epoch=shard.epoch,
+        lease_until=None,
+        dispatched_at=None,
+        reason=reason[:REASON_LIMIT],
+    )
+
+
+def finish_shard(shard: Shard, to: ShardStatus, reason: str = "", *, complete: bool = True) -> bool:
+    """End the shard. `complete`: all that its ledger holds is stored. False if this epoch no longer holds it."""
+    return move_shard(shard.pk, to, epoch=shard.epoch, reason=reason[:REASON_LIMIT], ledger_complete=complete)
+
+
+def fail_start(run_id: int, reason: str) -> bool:
+    """End a run that cannot start: unclaimed shards fail here, the other supervisors see it stopping."""
+    with transaction.atomic():
+        before_start = Q(status__in=RUN_BEFORE_START)
+        if not move_run(run_id, RunStatus.STOPPING, guard=before_start, reason=reason[:REASON_LIMIT]):
+            return False
+        move_shards(Q(run_id=run_id, status=ShardStatus.QUEUED), ShardStatus.FAILED, reason=reason[:REASON_LIMIT])
+    live.publish_status(run_id, RunStatus.STOPPING, reason)
+    return True
+
+
+def fail_if_late(run_id: int) -> bool:
+    """Fail a run whose engines were not all ready in time. True if this call did it."""
+    late = Run.objects.filter(pk=run_id, status__in=RUN_BEFORE_START, ready_by__lt=DbNow()).first()
+    if late is None:
+        return False
+    return fail_start(run_id, _missing(run_id, READY_WITHIN_LOCAL_S if late.local else READY_WITHIN_S))
+
+
+def _missing(run_id: int, seconds: float) -> str:
+    statuses = list(Shard.objects.filter(run_id=run_id).values_list("status", flat=True))
+    of = len(statuses)
+    found = sum(status != ShardStatus.QUEUED for status in statuses)
+    if found == of:
+        ready = sum(status == ShardStatus.READY for status in statuses)
+        return f"{ready} of {of} engines were ready within {seconds:.0f} s: see the log of the load workers"
+    return f"{found} of {of} shards found a worker within {seconds:.0f} s: start a load worker or fewer processes"
+
+
+def suspect_expired() -> int:
+    """Mark held shards whose lease has run out; a holder that is alive clears the mark with its next renewal."""
+    expired = Shard.objects.filter(status__in=SHARD_HELD, lease_until__lt=DbNow(), suspect_since__isnull=True)
+    return expired.update(suspect_since=DbNow())
+
+
+def overdue() -> QuerySet[Shard]:
+    """Held shards whose holder must be taken for dead."""
+    return Shard.objects.filter(status__in=SHARD_HELD, lease_until__lt=DbNow(), suspect_since__lt=DbNow(-SUSPECT_S))
+
+
+def take_over(shard: Shard, owner: str, lease_s: float) -> bool:
+    """For the reaper: the shard under a new epoch, if it is still suspect. The old holder cannot write any more."""
+    mine = overdue().filter(pk=shard.pk, epoch=shard.epoch)
+    taken = mine.update(epoch=F("epoch") + 1, lease_until=DbNow(lease_s), owner=owner[:200]) == 1
+    if taken:
+        shard.epoch += 1
+    return taken

@@ -1,0 +1,167 @@
+"""A run as it happens: ticks, log lines and status changes in one Redis stream a run.
+
+Pages read from the last id that they saw, so that opening late shows the same as staying. The stream is a view: the
+database holds the truth, and a run goes on without Redis. A publisher therefore never waits longer than TIMEOUT_S,
+and leaves Redis alone for a while after it failed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from functools import cache
+from typing import Any, Literal, NamedTuple, TypedDict, cast
+
+import orjson
+import redis
+import redis.asyncio
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+TIMEOUT_S = 0.5
+PAUSE_S = 2.0
+PAUSE_MAX_S = 30.0
+MAXLEN = 5000
+KEEP_S = 7 * 86400
+TEXT_LIMIT = 300
+# Control characters, line and paragraph separators, direction overrides, lone surrogates: none may reach a page or
+# a terminal, both of which show what a hostile target answered.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+
+
+class Quantiles(TypedDict):
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    mean: float | None
+    count: int
+
+
+class Tick(TypedDict):
+    """The whole run so far. `counters` and `rates` have the report's names; times are ms."""
+
+    at_s: float
+    counters: dict[str, int]
+    rates: dict[str, float]
+    metrics: dict[str, Quantiles]
+    active: int
+    inflight: int
+
+
+class Line(TypedDict):
+    """One finished turn, as a log shows it."""
+
+    at_ms: float
+    session: int
+    turn: int
+    outcome: str
+    code: str | None
+    e2e_ms: float | None
+    message: str
+    answer: str
+
+
+class Lines(TypedDict):
+    """A sample of the turns since the last entry; `held_back` counts those that are stored but not shown."""
+
+    items: list[Line]
+    held_back: int
+
+
+class Status(TypedDict):
+    status: str
+    reason: str
+
+
+Kind = Literal["tick", "lines", "status"]
+Payload = Tick | Lines | Status
+
+
+class Entry(NamedTuple):
+    id: str
+    kind: Kind
+    data: Payload
+
+
+def stream_key(run_id: int) -> str:
+    return f"tokenburn:run:{run_id}"
+
+
+def safe_text(text: str | None, limit: int = TEXT_LIMIT) -> str:
+    """`text` on one line, without control characters, at most `limit` characters."""
+    if not text:
+        return ""
+    clean = _UNSAFE.sub(" ", text[: limit + 1])
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+class _Publisher:
+    """Keeps off Redis for PAUSE_S, doubling up to PAUSE_MAX_S, after each failure."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._quiet_until = 0.0
+        self._pause_s = PAUSE_S
+
+    def publish(self, run_id: int, entries: list[tuple[Kind, Payload]]) -> bool:
+        if time.monotonic() < self._quiet_until:
+            return False
+        pipe = self._client.pipeline(transaction=False)
+        key = stream_key(run_id)
+        for kind, data in entries:
+            pipe.xadd(key, {"t": kind, "d": orjson.dumps(data)}, maxlen=MAXLEN, approximate=True)
+        pipe.expire(key, KEEP_S)
+        try:
+            pipe.execute()
+        except (redis.RedisError, OSError) as exc:
+            logger.warning("live_unavailable: next try in %.0f s: %s", self._pause_s, exc)
+            self._quiet_until = time.monotonic() + self._pause_s
+            self._pause_s = min(self._pause_s * 2, PAUSE_MAX_S)
+            return False
+        self._pause_s = PAUSE_S
+        return True
+
+
+@cache
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+    )
+
+
+@cache
+def _publisher(url: str) -> _Publisher:
+    return _Publisher(_client(url))
+
+
+def publish(run_id: int, entries: list[tuple[Kind, Payload]]) -> bool:
+    """Append entries; False if Redis could not be reached (the run goes on)."""
+    return _publisher(settings.REDIS_URL).publish(run_id, entries)
+
+
+def publish_status(run_id: int, status: str, reason: str) -> bool:
+    """Append a status change."""
+    return publish(run_id, [("status", {"status": status, "reason": safe_text(reason)})])
+
+
+def read_since(run_id: int, last_id: str = "0", count: int = 500) -> list[Entry]:
+    """Entries after `last_id`, oldest first, at most `count`. Raises redis.RedisError if Redis is away."""
+    found = _client(settings.REDIS_URL).xrange(stream_key(run_id), min=f"({last_id}", count=count)
+    return [_entry(item) for item in cast("list[Any]", found)]
+
+
+async def read_since_async(
+    client: redis.asyncio.Redis, run_id: int, last_id: str = "0", count: int = 500, block_ms: int = 1000
+) -> list[Entry]:
+    """The same for a consumer with its own client; waits up to `block_ms` for something new."""
+    found = await client.xread({stream_key(run_id): last_id}, count=count, block=block_ms)
+    return [_entry(item) for _, items in cast("list[Any]", found or []) for item in items]
+
+
+def _entry(item: tuple[bytes | str, dict[bytes, bytes]]) -> Entry:
+    entry_id, fields = item
+    text = entry_id if isinstance(entry_id, str) else entry_id.decode()
+    return Entry(text, cast("Kind", fields[b"t"].decode()), orjson.loads(fields[b"d"]))

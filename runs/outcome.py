@@ -1,0 +1,70 @@
+"""How a run ended, from how its shards ended and what its turns came to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from runs.models import RunStatus, ShardStatus
+
+WORST_FIRST = (ShardStatus.LOST, ShardStatus.FAILED, ShardStatus.ABORTED)
+
+
+class ShardEnd(NamedTuple):
+    number: int
+    status: str
+    reason: str
+
+
+class Ending(NamedTuple):
+    status: RunStatus
+    reason: str
+
+
+def ending(
+    shards: Sequence[ShardEnd],
+    *,
+    stop_requested: bool,
+    run_reason: str,
+    turns_ok: int,
+    errors: Mapping[str, int],
+    example: str = "",
+) -> Ending:
+    """The run's final status and its reason.
+
+    `run_reason` is what the run already says (why it was stopped, or could not start); `errors` counts turns by
+    code, `example` is the text of one turn with the most frequent code.
+    """
+    for status in WORST_FIRST:
+        ended = [shard for shard in shards if shard.status == status]
+        if not ended:
+            continue
+        final = RunStatus.ABORTED if status == ShardStatus.ABORTED else RunStatus.FAILED
+        return Ending(final, run_reason if run_reason and not stop_requested else _says(ended, len(shards)))
+    if stop_requested:
+        return Ending(RunStatus.STOPPED, run_reason)
+    if run_reason:  # it was ended before its start, and every supervisor had time to stop cleanly
+        return Ending(RunStatus.FAILED, run_reason)
+    if any(shard.status == ShardStatus.STOPPED for shard in shards):
+        stopped = [shard for shard in shards if shard.status == ShardStatus.STOPPED]
+        return Ending(RunStatus.STOPPED, _says(stopped, len(shards)))
+    if turns_ok == 0:
+        return Ending(RunStatus.FAILED, _not_one_ok(errors, example))
+    return Ending(RunStatus.COMPLETED, "")
+
+
+def _says(ended: Sequence[ShardEnd], of: int) -> str:
+    first = ended[0]
+    what = first.reason or first.status
+    if of == 1:
+        return what
+    others = f" (and {len(ended) - 1} more like it)" if len(ended) > 1 else ""
+    return f"shard {first.number + 1} of {of} {first.status}: {what}{others}"
+
+
+def _not_one_ok(errors: Mapping[str, int], example: str) -> str:
+    if not errors:
+        return "no turn was sent: the load ended before its first message"
+    code, count = max(errors.items(), key=lambda item: (item[1], item[0]))
+    text = f": {example}" if example else ""
+    return f"not one turn succeeded; {code}, {count} of {sum(errors.values())} failures{text}"

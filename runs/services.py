@@ -1,0 +1,214 @@
+"""What admin, API, schedule and command line call: request a run, stop it. No other place starts or stops one.
+
+The farm's side of a run is next door: `runs.leases` (claim to finish of a shard), `runs.reaper`, `runs.finalize`.
+Their functions are named here too, so that one import shows the whole way of a run.
+"""
+
+from __future__ import annotations
+
+import secrets as random_secrets
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import transaction
+from django.db.models import Q
+
+from connectors.spec import SpecError, TargetSpec, parse_target_spec
+from metrics.thresholds import ThresholdError, parse_threshold
+from runs import dispatch, live
+from runs.dbclock import DbNow
+from runs.engine.spec import ClosedLoad, OpenLoad, ShardSpec, WeightedScenario, parse_load
+from runs.finalize import finalize_run
+from runs.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
+from runs.lifecycle import RUN_STOPPABLE, move_run, move_shards
+from runs.models import Run, RunStatus, Shard, ShardStatus, TestPlan
+from runs.planner import check_shares
+from runs.reaper import reap_lost
+from scenarios.spec import ScenarioError, ScenarioSpec, parse_scenario
+from targets.secrets import SecretsError
+from targets.services import target_spec
+
+__all__ = [
+    "RequestError",
+    "claim_shard",
+    "finalize_run",
+    "finish_shard",
+    "reap_lost",
+    "renew_lease",
+    "request_adhoc_run",
+    "request_run",
+    "shard_spec",
+    "stop_run",
+]
+
+
+SEED_BITS = 53  # what JSON readers with float numbers still read exactly
+
+
+class RequestError(ValueError):
+    """A run that cannot be started as asked. `code` names the part; the message says what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _Frozen(NamedTuple):
+    """The validated parts of a run."""
+
+    name: str
+    target: TargetSpec
+    secrets: Mapping[str, str]
+    scenarios: Sequence[tuple[float, ScenarioSpec]]
+    load: ClosedLoad | OpenLoad
+    thresholds: list[str]
+    seed: int
+    processes: int
+
+
+def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = None, local: bool = False) -> Run:
+    """Freeze `plan` into a queued Run with its shards; engines start after the commit (unless `local`).
+
+    Raises RequestError: target_invalid, secrets_unreadable, scenario_invalid, load_invalid, threshold_invalid.
+    """
+    try:
+        spec, values = target_spec(plan.target), plan.target.get_secrets()
+    except SpecError as exc:
+        raise RequestError("target_invalid", str(exc)) from exc
+    except SecretsError as exc:
+        raise RequestError("secrets_unreadable", f"target {plan.target.name!r}: {exc}") from exc
+    mix = [(part.weight, part.scenario.spec) for part in plan.mix.select_related("scenario").order_by("pk")]
+    return _create(
+        _freeze(plan.name, spec, values, mix, plan.load, plan.thresholds, plan.seed, plan.processes),
+        plan=plan,
+        user=user,
+        local=local,
+    )
+
+
+def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
+    *,
+    target: TargetSpec,
+    scenarios: Iterable[tuple[float, ScenarioSpec | Mapping[str, Any]]],
+    load: ClosedLoad | OpenLoad | Mapping[str, Any],
+    thresholds: Sequence[str] = (),
+    seed: int | None = None,
+    processes: int = 1,
+    name: str = "",
+    local: bool = False,
+    user: AbstractBaseUser | AnonymousUser | None = None,
+) -> Run:
+    """The same without a plan, from parts: `target` with its secrets, (weight, scenario) pairs, a load.
+
+    Raises RequestError as `request_run` does.
+    """
+    values = {key: value.get_secret_value() for key, value in target.secrets.items()}
+    frozen = _freeze(name, target, values, scenarios, load, thresholds, seed, processes)
+    return _create(frozen, plan=None, user=user, local=local)
+
+
+def _freeze(
+    name: str,
+    target: TargetSpec,
+    values: Mapping[str, str],
+    mix: Iterable[tuple[float, ScenarioSpec | Mapping[str, Any]]],
+    load: ClosedLoad | OpenLoad | Mapping[str, Any],
+    thresholds: Sequence[str],
+    seed: int | None,
+    processes: int,
+) -> _Frozen:
+    parsed = [(weight, _scenario(spec)) for weight, spec in mix]
+    if not parsed:
+        raise RequestError("scenario_invalid", "there is no scenario: give at least one, or a prompt")
+    try:
+        profile = load if isinstance(load, ClosedLoad | OpenLoad) else parse_load(load)
+        check_shares(profile, processes)
+    except SpecError as exc:
+        raise RequestError("load_invalid", str(exc)) from exc
+    try:
+        for text in thresholds:
+            parse_threshold(text)
+    except ThresholdError as exc:
+        raise RequestError("threshold_invalid", str(exc)) from exc
+    seed = random_secrets.randbits(SEED_BITS) if seed is None else seed
+    name = name or f"{target.name}: {parsed[0][1].name}"
+    return _Frozen(name[:200], target, values, parsed, profile, list(thresholds), seed, processes)
+
+
+def _scenario(spec: ScenarioSpec | Mapping[str, Any]) -> ScenarioSpec:
+    if isinstance(spec, ScenarioSpec):
+        return spec
+    try:
+        return parse_scenario(spec)
+    except ScenarioError as exc:
+        raise RequestError("scenario_invalid", str(exc)) from exc
+
+
+def _create(
+    parts: _Frozen, *, plan: TestPlan | None, user: AbstractBaseUser | AnonymousUser | None, local: bool
+) -> Run:
+    run = Run(
+        plan=plan,
+        name=parts.name,
+        target_spec=parts.target.frozen_dict(),
+        scenario_specs=[{"weight": w, "scenario": s.model_dump(mode="json")} for w, s in parts.scenarios],
+        load=parts.load.model_dump(mode="json"),
+        thresholds=parts.thresholds,
+        seed=parts.seed,
+        local=local,
+        requested_by_id=user.pk if user is not None and user.is_authenticated else None,
+    )
+    run.set_secrets(dict(parts.secrets))
+    with transaction.atomic():
+        run.save(force_insert=True)
+        ready_within_s = READY_WITHIN_LOCAL_S if local else READY_WITHIN_S
+        Run.objects.filter(pk=run.pk).update(ready_by=DbNow(ready_within_s))
+        shards = [Shard(run=run, index=index) for index in range(parts.processes)]
+        Shard.objects.bulk_create(shards)
+        if not local:
+            transaction.on_commit(partial(dispatch.nudge, run.pk))
+    run.refresh_from_db()
+    return run
+
+
+def stop_run(run: Run | int, reason: str = "stopped on request") -> bool:
+    """Ask a run to stop: engines send nothing new within about 2 s. False if it was stopping or over already.
+
+    Shards that nobody has claimed end here; the others are ended by their supervisors.
+    """
+    run_id = run if isinstance(run, int) else run.pk
+    with transaction.atomic():
+        moved = move_run(run_id, RunStatus.STOPPING, reason=reason[:1000], stop_requested_at=DbNow())
+        if moved:
+            move_shards(Q(run_id=run_id, status=ShardStatus.QUEUED), ShardStatus.STOPPED, reason=reason[:1000])
+    if moved:
+        live.publish_status(run_id, RunStatus.STOPPING, reason)
+        finalize_run(run_id)
+    return moved
+
+
+def can_stop(run: Run) -> bool:
+    """Whether `stop_run` would do anything now."""
+    return run.status in RUN_STOPPABLE
+
+
+def shard_spec(shard: Shard) -> ShardSpec:
+    """The engine's order, secrets included: it goes to the engine's stdin and nowhere else.
+
+    Raises `targets.secrets.SecretsError` if the run's secrets cannot be opened on this host.
+    """
+    run = shard.run
+    return ShardSpec(
+        run_id=run.pk,
+        shard_id=shard.pk,
+        index=shard.index,
+        of=run.shards.count(),
+        seed=run.seed,
+        id_base=shard.pk << 32,
+        ledger_path=shard.ledger_path,
+        target=parse_target_spec(run.target_spec | {"secrets": run.get_secrets()}),
+        scenarios=tuple(WeightedScenario.model_validate(part) for part in run.scenario_specs),
+        load=parse_load(run.load),
+    )

@@ -1,0 +1,262 @@
+"""Owns one engine from claim to finish: lease, common start, stop, ingest, ticks. Called by a Celery task or the CLI.
+
+One thread, one loop. Whatever needs the database happens in `_check`, which may fail and be tried again: the engine
+goes on meanwhile and its ledger keeps everything (see `runs.engine_process` for how long).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, connection
+
+from connectors.spec import SpecError
+from runs.dbclock import measure_offset
+from runs.engine_process import EngineProcess, Exited, Fatal, Ready
+from runs.finalize import finalize_run
+from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest, Tail
+from runs.leases import (
+    ORPHAN_S,
+    agree_start,
+    claim_shard,
+    fail_if_late,
+    fail_start,
+    finish_shard,
+    host_name,
+    mark_ready,
+    mark_running,
+    renew_lease,
+)
+from runs.lifecycle import RUN_BEFORE_START
+from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.services import shard_spec, stop_run
+from runs.ticks import Ticker, TickInfo
+from targets.secrets import SecretsError
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+CHECK_BEFORE_START_S = 0.2
+CHECK_S = 1.0
+RENEW_S = 2.0
+STOP_LIMIT_S = 10.0
+"""An engine that has not ended this long after a stop is killed."""
+RETRY_S = 0.5
+RETRY_MAX_S = 2.0
+INSIST_S = 600.0
+"""How long the end of a shard is tried to be stored while the database is away; then the reaper does it."""
+DATABASE_AWAY = (OperationalError, InterfaceError)
+
+
+def supervise(
+    shard_id: int,
+    *,
+    on_tick: Callable[[TickInfo], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    command: tuple[str, ...] = (),
+) -> bool:
+    """Claim the shard and see it through; False if there was nothing to claim.
+
+    `should_stop` turning true stops the whole run (the worker is shutting down). `command` replaces the engine's.
+    """
+    shard = claim_shard(shard_id, f"{host_name()}/{os.getpid()}")
+    if shard is None:
+        return False
+    try:
+        spec = shard_spec(shard)
+    except (SecretsError, SpecError) as exc:
+        _fail_unstarted(shard, str(exc))
+        return True
+    engine = EngineProcess(spec, command, ORPHAN_S)
+    try:
+        Supervisor(shard, engine, on_tick, should_stop).run()
+    finally:
+        engine.close()
+    return True
+
+
+def _fail_unstarted(shard: Shard, reason: str) -> None:
+    """An engine that cannot start fails the whole run at once: the others need not wait for it."""
+    if finish_shard(shard, ShardStatus.FAILED, reason):
+        fail_start(shard.run_id, reason)
+        finalize_run(shard.run_id)
+
+
+class Supervisor:
+    def __init__(
+        self,
+        shard: Shard,
+        engine: EngineProcess,
+        on_tick: Callable[[TickInfo], None] | None,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._shard = shard
+        self._engine = engine
+        self._should_stop = should_stop
+        self._ingest = LedgerIngest(shard)
+        self._ticker = Ticker(shard, on_tick)
+        self._ready: Ready | None = None
+        self._fatal: Fatal | None = None
+        self._exited: Exited | None = None
+        self._went = False
+        self._lost = False
+        self._renewed_at = time.monotonic()  # the claim was the first
+        self._retry_s = RETRY_S
+        self._stop_sent_at: float | None = None
+
+    def run(self) -> None:
+        """Until the engine is gone and what it did is stored, or the shard is somebody else's."""
+        next_check = 0.0
+        while self._exited is None:
+            event = self._engine.next_event(max(0.02, next_check - time.monotonic()))
+            match event:
+                case Ready():
+                    self._ready, next_check = event, 0.0
+                case Fatal():
+                    self._fatal = event
+                case Exited():
+                    self._exited = event
+                    break
+            if time.monotonic() >= next_check and not self._lost:
+                next_check = time.monotonic() + self._attempt()
+            self._kill_if_stuck()
+        if not self._lost:
+            self._insist(self._settle)
+
+    def _attempt(self) -> float:
+        """One check; the seconds until the next one is due."""
+        try:
+            self._check()
+        except LeaseLostError:
+            self._lose()
+        except DATABASE_AWAY as exc:
+            logger.warning("database_away: shard %s goes on without it: %s", self._shard.pk, exc)
+            connection.close()
+            self._retry_s = min(self._retry_s * 2, RETRY_MAX_S)
+            return self._retry_s
+        self._retry_s = RETRY_S
+        return CHECK_S if self._went else CHECK_BEFORE_START_S
+
+    def _check(self) -> None:
+        self._renew()
+        if self._should_stop():
+            stop_run(self._shard.run_id, "its worker was shut down")
+        run = Run.objects.only("status", "reason", "start_at").get(pk=self._shard.run_id)
+        if run.status in RUN_BEFORE_START or (run.status == RunStatus.RUNNING and not self._went):
+            self._advance(run)
+        elif run.status != RunStatus.RUNNING:
+            self._stop(run.reason or "the run is over")
+        if self._went:
+            batch = self._ingest.step()
+            self._ticker.tick(batch, run.status)
+
+    def _renew(self) -> None:
+        now = time.monotonic()
+        if now - self._renewed_at < RENEW_S:
+            return
+        if not renew_lease(self._shard):
+            raise LeaseLostError(f"shard {self._shard.pk}, epoch {self._shard.epoch}")
+        self._renewed_at = now
+        self._engine.keep()
+
+    def _advance(self, run: Run) -> None:
+        """Towards the common start."""
+        if self._ready is None:
+            fail_if_late(run.pk)
+            return
+        if self._shard.status == ShardStatus.CLAIMED:
+            if not mark_ready(self._shard, self._ready.pid):
+                raise LeaseLostError(f"shard {self._shard.pk} was lost before it was ready")
+            self._shard.status = ShardStatus.READY
+        if agree_start(run.pk):
+            run.refresh_from_db(fields=["status", "start_at"])
+        if run.start_at is None:
+            fail_if_late(run.pk)
+            return
+        start_mono_ns = measure_offset().to_mono_ns(run.start_at)
+        if not mark_running(self._shard):
+            # Stopped or lost in this very moment: the next check tells which, and nothing was sent.
+            return
+        self._shard.status = ShardStatus.RUNNING
+        self._went = True
+        self._engine.go(start_mono_ns)
+
+    def _stop(self, reason: str) -> None:
+        if self._stop_sent_at is None:
+            self._stop_sent_at = time.monotonic()
+            self._engine.stop(reason)
+
+    def _lose(self) -> None:
+        logger.error("lease_lost: shard %s, epoch %s: its engine stops", self._shard.pk, self._shard.epoch)
+        self._lost = True
+        self._stop("its supervisor lost the lease")
+
+    def _kill_if_stuck(self) -> None:
+        if self._stop_sent_at is not None and time.monotonic() - self._stop_sent_at > STOP_LIMIT_S:
+            logger.warning("engine_stuck: shard %s: killed", self._shard.pk)
+            self._engine.kill()
+
+    def _settle(self) -> None:
+        """Store the rest and end the shard."""
+        shard = self._shard
+        if not renew_lease(shard):  # the database may have been away for longer than the lease
+            raise LeaseLostError(f"shard {shard.pk}, epoch {shard.epoch}")
+        if not self._went:
+            self._settle_unstarted()
+            return
+        tail = self._ingest.rest()
+        self._ticker.tick(None, RunStatus.FINALIZING)
+        to, reason = self._ending(tail)
+        if finish_shard(shard, to, reason):
+            finalize_run(shard.run_id)
+        else:
+            logger.error("lease_lost: shard %s ended after another took it", shard.pk)
+
+    def _settle_unstarted(self) -> None:
+        shard = self._shard
+        run = Run.objects.only("status", "reason").get(pk=shard.run_id)
+        if run.status not in RUN_BEFORE_START | {RunStatus.RUNNING}:
+            finish_shard(shard, ShardStatus.STOPPED, run.reason)
+            finalize_run(run.pk)
+            return
+        _fail_unstarted(shard, self._why_gone("before it was ready"))
+
+    def _ending(self, tail: Tail | None) -> tuple[ShardStatus, str]:
+        if tail is None:
+            return ShardStatus.FAILED, self._why_gone("before its first request")
+        word, _, text = tail.reason.partition(":")
+        if word == "done":
+            return ShardStatus.DONE, ""
+        if word == "aborted":
+            return ShardStatus.ABORTED, text.strip()
+        if word == ENGINE_DIED:
+            return ShardStatus.LOST, self._why_gone("in the middle")
+        return ShardStatus.STOPPED, self._engine.stop_reason or tail.reason
+
+    def _why_gone(self, when: str) -> str:
+        if self._fatal is not None:
+            advice = f": {self._fatal.advice}" if self._fatal.advice else ""
+            return f"{self._fatal.code}: {self._fatal.message}{advice}"
+        code = self._exited.returncode if self._exited else None
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"exited with code {code}"
+        words = self._engine.last_words()
+        return f"its engine {how} {when}" + (f": {words}" if words else "")
+
+    def _insist(self, work: Callable[[], None]) -> None:
+        """Do `work` as soon as the database lets us; after INSIST_S it is left to the reaper."""
+        until = time.monotonic() + INSIST_S
+        while True:
+            try:
+                return work()
+            except LeaseLostError:
+                logger.exception("lease_lost: shard %s: another stores the rest", self._shard.pk)
+                return None
+            except DATABASE_AWAY as exc:
+                logger.warning("database_away: the end of shard %s waits: %s", self._shard.pk, exc)
+                connection.close()
+                if time.monotonic() > until:
+                    raise
+                time.sleep(RETRY_MAX_S)

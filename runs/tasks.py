@@ -1,0 +1,39 @@
+"""Celery's side: thin. A message is a nudge; what is to be done stands in the database (see `runs.dispatch`)."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import asdict
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_shutting_down
+
+from runs.reaper import reap_lost
+from runs.supervisor import supervise
+
+# One byte of memory that a worker shares with the pool processes it forks. A lock-free store is all that a signal
+# handler may do, and a child that was killed can leave no lock behind.
+_shutting_down = mmap.mmap(-1, 1)
+
+
+@worker_shutting_down.connect
+def _note_shutdown(**_: Any) -> None:
+    _shutting_down[0] = 1
+
+
+def worker_is_shutting_down() -> bool:
+    """Whether this worker was told to end (SIGTERM): its runs stop in order."""
+    return _shutting_down[0] != 0
+
+
+@shared_task(name="runs.tasks.execute_shard", queue="load", ignore_result=True)
+def execute_shard(shard_id: int) -> bool:
+    """See one shard through; False if there was nothing to claim."""
+    return supervise(shard_id, should_stop=worker_is_shutting_down)
+
+
+@shared_task(name="runs.tasks.reap", queue="control", ignore_result=True)
+def reap() -> dict[str, int]:
+    """Finish what nobody else finishes. Beat sends it every few seconds."""
+    return asdict(reap_lost())
