@@ -1,0 +1,32 @@
+"""A database that is ready to record a run. SQLite is brought up to date at once; PostgreSQL belongs to somebody."""
+
+from __future__ import annotations
+
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import DatabaseError
+
+from tokenburn_site.burn.errors import CannotRun
+
+
+def ensure_database() -> None:
+    """Raises CannotRun if the database cannot be reached or is not migrated."""
+    try:
+        if not _pending():
+            return
+        if connection.vendor != "sqlite":
+            raise CannotRun("the database is not up to date: run `manage.py migrate` first")
+        call_command("migrate", verbosity=0, interactive=False)
+    except OperationalError as exc:
+        what = "check DATABASE_URL, and that the server runs"
+        if connection.vendor == "sqlite":
+            what = f"check that {connection.settings_dict['NAME']} can be written"
+        raise CannotRun(f"the database cannot be used: {exc}; {what}") from exc
+    except DatabaseError as exc:
+        raise CannotRun(f"the database could not be brought up to date: {exc}; run `manage.py migrate`") from exc
+
+
+def _pending() -> bool:
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -1,0 +1,219 @@
+"""The command line of `burn`: its options, what may be combined, and one line for each misuse."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from tokenburn_site.burn import values
+from tokenburn_site.burn.errors import EXIT_USAGE, BadUsage
+
+STDOUT = "-"
+HELP_HINT = "see burn --help"
+USAGE = """\
+%(prog)s (--url URL --preset NAME | --target NAME)
+       (--prompt TEXT | --scenario NAME|FILE|DIR)
+       (--users N | --rate R) (--duration T | --conversations N) [options]"""
+DESCRIPTION = """\
+Burn a chatbot: hold many conversations with it at once, and report what its
+users would have felt. Needs no server, no broker and no configuration."""
+EPILOG = """\
+examples:
+  burn --url http://127.0.0.1:8000/v1 --preset openai-chat --stream \\
+       --prompt "Tell me a story" --users 20 --duration 30s
+  burn --url https://api.openai.com/v1 --preset openai-chat --model gpt-4o-mini \\
+       --scenario ./conversations/ --users 50 --conversations 200 \\
+       --threshold 'e2e_ms.p95<3000' --json result.json
+  burn --target staging --prompt Hello --rate 20/s --duration 2m
+
+secrets:
+  never on the command line: {{ secret.api_key }} in a preset is taken from the
+  environment variable TOKENBURN_SECRET_API_KEY, and so for every other name.
+  A stored --target has its own.
+
+exit codes:
+  0 done   1 a threshold was missed   2 bad usage
+  3 the run failed or was aborted   130 interrupted"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """A command line that makes sense. Durations in seconds, rates per second."""
+
+    url: str | None = None
+    preset: str | None = None
+    target: str | None = None
+    stream: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
+    stamp: str | None = None
+    prompt: str | None = None
+    scenarios: tuple[str, ...] = ()
+    users: int | None = None
+    rate_per_s: float | None = None
+    arrivals: str = "constant"
+    duration_s: float | None = None
+    conversations: int | None = None
+    processes: int = 1
+    workers: bool = False
+    seed: int | None = None
+    thresholds: tuple[str, ...] = ()
+    json: str | None = None
+    html: str | None = None
+
+
+class OneLineParser(ArgumentParser):
+    """Says one line where argparse would print its usage first."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"burn: {' '.join(message.split())}; {HELP_HINT}\n")
+
+
+def new_parser(prog: str) -> OneLineParser:
+    """A parser without options, for `add_options`."""
+    return OneLineParser(
+        prog=prog,
+        usage=USAGE,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_options(parser: ArgumentParser) -> None:
+    _target_options(parser)
+    _load_options(parser)
+    _result_options(parser)
+
+
+def _target_options(parser: ArgumentParser) -> None:
+    target = parser.add_argument_group("the chatbot")
+    target.add_argument("--url", help="base address as the vendor's own SDK takes it: http://host:8000/v1")
+    target.add_argument("--preset", metavar="NAME", help="which API it speaks: openai-chat, generic-json")
+    target.add_argument("--target", metavar="NAME", help="a stored target, instead of --url and --preset")
+    target.add_argument("--stream", action="store_true", help="ask for the answer piece by piece")
+    target.add_argument("--model", metavar="M", help="short for --param model=M")
+    target.add_argument(
+        "--param",
+        dest="params",
+        action="append",
+        default=[],
+        type=values.param,
+        metavar="K=V",
+        help="a value for the request, JSON or text; may be repeated: --param max_tokens=64",
+    )
+    target.add_argument(
+        "--stamp", metavar="PATH", help="where each chunk carries its send time (monotonic ns, same host only)"
+    )
+    said = parser.add_argument_group("what is said (one of the two)")
+    said.add_argument("--prompt", metavar="TEXT", help="one message, in each conversation")
+    said.add_argument(
+        "--scenario",
+        dest="scenarios",
+        action="append",
+        default=[],
+        metavar="NAME|FILE|DIR",
+        help="a scenario by name, or a file or folder of scenarios or conversations; repeated: an even mix",
+    )
+
+
+def _load_options(parser: ArgumentParser) -> None:
+    load = parser.add_argument_group("how hard (--users or --rate; --duration or --conversations, or both)")
+    load.add_argument(
+        "--users", type=values.positive, metavar="N", help="users who hold one conversation after another"
+    )
+    load.add_argument(
+        "--rate", type=values.rate, metavar="R", help="conversations that begin, whatever happens: 20/s, 300/m"
+    )
+    load.add_argument("--arrivals", choices=("constant", "poisson"), help="how --rate is spread; default constant")
+    load.add_argument("--duration", type=values.duration, metavar="T", help="30s, 2m, 1h, 500ms")
+    load.add_argument("--conversations", type=values.positive, metavar="N", help="end after so many")
+    load.add_argument(
+        "--processes", type=values.positive, default=1, metavar="P", help="engine processes; default 1"
+    )
+    load.add_argument("--workers", action="store_true", help="let Celery workers run it (start them with `up`)")
+    load.add_argument("--seed", type=values.seed, metavar="S", help="repeat the same choices; default: a new one")
+
+
+def _result_options(parser: ArgumentParser) -> None:
+    results = parser.add_argument_group("results")
+    results.add_argument(
+        "--threshold",
+        dest="thresholds",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="exit 1 if it is missed: 'ttft_ms.p95<500'; may be repeated",
+    )
+    results.add_argument("--json", metavar="FILE|-", help="the report as JSON; -: on stdout, all else on stderr")
+    results.add_argument("--html", metavar="FILE", help="the report as one self-contained page")
+
+
+def check(given: Mapping[str, Any]) -> Options:
+    """What the parser found, as Options. Raises BadUsage where options contradict each other or one is missing."""
+    _check_target(given)
+    _check_said(given)
+    _check_load(given)
+    if given["json"] == "" or given["html"] == "":
+        raise BadUsage("--json and --html need the name of a file")
+    if given["html"] == STDOUT:
+        raise BadUsage("--html - is not possible: give a file; only --json can go to stdout")
+    same = {"url", "preset", "target", "stream", "stamp", "prompt", "users", "conversations", "processes"}
+    same |= {"workers", "seed", "json", "html"}
+    return Options(
+        **{name: given[name] for name in same},
+        params=_params(given),
+        scenarios=tuple(given["scenarios"]),
+        thresholds=tuple(given["thresholds"]),
+        rate_per_s=given["rate"],
+        arrivals=given["arrivals"] or "constant",
+        duration_s=given["duration"],
+    )
+
+
+def _check_target(given: Mapping[str, Any]) -> None:
+    if given["target"] is not None:
+        if given["url"] is not None or given["preset"] is not None:
+            raise BadUsage(f"--target stands instead of --url and --preset: give one or the other; {HELP_HINT}")
+    elif given["url"] is None and given["preset"] is None:
+        raise BadUsage(f"say what to burn: --url URL --preset NAME, or --target NAME; {HELP_HINT}")
+    elif given["url"] is None:
+        raise BadUsage(f"--preset needs the chatbot's address: add --url URL; {HELP_HINT}")
+    elif given["preset"] is None:
+        from connectors.spec import preset_names
+
+        raise BadUsage(f"--url needs --preset, which API it speaks: one of {', '.join(preset_names())}")
+
+
+def _check_said(given: Mapping[str, Any]) -> None:
+    if given["prompt"] is not None and given["scenarios"]:
+        raise BadUsage(f"give --prompt or --scenario, not both; {HELP_HINT}")
+    if given["prompt"] is None and not given["scenarios"]:
+        raise BadUsage(f"say what the users say: --prompt TEXT or --scenario NAME; {HELP_HINT}")
+    if given["prompt"] is not None and not given["prompt"].strip():
+        raise BadUsage("--prompt is empty: give it a text")
+
+
+def _check_load(given: Mapping[str, Any]) -> None:
+    if given["users"] is None and given["rate"] is None:
+        raise BadUsage(f"say how hard: --users N or --rate 20/s; {HELP_HINT}")
+    if given["users"] is not None and given["rate"] is not None:
+        raise BadUsage(f"give --users or --rate, not both; {HELP_HINT}")
+    if given["arrivals"] is not None and given["rate"] is None:
+        raise BadUsage("--arrivals says how --rate is spread: give --rate, or leave it out")
+    if given["duration"] is None and given["conversations"] is None:
+        raise BadUsage(f"say when it ends: --duration 30s or --conversations N; {HELP_HINT}")
+
+
+def _params(given: Mapping[str, Any]) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    pairs = list(given["params"])
+    if given["model"] is not None:
+        pairs.append(("model", given["model"]))
+    for key, value in pairs:
+        if key in params:
+            raise BadUsage(f"the parameter {key!r} is given twice: once is enough")
+        params[key] = value
+    return params

@@ -1,0 +1,105 @@
+"""From Options to what a run is made of: target, scenarios, load. Raises BadUsage; sends and records nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from connectors.mapping import CompiledTarget
+from connectors.spec import SpecError, TargetSpec, build_target_spec
+from metrics.thresholds import ThresholdError, parse_threshold
+from runs.engine.spec import ClosedLoad, OpenLoad, parse_load
+from runs.planner import check_shares
+from scenarios.importers import load_scenario, prompt_scenario
+from scenarios.spec import ScenarioError, ScenarioSpec
+from tokenburn_site.burn.errors import BadUsage
+from tokenburn_site.burn.options import Options
+from tokenburn_site.burn.stored import stored_scenario
+
+NAME_LIMIT = 60
+_PARAM = re.compile(r"\bparams\.(\w+)")
+_ANY_PARAM = re.compile(r"\bparams\b(?!\.\w)")
+
+
+class Parts(NamedTuple):
+    target: TargetSpec
+    scenarios: list[tuple[float, ScenarioSpec]]
+    load: ClosedLoad | OpenLoad
+
+
+def check_thresholds(options: Options) -> None:
+    """Raises BadUsage for the first that does not parse."""
+    for text in options.thresholds:
+        try:
+            parse_threshold(text)
+        except ThresholdError as exc:
+            raise BadUsage(f"--threshold: {exc}") from exc
+
+
+def build_load(options: Options) -> ClosedLoad | OpenLoad:
+    """The load that the options ask for, sharable by --processes."""
+    data: dict[str, Any] = {"duration_s": options.duration_s, "conversations": options.conversations}
+    if options.users is not None:
+        data |= {"kind": "closed", "users": options.users}
+    else:
+        data |= {"kind": "open", "rate_per_s": options.rate_per_s, "arrivals": options.arrivals}
+    try:
+        load = parse_load(data)
+        check_shares(load, options.processes)
+    except SpecError as exc:
+        raise BadUsage(str(exc)) from exc
+    return load
+
+
+def adhoc_target(options: Options, secrets: Mapping[str, str]) -> TargetSpec:
+    """The target of --url and --preset."""
+    url, preset = options.url or "", options.preset or ""
+    try:
+        spec = build_target_spec(
+            name=url[:NAME_LIMIT],
+            url=url,
+            preset=preset,
+            stream=options.stream,
+            params=options.params,
+            secrets=secrets,
+            stamp=options.stamp,
+        )
+        CompiledTarget(spec)
+    except SpecError as exc:
+        raise BadUsage(str(exc)) from exc
+    check_params(spec, options.params)
+    return spec
+
+
+def check_params(spec: TargetSpec, given: Mapping[str, Any]) -> None:
+    """Raises BadUsage for a --param that no request of `spec` would carry: a typing error would pass unseen."""
+    text = json.dumps(spec.request.model_dump(mode="json"))
+    if _ANY_PARAM.search(text):
+        return
+    known = set(_PARAM.findall(text))
+    for name in given:
+        if name not in known:
+            these = f"it has {', '.join(sorted(known))}" if known else "it has none"
+            raise BadUsage(f"--param {name}: the target's request has no such parameter: {these}")
+
+
+def build_scenarios(options: Options) -> list[tuple[float, ScenarioSpec]]:
+    """(weight, scenario) pairs; several --scenario make an even mix, whatever each of them holds."""
+    if options.prompt is not None:
+        return [(1.0, prompt_scenario(options.prompt))]
+    mix: list[tuple[float, ScenarioSpec]] = []
+    for name in options.scenarios:
+        found = _scenarios(name)
+        mix += [(1.0 / len(found), spec) for spec in found]
+    return mix
+
+
+def _scenarios(name: str) -> list[ScenarioSpec]:
+    if stored := stored_scenario(name):
+        return [stored]
+    try:
+        return list(load_scenario(name))
+    except ScenarioError as exc:
+        raise BadUsage(f"--scenario: {exc}") from exc

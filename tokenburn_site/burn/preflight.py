@@ -1,0 +1,43 @@
+"""Can the target be reached at all? One connection, no request: the target's own counts stay those of the run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+
+from connectors.errors import TurnError
+from connectors.mapping import CompiledTarget
+from connectors.registry import connector_class
+from connectors.spec import SpecError, TargetSpec
+from tokenburn_site.burn.errors import BadUsage, CannotRun
+
+
+def check_reachable(spec: TargetSpec) -> None:
+    """Connect as the engine will (name, guard, TCP, TLS) and hang up. Raises CannotRun, BadUsage."""
+    try:
+        asyncio.run(_connect(spec))
+    except TurnError as exc:
+        raise CannotRun(_line(spec, exc)) from exc
+    except SpecError as exc:
+        raise BadUsage(str(exc)) from exc
+    except OSError as exc:  # the CA file: everything on the network is a TurnError
+        raise BadUsage(f"tls.ca_file {spec.tls.ca_file!r} cannot be read: {exc.strerror or exc}") from exc
+
+
+async def _connect(spec: TargetSpec) -> None:
+    connector = connector_class(spec.protocol)(CompiledTarget(spec))
+    try:
+        await _settled(connector.connect())
+    finally:
+        await _settled(connector.disconnect())
+
+
+async def _settled(result: object) -> None:
+    """A user's own connector may be synchronous: then there is nothing to wait for."""
+    if inspect.isawaitable(result):
+        await result
+
+
+def _line(spec: TargetSpec, exc: TurnError) -> str:
+    what = f"cannot connect to {spec.url}: {exc}"
+    return f"{what}; {exc.advice}" if exc.advice else what

@@ -1,0 +1,18 @@
+"""Secrets of an ad-hoc target come from the environment, where `ps` and the shell's history do not show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PREFIX = "TOKENBURN_SECRET_"
+NOT_A_TARGETS = "TOKENBURN_SECRET_KEY"
+"""Django's own signing key (see tokenburn_site.env): it must never reach a target."""
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """`TOKENBURN_SECRET_API_KEY=x` is `{{ secret.api_key }}`; empty ones count as not set."""
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name not in (PREFIX, NOT_A_TARGETS) and value
+    }

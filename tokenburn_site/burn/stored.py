@@ -1,0 +1,50 @@
+"""What `burn` takes from the database by name."""
+
+from __future__ import annotations
+
+from connectors.spec import SpecError, TargetSpec
+from scenarios.models import Scenario
+from scenarios.spec import ScenarioError, ScenarioSpec, parse_scenario
+from targets.models import Target
+from targets.secrets import SecretsError
+from targets.services import target_spec
+from tokenburn_site.burn.errors import BadUsage
+from tokenburn_site.burn.options import Options
+
+SHOWN = 8
+
+
+def stored_target(options: Options) -> TargetSpec:
+    """The target of --target, with --stream, --param and --stamp laid over it. Raises BadUsage."""
+    try:
+        row = Target.objects.get(name=options.target)
+    except Target.DoesNotExist as exc:
+        raise BadUsage(_no_target(options.target or "")) from exc
+    row.params = {**row.params, **options.params}
+    row.stream = row.stream or options.stream
+    try:
+        spec = target_spec(row, with_secrets=True)
+    except (SpecError, SecretsError) as exc:
+        raise BadUsage(f"target {row.name!r}: {exc}") from exc
+    if options.stamp:
+        spec = spec.model_copy(update={"response": spec.response.model_copy(update={"stamp": options.stamp})})
+    return spec
+
+
+def _no_target(name: str) -> str:
+    names = list(Target.objects.order_by("name").values_list("name", flat=True)[: SHOWN + 1])
+    if not names:
+        return f"there is no target {name!r}, and none is stored yet: use --url and --preset, or add it in the admin"
+    more = ", ..." if len(names) > SHOWN else ""
+    return f"there is no target {name!r}: choose one of {', '.join(names[:SHOWN])}{more}"
+
+
+def stored_scenario(name: str) -> ScenarioSpec | None:
+    """The scenario of this name if somebody stored one. Raises BadUsage if it cannot be used."""
+    row = Scenario.objects.filter(name=name).first()
+    if row is None:
+        return None
+    try:
+        return parse_scenario(row.spec)
+    except ScenarioError as exc:
+        raise BadUsage(f"the stored scenario {name!r}: {exc}") from exc

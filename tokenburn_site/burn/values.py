@@ -1,0 +1,65 @@
+"""How the values of `burn`'s options are read: text in, value out, ArgumentTypeError with a remedy otherwise."""
+
+from __future__ import annotations
+
+import json
+import re
+from argparse import ArgumentTypeError
+from typing import Any
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_AMOUNT = r"(\d+(?:\.\d+)?|\.\d+)"
+_PART = re.compile(rf"{_AMOUNT}(ms|s|m|h)")
+_RATE = re.compile(rf"{_AMOUNT}/(s|m|h)")
+_NUMBER = re.compile(_AMOUNT)
+
+
+def duration(text: str) -> float:
+    """Seconds of `30s`, `2m`, `1h`, `500ms` or `1m30s`."""
+    parts = _PART.findall(text)
+    if not parts or "".join(amount + unit for amount, unit in parts) != text:
+        if _NUMBER.fullmatch(text):
+            raise ArgumentTypeError(f"{text!r} has no unit: write {text}s, {text}m or {text}h")
+        raise ArgumentTypeError(f"{text!r} is not a duration: write for example 30s, 2m, 1m30s or 500ms")
+    seconds = sum(float(amount) * SECONDS[unit] for amount, unit in parts)
+    if seconds <= 0:
+        raise ArgumentTypeError("a duration must be longer than zero")
+    return seconds
+
+
+def rate(text: str) -> float:
+    """Conversations per second of `20/s`, `300/m` or `5000/h`."""
+    found = _RATE.fullmatch(text)
+    if found is None:
+        if _NUMBER.fullmatch(text):
+            raise ArgumentTypeError(f"{text!r} has no unit: write {text}/s or {text}/m")
+        raise ArgumentTypeError(f"{text!r} is not a rate: write for example 20/s or 300/m")
+    per_s = float(found[1]) / SECONDS[found[2]]
+    if per_s <= 0:
+        raise ArgumentTypeError("a rate must be more than zero")
+    return per_s
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """A whole number that fits the database's column."""
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise ArgumentTypeError(f"{text!r} is not a whole number of at most 18 digits")
+    return int(text)
+
+
+def param(text: str) -> tuple[str, Any]:
+    """`key=value`: the value as JSON if it parses, else as text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ArgumentTypeError(f"{text!r} is not of the form key=value, for example max_tokens=64")
+    try:
+        return key.strip(), json.loads(value)
+    except ValueError:
+        return key.strip(), value

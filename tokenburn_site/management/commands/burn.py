@@ -1,0 +1,40 @@
+"""`manage.py burn`: see tokenburn_site/burn/ and docs/burn.md."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from argparse import SUPPRESS
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from tokenburn_site.burn.options import add_options, new_parser
+
+
+class Command(BaseCommand):
+    help = "Burn a chatbot and report what its users would have felt"
+    requires_system_checks: list[str] = []  # half a second, and `check` has its own command
+    typed = "manage.py burn"
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Django's own options stay, unlisted; its parser would print a wall of usage before each error."""
+        parser = new_parser(f"{prog_name} {subcommand}".strip())
+        for flag in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
+            parser.add_argument(flag, action="store_true", help=SUPPRESS)
+        parser.add_argument("--settings", help=SUPPRESS)
+        parser.add_argument("--pythonpath", help=SUPPRESS)
+        parser.add_argument("-v", "--verbosity", type=int, default=1, help=SUPPRESS)
+        add_options(parser)
+        return parser
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        self.typed = shlex.join(argv)
+        super().run_from_argv(argv)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from tokenburn_site.burn.main import burn
+
+        code = burn(options, self.typed)
+        if code:
+            sys.exit(code)
