@@ -22,6 +22,7 @@ class BaseConnector(ABC):
         self.target = target
         self.allow_private = allow_private
 
+    handshake_ns: dict[str, int] | None = None
     """What the steps of connecting took, until the turn that follows takes it over."""
 
     @property
