@@ -1,0 +1,114 @@
+"""The turns of a batch as columns: what every metric is computed from, whether it comes from a ledger or from rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+MISSING = -(2**62)
+"""What stands in an integer column for "not known". No time and no count ever is this small."""
+OUTCOMES = ("ok", "error", "timeout", "aborted", "unknown")
+TOKEN_SOURCES = ("usage", "estimate", "none")
+REPETITION_SCALE = 10_000
+ARRIVAL_ERROR_LIMIT_NS = 3_600_000_000_000
+"""Stamps come from the target: a wrong one must not swamp the sum of the right ones beyond 64 bits."""
+INT32 = 2**31 - 1
+INT64 = 2**63 - 1
+UINT32 = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Any number of values per turn, end to end: `rows[i]` is the turn (its index) that `values[i]` belongs to."""
+
+    rows: Ints
+    values: Ints
+
+    @classmethod
+    def of_arrays(cls, arrays: Sequence[Ints]) -> Pooled:
+        """From one array per turn."""
+        lengths = np.fromiter(map(len, arrays), dtype=np.int64, count=len(arrays))
+        values = np.concatenate(arrays) if len(arrays) else np.zeros(0, dtype=np.int64)
+        return cls(np.repeat(np.arange(len(arrays)), lengths), values)
+
+    @classmethod
+    def empty(cls) -> Pooled:
+        return cls(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """One entry per turn in every array. Times are ns since the shard's start, MISSING where not known."""
+
+    outcome: NDArray[np.int8]  # index into OUTCOMES
+    planned: Ints
+    sent: Ints
+    first_byte: Ints
+    first_chunk: Ints
+    first_content: Ints
+    last_content: Ints
+    done: Ints
+    chunks: Ints
+    bytes_in: Ints
+    bytes_out: Ints
+    tokens_in: Ints
+    tokens_out: Ints
+    tokens_source: NDArray[np.int8]  # index into TOKEN_SOURCES
+    repetition: Ints  # in 1 / REPETITION_SCALE, MISSING without an answer before
+    gaps_us: Pooled  # between content chunks
+    arrival_error_ns: Pooled
+    handshake: Mapping[str, Pooled] = field(default_factory=dict)  # ns per step
+
+    def __len__(self) -> int:
+        return len(self.outcome)
+
+    @property
+    def ok(self) -> Bools:
+        ok: Bools = self.outcome == OUTCOMES.index("ok")
+        return ok
+
+    @property
+    def ended(self) -> Ints:
+        """When each turn was over: done, else (unknown turns) the last time known of it, else 0."""
+        ended = self.done
+        for earlier in (self.sent, self.planned):
+            ended = np.where(ended == MISSING, earlier, ended)
+        return np.maximum(ended, 0)
+
+    @property
+    def begun(self) -> Ints:
+        """When each turn began: sent, else (never sent) planned, else its end."""
+        begun = np.where(self.sent == MISSING, self.planned, self.sent)
+        return np.maximum(np.where(begun == MISSING, self.ended, begun), 0)
+
+
+def int_column(values: Sequence[int | None]) -> Ints:
+    """A column from whole numbers and None. Raises ValueError, TypeError or OverflowError for anything else."""
+    return np.array([MISSING if v is None else v for v in values], dtype=np.int64)
+
+
+def code_column(values: Sequence[str], words: Sequence[str]) -> NDArray[np.int8]:
+    """Each value's index in `words`. Raises KeyError for a value that is not among them."""
+    index = {word: i for i, word in enumerate(words)}
+    return np.array([index[v] for v in values], dtype=np.int8)
+
+
+def handshake_columns(steps: Sequence[Mapping[str, int] | None]) -> dict[str, Pooled]:
+    """ns per handshake step, for the turns that made one (most reuse a connection and made none)."""
+    found: dict[str, tuple[list[int], list[int]]] = {}
+    for row, turn in enumerate(steps):
+        if turn:
+            for name, value in turn.items():
+                rows, values = found.setdefault(name, ([], []))
+                rows.append(row)
+                values.append(value)
+    return {
+        name: Pooled(np.array(rows, dtype=np.int64), np.array(values, dtype=np.int64))
+        for name, (rows, values) in sorted(found.items())
+    }
