@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tokenburn_site.env import Env, database_config, development_key, keyring
 from tokenburn_site.logs import logging_config
-from tokenburn_site.webconf import REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD  # noqa: F401  Django reads them here
+from tokenburn_site.webconf import REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env.read()

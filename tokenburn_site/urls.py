@@ -1,6 +1,13 @@
 """All addresses of the site."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from tokenburn_site.views import home
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("admin/", admin.site.urls),
+    path("runs/", include("runs.urls")),
+    path("api/", include("tokenburn_site.api")),
+]

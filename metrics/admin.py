@@ -1,0 +1,81 @@
+"""Turns in the admin: to look at, never to edit. Millions of rows: no count, no join, no search by text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.paginator import InfinitePaginator
+
+from metrics.models import SessionMetric
+
+if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
+    from django.contrib.admin import ModelAdmin
+
+    TurnBase = ModelAdmin[SessionMetric]
+else:
+    from unfold.admin import ModelAdmin as TurnBase
+
+NS_PER_MS = 1e6
+
+
+@admin.register(SessionMetric)
+class SessionMetricAdmin(TurnBase):
+    list_display = ["id", "run_id", "session_id", "number", "outcome", "code", "ttft", "e2e", "tokens_out"]
+    list_filter = ["outcome", "tokens_source"]
+    ordering = ["-id"]
+    list_per_page = 100
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    actions = None
+    search_fields = ["=id"]
+    fieldsets = [
+        (None, {"fields": ["id", "run_id", "session_id", "number", "outcome", "code", "detail"]}),
+        ("Text", {"fields": ["message", "answer", "repetition"]}),
+        (
+            "Times, ns since the shard's start",
+            {
+                "fields": [
+                    "planned_ns",
+                    "sent_ns",
+                    "first_byte_ns",
+                    "first_chunk_ns",
+                    "first_content_ns",
+                    "last_content_ns",
+                    "done_ns",
+                    "handshake",
+                ]
+            },
+        ),
+        (
+            "Amounts",
+            {"fields": ["chunks", "bytes_in", "bytes_out", "tokens_in", "tokens_out", "tokens_source"]},
+        ),
+    ]
+    readonly_fields = ["run_id", "session_id"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: SessionMetric | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: SessionMetric | None = None) -> bool:
+        return False
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        allowed = {"run__id__exact", "session__id__exact"}
+        return lookup in allowed or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # stubs want a request, Django passes it
+
+    @admin.display(description="TTFT (ms)")
+    def ttft(self, turn: SessionMetric) -> str:
+        return _span_ms(turn.sent_ns, turn.first_content_ns)
+
+    @admin.display(description="Whole turn (ms)")
+    def e2e(self, turn: SessionMetric) -> str:
+        return _span_ms(turn.sent_ns, turn.done_ns)
+
+
+def _span_ms(start_ns: int | None, end_ns: int | None) -> str:
+    return "\N{EN DASH}" if start_ns is None or end_ns is None else f"{(end_ns - start_ns) / NS_PER_MS:.1f}"

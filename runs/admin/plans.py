@@ -1,0 +1,100 @@
+"""Test plans in the admin: what is entered is checked by the parsers that the engine uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import models
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from runs.display import load_text
+from runs.models import PlanScenario, TestPlan
+from runs.plan_rules import plan_problems
+from runs.rights import may_control
+from runs.services import RequestError, request_run
+
+if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
+    from django.contrib.admin import ModelAdmin, TabularInline
+
+    PlanBase = ModelAdmin[TestPlan]
+    MixBase = TabularInline[PlanScenario, TestPlan]
+    PlanFormBase = forms.ModelForm[TestPlan]
+else:
+    from unfold.admin import ModelAdmin as PlanBase
+    from unfold.admin import TabularInline as MixBase
+
+    PlanFormBase = forms.ModelForm
+
+LOAD_EXAMPLE = {"kind": "closed", "users": 50, "duration_s": 30}
+
+
+class TestPlanForm(PlanFormBase):
+    __test__ = False  # pytest would collect it by its name
+
+    class Meta:
+        model = TestPlan
+        fields = ["name", "target", "load", "thresholds", "processes", "seed"]
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if "load" not in data or "thresholds" not in data:
+            return data  # not JSON: said already
+        data["thresholds"] = data["thresholds"] or []
+        for field, text in plan_problems(data["load"], data["thresholds"], data.get("processes")).items():
+            self.add_error(field, text)
+        return data
+
+
+class MixInline(MixBase):
+    model = PlanScenario
+    verbose_name = "scenario"
+    verbose_name_plural = "Scenarios: each conversation draws one, by weight"
+    extra = 0
+    min_num = 1
+    validate_min = True
+    autocomplete_fields = ["scenario"]
+
+    def get_formset(self, *args: Any, **kwargs: Any) -> Any:
+        return super().get_formset(*args, **{**kwargs, "validate_min": True})
+
+
+@admin.register(TestPlan)
+class TestPlanAdmin(PlanBase):
+    __test__ = False  # pytest would collect it by its name
+    form = TestPlanForm
+    list_display = ["name", "target", "load_words", "processes", "updated_at"]
+    list_filter = ["target"]
+    list_select_related = ["target"]
+    search_fields = ["name", "target__name"]
+    autocomplete_fields = ["target"]
+    inlines = [MixInline]
+    actions = ["start_runs"]
+    warn_unsaved_form = True
+    change_form_outer_before_template = "runs/admin/plan_tools.html"
+    formfield_overrides = {
+        models.JSONField: {"widget": UnfoldAdminTextareaWidget(attrs={"data-json": "", "rows": 6})},
+    }
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"load": LOAD_EXAMPLE, **super().get_changeform_initial_data(request)}
+
+    def has_start_permission(self, request: HttpRequest) -> bool:
+        return may_control(request.user)
+
+    @admin.display(description="Load")
+    def load_words(self, plan: TestPlan) -> str:
+        return load_text(plan.load)
+
+    @admin.action(description="Start a run", permissions=["start"])
+    def start_runs(self, request: HttpRequest, queryset: QuerySet[TestPlan]) -> None:
+        for plan in queryset.select_related("target"):
+            try:
+                run = request_run(plan, user=request.user)
+            except RequestError as exc:
+                self.message_user(request, f"{plan}: {exc}", messages.ERROR)
+            else:
+                self.message_user(request, f"{run} is queued.", messages.SUCCESS)

@@ -1,0 +1,158 @@
+"""Runs, their shards and sessions in the admin: to look at, never to edit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.paginator import InfinitePaginator
+
+from runs.display import duration_text, load_text, status_badge
+from runs.models import Run, Session, Shard
+from runs.rights import may_control, may_view
+from runs.services import can_stop, stop_run
+
+if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
+    from django.contrib.admin import ModelAdmin, TabularInline
+
+    RunBase = ModelAdmin[Run]
+    SessionBase = ModelAdmin[Session]
+    ShardBase = TabularInline[Shard, Run]
+else:
+    from unfold.admin import ModelAdmin as RunBase
+    from unfold.admin import ModelAdmin as SessionBase
+    from unfold.admin import TabularInline as ShardBase
+
+
+class ReadOnly:
+    """Rows that only the farm writes. Not even deleted by hand: a run's turns are counted in millions."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return may_view(request.user)
+
+
+class ShardInline(ReadOnly, ShardBase):
+    model = Shard
+    fields = ["index", "badge", "reason", "host", "engine_pid", "ledger_path", "ledger_offset", "ended_at"]
+    readonly_fields = ["badge"]
+    extra = 0
+
+    @admin.display(description="Status")
+    def badge(self, shard: Shard) -> SafeString:
+        return status_badge(shard.status)
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnly, RunBase):
+    list_display = ["label", "badge", "target_name", "load_words", "created_at", "duration", "pages"]
+    list_display_links = ["label"]
+    list_filter = ["status", "created_at", "plan", "local"]
+    search_fields = ["=id", "name"]
+    search_help_text = "A run's number, or a part of its name"
+    show_full_result_count = False
+    inlines = [ShardInline]
+    actions = ["stop_runs"]
+    change_form_outer_before_template = "runs/admin/run_tools.html"
+    fieldsets = [
+        (None, {"fields": ["badge", "reason", "plan", "requested_by", "local", "seed"]}),
+        ("Times", {"fields": ["created_at", "start_at", "stop_requested_at", "ended_at", "duration"]}),
+        (
+            "What it runs, as it was when the run was requested",
+            {
+                "classes": ["collapse"],
+                "fields": ["load", "thresholds", "target_spec", "scenario_specs"],
+            },
+        ),
+    ]
+    readonly_fields = ["badge", "duration"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        """The list needs one name of the frozen specs, not the specs and the report."""
+        found = super().get_queryset(request)
+        return found.defer("scenario_specs", "report", "sealed_secrets")
+
+    def has_stop_permission(self, request: HttpRequest) -> bool:
+        return may_control(request.user)
+
+    @admin.display(description="Run", ordering="id")
+    def label(self, run: Run) -> str:
+        return f"{run.pk} · {run.name}"
+
+    @admin.display(description="Status", ordering="status")
+    def badge(self, run: Run) -> SafeString:
+        return status_badge(run.status)
+
+    @admin.display(description="Target")
+    def target_name(self, run: Run) -> str:
+        return str(run.target_spec.get("name", ""))
+
+    @admin.display(description="Load")
+    def load_words(self, run: Run) -> str:
+        return load_text(run.load)
+
+    @admin.display(description="Duration")
+    def duration(self, run: Run) -> str:
+        return duration_text(run)
+
+    @admin.display(description="Pages")
+    def pages(self, run: Run) -> SafeString:
+        return format_html(
+            '<a class="tb-link" href="{}">Live</a> <a class="tb-link" href="{}">Report</a>',
+            reverse("runs:live", args=[run.pk]),
+            reverse("runs:report", args=[run.pk]),
+        )
+
+    @admin.action(description="Stop", permissions=["stop"])
+    def stop_runs(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        for run in queryset:
+            if stop_run(run, f"stopped by {request.user}"):
+                self.message_user(request, f"{run} is stopping.", messages.SUCCESS)
+            else:
+                self.message_user(request, f"{run} is {run.status}: there is nothing to stop.", messages.WARNING)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        run = self.get_object(request, object_id)
+        stoppable = run is not None and may_control(request.user) and can_stop(run)
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | {"may_stop": stoppable})
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnly, SessionBase):
+    """Millions of rows: no count, no search by text, no lookup of related rows."""
+
+    list_display = ["id", "run_id", "user_no", "scenario", "outcome", "code", "turns", "started"]
+    list_filter = ["outcome"]
+    ordering = ["-id"]
+    list_per_page = 100
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    actions = None
+    fields = ["id", "run", "shard", "user_no", "scenario", "outcome", "code", "turns", "started", "ended_ns"]
+    search_fields = ["=id"]
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # stubs want a request, Django passes it
+
+    @admin.display(description="Started (s)", ordering="started_ns")
+    def started(self, session: Session) -> str:
+        return f"{session.started_ns / 1e9:.3f}"

@@ -1,0 +1,6 @@
+"""Plans and runs over the API."""
+
+from runs.api.plans import PlanViewSet
+from runs.api.runs import RunViewSet
+
+__all__ = ["PlanViewSet", "RunViewSet"]

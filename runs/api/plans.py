@@ -1,0 +1,85 @@
+"""Test plans over the API: a target, a weighted mix of scenarios, a load, thresholds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from rest_framework import serializers, viewsets
+
+from runs.models import PlanScenario, TestPlan
+from runs.plan_rules import plan_problems
+from scenarios.models import Scenario
+
+
+class MixSerializer(serializers.ModelSerializer[PlanScenario]):
+    scenario = serializers.PrimaryKeyRelatedField(queryset=Scenario.objects.all())
+    weight = serializers.FloatField(default=1.0, min_value=1e-6, max_value=1e6)
+
+    class Meta:
+        model = PlanScenario
+        fields = ["scenario", "weight"]
+
+
+class PlanSerializer(serializers.ModelSerializer[TestPlan]):
+    scenarios = MixSerializer(source="mix", many=True, allow_empty=False)
+    load = serializers.DictField(help_text='For example {"kind": "closed", "users": 50, "duration_s": 30}.')
+    thresholds = serializers.ListField(child=serializers.CharField(), default=list)
+
+    class Meta:
+        model = TestPlan
+        fields = [
+            "id",
+            "name",
+            "target",
+            "scenarios",
+            "load",
+            "thresholds",
+            "processes",
+            "seed",
+            "created_at",
+            "updated_at",
+        ]
+
+    def validate_scenarios(self, mix: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        named = [part["scenario"].pk for part in mix]
+        if len(named) != len(set(named)):
+            raise serializers.ValidationError("a scenario is named twice: give it one weight")
+        return mix
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        old = self.instance or TestPlan()
+        load = attrs.get("load", old.load)
+        thresholds = attrs.get("thresholds", old.thresholds)
+        problems = plan_problems(load, thresholds, attrs.get("processes", old.processes))
+        if problems:
+            raise serializers.ValidationError({field: [text] for field, text in problems.items()})
+        return attrs
+
+    @transaction.atomic
+    def create(self, validated_data: dict[str, Any]) -> TestPlan:
+        mix = validated_data.pop("mix")
+        plan = TestPlan.objects.create(**validated_data)
+        _set_mix(plan, mix)
+        return plan
+
+    @transaction.atomic
+    def update(self, instance: TestPlan, validated_data: dict[str, Any]) -> TestPlan:
+        mix = validated_data.pop("mix", None)
+        plan = super().update(instance, validated_data)
+        if mix is not None:
+            _set_mix(plan, mix)
+        return plan
+
+
+def _set_mix(plan: TestPlan, mix: list[dict[str, Any]]) -> None:
+    plan.mix.all().delete()
+    PlanScenario.objects.bulk_create(PlanScenario(plan=plan, **part) for part in mix)
+
+
+class PlanViewSet(viewsets.ModelViewSet[TestPlan]):
+    """Test plans: what a person or a schedule starts."""
+
+    queryset = TestPlan.objects.prefetch_related("mix")
+    serializer_class = PlanSerializer
+    filterset_fields = ["name", "target"]

@@ -1,0 +1,178 @@
+"""Runs over the API: start one, watch it, stop it, read its report, its sessions and its turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException, NotFound
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from metrics.api import TurnSerializer
+from metrics.models import SessionMetric
+from runs.models import Run, Session, Shard, TestPlan
+from runs.rights import CONTROL
+from runs.services import RequestError, request_run, stop_run
+
+OUTCOMES = ["ok", "error", "timeout", "aborted", "unknown"]
+
+
+class Conflict(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """An answer that says why it was refused."""
+
+    detail = serializers.CharField()
+
+
+class ShardSerializer(serializers.ModelSerializer[Shard]):
+    class Meta:
+        model = Shard
+        fields = ["id", "index", "status", "reason", "host", "ledger_path", "ledger_offset", "ended_at"]
+        read_only_fields = fields
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    target = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Run
+        fields = [
+            "id",
+            "plan",
+            "name",
+            "status",
+            "reason",
+            "target",
+            "load",
+            "thresholds",
+            "seed",
+            "local",
+            "created_at",
+            "start_at",
+            "stop_requested_at",
+            "ended_at",
+        ]
+        read_only_fields = fields
+
+    def get_target(self, run: Run) -> str:
+        return str(run.target_spec.get("name", ""))
+
+
+class RunDetailSerializer(RunSerializer):
+    shards = ShardSerializer(many=True, read_only=True)
+
+    class Meta(RunSerializer.Meta):
+        fields = [*RunSerializer.Meta.fields, "target_spec", "scenario_specs", "shards"]
+        read_only_fields = fields
+
+
+class StartSerializer(serializers.Serializer[Any]):
+    plan = serializers.PrimaryKeyRelatedField(queryset=TestPlan.objects.select_related("target"))
+
+
+class SessionSerializer(serializers.ModelSerializer[Session]):
+    shard = serializers.IntegerField(source="shard_id")
+
+    class Meta:
+        model = Session
+        fields = ["id", "shard", "user_no", "scenario", "started_ns", "ended_ns", "outcome", "code", "turns"]
+        read_only_fields = fields
+
+
+class ById(CursorPagination):
+    """A run has millions of turns: pages by id, without a count and without an offset."""
+
+    ordering = "id"
+    page_size = 100
+    page_size_query_param = "page_size"
+    max_page_size = 1000
+
+
+OUTCOME_FILTER = OpenApiParameter("outcome", enum=OUTCOMES, description="Only turns with this outcome.")
+CODE_FILTER = OpenApiParameter("code", description="Only those with this error code, such as http_500.")
+
+
+class RunViewSet(
+    mixins.CreateModelMixin,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Run],
+):
+    """One execution of a plan, with a frozen copy of everything it ran."""
+
+    queryset = Run.objects.all()
+    filterset_fields = ["status", "plan"]
+    required_perms = {"POST": [CONTROL]}
+
+    def get_queryset(self) -> QuerySet[Run]:
+        found = super().get_queryset().defer("sealed_secrets")
+        return found.prefetch_related("shards") if self.action == "retrieve" else found.defer("report")
+
+    def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
+        return RunDetailSerializer if self.action == "retrieve" else RunSerializer
+
+    @extend_schema(request=StartSerializer, responses={201: RunSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Start a run of a plan."""
+        asked = StartSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        try:
+            run = request_run(asked.validated_data["plan"], user=request.user)
+        except RequestError as exc:
+            raise serializers.ValidationError({"plan": [str(exc)], "code": [exc.code]}) from exc
+        return Response(RunSerializer(run).data, status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses={202: RunSerializer, 409: ProblemSerializer})
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str) -> Response:
+        """Stop a run: its engines send nothing new within seconds, and a report of what there is follows."""
+        run = self.get_object()
+        if not stop_run(run, f"stopped by {request.user}"):
+            run.refresh_from_db(fields=["status"])
+            raise Conflict(f"run {run.pk} is {run.status}: there is nothing to stop")
+        run.refresh_from_db(fields=["status", "reason", "stop_requested_at", "ended_at"])
+        return Response(RunSerializer(run).data, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(responses={200: OpenApiResponse(OpenApiTypes.OBJECT, "The report"), 404: ProblemSerializer})
+    @action(detail=True)
+    def report(self, request: Request, pk: str) -> Response:
+        """The final report, with the same keys as the command line's --json."""
+        run = self.get_object()
+        if run.report is None:
+            raise NotFound(f"run {run.pk} is {run.status} and has no report yet")
+        return Response(run.report)
+
+    @extend_schema(responses=TurnSerializer(many=True), parameters=[OUTCOME_FILTER, CODE_FILTER])
+    @action(detail=True, pagination_class=ById, filter_backends=[])
+    def turns(self, request: Request, pk: str) -> Response:
+        """Every turn of the run, in the order of ids."""
+        found = SessionMetric.objects.filter(run=self.get_object()).defer("icl_us", "arrival_error_ns")
+        return self._pages(_filtered(found, request, "outcome", "code"), TurnSerializer)
+
+    @extend_schema(responses=SessionSerializer(many=True), parameters=[CODE_FILTER])
+    @action(detail=True, pagination_class=ById, filter_backends=[])
+    def sessions(self, request: Request, pk: str) -> Response:
+        """Every session of the run, in the order of ids."""
+        found = Session.objects.filter(run=self.get_object())
+        return self._pages(_filtered(found, request, "code"), SessionSerializer)
+
+    def _pages(self, found: QuerySet[Any], serializer: type[serializers.ModelSerializer[Any]]) -> Response:
+        page = self.paginate_queryset(found)
+        return self.get_paginated_response(serializer(page, many=True).data)
+
+
+def _filtered(found: QuerySet[Any], request: Request, *names: str) -> QuerySet[Any]:
+    given = {name: request.query_params[name] for name in names if name in request.query_params}
+    if given.get("outcome", OUTCOMES[0]) not in OUTCOMES:
+        raise serializers.ValidationError({"outcome": [f"choose one of {', '.join(OUTCOMES)}"]})
+    return found.filter(**given)

@@ -1,0 +1,42 @@
+"""The admin's first page: what runs now and what ran last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from runs.display import duration_text, load_text
+from runs.lifecycle import RUN_ACTIVE
+from runs.models import Run, TestPlan
+from runs.report_page import number
+from runs.rights import may_control, may_view
+
+RECENT = 12
+
+
+def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
+    """Added to the admin index; nothing for those who may not look at runs."""
+    if not may_view(request.user):
+        return given
+    rows = Run.objects.defer("scenario_specs", "sealed_secrets")[:RECENT]
+    return given | {
+        "recent_runs": [_row(run) for run in rows],
+        "active_count": Run.objects.filter(status__in=RUN_ACTIVE).count(),
+        "plans": TestPlan.objects.order_by("-updated_at")[:6] if may_control(request.user) else [],
+    }
+
+
+def _row(run: Run) -> dict[str, Any]:
+    report = run.report or {}
+    return {
+        "run": run,
+        "active": run.status in RUN_ACTIVE,
+        "target": run.target_spec.get("name", ""),
+        "load": load_text(run.load),
+        "duration": duration_text(run),
+        "turns": number(report.get("turns", {}).get("sent")),
+        "ok": number(report.get("turns", {}).get("ok")),
+        "ttft_p95": number(report.get("metrics", {}).get("ttft_ms", {}).get("p95")),
+        "trusted": report.get("verdict", {}).get("trusted"),
+    }

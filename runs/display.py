@@ -1,0 +1,49 @@
+"""How runs look on pages: badges, durations, loads in words. No decisions, only words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from runs.models import Run
+
+
+def status_badge(status: str) -> SafeString:
+    return format_html('<span class="tb-badge tb-badge--{}">{}</span>', status, status)
+
+
+def load_text(load: Any) -> str:
+    """For example "50 users, 30 s" or "20/s poisson, 100 conversations"."""
+    if not isinstance(load, Mapping):
+        return ""
+    open_loop = load.get("kind") == "open"
+    how = f"{load.get('rate_per_s'):g}/s {load.get('arrivals')}" if open_loop else f"{load.get('users')} users"
+    duration, conversations = load.get("duration_s"), load.get("conversations")
+    long = [f"{duration:g} s"] if duration else []
+    many = [f"{conversations} conversations"] if conversations else []
+    return ", ".join([how, *long, *many])
+
+
+def duration_text(run: Run) -> str:
+    """Time from the agreed start until now or the end; empty if the run has not started."""
+    if run.start_at is None:
+        return ""
+    return seconds_text(((run.ended_at or timezone.now()) - run.start_at).total_seconds())
+
+
+def seconds_text(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {left:02d} s" if minutes else f"{left} s"
+
+
+def moment_text(moment: datetime | None) -> str:
+    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z") if moment else ""

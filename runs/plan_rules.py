@@ -1,0 +1,40 @@
+"""What a test plan's fields must hold: asked by the admin and the API, answered by the engine's own parsers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.spec import SpecError
+from metrics.thresholds import ThresholdError, parse_threshold
+from runs.engine.spec import parse_load
+from runs.planner import check_shares
+
+
+def plan_problems(load: Any, thresholds: Any, processes: int | None) -> dict[str, str]:
+    """What is wrong, by field; empty: nothing."""
+    problems = {"load": load_problem(load, processes), "thresholds": thresholds_problem(thresholds)}
+    return {field: text for field, text in problems.items() if text}
+
+
+def load_problem(load: Any, processes: int | None) -> str:
+    if not isinstance(load, Mapping):
+        return 'give a JSON object, for example {"kind": "closed", "users": 50, "duration_s": 30}'
+    try:
+        profile = parse_load(load)
+        if processes is not None:
+            check_shares(profile, processes)
+    except SpecError as exc:
+        return str(exc)
+    return ""
+
+
+def thresholds_problem(thresholds: Any) -> str:
+    if not isinstance(thresholds, list) or not all(isinstance(text, str) for text in thresholds):
+        return 'give a list of texts, for example ["ttft_ms.p95<500"]'
+    for text in thresholds:
+        try:
+            parse_threshold(text)
+        except ThresholdError as exc:
+            return str(exc)
+    return ""

@@ -1,0 +1,98 @@
+"""The stored report as tables: labels, units and rounding for people. The numbers are the report's own."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from metrics.definitions import STATS, find
+from runs.display import seconds_text
+from runs.models import Run
+
+OUTCOMES = ("ok", "error", "timeout", "aborted", "unknown")
+NONE = "\N{EN DASH}"
+
+
+class Row(NamedTuple):
+    label: str
+    title: str
+    cells: list[str]
+
+
+class Fact(NamedTuple):
+    label: str
+    value: str
+    tone: str = ""
+
+
+def report_context(run: Run) -> dict[str, Any]:
+    """What runs/report_body.html draws; `report` is None while there is none."""
+    report = run.report
+    if report is None:
+        return {"report": None}
+    turns, sessions = report.get("turns", {}), report.get("sessions", {})
+    return {
+        "report": report,
+        "trusted": report.get("verdict", {}).get("trusted"),
+        "verdict_reasons": report.get("verdict", {}).get("reasons", []),
+        "facts": _facts(report),
+        "turns": [Fact(word, number(turns.get(word)), _tone(word, turns.get(word))) for word in ("sent", *OUTCOMES)],
+        "sessions": [Fact(word, number(value)) for word, value in sessions.items()],
+        "stats": [*STATS],
+        "metrics": [_metric_row(name, values) for name, values in report.get("metrics", {}).items()],
+        "errors": sorted(report.get("errors", {}).items(), key=lambda item: (-item[1], item[0])),
+        "thresholds": [
+            {"expr": t.get("expr"), "value": number(t.get("value")), "passed": t.get("passed")}
+            for t in report.get("thresholds", [])
+        ],
+        "generator": _generator(report.get("generator", {})),
+        "estimated": report.get("tokens", {}).get("source") == "estimate",
+    }
+
+
+def number(value: Any) -> str:
+    """Three significant figures at least, no more digits than a person reads."""
+    if value is None:
+        return NONE
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    size = abs(value)
+    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
+    return f"{value:,.{digits}f}"
+
+
+def _facts(report: dict[str, Any]) -> list[Fact]:
+    rates, tokens = report.get("rates", {}), report.get("tokens", {})
+    estimate = " (estimate)" if tokens.get("source") == "estimate" else ""
+    return [
+        Fact("Duration", seconds_text(report.get("run", {}).get("duration_s") or 0)),
+        Fact("Turns per second", number(rates.get("turns_per_s"))),
+        Fact("Sessions per minute", number(rates.get("sessions_per_min"))),
+        Fact(f"Output tokens per second{estimate}", number(rates.get("output_tokens_per_s"))),
+        Fact(f"Tokens in{estimate}", number(tokens.get("input"))),
+        Fact(f"Tokens out{estimate}", number(tokens.get("output"))),
+        Fact("Dropped arrivals", number(report.get("dropped_arrivals")), _tone("", report.get("dropped_arrivals"))),
+    ]
+
+
+def _tone(word: str, value: Any) -> str:
+    return "" if word in {"sent", "ok"} or not value else "bad"
+
+
+def _metric_row(name: str, values: dict[str, Any]) -> Row:
+    metric = find(name)
+    label = f"{metric.label} ({metric.unit})" if metric else name
+    title = f"{name} = {metric.formula}. {metric.help}" if metric else name
+    return Row(label, title, [number(values.get(stat)) for stat in STATS])
+
+
+def _generator(facts: dict[str, Any]) -> list[Fact]:
+    """Every figure about the generator itself, nested ones flattened: `send_lag_ms.p99`."""
+    flat: list[Fact] = []
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            flat += [Fact(f"{name}.{part}", number(inner)) for part, inner in value.items()]
+        else:
+            flat.append(Fact(name, number(value)))
+    return flat

@@ -1,0 +1,98 @@
+// The four charts that the live page and the report share: uPlot, in the colours of the page's theme.
+"use strict";
+
+window.TokenBurnCharts = (() => {
+  const HEIGHT = 190;
+  const SERIES = {
+    turns: [["ok", "--tb-good"], ["failed", "--tb-bad"]],
+    active: [["sessions", "--tb-accent"]],
+    ttft: [["p50", "--tb-good"], ["p95", "--tb-accent"], ["p99", "--tb-bad"]],
+    e2e: [["p50", "--tb-good"], ["p95", "--tb-accent"], ["p99", "--tb-bad"]],
+  };
+  const charts = new Map();
+
+  const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+
+  function short(value) {
+    if (value === null || value === undefined) return "–";
+    const size = Math.abs(value);
+    if (size >= 1e6) return `${(value / 1e6).toFixed(1)}M`;
+    if (size >= 1e4) return `${Math.round(value / 1e3)}k`;
+    return size >= 100 ? value.toFixed(0) : size >= 1 ? String(Math.round(value * 10) / 10) : String(Math.round(value * 1000) / 1000);
+  }
+
+  function clock(seconds) {
+    const whole = Math.round(seconds);
+    const rest = String(whole % 60).padStart(2, "0");
+    const minutes = Math.floor(whole / 60);
+    if (minutes < 60) return `${minutes}:${rest}`;
+    return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+  }
+
+  function options(name, width) {
+    const axis = {
+      stroke: () => colour("--tb-text"),
+      grid: { stroke: () => colour("--tb-grid"), width: 1 },
+      ticks: { stroke: () => colour("--tb-grid"), width: 1 },
+      font: "11px sans-serif",
+    };
+    return {
+      width,
+      height: HEIGHT,
+      scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(high || 0, low || 0, 1e-3) * 1.1] } },
+      axes: [
+        { ...axis, values: (_, ticks) => ticks.map(clock) },
+        { ...axis, size: 48, values: (_, ticks) => ticks.map(short) },
+      ],
+      series: [
+        { label: "at", value: (_, value) => (value === null ? "–" : clock(value)) },
+        ...SERIES[name].map(([label, stroke]) => ({
+          label,
+          stroke: () => colour(stroke),
+          width: 1.5,
+          points: { show: (chart) => chart.data[0].length < 3, size: 5 },
+          value: (_, value) => short(value),
+        })),
+      ],
+    };
+  }
+
+  // `columns`: the times, then one column for each of the chart's series.
+  function draw(name, columns) {
+    const place = document.getElementById(`chart-${name}`);
+    if (!place) return;
+    const chart = charts.get(name);
+    if (chart) {
+      chart.setData(columns);
+      return;
+    }
+    charts.set(name, new window.uPlot(options(name, place.clientWidth || 320), columns, place));
+  }
+
+  function fit() {
+    for (const [name, chart] of charts) {
+      const width = document.getElementById(`chart-${name}`).clientWidth;
+      if (width && width !== chart.width) chart.setSize({ width, height: HEIGHT });
+    }
+  }
+
+  new ResizeObserver(fit).observe(document.documentElement);
+  // The theme's switch changes a class of <html>: canvas pixels do not follow by themselves.
+  new MutationObserver(() => charts.forEach((chart) => chart.redraw(false, true))).observe(document.documentElement, {
+    attributes: true,
+    attributeFilter: ["class"],
+  });
+
+  // What /runs/<id>/series/ answers, as columns for each chart.
+  function fromSeries(series) {
+    const quantiles = (metric) => ["p50", "p95", "p99"].map((name) => series.metrics[metric][name]);
+    return {
+      turns: [series.at_s, series.turns_per_s, series.failed_per_s],
+      active: [series.at_s, series.active],
+      ttft: [series.at_s, ...quantiles("ttft_ms")],
+      e2e: [series.at_s, ...quantiles("e2e_ms")],
+    };
+  }
+
+  return { draw, fromSeries, short, names: Object.keys(SERIES) };
+})();

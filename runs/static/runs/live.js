@@ -1,0 +1,211 @@
+// Follows a run over its socket. Whatever the target said reaches the page as text only: textContent, never markup.
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+  const LOG_ROWS = 500;
+  const POINTS = 3000;
+  const ENDED = 4000;
+  const RETRY_MS = [500, 1000, 2000, 5000, 10000];
+  const COUNTERS = ["sent", "ok", "error", "timeout", "aborted", "unknown", "started", "completed", "failed", "lost"];
+  const BAD = new Set(["error", "timeout", "unknown", "failed", "lost", "dropped_arrivals"]);
+
+  const config = JSON.parse(document.getElementById("live-config").textContent);
+  const page = document.querySelector("[data-run]");
+  const charts = window.TokenBurnCharts;
+  const byId = (id) => document.getElementById(id);
+  const empty = () => ({ turns: [[], [], []], active: [[], []], ttft: [[], [], [], []], e2e: [[], [], [], []] });
+
+  let lastId = "0";
+  let tries = 0;
+  let columns = empty();
+  let before = null; // the tick before: rates are differences between two
+  let drawing = false;
+
+  function element(tag, className, text) {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+
+  function note(text) {
+    const place = byId("connection");
+    place.textContent = text;
+    place.hidden = !text;
+  }
+
+  function showState(status, reason) {
+    const badge = byId("status");
+    badge.textContent = status;
+    badge.className = `tb-badge tb-badge--${status}`;
+    byId("reason").textContent = reason || "";
+    byId("reason").hidden = !reason;
+    const stop = byId("stop-form");
+    if (stop && !["queued", "starting", "running"].includes(status)) stop.hidden = true;
+  }
+
+  const whole = (value) => (Number.isInteger(value) ? value.toLocaleString("en-US") : charts.short(value));
+
+  function showCounters(tick) {
+    const known = COUNTERS.filter((name) => name in tick.counters);
+    const others = Object.keys(tick.counters).filter((name) => !COUNTERS.includes(name));
+    const tiles = [...known, ...others].map((name) => [name.replaceAll("_", " "), tick.counters[name], BAD.has(name)]);
+    tiles.push(["active sessions", tick.active], ["turns in flight", tick.inflight]);
+    for (const [name, value] of Object.entries(tick.rates)) tiles.push([name.replaceAll("_", " "), value]);
+    byId("counters").replaceChildren(
+      ...tiles.map(([label, value, bad]) => {
+        const tile = element("div", bad && value ? "tb-tile tb-tile--bad" : "tb-tile");
+        tile.append(element("b", "", whole(value)), element("span", "", label));
+        return tile;
+      }),
+    );
+  }
+
+  function showQuantiles(metrics) {
+    const rows = Object.entries(metrics).map(([name, values]) => {
+      const row = element("tr");
+      const head = element("th", "", name);
+      head.scope = "row";
+      row.append(head);
+      for (const stat of ["p50", "p95", "p99", "mean"]) row.append(element("td", "", charts.short(values[stat])));
+      row.append(element("td", "", whole(values.count)));
+      return row;
+    });
+    byId("quantiles").tBodies[0].replaceChildren(...rows);
+  }
+
+  const failed = (counters) =>
+    ["error", "timeout", "aborted", "unknown"].reduce((sum, name) => sum + (counters[name] || 0), 0);
+
+  function addPoint(tick) {
+    const passed = before ? tick.at_s - before.at_s : tick.at_s;
+    if (passed <= 0) return;
+    const gained = (count) => Math.max(0, (count(tick.counters) - (before ? count(before.counters) : 0)) / passed);
+    push("turns", [tick.at_s, gained((c) => c.ok || 0), gained(failed)]);
+    push("active", [tick.at_s, tick.active]);
+    for (const [name, metric] of [["ttft", "ttft_ms"], ["e2e", "e2e_ms"]]) {
+      const values = tick.metrics[metric] || {};
+      push(name, [tick.at_s, values.p50 ?? null, values.p95 ?? null, values.p99 ?? null]);
+    }
+    before = tick;
+  }
+
+  function push(name, values) {
+    values.forEach((value, place) => {
+      columns[name][place].push(value);
+      if (columns[name][place].length > POINTS) columns[name][place].shift();
+    });
+  }
+
+  function drawSoon() {
+    if (drawing) return;
+    drawing = true;
+    requestAnimationFrame(() => {
+      drawing = false;
+      charts.names.forEach((name) => charts.draw(name, columns[name]));
+    });
+  }
+
+  // The part of the charts that the stream no longer holds comes from the stored windows.
+  async function fillGap() {
+    const answer = await fetch(`${page.dataset.series}?so_far=1`);
+    if (!answer.ok) return;
+    const stored = charts.fromSeries(await answer.json());
+    for (const name of charts.names) {
+      const first = columns[name][0][0] ?? Infinity;
+      const older = stored[name][0].findIndex((at) => at >= first);
+      const end = older < 0 ? stored[name][0].length : older;
+      columns[name] = columns[name].map((column, place) => [...stored[name][place].slice(0, end), ...column]);
+    }
+    drawSoon();
+  }
+
+  function logRow(line) {
+    const row = element("div", `tb-line tb-line--${line.outcome}`);
+    const took = line.e2e_ms === null ? "" : `${charts.short(line.e2e_ms)} ms`;
+    row.append(
+      element("span", "tb-line__at", `${(line.at_ms / 1000).toFixed(2)} s`),
+      element("span", "tb-line__who", `${line.session % 2 ** 32}/${line.turn}`),
+      element("span", "tb-line__what", line.code || line.outcome),
+      element("span", "tb-line__took", took),
+    );
+    const text = element("span", "tb-line__text");
+    text.append(element("span", "tb-line__said", line.message), element("span", "tb-line__answer", line.answer));
+    row.append(text);
+    return row;
+  }
+
+  function addLog(...rows) {
+    const log = byId("log");
+    const following = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    log.append(...rows);
+    while (log.childElementCount > LOG_ROWS) log.firstElementChild.remove();
+    if (following) log.scrollTop = log.scrollHeight;
+  }
+
+  const gapRow = (text) => element("div", "tb-line tb-line--gap", text);
+
+  function showLines(data) {
+    const rows = data.items.map(logRow);
+    if (data.held_back > 0) rows.push(gapRow(`${whole(data.held_back)} ${data.held_back === 1 ? "line" : "lines"} held back`));
+    addLog(...rows);
+  }
+
+  function takeEntries(entries) {
+    let tick = null;
+    for (const [id, kind, data] of entries) {
+      lastId = id;
+      if (kind === "tick") {
+        tick = data;
+        addPoint(data);
+      } else if (kind === "lines") {
+        showLines(data);
+      } else if (kind === "status") {
+        showState(data.status, data.reason);
+      }
+    }
+    if (tick) {
+      showCounters(tick);
+      showQuantiles(tick.metrics);
+      drawSoon();
+    }
+  }
+
+  function take(message) {
+    if (message.type === "entries") takeEntries(message.entries);
+    else if (message.type === "gap") {
+      addLog(gapRow("earlier lines are no longer kept here: the ledger has them"));
+      fillGap();
+    } else if (message.type === "state") {
+      showState(message.status, message.reason);
+      note(message.feed ? "" : "The live stream cannot be reached. The run goes on; trying again.");
+    } else if (message.type === "end") {
+      showState(message.status, message.reason);
+      note("This run is over. ");
+      const link = element("a", "tb-link", "Read its report");
+      link.href = "../report/";
+      byId("connection").append(link);
+    }
+  }
+
+  function connect() {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}${config.socket}?last=${encodeURIComponent(lastId)}`);
+    socket.addEventListener("open", () => {
+      tries = 0;
+      note("");
+    });
+    socket.addEventListener("message", (event) => take(JSON.parse(event.data)));
+    socket.addEventListener("close", (event) => {
+      if (event.code === ENDED) return;
+      const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
+      tries += 1;
+      note(tries > RETRY_MS.length ? "The connection was refused several times: you may have to log in again." : "Connection lost. Connecting again…");
+      setTimeout(connect, wait);
+    });
+  }
+
+  // Replaying a whole stream starts from clean columns, so that opening late draws what staying drew.
+  columns = empty();
+  connect();
+});

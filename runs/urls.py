@@ -1,0 +1,15 @@
+"""Addresses of the pages beside the admin."""
+
+from django.urls import path
+
+from runs import views
+
+app_name = "runs"
+urlpatterns = [
+    path("<int:pk>/live/", views.live, name="live"),
+    path("<int:pk>/report/", views.report, name="report"),
+    path("<int:pk>/report.json", views.report_json, name="report-json"),
+    path("<int:pk>/series/", views.series, name="series"),
+    path("<int:pk>/stop/", views.stop, name="stop"),
+    path("plans/<int:plan_pk>/start/", views.start, name="start"),
+]

@@ -1,0 +1,150 @@
+"""Pages beside the admin: a run as it happens, its report, and the buttons that start and stop. No decisions here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import redis
+from django.contrib import admin, messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from runs import live as feed
+from runs.display import duration_text, load_text, moment_text
+from runs.lifecycle import RUN_TERMINAL
+from runs.models import Run, TestPlan
+from runs.report_page import report_context
+from runs.rights import may_control, may_view
+from runs.series import run_series
+from runs.services import RequestError, can_stop, request_run, stop_run
+
+POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-eval'",  # the admin theme's Alpine evaluates its attributes
+        "style-src 'self' 'unsafe-inline'",  # the admin theme writes its colours into the page
+        "img-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
+)
+"""These pages show what a hostile target said: should it ever become markup, it still may not run or call out."""
+
+View = Callable[..., HttpResponseBase]
+
+
+def allowed(test: Callable[[Any], bool]) -> Callable[[View], View]:
+    """Log in first; 403 for users who fail `test`."""
+
+    def decorator(view: View) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not test(request.user):
+                raise PermissionDenied
+            response = view(request, *args, **kwargs)
+            response.headers["Content-Security-Policy"] = POLICY
+            return response
+
+        return login_required(checked)
+
+    return decorator
+
+
+@require_GET
+@allowed(may_view)
+def live(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page that follows a run. A run whose stream is gone shows its stored report in the same place."""
+    run = _run(pk)
+    ended = run.status in RUN_TERMINAL
+    context = _context(request, run, "live") | {
+        "ended": ended,
+        "config": {"run": run.pk, "socket": f"/ws/runs/{run.pk}/", "ended": ended, "status": run.status},
+    }
+    if ended and not _has_stream(run.pk):
+        context |= report_context(run) | {"stored": True}
+    return render(request, "runs/live.html", context)
+
+
+@require_GET
+@allowed(may_view)
+def report(request: HttpRequest, pk: int) -> HttpResponse:
+    run = _run(pk)
+    return render(request, "runs/report.html", _context(request, run, "report") | report_context(run))
+
+
+@require_GET
+@allowed(may_view)
+def series(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the charts draw; `?so_far=1` as the live page draws it."""
+    return JsonResponse(dict(run_series(_run(pk).pk, so_far="so_far" in request.GET)))
+
+
+@require_GET
+@allowed(may_view)
+def report_json(request: HttpRequest, pk: int) -> HttpResponse:
+    """The stored report as a file, byte for byte what the API gives."""
+    run = _run(pk)
+    if run.report is None:
+        messages.warning(request, f"{run} is {run.status} and has no report yet.")
+        return redirect("runs:report", run.pk)
+    name = f"token-burn-run-{run.pk}.json"
+    return JsonResponse(
+        run.report,
+        json_dumps_params={"indent": 2},
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@require_POST
+@allowed(may_control)
+def stop(request: HttpRequest, pk: int) -> HttpResponse:
+    run = _run(pk)
+    if not stop_run(run, f"stopped by {request.user}"):
+        messages.warning(request, f"{run} is over or stopping already: there was nothing to stop.")
+    return redirect("runs:live", run.pk)
+
+
+@require_POST
+@allowed(may_control)
+def start(request: HttpRequest, plan_pk: int) -> HttpResponse:
+    """Start a run of a plan and go to its live page."""
+    plan = get_object_or_404(TestPlan.objects.select_related("target"), pk=plan_pk)
+    try:
+        run = request_run(plan, user=request.user)
+    except RequestError as exc:
+        messages.error(request, f"No run was started: {exc}")
+        return redirect("admin:runs_testplan_change", plan.pk)
+    return redirect("runs:live", run.pk)
+
+
+def _run(pk: int) -> Run:
+    return get_object_or_404(Run.objects.select_related("plan", "requested_by").defer("sealed_secrets"), pk=pk)
+
+
+def _has_stream(run_id: int) -> bool:
+    try:
+        return bool(feed.read_since(run_id, count=1))
+    except (redis.RedisError, OSError):
+        return False
+
+
+def _context(request: HttpRequest, run: Run, page: str) -> dict[str, Any]:
+    return {
+        **admin.site.each_context(request),
+        "title": f"Run {run.pk} · {run.name}",
+        "run": run,
+        "page": page,
+        "target_name": run.target_spec.get("name", ""),
+        "target_url": run.target_spec.get("url", ""),
+        "load_words": load_text(run.load),
+        "started": moment_text(run.start_at),
+        "duration": duration_text(run),
+        "may_stop": may_control(request.user) and can_stop(run),
+    }

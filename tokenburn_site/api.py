@@ -1,0 +1,41 @@
+"""The API's root: its addresses, its health page, and how it explains errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import ProtectedError
+from django.urls import path
+from rest_framework import status
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+from rest_framework.views import exception_handler
+
+from runs.api import PlanViewSet, RunViewSet
+from scenarios.api import ScenarioViewSet
+from targets.api import TargetViewSet
+from tokenburn_site.views import docs, health, schema
+
+NAMED = 5
+
+router = SimpleRouter()
+router.register("targets", TargetViewSet)
+router.register("scenarios", ScenarioViewSet)
+router.register("plans", PlanViewSet)
+router.register("runs", RunViewSet)
+urlpatterns = [
+    *router.urls,
+    path("health/", health, name="health"),
+    path("schema/", schema, name="api-schema"),
+    path("docs/", docs, name="api-docs"),
+]
+
+
+def explain(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's own answers, and 409 for a row that others still need."""
+    if isinstance(exc, ProtectedError):
+        users = sorted(str(row) for row in exc.protected_objects)
+        more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
+        detail = f"still in use by {', '.join(users[:NAMED])}{more}: change or delete those first"
+        return Response({"detail": detail}, status.HTTP_409_CONFLICT)
+    return exception_handler(exc, context)
