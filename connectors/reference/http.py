@@ -1,0 +1,120 @@
+"""The reference lane's connector for plain HTTP, on `requests`."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+import urllib3
+
+from connectors.base import BaseConnector
+from connectors.errors import BadRequest, BrokenTransport, TooLarge, TurnError
+from connectors.mapping import CompiledTarget, RenderedRequest
+from connectors.reference.transport import GuardedAdapter
+from connectors.reference.watch import GraceOver, Watch
+from connectors.timeline import Timeline
+from connectors.wire.body import make_decoder
+
+READ_BYTES = 16 * 1024
+
+
+class HttpConnector(BaseConnector):
+    """Request and whole answer. Blocks; use one connector in one thread at a time."""
+
+    accept = "application/json"
+    accept_encoding = "gzip, deflate"
+
+    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self._watch = Watch(target, allow_private=allow_private)
+        self._adapter = GuardedAdapter(target, self._watch)
+
+    @property
+    def ready(self) -> bool:
+        return self._adapter.ready
+
+    def connect(self) -> None:
+        self.handshake_ns = self._adapter.connect()
+
+    def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        prepared = self._prepare(request)
+        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        self._watch.begin(timeline)
+        keep = False
+        try:
+            # Not Session.send: it reads a redirect's whole body, whatever its size, even if told not to follow.
+            response = self._adapter.send(prepared, stream=True)
+            self._read(response, timeline)
+            keep = not self._watch.unread
+        except GraceOver:
+            pass  # the answer is complete; the connection that never ends is dropped
+        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as exc:
+            raise self._translated(exc) from exc
+        finally:
+            if not keep:
+                self._adapter.drop()
+
+    def disconnect(self) -> None:
+        self._adapter.close()
+
+    def _prepare(self, request: RenderedRequest) -> requests.PreparedRequest:
+        defaults = {
+            "Host": self.target.host_header,
+            "User-Agent": "token-burn",
+            "Accept": self.accept,
+            "Accept-Encoding": self.accept_encoding,
+            "Content-Type": "application/json",
+        }
+        given = {name.lower() for name, _ in request.headers}
+        headers: dict[str, str | bytes] = {n: v for n, v in defaults.items() if n.lower() not in given}
+        headers |= {name: value.encode("latin-1", "replace") for name, value in request.headers}
+        url = f"{'https' if self.target.tls else 'http'}://{self.target.host_header}{request.path}"
+        try:
+            return requests.Request(request.method, url, headers=headers, data=request.body).prepare()
+        except (requests.RequestException, ValueError) as exc:
+            raise BadRequest("request_invalid", str(exc)) from exc
+
+    def _read(self, response: requests.Response, timeline: Timeline) -> None:
+        body = b"".join(self._pieces(response))
+        if 200 <= response.status_code < 300:
+            timeline.answer(self._watch.last_ns, body)
+        else:
+            timeline.refused(response.status_code, body)
+
+    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
+        """The decoded body as it comes. Raises TooLarge beyond the limit, on the wire or decoded."""
+        limit = self.target.spec.limits.body_bytes
+        decoder = make_decoder(response.headers.get("content-encoding", "").strip().lower(), limit)
+        raw: Any = response.raw
+        size = 0
+        while data := raw.read1(READ_BYTES, decode_content=False):
+            size += len(data)
+            if size > limit:
+                raise TooLarge("body_too_large", f"the answer is larger than {limit} bytes")
+            yield data if decoder is None else decoder.decode(data)
+        if decoder is not None:
+            decoder.finish()
+
+    def _translated(self, exc: Exception) -> TurnError:
+        """What a foreign exception means. Time-outs, resets and ends come as ours already: see `Watch`."""
+        cause = _root(exc)
+        if isinstance(cause, http.client.LineTooLong) or "got more than" in str(cause):
+            limit = self.target.spec.limits.header_bytes
+            return TooLarge("header_too_large", f"no end of the headers within {limit} bytes")
+        if isinstance(cause, (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead)) and self._watch.ended:
+            return BrokenTransport("body_truncated", "the target closed in the middle of the body")
+        if isinstance(cause, OSError) and not isinstance(cause, http.client.HTTPException):
+            what = cause.strerror or str(cause)
+            return BrokenTransport("connection_reset", f"{what} after {self._watch.bytes_in} bytes")
+        return BrokenTransport("http_malformed", str(cause) or type(cause).__name__)
+
+
+def _root(exc: BaseException) -> BaseException:
+    """The innermost exception: requests and urllib3 carry it as an argument, as a cause, or both."""
+    while True:
+        inner = next((arg for arg in reversed(exc.args) if isinstance(arg, BaseException)), exc.__cause__)
+        if inner is None or inner is exc:
+            return exc
+        exc = inner

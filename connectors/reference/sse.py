@@ -1,0 +1,84 @@
+"""The reference lane's connector for server-sent events, on `sseclient-py` over `requests`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import requests
+from sseclient import SSEClient
+
+from connectors.errors import TooLarge
+from connectors.reference.http import HttpConnector
+from connectors.timeline import Timeline
+
+BOM = b"\xef\xbb\xbf"
+LINES_LIMIT = 4096
+"""Lines that one event may have: sseclient joins them one by one, which costs the square of their number."""
+
+
+class BlockClient(SSEClient):
+    """sseclient with its own splitter left out: that one knows no mixed line endings, takes the unfinished rest of
+    a stream for an event, and has no limit. It is given whole events instead."""
+
+    _event_source: Iterator[bytes]
+
+    def _read(self) -> Iterator[bytes]:
+        yield from self._event_source
+
+
+class SseConnector(HttpConnector):
+    """The answer piece by piece, as server-sent events in the answer's body."""
+
+    accept = "text/event-stream"
+    accept_encoding = "identity"
+
+    def _read(self, response: requests.Response, timeline: Timeline) -> None:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not (200 <= response.status_code < 300 and kind in {"text/event-stream", ""}):
+            super()._read(response, timeline)
+            return
+        pieces = self._pieces(response)
+        blocks = event_blocks(pieces, self.target.spec.limits.event_bytes)
+        # latin-1 maps each byte to one character and back: what the bytes mean is the Timeline's to say.
+        for event in BlockClient(blocks, char_enc="latin-1").events():
+            timeline.event(self._watch.last_ns, event.data.encode("latin-1"))
+            if timeline.done_ns is not None:
+                for _ in pieces:  # to the transport's own end, so that the connection can be used again
+                    pass
+                return
+        timeline.end(self._watch.last_ns)
+
+
+def event_blocks(pieces: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    """The stream's whole events, each with LF line endings and its blank line. Raises TooLarge beyond `limit` bytes
+    without a blank line. What follows the last blank line is no event."""
+    tail = bytearray()
+    at_start = True
+    after_cr = False
+    for piece in pieces:
+        fresh = piece[1:] if after_cr and piece.startswith(b"\n") else piece
+        after_cr = piece.endswith(b"\r") if piece else after_cr
+        # A blank line may straddle two pieces: the search begins one byte back.
+        begin = max(len(tail) - 1, 0)
+        tail += fresh.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if at_start and len(tail) >= len(BOM):
+            at_start = False
+            if tail.startswith(BOM):
+                del tail[: len(BOM)]
+                begin = 0
+        while (end := tail.find(b"\n\n", begin)) >= 0:
+            yield _block(tail[: end + 2], limit)
+            del tail[: end + 2]
+            begin = 0
+        if len(tail) > limit:
+            raise _too_large(limit)
+
+
+def _block(block: bytearray, limit: int) -> bytes:
+    if len(block) > limit or block.count(b"\n") > LINES_LIMIT:
+        raise _too_large(limit)
+    return bytes(block)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge("event_too_large", f"one event of the stream is larger than {limit} bytes")

@@ -1,0 +1,170 @@
+"""`requests` with a connection pool of our own below it: one connection, dialled and read through a Watch."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HeaderParsingError
+from urllib3.util.response import assert_header_parsing
+
+from connectors.errors import BrokenTransport
+from connectors.mapping import CompiledTarget
+from connectors.reference.watch import Watch, WatchedFile
+from connectors.wire.connector import tls_context
+from connectors.wire.stream import tls_failure
+
+# Only a target that says `tls.verify: false` goes unverified: its owner chose that, and need not be told each turn.
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+
+class WatchedResponse(http.client.HTTPResponse):
+    """Reads through the Watch, and tells it which part of the answer is being read."""
+
+    def __init__(self, sock: socket.socket, *args: Any, watch: Watch, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self._watch = watch
+        plain, self.fp = self.fp, WatchedFile(sock, watch)
+        plain.close()
+
+    def begin(self) -> None:
+        super().begin()
+        self._watch.enter("body")
+        try:
+            assert_header_parsing(self.msg)  # both libraries read on, having lost the headers after the bad one
+        except HeaderParsingError as exc:
+            raise BrokenTransport("http_malformed", "a header line is malformed") from exc
+        length = self.msg.get("content-length", "0")
+        if not (length.isascii() and length.strip().isdigit()):
+            raise BrokenTransport("http_malformed", f"content-length is {length[:40]!r}")
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Skips every 1xx answer; http.client knows 100 alone."""
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc] # not in typeshed
+            if not 100 <= status < 200 or status == 101:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+    def _read_and_discard_trailer(self) -> None:
+        self._watch.enter("trailer")
+        super()._read_and_discard_trailer()  # type: ignore[misc] # not in typeshed
+        self._watch.enter("body")
+
+
+class _Watched(HTTPConnection):
+    """What both kinds of connection share."""
+
+    def __init__(self, *args: Any, watch: Watch, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._watch = watch
+        self.response_class = self._response  # type: ignore[assignment] # http.client only calls it
+        self.handshake_ns: dict[str, int] = {}
+        self.dialled_ns = 0
+
+    def _response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> WatchedResponse:
+        return WatchedResponse(sock, *args, watch=self._watch, **kwargs)
+
+    def _new_conn(self) -> socket.socket:
+        began = time.monotonic_ns()
+        sock = self._watch.dial()
+        self.dialled_ns = time.monotonic_ns()
+        self.handshake_ns = {"connect": self.dialled_ns - began}
+        return sock
+
+    def send(self, data: Any) -> None:
+        self._watch.sending(len(data))
+        self.sock.settimeout(self._watch.left_s())
+        try:
+            super().send(data)
+        except TimeoutError as exc:
+            raise self._watch.timed_out() from exc
+
+
+class GuardedHTTPConnection(_Watched):
+    pass
+
+
+class GuardedHTTPSConnection(_Watched, HTTPSConnection):
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except TimeoutError as exc:
+            raise self._watch.connect_timeout() from exc
+        except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
+            cause = exc.args[0] if isinstance(exc, urllib3.exceptions.SSLError) else exc
+            raise tls_failure(cause if isinstance(cause, ssl.SSLError) else exc) from exc
+        self.handshake_ns["tls"] = time.monotonic_ns() - self.dialled_ns
+
+
+class GuardedHTTPPool(HTTPConnectionPool):
+    ConnectionCls = GuardedHTTPConnection
+
+
+class GuardedHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = GuardedHTTPSConnection
+
+
+class GuardedAdapter(HTTPAdapter):
+    """Sends everything through one pool to one target: no proxy, no redirect and no retry leads elsewhere."""
+
+    def __init__(self, target: CompiledTarget, watch: Watch) -> None:
+        super().__init__()
+        common: dict[str, Any] = {"maxsize": 1, "watch": watch}
+        self._pool: HTTPConnectionPool
+        if target.tls:
+            context = tls_context(target.spec.tls)
+            self._pool = GuardedHTTPSPool(
+                target.host, target.port, ssl_context=context, cert_reqs=context.verify_mode, **common
+            )
+        else:
+            self._pool = GuardedHTTPPool(target.host, target.port, **common)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+        return self._pool
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        """The pool's own TLS context says what to verify."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a connection stands, on which nothing waits to be read."""
+        with self._connection() as connection:
+            return bool(connection.is_connected)
+
+    def connect(self) -> dict[str, int]:
+        """Open a new connection. Returns how long its steps took in ns."""
+        with self._connection() as connection:
+            connection.close()
+            connection.connect()
+            return dict(connection.handshake_ns)
+
+    def drop(self) -> None:
+        """Close the connection."""
+        with self._connection() as connection:
+            connection.close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[_Watched]:
+        """The pool's one connection, open or not; closed if the block fails."""
+        connection: Any = self._pool._get_conn()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            self._pool._put_conn(connection)
+
+    def close(self) -> None:
+        self.drop()
+        super().close()

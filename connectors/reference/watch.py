@@ -1,0 +1,200 @@
+"""What a stock HTTP client does not do by itself: judged addresses, deadlines across reads, header limits, times.
+
+A `Watch` belongs to one connector. The client's connections dial through it and read through it; so each wait for
+the network is cut to the next deadline, however slowly a target drips, and each read's time reaches the Timeline.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from typing import Any, Final, Literal
+
+from connectors import guard
+from connectors.errors import BrokenTransport, TimedOut, TooLarge
+from connectors.mapping import CompiledTarget
+from connectors.timeline import Timeline
+from connectors.wire.stream import connect_failure
+
+DONE_GRACE_S: Final = 1.0
+"""How long the transport's own end may come after the stream's end mark; the connection is then not used again."""
+
+
+class GraceOver(Exception):
+    """The answer was complete, and its transport did not end in time. Not an error of the turn."""
+
+
+class Watch:
+    """`section` says what the client reads now: it decides what an end of the stream, or too much of it, means."""
+
+    _timeline: Timeline  # from `begin` on
+
+    def __init__(self, target: CompiledTarget, *, allow_private: bool) -> None:
+        self._target = target
+        self._allow_private = allow_private
+        self._limits = target.spec.limits
+        self._timeouts = target.spec.timeouts
+        self._connect_due_ns = 0
+        self._sent_ns = 0
+        self._section_bytes = 0
+        self.last_ns = 0
+        self.section: Literal["head", "body", "trailer"] = "head"
+        self.ended = False
+        self.unread = False
+
+    def begin(self, timeline: Timeline) -> None:
+        """A turn begins: nothing of it was sent yet."""
+        self._timeline = timeline
+        self._sent_ns = 0
+        self.ended = False
+        self.unread = False
+        self.enter("head")
+
+    def enter(self, section: Literal["head", "body", "trailer"]) -> None:
+        self.section = section
+        self._section_bytes = 0
+
+    @property
+    def bytes_in(self) -> int:
+        return self._timeline.bytes_in
+
+    # --- connecting -----------------------------------------------------------------------------------------
+
+    def dial(self) -> socket.socket:
+        """Connect to the first judged address that answers. Raises ConnectFailed, or TimedOut (connect_timeout)."""
+        target = self._target
+        limit_s = self._timeouts.connect
+        self._connect_due_ns = time.monotonic_ns() + int(limit_s * 1e9)
+        failure = OSError("no address")
+        for family, address in guard.resolve(target.host, target.port, self._allow_private, limit_s):
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock.settimeout(self.connect_left_s())
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.connect(address)
+                sock.settimeout(self.connect_left_s())  # for the TLS handshake that may follow
+            except TimeoutError as exc:
+                sock.close()
+                raise self.connect_timeout() from exc
+            except OSError as exc:
+                sock.close()
+                failure = exc
+            else:
+                return sock
+        raise connect_failure(failure) from failure
+
+    def connect_left_s(self) -> float:
+        """Seconds left to connect. Raises TimeoutError when there are none: 0 would mean "do not block"."""
+        left_s = (self._connect_due_ns - time.monotonic_ns()) / 1e9
+        if left_s <= 0:
+            raise TimeoutError
+        return left_s
+
+    def connect_timeout(self) -> TimedOut:
+        where = self._target.host
+        return TimedOut("connect_timeout", f"no connection to {where} within {self._timeouts.connect:g} s")
+
+    # --- a turn ---------------------------------------------------------------------------------------------
+
+    def sending(self, size: int) -> None:
+        """`size` bytes of the request are about to be written."""
+        if self._sent_ns:
+            self._timeline.bytes_out += size
+            return
+        self._sent_ns = self.last_ns = time.monotonic_ns()
+        self._timeline.sent(self._sent_ns, size)
+
+    def left_s(self) -> float:
+        """Seconds until the next deadline. Raises TimedOut when it has passed, GraceOver after the end mark's."""
+        due_ns, code = self._deadline()
+        left_s = (due_ns - time.monotonic_ns()) / 1e9
+        if left_s > 0:
+            return left_s
+        raise self.timed_out(code)
+
+    def timed_out(self, code: str | None = None) -> TimedOut | GraceOver:
+        """The deadline that a wait ran into, as its exception."""
+        code = code or self._deadline()[1]
+        if code == "done":
+            return GraceOver()
+        seconds: float = getattr(self._timeouts, code.removesuffix("_timeout"))
+        return TimedOut(code, f"{seconds:g} s passed; {self.bytes_in} bytes had come")
+
+    def _deadline(self) -> tuple[int, str]:
+        timeouts = self._timeouts
+        timeline = self._timeline
+        if timeline.done_ns is not None:
+            return timeline.done_ns + int(DONE_GRACE_S * 1e9), "done"
+        total = (self._sent_ns + int(timeouts.total * 1e9), "total_timeout")
+        if timeline.first_byte_ns is None:
+            return min(total, (self._sent_ns + int(timeouts.first_byte * 1e9), "first_byte_timeout"))
+        return min(total, (self.last_ns + int(timeouts.idle * 1e9), "idle_timeout"))
+
+    def received(self, size: int) -> None:
+        """`size` bytes were read just now; 0 is the end of the stream."""
+        timeline = self._timeline
+        if size:
+            self.last_ns = time.monotonic_ns()
+            self._section_bytes += size
+            timeline.received(self.last_ns, size)
+            return
+        self.ended = True
+        if timeline.first_byte_ns is None:
+            raise BrokenTransport("connection_closed", "the target closed without a byte of answer")
+        if self.section == "head":
+            raise BrokenTransport("connection_closed", "the target closed in the middle of the headers")
+
+    def check_section(self) -> None:
+        """Before each read. Raises TooLarge while a head or trailer has no end."""
+        if self.section != "body" and self._section_bytes > self._limits.header_bytes:
+            limit = self._limits.header_bytes
+            raise TooLarge("header_too_large", f"no end of the headers within {limit} bytes")
+
+
+class WatchedReader(io.RawIOBase):
+    """A socket as the raw file below the client's buffered one. Holds the socket open as `makefile` does."""
+
+    def __init__(self, sock: socket.socket, watch: Watch) -> None:
+        self._sock = sock
+        self._held = sock.makefile("rb", 0)
+        self._watch = watch
+        self.silent = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self.silent:
+            return None
+        watch = self._watch
+        watch.check_section()
+        try:
+            self._sock.settimeout(watch.left_s())
+            size = self._sock.recv_into(buffer)
+        except TimeoutError as exc:
+            raise watch.timed_out() from exc
+        except OSError as exc:
+            what = exc.strerror or str(exc)
+            raise BrokenTransport("connection_reset", f"{what} after {watch.bytes_in} bytes") from exc
+        watch.received(size)
+        return size
+
+    def close(self) -> None:
+        self._held.close()
+        super().close()
+
+
+class WatchedFile(io.BufferedReader):
+    """What the client reads from. Bytes left in it when an answer is whole belong to no answer."""
+
+    def __init__(self, sock: socket.socket, watch: Watch) -> None:
+        self._reader = WatchedReader(sock, watch)
+        self._watch = watch
+        super().__init__(self._reader)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._reader.silent = True
+            self._watch.unread = bool(self.peek(1))
+        super().close()

@@ -1,0 +1,121 @@
+"""Both lanes behind one blocking call, so that a test says what holds and not how a lane is driven."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import uvloop
+
+from connectors.base import BaseConnector
+from connectors.errors import TurnError
+from connectors.mapping import CompiledTarget
+from connectors.registry import Lane, connector_class
+from connectors.spec import TargetSpec, build_target_spec
+from connectors.timeline import Timeline
+
+LANES: tuple[Lane, ...] = ("load", "reference")
+TIMEOUTS = {"connect": 0.6, "first_byte": 0.4, "idle": 0.3, "total": 0.8}
+LIMITS = {"header_bytes": 16 * 1024, "body_bytes": 512 * 1024, "event_bytes": 64 * 1024}
+
+
+class Turn(NamedTuple):
+    """What one turn came to. `code` None: it went well. `late_s`: from the request to the return of the call."""
+
+    code: str | None
+    error: TurnError | None
+    text: str
+    timeline: Timeline
+    late_s: float
+
+
+def make_spec(protocol: str, url: str, **overrides: Any) -> TargetSpec:
+    """An OpenAI-shaped target with timeouts and limits short enough for a test."""
+    overrides = {"timeouts": TIMEOUTS, "limits": LIMITS} | overrides
+    return build_target_spec(
+        name="test", url=url, preset="openai-chat", stream=protocol == "sse", overrides=overrides
+    )
+
+
+def context(text: str = "hello") -> dict[str, Any]:
+    message = {"role": "user", "content": text}
+    return {
+        "message": text,
+        "messages": [message],
+        "history": [],
+        "session": {"id": "s"},
+        "turn": 0,
+        "vars": {},
+    }
+
+
+class Client:
+    """One conversation on one lane: each call of `say` is a turn on the same connector. Use in a `with`."""
+
+    def __init__(self, lane: Lane, spec: TargetSpec, *, allow_private: bool = True) -> None:
+        self.target = CompiledTarget(spec)
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self._kind = connector_class(spec.protocol, lane)
+        self._allow_private = allow_private
+
+    def __enter__(self) -> Client:
+        self._runner.__enter__()
+        self.connector = self._kind(self.target, allow_private=self._allow_private)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.run(wait(self.connector.disconnect()))
+        self._runner.close()
+
+    def say(self, text: str = "hello") -> Turn:
+        return self._runner.run(say(self.connector, text))
+
+    def say_all(self, texts: Sequence[str]) -> list[Turn]:
+        """Turns without leaving the loop between them, as the engine drives a connector."""
+
+        async def all_of_them() -> list[Turn]:
+            return [await say(self.connector, text) for text in texts]
+
+        return self._runner.run(all_of_them())
+
+
+async def wait(pending: Awaitable[None] | None) -> None:
+    if pending is not None:
+        await pending
+
+
+async def say(connector: BaseConnector, text: str) -> Turn:
+    """One turn, connecting first if need be; any exception but a TurnError goes through and fails the test."""
+    target = connector.target
+    began = time.monotonic()
+    timeline = Timeline(target.meaning, time.monotonic_ns())
+    error: TurnError | None = None
+    try:
+        if not connector.ready:
+            await wait(connector.connect())
+            began = time.monotonic()
+        await wait(connector.send_message(target.render(context(text)), timeline))
+    except TurnError as exc:
+        error = exc
+    late_s = time.monotonic() - began
+    return Turn(error.code if error else None, error, timeline.text, timeline, late_s)
+
+
+def one_turn(lane: Lane, spec: TargetSpec, **kwargs: Any) -> Turn:
+    with Client(lane, spec, **kwargs) as client:
+        return client.say()
+
+
+def server_context(cert: Any) -> ssl.SSLContext:
+    """The TLS context of a server that shows `cert` (a trustme leaf)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    cert.configure_cert(context)
+    return context
+
+
