@@ -38,13 +38,17 @@ class Family:
         self._children.append(child)
         return child
 
-    def stop(self, child: subprocess.Popen[Any], *, signum: int = signal.SIGTERM, timeout_s: float = 5.0) -> None:
-        """Signal the process, wait for it, then kill what is left of its group. Harmless if it is gone."""
-        if child.poll() is None:
-            child.send_signal(signum)
+    def stop(self, *children: subprocess.Popen[Any], signum: int = signal.SIGTERM, timeout_s: float = 5.0) -> None:
+        """Signal them all once, wait for them together, then kill what is left of their groups."""
+        for child in children:
+            if child.poll() is None:
+                child.send_signal(signum)
+        deadline = time.monotonic() + timeout_s
+        for child in children:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(timeout_s)
-        self.kill(child)
+                child.wait(max(0.0, deadline - time.monotonic()))
+        for child in children:
+            self.kill(child)
 
     def kill(self, child: subprocess.Popen[Any]) -> None:
         """SIGKILL to the whole group, and wait until it is empty."""
@@ -58,9 +62,8 @@ class Family:
             self._tell(f"-{child.pid}")
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Stop every child, the last started first, and the guard."""
-        for child in reversed(list(self._children)):
-            self.stop(child, timeout_s=timeout_s)
+        """Stop every child, and the guard."""
+        self.stop(*self._children, timeout_s=timeout_s)
         with contextlib.suppress(BrokenPipeError):
             self._wire.close()
         self._guard.wait()

@@ -1,0 +1,110 @@
+"""Keeps services running: one that dies is started again, after a pause that grows while it keeps dying."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenburn_site.local.errors import LocalServiceError
+from tokenburn_site.local.family import Family
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+STEADY_S = 30.0
+"""A service that ran this long is not in trouble: its next pause is the first again."""
+KEEP_LOG_BYTES = 10_000_000
+STOP_S = 15.0
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+
+
+@dataclass
+class _Kept:
+    service: Service
+    child: subprocess.Popen[Any]
+    started_at: float
+    pause_s: float = FIRST_PAUSE_S
+    due_at: float | None = None
+    """When it is started again; None while it runs."""
+
+
+class Keeper:
+    """`say` gets one line for each death. Times are seconds of the monotonic clock."""
+
+    def __init__(self, family: Family, log_dir: Path, say: Callable[[str], None]) -> None:
+        self._family = family
+        self._log_dir = log_dir
+        self._say = say
+        self._kept: list[_Kept] = []
+
+    def start(self, service: Service) -> None:
+        """Raises LocalServiceError if the program cannot be started at all."""
+        self._kept.append(_Kept(service, self._spawn(service), time.monotonic()))
+
+    def running(self, name: str) -> bool:
+        return any(kept.service.name == name and kept.child.poll() is None for kept in self._kept)
+
+    def require(self) -> None:
+        """Raises LocalServiceError if a service has ended; for the start, when nothing may be missing."""
+        for kept in self._kept:
+            if kept.child.poll() is not None:
+                name, path = kept.service.name, self.log_path(kept.service.name)
+                message = f"{name} ended while it was starting: {last_line(path)} (all of it: {path})"
+                raise LocalServiceError("died", message)
+
+    def check(self) -> None:
+        """Start again what has died and has waited long enough. Call it several times a second."""
+        now = time.monotonic()
+        for kept in self._kept:
+            if kept.due_at is not None:
+                if now >= kept.due_at:
+                    kept.child, kept.started_at, kept.due_at = self._spawn(kept.service), now, None
+            elif kept.child.poll() is not None:
+                self._note_death(kept, now)
+
+    def stop(self) -> None:
+        """End all, those first that use the others: the last started with the rest, the first one last."""
+        children = [kept.child for kept in self._kept]
+        self._kept = []
+        self._family.stop(*children[1:], timeout_s=STOP_S)
+        self._family.stop(*children[:1], timeout_s=STOP_S)
+
+    def log_path(self, name: str) -> Path:
+        return self._log_dir / f"{name}.log"
+
+    def _note_death(self, kept: _Kept, now: float) -> None:
+        self._family.kill(kept.child)  # what it forked must not work beside its successor
+        if now - kept.started_at >= STEADY_S:
+            kept.pause_s = FIRST_PAUSE_S
+        kept.due_at = now + kept.pause_s
+        code = kept.child.returncode
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        self._say(f"{kept.service.name} {how}; starting it again in {kept.pause_s:g} s")
+        kept.pause_s = min(kept.pause_s * 2, LONGEST_PAUSE_S)
+
+    def _spawn(self, service: Service) -> subprocess.Popen[Any]:
+        path = self.log_path(service.name)
+        if path.exists() and path.stat().st_size > KEEP_LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        with path.open("ab") as log:
+            try:
+                return self._family.start(
+                    service.argv, env=dict(service.env), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
+            except OSError as exc:
+                raise LocalServiceError("cannot_start", f"{service.name}: {exc}") from exc
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that is not empty."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

@@ -1,0 +1,52 @@
+"""`manage.py up`: the whole site on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from argparse import ArgumentParser
+from threading import Event
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from tokenburn_site.local.errors import LocalServiceError
+from tokenburn_site.up import UpOptions, default_slots, run_up
+
+BAD_START = 2
+
+
+class Command(BaseCommand):
+    help = "Start broker, web site, workers, scheduler and mock chatbot here; Ctrl-C stops them all."
+    requires_system_checks: list[str] = []  # a child that fails says so itself, and this command starts at once
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address of the web site (default %(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="its port (default %(default)s)")
+        parser.add_argument(
+            "--workers", type=int, default=default_slots(), help="engines at once (default: one a core, %(default)s)"
+        )
+        parser.add_argument("--no-mock", action="store_false", dest="mock", help="no mock chatbot")
+        parser.add_argument("--mock-port", type=int, default=8100, help="port of the mock (default %(default)s)")
+        parser.add_argument("--valkey-port", type=int, help="port of our own broker (default: that of REDIS_URL)")
+        parser.add_argument(
+            "--admin-password",
+            default=os.environ.get("TOKENBURN_ADMIN_PASSWORD"),
+            help="set user admin's password (or TOKENBURN_ADMIN_PASSWORD); else a new one is shown once",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        known = {name: options[name] for name in UpOptions.__dataclass_fields__}
+        stop = Event()
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, lambda *_: stop.set())
+        try:
+            run_up(UpOptions(**known), self._say, stop)
+        except LocalServiceError as exc:
+            sys.stderr.write(f"up: {exc}\n")
+            sys.exit(BAD_START)
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()

@@ -1,0 +1,209 @@
+"""The whole site on one machine: what `manage.py up` starts, in which order, and when it counts as up."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import DatabaseError, connections
+
+from tokenburn_site import celeryconf, health
+from tokenburn_site.local import ports
+from tokenburn_site.local.errors import LocalServiceError
+from tokenburn_site.local.family import Family
+from tokenburn_site.local.keeper import Keeper, Service
+from tokenburn_site.local.lock import only_one
+from tokenburn_site.local.valkey import answers, find_valkey, valkey_command
+
+START_S = 90.0
+VALKEY_START_S = 60.0  # a long append-only file takes a while to load
+LEFTOVERS_S = 6.0  # longer than the guard of a killed `up` takes to end its services
+CHECK_S = 0.1
+CONTROL_SLOTS = 2
+ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    host: str
+    port: int
+    workers: int
+    """Slots of the load worker: each runs one engine process."""
+    mock: bool
+    mock_port: int
+    valkey_port: int | None
+    admin_password: str | None
+
+
+def default_slots() -> int:
+    """One for each core this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_up(options: UpOptions, say: Callable[[str], None], stop: Event) -> None:
+    """Start everything, keep it running until `stop`, end everything. Raises LocalServiceError with one line."""
+    log_dir = Path(settings.VAR_DIR) / "logs"
+    log_dir.mkdir(parents=True, exist_ok=True)
+    with only_one(Path(settings.VAR_DIR) / "up.lock") as was_killed, Family() as family:
+        require_ports(options, LEFTOVERS_S if was_killed else 0.0)
+        keeper = Keeper(family, log_dir, say)
+        try:
+            password = bring_up(options, keeper, stop)
+            if not stop.is_set():
+                say(status_block(options, password, log_dir))
+            while not stop.wait(CHECK_S):
+                keeper.check()
+            say("stopping ...")
+        finally:
+            keeper.stop()
+
+
+def bring_up(options: UpOptions, keeper: Keeper, stop: Event) -> str | None:
+    """Broker, database, then the rest; returns the password of a newly made administrator."""
+    start_broker(options, keeper)
+    password = prepare_database(options)
+    for service in services(options, child_environment(os.environ)):
+        keeper.start(service)
+    deadline = time.monotonic() + START_S
+    while not stop.wait(CHECK_S):
+        keeper.require()
+        missing = [f"{check.name} ({check.detail})" for check in health.checks() if not check.ok]
+        wanted = [options.port, *([options.mock_port] if options.mock else [])]
+        missing += [f"port {port}" for port in wanted if not ports.accepts(port, dial_host(options.host))]
+        if not missing:
+            break
+        if time.monotonic() > deadline:
+            raise LocalServiceError("slow", f"not up after {START_S:g} s; missing: {', '.join(missing)}")
+    connections.close_all()
+    return password
+
+
+def require_ports(options: UpOptions, patience_s: float) -> None:
+    """Raises LocalServiceError naming the first port that is in use, and what to do."""
+    wanted = [(options.host, options.port, "give another one with --port")]
+    if options.mock:
+        wanted.append((ports.LOOPBACK, options.mock_port, "give another one with --mock-port, or --no-mock"))
+    if not settings.REDIS_GIVEN:
+        hint = "give another one with --valkey-port, or set REDIS_URL to use what runs there"
+        wanted.append((ports.LOOPBACK, broker_port(options), hint))
+    deadline = time.monotonic() + patience_s
+    for host, port, hint in wanted:
+        while not ports.is_free(port, host):
+            if time.monotonic() >= deadline:
+                raise LocalServiceError("port_in_use", f"port {port} on {host} is in use: {hint}")
+            time.sleep(CHECK_S)
+
+
+def broker_port(options: UpOptions) -> int:
+    return options.valkey_port or urlsplit(settings.REDIS_URL).port or 6379
+
+
+def start_broker(options: UpOptions, keeper: Keeper) -> None:
+    """Our own Valkey, or the server that REDIS_URL names."""
+    if settings.REDIS_GIVEN:
+        if not answers(settings.REDIS_URL):
+            raise LocalServiceError("broker_away", "nothing answers at REDIS_URL: start it, or unset REDIS_URL")
+        return
+    port = broker_port(options)
+    settings.REDIS_URL = f"redis://{ports.LOOPBACK}:{port}/0"
+    directory = Path(settings.VAR_DIR) / "valkey"
+    directory.mkdir(exist_ok=True)
+    keeper.start(Service("valkey", valkey_command(find_valkey(), port, directory), os.environ))
+    try:
+        ports.wait_until(
+            lambda: answers(settings.REDIS_URL), "Valkey", VALKEY_START_S, lambda: keeper.running("valkey")
+        )
+    except LocalServiceError:
+        keeper.require()  # if it ended, its own last words say more
+        raise
+
+
+def prepare_database(options: UpOptions) -> str | None:
+    """Migrate, and see to an administrator; returns the password if one was made up."""
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+        return ensure_admin(options.admin_password)
+    except DatabaseError as exc:
+        text = str(exc).strip().splitlines()
+        raise LocalServiceError("database_away", f"the database refuses: {text[0] if text else exc!r}") from exc
+
+
+def ensure_admin(password: str | None) -> str | None:
+    """An administrator with this password; without one, a new password if there is no administrator yet."""
+    users = get_user_model()._default_manager
+    if password is None and users.filter(is_superuser=True, is_active=True).exists():
+        return None
+    made_up = None if password else secrets.token_urlsafe(12)
+    user, _ = users.get_or_create(username=ADMIN, defaults={"is_staff": True, "is_superuser": True})
+    user.set_password(password or made_up)
+    user.is_staff = user.is_superuser = user.is_active = True
+    user.save()
+    return made_up
+
+
+def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What every service gets: this process's settings, wherever it was started from."""
+    path = os.pathsep.join(filter(None, [str(settings.BASE_DIR), environ.get("PYTHONPATH", "")]))
+    return {
+        **environ,
+        "PYTHONPATH": path,
+        "PYTHONUNBUFFERED": "1",
+        "DJANGO_SETTINGS_MODULE": "tokenburn_site.settings",
+        "TOKENBURN_VAR_DIR": str(settings.VAR_DIR),
+        "REDIS_URL": settings.REDIS_URL,
+    }
+
+
+def services(options: UpOptions, env: Mapping[str, str]) -> list[Service]:
+    python = (sys.executable, "-m")
+    celery = (*python, "celery", "-A", "tokenburn_site")
+    # No gossip and mingle: nothing here uses what workers tell each other, and they make a start slower.
+    worker = (*celery, "worker", "--pool", "prefork", "--without-gossip", "--without-mingle")
+    load = (*worker, "-Q", celeryconf.LOAD, "-c", str(options.workers), "-n", f"load.{os.getpid()}@%h")
+    control = (*worker, "-Q", celeryconf.CONTROL, "-c", str(CONTROL_SLOTS), "-n", f"control.{os.getpid()}@%h")
+    daphne = (*python, "daphne", "-b", options.host, "-p", str(options.port), "tokenburn_site.asgi:application")
+    found = [
+        Service("load", load, env),
+        Service("control", control, env),
+        Service("beat", (*celery, "beat", "--pidfile", ""), env),
+        Service("web", daphne, env),
+    ]
+    if options.mock:
+        mock = (*python, "mock_chatbot", "--host", ports.LOOPBACK, "--port", str(options.mock_port))
+        found.append(Service("mock", mock, env))
+    return found
+
+
+def dial_host(host: str) -> str:
+    """Where a server that listens on `host` is reached from here."""
+    return ports.LOOPBACK if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  compared, not bound
+
+
+def status_block(options: UpOptions, password: str | None, log_dir: Path) -> str:
+    site = f"http://{dial_host(options.host)}:{options.port}"
+    login = f"user {ADMIN}, password {password} (shown once)" if password else "log in as before"
+    rows = [
+        ("Admin", f"{site}/admin/   {login}"),
+        ("API", f"{site}/api/docs/"),
+        ("Health", f"{site}/api/health/"),
+        ("Workers", f"load: {options.workers} slots, control: {CONTROL_SLOTS}, beat"),
+    ]
+    if options.mock:
+        mock = f"http://{ports.LOOPBACK}:{options.mock_port}/v1"
+        burn = f"python manage.py burn --url {mock} --preset openai-chat --prompt Hello --users 20 --duration 15s"
+        rows += [("Mock", f"{mock}   (preset openai-chat)"), ("Try", burn)]
+    if not settings.REDIS_GIVEN and options.valkey_port:
+        rows.append(("Broker", f"REDIS_URL={settings.REDIS_URL}   for commands in other terminals"))
+    rows.append(("Logs", f"{log_dir}/"))
+    lines = [f"  {name:<8} {text}" for name, text in rows]
+    return "\n".join(["Token-Burn is up. Ctrl-C stops everything.", *lines])
