@@ -1,6 +1,6 @@
 """Windows: counters and histograms of one shard for one second, as JSON data that only ever adds up.
 
-    v 1, shard, out [per OUTCOMES], sent, codes {code: n}, chunks, bytes_in, bytes_out, tokens_in, tokens_out,
+    v 1, shard, second, out [per OUTCOMES], sent, codes {code: n}, chunks, bytes_in, bytes_out, tokens_in, tokens_out,
     tokens_out_ok, sources [per TOKEN_SOURCES], first and last (ns: begin of the first turn, end of the last one),
     m {metric: histogram}, opened, closed {outcome: n}, closed_codes {code: n},
     gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns), head {..}, tail {..},
@@ -32,7 +32,7 @@ Windows = dict[int, Data]
 
 def window(windows: Windows, shard_id: int, second: int) -> Data:
     """The window of that second, made if need be."""
-    return windows.setdefault(second, {"v": 1, "shard": shard_id})
+    return windows.setdefault(second, {"v": 1, "shard": shard_id, "second": second})
 
 
 def second_of(ns: int) -> int:

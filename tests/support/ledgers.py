@@ -11,18 +11,13 @@ from typing import Any
 import orjson
 
 MS = 1_000_000
-WORDS = [
-    "the",
+WORDS = (
     "order",
     "number",
-    "of",
-    "your",
     "parcel",
-    "is",
     "on",
     "its",
     "way",
-    "and",
     "should",
     "be",
     "with",
@@ -31,9 +26,8 @@ WORDS = [
     "the",
     "end",
     "of",
-    "this",
     "week",
-]
+)
 CODES = (("error", "http_500"), ("error", "connection_reset"), ("timeout", "idle_timeout"), ("aborted", "stopped"))
 
 Line = dict[str, Any]

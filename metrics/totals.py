@@ -1,0 +1,206 @@
+"""The sum of any number of windows: counts, merged histograms, a series over time, and what the engines said of
+themselves. Pure; adding in another order gives the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from metrics.columns import OUTCOMES, TOKEN_SOURCES
+from metrics.histogram import Histogram
+
+MAX_POINTS = 600
+"""Points of the series: beyond that many seconds, each point covers 2, 4, 8 ... of them."""
+SERIES_METRICS = ("ttft_ms", "e2e_ms")
+_SUMS = ("sent", "chunks", "bytes_in", "bytes_out", "tokens_in", "tokens_out", "tokens_out_ok")
+
+
+@dataclass
+class Point:
+    """What ended within one piece of the time axis."""
+
+    ok: int = 0
+    failed: int = 0
+    tokens_out_ok: int = 0
+    histograms: dict[str, Histogram] = field(default_factory=lambda: {m: Histogram() for m in SERIES_METRICS})
+
+    def add(self, other: Point) -> None:
+        self.ok += other.ok
+        self.failed += other.failed
+        self.tokens_out_ok += other.tokens_out_ok
+        for name, histogram in other.histograms.items():
+            self.histograms[name].merge(histogram)
+
+
+@dataclass(frozen=True)
+class GeneratorSample:
+    """One generator line of one engine: cumulative CPU ns and dropped arrivals, bytes of memory."""
+
+    at_ns: int
+    cpu_ns: int
+    rss: int
+    active: int
+    inflight: int
+    dropped: int
+
+
+@dataclass
+class Engine:
+    """What one engine (shard) said of itself."""
+
+    head: dict[str, Any] = field(default_factory=dict)
+    tail: dict[str, Any] = field(default_factory=dict)
+    samples: dict[int, GeneratorSample] = field(default_factory=dict)
+
+    @property
+    def cpu_ns(self) -> int:
+        return self._largest("cpu_ns")
+
+    @property
+    def rss(self) -> int:
+        return self._largest("rss")
+
+    @property
+    def dropped(self) -> int:
+        return self._largest("dropped")
+
+    def _largest(self, name: str) -> int:
+        """The tail's figure or the largest sample: a dead engine's tail knows neither CPU nor memory."""
+        samples = (int(getattr(sample, name)) for sample in self.samples.values())
+        return max(int(self.tail.get(name, 0)), max(samples, default=0))
+
+    def cpu_shares(self) -> list[float]:
+        """The share of one core that it used between one sample and the next."""
+        ordered = [self.samples[at] for at in sorted(self.samples)]
+        pairs = pairwise(ordered)
+        return [(b.cpu_ns - a.cpu_ns) / (b.at_ns - a.at_ns) for a, b in pairs]
+
+
+class Aggregate:
+    """Start empty and `add` the data of windows, in any order; each window once."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, int] = dict.fromkeys(OUTCOMES, 0)
+        self.sources: dict[str, int] = dict.fromkeys(TOKEN_SOURCES, 0)
+        self.sums: dict[str, int] = dict.fromkeys(_SUMS, 0)
+        self.codes: Counter[str] = Counter()
+        self.sessions_started = 0
+        self.sessions_ended: Counter[str] = Counter()
+        self.session_codes: Counter[str] = Counter()
+        self.histograms: dict[str, Histogram] = {}
+        self.first_ns: int | None = None
+        self.last_ns: int | None = None
+        self.loop_lag = Histogram()
+        self.engines: dict[int, Engine] = {}
+        self.bad_lines = 0
+        self.bad_texts: list[str] = []
+        self.point_s = 1
+        self.points: dict[int, Point] = {}
+
+    def add(self, data: Mapping[str, Any]) -> None:
+        """Add one window (see `metrics.windows` for its keys)."""
+        if "out" in data:
+            self._add_turns(data)
+        self.sessions_started += data.get("opened", 0)
+        self.sessions_ended.update(data.get("closed", {}))
+        self.session_codes.update(data.get("closed_codes", {}))
+        if "lag" in data:
+            self.loop_lag.merge(Histogram.from_json(data["lag"]))
+        if not data.keys().isdisjoint(("gen", "head", "tail")):
+            self._add_engine(data)
+        if "bad" in data:
+            self.bad_lines += data["bad"]["n"]
+            self.bad_texts += data["bad"]["text"]
+
+    def add_all(self, windows: Iterable[Mapping[str, Any]]) -> None:
+        for data in windows:
+            self.add(data)
+
+    def _add_turns(self, data: Mapping[str, Any]) -> None:
+        for word, count in zip(OUTCOMES, data["out"], strict=True):
+            self.outcomes[word] += count
+        for word, count in zip(TOKEN_SOURCES, data["sources"], strict=True):
+            self.sources[word] += count
+        for name in _SUMS:
+            self.sums[name] += data[name]
+        self.codes.update(data.get("codes", {}))
+        self.first_ns = data["first"] if self.first_ns is None else min(self.first_ns, data["first"])
+        self.last_ns = data["last"] if self.last_ns is None else max(self.last_ns, data["last"])
+        ok, error, timeout = data["out"][:3]
+        point = Point(ok, error + timeout, data["tokens_out_ok"])
+        for name, packed in data.get("m", {}).items():
+            histogram = Histogram.from_json(packed)
+            self.histograms.setdefault(name, Histogram()).merge(histogram)
+            if name in point.histograms:
+                point.histograms[name] = histogram
+        self._add_point(data["second"], point)
+
+    def _add_engine(self, data: Mapping[str, Any]) -> None:
+        engine = self.engines.setdefault(data["shard"], Engine())
+        engine.head = data.get("head", engine.head)
+        engine.tail = data.get("tail", engine.tail)
+        for row in data.get("gen", ()):
+            sample = GeneratorSample(*row)
+            engine.samples[sample.at_ns] = sample
+
+    def _add_point(self, second: int, point: Point) -> None:
+        while second // self.point_s >= MAX_POINTS:
+            self.point_s *= 2
+            finer, self.points = self.points, {}
+            for index, old in finer.items():
+                self._at(index // 2).add(old)
+        self._at(second // self.point_s).add(point)
+
+    def _at(self, index: int) -> Point:
+        return self.points.setdefault(index, Point())
+
+    @property
+    def turns(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def failed(self) -> int:
+        """Turns that went wrong on the target's side: error and timeout."""
+        return self.outcomes["error"] + self.outcomes["timeout"]
+
+    @property
+    def duration_s(self) -> float:
+        """From the first turn's begin to the last one's end."""
+        if self.first_ns is None or self.last_ns is None:
+            return 0.0
+        return (self.last_ns - self.first_ns) / 1e9
+
+    @property
+    def dropped(self) -> int:
+        return sum(engine.dropped for engine in self.engines.values())
+
+    def rates(self) -> dict[str, float | None]:
+        """Per second (sessions: per minute) of `duration_s`; None if it is zero."""
+        seconds = self.duration_s
+        judged = self.outcomes["ok"] + self.failed
+        return {
+            "turns_per_s": self.outcomes["ok"] / seconds if seconds else None,
+            "sessions_per_min": self.sessions_ended["completed"] * 60 / seconds if seconds else None,
+            "output_tokens_per_s": self.sums["tokens_out_ok"] / seconds if seconds else None,
+            "error_rate": self.failed / judged if judged else None,
+        }
+
+    def from_turns(self) -> dict[str, Any]:
+        """All that turns and sessions alone decide: the same from windows as from rows (invariant B)."""
+        return {
+            "outcomes": self.outcomes, "sources": self.sources, "sums": self.sums, "codes": self.codes,
+            "sessions": (self.sessions_started, self.sessions_ended, self.session_codes),
+            "histograms": self.histograms, "span": (self.first_ns, self.last_ns),
+            "series": (self.point_s, self.points),
+        }  # fmt: skip
+
+
+def merge(windows: Iterable[Mapping[str, Any]]) -> Aggregate:
+    """The aggregate of the data of these windows."""
+    aggregate = Aggregate()
+    aggregate.add_all(windows)
+    return aggregate
