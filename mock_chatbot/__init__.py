@@ -1,0 +1,6 @@
+"""A chatbot to test against: the OpenAI dialect and a plain JSON one, with seeded behaviours, delays and errors.
+
+    python -m mock_chatbot --port 0 --behaviour echo --error-rate 0 --delay-ms 0 --stamp t
+
+It imports no other package of this project, so that it can judge them. See docs/mock-chatbot.md.
+"""

@@ -1,0 +1,84 @@
+"""The command line: `python -m mock_chatbot --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import mock_chatbot
+from mock_chatbot.app import create_app
+from mock_chatbot.errors import InvalidOption
+from mock_chatbot.options import OPTIONS, Options, parse
+from mock_chatbot.server import listen, serve
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"mock_chatbot: {message}\n")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    host: str
+    port: int
+    api_key: str
+    access_log: bool
+    options: Options
+
+
+def parse_arguments(argv: Sequence[str]) -> Arguments:
+    """Raises SystemExit(2) after one line on stderr."""
+    parser = _Parser(
+        prog="python -m mock_chatbot",
+        description=mock_chatbot.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8100, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--api-key", default="", help="answer 401 to requests without it")
+    parser.add_argument("--access-log", action="store_true", help="log each request to stderr")
+    for name, option in OPTIONS.items():
+        flag, text = "--" + name.replace("_", "-"), f"{option.help} (default: {option.default or 'none'})"
+        parser.add_argument(flag, type=_reader(name), default=option.default, help=text)
+    found = vars(parser.parse_args(argv))
+    options = Options(**{name: found.pop(name) for name in OPTIONS})
+    return Arguments(options=options, **found)
+
+
+def _reader(name: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return parse(name, text, name)
+        except InvalidOption as exc:
+            raise argparse.ArgumentTypeError(exc.message) from exc
+
+    return read
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def main(argv: Sequence[str]) -> int:
+    arguments = parse_arguments(argv)
+    try:
+        sock = listen(arguments.host, arguments.port)
+    except OSError as exc:
+        place = f"{arguments.host}:{arguments.port}"
+        sys.stderr.write(f"mock_chatbot: cannot listen on {place}: {os.strerror(exc.errno or 0)}\n")
+        return 1
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it, without a traceback
+    serve(create_app(arguments.options, arguments.api_key), sock, access_log=arguments.access_log)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,50 @@
+"""The application: dialects, the server's own pages, and every error in OpenAI's form."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from mock_chatbot import generic, openai
+from mock_chatbot.chatbot import Chatbot
+from mock_chatbot.errors import InvalidInput, invalid_request
+from mock_chatbot.gate import Gate
+from mock_chatbot.options import Options
+from mock_chatbot.responses import failure_response
+
+
+def create_app(options: Options | None = None, api_key: str = "") -> ASGIApp:
+    """`api_key`: without it in `Authorization: Bearer`, requests get a 401; empty, nobody is asked."""
+    chatbot = Chatbot(options or Options.default())
+    app = FastAPI(title="Mock chatbot", openapi_url=None)
+    app.include_router(openai.router(chatbot))
+    app.include_router(generic.router(chatbot))
+
+    @app.get("/__stats")
+    async def stats() -> dict[str, Any]:
+        return chatbot.stats.as_dict()
+
+    @app.post("/__stats/reset", status_code=HTTPStatus.NO_CONTENT)
+    async def reset() -> None:
+        chatbot.reset()
+
+    app.add_exception_handler(InvalidInput, _invalid)
+    app.add_exception_handler(HTTPException, _bad_request)
+    return Gate(app, chatbot.stats, api_key)
+
+
+async def _invalid(_request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, InvalidInput)  # noqa: S101 - what the handler is registered for
+    return failure_response(invalid_request(str(exc), exc.param))
+
+
+async def _bad_request(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)  # noqa: S101 - what the handler is registered for
+    message = f"{exc.detail} ({request.method} {request.url.path})"
+    return failure_response(invalid_request(message, status=exc.status_code))

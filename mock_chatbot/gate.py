@@ -1,0 +1,69 @@
+"""What every request passes: it is counted, and its key is checked, before anything reads its body."""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mock_chatbot.errors import UNAUTHORIZED
+from mock_chatbot.responses import failure_response
+from mock_chatbot.stats import Stats
+
+CHAT_PATHS = frozenset({"/v1/chat/completions", "/chat"})
+OWN_PATHS = "/__"
+"""Prefix of the server's own pages: neither counted nor locked."""
+
+
+class Gate:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, stats: Stats, api_key: str) -> None:
+        self._app = app
+        self._stats = stats
+        self._key = f"bearer {api_key}".encode() if api_key else b""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(OWN_PATHS):
+            await self._app(scope, receive, send)
+            return
+        self._stats.requests += 1
+        app = self._app if self._admits(scope) else failure_response(UNAUTHORIZED)
+        if scope["method"] == "POST" and scope["path"] in CHAT_PATHS:
+            await self._count_chat(app, scope, receive, send)
+        else:
+            await app(scope, receive, self._count_status(send))
+
+    def _admits(self, scope: Scope) -> bool:
+        if not self._key:
+            return True
+        sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        return compare_digest(sent[:7].lower() + sent[7:], self._key)
+
+    def _count_status(self, send: Send) -> Send:
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._stats.by_status[message["status"]] += 1
+                self._stats.errors += message["status"] >= 400
+            await send(message)
+
+        return counting
+
+    async def _count_chat(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        status, complete = 0, False
+        counting = self._count_status(send)
+
+        async def watching(message: Message) -> None:
+            nonlocal status, complete
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                await counting(message)
+            else:
+                complete = not message.get("more_body", False)
+                await send(message)
+
+        self._stats.chat_begins()
+        try:
+            await app(scope, receive, watching)
+        finally:
+            self._stats.chat_ends(answered=complete and status < 400, failed=status >= 400)

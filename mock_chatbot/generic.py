@@ -1,0 +1,62 @@
+"""A chatbot with an API of its own, as people build them: POST /chat {"message"} -> {"response"}."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mock_chatbot.chatbot import Chatbot, conversation_of, read_body
+from mock_chatbot.reply import Ask, Reply
+from mock_chatbot.responses import Chunk
+
+
+class ChatMessage(BaseModel):
+    """`session` is left alone: its value differs from run to run, and answers must not (mock_chatbot.reply)."""
+
+    model_config = ConfigDict(strict=True)
+
+    message: str
+    session: str | int | None = None
+    history: list[dict[str, Any]] = []
+    stream: bool = False
+    max_tokens: int | None = Field(None, ge=1)
+
+    def ask(self, conversation: str) -> Ask:
+        before = tuple((str(said.get("role", "")), str(said.get("content", ""))) for said in self.history)
+        return Ask((*before, ("user", self.message)), self.stream, self.max_tokens, conversation)
+
+
+class GenericWording:
+    """Streamed: `{"delta"}` per token, then one object with the usage. Reasoning is not shown in this dialect."""
+
+    def plain(self, reply: Reply) -> bytes:
+        return orjson.dumps({"response": "".join(reply.tokens), **_end(reply)})
+
+    def chunks(self, reply: Reply) -> Iterator[Chunk]:
+        for token in reply.tokens:
+            yield Chunk((b'{"delta":%s}' % orjson.dumps(token),), 1)
+
+    def closing(self, reply: Reply) -> tuple[bytes, ...]:
+        return (orjson.dumps(_end(reply)),)
+
+
+def _end(reply: Reply) -> dict[str, Any]:
+    usage = {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens}
+    return {"usage": usage, "finish": reply.finish}
+
+
+def router(chatbot: Chatbot) -> APIRouter:
+    api = APIRouter()
+
+    @api.post("/chat", response_model=None)
+    async def chat(request: Request) -> Response:
+        body = await read_body(ChatMessage, request)
+        return chatbot.answer(body.ask(conversation_of(request)), request, GenericWording())
+
+    return api

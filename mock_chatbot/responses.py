@@ -1,0 +1,144 @@
+"""How answers get onto the wire: at the planned moment, stamped last of all.
+
+A pace is a row of absolute deadlines (delay, then one per token), so that lateness of one chunk does not move the
+next. Whoever has left is noticed at the next deadline; what follows is not sent and not counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from mock_chatbot.errors import Failure
+from mock_chatbot.stats import Stats
+
+JSON_HEADERS = [(b"content-type", b"application/json")]
+SSE_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+
+
+class Chunk(NamedTuple):
+    """Stream events that are written together: JSON objects, and how many tokens of text they carry."""
+
+    objects: tuple[bytes, ...]
+    tokens: int
+
+
+Stamper = Callable[[bytes], bytes]
+"""Puts the current time into a JSON object."""
+
+
+def stamper(key: str) -> Stamper:
+    """Of an object that has at least one key of its own; without a `key` it is left as it is."""
+    if not key:
+        return lambda json: json
+    head = b'{"%s":%%d,' % key.encode()
+    return lambda json: head % time.monotonic_ns() + json[1:]
+
+
+async def sleep_until(deadline_s: float) -> None:
+    """Never returns early; at least one pass of the loop, so that a stream without pace does not starve others.
+
+    Rounded up because uvloop's timers count whole milliseconds.
+    """
+    wait_s = deadline_s - time.monotonic()
+    await asyncio.sleep(math.ceil(wait_s * 1000) / 1000 if wait_s > 0 else 0)
+    while (wait_s := deadline_s - time.monotonic()) > 0:
+        await asyncio.sleep(wait_s)
+
+
+def failure_response(failure: Failure) -> Response:
+    return Response(orjson.dumps(failure.body()), failure.status, failure.headers(), media_type="application/json")
+
+
+class Timed(Response):
+    """A response that begins at `deadline_s` (monotonic) and gives up when the client has left."""
+
+    def __init__(self, stats: Stats, deadline_s: float) -> None:
+        super().__init__()
+        self._stats, self._deadline_s = stats, deadline_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        leaving = asyncio.ensure_future(receive())  # the body is read: what comes next is the disconnect
+        try:
+            await sleep_until(self._deadline_s)
+            if not leaving.done():
+                await self._write(send, leaving)
+        finally:
+            leaving.cancel()
+
+    async def _write(self, send: Send, leaving: asyncio.Future[Message]) -> None:
+        raise NotImplementedError
+
+
+class PlainAnswer(Timed):
+    """The whole answer at once."""
+
+    def __init__(self, stats: Stats, deadline_s: float, answer: Chunk, input_tokens: int, stamp: Stamper) -> None:
+        super().__init__(stats, deadline_s)
+        self._answer, self._input_tokens, self._stamp = answer, input_tokens, stamp
+
+    async def _write(self, send: Send, leaving: asyncio.Future[Message]) -> None:
+        self._stats.input_tokens += self._input_tokens
+        self._stats.output_tokens += self._answer.tokens
+        body = self._stamp(self._answer.objects[0])
+        headers = [*JSON_HEADERS, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+class DelayedFailure(Timed):
+    """An error after the delay that an answer would have had."""
+
+    def __init__(self, stats: Stats, deadline_s: float, failure: Failure) -> None:
+        super().__init__(stats, deadline_s)
+        self._error = failure_response(failure)
+
+    async def _write(self, send: Send, leaving: asyncio.Future[Message]) -> None:
+        error = self._error
+        await send({"type": "http.response.start", "status": error.status_code, "headers": error.raw_headers})
+        await send({"type": "http.response.body", "body": error.body})
+
+
+class EventStream(Timed):
+    """Server-sent events: headers and first chunk, then a chunk per `itl_s`; at the end `closing` and `[DONE]`."""
+
+    def __init__(
+        self,
+        stats: Stats,
+        deadline_s: float,
+        itl_s: float,
+        chunks: Iterable[Chunk],
+        closing: tuple[bytes, ...],
+        input_tokens: int,
+        stamp: Stamper,
+    ) -> None:
+        super().__init__(stats, deadline_s)
+        self._itl_s, self._chunks, self._closing = itl_s, chunks, closing
+        self._input_tokens, self._stamp = input_tokens, stamp
+
+    async def _write(self, send: Send, leaving: asyncio.Future[Message]) -> None:
+        stats, deadline_s = self._stats, self._deadline_s
+        stats.input_tokens += self._input_tokens
+        await send({"type": "http.response.start", "status": 200, "headers": SSE_HEADERS})
+        for chunk in self._chunks:
+            await sleep_until(deadline_s)
+            if leaving.done():
+                return
+            stats.chunks += chunk.tokens > 0
+            stats.events += len(chunk.objects)
+            stats.output_tokens += chunk.tokens
+            await send({"type": "http.response.body", "body": self._events(chunk.objects), "more_body": True})
+            deadline_s += self._itl_s
+        stats.events += len(self._closing) + 1
+        body = self._events(self._closing) + b"data: [DONE]\n\n"
+        await send({"type": "http.response.body", "body": body})
+
+    def _events(self, objects: tuple[bytes, ...]) -> bytes:
+        return b"".join([b"data: %s\n\n" % self._stamp(json) for json in objects])

@@ -1,0 +1,50 @@
+"""What the server has received and sent: the count that a tool's own figures are checked against."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(slots=True)
+class Stats:
+    """`chat_requests == answers + errors on chat paths + aborted + in_flight`, at any time.
+
+    `answers` were written to the end; `aborted` were not, because the client left. `chunks` are stream events with
+    text, `events` all stream events including `[DONE]`. Tokens are those whose chunk or answer was written.
+    """
+
+    requests: int = 0
+    chat_requests: int = 0
+    answers: int = 0
+    errors: int = 0
+    aborted: int = 0
+    in_flight: int = 0
+    max_in_flight: int = 0
+    chunks: int = 0
+    events: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    by_status: Counter[int] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        figures = {each.name: getattr(self, each.name) for each in fields(self)}
+        return figures | {"by_status": {str(status): number for status, number in sorted(self.by_status.items())}}
+
+    def chat_begins(self) -> None:
+        self.chat_requests += 1
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+
+    def chat_ends(self, *, answered: bool, failed: bool) -> None:
+        """Exactly once for each `chat_begins`. A chat that ended neither way was aborted."""
+        self.in_flight -= 1
+        self.answers += answered
+        self.aborted += not answered and not failed
+
+    def reset(self) -> None:
+        """All to zero, except that requests in flight stay in flight and count as received."""
+        fresh = Stats(self.in_flight, self.in_flight, in_flight=self.in_flight, max_in_flight=self.in_flight)
+        for each in fields(self):
+            setattr(self, each.name, getattr(fresh, each.name))
