@@ -18,7 +18,7 @@ from metrics.columns import MISSING, REPETITION_SCALE, Bools, Columns, Ints, Poo
 MS = 1_000_000  # ns
 PER_S = 1000  # thousandths
 HANDSHAKE_PREFIX = "handshake_"
-STATS = ("mean", "min", "p50", "p90", "p95", "p99", "p999", "max", "count")
+STATS = ("count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 SAMPLES_NEEDED = {"p50": 2, "p90": 10, "p95": 20, "p99": 100, "p999": 1000}
 """Below this many values a percentile is just the largest value by another name."""

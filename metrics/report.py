@@ -1,0 +1,161 @@
+"""The report of a run: one JSON object, the same for `burn --json`, the report page, the API and the exports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metrics.definitions import BY_NAME, METRICS, MS, QUANTILES, SAMPLES_NEEDED, STATS, Metric, find
+from metrics.histogram import Histogram
+from metrics.thresholds import evaluate, parse_threshold
+from metrics.totals import SERIES_METRICS, Aggregate
+from metrics.verdict import Remark, Witness, judge, timestamps
+
+Report = dict[str, Any]
+DIGITS = 6  # of a ms: to the ns
+NS_PER_S = 1e9
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the report says of a run that its turns do not. `started_at` is ISO 8601."""
+
+    id: int
+    status: str
+    target: str
+    scenario: str
+    load: Mapping[str, Any]
+    started_at: str | None
+    reason: str = ""
+    finished: bool = True
+
+
+def build_report(
+    run: RunFacts, aggregate: Aggregate, thresholds: Sequence[str] = (), witness: Witness | None = None
+) -> Report:
+    """See `docs/metrics.md` for every key. Raises ThresholdError for a threshold that does not parse."""
+    ended, outcomes, sums = aggregate.sessions_ended, aggregate.outcomes, aggregate.sums
+    verdict = judge(aggregate, [parse_threshold(text) for text in thresholds], witness, finished=run.finished)
+    report: Report = {
+        "run": {
+            "id": run.id, "status": run.status, "reason": run.reason, "target": run.target, "scenario": run.scenario,
+            "load": dict(run.load), "started_at": run.started_at, "duration_s": round(aggregate.duration_s, 3),
+        },
+        "sessions": {
+            "started": aggregate.sessions_started,
+            **{word: ended[word] for word in ("completed", "failed", "lost", "cut")},
+        },
+        "turns": {"sent": sums["sent"], **outcomes},
+        "dropped_arrivals": aggregate.dropped,
+        "errors": dict(aggregate.codes.most_common()),
+        "rates": {name: _rounded(value) for name, value in aggregate.rates().items()},
+        "tokens": {"input": sums["tokens_in"], "output": sums["tokens_out"], "source": token_source(aggregate)},
+        "traffic": {name: sums[name] for name in ("chunks", "bytes_in", "bytes_out")},
+        "metrics": {name: _stats_of(aggregate, name) for name in metric_names(aggregate)},
+        "generator": _generator(aggregate),
+        "verdict": {
+            "trusted": verdict.trusted, "reasons": _remarks(verdict.reasons), "notes": _remarks(verdict.notes),
+        },
+        "series": series(aggregate),
+    }  # fmt: skip
+    report["thresholds"] = evaluate(thresholds, report)
+    return report
+
+
+def metric_names(aggregate: Aggregate) -> list[str]:
+    """Every defined metric, measured or not, and the target's own handshake steps."""
+    return [metric.name for metric in METRICS] + sorted(aggregate.histograms.keys() - BY_NAME.keys())
+
+
+def _stats_of(aggregate: Aggregate, name: str) -> dict[str, float | int | None]:
+    metric = find(name)
+    assert metric is not None, name  # noqa: S101 - windows only hold metrics that `definitions` computed
+    return stats(metric, aggregate.histograms.get(name, Histogram()))
+
+
+def stats(metric: Metric, histogram: Histogram) -> dict[str, float | int | None]:
+    """Count and statistics in the metric's unit; None where not measured, p999 also below 1000 values."""
+    values: dict[str, float | int | None] = {"count": histogram.count, **dict.fromkeys(STATS[1:])}
+    if histogram.count and histogram.minimum is not None and histogram.maximum is not None:
+        found: dict[str, float | None] = dict(
+            zip(QUANTILES, histogram.quantiles(list(QUANTILES.values())), strict=True)
+        )
+        if histogram.count < SAMPLES_NEEDED["p999"]:
+            found["p999"] = None
+        found |= {"mean": histogram.mean(), "min": float(histogram.minimum), "max": float(histogram.maximum)}
+        values |= {name: None if v is None else round(v / metric.scale, DIGITS) for name, v in found.items()}
+    return values
+
+
+def token_source(aggregate: Aggregate) -> str:
+    """usage, estimate, mixed, or none: where the token counts come from."""
+    counted = [word for word in ("usage", "estimate") if aggregate.sources[word]]
+    return "mixed" if len(counted) == 2 else (counted[0] if counted else "none")
+
+
+def _generator(aggregate: Aggregate) -> dict[str, Any]:
+    engines = aggregate.engines.values()
+    cpu_ns = sum(engine.cpu_ns for engine in engines)
+    turns, chunks = aggregate.turns, aggregate.sums["chunks"]
+    send_lag = stats(BY_NAME["send_lag_ms"], aggregate.histograms.get("send_lag_ms", Histogram()))
+    loop_lag = stats(BY_NAME["send_lag_ms"], aggregate.loop_lag)
+    shares = [share for engine in engines for share in engine.cpu_shares()]
+    return {
+        "processes": len(engines),
+        "cpu_s": round(cpu_ns / NS_PER_S, 3),
+        "cpu_us_per_turn": round(cpu_ns / 1000 / turns, 1) if turns else None,
+        "cpu_us_per_chunk": round(cpu_ns / 1000 / chunks, 1) if chunks else None,
+        "cpu_share_max": round(max(shares), 3) if shares else None,
+        "timestamps": timestamps(aggregate),
+        "send_lag_ms": {name: send_lag[name] for name in ("p50", "p99", "max")},
+        "loop_lag_ms": {name: loop_lag[name] for name in ("p99", "max")},
+        "rss_mb": round(sum(engine.rss for engine in engines) / 1e6, 1),
+    }
+
+
+def _remarks(remarks: Sequence[Remark]) -> list[dict[str, str]]:
+    return [remark._asdict() for remark in remarks]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
+
+
+def series(aggregate: Aggregate) -> dict[str, Any]:
+    """The run over time, for charts: one entry per `point_s` seconds in every list, gaps filled with 0 or None."""
+    width = aggregate.point_s
+    active = _active(aggregate)
+    last = max((*aggregate.points, *active), default=-1)
+    points = [aggregate.points.get(index) for index in range(last + 1)]
+    found: dict[str, Any] = {
+        "point_s": width,
+        "at_s": [index * width for index in range(last + 1)],
+        "turns_per_s": [p.ok / width if p else 0 for p in points],
+        "failed_per_s": [p.failed / width if p else 0 for p in points],
+        "output_tokens_per_s": [p.tokens_out_ok / width if p else 0 for p in points],
+        "active_sessions": [active.get(index) for index in range(last + 1)],
+    }
+    for name in SERIES_METRICS:
+        for stat in ("p50", "p95"):
+            key = f"{name.removesuffix('_ms')}_{stat}_ms"
+            found[key] = [_point_ms(p.histograms[name] if p else None, stat) for p in points]
+    return found
+
+
+def _point_ms(histogram: Histogram | None, stat: str) -> float | None:
+    value = histogram.quantile(QUANTILES[stat]) if histogram else None
+    return None if value is None else round(value / MS, 3)
+
+
+def _active(aggregate: Aggregate) -> dict[int, int]:
+    """Open sessions by point of the series: each engine's most, added up."""
+    found: dict[int, int] = {}
+    for engine in aggregate.engines.values():
+        most: dict[int, int] = {}
+        for sample in engine.samples.values():
+            index = int(sample.at_ns // NS_PER_S) // aggregate.point_s
+            most[index] = max(most.get(index, 0), sample.active)
+        for index, count in most.items():
+            found[index] = found.get(index, 0) + count
+    return found

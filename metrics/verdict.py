@@ -1,0 +1,172 @@
+"""Whether a run's figures can be believed: trusted, or the reasons why not, each with a stable code. Pure.
+
+A reason is something that may have made the figures wrong; a note only says how to read them.
+
+    reasons  no_ok_turns, few_samples, send_lag, loop_lag, cpu_saturated, arrivals_dropped, turns_unknown,
+             engine_died, ledger_incomplete, ledger_damaged, witness_disagrees
+    notes    user_timestamps, tokens_estimated, survivors_only
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import NamedTuple
+
+from metrics.columns import TOKEN_SOURCES
+from metrics.definitions import MS, QUANTILES, SAMPLES_NEEDED
+from metrics.histogram import Histogram
+from metrics.thresholds import Threshold
+from metrics.totals import Aggregate
+
+SEND_LAG_MS = 20.0
+SEND_LAG_SHARE = 0.05
+"""Lateness below this share of a typical turn changes no conclusion, whatever its milliseconds."""
+LOOP_LAG_MS = {"kernel": 100.0, "user": 10.0}
+"""With kernel time stamps a busy loop only delays what is sent; without, it also delays what is seen."""
+CPU_SHARE = 0.9
+WITNESS_SHARE = 0.1
+WITNESS_MS = 5.0
+SURVIVORS_SHARE = 0.05
+MAIN_METRIC = "e2e_ms"
+
+
+class Remark(NamedTuple):
+    code: str
+    text: str
+
+
+class Witness(NamedTuple):
+    """Medians (ms) of one metric by the independent session and by the engines, over the same time."""
+
+    metric: str
+    witness_ms: float
+    engine_ms: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    reasons: tuple[Remark, ...] = ()
+    notes: tuple[Remark, ...] = field(default=())
+
+    @property
+    def trusted(self) -> bool:
+        return not self.reasons
+
+
+def judge(
+    aggregate: Aggregate,
+    thresholds: Sequence[Threshold] = (),
+    witness: Witness | None = None,
+    *,
+    finished: bool = True,
+) -> Verdict:
+    """`finished` is False for a run under way, of which no end can be asked yet."""
+    reasons = [*_samples(aggregate, thresholds), *_generator(aggregate)]
+    if finished:
+        reasons += _records(aggregate)
+    if witness is not None:
+        reasons += _witness(witness)
+    return Verdict(tuple(reasons), tuple(_notes(aggregate)))
+
+
+def timestamps(aggregate: Aggregate) -> str | None:
+    """ "kernel" if every engine had the kernel's time stamps, "user" if any had not, None if no engine began."""
+    kinds = {engine.head["timestamps"] for engine in aggregate.engines.values() if engine.head}
+    if not kinds:
+        return None
+    return "kernel" if kinds == {"kernel"} else "user"
+
+
+def _samples(aggregate: Aggregate, thresholds: Sequence[Threshold]) -> Iterator[Remark]:
+    if not aggregate.outcomes["ok"]:
+        yield Remark("no_ok_turns", "Not one turn was answered well, so there is no latency to report.")
+        return
+    asked = {(t.name, t.stat) for t in thresholds if t.stat in SAMPLES_NEEDED} | {(MAIN_METRIC, "p99")}
+    for name, stat in sorted(asked, key=str):
+        count = aggregate.histograms.get(name, Histogram()).count
+        needed = SAMPLES_NEEDED[stat or ""]
+        if count < needed:
+            yield Remark(
+                "few_samples", f"{name}.{stat} rests on {count:,} values; it needs {needed:,} to mean anything."
+            )
+
+
+def _quantile_ms(histogram: Histogram | None, stat: str) -> float:
+    value = histogram.quantile(QUANTILES[stat]) if histogram else None
+    return (value or 0.0) / MS
+
+
+def _generator(aggregate: Aggregate) -> Iterator[Remark]:
+    lag = _quantile_ms(aggregate.histograms.get("send_lag_ms"), "p99")
+    allowed = max(SEND_LAG_MS, SEND_LAG_SHARE * _quantile_ms(aggregate.histograms.get(MAIN_METRIC), "p50"))
+    if lag > allowed:
+        yield Remark(
+            "send_lag",
+            f"1 % of the messages left {lag:.1f} ms or more after they were due (allowed: {allowed:.0f} ms): "
+            "the load was not the one that was asked for. Use more processes or fewer users.",
+        )
+    kind = timestamps(aggregate) or "kernel"
+    loop_lag = _quantile_ms(aggregate.loop_lag, "p99")
+    if loop_lag > LOOP_LAG_MS[kind]:
+        yield Remark(
+            "loop_lag",
+            f"The engine's event loop was {loop_lag:.1f} ms late at p99 (allowed: {LOOP_LAG_MS[kind]:.0f} ms with "
+            f"{kind} time stamps). Use more processes, or a machine with less else to do.",
+        )
+    shares = [median(found) for engine in aggregate.engines.values() if (found := engine.cpu_shares())]
+    if shares and max(shares) > CPU_SHARE:
+        yield Remark(
+            "cpu_saturated",
+            f"An engine used {max(shares):.0%} of its core for half of the time or more: the throughput may be "
+            "the generator's limit, not the target's. Use more processes.",
+        )
+    if aggregate.dropped:
+        yield Remark(
+            "arrivals_dropped",
+            f"{aggregate.dropped:,} arrivals were due and not started (too many sessions were open): "
+            "the target saw less load than was asked for.",
+        )
+
+
+def _records(aggregate: Aggregate) -> Iterator[Remark]:
+    if aggregate.outcomes["unknown"]:
+        count = aggregate.outcomes["unknown"]
+        yield Remark("turns_unknown", f"{count:,} turns were in flight when an engine died: nobody knows their end.")
+    tails = [engine.tail for engine in aggregate.engines.values()]
+    died = sum(1 for tail in tails if not tail or tail["reason"] == "engine_died")
+    if died:
+        yield Remark("engine_died", f"{died} of {len(tails)} engines died before their end; its load is missing since.")
+    recorded = sum(tail["turns"] for tail in tails if tail)
+    if all(tails) and recorded != aggregate.turns:
+        yield Remark(
+            "ledger_incomplete",
+            f"The engines recorded {recorded:,} turns and {aggregate.turns:,} are stored. "
+            "`manage.py ingest` stores what is left of the ledgers.",
+        )
+    if aggregate.bad_lines:
+        yield Remark("ledger_damaged", f"{aggregate.bad_lines:,} lines of the ledger could not be read.")
+
+
+def _witness(witness: Witness) -> Iterator[Remark]:
+    apart = abs(witness.witness_ms - witness.engine_ms)
+    if apart > max(WITNESS_MS, WITNESS_SHARE * witness.witness_ms):
+        yield Remark(
+            "witness_disagrees",
+            f"An independent client measured {witness.metric} p50 {witness.witness_ms:.1f} ms, "
+            f"the engines {witness.engine_ms:.1f} ms.",
+        )
+
+
+def _notes(aggregate: Aggregate) -> Iterator[Remark]:
+    if timestamps(aggregate) == "user":
+        yield Remark(
+            "user_timestamps",
+            "Arrival times were taken after the read, not by the kernel: they include the engine's own delay.",
+        )
+    if aggregate.sources[TOKEN_SOURCES[1]]:
+        yield Remark("tokens_estimated", "The target did not report all token counts; 4 characters were taken for one.")
+    rate = aggregate.rates()["error_rate"]
+    if rate is not None and aggregate.outcomes["ok"] and rate > SURVIVORS_SHARE:
+        yield Remark("survivors_only", f"{rate:.0%} of the turns failed; latencies are those of the others only.")
