@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from django.template.loader import render_to_string
 
+from runs.models import Run
+from runs.report_page import report_context
 from tokenburn_site.burn.errors import BadUsage
 from tokenburn_site.burn.options import STDOUT, Options
 
@@ -45,3 +48,8 @@ def write_json(where: str, report: Mapping[str, Any]) -> None:
         sys.stdout.flush()
     else:
         Path(where).write_bytes(data)
+
+
+def write_html(where: str, run: Run) -> None:
+    """One page that needs nothing else: no script, nothing from elsewhere. Raises OSError."""
+    Path(where).write_text(render_to_string("burn/report.html", report_context(run) | {"run": run}), encoding="utf-8")

@@ -1,0 +1,123 @@
+"""Secrets, parameters, files and words: what `burn` makes of its options before a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors.spec import build_target_spec
+from tokenburn_site.burn import advice, secrets, words
+from tokenburn_site.burn.errors import BadUsage
+from tokenburn_site.burn.options import Options
+from tokenburn_site.burn.outputs import check_writable
+from tokenburn_site.burn.parts import adhoc_target, build_load, check_thresholds
+
+
+def test_secrets_come_from_the_environment_by_name() -> None:
+    environ = {"TOKENBURN_SECRET_API_KEY": "k", "TOKENBURN_SECRET_ORG": "", "OTHER": "x", "TOKENBURN_SECRET_": "y"}
+    assert secrets.from_environment(environ) == {"api_key": "k"}
+
+
+def test_djangos_own_key_never_becomes_a_targets_secret() -> None:
+    assert secrets.from_environment({"TOKENBURN_SECRET_KEY": "signing key"}) == {}
+
+
+def options(**given: object) -> Options:
+    defaults = {"url": "http://127.0.0.1:1/v1", "preset": "openai-chat", "users": 4, "duration_s": 2.0}
+    return Options(**{**defaults, **given})  # type: ignore[arg-type]  # one mistyped name is a TypeError
+
+
+def test_a_target_has_its_parameters_stamp_and_secrets() -> None:
+    spec = adhoc_target(options(params={"model": "m"}, stream=True, stamp="t"), {"api_key": "k"})
+    assert (spec.protocol, spec.params["model"], spec.response.stamp) == ("sse", "m", "t")
+    assert spec.secrets["api_key"].get_secret_value() == "k"
+
+
+def test_an_unknown_preset_names_the_known_ones() -> None:
+    with pytest.raises(BadUsage, match="unknown preset 'opnai': choose one of .*openai-chat"):
+        adhoc_target(options(preset="opnai"), {})
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host/", "http://", "http://host:99999/"])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(BadUsage, match="not a URL"):
+        adhoc_target(options(url=url), {})
+
+
+def test_a_parameter_that_no_request_would_carry_is_refused() -> None:
+    with pytest.raises(BadUsage, match=r"--param max_token: .*max_tokens"):
+        adhoc_target(options(params={"max_token": 64}), {})
+
+
+def test_loads() -> None:
+    assert build_load(options(conversations=9)).model_dump(exclude_none=True) == {
+        "kind": "closed",
+        "users": 4,
+        "duration_s": 2.0,
+        "conversations": 9,
+        "grace_s": 30.0,
+    }
+    load = build_load(options(users=None, rate_per_s=5.0, arrivals="poisson"))
+    assert (load.kind, load.rate_per_s, load.arrivals) == ("open", 5.0, "poisson")  # type: ignore[union-attr]
+
+
+def test_more_processes_than_users_are_refused() -> None:
+    with pytest.raises(BadUsage, match="give at most 4"):
+        build_load(options(processes=5))
+
+
+def test_a_threshold_that_does_not_parse_is_named() -> None:
+    with pytest.raises(BadUsage, match=r"ttft<500.*did you mean 'ttft_ms.p95<500'"):
+        check_thresholds(options(thresholds=("e2e_ms.p95<9", "ttft<500")))
+
+
+def test_files_that_cannot_be_written_are_found_before_the_run(tmp_path: Path) -> None:
+    check_writable(options(json=str(tmp_path / "a.json"), html=str(tmp_path / "a.html")))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(BadUsage, match="there is no folder"):
+        check_writable(options(json=str(tmp_path / "none" / "a.json")))
+    with pytest.raises(BadUsage, match="is a folder"):
+        check_writable(options(html=str(tmp_path)))
+    with pytest.raises(BadUsage, match="the same file"):
+        check_writable(options(html=str(tmp_path / "a"), json=f"{tmp_path}/./a"))
+    check_writable(options(json="-"))
+
+
+OPENAI = build_target_spec(name="t", url="http://127.0.0.1:1", preset="openai-chat").frozen_dict()
+
+
+@pytest.mark.parametrize(
+    ("reason", "errors", "says"),
+    [
+        ("http_401: bad key", {"http_401": 9}, "set TOKENBURN_SECRET_API_KEY in the environment"),
+        ("http_404: not found", {"http_404": 9}, "check --url"),
+        ("not one turn succeeded; http_503, 4 of 4 failures", {"http_503": 4}, "look at its log"),
+        ("not one turn succeeded; first_byte_timeout, 4 of 5", {"first_byte_timeout": 4}, "too slowly"),
+    ],
+)
+def test_a_failure_says_what_to_do(reason: str, errors: dict[str, int], says: str) -> None:
+    line = advice.failure(reason, {"errors": errors}, OPENAI, stored=False)
+    assert line.startswith(reason)
+    assert says in line
+
+
+def test_a_reason_that_says_what_to_do_is_left_alone() -> None:
+    reason = "0 of 1 shards found a worker within 60 s: start a load worker or fewer processes"
+    assert advice.failure(reason, {"errors": {"http_401": 1}}, OPENAI, stored=False) == reason
+
+
+def test_a_stored_target_is_mended_where_it_is_stored() -> None:
+    assert "check the secrets of the target 't'" in advice.advice("http_403", OPENAI, stored=True)
+
+
+def test_words() -> None:
+    assert [words.clock(s) for s in (0, 7.9, 754, 3723)] == ["0:00", "0:07", "12:34", "1:02:03"]
+    assert [words.ms(v) for v in (None, 0.123, 52.04, 812.4, 9999.4, 12345.0)] == [
+        "-",
+        "0.12 ms",
+        "52.0 ms",
+        "812 ms",
+        "9,999 ms",
+        "12.3 s",
+    ]

@@ -1,0 +1,62 @@
+"""What to do about the failure that ended a run, by its code (see connectors.errors)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_SECRET = re.compile(r"\bsecret\.(\w+)")
+_ENGINE_ADVICE = re.compile(r"[:;] (set|start|check|raise|give|point|run|lower|use) ")
+
+BY_CODE = {
+    "http_404": "check --url, the base address as the vendor's SDK takes it (for openai-chat it ends in /v1), and --model",
+    "http_405": "check --url and --preset: the address does not take this kind of request",
+    "http_422": "check --preset and --param: the target does not accept the request's form",
+    "http_400": "check --preset, --model and --param: the target does not accept the request",
+    "http_429": "the target limits its callers: lower --users or --rate",
+    "dns_failed": "check the host name in --url",
+    "connect_refused": "start the target, or check host and port in --url",
+    "connect_unreachable": "check the host, the network and firewalls",
+    "connect_timeout": "check the host, the network and firewalls, or lower --users",
+    "tls_failed": "check the scheme in --url (http or https?) and the target's certificate",
+    "answer_unmatched": "check --preset and --stream: the answer has no text where the preset looks for it",
+    "json_invalid": "check --preset and --stream: the answer is not JSON",
+    "stream_incomplete": "check --stream: the answer ended before the end marker of the preset",
+    "request_invalid": "check --param and the scenario's templates",
+}
+TARGET_BROKEN = "the target itself fails: look at its log"
+TOO_SLOW = "the target answers too slowly: lower --users or --rate, or look at its log"
+
+
+def advice(code: str, target: Mapping[str, Any], *, stored: bool) -> str:
+    """What to do about `code`; `target` is the run's frozen spec. Empty if we do not know better."""
+    if code in {"http_401", "http_403"}:
+        return _credentials(target, stored)
+    if code in BY_CODE:
+        return BY_CODE[code]
+    if code.startswith("http_5"):
+        return TARGET_BROKEN
+    return TOO_SLOW if code.endswith("_timeout") else ""
+
+
+def _credentials(target: Mapping[str, Any], stored: bool) -> str:
+    if stored:
+        return f"check the secrets of the target {target.get('name')!r} in the admin"
+    names = sorted(set(_SECRET.findall(json.dumps(target.get("request", {})))))
+    if not names:
+        return "the preset sends no credentials: use another one, or a stored target"
+    variables = " and ".join(f"TOKENBURN_SECRET_{name.upper()}" for name in names)
+    return f"set {variables} in the environment to what the target accepts"
+
+
+def failure(reason: str, report: Mapping[str, Any] | None, target: Mapping[str, Any], *, stored: bool) -> str:
+    """The run's reason with what to do, if the reason does not say so itself."""
+    if _ENGINE_ADVICE.search(reason):
+        return reason
+    errors: Mapping[str, int] = (report or {}).get("errors", {})
+    named = [code for code in errors if re.search(rf"\b{re.escape(code)}\b", reason)]
+    code = max(named, key=lambda name: errors[name], default="")
+    what = advice(code, target, stored=stored)
+    return f"{reason}; {what}" if what else reason

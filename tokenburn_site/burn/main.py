@@ -1,0 +1,122 @@
+"""`burn` from end to end: check everything, run, print. Nothing is recorded before all checks have passed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from runs.engine.spec import ClosedLoad, OpenLoad
+from runs.local import interrupts, run_local
+from runs.models import Run
+from runs.services import RequestError, request_adhoc_run
+from tokenburn_site.burn import outcome, secrets
+from tokenburn_site.burn.database import ensure_database
+from tokenburn_site.burn.errors import EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
+from tokenburn_site.burn.farm import check_workers, follow
+from tokenburn_site.burn.options import STDOUT, Options, check
+from tokenburn_site.burn.outputs import check_writable
+from tokenburn_site.burn.parts import Parts, adhoc_target, build_load, build_scenarios, check_params, check_thresholds
+from tokenburn_site.burn.preflight import check_reachable
+from tokenburn_site.burn.progress import Progress
+from tokenburn_site.burn.stored import stored_target
+
+__all__ = ["burn"]
+
+
+def burn(given: Mapping[str, Any], typed: str) -> int:
+    """Run what the parsed options ask for; `typed` is the command line, for the hint how to repeat it.
+
+    Returns the exit code (see `errors`); errors are said on stderr in one line.
+    """
+    try:
+        options = check(given)
+        console = _console(options, colour=not given.get("no_color"))
+        parts = prepare(options)
+        run = _request(options, parts)
+        return _see_through(options, run, parts.load, console, typed)
+    except BurnError as exc:
+        say(str(exc))
+        return exc.exit_code
+    except KeyboardInterrupt:
+        say("interrupted before the run began: nothing was sent")
+        return EXIT_INTERRUPTED
+
+
+def say(line: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(f"burn: {line}\n")
+    sys.stderr.flush()
+
+
+def prepare(options: Options) -> Parts:
+    """Everything that can be found out without sending anything. Raises BurnError."""
+    check_thresholds(options)
+    load = build_load(options)
+    check_writable(options)
+    target = adhoc_target(options, secrets.from_environment(os.environ)) if options.target is None else None
+    ensure_database()
+    if target is None:
+        target = stored_target(options)
+        check_params(target, options.params)
+    scenarios = build_scenarios(options)
+    if not options.workers:  # workers may reach what this machine cannot
+        check_reachable(target)
+    return Parts(target, scenarios, load)
+
+
+def _console(options: Options, *, colour: bool) -> Console:
+    """Where people read: stdout, or stderr when stdout carries JSON."""
+    return Console(stderr=options.json == STDOUT, no_color=not colour)
+
+
+def _request(options: Options, parts: Parts) -> Run:
+    if options.workers:
+        check_workers()
+    try:
+        return request_adhoc_run(
+            target=parts.target,
+            scenarios=parts.scenarios,
+            load=parts.load,
+            thresholds=options.thresholds,
+            seed=options.seed,
+            processes=options.processes,
+            local=not options.workers,
+        )
+    except RequestError as exc:
+        raise BadUsage(str(exc)) from exc
+
+
+def _see_through(
+    options: Options, run: Run, load: ClosedLoad | OpenLoad, console: Console, typed: str
+) -> int:
+    try:
+        with Progress(console, load) as progress:
+            interrupted = _run(options, run, progress)
+    except KeyboardInterrupt:
+        # Supervising threads may still wait for their engines; those end by themselves as soon as we are gone.
+        say(f"interrupted twice; `manage.py ingest {run.pk}` stores what run {run.pk} did until then")
+        sys.stdout.flush()
+        os._exit(EXIT_INTERRUPTED)
+    code, line = outcome.verdict(run, options, interrupted=interrupted)
+    try:
+        outcome.show(run, options, console, typed)
+    except OSError as exc:
+        raise CannotRun(f"run {run.pk} is stored, but {exc.filename!r} could not be written: {exc.strerror}") from exc
+    if line:
+        say(line)
+    return code
+
+
+def _run(options: Options, run: Run, progress: Progress) -> bool:
+    """True if a signal interrupted it."""
+    if not options.workers:
+        # No broker is needed here, so that none answers is no news.
+        logging.getLogger("runs.live").setLevel(logging.ERROR)
+        return run_local(run, progress.info)
+    with interrupts() as interrupted:
+        return follow(run, on_tick=progress.tick, on_status=progress.status, interrupted=interrupted)

@@ -1,0 +1,72 @@
+"""The end of `burn`: the table, the files, how to repeat it, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from metrics.text import report_text
+from runs.models import Run, RunStatus
+from tokenburn_site.burn.advice import failure
+from tokenburn_site.burn.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_THRESHOLD
+from tokenburn_site.burn.options import STDOUT, Options
+from tokenburn_site.burn.outputs import write_html, write_json
+
+PAGE = "http://127.0.0.1:8000/runs/{}/report/"
+
+
+def show(run: Run, options: Options, console: Console, typed: str) -> None:
+    """Print and write what there is; a run that sent nothing has no table. Raises OSError for a file."""
+    report: Mapping[str, Any] | None = run.report
+    if report is None:
+        return
+    if report["turns"]["ok"]:
+        _print(console, "")
+        _print(console, report_text(report, width=console.width))
+    if options.json:
+        write_json(options.json, report)
+    if options.html:
+        write_html(options.html, run)
+    _print(console, "")
+    for label, text in _whereabouts(run, options, typed):
+        _print(console, f"{label:<8}{text}")
+
+
+def _print(console: Console, text: str) -> None:
+    """As it is: whole commands and paths must be fit to copy, so nothing wraps them."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _whereabouts(run: Run, options: Options, typed: str) -> list[tuple[str, str]]:
+    paths = [path for path in run.shards.order_by("index").values_list("ledger_path", flat=True) if path]
+    ledgers = [(("ledger" if number == 0 else ""), path) for number, path in enumerate(paths) if Path(path).exists()]
+    if options.workers:
+        ledgers = []  # on the workers' hosts
+    seed = "" if options.seed is not None else f" --seed {run.seed}"
+    return [
+        ("repeat", f"{typed}{seed}"),
+        *ledgers,
+        *([("json", options.json)] if options.json and options.json != STDOUT else []),
+        *([("html", options.html)] if options.html else []),
+        ("page", f"run `manage.py up`, then open {PAGE.format(run.pk)}"),
+    ]
+
+
+def verdict(run: Run, options: Options, *, interrupted: bool) -> tuple[int, str]:
+    """The exit code, and the line for stderr that goes with it (empty for success)."""
+    if interrupted:
+        return EXIT_INTERRUPTED, f"interrupted; what run {run.pk} did until then is kept"
+    if run.status != RunStatus.COMPLETED:
+        why = failure(run.reason, run.report, run.target_spec, stored=options.target is not None)
+        return EXIT_FAILED, f"run {run.pk} {run.status}: {why}"
+    missed = [t for t in (run.report or {}).get("thresholds", []) if not t["passed"]]
+    if missed:
+        return EXIT_THRESHOLD, "missed: " + ", ".join(f"{t['expr']} ({_measured(t['value'])})" for t in missed)
+    return EXIT_DONE, ""
+
+
+def _measured(value: float | None) -> str:
+    return "nothing measured" if value is None else f"is {value:.6g}"

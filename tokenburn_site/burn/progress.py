@@ -1,0 +1,144 @@
+"""What `burn` shows while it runs: a display that redraws itself on a terminal, a line every few seconds elsewhere.
+
+Ticks come from the supervising threads, or from the run's stream; drawing is done by rich's own thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from runs.engine.spec import ClosedLoad, OpenLoad
+from runs.live import Tick
+from runs.ticks import TickInfo
+from tokenburn_site.burn.words import clock, count, ms, per_s
+
+LINE_EVERY_S = 5.0
+REDRAWS_PER_S = 4
+BAR_WIDTH = 30
+ERRORS_SHOWN = 3
+OUTCOMES = ("error", "timeout", "aborted", "unknown")
+
+
+class Progress:
+    """A context manager; `tick` and `status` may be called from any thread."""
+
+    def __init__(
+        self, console: Console, load: ClosedLoad | OpenLoad, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console
+        self._load = load
+        self._now = now
+        self._tick: Tick | None = None
+        self._status = "starting"
+        self._began = self._said_at = now()
+        self._lock = threading.Lock()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live = Live(
+                console=self._console,
+                get_renderable=self.render,
+                refresh_per_second=REDRAWS_PER_S,
+                transient=True,  # the table that follows says it all again
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def info(self, info: TickInfo) -> None:
+        """What a local supervisor tells: a status, and from one of the shards the run so far."""
+        self.status(info.status)
+        if info.tick is not None:
+            self.tick(info.tick)
+
+    def tick(self, tick: Tick) -> None:
+        """The run so far."""
+        with self._lock:
+            self._tick = tick
+            due = self._live is None and self._now() - self._said_at >= LINE_EVERY_S
+            if due:
+                self._said_at = self._now()
+        if due:
+            self._say(self.line())
+
+    def status(self, status: str) -> None:
+        """The run's status; a new one is shown at once."""
+        with self._lock:
+            new, self._status = status != self._status, status
+        if new and self._live is None and status in {"stopping", "finalizing"}:
+            self._say(status)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _at_s(self) -> float:
+        return self._tick["at_s"] if self._tick else 0.0
+
+    def _done(self) -> tuple[float, str]:
+        """The share that is done, 0 to 1, and what remains in words."""
+        at_s = self._at_s()
+        shares = [(0.0, "")]
+        if self._load.duration_s is not None:
+            left = max(0.0, self._load.duration_s - at_s)
+            shares.append((min(1.0, at_s / self._load.duration_s), f"{clock(left)} left"))
+        if self._load.conversations is not None:
+            held = self._tick["counters"].get("sessions_ended", 0) if self._tick else 0
+            words = f"{count(held)} of {count(self._load.conversations)} conversations"
+            shares.append((min(1.0, held / self._load.conversations), words))
+        return max(shares, key=lambda share: share[0]) if len(shares) > 2 else shares[-1]
+
+    def line(self) -> str:
+        """The state on one line, for pipes and logs."""
+        _, left = self._done()
+        parts = [f"{clock(self._at_s())} {self._status}", left]
+        if self._tick is not None:
+            counters, metrics = self._tick["counters"], self._tick["metrics"]
+            failed = sum(counters.get(name, 0) for name in OUTCOMES)
+            parts += [
+                f"{count(self._tick['active'])} users",
+                f"{count(counters.get('ok', 0))} turns ok",
+                f"{count(failed)} failed",
+                per_s(self._tick["rates"].get("turns_per_s")),
+            ]
+            for name in ("ttft_ms", "e2e_ms"):
+                if found := metrics.get(name):
+                    parts.append(f"{name.removesuffix('_ms')} p50 {ms(found['p50'])} p95 {ms(found['p95'])}")
+        return " | ".join(part for part in parts if part)
+
+    def render(self) -> RenderableType:
+        """The state as a block for a terminal, at most 80 columns wide."""
+        with self._lock:
+            share, left = self._done()
+            head = Table.grid(padding=(0, 1))
+            bar = ProgressBar(total=1.0, completed=share, width=BAR_WIDTH)
+            head.add_row(Text(self._status, style="bold"), bar, Text(f"{clock(self._at_s())} gone"), Text(left))
+            if self._tick is None:
+                return head
+            return Group(head, self._figures(self._tick))
+
+    def _figures(self, tick: Tick) -> Table:
+        counters, rates, metrics = tick["counters"], tick["rates"], tick["metrics"]
+        table = Table.grid(padding=(0, 2))
+        table.add_row("users", f"{count(tick['active'])} talking, {count(tick['inflight'])} wait for an answer")
+        outcomes = [f"{count(counters.get('ok', 0))} ok"]
+        outcomes += [f"{count(counters[name])} {name}" for name in OUTCOMES if counters.get(name)]
+        table.add_row("turns", ", ".join([*outcomes, per_s(rates.get("turns_per_s"))]))
+        table.add_row("tokens", f"{count(round(rates.get('output_tokens_per_s') or 0))}/s out")
+        for name, label in (("ttft_ms", "first token"), ("e2e_ms", "whole answer")):
+            if found := metrics.get(name):
+                table.add_row(label, f"p50 {ms(found['p50'])}   p95 {ms(found['p95'])}   p99 {ms(found['p99'])}")
+        return table
