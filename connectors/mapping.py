@@ -241,16 +241,20 @@ def compile_path(path: str, where: str) -> Getter:
 
 def _walk(keys: list[str | int]) -> Getter:
     """Without exceptions on the way: most answers lack most values, and raising costs more than asking."""
+    first, *rest = keys
 
     def get(data: Any) -> Any:
-        for key in keys:
-            if type(data) is dict:
-                data = data.get(key)
-            elif type(data) is list and type(key) is int and key < len(data):
-                data = data[key]
+        value = data.get(first) if type(data) is dict else None
+        if value is None:
+            return None
+        for key in rest:
+            if type(value) is dict:
+                value = value.get(key)
+            elif type(value) is list and type(key) is int and key < len(value):
+                value = value[key]
             else:
                 return None
-        return data
+        return value
 
     return get
 
@@ -269,24 +273,17 @@ def _done_test(done: DoneSpec | None) -> Getter | None:
 
 
 class Meaning:
-    """A ResponseSpec with its paths compiled. `Timeline` reads answers with it."""
+    """A ResponseSpec with its paths compiled. `Timeline` reads answers with it.
 
-    __slots__ = (
-        "delta",
-        "done_data",
-        "done_test",
-        "error",
-        "needs_done",
-        "reasoning",
-        "stamp",
-        "text",
-        "usage_in",
-        "usage_out",
-    )
+    `piece` finds the text of an event or of a whole answer. `beside_keys` are the top-level keys below which an
+    error or the usage can stand: an answer that has none of them need not be searched.
+    """
 
     def __init__(self, spec: ResponseSpec) -> None:
-        self.text = _optional(spec.text, "response.text")
-        self.delta = _optional(spec.delta, "response.delta")
+        text = spec.delta if spec.delta is not None else spec.text
+        if text is None:
+            raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
+        self.piece = compile_path(text, "response.text" if spec.delta is None else "response.delta")
         self.reasoning = _optional(spec.reasoning, "response.reasoning")
         self.error = _optional(spec.error, "response.error")
         self.usage_in = _optional(spec.usage.input, "response.usage.input")
@@ -295,8 +292,8 @@ class Meaning:
         self.done_data = spec.done.data.encode() if spec.done and spec.done.data is not None else None
         self.done_test = _done_test(spec.done)
         self.needs_done = self.done_data is not None or self.done_test is not None
-        if self.text is None and self.delta is None:
-            raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
+        beside = [path for path in (spec.error, spec.usage.input, spec.usage.output) if path is not None]
+        self.beside_keys = frozenset(key for path in beside for key in _NAMES.findall(path))
 
 
 class CompiledTarget:

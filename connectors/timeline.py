@@ -26,6 +26,8 @@ class Timeline:
     """Raises TurnError (BadAnswer, Refused, ...) from `event`, `answer`, `refused` and `end`."""
 
     __slots__ = (
+        "_has_text",
+        "_last_without_text",
         "arrival_errors",
         "bytes_in",
         "bytes_out",
@@ -61,6 +63,8 @@ class Timeline:
         self.reasoning_chars = 0
         self.tokens_in: int | None = None
         self.tokens_out: int | None = None
+        self._has_text = False
+        self._last_without_text: Any = None
         self.bytes_in = 0
         self.bytes_out = 0
 
@@ -79,43 +83,55 @@ class Timeline:
         self.bytes_in += size
 
     def event(self, ns: int, data: bytes) -> None:
-        """One whole event of a stream, arrived at `ns`."""
+        """One whole event of a stream, arrived at `ns`. The hot path: it runs for every token."""
         if self.first_chunk_ns is None:
             self.first_chunk_ns = ns
         meaning = self.meaning
         if data == meaning.done_data:
             self.done_ns = ns
             return
-        message = self._decode(data)
-        if meaning.delta is None:
-            self._whole(ns, message)
+        try:
+            message = orjson.loads(data)
+        except orjson.JSONDecodeError as exc:
+            self._undecodable(data, exc)
+        text = meaning.piece(message)
+        if text is not None:
+            self._content(ns, text)
         else:
-            text = meaning.delta(message)
-            if text:
-                self._content(ns, text)
-        if meaning.stamp is not None:
-            self._stamped(ns, meaning.stamp(message))
-        self._beside(message)
+            self._last_without_text = message
+            if meaning.reasoning is not None and type(thought := meaning.reasoning(message)) is str:
+                self.reasoning_chars += len(thought)
+        if meaning.stamp is not None and type(stamp := meaning.stamp(message)) is int:
+            self.arrival_errors.append(ns - stamp)
+        if type(message) is dict and not meaning.beside_keys.isdisjoint(message):
+            self._beside(message)
         if meaning.done_test is not None and meaning.done_test(message):
             self.done_ns = ns
 
     def answer(self, ns: int, data: bytes) -> None:
         """A whole answer, its last byte arrived at `ns`."""
         self.first_chunk_ns = ns
-        message = self._decode(data)
+        try:
+            message = orjson.loads(data)
+        except orjson.JSONDecodeError as exc:
+            self._undecodable(data, exc)
         self._beside(message)
-        self._whole(ns, message)
-        if self.meaning.stamp is not None:
-            self._stamped(ns, self.meaning.stamp(message))
+        text = self.meaning.piece(message)
+        if text is None:
+            raise _unmatched(message)
+        self._content(ns, text)
+        if self.meaning.stamp is not None and type(stamp := self.meaning.stamp(message)) is int:
+            self.arrival_errors.append(ns - stamp)
         self.done_ns = ns
 
     def end(self, ns: int) -> None:
-        """The transport ended the answer. A stream that has an end mark must have shown it."""
-        if self.done_ns is not None:
-            return
-        if self.meaning.needs_done:
-            raise BadAnswer("stream_incomplete", "the stream ended without its end mark", "the answer was cut off")
-        self.done_ns = ns
+        """The transport ended the answer. A stream must have shown its end mark if it has one, and some text."""
+        if self.done_ns is None:
+            if self.meaning.needs_done:
+                raise BadAnswer("stream_incomplete", "the stream ended without its end mark", "the answer was cut off")
+            self.done_ns = ns
+        if not self._has_text and not self.reasoning_chars:
+            raise _unmatched(self._last_without_text)
 
     def refused(self, status: int, data: bytes) -> NoReturn:
         """A status that is not 2xx: raises Refused with what the target said about it."""
@@ -124,6 +140,9 @@ class Timeline:
     def _content(self, ns: int, text: Any) -> None:
         if type(text) is not str:
             raise BadAnswer("answer_unmatched", f"the mapped text is {type(text).__name__}, not text")
+        self._has_text = True
+        if not text:
+            return
         if self.last_content_ns is None:
             self.first_content_ns = ns
         else:
@@ -131,19 +150,8 @@ class Timeline:
         self.last_content_ns = ns
         self.parts.append(text)
 
-    def _whole(self, ns: int, message: Any) -> None:
-        text = self.meaning.text(message) if self.meaning.text else None
-        if text is None:
-            raise BadAnswer(
-                "answer_unmatched",
-                f"no text at the mapped path; the answer has {shape(message)}",
-                _MAP_ADVICE,
-            )
-        if text:
-            self._content(ns, text)
-
     def _beside(self, message: Any) -> None:
-        """What an event may say beside its text: an error, the usage, reasoning."""
+        """What an answer may say beside its text: an error, the usage."""
         meaning = self.meaning
         if meaning.error is not None and (error := meaning.error(message)):
             raise BadAnswer("target_error", error_text(error))
@@ -151,23 +159,13 @@ class Timeline:
             self.tokens_out = _count(count)
         if meaning.usage_in is not None and (count := meaning.usage_in(message)) is not None:
             self.tokens_in = _count(count)
-        if meaning.reasoning is not None and type(text := meaning.reasoning(message)) is str:
-            self.reasoning_chars += len(text)
 
-    def _stamped(self, ns: int, stamp: Any) -> None:
-        if type(stamp) is int:
-            self.arrival_errors.append(ns - stamp)
-
-    def _decode(self, data: bytes) -> Any:
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError as exc:
-            reason = str(exc)
+    def _undecodable(self, data: bytes, error: orjson.JSONDecodeError) -> NoReturn:
         try:
             text = data.decode()
         except UnicodeDecodeError as exc:
             raise BrokenTransport("utf8_invalid", f"byte {exc.start} of an answer is not UTF-8") from exc
-        raise BadAnswer("json_invalid", f"{reason}: {text[:SHAPE_LIMIT]!r}")
+        raise BadAnswer("json_invalid", f"{error}: {text[:SHAPE_LIMIT]!r}")
 
     def _refusal(self, data: bytes) -> str:
         try:
@@ -178,7 +176,11 @@ class Timeline:
         return error_text(error if error else message)
 
 
-_MAP_ADVICE = "compare response.text of the target with the shape shown"
+def _unmatched(message: Any) -> BadAnswer:
+    detail = f"no text at the mapped path; the answer has {shape(message)}"
+    return BadAnswer("answer_unmatched", detail, "compare the target's response mapping with the shape shown")
+
+
 _STATUS_ADVICE = {
     401: "the target wants credentials: set its secret (on the command line TOKENBURN_SECRET_API_KEY)",
     403: "the credentials may not do this: check the secret and the model's permissions",

@@ -3,46 +3,75 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from typing import Final
 
 from connectors.errors import BrokenTransport, TooLarge
 
-GZIP_OR_ZLIB_WBITS = zlib.MAX_WBITS | 32
-RAW_DEFLATE_WBITS = -zlib.MAX_WBITS
+GZIP_OR_ZLIB_WBITS: Final = zlib.MAX_WBITS | 32
+RAW_DEFLATE_WBITS: Final = -zlib.MAX_WBITS
+GZIP_MAGIC: Final = b"\x1f\x8b"
+PIECE_BYTES: Final = 64 * 1024
 
 
 class Decoder:
-    """gzip and deflate, piece by piece; at most `limit` bytes come out in all."""
+    """gzip and deflate, piece by piece; at most `limit` bytes go in, and at most `limit` come out, in all."""
 
     def __init__(self, encoding: str, limit: int) -> None:
         self._encoding = encoding
         self._inflate = zlib.decompressobj(GZIP_OR_ZLIB_WBITS)
-        self._left = limit
+        self._left_in = limit
+        self._left_out = limit
         self._fresh = True
 
-    def decode(self, data: bytes) -> bytes:
-        """Raises TooLarge (`body_too_large`) or BrokenTransport (`encoding_invalid`)."""
-        try:
-            out = self._inflate.decompress(data, self._left + 1)
-        except zlib.error as exc:
-            if not (self._fresh and self._encoding == "deflate"):
-                raise BrokenTransport("encoding_invalid", f"{self._encoding}: {exc}") from exc
-            out = self._raw_deflate(data)
-        self._fresh = False
-        self._left -= len(out)
-        if self._left < 0:
-            raise TooLarge("body_too_large", "the answer unpacks to more than the limit")
-        return out
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        """What `data` unpacks to, at most PIECE_BYTES at a time: the caller may have enough before it is all out.
+
+        Raises TooLarge (`body_too_large`) or BrokenTransport (`encoding_invalid`).
+        """
+        self._left_in -= len(data)
+        if self._left_in < 0:
+            raise TooLarge("body_too_large", "the compressed answer is larger than the limit")
+        out = b""
+        while data or len(out) == PIECE_BYTES:  # a full piece: more may wait inside zlib
+            if self._inflate.eof and not (data := self._next_member(data)):
+                return
+            out = self._unpack(data)
+            data = self._inflate.unused_data or self._inflate.unconsumed_tail
+            self._left_out -= len(out)
+            if self._left_out < 0:
+                raise TooLarge("body_too_large", "the answer unpacks to more than the limit")
+            if out:
+                yield out
 
     def finish(self) -> None:
         """The body is over: raises BrokenTransport if the compressed data is not."""
         if not self._fresh and not self._inflate.eof:
             raise BrokenTransport("encoding_invalid", f"{self._encoding}: the compressed data was cut off")
 
+    def _next_member(self, data: bytes) -> bytes:
+        """A gzip body may have several members; other bytes after its end mean nothing."""
+        if self._encoding == "deflate" or not data.startswith(GZIP_MAGIC[: len(data)]):
+            return b""
+        if data:
+            self._inflate = zlib.decompressobj(GZIP_OR_ZLIB_WBITS)
+        return data
+
+    def _unpack(self, data: bytes) -> bytes:
+        try:
+            out = self._inflate.decompress(data, PIECE_BYTES)
+        except zlib.error as exc:
+            if not (self._fresh and self._encoding == "deflate"):
+                raise BrokenTransport("encoding_invalid", f"{self._encoding}: {exc}") from exc
+            out = self._raw_deflate(data)
+        self._fresh = False
+        return out
+
     def _raw_deflate(self, data: bytes) -> bytes:
         """Some servers send deflate without its zlib header."""
         self._inflate = zlib.decompressobj(RAW_DEFLATE_WBITS)
         try:
-            return self._inflate.decompress(data, self._left + 1)
+            return self._inflate.decompress(data, PIECE_BYTES)
         except zlib.error as exc:
             raise BrokenTransport("encoding_invalid", f"{self._encoding}: {exc}") from exc
 

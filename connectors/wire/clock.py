@@ -51,18 +51,17 @@ class ArrivalClock:
         offset is taken anew; if that does not explain the stamp (it is from before the step), the read's own time
         counts.
         """
-        for level, kind, data in ancillary:
-            if kind == SO_TIMESTAMPNS and level == socket.SOL_SOCKET:
-                seconds, nanoseconds = _TIMESPEC.unpack(data)
-                real = seconds * 1_000_000_000 + nanoseconds
-                late = now_ns - (real - self._offset)
-                if not 0 <= late < _LATENESS_LIMIT_NS:
-                    self.sample()
-                    late = self._after_step(now_ns - (real - self._offset))
-                self.kernel += 1
-                return now_ns - late
-        self.user += 1
-        return now_ns
+        if not ancillary or ancillary[0][1] != SO_TIMESTAMPNS:
+            self.user += 1
+            return now_ns
+        self.kernel += 1
+        seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+        real = seconds * 1_000_000_000 + nanoseconds
+        late = now_ns - (real - self._offset)
+        if 0 <= late < _LATENESS_LIMIT_NS:
+            return now_ns - late
+        self.sample()
+        return now_ns - self._after_step(now_ns - (real - self._offset))
 
     def _after_step(self, late: int) -> int:
         if 0 <= late < _LATENESS_LIMIT_NS:

@@ -34,6 +34,9 @@ class HttpConnection:
         self._stream = stream
         self._limits = limits
         self._timeouts = timeouts
+        # The timer is never further away than the shortest time limit, or a deadline that begins meanwhile would
+        # find it set to a later one.
+        self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
         self._host_header = host_header
         self._head_of: tuple[tuple[str, str], ...] | None = None
         self._head = b""
@@ -60,12 +63,13 @@ class HttpConnection:
         timeline.sent(now, len(data))
         self._stream.write(data)
         if self._timer is None:
-            self._arm(self._deadline()[0] - now)
+            self._arm(self._patience_ns)
         try:
             await turn
         except asyncio.CancelledError:
             self.close()
-            raise Aborted from None
+            if timeline.done_ns is None:
+                raise Aborted from None
         finally:
             self._turn = None
             self._timeline = None
@@ -99,22 +103,34 @@ class HttpConnection:
         return line + self._head + b"\r\n"
 
     def _begin_answer(self) -> None:
-        self._head_bytes = 0
+        self._forget_headers()
+        self._beside_body = 0
+        self._header_bytes = 0
         self._status = 0
-        self._until_close = True
-        self._encoding = ""
-        self._content_type = ""
         self._decoder: Decoder | None = None
         self._sse: SseParser | None = None
-        self._body: list[bytes] = []
+        self._body = bytearray()  # not a list of pieces: a hostile target sends them a byte each
         self._body_size = 0
         self._failure: TurnError | None = None
         self._whole = False
+        self._in_grace = False
+
+    def _forget_headers(self) -> None:
+        self._until_close = True
+        self._encoding = ""
+        self._content_type = ""
+
+    def _endless_headers(self) -> TooLarge:
+        """Headers, or trailers, or what else is neither body nor its end."""
+        limit = self._limits.header_bytes
+        return TooLarge("header_too_large", f"no end of the headers within {limit} bytes")
 
     def _finish(self, failure: TurnError | None) -> None:
         turn = self._turn
         if failure is not None:
             self.usable = False
+            if self._timeline is not None and self._timeline.done_ns is not None:
+                failure = None  # the answer was complete: what its transport does then costs the connection alone
         if turn is not None and not turn.done():
             if failure is None:
                 turn.set_result(None)
@@ -144,7 +160,7 @@ class HttpConnection:
         due, code = self._deadline()
         left = due - time.monotonic_ns()
         if left > 0:
-            self._arm(left)
+            self._arm(min(left, self._patience_ns))
         elif code == "done":
             self.usable = False
             self._finish(None)
@@ -167,9 +183,10 @@ class HttpConnection:
             return
         self._ns = ns
         self._last_at = ns
-        timeline.received(ns, len(data))
-        if not self._status:
-            self._head_bytes += len(data)
+        timeline.bytes_in += len(data)
+        if timeline.first_byte_ns is None:
+            timeline.first_byte_ns = ns
+        self._beside_body += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -183,9 +200,13 @@ class HttpConnection:
             self._finish(self._failure)
         elif self._whole:
             self._finish(None)
-        elif not self._status and self._head_bytes > self._limits.header_bytes:
-            limit = self._limits.header_bytes
-            self._finish(TooLarge("header_too_large", f"no end of the headers within {limit} bytes"))
+        elif self._beside_body > self._limits.header_bytes:
+            self._finish(self._endless_headers())
+        elif timeline.done_ns is not None and not self._in_grace:
+            self._in_grace = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._arm(int(DONE_GRACE_S * 1e9))
 
     def stream_closed(self, ns: int, error: OSError | None) -> None:
         self.usable = False
@@ -197,21 +218,23 @@ class HttpConnection:
             self._finish(BrokenTransport("connection_reset", f"{what} after {timeline.bytes_in} bytes"))
         elif timeline.first_byte_ns is None:
             self._finish(BrokenTransport("connection_closed", "the target closed without a byte of answer"))
-        elif timeline.done_ns is not None:
-            self._finish(None)
-        elif self._status and self._until_close:
+        elif not self._status:
+            self._finish(BrokenTransport("connection_closed", "the target closed in the middle of the headers"))
+        elif self._until_close:
             self._ns = self._last_at
             self.on_message_complete()
             self._finish(self._failure)
         else:
-            what = "headers" if not self._status else "body"
-            self._finish(BrokenTransport("body_truncated", f"the target closed in the middle of the {what}"))
+            self._finish(BrokenTransport("body_truncated", "the target closed in the middle of the body"))
 
     # --- the parser's calls; they must not raise, so a failure is kept until the read is done -----------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
         lower = name.lower()
-        if lower == b"content-length":
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > self._limits.header_bytes:
+            self._failure = self._failure or self._endless_headers()
+        elif lower == b"content-length":
             self._until_close = False
         elif lower == b"transfer-encoding":
             self._until_close = b"chunked" not in value.lower()
@@ -220,9 +243,16 @@ class HttpConnection:
         elif lower == b"content-type":
             self._content_type = value.decode("latin-1").partition(";")[0].strip().lower()
 
+    def on_message_begin(self) -> None:
+        if self._whole:
+            self.usable = False  # a second answer to the one request: not this turn's, and not the next one's
+
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if self._whole:
+            return
         if 100 <= status < 200:
+            self._forget_headers()
             return
         self._status = status
         if status in _NO_BODY_STATUS or self._is_head:
@@ -232,7 +262,7 @@ class HttpConnection:
         try:
             self._decoder = make_decoder(self._encoding, self._limits.body_bytes)
         except TurnError as exc:
-            self._failure = exc
+            self._failure = self._failure or exc
         if self._streaming and status < 300 and self._content_type in {"text/event-stream", ""}:
             self._sse = SseParser(self._limits.event_bytes)
         if self._is_head:
@@ -240,42 +270,49 @@ class HttpConnection:
             self._parser = httptools.HttpResponseParser(self)
 
     def on_body(self, data: bytes) -> None:
-        if self._failure is not None:
+        self._beside_body = 0
+        timeline = self._timeline
+        if self._failure is not None or self._whole or timeline is None or timeline.done_ns is not None:
             return
         try:
-            if self._decoder is not None:
-                data = self._decoder.decode(data)
-            self._body_size += len(data)
-            if self._body_size > self._limits.body_bytes:
-                limit = self._limits.body_bytes
-                raise TooLarge("body_too_large", f"the answer is larger than {limit} bytes")
-            if self._sse is None:
-                self._body.append(data)
-                return
-            timeline = self._timeline
-            if timeline is not None:
-                ns = self._ns
-                for event in self._sse.feed(data):
-                    if timeline.done_ns is None:
-                        timeline.event(ns, event.data)
+            if self._decoder is None:
+                self._take(data, timeline)
+            else:
+                for piece in self._decoder.decode(data):
+                    self._take(piece, timeline)
         except TurnError as exc:
             self._failure = exc
 
+    def _take(self, data: bytes, timeline: Timeline) -> None:
+        """A piece of the decoded body."""
+        self._body_size += len(data)
+        if self._body_size > self._limits.body_bytes:
+            limit = self._limits.body_bytes
+            raise TooLarge("body_too_large", f"the answer is larger than {limit} bytes")
+        if self._sse is None:
+            self._body += data
+            return
+        ns = self._ns
+        for event in self._sse.feed(data):
+            timeline.event(ns, event)
+            if timeline.done_ns is not None:
+                return
+
     def on_message_complete(self) -> None:
-        if not self._status:
-            return  # a 1xx answer: the real one follows
+        if not self._status or self._whole:
+            return  # a 1xx answer: the real one follows; or one too many
         self._whole = True
         timeline = self._timeline
-        if self._failure is not None or timeline is None:
+        if self._failure is not None or timeline is None or timeline.done_ns is not None:
             return
         try:
             if self._decoder is not None:
                 self._decoder.finish()
             if not 200 <= self._status < 300:
-                timeline.refused(self._status, b"".join(self._body))
+                timeline.refused(self._status, bytes(self._body))
             elif self._sse is not None:
                 timeline.end(self._ns)
             else:
-                timeline.answer(self._ns, b"".join(self._body))
+                timeline.answer(self._ns, bytes(self._body))
         except TurnError as exc:
             self._failure = exc

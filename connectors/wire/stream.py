@@ -101,12 +101,9 @@ class StampedStream:
             return
         now = time.monotonic_ns()
         if data:
-            self._received(self._clock.arrival(ancillary, now), data)
+            self._deliver(self._clock.arrival(ancillary, now), data)
         else:
             self._lost(None)
-
-    def _received(self, ns: int, data: bytes) -> None:
-        self._deliver(ns, data)
 
     def _lost(self, error: OSError | None) -> None:
         if self.open:
@@ -151,6 +148,8 @@ class TlsStream(StampedStream):
 
     def start(self, receiver: Receiver) -> None:
         super().start(receiver)
+        self._deliver = self._decrypt
+        self._deliver_plain = receiver.data_received
         # Bytes that came with the handshake's last flight are decrypted now, or nobody would ask for them.
         self._loop.call_soon(self._drain, time.monotonic_ns())
 
@@ -159,7 +158,7 @@ class TlsStream(StampedStream):
             self._tls.write(data)
             super().write(self._outgoing.read())
 
-    def _received(self, ns: int, data: bytes) -> None:
+    def _decrypt(self, ns: int, data: bytes) -> None:
         self._incoming.write(data)
         self._drain(ns)
 
@@ -175,7 +174,7 @@ class TlsStream(StampedStream):
             if not data:
                 self._lost(None)
                 return
-            self._deliver(ns, data)
+            self._deliver_plain(ns, data)
         if self.open and (answer := self._outgoing.read()):
             super().write(answer)
 

@@ -6,13 +6,12 @@ import time
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from scenarios.render import CompiledScenario, SayAction, Walk
-
 from connectors.errors import Aborted, BadAnswer, TurnError
 from connectors.timeline import Timeline
 from runs.engine.clock import sleep_until
 from runs.engine.flight import InFlight
 from runs.engine.record import turn_line
+from scenarios.render import CompiledScenario, SayAction, Walk
 from scenarios.spec import ScenarioError
 
 if TYPE_CHECKING:

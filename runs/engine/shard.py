@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from scenarios.render import CompiledScenario, compile_scenario
-
 from connectors.base import BaseConnector
 from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
@@ -20,10 +18,13 @@ from runs.engine.ledger import Ledger
 from runs.engine.session import LazyRandom, Session, User
 from runs.engine.spec import ClosedLoad, OpenLoad, ShardSpec
 from runs.engine.vitals import Vitals
+from scenarios.render import CompiledScenario, compile_scenario
 from scenarios.spec import ScenarioError
 
 DIALS_AT_ONCE: Final = 32
 """Connections being made at the same time: more would wait in our own loop, and look like a slow target."""
+START_GAP_NS: Final = 1_000_000
+"""Between the starts of a closed loop's users: nobody's users come in the same instant, and no loop can serve that."""
 GIVE_UP_AFTER: Final = 20
 """Turns that fail, with no good one between them, before a run against a target that refuses everything ends."""
 HOPELESS: Final = frozenset(
@@ -74,7 +75,7 @@ class Shard:
         """Hold the load from `t0_ns` (monotonic) to its end; leaves the ledger with its last line, open."""
         self.t0_ns = t0_ns
         self.ledger = ledger
-        vitals = Vitals(self)
+        vitals = Vitals(self)  # from here on: what starting the process cost is not the load's
         loop = asyncio.get_running_loop()
         load = self.spec.load
         beats = loop.create_task(vitals.beat())
@@ -113,12 +114,12 @@ class Shard:
         self._left = None if total is None else total // of + (index < total % of)
         for number in range(index, load.users, of):
             user = User(self, number)
-            self._start(self._hold_conversations(user), user)
+            begin_ns = self.t0_ns + number // of * START_GAP_NS
+            self._start(self._hold_conversations(user, begin_ns), user)
         if not self._tasks:
             self.end("done")
 
-    async def _hold_conversations(self, user: User) -> None:
-        planned_ns = self.t0_ns
+    async def _hold_conversations(self, user: User, planned_ns: int) -> None:
         await sleep_until(planned_ns)
         try:
             while not self.stopping and self._take_conversation():

@@ -25,6 +25,7 @@ class Vitals:
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
         self._lag_us: list[int] = []
+        self._cpu_before_ns = time.process_time_ns()
 
     async def beat(self) -> None:
         """Until cancelled. A late wake-up is the loop's lag (timers count whole milliseconds)."""
@@ -46,7 +47,7 @@ class Vitals:
             {
                 "k": "gen",
                 "at": time.monotonic_ns() - shard.t0_ns,
-                "cpu_ns": time.process_time_ns(),
+                "cpu_ns": self._cpu_ns(),
                 "rss": resident_bytes(),
                 "lag": self._lag_us,
                 "active": shard.active,
@@ -55,6 +56,10 @@ class Vitals:
             }
         )
         self._lag_us = []
+
+    def _cpu_ns(self) -> int:
+        """User and system time since the load began."""
+        return time.process_time_ns() - self._cpu_before_ns
 
     def last_words(self, reason: str, turns: int, sessions: int) -> None:
         """The ledger's last lines: the rest of the samples, and the `tail`."""
@@ -67,7 +72,7 @@ class Vitals:
                 "reason": reason,
                 "turns": turns,
                 "sessions": sessions,
-                "cpu_ns": time.process_time_ns(),
+                "cpu_ns": self._cpu_ns(),
                 "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 "timestamps": arrival_clock().source,
                 "clock_steps": arrival_clock().steps,
