@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from kombu import Queue
+from kombu import Exchange, Queue
 
 LOAD, CONTROL = "load", "control"
 REAP_EVERY_S = 5.0
@@ -36,7 +36,8 @@ task_serializer = "json"
 accept_content = ["json"]  # pickle would let whoever reaches the broker run code
 event_serializer = "json"
 
-task_queues = [Queue(LOAD), Queue(CONTROL)]
+# Each queue names its own exchange and key: with Celery's defaults both would share one, and get every message.
+task_queues = [Queue(name, Exchange(name), routing_key=name) for name in (LOAD, CONTROL)]
 task_default_queue = CONTROL
 task_create_missing_queues = False  # a misspelt queue is an error, not a place where tasks wait for ever
 task_routes = {"runs.tasks.execute_shard": {"queue": LOAD}}

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import orjson
 
 LogFormat = Literal["text", "json"]
+# One or two lines per task: with the reaper every 5 s, they would bury what matters.
+CHATTY = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "daphne.http_protocol")
 MASK = r"\1***"
 # The last line of defence: no code of ours logs a secret, but a library's error text may quote a header or address.
 HEADERS = "authorization|proxy-authorization|x-api-key|api-key|cookie"
@@ -66,7 +68,6 @@ def logging_config(level: str, style: LogFormat) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
-            "daphne": {"level": "WARNING"},  # its access log is one line per request, static files included
-            "celery.redirected": {"level": "WARNING"},
+            **{name: {"level": "WARNING"} for name in CHATTY},
         },
     }

@@ -80,6 +80,7 @@ TIME_ZONE = env.time_zone
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns if it is missing; it also looks where each app keeps its files
 WHITENOISE_USE_FINDERS = True
 
 REDIS_URL = env.redis_url

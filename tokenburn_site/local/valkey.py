@@ -39,6 +39,7 @@ def valkey_command(binary: Path, port: int, directory: Path, *, durable: bool = 
         *("--port", str(port), "--bind", LOOPBACK, "--dir", str(directory)),
         *("--appendonly", "yes" if durable else "no", "--save", ""),
         *("--maxmemory-policy", "noeviction"),
+        *("--set-proc-title", "no"),  # it would write over its arguments and environment, by which ours are found
     ]
 
 

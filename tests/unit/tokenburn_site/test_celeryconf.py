@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+import redis
+
 from tokenburn_site.celery import app
 
 
-def test_shards_go_to_the_load_queue_and_all_else_to_control() -> None:
-    route = app.amqp.router.route
-    assert route({}, "runs.tasks.execute_shard")["queue"].name == "load"
-    assert route({}, "runs.tasks.reap")["queue"].name == "control"
+@pytest.mark.parametrize(("task", "queue"), [("runs.tasks.execute_shard", "load"), ("runs.tasks.reap", "control")])
+def test_a_message_lands_in_its_own_queue_and_in_no_other(task: str, queue: str, valkey: str) -> None:
+    app.send_task(task, args=[1])
+    client = redis.Redis.from_url(valkey)
+    lengths = {name: client.llen(name) for name in ("load", "control")}
+    client.close()
+    assert lengths == {"load": 0, "control": 0} | {queue: 1}
 
 
 def test_only_json_is_accepted_and_no_results_are_kept() -> None:

@@ -1,0 +1,88 @@
+"""A service that dies is started again, after growing pauses, and is never doubled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tokenburn_site.local.errors import LocalServiceError
+from tokenburn_site.local.family import Family
+from tokenburn_site.local.keeper import Keeper, Service, last_line
+
+SLEEP = (sys.executable, "-c", "import time; print('started', flush=True); time.sleep(600)")
+DIE = (sys.executable, "-c", "raise SystemExit('cannot go on')")
+
+
+class Watched:
+    def __init__(self, family: Family, log_dir: Path) -> None:
+        self.said: list[str] = []
+        self.keeper = Keeper(family, log_dir, self.said.append)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Let the keeper work until the condition holds."""
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, self.said
+            self.keeper.check()
+            time.sleep(0.01)
+
+    def starts(self, name: str) -> int:
+        path = self.keeper.log_path(name)
+        return path.read_text().count("started") if path.exists() else 0
+
+
+@pytest.fixture
+def watched(family: Family, tmp_path: Path) -> Iterator[Watched]:
+    watched = Watched(family, tmp_path)
+    yield watched
+    watched.keeper.stop()
+
+
+def test_a_killed_service_comes_back(watched: Watched) -> None:
+    watched.keeper.start(Service("sleeper", SLEEP, os.environ))
+    watched.until(lambda: watched.starts("sleeper") == 1)
+    child = watched.keeper._kept[0].child
+    os.kill(child.pid, signal.SIGKILL)
+    watched.until(lambda: watched.starts("sleeper") == 2)
+    assert watched.keeper.running("sleeper")
+    assert watched.said == ["sleeper was killed by signal 9; starting it again in 0.5 s"]
+
+
+def test_pauses_grow_while_it_keeps_dying(watched: Watched) -> None:
+    watched.keeper.start(Service("mayfly", DIE, os.environ))
+    watched.until(lambda: len(watched.said) == 3)
+    assert [line.rpartition(" in ")[2] for line in watched.said] == ["0.5 s", "1 s", "2 s"]
+
+
+def test_a_death_at_the_start_is_told_with_its_last_words(watched: Watched) -> None:
+    watched.keeper.start(Service("mayfly", DIE, os.environ))
+    watched.keeper._kept[0].child.wait(30)
+    with pytest.raises(LocalServiceError, match=r"mayfly ended while it was starting: cannot go on \(all of it: "):
+        watched.keeper.require()
+
+
+def test_a_program_that_is_not_there_is_one_line(watched: Watched) -> None:
+    with pytest.raises(LocalServiceError, match=r"ghost: .*No such file"):
+        watched.keeper.start(Service("ghost", ("/nonexistent/program",), os.environ))
+
+
+def test_a_long_log_is_put_aside(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenburn_site.local.keeper.KEEP_LOG_BYTES", 10)
+    path = watched.keeper.log_path("sleeper")
+    path.write_text("an old and long log\n")
+    watched.keeper.start(Service("sleeper", SLEEP, os.environ))
+    watched.until(lambda: watched.starts("sleeper") == 1)
+    assert path.with_suffix(".log.1").read_text() == "an old and long log\n"
+    assert path.read_text() == "started\n"
+
+
+def test_the_last_line_skips_empty_ones(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("first\nlast\n\n")
+    assert last_line(tmp_path / "log") == "last"
+    assert last_line(tmp_path / "none") == "it said nothing"
