@@ -6,12 +6,14 @@ import time
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Func
 from django.db.models.sql.compiler import SQLCompiler
 
 NS = 1_000_000_000
+DATABASE_AWAY = (OperationalError, InterfaceError)
+"""What a query raises when the server cannot be reached, or a lock was not to be had in time."""
 SAMPLES = 5
 
 

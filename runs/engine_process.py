@@ -107,7 +107,7 @@ class EngineProcess:
     def stop(self, reason: str) -> None:
         """No new request within 1 s; the engine ends within about 3 s. The first reason is kept."""
         self.stop_reason = self.stop_reason or reason
-        self._send({"cmd": "stop", "reason": reason})
+        self._send({"cmd": "stop", "reason": f"stopped: {reason}"})
 
     def kill(self) -> None:
         """At once; the ledger and its flight table tell what was sent."""

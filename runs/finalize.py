@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from runs import live
+from runs.dbclock import DATABASE_AWAY
 from runs.lifecycle import RUN_TERMINAL, SHARD_ACTIVE, move_run
 from runs.models import Run, RunStatus, Shard
 from runs.outcome import Ending, ShardEnd, ending
-from runs.results import Results, collect
+from runs.results import collect, failure_example, report_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +28,8 @@ def finalize_run(run_id: int) -> bool:
     run = Run.objects.get(pk=run_id)
     if run.status != RunStatus.FINALIZING:
         return False
-    results, end = _settle(run)
-    moved = move_run(run_id, end.status, reason=end.reason[:1000], report=results.report if results else None)
+    report, end = _settle(run)
+    moved = move_run(run_id, end.status, reason=end.reason[:1000], report=report)
     if moved:
         live.publish_status(run_id, end.status, end.reason)
     return moved
@@ -38,26 +40,25 @@ def refresh_report(run_id: int) -> bool:
     run = Run.objects.get(pk=run_id)
     if run.status not in RUN_TERMINAL:
         return False
-    report = collect(run, run.status).report
+    report = report_of(run, collect(run), run.status, run.reason)
     return Run.objects.filter(pk=run_id, status=run.status).update(report=report) == 1
 
 
-def _settle(run: Run) -> tuple[Results | None, Ending]:
-    shards = [
-        ShardEnd(*row)
-        for row in Shard.objects.filter(run=run).order_by("index").values_list("index", "status", "reason")
-    ]
+def _settle(run: Run) -> tuple[dict[str, Any] | None, Ending]:
+    rows = Shard.objects.filter(run=run).order_by("index").values_list("index", "status", "reason")
     try:
-        results = collect(run)
+        found = collect(run)
         end = ending(
-            shards,
+            [ShardEnd(*row) for row in rows],
             stop_requested=run.stop_requested_at is not None,
             run_reason=run.reason,
-            turns_ok=results.turns_ok,
-            errors=results.errors,
-            example=results.example,
+            turns_ok=found.outcomes["ok"],
+            errors=found.codes,
+            example=failure_example(run, found) if found.outcomes["ok"] == 0 else "",
         )
-        return results.with_status(end.status), end
+        return report_of(run, found, end.status, end.reason), end
+    except DATABASE_AWAY:
+        raise  # not the report's fault: whoever called tries again
     except Exception as exc:
         # A run that can never end would break invariant C, and everything it did is stored: `manage.py ingest`
         # builds the report again once the cause is mended.

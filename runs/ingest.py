@@ -7,7 +7,7 @@ race, changes no row there, and then nothing of that batch is written.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,7 +63,7 @@ class LedgerIngest:
         shard.ledger_offset, self._previous = batch.end_offset, batch.last_answers
         return batch
 
-    def rest(self) -> Tail | None:
+    def rest(self, on_batch: Callable[[Batch], None] = lambda _: None) -> Tail | None:
         """Complete the ledger of an engine that is gone and store all that is left; None if it never wrote one.
 
         Raises `runs.engine.ledger.LedgerHeldError` while the engine lives, LeaseLostError, OSError.
@@ -73,12 +73,18 @@ class LedgerIngest:
         if read_tail(self.path) is None:
             recover(self.path)
         renewed = time.monotonic()
-        while self.step() is not None:
+        while (batch := self.step()) is not None:
+            on_batch(batch)
             if self.shard.status not in SHARD_TERMINAL and time.monotonic() - renewed > RENEW_EVERY_S:
                 if not renew_lease(self.shard):
                     raise LeaseLostError(f"shard {self.shard.pk}, epoch {self.shard.epoch}")
                 renewed = time.monotonic()
         return read_tail(self.path)
+
+
+def unreadable(run_id: int, exc: OSError) -> str:
+    """Why a shard ended before its ledger was stored, and what to do."""
+    return f"its ledger cannot be completed ({exc.strerror}): mend that, then run `manage.py ingest {run_id}`"
 
 
 def read_tail(path: Path) -> Tail | None:

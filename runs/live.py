@@ -41,11 +41,11 @@ class Quantiles(TypedDict):
 
 
 class Tick(TypedDict):
-    """The whole run so far. `counters` and `rates` have the report's names; times are ms."""
+    """The whole run so far, `at_s` seconds after its start; times in `metrics` are ms. See `runs.ticks`."""
 
     at_s: float
     counters: dict[str, int]
-    rates: dict[str, float]
+    rates: dict[str, float | None]
     metrics: dict[str, Quantiles]
     active: int
     inflight: int
@@ -117,7 +117,7 @@ class _Publisher:
         try:
             pipe.execute()
         except (redis.RedisError, OSError) as exc:
-            logger.warning("live_unavailable: next try in %.0f s: %s", self._pause_s, exc)
+            logger.info("live_unavailable: next try in %.0f s: %s", self._pause_s, exc)
             self._quiet_until = time.monotonic() + self._pause_s
             self._pause_s = min(self._pause_s * 2, PAUSE_MAX_S)
             return False

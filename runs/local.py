@@ -35,7 +35,7 @@ def run_local(run: Run, on_tick: Callable[[TickInfo], None] | None = None, *, co
         threading.Thread(target=_supervise, args=(shard_id, on_tick, command), name=f"shard-{shard_id}")
         for shard_id in run.shards.values_list("pk", flat=True)
     ]
-    with _interrupts() as interrupted:
+    with interrupts() as interrupted:
         for thread in threads:
             thread.start()
         told = False
@@ -70,11 +70,16 @@ def _settle(run_id: int) -> None:
 
 
 @contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; outside the main thread nothing sets it."""
+def interrupts() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; the second signal raises KeyboardInterrupt, for who cannot wait.
+
+    Outside the main thread nothing sets it.
+    """
     event = threading.Event()
 
     def note(_signal: int, _frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
         event.set()
 
     if threading.current_thread() is not threading.main_thread():

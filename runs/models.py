@@ -71,7 +71,7 @@ class ShardStatus(models.TextChoices):
     DONE = "done"  # the engine ended by itself, everything is stored
     STOPPED = "stopped"  # ended by a stop, everything is stored
     ABORTED = "aborted"  # the engine gave up early: the target answers nobody
-    FAILED = "failed"  # it never started
+    FAILED = "failed"  # it never started, or our own side cut it short
     LOST = "lost"  # the engine or its supervisor died on the way
 
 

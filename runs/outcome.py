@@ -45,9 +45,6 @@ def ending(
         return Ending(RunStatus.STOPPED, run_reason)
     if run_reason:  # it was ended before its start, and every supervisor had time to stop cleanly
         return Ending(RunStatus.FAILED, run_reason)
-    if any(shard.status == ShardStatus.STOPPED for shard in shards):
-        stopped = [shard for shard in shards if shard.status == ShardStatus.STOPPED]
-        return Ending(RunStatus.STOPPED, _says(stopped, len(shards)))
     if turns_ok == 0:
         return Ending(RunStatus.FAILED, _not_one_ok(errors, example))
     return Ending(RunStatus.COMPLETED, "")

@@ -1,39 +1,24 @@
-"""Shares of a load over n engines. Pure: each engine computes its own share from (load, index, n).
+"""Shares of a load over n engines. Pure: each engine computes its own share from (total, index, n); nobody deals out.
 
-Shares differ by at most one and their union is the whole: users are numbered over the whole run, share i holds a
-contiguous block, and the first `total % n` shares hold one more.
+Shares differ by at most one and their union is the whole. User `i` belongs to share `i % n`.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from connectors.spec import SpecError
 from runs.engine.spec import ClosedLoad, OpenLoad
 
 
-class Share(NamedTuple):
-    """Share `index` of `of`. `users` are user numbers (closed loop) or session slots (open loop)."""
-
-    users: range
-    conversations: range | None
-    """Conversation numbers over the whole run; None: as many as the duration allows."""
-
-
-def block(total: int, index: int, of: int) -> range:
-    """Share `index` of `of` of the numbers 0..total-1."""
+def share_numbers(total: int, index: int, of: int) -> range:
+    """The numbers of 0..total-1 (users, conversations) that belong to share `index` of `of`."""
     if not 0 <= index < of:
         raise ValueError(f"share {index} of {of} does not exist")
-    size, extra = divmod(total, of)
-    start = index * size + min(index, extra)
-    return range(start, start + size + (index < extra))
+    return range(index, total, of)
 
 
-def share(load: ClosedLoad | OpenLoad, index: int, of: int) -> Share:
-    """What engine `index` of `of` does. Check with `check_shares` first: a share may be empty otherwise."""
-    users = load.users if isinstance(load, ClosedLoad) else load.max_sessions
-    conversations = None if load.conversations is None else block(load.conversations, index, of)
-    return Share(block(users, index, of), conversations)
+def share_count(total: int, index: int, of: int) -> int:
+    """How many of `total` things belong to share `index` of `of`."""
+    return len(share_numbers(total, index, of))
 
 
 def check_shares(load: ClosedLoad | OpenLoad, processes: int) -> None:
@@ -49,6 +34,6 @@ def check_shares(load: ClosedLoad | OpenLoad, processes: int) -> None:
 
 
 def _enough(total: int, what: str, processes: int) -> None:
-    if total < processes:
+    if share_count(total, processes - 1, processes) == 0:
         things = f"{total} {what}" + ("" if total == 1 else "s")
         raise SpecError(f"a load of {things} cannot be shared by {processes} processes: give at most {total}")

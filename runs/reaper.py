@@ -16,7 +16,7 @@ from runs import dispatch
 from runs.dbclock import DbNow
 from runs.engine.ledger import LedgerHeldError
 from runs.finalize import finalize_run
-from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest
+from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest, unreadable
 from runs.leases import (
     fail_if_late,
     finish_shard,
@@ -88,6 +88,8 @@ def _lose(shard: Shard) -> int:
         return 0
     except LeaseLostError:
         return 0
+    except OSError as exc:
+        return int(finish_shard(shard, ShardStatus.LOST, unreadable(shard.run_id, exc), complete=False))
     reason = f"its supervisor {owner} died"
     if tail is None:
         reason += " before the first request"

@@ -1,26 +1,40 @@
-"""What a run came to: its report from its windows, and what its ending is decided by."""
+"""What a run came to: everything that is stored of it, added up; and the report of that."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from metrics.aggregate import Aggregate, aggregate_run
+from metrics.models import SessionMetric
+from metrics.report import RunFacts, build_report
+from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run
 
 
-class Results(NamedTuple):
-    """`errors` counts turns by code; `example` is the detail of one turn with the most frequent code."""
-
-    report: dict[str, Any]
-    turns_ok: int
-    errors: Mapping[str, int]
-    example: str
-
-    def with_status(self, status: str) -> Results:
-        """The same with the run's final status in its report."""
-        return self._replace(report=self.report | {"run": self.report["run"] | {"status": str(status)}})
+def collect(run: Run) -> Aggregate:
+    """The sum of the run's windows by now."""
+    return aggregate_run(run.pk)
 
 
-def collect(run: Run, status: str = "") -> Results:
-    """Aggregate everything that is stored of `run`."""
-    raise NotImplementedError
+def failure_example(run: Run, found: Aggregate) -> str:
+    """The text of one turn with the most frequent error code; empty if there is none."""
+    if not found.codes:
+        return ""
+    (code, _), *_ = found.codes.most_common(1)
+    texts = SessionMetric.objects.filter(run=run, code=code).exclude(detail=None).order_by("pk")
+    return texts.values_list("detail", flat=True).first() or ""
+
+
+def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str, Any]:
+    """The run's report with this status, which may be about to be written."""
+    facts = RunFacts(
+        id=run.pk,
+        status=str(status),
+        target=run.target_spec["name"],
+        scenario=", ".join(part["scenario"]["name"] for part in run.scenario_specs),
+        load=run.load,
+        started_at=run.start_at.isoformat() if run.start_at else None,
+        reason=reason,
+        finished=status in RUN_TERMINAL,
+    )
+    return build_report(facts, found, run.thresholds)

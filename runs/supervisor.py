@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
 from connectors.spec import SpecError
-from runs.dbclock import measure_offset
+from runs.dbclock import DATABASE_AWAY, measure_offset
 from runs.engine_process import EngineProcess, Exited, Fatal, Ready
 from runs.finalize import finalize_run
-from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest, Tail
+from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest, Tail, unreadable
 from runs.leases import (
     ORPHAN_S,
     agree_start,
@@ -48,7 +48,6 @@ RETRY_S = 0.5
 RETRY_MAX_S = 2.0
 INSIST_S = 600.0
 """How long the end of a shard is tried to be stored while the database is away; then the reaper does it."""
-DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 def supervise(
@@ -103,6 +102,7 @@ class Supervisor:
         self._exited: Exited | None = None
         self._went = False
         self._lost = False
+        self._run_stops = False
         self._renewed_at = time.monotonic()  # the claim was the first
         self._retry_s = RETRY_S
         self._stop_sent_at: float | None = None
@@ -148,10 +148,12 @@ class Supervisor:
         if run.status in RUN_BEFORE_START or (run.status == RunStatus.RUNNING and not self._went):
             self._advance(run)
         elif run.status != RunStatus.RUNNING:
+            self._run_stops = True
             self._stop(run.reason or "the run is over")
         if self._went:
-            batch = self._ingest.step()
-            self._ticker.tick(batch, run.status)
+            if batch := self._ingest.step():
+                self._ticker.note(batch)
+            self._ticker.tick(run.status)
 
     def _renew(self) -> None:
         now = time.monotonic()
@@ -207,10 +209,14 @@ class Supervisor:
         if not self._went:
             self._settle_unstarted()
             return
-        tail = self._ingest.rest()
-        self._ticker.tick(None, RunStatus.FINALIZING)
-        to, reason = self._ending(tail)
-        if finish_shard(shard, to, reason):
+        complete = True
+        try:
+            tail = self._ingest.rest(self._ticker.note)
+            to, reason = self._ending(tail)
+        except OSError as exc:
+            complete, to, reason = False, ShardStatus.LOST, unreadable(shard.run_id, exc)
+        self._ticker.tick(RunStatus.FINALIZING)
+        if finish_shard(shard, to, reason, complete=complete):
             finalize_run(shard.run_id)
         else:
             logger.error("lease_lost: shard %s ended after another took it", shard.pk)
@@ -227,14 +233,16 @@ class Supervisor:
     def _ending(self, tail: Tail | None) -> tuple[ShardStatus, str]:
         if tail is None:
             return ShardStatus.FAILED, self._why_gone("before its first request")
-        word, _, text = tail.reason.partition(":")
+        word, _, text = tail.reason.partition(": ")
         if word == "done":
             return ShardStatus.DONE, ""
         if word == "aborted":
-            return ShardStatus.ABORTED, text.strip()
+            return ShardStatus.ABORTED, text
         if word == ENGINE_DIED:
             return ShardStatus.LOST, self._why_gone("in the middle")
-        return ShardStatus.STOPPED, self._engine.stop_reason or tail.reason
+        if word == "stopped" and self._run_stops:
+            return ShardStatus.STOPPED, text
+        return ShardStatus.FAILED, f"its engine stopped by itself: {text or word}"
 
     def _why_gone(self, when: str) -> str:
         if self._fatal is not None:

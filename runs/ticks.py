@@ -1,27 +1,180 @@
-"""A run's ticks: what pages and the command line show while it runs."""
+"""A run's ticks and log lines: what pages and the command line show while it runs.
+
+Every supervisor shows lines of its own shard. The tick covers the whole run and comes from one of them, the one with
+the lowest active shard, which merges the windows that all of them have stored: percentiles cannot be merged later.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
+from django.db.models import Q
+
+from metrics.aggregate import Aggregate
+from metrics.definitions import find
 from metrics.ingest import Batch
-from runs.live import Lines, Tick
+from metrics.models import Window
+from runs import live
+from runs.lifecycle import SHARD_ACTIVE
+from runs.live import Kind, Line, Lines, Payload, Quantiles, Tick, safe_text
 from runs.models import Shard
+
+LINES_A_TICK = 50
+NS_PER_MS = 1e6
+NS_PER_S = 1e9
+NOTHING_READ = -1
 
 
 class TickInfo(NamedTuple):
-    """`tick` covers the whole run and comes from one of its shards' supervisors only; `lines` are this shard's."""
+    """`tick` covers the whole run, and is None where another shard's supervisor gives it; `lines` are this shard's."""
 
     run_id: int
     status: str
     tick: Tick | None
-    lines: Lines | None
+    lines: Lines
+
+
+class RunTotals:
+    """The whole run so far, kept up to date from the windows that are stored."""
+
+    def __init__(self, run_id: int) -> None:
+        self._run_id = run_id
+        self._aggregate = Aggregate()
+        self._read_to: dict[int, int] = {}  # by shard: the last ledger offset that was read
+        self._generators: dict[int, tuple[int, int, int]] = {}  # by shard: time, active, in flight
+
+    def update(self) -> None:
+        """Read the windows that are new. A batch's windows share one offset and one commit: none is missed."""
+        new = Q()
+        for shard_id in self._shard_ids():
+            new |= Q(shard=shard_id, ledger_offset__gt=self._read_to.get(shard_id, NOTHING_READ))
+        rows = Window.objects.filter(new).order_by("shard_id", "ledger_offset", "second")
+        for shard_id, offset, data in rows.values_list("shard_id", "ledger_offset", "data").iterator(chunk_size=200):
+            self._aggregate.add(data)
+            self._read_to[shard_id] = offset
+            for at_ns, _cpu, _rss, active, inflight, _dropped in data.get("gen", ()):
+                self._generators[shard_id] = (at_ns, active, inflight)
+            if "tail" in data:
+                self._generators[shard_id] = (data["tail"]["at"], 0, 0)
+
+    def _shard_ids(self) -> list[int]:
+        if not self._read_to:
+            self._read_to = dict.fromkeys(
+                Shard.objects.filter(run=self._run_id).values_list("pk", flat=True), NOTHING_READ
+            )
+        return list(self._read_to)
+
+    def tick(self) -> Tick:
+        """What there is to show of it."""
+        found = self._aggregate
+        generators = self._generators.values()
+        at_ns = max([found.last_ns or 0, *(at for at, _, _ in generators)])
+        return {
+            "at_s": at_ns / NS_PER_S,
+            "counters": {
+                "sent": found.sums["sent"],
+                **found.outcomes,
+                "sessions_started": found.sessions_started,
+                "sessions_ended": found.sessions_ended.total(),
+                "sessions_completed": found.sessions_ended["completed"],
+                "sessions_failed": found.sessions_ended["failed"],
+                "sessions_lost": found.sessions_ended["lost"],
+                "output_tokens": found.sums["tokens_out_ok"],
+                "dropped_arrivals": found.dropped,
+            },
+            "rates": found.rates(),
+            "metrics": dict(self._quantiles()),
+            "active": sum(active for _, active, _ in generators),
+            "inflight": sum(inflight for _, _, inflight in generators),
+        }
+
+    def _quantiles(self) -> Iterator[tuple[str, Quantiles]]:
+        for name, histogram in self._aggregate.histograms.items():
+            metric = find(name)
+            if metric is None:
+                continue
+            values = [*histogram.quantiles([0.5, 0.95, 0.99]), histogram.mean()]
+            p50, p95, p99, mean = (None if v is None else v / metric.scale for v in values)
+            yield name, {"p50": p50, "p95": p95, "p99": p99, "mean": mean, "count": histogram.count}
 
 
 class Ticker:
+    """One supervisor's view: `note` what was stored, then `tick`."""
+
     def __init__(self, shard: Shard, on_tick: Callable[[TickInfo], None] | None) -> None:
         self._shard = shard
         self._on_tick = on_tick
+        self._totals = RunTotals(shard.run_id)
+        self._lines: list[Line] = []
+        self._held_back = 0
 
-    def tick(self, batch: Batch | None, status: str) -> None: ...
+    def note(self, batch: Batch) -> None:
+        """Keep a sample of the batch's turns for the next tick."""
+        shown = sample(batch, LINES_A_TICK - len(self._lines))
+        self._lines += shown
+        self._held_back += len(batch.turns) - len(shown)
+
+    def tick(self, status: str) -> None:
+        """Publish what is new. Call it after the commit only: what is shown is stored."""
+        lines: Lines = {"items": self._lines, "held_back": self._held_back}
+        tick: Tick | None = None
+        if self._leads():
+            self._totals.update()
+            tick = self._totals.tick()
+        entries: list[tuple[Kind, Payload]] = [("tick", tick)] if tick else []
+        if self._lines or self._held_back:
+            entries.append(("lines", lines))
+        published = not entries or live.publish(self._shard.run_id, entries)
+        self._held_back = 0 if published else self._held_back + len(self._lines)
+        self._lines = []
+        if self._on_tick is not None:
+            self._on_tick(TickInfo(self._shard.run_id, status, tick, lines))
+
+    def _leads(self) -> bool:
+        active = Shard.objects.filter(run=self._shard.run_id, status__in=SHARD_ACTIVE).order_by("index")
+        return active.values_list("pk", flat=True).first() == self._shard.pk
+
+
+def sample(batch: Batch, limit: int) -> list[Line]:
+    """At most `limit` of the batch's turns in their order: failures first, then the others, both spread evenly."""
+    turns = batch.turns
+    outcomes = turns.row("outcome")
+    failed = _spread([row for row, outcome in enumerate(outcomes) if outcome != "ok"], limit)
+    good = _spread([row for row, outcome in enumerate(outcomes) if outcome == "ok"], limit - len(failed))
+    fields = ("session_id", "number", "outcome", "code", "planned_ns", "sent_ns", "done_ns", "message", "answer")
+    columns = [turns.row(field) for field in fields]
+    return [_line(*(column[row] for column in columns)) for row in sorted(failed + good)]
+
+
+def _spread(rows: list[int], limit: int) -> list[int]:
+    if limit <= 0:
+        return []
+    if len(rows) <= limit:
+        return rows
+    return [rows[index * len(rows) // limit] for index in range(limit)]
+
+
+def _line(  # noqa: PLR0913, PLR0917  one argument for each column that is read
+    session: int,
+    number: int,
+    outcome: str,
+    code: str | None,
+    planned_ns: int,
+    sent_ns: int | None,
+    done_ns: int | None,
+    message: Any,
+    answer: Any,
+) -> Line:
+    at_ns = done_ns or sent_ns or planned_ns
+    e2e_ms = (done_ns - sent_ns) / NS_PER_MS if done_ns is not None and sent_ns is not None else None
+    return {
+        "at_ms": at_ns / NS_PER_MS,
+        "session": session,
+        "turn": number,
+        "outcome": outcome,
+        "code": code,
+        "e2e_ms": e2e_ms,
+        "message": safe_text(message),
+        "answer": safe_text(answer),
+    }

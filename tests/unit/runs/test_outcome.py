@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from runs.models import RunStatus, ShardStatus
+from runs.outcome import Ending, ShardEnd, ending
+
+
+def end(*shards: tuple[ShardStatus, str], stop: bool = False, said: str = "", ok: int = 1, **more: object) -> Ending:
+    ends = [ShardEnd(number, status, reason) for number, (status, reason) in enumerate(shards)]
+    known = {"errors": {}, **more}
+    return ending(ends, stop_requested=stop, run_reason=said, turns_ok=ok, **known)  # type: ignore[arg-type]  # checked by the calls
+
+
+def test_all_done_is_completed_without_a_reason() -> None:
+    assert end((ShardStatus.DONE, ""), (ShardStatus.DONE, "")) == (RunStatus.COMPLETED, "")
+
+
+def test_a_stop_keeps_its_reason_even_if_some_shards_were_done_or_nothing_succeeded() -> None:
+    shards = ((ShardStatus.DONE, ""), (ShardStatus.STOPPED, "by ann"))
+    assert end(*shards, stop=True, said="by ann", ok=0) == (RunStatus.STOPPED, "by ann")
+
+
+def test_a_lost_shard_outweighs_a_stop() -> None:
+    got = end((ShardStatus.STOPPED, "by ann"), (ShardStatus.LOST, "killed"), stop=True, said="by ann")
+    assert got == (RunStatus.FAILED, "shard 2 of 2 lost: killed")
+
+
+def test_an_engine_that_gave_up_aborts_the_run_with_its_own_words() -> None:
+    assert end((ShardStatus.ABORTED, "http_401: no key"), ok=0) == (RunStatus.ABORTED, "http_401: no key")
+
+
+def test_several_alike_are_counted() -> None:
+    got = end(*[(ShardStatus.ABORTED, "http_401")] * 3)
+    assert got == (RunStatus.ABORTED, "shard 1 of 3 aborted: http_401 (and 2 more like it)")
+
+
+def test_a_run_that_could_not_start_says_why() -> None:
+    shards = ((ShardStatus.STOPPED, ""), (ShardStatus.FAILED, "1 of 2 .."))
+    assert end(*shards, said="1 of 2 shards found a worker") == (RunStatus.FAILED, "1 of 2 shards found a worker")
+    assert end((ShardStatus.STOPPED, ""), said="0 of 1 engines were ready") == (
+        RunStatus.FAILED,
+        "0 of 1 engines were ready",
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "example", "reason"),
+    [
+        ({}, "", "no turn was sent: the load ended before its first message"),
+        ({"http_500": 3}, "", "not one turn succeeded; http_500, 3 of 3 failures"),
+        (
+            {"http_500": 3, "idle_timeout": 9},
+            "no byte for 2 s",
+            "not one turn succeeded; idle_timeout, 9 of 12 failures: no byte for 2 s",
+        ),
+    ],
+)
+def test_not_one_good_turn_is_a_failure_that_names_the_most_frequent_error(
+    errors: dict[str, int], example: str, reason: str
+) -> None:
+    assert end((ShardStatus.DONE, ""), ok=0, errors=errors, example=example) == (RunStatus.FAILED, reason)
