@@ -83,7 +83,7 @@ def _number_range(text: str) -> Range:
         raise ValueError("must be a number or a range such as 100-2000")
     found = Range(float(parts[1]), float(parts[2] or parts[1]))
     if not found.low <= found.high <= _LIMIT:
-        raise ValueError(f"must go from the lower to the higher number, up to {_LIMIT:.0f}")
+        raise ValueError(f"must be the lower and then the higher number, up to {_LIMIT:.0f}")
     return found
 
 
