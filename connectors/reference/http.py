@@ -11,6 +11,7 @@ import urllib3
 
 from connectors.base import BaseConnector
 from connectors.errors import BadRequest, BrokenTransport, TooLarge, TurnError
+from connectors.headers import with_defaults
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.reference.transport import GuardedAdapter
 from connectors.reference.watch import GraceOver, Watch
@@ -23,8 +24,7 @@ READ_BYTES = 16 * 1024
 class HttpConnector(BaseConnector):
     """Request and whole answer. Blocks; use one connector in one thread at a time."""
 
-    accept = "application/json"
-    accept_encoding = "gzip, deflate"
+    streaming = False
 
     def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
         super().__init__(target, allow_private=allow_private)
@@ -48,10 +48,12 @@ class HttpConnector(BaseConnector):
             response = self._adapter.send(prepared, stream=True)
             self._read(response, timeline)
             keep = not self._watch.unread
-        except GraceOver:
-            pass  # the answer is complete; the connection that never ends is dropped
+        except (TurnError, GraceOver):
+            if timeline.done_ns is None:
+                raise  # else the answer was complete: what its transport does after that costs the connection alone
         except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as exc:
-            raise self._translated(exc) from exc
+            if timeline.done_ns is None:
+                raise self._translated(exc) from exc
         finally:
             if not keep:
                 self._adapter.drop()
@@ -60,16 +62,8 @@ class HttpConnector(BaseConnector):
         self._adapter.close()
 
     def _prepare(self, request: RenderedRequest) -> requests.PreparedRequest:
-        defaults = {
-            "Host": self.target.host_header,
-            "User-Agent": "token-burn",
-            "Accept": self.accept,
-            "Accept-Encoding": self.accept_encoding,
-            "Content-Type": "application/json",
-        }
-        given = {name.lower() for name, _ in request.headers}
-        headers: dict[str, str | bytes] = {n: v for n, v in defaults.items() if n.lower() not in given}
-        headers |= {name: value.encode("latin-1", "replace") for name, value in request.headers}
+        pairs = with_defaults(request.headers, self.target.host_header, stream=self.streaming)
+        headers = {name: value.encode("latin-1", "replace") for name, value in pairs}
         url = f"{'https' if self.target.tls else 'http'}://{self.target.host_header}{request.path}"
         try:
             return requests.Request(request.method, url, headers=headers, data=request.body).prepare()
@@ -93,7 +87,10 @@ class HttpConnector(BaseConnector):
             size += len(data)
             if size > limit:
                 raise TooLarge("body_too_large", f"the answer is larger than {limit} bytes")
-            yield data if decoder is None else decoder.decode(data)
+            if decoder is None:
+                yield data
+            else:
+                yield from decoder.decode(data)
         if decoder is not None:
             decoder.finish()
 

@@ -29,8 +29,7 @@ class BlockClient(SSEClient):
 class SseConnector(HttpConnector):
     """The answer piece by piece, as server-sent events in the answer's body."""
 
-    accept = "text/event-stream"
-    accept_encoding = "identity"
+    streaming = True
 
     def _read(self, response: requests.Response, timeline: Timeline) -> None:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -51,7 +51,9 @@ class WatchedResponse(http.client.HTTPResponse):
         """Skips every 1xx answer; http.client knows 100 alone."""
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc] # not in typeshed
-            if not 100 <= status < 200 or status == 101:
+            if status == 101:
+                raise BrokenTransport("http_malformed", "the target switched protocols unasked")
+            if not 100 <= status < 200:
                 return version, status, reason
             http.client.parse_headers(self.fp)
 

@@ -13,6 +13,7 @@ from typing import Final
 import httptools
 
 from connectors.errors import Aborted, BrokenTransport, TimedOut, TooLarge, TurnError
+from connectors.headers import encode_headers, encode_request
 from connectors.mapping import RenderedRequest
 from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
@@ -85,22 +86,9 @@ class HttpConnection:
 
     def _encode(self, request: RenderedRequest, stream: bool) -> bytes:
         if request.headers is not self._head_of:
-            given = {name.lower() for name, _ in request.headers}
-            lines = [f"{name}: {value}" for name, value in request.headers]
-            defaults = (
-                ("Host", self._host_header),
-                ("User-Agent", "token-burn"),
-                ("Accept", "text/event-stream" if stream else "application/json"),
-                ("Accept-Encoding", "identity" if stream else "gzip, deflate"),
-                ("Content-Type", "application/json"),
-            )
-            lines += [f"{name}: {value}" for name, value in defaults if name.lower() not in given]
-            self._head = ("\r\n".join(lines) + "\r\n").encode("latin-1", "replace")
+            self._head = encode_headers(request.headers, self._host_header, stream=stream)
             self._head_of = request.headers
-        line = f"{request.method} {request.path} HTTP/1.1\r\n".encode("ascii", "replace")
-        if request.body or request.method in {"POST", "PUT", "PATCH"}:
-            return b"%b%bContent-Length: %d\r\n\r\n%b" % (line, self._head, len(request.body), request.body)
-        return line + self._head + b"\r\n"
+        return encode_request(request, self._head)
 
     def _begin_answer(self) -> None:
         self._forget_headers()
@@ -189,13 +177,11 @@ class HttpConnection:
         self._beside_body += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._failure = self._failure or BrokenTransport("http_malformed", "the target switched protocols unasked")
-        except httptools.HttpParserError as exc:
-            if self._whole:
-                self.usable = False
-            else:
-                self._failure = self._failure or BrokenTransport("http_malformed", str(exc) or "not HTTP/1.1")
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError) as exc:
+            self._unparsable(exc)
+        self._after_read(timeline)
+
+    def _after_read(self, timeline: Timeline) -> None:
         if self._failure is not None:
             self._finish(self._failure)
         elif self._whole:
@@ -207,6 +193,14 @@ class HttpConnection:
             if self._timer is not None:
                 self._timer.cancel()
             self._arm(int(DONE_GRACE_S * 1e9))
+
+    def _unparsable(self, exc: Exception) -> None:
+        if self._whole:
+            self.usable = False
+            return
+        upgrade = isinstance(exc, httptools.HttpParserUpgrade)
+        what = "the target switched protocols unasked" if upgrade else str(exc) or "not HTTP/1.1"
+        self._failure = self._failure or BrokenTransport("http_malformed", what)
 
     def stream_closed(self, ns: int, error: OSError | None) -> None:
         self.usable = False

@@ -17,7 +17,7 @@ GOOD = (
 )
 TEXT = "four words of answer"
 SPACES = b" " * BLOCK
-BOMB_BYTES = 256 * 1024 * 1024
+MEGABYTE = 1024 * 1024
 
 
 def good(peer: Peer) -> None:
@@ -28,9 +28,10 @@ def good(peer: Peer) -> None:
 
 
 def _bomb() -> bytes:
-    """`BOMB_BYTES` of spaces: about 250 KB on the wire."""
-    packer = zlib.compressobj(9, wbits=31)
-    return b"".join([*(packer.compress(SPACES) for _ in range(BOMB_BYTES // BLOCK)), packer.flush()])
+    """A gigabyte of spaces as one megabyte of gzip: a flushed block can be repeated as it is."""
+    packer = zlib.compressobj(9, wbits=-15)
+    block = packer.compress(b" " * MEGABYTE) + packer.flush(zlib.Z_FULL_FLUSH)
+    return b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + block * 1024
 
 
 # --- too much ---------------------------------------------------------------------------------------------------
@@ -64,6 +65,29 @@ def http_endless_error_page(peer: Peer) -> None:
     peer.send_forever(chunk(SPACES))
 
 
+@hostile("http", "body_too_large")
+def http_endless_body_in_tiny_chunks(peer: Peer) -> None:
+    """Each piece costs a client far more than the bytes that it holds."""
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED))
+    peer.send_forever(chunk(b" " * 16) * 1000)
+
+
+@hostile("http", "body_too_large")
+def http_endless_rubbish_after_gzip(peer: Peer) -> None:
+    """The compressed data ends, the body does not."""
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED, "Content-Encoding: gzip") + chunk(gzip.compress(GOOD)))
+    peer.send_forever(chunk(SPACES))
+
+
+@hostile("http", "body_too_large")
+def http_redirect_with_endless_body(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head("Location: /again", CHUNKED, status="302 Found"))
+    peer.send_forever(chunk(SPACES))
+
+
 @hostile("http", "header_too_large")
 def http_endless_headers(peer: Peer) -> None:
     peer.read_request()
@@ -72,9 +96,25 @@ def http_endless_headers(peer: Peer) -> None:
 
 
 @hostile("http", "header_too_large")
+def http_headers_of_40_kb(peer: Peer) -> None:
+    """Over the limit, and whole within one read."""
+    peer.read_request()
+    more = [f"X-More-{at}: {'b' * 1000}" for at in range(40)]
+    peer.send(head(JSON_TYPE, *more, f"Content-Length: {len(GOOD)}") + GOOD)
+    peer.hold()
+
+
+@hostile("http", "header_too_large")
+def http_endless_chunk_extension(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, CHUNKED) + b"5;more=")
+    peer.send_forever(b"x" * BLOCK)
+
+
+@hostile("http", "header_too_large")
 def http_header_of_1_mb(peer: Peer) -> None:
     peer.read_request()
-    peer.send(head(JSON_TYPE, "X-Big: " + "b" * (1024 * 1024), f"Content-Length: {len(GOOD)}") + GOOD)
+    peer.send(head(JSON_TYPE, "X-Big: " + "b" * MEGABYTE, f"Content-Length: {len(GOOD)}") + GOOD)
     peer.hold()
 
 
@@ -230,6 +270,27 @@ def http_no_http(peer: Peer) -> None:
 def http_chunk_size_is_no_number(peer: Peer) -> None:
     peer.read_request()
     peer.send(head(JSON_TYPE, CHUNKED) + b"zz\r\n" + GOOD + b"\r\n" + LAST_CHUNK)
+    peer.hold()
+
+
+@hostile("http", "http_malformed")
+def http_header_without_colon(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head("this is no header", JSON_TYPE, f"Content-Length: {len(GOOD)}") + GOOD)
+    peer.hold()
+
+
+@hostile("http", "http_malformed")
+def http_content_length_is_no_number(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(JSON_TYPE, "Content-Length: many") + GOOD)
+    peer.hold()
+
+
+@hostile("http", "http_malformed")
+def http_switches_protocols(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head("Upgrade: rot13", "Connection: upgrade", status="101 Switching Protocols") + whole(GOOD))
     peer.hold()
 
 
@@ -398,4 +459,20 @@ def http_raw_deflate(peer: Peer) -> None:
 def http_extra_bytes_after_the_answer(peer: Peer) -> None:
     peer.read_request()
     peer.send(whole(GOOD) + b"and then some that nobody asked for")
+    peer.hold()
+
+
+@hostile("http", None, TEXT)
+def http_two_answers_to_one_request(peer: Peer) -> None:
+    """The second belongs to nobody: not to this turn, not to the next one."""
+    peer.read_request()
+    peer.send(whole(GOOD) + whole(GOOD.replace(b"four", b"five")))
+    peer.hold()
+
+
+@hostile("http", None, TEXT)
+def http_gzip_in_two_members(peer: Peer) -> None:
+    peer.read_request()
+    packed = gzip.compress(GOOD[:40]) + gzip.compress(GOOD[40:])
+    peer.send(whole(packed, JSON_TYPE, "Content-Encoding: gzip"))
     peer.hold()

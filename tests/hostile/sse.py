@@ -60,6 +60,14 @@ def sse_endless_line(peer: Peer) -> None:
 
 
 @hostile("sse", "event_too_large")
+def sse_endless_line_in_tiny_chunks(peer: Peer) -> None:
+    """A client that joins what it has with each piece does work without end."""
+    _begin(peer)
+    peer.send(chunk(b"data: "))
+    peer.send_forever(chunk(b"x" * 8) * 1000)
+
+
+@hostile("sse", "event_too_large")
 def sse_endless_event_of_short_lines(peer: Peer) -> None:
     _begin(peer)
     peer.send_forever(chunk(b"data: more\n" * 1000))
@@ -240,6 +248,21 @@ def sse_text_is_an_object(peer: Peer) -> None:
     peer.hold()
 
 
+@hostile("sse", "answer_unmatched")
+def sse_json_instead_of_a_stream(peer: Peer) -> None:
+    """A target that does not know `stream`."""
+    peer.read_request()
+    peer.send(whole(b'{"choices":[{"message":{"content":"hello"}}]}'))
+    peer.hold()
+
+
+@hostile("sse", "target_error")
+def sse_error_as_json_with_200(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b'{"error":{"message":"model overloaded"}}'))
+    peer.hold()
+
+
 @hostile("sse", "target_error")
 def sse_error_in_band(peer: Peer) -> None:
     _begin(peer)
@@ -338,3 +361,33 @@ def sse_open_after_done(peer: Peer) -> None:
     peer.read_request()
     peer.send(STREAM_HEAD + b"".join(chunk(event) for event in (*PIECES, DONE)))
     peer.hold()
+
+
+def _said_all(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(STREAM_HEAD + b"".join(chunk(event) for event in (*PIECES, DONE)))
+
+
+@hostile("sse", None, TEXT)
+def sse_reset_after_done(peer: Peer) -> None:
+    _said_all(peer)
+    peer.pause(0.05)  # the client shall have read what came, so that the reset is what it meets next
+    peer.reset()
+
+
+@hostile("sse", None, TEXT)
+def sse_cut_off_after_done(peer: Peer) -> None:
+    _said_all(peer)
+
+
+@hostile("sse", None, TEXT)
+def sse_rubbish_after_done(peer: Peer) -> None:
+    _said_all(peer)
+    peer.send(chunk(b"data: {no json}\n\n") + b"zz\r\n")
+    peer.hold()
+
+
+@hostile("sse", None, TEXT)
+def sse_endless_after_done(peer: Peer) -> None:
+    _said_all(peer)
+    peer.send_forever(chunk(b"x" * BLOCK))

@@ -20,7 +20,7 @@ from connectors.timeline import Timeline
 
 LANES: tuple[Lane, ...] = ("load", "reference")
 TIMEOUTS = {"connect": 0.6, "first_byte": 0.4, "idle": 0.3, "total": 0.8}
-LIMITS = {"header_bytes": 16 * 1024, "body_bytes": 512 * 1024, "event_bytes": 64 * 1024}
+LIMITS = {"header_bytes": 16 * 1024, "body_bytes": 256 * 1024, "event_bytes": 64 * 1024}
 
 
 class Turn(NamedTuple):
@@ -36,9 +36,7 @@ class Turn(NamedTuple):
 def make_spec(protocol: str, url: str, **overrides: Any) -> TargetSpec:
     """An OpenAI-shaped target with timeouts and limits short enough for a test."""
     overrides = {"timeouts": TIMEOUTS, "limits": LIMITS} | overrides
-    return build_target_spec(
-        name="test", url=url, preset="openai-chat", stream=protocol == "sse", overrides=overrides
-    )
+    return build_target_spec(name="test", url=url, preset="openai-chat", stream=protocol == "sse", overrides=overrides)
 
 
 def context(text: str = "hello") -> dict[str, Any]:
@@ -117,5 +115,3 @@ def server_context(cert: Any) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     cert.configure_cert(context)
     return context
-
-
