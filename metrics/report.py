@@ -114,8 +114,9 @@ def _generator(aggregate: Aggregate) -> dict[str, Any]:
     }
 
 
-def _remarks(remarks: Sequence[Remark]) -> list[dict[str, str]]:
-    return [remark._asdict() for remark in remarks]
+def _remarks(remarks: Sequence[Remark]) -> list[str]:
+    """`code: text`, so that a person can read it and a program can split it at the first colon."""
+    return [f"{remark.code}: {remark.text}" for remark in remarks]
 
 
 def _rounded(value: float | None) -> float | None:

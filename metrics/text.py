@@ -1,0 +1,157 @@
+"""The report as text for a terminal: the figures first, the verdict last, where the eye ends."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from metrics.advice import advice
+from metrics.definitions import find
+
+Report = Mapping[str, Any]
+SHOWN = ("mean", "p50", "p95", "p99", "max", "count")
+FORMULA_FROM_WIDTH = 112
+ERRORS_SHOWN = 12
+NOTHING = "-"
+GOOD, BAD, QUIET, TITLE = "green", "bold red", "dim", "bold"
+
+
+def report_text(report: Report, width: int = 100, *, color: bool = False) -> str:
+    """The report in lines of at most `width` columns; `color` adds ANSI sequences."""
+    console = Console(
+        file=io.StringIO(), width=max(width, 60), force_terminal=color, color_system="standard" if color else None
+    )
+    console.print(report_renderable(report, console.width))
+    assert isinstance(console.file, io.StringIO)  # noqa: S101 - it is the one that we gave
+    lines = console.file.getvalue().splitlines()
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def report_renderable(report: Report, width: int = 100) -> Group:
+    """The same for a rich console."""
+    return Group(*_parts(report, width))
+
+
+def _parts(report: Report, width: int) -> Iterator[RenderableType]:
+    yield from _summary(report)
+    yield _metrics(report, width)
+    if report["errors"]:
+        yield Text("\nerrors", style=TITLE)
+        yield _errors(report)
+    if report["thresholds"]:
+        yield Text("\nthresholds", style=TITLE)
+        yield _thresholds(report)
+    yield Text()
+    yield from _verdict(report)
+
+
+def _summary(report: Report) -> Iterator[Text]:
+    run, turns, sessions, rates = report["run"], report["turns"], report["sessions"], report["rates"]
+    yield Text.assemble((f"Run {run['id']} {run['status']}", TITLE), f"  {run['target']}, {run['scenario']}")
+    if run.get("reason"):
+        yield Text(f"  {run['reason']}", style=BAD if run["status"] in {"failed", "aborted"} else "")
+    failed = f" ({rates['error_rate']:.2%} failed)" if rates["error_rate"] else ""
+    outcomes = _counted(turns, ("ok",), ("error", "timeout", "aborted", "unknown"))
+    yield Text(f"  turns     {outcomes}{failed} in {number(run['duration_s'])} s")
+    yield Text(f"  sessions  {_counted(sessions, ('started',), ('completed', 'failed', 'cut', 'lost'))}")
+    yield Text(f"  speed     {_speeds(report)}")
+    if report["dropped_arrivals"]:
+        yield Text(f"  dropped   {number(report['dropped_arrivals'])} arrivals were due and not started", style=BAD)
+
+
+def _counted(counts: Mapping[str, int], always: Sequence[str], if_any: Sequence[str]) -> str:
+    words = [*always, *(word for word in if_any if counts.get(word))]
+    return ", ".join(f"{number(counts[word])} {word}" for word in words)
+
+
+def _speeds(report: Report) -> str:
+    rates, source = report["rates"], report["tokens"]["source"]
+    speeds = [f"{number(rates['turns_per_s'])} turns/s", f"{number(rates['sessions_per_min'])} sessions/min"]
+    if source != "none":
+        label = {"estimate": " (estimated: 4 characters a token)", "mixed": " (partly estimated)"}.get(source, "")
+        speeds.append(f"{number(rates['output_tokens_per_s'])} output tokens/s{label}")
+    return ", ".join(speeds)
+
+
+def _metrics(report: Report, width: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("metric", no_wrap=True)
+    for stat in SHOWN:
+        table.add_column(stat, justify="right", no_wrap=True, min_width=8)
+    formulas = width >= FORMULA_FROM_WIDTH
+    if formulas:
+        table.add_column("formula", style=QUIET, overflow="ellipsis", no_wrap=True)
+    for name, values in report["metrics"].items():
+        if values["count"]:
+            metric = find(name)
+            cells = [number(values[stat]) for stat in SHOWN]
+            formula = [metric.formula if metric else ""] if formulas else []
+            table.add_row(name, *cells, *formula)
+    table.caption = "_ms: milliseconds. Failed turns are in no latency. Formulas: docs/metrics.md"
+    table.caption_justify = "left"
+    return table
+
+
+def _errors(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2), show_header=False)
+    table.add_column(no_wrap=True, style="red")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style=QUIET)
+    errors = list(report["errors"].items())
+    for code, count in errors[:ERRORS_SHOWN]:
+        table.add_row(Text(code), number(count), Text(advice(code)))
+    if len(errors) > ERRORS_SHOWN:
+        rest = errors[ERRORS_SHOWN:]
+        table.add_row(f"{len(rest)} more codes", number(sum(count for _, count in rest)), "")
+    return table
+
+
+def _thresholds(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2), show_header=False)
+    for result in report["thresholds"]:
+        value = "nothing measured" if result["value"] is None else f"is {number(result['value'])}"
+        word = Text("kept", GOOD) if result["passed"] else Text("missed", BAD)
+        table.add_row(word, Text(result["expr"]), value)
+    return table
+
+
+def _verdict(report: Report) -> Iterator[RenderableType]:
+    verdict, generator = report["verdict"], report["generator"]
+    if verdict["trusted"]:
+        yield Text.assemble(("trusted", f"bold {GOOD}"), ": the generator kept up, these figures are the target's own")
+    else:
+        yield Text.assemble(("not to be trusted as it stands", BAD), ", because")
+    for text in [*verdict["reasons"], *verdict["notes"]]:
+        yield Padding(Text(f"- {text}"), (0, 0, 0, 2))
+    lag, loop = generator["send_lag_ms"], generator["loop_lag_ms"]
+    stamps = {"kernel": "kernel time stamps", "user": "time stamps after the read"}.get(
+        generator["timestamps"] or "", ""
+    )
+    facts = [
+        f"{generator['processes']} process{'' if generator['processes'] == 1 else 'es'}",
+        f"{number(generator['cpu_s'])} s CPU",
+        f"{number(generator['cpu_us_per_turn'])} us/turn",
+        f"send lag p99 {number(lag['p99'])} ms",
+        f"loop lag p99 {number(loop['p99'])} ms",
+        f"{number(generator['rss_mb'])} MB",
+        *([stamps] if stamps else []),
+    ]
+    yield Text(f"generator: {', '.join(facts)}", style=QUIET)
+
+
+def number(value: float | int | None) -> str:
+    """Three significant digits at least, no more than a person reads."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, int):
+        return f"{value:,}"
+    size = abs(value)
+    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3 if size >= 0.01 or not size else 4
+    return f"{value:,.{digits}f}"
