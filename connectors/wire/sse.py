@@ -15,7 +15,7 @@ class SseParser:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._tail = b""
+        self._tail = bytearray()  # grows in place: a hostile target sends a line without end a byte at a time
         self._at_start = True
         self._skip_lf = False
         self._data: list[bytes] = []
@@ -41,25 +41,28 @@ class SseParser:
             self._skip_lf = False
             if data.startswith(b"\n"):
                 data = data[1:]
-        text = self._tail + data
+        if self._tail and not self._at_start and b"\n" not in data and b"\r" not in data:
+            self._tail += data
+            self._check(len(self._tail))
+            return []
+        text = bytes(self._tail) + data
         if self._at_start:
             if len(text) < len(_BOM) and _BOM.startswith(text):
-                self._tail = text
+                self._tail[:] = text
                 self._fresh = False
                 return []
             text = text.removeprefix(_BOM)
             self._at_start = False
         lines = text.splitlines(keepends=True)
-        self._tail = b""
+        self._tail.clear()
         if lines and not lines[-1].endswith((b"\n", b"\r")):
-            self._tail = lines.pop()
+            self._tail += lines.pop()
         elif lines and lines[-1].endswith(b"\r"):
             self._skip_lf = True
         events: list[bytes] = []
         for line in lines:
             self._line(line.rstrip(b"\r\n"), events)
-        if self._size + len(self._tail) > self._limit:
-            raise TooLarge("event_too_large", f"one event of the stream is larger than {self._limit} bytes")
+        self._check(len(self._tail))
         self._fresh = not (self._tail or self._skip_lf or self._data)
         return events
 
@@ -75,5 +78,8 @@ class SseParser:
             value = value.removeprefix(b" ")
             self._data.append(value)
             self._size += len(value) + 1
-            if self._size > self._limit:
-                raise TooLarge("event_too_large", f"one event of the stream is larger than {self._limit} bytes")
+            self._check(0)
+
+    def _check(self, unfinished: int) -> None:
+        if self._size + unfinished > self._limit:
+            raise TooLarge("event_too_large", f"one event of the stream is larger than {self._limit} bytes")
