@@ -1,0 +1,141 @@
+"""The ledger and what it is worth when its engine dies."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from runs.engine.flight import FlightTable, InFlight, flight_path, read_flight
+from runs.engine.ledger import Ledger, LedgerHeldError, recover
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def turn(number: int, session: int = 1) -> dict[str, Any]:
+    return {"k": "turn", "id": number, "s": session, "out": "ok", "done": number * 10}
+
+
+def write(path: Path, *items: dict[str, Any], ended: bool = False) -> None:
+    data = b"".join(orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in items)
+    path.write_bytes(data + (b'{"k":"tail","at":1}\n' if ended else b""))
+
+
+async def test_one_tick_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(tmp_path / "l.jsonl", on_failure=pytest.fail)
+    writes = []
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: writes.append(data) or real(fd, data))
+    for number in range(5):
+        ledger.append(turn(number))
+    assert writes == []
+    await asyncio.sleep(0)
+    assert len(writes) == 1
+    ledger.close()
+    assert [line["id"] for line in lines(tmp_path / "l.jsonl")] == [0, 1, 2, 3, 4]
+
+
+async def test_a_full_disk_is_said_once_and_keeps_what_was_in_flight(tmp_path: Path) -> None:
+    failures: list[OSError] = []
+    path = tmp_path / "l.jsonl"
+    ledger = Ledger(path, failures.append)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, ledger._fd)
+    slot = ledger.flight.take(InFlight(7, 1, 0, 5, 6))
+    ledger.append(turn(7), slot)
+    ledger.flush()
+    ledger.append(turn(8))
+    ledger.flush()
+    assert [failure.errno for failure in failures] == [28]
+    assert [flying.turn for flying in read_flight(flight_path(path))] == [7]
+    os.close(full)
+
+
+def test_a_slot_is_free_again_only_after_its_line_is_written(tmp_path: Path) -> None:
+    table = FlightTable(tmp_path / "f")
+    first = table.take(InFlight(1, 1, 0, 0, 0))
+    second = table.take(InFlight(2, 1, 1, 0, 0))
+    assert first != second
+    table.give_back(first)
+    assert [flying.turn for flying in read_flight(tmp_path / "f")] == [2]
+
+
+def test_the_table_grows_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    table = FlightTable(tmp_path / "f")
+    taken = [table.take(InFlight(number + 1, 1, 0, 0, 0)) for number in range(10_000)]
+    assert len(set(taken)) == 10_000
+    assert {flying.turn for flying in read_flight(tmp_path / "f")} == set(range(1, 10_001))
+
+
+def dead_engine(path: Path) -> None:
+    """Sessions 1 (open) and 2 (closed); turn 10 recorded; turns 11 and 12 in flight; 10 flew when its line was out."""
+    opens = [{"k": "open", "id": session, "user": 0, "scenario": "s", "at": 1} for session in (1, 2)]
+    closed = {"k": "close", "id": 2, "at": 50, "out": "completed", "turns": 0, "code": None}
+    write(path, {"k": "head"}, *opens, turn(10), closed)
+    table = FlightTable(flight_path(path))
+    for number in (10, 11, 12):
+        table.take(InFlight(number, 1, number - 10, 3, 4))
+    table.close()
+
+
+def test_recover_gives_every_turn_in_flight_one_outcome(tmp_path: Path) -> None:
+    path = tmp_path / "l.jsonl"
+    dead_engine(path)
+    assert recover(path) == 4
+    *_, unknown1, unknown2, close, tail = lines(path)
+    assert {(unknown1["id"], unknown1["out"]), (unknown2["id"], unknown2["out"])} == {(11, "unknown"), (12, "unknown")}
+    assert (close["id"], close["out"], close["turns"]) == (1, "lost", 3)
+    assert (tail["reason"], tail["turns"], tail["sessions"]) == ("engine_died", 3, 2)
+
+
+def test_recover_twice_changes_nothing_more(tmp_path: Path) -> None:
+    path = tmp_path / "l.jsonl"
+    dead_engine(path)
+    recover(path)
+    before = path.read_bytes()
+    assert recover(path) == 0
+    assert path.read_bytes() == before
+
+
+def test_recover_cuts_a_torn_line_and_keeps_it_beside(tmp_path: Path) -> None:
+    path = tmp_path / "l.jsonl"
+    dead_engine(path)
+    with path.open("ab") as file:
+        file.write(b'{"k":"turn","id":11,"s"')
+    recover(path)
+    assert (tmp_path / "l.jsonl.torn").read_bytes() == b'{"k":"turn","id":11,"s"'
+    assert [line["id"] for line in lines(path) if line["k"] == "turn"] == [10, 11, 12]
+
+
+def test_recover_leaves_a_finished_ledger_alone(tmp_path: Path) -> None:
+    path = tmp_path / "l.jsonl"
+    write(path, {"k": "head"}, turn(1), ended=True)
+    before = path.read_bytes()
+    assert recover(path) == 0
+    assert path.read_bytes() == before
+
+
+async def test_recover_refuses_while_the_engine_lives(tmp_path: Path) -> None:
+    path = tmp_path / "l.jsonl"
+    ledger = Ledger(path, on_failure=pytest.fail)
+    with pytest.raises(LedgerHeldError):
+        recover(path)
+    ledger.close()
+    assert recover(path) == 1
+
+
+async def test_a_shard_cannot_write_over_a_ledger(tmp_path: Path) -> None:
+    Ledger(tmp_path / "l.jsonl", on_failure=pytest.fail).close()
+    with pytest.raises(FileExistsError):
+        Ledger(tmp_path / "l.jsonl", on_failure=pytest.fail)
