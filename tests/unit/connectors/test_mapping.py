@@ -66,8 +66,9 @@ def test_a_header_without_its_secret_is_left_out() -> None:
 def test_other_expressions_run_in_the_sandbox() -> None:
     assert rendered({"a": "{{ message | upper }}", "b": "{{ turn + 1 }}"}) == {"a": "HI", "b": 3}
     assert rendered({"a": "{{ message.__class__ }}"}) == {}
+    assert rendered({"a": "{{ message.__class__ | string }}"}) == {"a": ""}
     with pytest.raises(BadRequest, match="request_invalid"):
-        target({"a": "{{ message.__class__ | string }}"}).render(TURN)
+        target({"a": "{{ message.__class__() }}"}).render(TURN)
 
 
 @pytest.mark.parametrize("text", ["{{ nobody.knows }}", "{{ 1 + }}", "{{ message | nofilter }}"])
