@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from django.db import connection
 
 from connectors.spec import TargetSpec, build_target_spec
 from runs.engine.spec import ClosedLoad, OpenLoad
@@ -41,3 +47,46 @@ def a_run(
 
 def shards(run: Run) -> list[Shard]:
     return list(Shard.objects.filter(run=run).select_related("run").order_by("index"))
+
+
+def children_of(pid: int) -> dict[int, str]:
+    """Its living children (no zombies): pid and command line."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state != "Z":
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until(true: Callable[[], bool], within_s: float = 15.0, what: str = "it") -> None:
+    """Wait for it; fails the test if it does not come to pass in time."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, f"{what} did not come to pass within {within_s:g} s"
+        time.sleep(0.02)
+
+
+def in_background(work: Callable[[], object]) -> threading.Thread:
+    """A started thread with database connections of its own."""
+
+    def do() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=do)
+    thread.start()
+    return thread

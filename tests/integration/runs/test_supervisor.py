@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from django.db import connection
 
 from runs import supervisor
 from runs.dbclock import DbNow
@@ -18,7 +16,7 @@ from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.reaper import reap_lost
 from runs.services import stop_run
 from runs.supervisor import supervise
-from tests.support.runs import SECRET, a_run, shards
+from tests.support.runs import SECRET, a_run, children_of, in_background, shards, until
 
 FAKE = Path(__file__).resolve().parents[2] / "support" / "fake_engine.py"
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,28 +29,7 @@ def fake(mode: str) -> tuple[str, ...]:
 @pytest.fixture(autouse=True)
 def no_engine_left() -> Iterator[None]:
     yield
-    assert [
-        child.cmdline() for child in psutil.Process().children(recursive=True) if "engine" in str(child.cmdline())
-    ] == []
-
-
-def in_background(work: Callable[[], object]) -> threading.Thread:
-    def do() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=do)
-    thread.start()
-    return thread
-
-
-def until(true: Callable[[], bool], within_s: float = 15.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.02)
+    assert [command for command in children_of(os.getpid()).values() if "engine" in command] == []
 
 
 def status_of(run: Run) -> str:

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from metrics.aggregate import aggregate_run
+from metrics.ingest import parse
+from runs import ingest, live
+from runs.ingest import LedgerIngest
+from runs.leases import claim_shard
+from runs.models import Run, Shard, ShardStatus
+from runs.ticks import LINES_A_TICK, RunTotals, Ticker, TickInfo, sample
+from tests.support.ledgers import LedgerMaker, ledger_bytes
+from tests.support.runs import a_run, shards
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[live.Kind, live.Payload]]:
+    entries: list[tuple[live.Kind, live.Payload]] = []
+
+    def publish(_run: int, new: list[tuple[live.Kind, live.Payload]]) -> bool:
+        entries.extend(new)
+        return True
+
+    monkeypatch.setattr(live, "publish", publish)
+    return entries
+
+
+def claimed(run: Run, path: Path, turns: int = 300) -> list[Shard]:
+    """The run's shards, each with a whole ledger that nothing of is stored yet."""
+    found = []
+    for shard in shards(run):
+        mine = claim_shard(shard.pk, "me")
+        assert mine is not None
+        mine.ledger_path = str(path / f"{shard.index}.jsonl")
+        data = ledger_bytes(LedgerMaker(turns, run_id=run.pk, shard_id=shard.pk, seed=shard.index, turns_per_s=100))
+        Path(mine.ledger_path).write_bytes(data)
+        found.append(mine)
+    return found
+
+
+def test_totals_that_were_merged_bit_by_bit_equal_the_aggregate_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "CHUNK_BYTES", 20_000)
+    run = a_run(2)
+    totals, readers = RunTotals(run.pk), [LedgerIngest(shard) for shard in claimed(run, tmp_path)]
+    more = True
+    while more:
+        more = [reader for reader in readers if reader.step() is not None] != []
+        totals.update()
+    assert totals._aggregate.from_turns() == aggregate_run(run.pk).from_turns()
+    tick = totals.tick()
+    assert tick["counters"]["ok"] + tick["counters"]["error"] > 500
+    assert tick["metrics"]["e2e_ms"]["count"] == tick["counters"]["ok"]
+    assert tick["active"] == 0  # both have ended
+
+
+def test_one_of_the_shards_gives_the_tick_and_each_gives_its_lines(
+    tmp_path: Path, published: list[tuple[live.Kind, live.Payload]]
+) -> None:
+    run, seen = a_run(2), list[TickInfo]()
+    first, second = (Ticker(shard, seen.append) for shard in claimed(run, tmp_path))
+    first.tick("running")
+    second.tick("running")
+    assert [info.tick is None for info in seen] == [False, True]
+    Shard.objects.filter(run=run, index=0).update(status=ShardStatus.DONE)
+    second.tick("running")
+    assert seen[-1].tick is not None
+    assert [kind for kind, _ in published] == ["status", "tick", "tick"]
+
+
+def test_what_is_not_shown_is_counted(tmp_path: Path, published: list[tuple[live.Kind, live.Payload]]) -> None:
+    (shard,) = claimed(a_run(), tmp_path)
+    ticker, batch = Ticker(shard, None), LedgerIngest(shard).step()
+    assert batch is not None
+    ticker.note(batch)
+    ticker.tick("running")
+    ticker.tick("running")
+    lines = [data for kind, data in published if kind == "lines"]
+    assert len(lines) == 1
+    assert len(lines[0]["items"]) == LINES_A_TICK  # type: ignore[typeddict-item]  # lines only
+    assert lines[0]["held_back"] == 300 - LINES_A_TICK  # type: ignore[typeddict-item]  # lines only
+
+
+def test_lines_that_redis_did_not_take_are_counted_with_the_next(
+    tmp_path: Path, published: list[tuple[live.Kind, live.Payload]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shard,) = claimed(a_run(), tmp_path)
+    ticker, batch = Ticker(shard, None), LedgerIngest(shard).step()
+    assert batch is not None
+    with monkeypatch.context() as away:
+        away.setattr(live, "publish", lambda *_: False)
+        ticker.note(batch)
+        ticker.tick("running")
+    ticker.tick("running")
+    assert published[-1] == ("lines", {"items": [], "held_back": 300})
+
+
+def test_a_sample_prefers_failures_keeps_the_order_and_is_safe_to_show() -> None:
+    batch = parse(ledger_bytes(LedgerMaker(500, failing=0.02)), 1, 1)
+    failed = sum(outcome != "ok" for outcome in batch.turns.row("outcome"))
+    lines = sample(batch, 20)
+    assert len(lines) == 20
+    assert sum(line["outcome"] != "ok" for line in lines) == min(failed, 20)
+    assert [line["at_ms"] for line in lines] == sorted(line["at_ms"] for line in lines)
+    assert sample(batch, 0) == []
+    assert len(sample(batch, 10_000)) == 500
