@@ -7,6 +7,8 @@ from typing import Any
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from tokenburn_site.version import VERSION
+
 REST_FRAMEWORK: dict[str, Any] = {
     # Token first: its answer to a stranger is 401 with a challenge, the session's would be a bare 403.
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -25,7 +27,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Token-Burn",
     "DESCRIPTION": "A load test for chatbots that you can believe: targets, scenarios, plans, runs, reports.",
-    "VERSION": "0.1.0",
+    "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",

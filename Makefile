@@ -1,0 +1,83 @@
+# Everything here works as root and as an ordinary user, and needs the network for pip (and apt) only.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+PYTEST_ARGS ?=
+# The first Python that is new enough and can make an environment: a shim on PATH may be neither.
+USABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 /usr/bin/python3.11 /usr/bin/python3; do \
+	"$$p" -c '$(USABLE)' 2>/dev/null && { echo "$$p"; break; }; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q install --require-hashes
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.PHONY: help setup setup-dev setup-bench demo up test check format docs lock bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: $(VENV)/.runtime ## an environment with what Token-Burn needs to run
+
+setup-dev: $(VENV)/.dev ## the same with the tools and tests
+
+demo: setup ## burn the mock chatbot for 15 s and compare its count with ours
+	@$(BIN)/python -m tokenburn_site.demo
+
+up: setup ## the whole site on this machine (ARGS="--port 9000")
+	@$(BIN)/python manage.py up $(ARGS)
+
+test: setup-dev ## all tests (PYTEST_ARGS="-k word")
+	@if .ci/chromium; then only=(); else only=(-m "not browser"); fi; \
+	$(BIN)/python -m pytest -q -n $(JOBS) "$${only[@]}" $(PYTEST_ARGS)
+
+check: setup-dev ## what CI checks besides the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	TOKENBURN_VAR_DIR=$(VENV)/check TOKENBURN_ENV_FILE= $(BIN)/python manage.py makemigrations --check --dry-run
+	TOKENBURN_VAR_DIR=$(VENV)/check TOKENBURN_ENV_FILE= $(BIN)/python manage.py builddocs --check
+
+format: setup-dev ## let ruff put files in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup ## write the pages that are made from code
+	$(BIN)/python manage.py builddocs
+
+lock: setup-dev ## pin requirements*.in anew, keeping what need not change (UPGRADE=--upgrade)
+	$(LOCK) $(UPGRADE) requirements.in -o requirements.txt
+	$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) $(UPGRADE) requirements-bench.in -o requirements-bench.txt
+
+bench: setup-dev setup-bench ## cost and fidelity, beside other tools
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean: ## environments and caches; your data in var/ stays
+	rm -rf $(VENV) $(VENV)-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each is done once, and again when its requirements change.
+$(VENV)/.runtime: requirements.txt
+	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11 or newer with venv found: install python3.11-venv, or give PYTHON=..." >&2; exit 2; }
+	@"$(PYTHON)" -c '$(USABLE)' || { echo "make: $(PYTHON) cannot be used: Python 3.11 or newer with venv is needed" >&2; exit 2; }
+	@echo "Installing Token-Burn's requirements into $(VENV) ..."
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	@echo "Installing tools and tests ..."
+	@$(PIP) -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+setup-bench: $(VENV)-bench/.ready
+
+$(VENV)-bench/.ready: requirements-bench.txt
+	@echo "Installing the tools to compare with into $(VENV)-bench ..."
+	@"$(PYTHON)" -m venv $(VENV)-bench
+	@$(VENV)-bench/bin/python -m pip --disable-pip-version-check --no-input -q install --require-hashes -r requirements-bench.txt
+	@touch $@

@@ -1,0 +1,74 @@
+"""`make demo`: burn the mock chatbot for a quarter of a minute, and hold our count against its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tokenburn_site.local.family import Family
+
+ROOT = Path(__file__).resolve().parent.parent
+SCENARIO, USERS, DURATION = "rapid-fire", 50, "15s"
+
+
+class Row(NamedTuple):
+    what: str
+    ours: int
+    mocks: int
+
+
+def compare(report: dict[str, Any], counted: dict[str, Any]) -> list[Row]:
+    """Our report's turns beside what the mock says it received and answered."""
+    turns = report["turns"]
+    return [
+        Row("requests", turns["sent"], counted["chat_requests"]),
+        Row("answered", turns["ok"], counted["answers"]),
+        Row("answered with an error", turns["error"], counted["errors"]),
+        Row("output tokens", report["tokens"]["output"], counted["output_tokens"]),
+    ]
+
+
+def start_mock(family: Family) -> str:
+    """The mock's address. Raises RuntimeError if it says none."""
+    mock = family.start((sys.executable, "-m", "mock_chatbot", "--port", "0"), cwd=ROOT, stdout=subprocess.PIPE)
+    assert mock.stdout is not None  # noqa: S101  for the type checker: a pipe was asked for
+    line = mock.stdout.readline()
+    if not line:
+        raise RuntimeError(f"the mock chatbot ended with code {mock.wait()}")
+    return str(json.loads(line)["url"])
+
+
+def burn(url: str, result: Path) -> int:
+    """The command's exit code. It reports on the terminal, and to `result`."""
+    what = ["--url", f"{url}/v1", "--preset", "openai-chat", "--stream", "--scenario", SCENARIO]
+    load = ["--users", str(USERS), "--duration", DURATION, "--json", str(result)]
+    argv = ["manage.py", "burn", *what, *load]
+    print(f"$ python {' '.join(argv)}", flush=True)
+    return subprocess.call([sys.executable, *argv], cwd=ROOT)
+
+
+def main() -> int:
+    result = ROOT / "var" / "demo.json"
+    result.parent.mkdir(exist_ok=True)
+    with Family() as family:
+        url = start_mock(family)
+        if code := burn(url, result):
+            return code
+        with urllib.request.urlopen(f"{url}/__stats", timeout=10) as answer:  # noqa: S310  our own mock's address
+            counted = json.load(answer)
+    rows = compare(json.loads(result.read_text(encoding="utf-8")), counted)
+    print(f"\n{'Who counted what':<24}{'Token-Burn':>12}{'the mock':>12}")
+    for row in rows:
+        print(f"{row.what:<24}{row.ours:>12}{row.mocks:>12}{'' if row.ours == row.mocks else '   differ'}")
+    agree = all(row.ours == row.mocks for row in rows)
+    print("The counts agree." if agree else "The counts do NOT agree: that is a bug in Token-Burn.")
+    print(f"JSON: {result}")
+    return 0 if agree else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
