@@ -155,7 +155,7 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """What every service gets: this process's settings, wherever it was started from."""
     path = os.pathsep.join(filter(None, [str(settings.BASE_DIR), environ.get("PYTHONPATH", "")]))
     return {
-        **environ,
+        **{name: value for name, value in environ.items() if name != "TOKENBURN_ADMIN_PASSWORD"},
         "PYTHONPATH": path,
         "PYTHONUNBUFFERED": "1",
         "DJANGO_SETTINGS_MODULE": "tokenburn_site.settings",

@@ -1,0 +1,22 @@
+"""The demo's comparison finds a difference where there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tokenburn_site.demo import compare
+
+COUNTED = {"chat_requests": 100, "answers": 95, "errors": 5, "output_tokens": 9000}
+
+
+def report(**turns: int) -> dict[str, Any]:
+    return {"turns": {"sent": 100, "ok": 95, "error": 5} | turns, "tokens": {"output": 9000}}
+
+
+def test_equal_counts_agree() -> None:
+    assert all(row.ours == row.mocks for row in compare(report(), COUNTED))
+
+
+def test_a_request_that_only_the_mock_saw_is_found() -> None:
+    differing = [row.what for row in compare(report(sent=99), COUNTED) if row.ours != row.mocks]
+    assert differing == ["requests"]

@@ -1,0 +1,68 @@
+"""The parts of `up` that need no service: the administrator, the environment of services, what is printed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth import authenticate, get_user_model
+from pytest_django import Settings
+
+from tokenburn_site import up
+from tokenburn_site.up import UpOptions
+
+OPTIONS = UpOptions(
+    host="127.0.0.1", port=8000, workers=3, mock=True, mock_port=8100, valkey_port=None, admin_password=None
+)
+
+
+@pytest.mark.django_db
+def test_the_first_start_makes_an_administrator_and_later_ones_leave_everything() -> None:
+    password = up.ensure_admin(None)
+    assert password is not None and len(password) >= 12
+    user = authenticate(username="admin", password=password)
+    assert user is not None and user.is_staff and user.is_superuser
+    assert up.ensure_admin(None) is None
+    assert authenticate(username="admin", password=password) is not None
+
+
+@pytest.mark.django_db
+def test_a_given_password_is_set_and_not_shown() -> None:
+    first = up.ensure_admin(None)
+    assert up.ensure_admin("a chosen password") is None
+    assert authenticate(username="admin", password="a chosen password") is not None
+    assert authenticate(username="admin", password=first) is None
+
+
+@pytest.mark.django_db
+def test_an_administrator_of_another_name_is_enough() -> None:
+    get_user_model().objects.create_superuser("root", password="anything at all")
+    assert up.ensure_admin(None) is None
+
+
+def test_services_get_the_settings_of_up_and_not_the_administrators_password(settings: Settings) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1234/0"
+    given = {"PATH": "/bin", "PYTHONPATH": "/mine", "TOKENBURN_ADMIN_PASSWORD": "hunter2", "DATABASE_URL": "x"}
+    env = up.child_environment(given)
+    assert "hunter2" not in env.values()
+    assert env["REDIS_URL"] == "redis://127.0.0.1:1234/0"
+    assert env["TOKENBURN_VAR_DIR"] == str(django_settings.VAR_DIR)
+    assert env["DATABASE_URL"] == "x" and env["PYTHONPATH"].endswith(":/mine")
+
+
+def test_each_queue_has_its_worker_and_the_mock_can_be_left_out() -> None:
+    found = {service.name: list(service.argv) for service in up.services(OPTIONS, {})}
+    assert set(found) == {"load", "control", "beat", "web", "mock"}
+    assert found["load"][found["load"].index("-c") + 1] == "3"
+    assert found["load"][found["load"].index("-Q") + 1] == "load"
+    assert found["control"][found["control"].index("-Q") + 1] == "control"
+    assert "mock" not in {service.name for service in up.services(replace(OPTIONS, mock=False), {})}
+
+
+def test_the_block_shows_a_new_password_once_and_the_ways_in() -> None:
+    first = up.status_block(OPTIONS, "Secret-1", Path("/var/logs"))
+    assert "http://127.0.0.1:8000/admin/" in first and "Secret-1" in first and "http://127.0.0.1:8100/v1" in first
+    later = up.status_block(replace(OPTIONS, mock=False, host="0.0.0.0"), None, Path("/var/logs"))
+    assert "password" not in later and "8100" not in later and "http://127.0.0.1:8000/admin/" in later
