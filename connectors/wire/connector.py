@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from functools import cache
 
 from connectors import guard
@@ -52,8 +53,10 @@ class HttpConnector(BaseConnector):
         limit_s = target.spec.timeouts.connect
         try:
             async with asyncio.timeout(limit_s):
+                began_ns = time.monotonic_ns()
                 addresses = await guard.resolve_async(target.host, target.port, self.allow_private)
-                stream, self.handshake_ns = await open_stream(
+                resolved_ns = time.monotonic_ns()
+                stream, steps = await open_stream(
                     addresses,
                     arrival_clock(),
                     tls=tls_context(target.spec.tls) if target.tls else None,
@@ -61,6 +64,7 @@ class HttpConnector(BaseConnector):
                 )
         except TimeoutError as exc:
             raise TimedOut("connect_timeout", f"no connection to {target.host} within {limit_s:g} s") from exc
+        self.handshake_ns = {"resolve": resolved_ns - began_ns, **steps}
         self._connection = HttpConnection(stream, target.spec.limits, target.spec.timeouts, target.host_header)
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
