@@ -54,7 +54,7 @@ lock: setup-dev ## pin requirements*.in anew, keeping what need not change (UPGR
 	$(LOCK) $(UPGRADE) requirements-bench.in -o requirements-bench.txt
 
 bench: setup-dev setup-bench ## cost and fidelity, beside other tools
-	$(BIN)/python -m tests.bench $(ARGS)
+	BENCH_VENV=$(abspath $(VENV)-bench) $(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## environments and caches; your data in var/ stays
 	rm -rf $(VENV) $(VENV)-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
