@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any
-
-import numpy as np
 import orjson
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
-from metrics.columns import (
-    MISSING,
-    OUTCOMES,
-    REPETITION_SCALE,
-    TOKEN_SOURCES,
-    Columns,
-    Pooled,
-    code_column,
-    handshake_columns,
-    int_column,
-)
 from metrics.models import SessionMetric, Window
+from metrics.rows import read_columns, read_turns
 from metrics.totals import Aggregate, merge
 from metrics.windows import Windows, add_sessions, add_turns
 
 __all__ = ["Aggregate", "aggregate_rows", "aggregate_run", "merge"]
-
-_FIELDS = (
-    "outcome", "code", "planned_ns", "sent_ns", "first_byte_ns", "first_chunk_ns", "first_content_ns",
-    "last_content_ns", "done_ns", "handshake", "chunks", "bytes_in", "bytes_out", "tokens_in", "tokens_out",
-    "tokens_source", "icl_us", "arrival_error_ns", "repetition",
-)  # fmt: skip
-_ROWS_AT_A_TIME = 20_000
 
 
 def aggregate_run(run_id: int) -> Aggregate:
@@ -46,49 +24,12 @@ def aggregate_run(run_id: int) -> Aggregate:
 def aggregate_rows(run_id: int) -> Aggregate:
     """The same computed anew from turns and sessions; without what only engines know (CPU, memory, loop lag)."""
     aggregate = Aggregate()
-    rows = SessionMetric.objects.filter(run=run_id).order_by("pk").values_list(*_FIELDS)
-    for piece in _pieces(rows.iterator(chunk_size=_ROWS_AT_A_TIME)):
-        fields = dict(zip(_FIELDS, zip(*piece, strict=True), strict=True))
+    for fields in read_turns(run_id):
         windows: Windows = {}
-        add_turns(windows, 0, _columns(fields), fields["code"])
+        add_turns(windows, 0, read_columns(fields), fields["code"])
         aggregate.add_all(windows.values())
     aggregate.add_all(_session_windows(run_id).values())
     return aggregate
-
-
-def _pieces(rows: Iterator[Any]) -> Iterator[list[Any]]:
-    while piece := list(islice(rows, _ROWS_AT_A_TIME)):
-        yield piece
-
-
-def _columns(fields: Mapping[str, Sequence[Any]]) -> Columns:
-    return Columns(
-        outcome=code_column(fields["outcome"], OUTCOMES),
-        planned=int_column(fields["planned_ns"]),
-        sent=int_column(fields["sent_ns"]),
-        first_byte=int_column(fields["first_byte_ns"]),
-        first_chunk=int_column(fields["first_chunk_ns"]),
-        first_content=int_column(fields["first_content_ns"]),
-        last_content=int_column(fields["last_content_ns"]),
-        done=int_column(fields["done_ns"]),
-        chunks=int_column(fields["chunks"]),
-        bytes_in=int_column(fields["bytes_in"]),
-        bytes_out=int_column(fields["bytes_out"]),
-        tokens_in=int_column(fields["tokens_in"]),
-        tokens_out=int_column(fields["tokens_out"]),
-        tokens_source=code_column(fields["tokens_source"], TOKEN_SOURCES),
-        repetition=np.array(
-            [MISSING if r is None else round(r * REPETITION_SCALE) for r in fields["repetition"]], dtype=np.int64
-        ),
-        gaps_us=_unpacked(fields["icl_us"], "<u4"),
-        arrival_error_ns=_unpacked(fields["arrival_error_ns"], "<i8"),
-        handshake=handshake_columns(fields["handshake"]),
-    )
-
-
-def _unpacked(values: Iterable[Any], dtype: str) -> Pooled:
-    """From the bytes (memoryviews on PostgreSQL) that `metrics.turns` packed."""
-    return Pooled.of_arrays([np.frombuffer(value or b"", dtype=dtype).astype(np.int64) for value in values])
 
 
 def _session_windows(run_id: int) -> Windows:

@@ -1,0 +1,100 @@
+"""A run's turns as CSV or JSON, streamed: a piece is in memory at a time, whatever the size of the run.
+
+Every turn has the table's columns, its gaps and arrival errors, and the metrics that have one value a turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from metrics.columns import Columns
+from metrics.definitions import METRICS
+from metrics.rows import read_columns, read_turns, unpacked_list
+from metrics.turns import ROW_FIELDS
+
+PIECE = 5000
+POOLED = {"icl_us": "<u4", "arrival_error_ns": "<i8"}
+"""Columns with many values a turn, and how their bytes are to be read."""
+_MANY_OR_STORED = frozenset({"icl_ms", "arrival_error_ms", "repetition"})
+TURN_METRICS = tuple(metric for metric in METRICS if metric.name not in _MANY_OR_STORED)
+_TEXTS = ("outcome", "code", "detail", "tokens_source", "message", "answer")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_pieces(run_id: int) -> Iterator[str]:
+    """CSV with a header line; empty cells where nothing is known, lists separated by spaces.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    header = True
+    for frame in frames(run_id):
+        for name in POOLED:
+            frame[name] = frame[name].map(lambda values: " ".join(map(str, values)))
+        frame["handshake"] = frame["handshake"].map(lambda steps: orjson.dumps(steps).decode() if steps else None)
+        for name in _TEXTS:
+            frame[name] = frame[name].map(harmless)
+        yield frame.to_csv(index=False, header=header, lineterminator="\r\n")
+        header = False
+    if header:
+        yield ",".join(_names()) + "\r\n"
+
+
+def json_pieces(run_id: int) -> Iterator[bytes]:
+    """One JSON array of objects, null where nothing is known."""
+    before = b"[\n"
+    for frame in frames(run_id):
+        for record in _records(frame):
+            yield before + orjson.dumps(record)
+            before = b",\n"
+    yield b"\n]\n" if before != b"[\n" else b"[]\n"
+
+
+def frames(run_id: int) -> Iterator[pd.DataFrame]:
+    """The turns, PIECE at a time. Whole numbers are Int64 (with gaps), texts and lists objects."""
+    for fields in read_turns(run_id, texts=True, size=PIECE):
+        data: dict[str, Any] = {}
+        for name, values in fields.items():
+            if name in POOLED:
+                data[name] = pd.Series([unpacked_list(v, POOLED[name]) for v in values], dtype=object)
+            elif name == "repetition":
+                data[name] = pd.Series(values, dtype="Float64")
+            elif _is_number(name):
+                data[name] = pd.Series(values, dtype="Int64")
+            else:
+                data[name] = pd.Series(values, dtype=object)
+        yield pd.DataFrame(data | _metrics(read_columns(fields)))
+
+
+def _is_number(name: str) -> bool:
+    counted = {"id", "session_id", "number", "chunks", "bytes_in", "bytes_out", "tokens_in", "tokens_out"}
+    return name in counted or name.endswith("_ns")
+
+
+def _metrics(columns: Columns) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for metric in TURN_METRICS:
+        pooled = metric.of(columns)
+        values = np.full(len(columns), np.nan)
+        values[pooled.rows] = pooled.values / metric.scale
+        found[metric.name] = pd.Series(values).astype("Float64")
+    return found
+
+
+def _names() -> list[str]:
+    return [*ROW_FIELDS, *(metric.name for metric in TURN_METRICS)]
+
+
+def _records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    columns = [[None if value is pd.NA else value for value in frame[name].tolist()] for name in frame.columns]
+    for row in zip(*columns, strict=True):
+        yield dict(zip(frame.columns, row, strict=True))
+
+
+def harmless(cell: Any) -> Any:
+    """The cell as it may stand in a spreadsheet."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
