@@ -8,8 +8,8 @@
  *   GET             a list of models at once.
  * Chunks and plain answers carry "t": CLOCK_MONOTONIC in ns, taken just before the write.
  *
- * It prints {"port": N} once it listens, and at SIGTERM or SIGINT its own counts and how late its timers were, as
- * one JSON line each: a run in which the server itself was late proves nothing and can be thrown away.
+ * It prints {"port": N} once it listens, and at SIGTERM or SIGINT its own counts, the time from the first request to
+ * the last answer, and how late its timers were: a run in which the server itself was late proves nothing.
  *
  * There is no timer heap. A turn waits for TTFT once and then for ITL again and again; each wait begins where the
  * one before was due, and waits are served in the order in which they are due. So deadlines of equal length arise
@@ -52,7 +52,7 @@ static int default_tokens, poller;
 static struct queue first, later;
 static struct {
     uint64_t requests, chat_requests, answers, chunks, output_tokens, aborted, timers, late_100us, late_1ms, clients, most_clients;
-    int64_t latest_ns, late_sum_ns;
+    int64_t latest_ns, late_sum_ns, began_ns, ended_ns;    /* first chat request, last answer */
 } count;
 
 static int64_t now_ns(void)
@@ -60,6 +60,11 @@ static int64_t now_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void count_answer(void)
+{
+    count.answers++, count.ended_ns = now_ns();
 }
 
 static void die(const char *what)
@@ -168,7 +173,7 @@ static int send_plain(struct client *c)
         "{" OBJECT "\",\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\","
         "\"content\":\"What is said here matters less than when.\"}}]," USAGE ",\"t\":%lld}",
         PROMPT_TOKENS, c->tokens, PROMPT_TOKENS + c->tokens, (long long)now_ns());
-    count.answers++, count.output_tokens += c->tokens;
+    count_answer(), count.output_tokens += c->tokens;
     return transmit_body(c, JSON_HEAD, body, n);
 }
 
@@ -179,7 +184,7 @@ static int send_last(struct client *c)
         "data: {" OBJECT ".chunk\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
         "data: {" OBJECT ".chunk\",\"choices\":[]," USAGE "}\n\ndata: [DONE]\n\n",
         PROMPT_TOKENS, c->tokens, PROMPT_TOKENS + c->tokens);
-    count.answers++;
+    count_answer();
     return transmit_body(c, 0, body, n) || transmit(c, "0\r\n\r\n", 5) ? -1 : 0;
 }
 
@@ -213,7 +218,9 @@ static void begin_turn(struct client *c, const char *body, size_t n)
     c->streamed = streamed && *streamed == 't';
     c->tokens = wanted > MOST_TOKENS ? MOST_TOKENS : wanted > 0 ? wanted : default_tokens;
     c->sent = 0;
-    wait_in(&first, c, now_ns() + ttft_ns);
+    int64_t now = now_ns();
+    if (!count.chat_requests++) count.began_ns = now;
+    wait_in(&first, c, now + ttft_ns);
 }
 
 /* Takes the next whole request from the input, if the client is not waiting for an answer already. */
@@ -230,7 +237,6 @@ static int next_request(struct client *c)
         if (c->in.used < head + body) return 0;
         count.requests++;
         if (!strncmp(c->in.data, "POST", 4)) {
-            count.chat_requests++;
             begin_turn(c, end, body);
         } else {
             static const char models[] = "{\"object\":\"list\",\"data\":[{\"id\":\"truth\",\"object\":\"model\"}]}";
@@ -336,10 +342,10 @@ static void report(void)
     double cpu = used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
     printf("{\"requests\": %lu, \"chat_requests\": %lu, \"answers\": %lu, \"aborted\": %lu, \"chunks\": %lu, \"output_tokens\": %lu, "
            "\"most_clients\": %lu, \"timers\": %lu, \"late_mean_us\": %.1f, \"late_over_100us\": %lu, "
-           "\"late_over_1ms\": %lu, \"late_max_us\": %.1f, \"cpu_s\": %.3f}\n",
+           "\"late_over_1ms\": %lu, \"late_max_us\": %.1f, \"span_s\": %.6f, \"cpu_s\": %.3f}\n",
            count.requests, count.chat_requests, count.answers, count.aborted, count.chunks, count.output_tokens, count.most_clients,
            count.timers, count.timers ? count.late_sum_ns / 1e3 / count.timers : 0, count.late_100us, count.late_1ms,
-           count.latest_ns / 1e3, cpu);
+           count.latest_ns / 1e3, (count.ended_ns - count.began_ns) / 1e9, cpu);
 }
 
 int main(int argc, char **argv)

@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from tests.bench.processes import pin
 
 SOURCE = Path(__file__).with_name("truth.c")
 STOP_S = 10.0
@@ -56,17 +58,10 @@ def build(cache: Path | None = None) -> Path:
     return program
 
 
-def pin(core: int | None) -> Callable[[], None] | None:
-    """For Popen's preexec_fn: binds the child, and all that it starts, to `core`."""
-    return None if core is None else lambda: os.sched_setaffinity(0, {core})
-
-
 @contextmanager
-def truth(
-    ttft_ms: float, itl_ms: float, tokens: int, *, core: int | None = None, port: int = 0
-) -> Iterator[Truth]:
+def truth(ttft_ms: float, itl_ms: float, tokens: int, *, core: int | None = None, port: int = 0) -> Iterator[Truth]:
     """A server bound to `core`, stopped at the end; its counts are in the yielded object after that."""
-    argv = [build(), str(port), str(ttft_ms), str(itl_ms), str(tokens)]
+    argv: list[str | Path] = [build(), str(port), str(ttft_ms), str(itl_ms), str(tokens)]
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, preexec_fn=pin(core))  # noqa: PLW1509 - no threads
     assert child.stdout is not None
     try:

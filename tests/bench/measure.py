@@ -1,0 +1,142 @@
+"""The two measurements: how true the times are, and what a turn costs. Frozen results, nothing printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, NamedTuple
+
+from tests.bench import tools
+from tests.bench.tools import SERVER_CORE, Burned
+from tests.bench.truth import Truth, truth
+
+TTFT_MS, ITL_MS, TOKENS = 50.0, 20.0, 64
+USERS = 64
+TURN_S = (TTFT_MS + ITL_MS * (TOKENS - 1)) / 1000
+
+
+class Goal(NamedTuple):
+    """A figure and what it should be. `at_least` turns the comparison round."""
+
+    name: str
+    value: float
+    limit: float
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Token streams of known timing, as Token-Burn reports them. `mismatches` says where counts differ."""
+
+    streams: int
+    chunks: int
+    chunks_per_s: float
+    timestamps: str
+    ttft_p50_ms: float
+    server_late_1ms: int
+    goals: tuple[Goal, ...]
+    mismatches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Plain requests as fast as they go, by the server's own count and clock. One rate per round."""
+
+    tool: str
+    rates: tuple[float, ...]
+    mismatches: tuple[str, ...]
+
+    @property
+    def rate(self) -> float:
+        return median(self.rates)
+
+
+def fidelity(streams: int, turns: int) -> Fidelity:
+    """`streams` users who hold `turns` conversations of one turn each."""
+    wanted = streams * turns
+    with truth(TTFT_MS, ITL_MS, TOKENS, core=SERVER_CORE) as server:
+        options = ("--stream", "--users", str(streams), "--conversations", str(wanted))
+        burned = tools.burn(server, *options, limit_s=turns * TURN_S * 3)
+    counts, metrics, generator = server.counts, burned.report["metrics"], burned.report["generator"]
+    error, ttft = metrics["arrival_error_ms"], metrics["ttft_ms"]["p50"]
+    goals = (
+        Goal("arrival error p50, ms", error["p50"], 0.02),
+        Goal("arrival error p99, ms", error["p99"], 0.1 if streams <= 400 else 0.25),
+        Goal("ttft p50 off, ms", abs(ttft - TTFT_MS), 1.0),
+        Goal("engine CPU per chunk, us", generator["cpu_s"] * 1e6 / max(1, counts["chunks"]), 15.0),
+    )
+    compared = {"turns": (burned.report["turns"]["ok"], wanted), **_compared(burned, counts)}
+    compared |= {"chunks": (burned.chunks, counts["chunks"]), "stamped chunks": (error["count"], counts["chunks"])}
+    return Fidelity(
+        streams,
+        counts["chunks"],
+        counts["chunks"] / counts["span_s"],
+        generator["timestamps"],
+        ttft,
+        counts["late_over_1ms"],
+        goals,
+        _mismatches(compared),
+    )
+
+
+def cost(rounds: int, seconds: float, progress: Callable[[str], None]) -> list[Cost]:
+    """Each tool `rounds` times, every other round backwards, so that a machine that slows down is fair to all."""
+    order = [_k6, _ours, _locust]
+    found: dict[str, list[tuple[float, tuple[str, ...]]]] = {}
+    for number in range(rounds):
+        for measured in order if number % 2 == 0 else reversed(order):
+            progress(f"round {number + 1} of {rounds}, {NAMES[measured.__name__]}")
+            with truth(0, 0, TOKENS, core=SERVER_CORE) as server:
+                check = measured(server, seconds)
+            result = server.counts["answers"] / server.counts["span_s"], check(server.counts)
+            found.setdefault(NAMES[measured.__name__], []).append(result)
+    return [
+        Cost(tool, tuple(rate for rate, _ in results), tuple(each for _, missed in results for each in missed))
+        for tool, results in found.items()
+    ]
+
+
+NAMES = {"_ours": "Token-Burn", "_k6": "k6", "_locust": "Locust FastHttpUser"}
+Check = Callable[[dict[str, Any]], tuple[str, ...]]
+"""Compares a tool's figures with the server's counts, which are known only when the server has ended."""
+
+
+def _ours(server: Truth, seconds: float) -> Check:
+    options = ("--users", str(USERS), "--duration", f"{seconds:g}s")
+    burned = tools.burn(server, *options, limit_s=seconds)
+    return lambda counts: _mismatches(_compared(burned, counts))
+
+
+def _k6(server: Truth, seconds: float) -> Check:
+    said = tools.k6(server, USERS, seconds)
+    return lambda counts: _near(said, counts["answers"])
+
+
+def _locust(server: Truth, seconds: float) -> Check:
+    said = tools.locust(server, USERS, seconds)
+    return lambda counts: _near(said, counts["answers"])
+
+
+def _near(said: int, answered: int) -> tuple[str, ...]:
+    """Peers drop the requests that are under way at the end: at most one a user."""
+    return () if abs(said - answered) <= USERS else (f"requests: says {said}, server answered {answered}",)
+
+
+def _compared(burned: Burned, counts: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    turns = burned.report["turns"]
+    ended = sum(number for outcome, number in turns.items() if outcome != "sent")
+    return {
+        "turns sent": (turns["sent"], counts["chat_requests"]),
+        "turns in the ledger": (len(burned.ledger_ids), ended),
+        "turns in the database": (burned.row_ids == burned.ledger_ids, True),
+        "tokens": (burned.tokens, counts["output_tokens"]),
+    }
+
+
+def _mismatches(compared: dict[str, tuple[Any, Any]]) -> tuple[str, ...]:
+    return tuple(f"{name}: {ours} against {theirs}" for name, (ours, theirs) in compared.items() if ours != theirs)
