@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 from metrics.definitions import STATS, find
 from runs.display import seconds_text
 from runs.models import Run
+from runs.series import report_charts
 
 OUTCOMES = ("ok", "error", "timeout", "aborted", "unknown")
+ESTIMATED = {"estimate", "mixed"}
 NONE = "\N{EN DASH}"
 
 
@@ -29,23 +31,25 @@ def report_context(run: Run) -> dict[str, Any]:
     report = run.report
     if report is None:
         return {"report": None}
-    turns, sessions = report.get("turns", {}), report.get("sessions", {})
+    turns, sessions, measured = report.get("turns", {}), report.get("sessions", {}), report.get("metrics", {})
     return {
         "report": report,
         "trusted": report.get("verdict", {}).get("trusted"),
         "verdict_reasons": report.get("verdict", {}).get("reasons", []),
+        "verdict_notes": report.get("verdict", {}).get("notes", []),
         "facts": _facts(report),
         "turns": [Fact(word, number(turns.get(word)), _tone(word, turns.get(word))) for word in ("sent", *OUTCOMES)],
         "sessions": [Fact(word, number(value)) for word, value in sessions.items()],
         "stats": [*STATS],
-        "metrics": [_metric_row(name, values) for name, values in report.get("metrics", {}).items()],
+        "metrics": [_metric_row(name, found) for name, found in measured.items() if found.get("count")],
+        "charts": report_charts(report.get("series", {})),
         "errors": sorted(report.get("errors", {}).items(), key=lambda item: (-item[1], item[0])),
         "thresholds": [
             {"expr": t.get("expr"), "value": number(t.get("value")), "passed": t.get("passed")}
             for t in report.get("thresholds", [])
         ],
         "generator": _generator(report.get("generator", {})),
-        "estimated": report.get("tokens", {}).get("source") == "estimate",
+        "estimated": report.get("tokens", {}).get("source") in ESTIMATED,
     }
 
 
@@ -64,7 +68,7 @@ def number(value: Any) -> str:
 
 def _facts(report: dict[str, Any]) -> list[Fact]:
     rates, tokens = report.get("rates", {}), report.get("tokens", {})
-    estimate = " (estimate)" if tokens.get("source") == "estimate" else ""
+    estimate = " (estimate)" if tokens.get("source") in ESTIMATED else ""
     return [
         Fact("Duration", seconds_text(report.get("run", {}).get("duration_s") or 0)),
         Fact("Turns per second", number(rates.get("turns_per_s"))),

@@ -14,13 +14,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from metrics.definitions import METRICS
 from runs import live as feed
 from runs.display import duration_text, load_text, moment_text
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, TestPlan
 from runs.report_page import report_context
+from runs.results import collect
 from runs.rights import may_control, may_view
-from runs.series import run_series
+from runs.series import live_charts
 from runs.services import RequestError, can_stop, request_run, stop_run
 
 POLICY = "; ".join(
@@ -65,7 +67,7 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
     ended = run.status in RUN_TERMINAL
     context = _context(request, run, "live") | {
         "ended": ended,
-        "config": {"run": run.pk, "socket": f"/ws/runs/{run.pk}/", "ended": ended, "status": run.status},
+        "config": {"run": run.pk, "socket": f"/ws/runs/{run.pk}/", "ended": ended, "labels": _labels()},
     }
     if ended and not _has_stream(run.pk):
         context |= report_context(run) | {"stored": True}
@@ -82,8 +84,8 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 @allowed(may_view)
 def series(request: HttpRequest, pk: int) -> HttpResponse:
-    """What the charts draw; `?so_far=1` as the live page draws it."""
-    return JsonResponse(dict(run_series(_run(pk).pk, so_far="so_far" in request.GET)))
+    """The live page's charts out of what is stored, for the part that the stream no longer holds."""
+    return JsonResponse(live_charts(collect(_run(pk))))
 
 
 @require_GET
@@ -126,6 +128,10 @@ def start(request: HttpRequest, plan_pk: int) -> HttpResponse:
 
 def _run(pk: int) -> Run:
     return get_object_or_404(Run.objects.select_related("plan", "requested_by").defer("sealed_secrets"), pk=pk)
+
+
+def _labels() -> dict[str, str]:
+    return {metric.name: f"{metric.label} ({metric.unit})" for metric in METRICS}
 
 
 def _has_stream(run_id: int) -> bool:

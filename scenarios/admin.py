@@ -30,7 +30,9 @@ class ScenarioAdmin(ScenarioBase):
     fields = ["name", "description", "spec"]
     actions = ["copy"]
     warn_unsaved_form = True
+    change_form_outer_before_template = "scenarios/admin/tools.html"
     formfield_overrides = {
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 2})},
         models.JSONField: {"widget": UnfoldAdminTextareaWidget(attrs={"data-json": "", "rows": 28})},
     }
 

@@ -36,6 +36,7 @@ else:
     UserAdmin = PlainUser
 
 admin.site.index_template = "tokenburn/index.html"
+admin.site.index_title = "Dashboard"
 
 for model in (
     User,

@@ -71,6 +71,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 DATABASES = {"default": database_config(env.database_url or f"sqlite:///{VAR_DIR / 'tokenburn.sqlite3'}")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -3,10 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from tokenburn_site.views import home
+from tokenburn_site.views import favicon, home
 
 urlpatterns = [
     path("", home, name="home"),
+    path("favicon.ico", favicon),
     path("admin/", admin.site.urls),
     path("runs/", include("runs.urls")),
     path("api/", include("tokenburn_site.api")),

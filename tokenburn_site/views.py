@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.templatetags.static import static
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework import serializers
@@ -32,6 +33,11 @@ class HealthSerializer(serializers.Serializer[object]):
 def home(request: HttpRequest) -> HttpResponse:
     """The admin is where everything begins; it asks strangers to log in."""
     return redirect("admin:index")
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask for this address on pages that name no icon."""
+    return redirect(static("tokenburn/favicon.svg"))
 
 
 @extend_schema(responses={200: HealthSerializer, 503: HealthSerializer}, auth=[])

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
 from runs.display import load_text
 from runs.models import PlanScenario, TestPlan
@@ -23,11 +23,12 @@ if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django'
     PlanBase = ModelAdmin[TestPlan]
     MixBase = TabularInline[PlanScenario, TestPlan]
     PlanFormBase = forms.ModelForm[TestPlan]
+    MixFormBase = forms.ModelForm[PlanScenario]
 else:
     from unfold.admin import ModelAdmin as PlanBase
     from unfold.admin import TabularInline as MixBase
 
-    PlanFormBase = forms.ModelForm
+    PlanFormBase = MixFormBase = forms.ModelForm
 
 LOAD_EXAMPLE = {"kind": "closed", "users": 50, "duration_s": 30}
 
@@ -49,8 +50,17 @@ class TestPlanForm(PlanFormBase):
         return data
 
 
+class MixForm(MixFormBase):
+    weight = forms.FloatField(min_value=1e-6, initial=1.0, widget=UnfoldAdminDecimalFieldWidget)
+
+    class Meta:
+        model = PlanScenario
+        fields = ["scenario", "weight"]
+
+
 class MixInline(MixBase):
     model = PlanScenario
+    form = MixForm
     verbose_name = "scenario"
     verbose_name_plural = "Scenarios: each conversation draws one, by weight"
     extra = 0

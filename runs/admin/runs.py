@@ -12,7 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
-from runs.display import duration_text, load_text, status_badge
+from metrics.ingest import SESSION_OUTCOMES
+from runs.display import duration_text, load_text, moment_text, status_badge
 from runs.models import Run, Session, Shard
 from runs.rights import may_control, may_view
 from runs.services import can_stop, stop_run
@@ -58,18 +59,17 @@ class ShardInline(ReadOnly, ShardBase):
 
 @admin.register(Run)
 class RunAdmin(ReadOnly, RunBase):
-    list_display = ["label", "badge", "target_name", "load_words", "created_at", "duration", "pages"]
+    list_display = ["label", "badge", "target_name", "load_words", "created", "duration", "pages"]
     list_display_links = ["label"]
     list_filter = ["status", "created_at", "plan", "local"]
     search_fields = ["=id", "name"]
     search_help_text = "A run's number, or a part of its name"
-    show_full_result_count = False
     inlines = [ShardInline]
     actions = ["stop_runs"]
     change_form_outer_before_template = "runs/admin/run_tools.html"
     fieldsets = [
         (None, {"fields": ["badge", "reason", "plan", "requested_by", "local", "seed"]}),
-        ("Times", {"fields": ["created_at", "start_at", "stop_requested_at", "ended_at", "duration"]}),
+        ("Times", {"fields": ["created", "started", "stop_requested", "ended", "duration"]}),
         (
             "What it runs, as it was when the run was requested",
             {
@@ -78,7 +78,7 @@ class RunAdmin(ReadOnly, RunBase):
             },
         ),
     ]
-    readonly_fields = ["badge", "duration"]
+    readonly_fields = ["badge", "created", "started", "stop_requested", "ended", "duration"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         """The list needs one name of the frozen specs, not the specs and the report."""
@@ -103,6 +103,22 @@ class RunAdmin(ReadOnly, RunBase):
     @admin.display(description="Load")
     def load_words(self, run: Run) -> str:
         return load_text(run.load)
+
+    @admin.display(description="Requested", ordering="created_at")
+    def created(self, run: Run) -> str:
+        return moment_text(run.created_at)
+
+    @admin.display(description="Started", ordering="start_at")
+    def started(self, run: Run) -> str:
+        return moment_text(run.start_at)
+
+    @admin.display(description="Stop requested")
+    def stop_requested(self, run: Run) -> str:
+        return moment_text(run.stop_requested_at)
+
+    @admin.display(description="Ended", ordering="ended_at")
+    def ended(self, run: Run) -> str:
+        return moment_text(run.ended_at)
 
     @admin.display(description="Duration")
     def duration(self, run: Run) -> str:
@@ -136,12 +152,26 @@ class RunAdmin(ReadOnly, RunBase):
         return super().change_view(request, object_id, form_url, (extra_context or {}) | {"may_stop": stoppable})
 
 
+class OutcomeFilter(admin.SimpleListFilter):
+    """The words are known: Django's own filter would read every row to find them."""
+
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "open"), *((word, word) for word in SESSION_OUTCOMES)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        word = self.value()
+        return queryset.filter(outcome="" if word == "open" else word) if word else queryset
+
+
 @admin.register(Session)
 class SessionAdmin(ReadOnly, SessionBase):
     """Millions of rows: no count, no search by text, no lookup of related rows."""
 
     list_display = ["id", "run_id", "user_no", "scenario", "outcome", "code", "turns", "started"]
-    list_filter = ["outcome"]
+    list_filter = [OutcomeFilter]
     ordering = ["-id"]
     list_per_page = 100
     paginator = InfinitePaginator

@@ -29,7 +29,7 @@ window.TokenBurnCharts = (() => {
     return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
   }
 
-  function options(name, width) {
+  function options(name, width, lines) {
     const axis = {
       stroke: () => colour("--tb-text"),
       grid: { stroke: () => colour("--tb-grid"), width: 1 },
@@ -46,7 +46,7 @@ window.TokenBurnCharts = (() => {
       ],
       series: [
         { label: "at", value: (_, value) => (value === null ? "–" : clock(value)) },
-        ...SERIES[name].map(([label, stroke]) => ({
+        ...SERIES[name].slice(0, lines).map(([label, stroke]) => ({
           label,
           stroke: () => colour(stroke),
           width: 1.5,
@@ -66,7 +66,7 @@ window.TokenBurnCharts = (() => {
       chart.setData(columns);
       return;
     }
-    charts.set(name, new window.uPlot(options(name, place.clientWidth || 320), columns, place));
+    charts.set(name, new window.uPlot(options(name, place.clientWidth || 320, columns.length - 1), columns, place));
   }
 
   function fit() {
@@ -83,16 +83,5 @@ window.TokenBurnCharts = (() => {
     attributeFilter: ["class"],
   });
 
-  // What /runs/<id>/series/ answers, as columns for each chart.
-  function fromSeries(series) {
-    const quantiles = (metric) => ["p50", "p95", "p99"].map((name) => series.metrics[metric][name]);
-    return {
-      turns: [series.at_s, series.turns_per_s, series.failed_per_s],
-      active: [series.at_s, series.active],
-      ttft: [series.at_s, ...quantiles("ttft_ms")],
-      e2e: [series.at_s, ...quantiles("e2e_ms")],
-    };
-  }
-
-  return { draw, fromSeries, short, names: Object.keys(SERIES) };
+  return { draw, short, names: Object.keys(SERIES) };
 })();

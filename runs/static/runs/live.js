@@ -6,8 +6,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const POINTS = 3000;
   const ENDED = 4000;
   const RETRY_MS = [500, 1000, 2000, 5000, 10000];
-  const COUNTERS = ["sent", "ok", "error", "timeout", "aborted", "unknown", "started", "completed", "failed", "lost"];
-  const BAD = new Set(["error", "timeout", "unknown", "failed", "lost", "dropped_arrivals"]);
+  const TURNS = ["sent", "ok", "error", "timeout", "aborted", "unknown"];
+  const BAD = new Set(["error", "timeout", "unknown", "sessions_failed", "sessions_lost", "dropped_arrivals"]);
 
   const config = JSON.parse(document.getElementById("live-config").textContent);
   const page = document.querySelector("[data-run]");
@@ -17,9 +17,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
   let lastId = "0";
   let tries = 0;
-  let columns = empty();
+  const columns = empty();
   let before = null; // the tick before: rates are differences between two
   let drawing = false;
+  let stored = null; // charts of what the stream no longer holds
 
   function element(tag, className, text) {
     const made = document.createElement(tag);
@@ -47,11 +48,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const whole = (value) => (Number.isInteger(value) ? value.toLocaleString("en-US") : charts.short(value));
 
   function showCounters(tick) {
-    const known = COUNTERS.filter((name) => name in tick.counters);
-    const others = Object.keys(tick.counters).filter((name) => !COUNTERS.includes(name));
-    const tiles = [...known, ...others].map((name) => [name.replaceAll("_", " "), tick.counters[name], BAD.has(name)]);
-    tiles.push(["active sessions", tick.active], ["turns in flight", tick.inflight]);
-    for (const [name, value] of Object.entries(tick.rates)) tiles.push([name.replaceAll("_", " "), value]);
+    const words = (name) => (TURNS.includes(name) ? `turns ${name}` : name.replaceAll("_", " ").replace(" per ", "/"));
+    const tiles = Object.entries(tick.counters).map(([name, value]) => [words(name), value, BAD.has(name)]);
+    tiles.push(["sessions active", tick.active], ["turns in flight", tick.inflight]);
+    for (const [name, value] of Object.entries(tick.rates)) tiles.push([words(name), value]);
     byId("counters").replaceChildren(
       ...tiles.map(([label, value, bad]) => {
         const tile = element("div", bad && value ? "tb-tile tb-tile--bad" : "tb-tile");
@@ -64,7 +64,7 @@ document.addEventListener("DOMContentLoaded", () => {
   function showQuantiles(metrics) {
     const rows = Object.entries(metrics).map(([name, values]) => {
       const row = element("tr");
-      const head = element("th", "", name);
+      const head = element("th", "", config.labels[name] || name);
       head.scope = "row";
       row.append(head);
       for (const stat of ["p50", "p95", "p99", "mean"]) row.append(element("td", "", charts.short(values[stat])));
@@ -102,21 +102,24 @@ document.addEventListener("DOMContentLoaded", () => {
     drawing = true;
     requestAnimationFrame(() => {
       drawing = false;
-      charts.names.forEach((name) => charts.draw(name, columns[name]));
+      charts.names.forEach((name) => charts.draw(name, wholeChart(name)));
     });
+  }
+
+  // The stream's points, after those stored ones that are older than all of them.
+  function wholeChart(name) {
+    if (!stored) return columns[name];
+    const first = columns[name][0][0] ?? Infinity;
+    const later = stored[name][0].findIndex((at) => at >= first);
+    const end = later < 0 ? stored[name][0].length : later;
+    return columns[name].map((column, place) => [...stored[name][place].slice(0, end), ...column]);
   }
 
   // The part of the charts that the stream no longer holds comes from the stored windows.
   async function fillGap() {
-    const answer = await fetch(`${page.dataset.series}?so_far=1`);
+    const answer = await fetch(page.dataset.series);
     if (!answer.ok) return;
-    const stored = charts.fromSeries(await answer.json());
-    for (const name of charts.names) {
-      const first = columns[name][0][0] ?? Infinity;
-      const older = stored[name][0].findIndex((at) => at >= first);
-      const end = older < 0 ? stored[name][0].length : older;
-      columns[name] = columns[name].map((column, place) => [...stored[name][place].slice(0, end), ...column]);
-    }
+    stored = await answer.json();
     drawSoon();
   }
 
@@ -205,7 +208,5 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }
 
-  // Replaying a whole stream starts from clean columns, so that opening late draws what staying drew.
-  columns = empty();
   connect();
 });
