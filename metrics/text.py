@@ -81,10 +81,10 @@ def _speeds(report: Report) -> str:
 
 
 def _metrics(report: Report, width: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("metric", no_wrap=True)
     for stat in SHOWN:
-        table.add_column(stat, justify="right", no_wrap=True, min_width=8)
+        table.add_column(stat, justify="right", no_wrap=True, min_width=7)
     formulas = width >= FORMULA_FROM_WIDTH
     if formulas:
         table.add_column("formula", style=QUIET, overflow="ellipsis", no_wrap=True)
