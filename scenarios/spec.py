@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class ScenarioError(ValueError):
@@ -17,7 +20,7 @@ class Frozen(BaseModel):
 
 
 class Say(Frozen):
-    """Send a message. `answer` is the scripted reply that goes into the history when `history` is "scripted"."""
+    """Send a message. `answer` is the scripted reply: it goes into the history when `history` is "scripted"."""
 
     do: Literal["say"] = "say"
     text: str = Field(min_length=1)
@@ -81,8 +84,15 @@ class ScenarioSpec(Frozen):
             raise ValueError("the scenario has no `say` step: it would send nothing")
         return self
 
+    @model_validator(mode="after")
+    def _pools_are_filled(self) -> Self:
+        for name, texts in self.pools.items():
+            if not texts:
+                raise ValueError(f"pools.{name} is empty: there is nothing to draw")
+        return self
 
-def _says(steps: tuple[Step, ...]) -> Any:
+
+def _says(steps: tuple[Step, ...]) -> Iterator[Say]:
     for step in steps:
         if isinstance(step, Say):
             yield step
@@ -91,8 +101,54 @@ def _says(steps: tuple[Step, ...]) -> Any:
 
 
 def parse_scenario(data: Mapping[str, Any]) -> ScenarioSpec:
-    """Validate a scenario's data. Raises ScenarioError naming each wrong field."""
+    """Validate the shape of a scenario's data; `scenarios.render.check_scenario` also compiles its templates.
+
+    Raises ScenarioError: one line that names each wrong field by its path, as in `steps[2].text`.
+    """
     try:
         return ScenarioSpec.model_validate(data)
-    except ValueError as exc:
-        raise ScenarioError(str(exc)) from exc
+    except ValidationError as exc:
+        errors = exc.errors(include_url=False)
+        # An item that is wrong is also missing from its list: that it is wrong says enough.
+        items = {error["loc"][:end] for error in errors for end in range(1, len(error["loc"]))}
+        found = [_problem(error) for error in errors if error["loc"] not in items]
+        raise ScenarioError("; ".join(found)) from exc
+
+
+_KINDS = ("say", "wait", "expect", "set", "repeat")
+_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a known field",
+    "union_tag_not_found": f"needs `do`, one of {', '.join(_KINDS)}",
+    "union_tag_invalid": f"`do` must be one of {', '.join(_KINDS)}",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "tuple_type": "must be a list",
+    "string_type": "must be a text",
+    "string_unicode": "is not valid Unicode",
+}
+
+
+def _problem(error: ErrorDetails) -> str:
+    """One finding in our words, without pydantic's: no input values, no addresses."""
+    kind, message = error["type"], str(error["msg"])
+    if kind == "value_error":
+        text = message.removeprefix("Value error, ")
+    elif kind == "too_short" and error["loc"][-1:] == ("steps",):
+        text = "must hold at least one step"
+    else:
+        text = _WORDS.get(kind) or message.replace("Input should", "must")
+    where = _path(error["loc"])
+    return f"{where}: {text}" if where else text if kind == "value_error" else f"the scenario {text}"
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    """`("steps", 2, "say", "text")` as `steps[2].text`: the kind of a step, which follows its number, is not a key."""
+    path = ""
+    for before, part in zip((None, *loc), loc, strict=False):
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif not (isinstance(before, int) and part in _KINDS):
+            path += f".{part}" if path else part
+    return path

@@ -1,0 +1,213 @@
+"""Walks a scenario: compiled once for an engine, walked once for each session. Pure: no I/O, no clock.
+
+A scenario becomes a flat program. `repeat` is a counter on a stack and never a list, so that a conversation of
+100,000 turns costs what it says and nothing before.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from scenarios.expect import Check
+from scenarios.limits import STEP_COST, WORK
+from scenarios.program import LoopEnd, LoopStart, Op, Program, SayOp, SetOp, WaitOp, compile_program
+from scenarios.spec import ScenarioError, ScenarioSpec, parse_scenario
+from scenarios.template import Loop, Scope, bounded
+
+
+class SayAction(NamedTuple):
+    """Send `text`; `number` counts the session's turns from 0."""
+
+    text: str
+    number: int
+
+
+class WaitAction(NamedTuple):
+    seconds: float
+
+
+class CompiledScenario:
+    """A scenario ready to be walked by any number of sessions."""
+
+    def __init__(self, spec: ScenarioSpec, program: Program) -> None:
+        self.name = spec.name
+        self.history = spec.history
+        self.pools: Mapping[str, tuple[str, ...]] = spec.pools
+        self.program = program
+
+    def walk(self, rng: random.Random, session: Mapping[str, Any]) -> Walk:
+        """A new conversation. The same `rng` state and session give the same conversation.
+
+        Raises ScenarioError if a variable or the system message cannot be rendered.
+        """
+        return Walk(self, rng, session)
+
+
+class Walk(Scope):
+    """One conversation, step by step: `next_action`, and after each message that was answered, `answer`.
+
+    `messages` and `history` share their items with the walk: serialise them before the next call, do not change
+    them. A message that gets no answer is taken out of the history when the next one is said.
+    """
+
+    __slots__ = ("_at", "_checks", "_log", "_open", "_ops", "_said", "_scenario", "_scripted", "_turns")
+
+    def __init__(self, scenario: CompiledScenario, rng: random.Random, session: Mapping[str, Any]) -> None:
+        super().__init__(rng, session, scenario.pools)
+        program = scenario.program
+        self._scenario = scenario
+        self._ops: tuple[Op, ...] = program.ops
+        self._at = 0
+        self._turns = 0
+        self._said: SayAction | None = None  # rendered, but a wait goes before it
+        self._open = False  # the last message of the log waits for its answer
+        self._scripted: str | None = None
+        self._checks: tuple[Check, ...] = ()
+        self._log: list[dict[str, str]] = []
+        if not program.plain:
+            self._begin(program)
+
+    def _begin(self, program: Program) -> None:
+        self.variables.update(program.constants)
+        where = ""
+        try:
+            for name, get in program.computed:
+                where = f"variables.{name}"
+                self.variables[name] = bounded(get(self), self)
+            if program.system is not None:
+                where = "system"
+                self._log.append({"role": "system", "content": program.system.of(self)})
+        except ScenarioError as exc:
+            raise self._failed(where, exc) from exc
+
+    def _failed(self, path: str, exc: ScenarioError) -> ScenarioError:
+        return ScenarioError(f"scenario {self._scenario.name!r}: {path}: {exc}")
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The history with the message that was just said."""
+        return self._log
+
+    @property
+    def history(self) -> list[dict[str, str]]:
+        """The history without the message that was just said."""
+        return self._log[:-1] if self._open else self._log
+
+    def next_action(self) -> SayAction | WaitAction | None:
+        """What to do next; None when the conversation is over. Raises ScenarioError if a text cannot be rendered."""
+        said = self._said
+        if said is not None:
+            self._said = None
+            return self._say(said)
+        self.work = WORK
+        waits: list[WaitOp] = []
+        ops = self._ops
+        while self._at < len(ops):
+            op = ops[self._at]
+            self._at += 1
+            if isinstance(op, SayOp):
+                said = self._prepare(op)
+                return self._wait(waits, said) if waits else self._say(said)
+            if isinstance(op, WaitOp):
+                if not waits and not op.per_character_s:
+                    return WaitAction(op.seconds)
+                waits.append(op)
+            else:
+                self._silent(op)
+            self._spend(op)
+        return self._wait(waits, None) if waits else None
+
+    def _prepare(self, op: SayOp) -> SayAction:
+        said = SayAction(self._render(op) if op.constant is None else op.constant, self._turns)
+        self._turns += 1
+        self._checks = op.checks
+        self._scripted = op.scripted
+        if op.binds or op.answer is not None:
+            self._bind(op)
+        return said
+
+    def _say(self, said: SayAction) -> SayAction:
+        log = self._log
+        if self._open:
+            log.pop()
+        self._open = True
+        log.append({"role": "user", "content": said.text})
+        return said
+
+    def _wait(self, waits: list[WaitOp], said: SayAction | None) -> WaitAction:
+        """One wait for all that stand before a message: each depends on the message's length."""
+        self._said = said
+        chars = 0 if said is None else len(said.text)
+        return WaitAction(sum(op.seconds_before(chars) for op in waits))
+
+    def _spend(self, op: Op) -> None:
+        try:
+            self.charge(STEP_COST)
+        except ScenarioError as exc:
+            raise self._failed(op.path, exc) from exc
+
+    def _render(self, op: SayOp) -> str:
+        try:
+            return op.text.of(self)
+        except ScenarioError as exc:
+            raise self._failed(f"{op.path}.text", exc) from exc
+
+    def _bind(self, op: SayOp) -> None:
+        """What else depends on the session: an answer's script and what is expected of it, before it is there."""
+        try:
+            if op.answer is not None:
+                self._scripted = op.answer.of(self)
+            self._checks = (*op.checks, *(bind(self) for bind in op.binds))
+        except ScenarioError as exc:
+            raise self._failed(op.path, exc) from exc
+
+    def _silent(self, op: Op) -> None:
+        if isinstance(op, SetOp):
+            try:
+                self.variables[op.name] = op.value if op.get is None else bounded(op.get(self), self)
+            except ScenarioError as exc:
+                raise self._failed(f"{op.path}.value", exc) from exc
+        elif isinstance(op, LoopStart):
+            self.loops.append(Loop(op.times, self._at))
+        elif isinstance(op, LoopEnd):
+            loop = self.loops[-1]
+            if loop.index < loop.times:
+                loop.index += 1
+                self._at = loop.start
+            else:
+                self.loops.pop()
+
+    def answer(self, text: str) -> str | None:
+        """Take the reply to the last message; return why it is not as expected, or None.
+
+        The history gets the reply, or with scripted history the scripted one, or with none nothing.
+        """
+        self.reply = text
+        self._open = False
+        mode = self._scenario.history
+        if mode == "none":
+            self._log.pop()
+        else:
+            scripted = self._scripted if mode == "scripted" else None
+            self._log.append({"role": "assistant", "content": text if scripted is None else scripted})
+        for check in self._checks:
+            if (why := check(text)) is not None:
+                return why
+        return None
+
+
+def compile_scenario(spec: ScenarioSpec) -> CompiledScenario:
+    """Compile all templates and patterns. Raises ScenarioError: one line that names the step, as in `steps[2].text`."""
+    try:
+        return CompiledScenario(spec, compile_program(spec))
+    except ScenarioError as exc:
+        raise ScenarioError(f"scenario {spec.name!r}: {exc}") from exc
+
+
+def check_scenario(data: Mapping[str, Any]) -> ScenarioSpec:
+    """Validate a scenario's data, templates and patterns included. Raises ScenarioError."""
+    spec = parse_scenario(data)
+    compile_scenario(spec)
+    return spec
