@@ -1,10 +1,6 @@
 """Whether a run's figures can be believed: trusted, or the reasons why not, each with a stable code. Pure.
 
 A reason is something that may have made the figures wrong; a note only says how to read them.
-
-    reasons  no_ok_turns, few_samples, send_lag, loop_lag, cpu_saturated, arrivals_dropped, turns_unknown,
-             engine_died, ledger_incomplete, ledger_damaged, witness_disagrees
-    notes    user_timestamps, tokens_estimated, survivors_only
 """
 
 from __future__ import annotations
@@ -30,6 +26,27 @@ WITNESS_SHARE = 0.1
 WITNESS_MS = 5.0
 SURVIVORS_SHARE = 0.05
 MAIN_METRIC = "e2e_ms"
+
+REASONS = {
+    "no_ok_turns": "Not one turn is ok.",
+    "few_samples": f"p99 of {MAIN_METRIC}, or a percentile that a threshold asks for, rests on too few values.",
+    "send_lag": f"send_lag_ms p99 is above {SEND_LAG_MS:.0f} ms and above {SEND_LAG_SHARE:.0%} of {MAIN_METRIC} p50.",
+    "loop_lag": f"The event loop's lag at p99 is above {LOOP_LAG_MS['kernel']:.0f} ms "
+    f"({LOOP_LAG_MS['user']:.0f} ms without the kernel's time stamps).",
+    "cpu_saturated": f"An engine used more than {CPU_SHARE:.0%} of its core for half of the time or more.",
+    "arrivals_dropped": "Arrivals were due and not started.",
+    "turns_unknown": "Turns were in flight when an engine died.",
+    "engine_died": "An engine did not reach its end.",
+    "ledger_incomplete": "The engines recorded more (or fewer) turns than are stored.",
+    "ledger_damaged": "Lines of a ledger could not be read.",
+    "witness_disagrees": f"An independent client's median differs by more than {WITNESS_SHARE:.0%} "
+    f"and {WITNESS_MS:.0f} ms.",
+}
+NOTES = {
+    "user_timestamps": "Arrivals were stamped after the read, not by the kernel.",
+    "tokens_estimated": "Token counts are estimates, for some turns or for all.",
+    "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies are those of the others.",
+}
 
 
 class Remark(NamedTuple):

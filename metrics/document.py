@@ -1,0 +1,132 @@
+"""`python -m metrics.document` writes docs/metrics.md from the definitions; a test holds the two together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from metrics import thresholds, verdict
+from metrics.columns import OUTCOMES
+from metrics.definitions import METRICS, SAMPLES_NEEDED
+from metrics.histogram import GAMMA, RELATIVE_ERROR
+from metrics.repetition import COMPARED_CHARS
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
+
+TIMES = (
+    ("planned", "When the message was due: the arrival's time, or the end of the wait before it."),
+    ("sent", "The first byte of the request was written."),
+    ("first_byte", "The first byte of the answer arrived, headers included."),
+    ("first_chunk", "The first whole event or frame after the headers."),
+    ("first_content", "The first text that is not empty."),
+    ("last_content", "The last text."),
+    ("done", "The answer was complete."),
+)
+MEANINGS = {
+    "ok": "A whole answer, as the mapping and the scenario ask for.",
+    "error": "It failed; the code says how.",
+    "timeout": "One of the target's deadlines passed.",
+    "aborted": "In flight when the run ended or was stopped.",
+    "unknown": "In flight when an engine died: nobody knows whether it was answered.",
+}
+REPORT = (
+    ("run", "id, status, reason, target, scenario, load, started_at; duration_s: first turn's begin to last one's end"),
+    ("sessions", "started, completed, failed, lost (their engine died), cut (ended by the run's end)"),
+    ("turns", f"sent (to the target), and by outcome: {', '.join(OUTCOMES)}"),
+    ("dropped_arrivals", "arrivals that were due and not started, because too many sessions were open"),
+    ("errors", "turns that are not ok by code, the most frequent first"),
+    ("rates", "turns_per_s (ok), sessions_per_min (completed), output_tokens_per_s (of ok turns), error_rate"),
+    ("tokens", "input and output of all turns; source: usage (the target's own), estimate, mixed or none"),
+    ("traffic", "chunks, bytes_in, bytes_out"),
+    ("metrics", "for each metric below: count, mean, min, p50, p90, p95, p99, p999, max; null: not measured"),
+    ("thresholds", "expr, value, passed; a value that was not measured is a threshold missed"),
+    ("generator", "processes, CPU, memory, time stamps, send lag and loop lag: how the tool itself did"),
+    ("verdict", "trusted; reasons why not and notes how to read it, each `code: text`"),
+    ("series", "the run over time, `point_s` seconds a point: what the charts draw"),
+)
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# Metrics"
+    yield ""
+    yield "<!-- Made by `python -m metrics.document` from the definitions in metrics/. Do not edit it here. -->"
+    yield ""
+    yield "All times of a turn come from one monotonic clock, in ns. Figures are in ms."
+    yield ""
+    yield from _table(("time", "what happened"), [(f"`{name}`", text) for name, text in TIMES])
+    yield ""
+    yield "## Outcomes"
+    yield ""
+    yield "Every turn has exactly one. Failed turns count as failures and in no latency."
+    yield ""
+    yield from _table(("outcome", "meaning"), [(f"`{name}`", MEANINGS[name]) for name in OUTCOMES])
+    yield ""
+    yield "## Formulas"
+    yield ""
+    rows = [(f"`{m.name}`", m.label, m.unit, m.formula, m.counts, m.help) for m in METRICS]
+    yield from _table(("metric", "name", "unit", "formula", "counts", "what it says"), rows)
+    yield ""
+    yield "A target with more handshake steps has one `handshake_<step>_ms` for each."
+    yield ""
+    yield from _accuracy()
+    yield ""
+    yield from _thresholds()
+    yield ""
+    yield from _verdict()
+    yield ""
+    yield "## The report"
+    yield ""
+    yield from _table(("key", "holds"), [(f"`{name}`", text) for name, text in REPORT])
+
+
+def _accuracy() -> Iterator[str]:
+    yield "## How exact the statistics are"
+    yield ""
+    yield "- Count, mean, min and max are exact: they come from whole-number sums, not from buckets."
+    yield f"- Percentiles are nearest-rank, from buckets whose bounds grow by {GAMMA - 1:.0%}: at most"
+    yield f"  {RELATIVE_ERROR:.1%} away from the exact value. They are taken after merging all engines, never averaged."
+    needed = ", ".join(f"{stat} {count:,}" for stat, count in SAMPLES_NEEDED.items())
+    yield f"- A percentile needs values to mean anything: {needed}. p999 is null below that."
+    yield "- What the per-second windows add up to equals what the turns' rows give, exactly."
+    yield f"- Repetition compares the first {COMPARED_CHARS} characters of an answer with those of the one before."
+    yield "- A target that reports no usage gets an estimate, 4 characters a token, labelled as such everywhere."
+
+
+def _thresholds() -> Iterator[str]:
+    yield "## Thresholds"
+    yield ""
+    yield f"`metric.statistic`, an operator (`<` `<=` `>` `>=` `==`) and a number: `{thresholds.EXAMPLE}`. Or one of"
+    yield "these, without a statistic:"
+    yield ""
+    yield from _table(("name", "meaning"), [(f"`{name}`", text) for name, text in thresholds.RATES.items()])
+
+
+def _verdict() -> Iterator[str]:
+    yield "## The verdict"
+    yield ""
+    yield "A run is trusted unless one of these holds:"
+    yield ""
+    rows = [(f"`{code}`", text) for code, text in verdict.REASONS.items()]
+    yield from _table(("reason", "when"), rows)
+    yield ""
+    yield "Notes do not take the trust away:"
+    yield ""
+    yield from _table(("note", "when"), [(f"`{code}`", text) for code, text in verdict.NOTES.items()])
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * len(heads)}"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE}\n")
