@@ -66,7 +66,7 @@ $(VENV)/.runtime: requirements.txt
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11 or newer with venv found: install python3.11-venv, or give PYTHON=..." >&2; exit 2; }
 	@"$(PYTHON)" -c '$(USABLE)' || { echo "make: $(PYTHON) cannot be used: Python 3.11 or newer with venv is needed" >&2; exit 2; }
 	@echo "Installing Token-Burn's requirements into $(VENV) ..."
-	@"$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -c '$(USABLE)' 2>/dev/null || "$(PYTHON)" -m venv --clear $(VENV)
 	@$(PIP) -r requirements.txt
 	@touch $@
 
@@ -79,6 +79,6 @@ setup-bench: $(VENV)-bench/.ready
 
 $(VENV)-bench/.ready: requirements-bench.txt
 	@echo "Installing the tools to compare with into $(VENV)-bench ..."
-	@"$(PYTHON)" -m venv $(VENV)-bench
+	@"$(PYTHON)" -m venv --clear $(VENV)-bench
 	@$(VENV)-bench/bin/python -m pip --disable-pip-version-check --no-input -q install --require-hashes -r requirements-bench.txt
 	@touch $@
