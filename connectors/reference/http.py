@@ -29,16 +29,20 @@ class HttpConnector(BaseConnector):
     def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._watch = Watch(target, allow_private=allow_private)
-        self._adapter = GuardedAdapter(target, self._watch)
+        self._adapter: GuardedAdapter | None = None
 
     @property
     def ready(self) -> bool:
-        return self._adapter.ready
+        return self._adapter is not None and self._adapter.ready
 
     def connect(self) -> None:
+        if self._adapter is None:
+            self._adapter = GuardedAdapter(self.target, self._watch)
         self.handshake_ns = self._adapter.connect()
 
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        if self._adapter is None:
+            raise RuntimeError("send_message before connect")
         prepared = self._prepare(request)
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         self._watch.begin(timeline)
@@ -59,7 +63,8 @@ class HttpConnector(BaseConnector):
                 self._adapter.drop()
 
     def disconnect(self) -> None:
-        self._adapter.close()
+        if self._adapter is not None:
+            self._adapter.close()
 
     def _prepare(self, request: RenderedRequest) -> requests.PreparedRequest:
         pairs = with_defaults(request.headers, self.target.host_header, stream=self.streaming)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -70,20 +69,23 @@ class _Watched(HTTPConnection):
         super().__init__(*args, **kwargs)
         self._watch = watch
         self.response_class = self._response  # type: ignore[assignment] # http.client only calls it
-        self.handshake_ns: dict[str, int] = {}
-        self.dialled_ns = 0
+        self.fresh = False
 
     def _response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> WatchedResponse:
         return WatchedResponse(sock, *args, watch=self._watch, **kwargs)
 
     def _new_conn(self) -> socket.socket:
-        began = time.monotonic_ns()
-        sock = self._watch.dial()
-        self.dialled_ns = time.monotonic_ns()
-        self.handshake_ns = {"connect": self.dialled_ns - began}
-        return sock
+        self.fresh = True
+        return self._watch.dial()
+
+    @property
+    def is_connected(self) -> bool:
+        """On a fresh connection bytes may wait without harm: a TLS server's session tickets. Later they would be
+        bytes, or an end, that belong to no answer."""
+        return self.sock is not None and (self.fresh or super().is_connected)
 
     def send(self, data: Any) -> None:
+        self.fresh = False
         self._watch.sending(len(data))
         self.sock.settimeout(self._watch.left_s())
         try:
@@ -105,7 +107,7 @@ class GuardedHTTPSConnection(_Watched, HTTPSConnection):
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
             cause = exc.args[0] if isinstance(exc, urllib3.exceptions.SSLError) else exc
             raise tls_failure(cause if isinstance(cause, ssl.SSLError) else exc) from exc
-        self.handshake_ns["tls"] = time.monotonic_ns() - self.dialled_ns
+        self._watch.tls_done()
 
 
 class GuardedHTTPPool(HTTPConnectionPool):
@@ -121,6 +123,7 @@ class GuardedAdapter(HTTPAdapter):
 
     def __init__(self, target: CompiledTarget, watch: Watch) -> None:
         super().__init__()
+        self._watch = watch
         common: dict[str, Any] = {"maxsize": 1, "watch": watch}
         self._pool: HTTPConnectionPool
         if target.tls:
@@ -148,7 +151,7 @@ class GuardedAdapter(HTTPAdapter):
         with self._connection() as connection:
             connection.close()
             connection.connect()
-            return dict(connection.handshake_ns)
+        return dict(self._watch.handshake_ns)
 
     def drop(self) -> None:
         """Close the connection."""

@@ -36,6 +36,8 @@ class Watch:
         self._limits = target.spec.limits
         self._timeouts = target.spec.timeouts
         self._connect_due_ns = 0
+        self.dialled_ns = 0
+        self.handshake_ns: dict[str, int] = {}
         self._sent_ns = 0
         self._section_bytes = 0
         self.last_ns = 0
@@ -65,9 +67,21 @@ class Watch:
         """Connect to the first judged address that answers. Raises ConnectFailed, or TimedOut (connect_timeout)."""
         target = self._target
         limit_s = self._timeouts.connect
-        self._connect_due_ns = time.monotonic_ns() + int(limit_s * 1e9)
+        began_ns = time.monotonic_ns()
+        self._connect_due_ns = began_ns + int(limit_s * 1e9)
+        addresses = guard.resolve(target.host, target.port, self._allow_private, limit_s)
+        resolved_ns = time.monotonic_ns()
+        sock = self._first_that_answers(addresses)
+        self.dialled_ns = time.monotonic_ns()
+        self.handshake_ns = {"resolve": resolved_ns - began_ns, "connect": self.dialled_ns - resolved_ns}
+        return sock
+
+    def tls_done(self) -> None:
+        self.handshake_ns["tls"] = time.monotonic_ns() - self.dialled_ns
+
+    def _first_that_answers(self, addresses: list[guard.Address]) -> socket.socket:
         failure = OSError("no address")
-        for family, address in guard.resolve(target.host, target.port, self._allow_private, limit_s):
+        for family, address in addresses:
             sock = socket.socket(family, socket.SOCK_STREAM)
             try:
                 sock.settimeout(self.connect_left_s())

@@ -9,7 +9,7 @@ from functools import cache
 
 from connectors import guard
 from connectors.base import BaseConnector
-from connectors.errors import TimedOut
+from connectors.errors import ConnectFailed, TimedOut
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.spec import TlsSpec
 from connectors.timeline import Timeline
@@ -20,8 +20,13 @@ from connectors.wire.stream import open_stream
 
 @cache
 def tls_context(spec: TlsSpec) -> ssl.SSLContext:
-    """One context for all connections of a target. Raises OSError if the CA file cannot be read."""
-    context = ssl.create_default_context(cafile=spec.ca_file)
+    """One context for all connections of a target, on both lanes. Raises ConnectFailed if its CA file is unusable."""
+    try:
+        context = ssl.create_default_context(cafile=spec.ca_file)
+    except OSError as exc:
+        what = exc.strerror or str(exc)
+        advice = "give the path of a file with certificates in PEM form, readable on this machine"
+        raise ConnectFailed("tls_failed", f"tls.ca_file {spec.ca_file}: {what}", advice) from exc
     if not spec.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -74,6 +74,10 @@ class Client:
     def say(self, text: str = "hello") -> Turn:
         return self._runner.run(say(self.connector, text))
 
+    def idle(self, seconds: float) -> None:
+        """Let time pass; the load lane's loop runs meanwhile."""
+        self._runner.run(asyncio.sleep(seconds))
+
     def say_all(self, texts: Sequence[str]) -> list[Turn]:
         """Turns without leaving the loop between them, as the engine drives a connector."""
 

@@ -1,0 +1,125 @@
+"""Both lanes mean the same: equal results on the same conversations with the mock chatbot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+import requests
+
+from connectors.registry import Lane
+from connectors.spec import build_target_spec
+from tests.integration.connectors.lanes import LANES, Client, Turn, make_spec
+from tests.support.processes import Mock, mock_chatbot
+from tokenburn_site.local.family import Family
+
+FLAGS = ("--delay-ms", "0-10", "--itl-ms", "0-2", "--tokens", "3-12", "--stamp", "t")
+PROTOCOLS = ("http", "sse")
+SAYINGS = ("hello", "gr\u00fc\u00df dich \u4f60\u597d \U0001f600", 'quotes " and \\ and\nnew lines', "x" * 20_000)
+
+
+class Result(NamedTuple):
+    """What a turn is counted by. Times differ from lane to lane; what was said, counted and failed does not."""
+
+    code: str | None
+    text: str
+    chunks: int
+    tokens_in: int | None
+    tokens_out: int | None
+    reasoning_chars: int
+    stamps: int
+
+
+def result(turn: Turn) -> Result:
+    line = turn.timeline
+    chunks = len(line.gaps_ns) + (line.first_content_ns is not None)
+    counts = (chunks, line.tokens_in, line.tokens_out, line.reasoning_chars, len(line.arrival_errors))
+    return Result(turn.code, turn.text, *counts)
+
+
+def conversations(lane: Lane, protocol: str, mock: Mock, headers: dict[str, str], number: int) -> list[Turn]:
+    """`number` conversations of all SAYINGS, told apart by a header; the mock begins anew, dice and counts."""
+    turns = []
+    assert requests.post(f"{mock.url}/__stats/reset", timeout=10).ok
+    for at in range(number):
+        own = {**headers, "X-Mock-Conversation": f"c{at}"}
+        spec = make_spec(
+            protocol,
+            f"{mock.url}/v1",
+            timeouts={"total": 30},
+            limits={},
+            request={"headers": own},
+            response={"stamp": "t"},
+        )
+        with Client(lane, spec) as client:
+            turns += client.say_all(SAYINGS)
+    return turns
+
+
+@pytest.fixture(scope="module")
+def chatbot(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
+    with mock_chatbot(family, *FLAGS, log=tmp_path_factory.mktemp("mock") / "mock.log") as running:
+        yield running
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("behaviour", ["verbose", "xml", "repetitive", "echo"])
+def test_both_lanes_count_the_same_and_the_target_agrees(chatbot: Mock, protocol: str, behaviour: str) -> None:
+    headers = {"X-Mock-Behaviour": behaviour, "X-Mock-Error-Rate": "0", "X-Mock-Reasoning": "0-5"}
+    found = {}
+    for lane in LANES:
+        turns = conversations(lane, protocol, chatbot, headers, 2)
+        found[lane] = [result(turn) for turn in turns]
+        counted = chatbot.stats()
+        assert counted["chat_requests"] == counted["answers"] == len(turns)
+        assert counted["output_tokens"] == sum(r.tokens_out or 0 for r in found[lane])
+    assert found["load"] == found["reference"]
+    assert all(r.code is None and r.text and r.stamps for r in found["load"])
+    if protocol == "sse":
+        assert max(r.chunks for r in found["load"]) > 1
+    else:
+        assert {r.chunks for r in found["load"]} == {1}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_both_lanes_fail_in_the_same_turns(chatbot: Mock, protocol: str) -> None:
+    headers = {"X-Mock-Error-Rate": "0.5"}
+    found = {lane: [result(t) for t in conversations(lane, protocol, chatbot, headers, 4)] for lane in LANES}
+    assert found["load"] == found["reference"]
+    codes = {r.code for r in found["load"]}
+    assert None in codes
+    assert codes - {None} <= {"http_500", "http_429", "http_503"}
+    assert len(codes) > 1
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_times_come_in_their_order_and_agree_with_the_target(chatbot: Mock, protocol: str, lane: Lane) -> None:
+    headers = {"X-Mock-Error-Rate": "0", "X-Mock-Delay-Ms": "50", "X-Mock-Tokens": "8"}
+    turns = conversations(lane, protocol, chatbot, headers, 1)
+    for turn in turns:
+        line = turn.timeline
+        times = [line.planned_ns, line.sent_ns, line.first_byte_ns, line.first_chunk_ns, line.first_content_ns]
+        times += [line.last_content_ns, line.done_ns]
+        known = [ns for ns in times if ns is not None]
+        assert len(known) == len(times)
+        assert known == sorted(known)
+        assert known[2] - known[1] >= 50_000_000  # first byte - sent
+        assert all(0 <= error < 100_000_000 for error in line.arrival_errors)
+    assert [set(turn.timeline.handshake_ns or {}) for turn in turns] == [{"resolve", "connect"}, set(), set(), set()]
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_generic_json_speaks_to_the_same_mock(chatbot: Mock, lane: Lane) -> None:
+    for stream in (False, True):
+        spec = build_target_spec(
+            name="generic",
+            url=f"{chatbot.url}/chat",
+            preset="generic-json",
+            stream=stream,
+            overrides={"request": {"headers": {"X-Mock-Behaviour": "echo", "X-Mock-Error-Rate": "0"}}},
+        )
+        with Client(lane, spec) as client:
+            turn = client.say("say it again")
+        assert (turn.code, turn.text.strip()) == (None, "say it again"), turn.error
