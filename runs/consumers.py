@@ -37,7 +37,7 @@ BATCH = 500
 LOOK_EVERY_S = 3.0
 """How often the database is asked whether the run is over and the user still may look."""
 RETRY_S = 2.0
-STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?", re.ASCII)
+STREAM_ID = re.compile(r"\d{1,19}(-\d{1,19})?", re.ASCII)  # 19 digits: Redis takes no number beyond 64 bits
 
 
 class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
