@@ -8,11 +8,12 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from tests.bench import tools
-from tests.bench.tools import SERVER_CORE, Burned
+from tests.bench.tools import SERVER_CORE, Burned, PeerRun
 from tests.bench.truth import Truth, truth
 
 TTFT_MS, ITL_MS, TOKENS = 50.0, 20.0, 64
 USERS = 64
+OURS, K6, LOCUST = "Token-Burn", "k6", "Locust FastHttpUser"
 TURN_S = (TTFT_MS + ITL_MS * (TOKENS - 1)) / 1000
 
 
@@ -43,17 +44,32 @@ class Fidelity:
     mismatches: tuple[str, ...]
 
 
+class Round(NamedTuple):
+    """One run of a tool: answers per second by the server's count and clock, and the load generator's CPU per answer."""
+
+    rate: float
+    cpu_us: float
+    mismatches: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Cost:
-    """Plain requests as fast as they go, by the server's own count and clock. One rate per round."""
+    """Plain requests as fast as they go."""
 
     tool: str
-    rates: tuple[float, ...]
-    mismatches: tuple[str, ...]
+    rounds: tuple[Round, ...]
 
     @property
     def rate(self) -> float:
-        return median(self.rates)
+        return median(each.rate for each in self.rounds)
+
+    @property
+    def cpu_us(self) -> float:
+        return median(each.cpu_us for each in self.rounds)
+
+    @property
+    def mismatches(self) -> tuple[str, ...]:
+        return tuple(missed for each in self.rounds for missed in each.mismatches)
 
 
 def fidelity(streams: int, turns: int) -> Fidelity:
@@ -86,40 +102,41 @@ def fidelity(streams: int, turns: int) -> Fidelity:
 
 def cost(rounds: int, seconds: float, progress: Callable[[str], None]) -> list[Cost]:
     """Each tool `rounds` times, every other round backwards, so that a machine that slows down is fair to all."""
-    order = [_k6, _ours, _locust]
-    found: dict[str, list[tuple[float, tuple[str, ...]]]] = {}
+    found: dict[str, list[Round]] = {tool: [] for tool in TOOLS}
     for number in range(rounds):
-        for measured in order if number % 2 == 0 else reversed(order):
-            progress(f"round {number + 1} of {rounds}, {NAMES[measured.__name__]}")
+        for tool in (K6, OURS, LOCUST) if number % 2 == 0 else (LOCUST, OURS, K6):
+            progress(f"round {number + 1} of {rounds}, {tool}")
             with truth(0, 0, TOKENS, core=SERVER_CORE) as server:
-                check = measured(server, seconds)
-            result = server.counts["answers"] / server.counts["span_s"], check(server.counts)
-            found.setdefault(NAMES[measured.__name__], []).append(result)
-    return [
-        Cost(tool, tuple(rate for rate, _ in results), tuple(each for _, missed in results for each in missed))
-        for tool, results in found.items()
-    ]
+                cpu_s, check = TOOLS[tool](server, seconds)
+            answers = server.counts["answers"]
+            cpu_us = cpu_s * 1e6 / max(1, answers)
+            found[tool].append(Round(answers / server.counts["span_s"], cpu_us, check(server.counts)))
+    return [Cost(tool, tuple(results)) for tool, results in found.items()]
 
 
-NAMES = {"_ours": "Token-Burn", "_k6": "k6", "_locust": "Locust FastHttpUser"}
 Check = Callable[[dict[str, Any]], tuple[str, ...]]
 """Compares a tool's figures with the server's counts, which are known only when the server has ended."""
 
 
-def _ours(server: Truth, seconds: float) -> Check:
+def _ours(server: Truth, seconds: float) -> tuple[float, Check]:
     options = ("--users", str(USERS), "--duration", f"{seconds:g}s")
     burned = tools.burn(server, *options, limit_s=seconds)
-    return lambda counts: _mismatches(_compared(burned, counts))
+    return burned.report["generator"]["cpu_s"], lambda counts: _mismatches(_compared(burned, counts))
 
 
-def _k6(server: Truth, seconds: float) -> Check:
-    said = tools.k6(server, USERS, seconds)
-    return lambda counts: _near(said, counts["answers"])
+def _k6(server: Truth, seconds: float) -> tuple[float, Check]:
+    return _peer(tools.k6(server, USERS, seconds))
 
 
-def _locust(server: Truth, seconds: float) -> Check:
-    said = tools.locust(server, USERS, seconds)
-    return lambda counts: _near(said, counts["answers"])
+def _locust(server: Truth, seconds: float) -> tuple[float, Check]:
+    return _peer(tools.locust(server, USERS, seconds))
+
+
+def _peer(made: PeerRun) -> tuple[float, Check]:
+    return made.cpu_s, lambda counts: _near(made.requests, counts["answers"])
+
+
+TOOLS = {K6: _k6, OURS: _ours, LOCUST: _locust}
 
 
 def _near(said: int, answered: int) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from subprocess import TimeoutExpired
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.measure import TOKENS, USERS, Cost, Fidelity, Goal, cost, fidelity
+from tests.bench.measure import K6, LOCUST, OURS, TOKENS, USERS, Cost, Fidelity, Goal, cost, fidelity
 from tests.bench.tools import LOAD_CORE, SERVER_CORE, ToolFailed
 from tests.bench.truth import BuildError
 
@@ -87,17 +87,16 @@ def _add_fidelity(table: Table, found: Fidelity) -> bool:
 
 
 def _add_costs(table: Table, costs: Sequence[Cost]) -> bool:
-    rates = {cost.tool: cost.rate for cost in costs}
-    ours = rates["Token-Burn"]
+    by_tool = {cost.tool: cost for cost in costs}
     table.add_section()
-    table.add_row(f"[bold]{USERS} users, plain answers, 0 ms[/]", "requests/s", "", "median (each round)")
+    table.add_row(f"[bold]{USERS} users, plain answers, 0 ms[/]", "requests/s", "", "each round; CPU per request")
     for found in sorted(costs, key=lambda cost: -cost.rate):
-        rounds = ", ".join(f"{rate:,.0f}" for rate in found.rates)
-        table.add_row(f"  {found.tool}", f"{found.rate:,.0f}", "", rounds)
+        rounds = ", ".join(f"{each.rate:,.0f}" for each in found.rounds)
+        table.add_row(f"  {found.tool}", f"{found.rate:,.0f}", "", f"{rounds}; {found.cpu_us:.1f} us")
         _add_counts(table, f"{found.tool}: its count against the server's", found.mismatches)
-    goal = Goal("Token-Burn / k6", ours / rates["k6"], RATIO_TO_K6, at_least=True)
+    goal = Goal("Token-Burn / k6", by_tool[OURS].rate / by_tool[K6].rate, RATIO_TO_K6, at_least=True)
     _add_goal(table, goal)
-    table.add_row("  Token-Burn / Locust", f"{ours / rates['Locust FastHttpUser']:.2f}", "", "")
+    table.add_row("  Token-Burn / Locust", f"{by_tool[OURS].rate / by_tool[LOCUST].rate:.3f}", "", "")
     return goal.met and not any(cost.mismatches for cost in costs)
 
 
@@ -118,7 +117,8 @@ def _notes() -> str:
         f"Core {LOAD_CORE}: Token-Burn's engine, k6 (GOMAXPROCS=1), Locust (one process).\n"
         "Rates are the server's own: answers from the first request to the last answer. "
         "Arrival error: arrival minus the send time that a chunk carries.\n"
-        "k6 and Locust only send and receive; Token-Burn reads each answer and stores each turn.\n"
+        "k6 and Locust only send and receive; Token-Burn reads each answer and stores each turn. "
+        "Their CPU includes their start, ours is the engine's from the first request on.\n"
         f"On a shared machine figures move by some 10 %; load while this ran: {os.getloadavg()[0]:.1f}."
     )
 

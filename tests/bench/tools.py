@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.bench.processes import ROOT, Finished, engine_on, run
 from tests.bench.truth import Truth
@@ -21,6 +21,13 @@ PEERS = Path(os.environ.get("BENCH_VENV", ROOT / ".venv-bench")) / "bin"
 SERVER_CORE, LOAD_CORE = 1, 0
 SLACK_S = 90.0
 """For start and end of a tool, beside the time of its load."""
+
+
+class PeerRun(NamedTuple):
+    """What another tool says it made, and the CPU that it took, its start included."""
+
+    requests: int
+    cpu_s: float
 
 
 class ToolFailed(RuntimeError):
@@ -38,8 +45,7 @@ class Burned:
     tokens: int
 
 
-def k6(server: Truth, users: int, seconds: float) -> int:
-    """The number of requests that k6 says it made."""
+def k6(server: Truth, users: int, seconds: float) -> PeerRun:
     with _folder() as folder:
         summary = folder / "summary.json"
         argv: list[str | Path] = [
@@ -53,16 +59,17 @@ def k6(server: Truth, users: int, seconds: float) -> int:
         ]
         argv += ["--vus", str(users), "--duration", f"{seconds:g}s", "--summary-export", summary, HERE / "k6.js"]
         env = {"BASE_URL": server.base_url, "GOMAXPROCS": "1"}
-        _checked(run(argv, core=LOAD_CORE, limit_s=seconds + SLACK_S, env=env), "k6")
-        return int(json.loads(summary.read_text())["metrics"]["http_reqs"]["count"])
+        ended = _checked(run(argv, core=LOAD_CORE, limit_s=seconds + SLACK_S, env=env), "k6")
+        made = json.loads(summary.read_text())["metrics"]["http_reqs"]["count"]
+        return PeerRun(int(made), ended.cpu_s)
 
 
-def locust(server: Truth, users: int, seconds: float) -> int:
-    """The number of requests that Locust says it made."""
+def locust(server: Truth, users: int, seconds: float) -> PeerRun:
     argv: list[str | Path] = [PEERS / "locust", "-f", HERE / "locustfile.py", "--headless", "--json", "--skip-log"]
     argv += ["-u", str(users), "-r", str(users), "-t", f"{seconds:g}s", "--host", server.base_url.removesuffix("/v1")]
     ended = _checked(run(argv, core=LOAD_CORE, limit_s=seconds + SLACK_S), "Locust")
-    return sum(int(entry["num_requests"]) for entry in json.loads(ended.stdout))
+    made = sum(int(entry["num_requests"]) for entry in json.loads(ended.stdout))
+    return PeerRun(made, ended.cpu_s)
 
 
 def burn(server: Truth, *options: str, limit_s: float) -> Burned:
