@@ -74,6 +74,8 @@ class HttpConnection:
         finally:
             self._turn = None
             self._timeline = None
+            self._body = bytearray()  # up to the limit's size: not to be held while the user waits
+            self._sse = None
             if not self.usable:
                 self.close()
 

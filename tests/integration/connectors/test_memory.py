@@ -1,0 +1,49 @@
+"""Memory that a hostile target can cost: at most 64 MiB a turn at the default limits (a body: 32 MiB)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from connectors.registry import Lane
+from tests.hostile import http, sse
+from tests.hostile.server import HostileServer
+from tests.hostile.table import BEHAVIOURS
+from tests.integration.connectors.lanes import LANES
+
+ROOT = Path(__file__).parents[3]
+MEMORY_LIMIT = 64 * 1024 * 1024
+GREEDY = [
+    b
+    for b in BEHAVIOURS
+    if any(word in b.name for word in ("endless", "bomb", "1_mb", "huge")) or b.name == "deeply_nested_json"
+]
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_no_behaviour_makes_a_lane_take_more_than_its_limit(lane: Lane) -> None:
+    with ExitStack() as stack:
+        scripts = [("http", http.good), ("sse", sse.good)] + [(b.protocol, b.script) for b in GREEDY]
+        targets = [(protocol, stack.enter_context(HostileServer(script)).url) for protocol, script in scripts]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.integration.connectors.memory_probe", lane],
+            input=json.dumps(targets) + "\n",
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["code"] for r in results[:2]] == [None, None]
+    grown = {b.id: (r["grown"], r["code"]) for b, r in zip(GREEDY, results[2:], strict=True)}
+    assert {name: cost for name, cost in grown.items() if cost[0] > MEMORY_LIMIT} == {}
+    # What is too much is found out before the time is over wherever the limit can be reached in time.
+    for behaviour in GREEDY:
+        assert grown[behaviour.id][1] in {behaviour.code, "total_timeout"}
