@@ -133,6 +133,9 @@ class _Seen:
 def _missing_lines(seen: _Seen, path: Path) -> Iterator[Line]:
     unknown = [turn for turn in seen.in_flight.values() if turn.turn not in seen.recorded]
     for turn in unknown:
+        if turn.session not in seen.open:  # it began in the very tick whose lines were lost
+            seen.sessions += 1
+            yield {"k": "open", "id": turn.session, "user": -1, "scenario": "unknown", "at": turn.planned_ns}
         seen.open[turn.session] = seen.open.get(turn.session, 0) + 1
         yield unknown_line(turn)
     for session, turns in seen.open.items():

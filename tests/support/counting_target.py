@@ -1,0 +1,56 @@
+"""`python -m tests.support.counting_target LOG`: a chatbot that notes each request before it answers.
+
+One line of JSON on stdout says its `url`. Each line of LOG is "<monotonic ns> <value of the header x-turn>", written
+without a buffer when the request's head is whole, so that it is the target's own count whatever happens later.
+Answers take 50 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+ANSWER_S = 0.05
+BODY = json.dumps(
+    {
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "so be it"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6},
+    }
+).encode()
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+
+
+class Target:
+    def __init__(self, log: Path) -> None:
+        self._fd = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+                if "x-turn" in fields:  # a probe of reachability is no turn
+                    os.write(self._fd, f"{time.monotonic_ns()} {fields['x-turn']}\n".encode())
+                await reader.readexactly(int(fields.get("content-length", 0)))
+                await asyncio.sleep(ANSWER_S)
+                writer.write(HEAD + BODY)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+async def main() -> None:
+    server = await asyncio.start_server(Target(Path(sys.argv[1])).serve, "127.0.0.1", 0, backlog=512)
+    port = server.sockets[0].getsockname()[1]
+    print(json.dumps({"url": f"http://127.0.0.1:{port}/v1"}), flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
