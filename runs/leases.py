@@ -41,7 +41,6 @@ def claim_shard(shard_id: int, owner: str) -> Shard | None:
         if run_id is None:
             return None
         started = move_run(run_id, RunStatus.STARTING)
-        path = settings.LEDGER_DIR / f"run-{run_id}"
         mine = move_shards(
             Q(pk=shard_id, run__in=Run.objects.filter(status__in=RUN_BEFORE_START)),
             ShardStatus.CLAIMED,
@@ -54,8 +53,10 @@ def claim_shard(shard_id: int, owner: str) -> Shard | None:
         if not mine:
             return None
         shard = Shard.objects.select_related("run").get(pk=shard_id)
-        # One path for each epoch: an engine of an older claim can never share a file with a newer one.
-        shard.ledger_path = str(path / f"shard-{shard.index}-{shard.epoch}.jsonl")
+        # The uid: another database's run of the same number may have left its ledgers here. The epoch: an engine of
+        # an older claim can never share a file with a newer one.
+        directory = settings.LEDGER_DIR / f"run-{run_id}-{shard.run.uid.hex[:8]}"
+        shard.ledger_path = str(directory / f"shard-{shard.index}-{shard.epoch}.jsonl")
         Shard.objects.filter(pk=shard_id).update(ledger_path=shard.ledger_path)
     if started:
         live.publish_status(run_id, RunStatus.STARTING, "")

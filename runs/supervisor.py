@@ -215,8 +215,8 @@ class Supervisor:
             to, reason = self._ending(tail)
         except OSError as exc:
             complete, to, reason = False, ShardStatus.LOST, unreadable(shard.run_id, exc)
-        self._ticker.tick(RunStatus.FINALIZING)
         if finish_shard(shard, to, reason, complete=complete):
+            self._ticker.tick(RunStatus.FINALIZING)
             finalize_run(shard.run_id)
         else:
             logger.error("lease_lost: shard %s ended after another took it", shard.pk)

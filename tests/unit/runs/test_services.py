@@ -149,7 +149,8 @@ def test_stopping_leaves_claimed_shards_to_their_supervisors() -> None:
 def test_each_claim_has_its_own_ledger_path_below_the_ledger_directory(settings: Any) -> None:
     shard = claim_shard(shards(a_run())[0].pk, "me")
     assert shard is not None
-    assert Path(shard.ledger_path) == settings.LEDGER_DIR / f"run-{shard.run_id}" / "shard-0-1.jsonl"
+    directory = f"run-{shard.run_id}-{shard.run.uid.hex[:8]}"
+    assert Path(shard.ledger_path) == settings.LEDGER_DIR / directory / "shard-0-1.jsonl"
     assert Shard.objects.get(pk=shard.pk).ledger_path == shard.ledger_path
 
 

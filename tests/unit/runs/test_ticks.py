@@ -71,6 +71,9 @@ def test_one_of_the_shards_gives_the_tick_and_each_gives_its_lines(
     second.tick("running")
     assert seen[-1].tick is not None
     assert [kind for kind, _ in published] == ["status", "tick", "tick"]
+    Shard.objects.filter(run=run, index=1).update(status=ShardStatus.DONE)
+    second.tick("finalizing")
+    assert seen[-1].tick is not None, "the last tick is missing"
 
 
 def test_what_is_not_shown_is_counted(tmp_path: Path, published: list[tuple[live.Kind, live.Payload]]) -> None:

@@ -1,0 +1,105 @@
+"""A target that counts for itself, and what must hold between its count, the ledgers and the database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from metrics.aggregate import aggregate_rows, aggregate_run
+from metrics.models import SessionMetric
+from runs.engine.spec import ClosedLoad
+from runs.lifecycle import RUN_TERMINAL
+from runs.models import Run, Session
+from tests.support.processes import ROOT, read_json_line
+from tests.support.runs import a_run, shards, target
+from tokenburn_site.local.family import Family
+
+USERS = 200
+OUTCOMES = {"ok", "error", "timeout", "aborted", "unknown"}
+
+
+@dataclass(frozen=True)
+class Counting:
+    """A running counting target."""
+
+    url: str
+    log: Path
+
+    def received(self) -> list[tuple[int, str]]:
+        """(monotonic ns, "session id/turn number") of each request, in order."""
+        found = []
+        for line in self.log.read_text(encoding="ascii").splitlines():
+            at, _, turn = line.partition(" ")
+            found.append((int(at), turn))
+        return found
+
+    def run(self, processes: int = 1, load: ClosedLoad | None = None, **more: Any) -> Run:
+        """A run of USERS users against it; every request says which turn it is."""
+        spec = target(self.url, overrides={"request": {"headers": {"x-turn": "{{ session.id }}/{{ turn }}"}}})
+        say = {"do": "say", "text": "turn {{ loop.index }} of {{ session.id }}"}
+        scenario = {"name": "talk", "history": "none", "steps": [{"do": "repeat", "times": 5, "steps": [say]}]}
+        load = load or ClosedLoad(users=USERS, duration_s=120)
+        return a_run(processes, load, target=spec, scenarios=[(1.0, scenario)], **more)
+
+
+@pytest.fixture
+def counting(family: Family, tmp_path: Path) -> Iterator[Counting]:
+    log = tmp_path / "received"
+    argv = (sys.executable, "-m", "tests.support.counting_target", str(log))
+    child = family.start(argv, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0)
+    try:
+        yield Counting(read_json_line(child)["url"], log)
+    finally:
+        family.stop(child)
+        assert child.stdout is not None
+        child.stdout.close()
+
+
+def ledger_lines(run: Run) -> list[dict[str, Any]]:
+    return [
+        orjson.loads(line)
+        for shard in shards(run)
+        if Path(shard.ledger_path).is_file()
+        for line in Path(shard.ledger_path).read_bytes().splitlines()
+    ]
+
+
+def check_invariants(run: Run, counting: Counting) -> Counter[str]:
+    """A and B, against the target's own count. Returns the outcomes."""
+    run.refresh_from_db()
+    assert run.status in RUN_TERMINAL
+    rows = list(SessionMetric.objects.filter(run=run).values_list("id", "session_id", "number", "outcome", "sent_ns"))
+    outcomes = Counter(outcome for *_, outcome, _ in rows)
+    assert outcomes.keys() <= OUTCOMES
+
+    # A: what the target received is what was recorded as sent, each turn once; only unknown ones may not have arrived.
+    received = [turn for _, turn in counting.received()]
+    assert len(received) == len(set(received)), "a turn was sent twice"
+    sent = {f"tb-{run.pk}-{session}/{number}": outcome for _, session, number, outcome, at in rows if at is not None}
+    assert len(sent) == sum(at is not None for *_, at in rows), "a turn was recorded twice"
+    assert set(received) <= sent.keys(), "a turn that the target received was not recorded"
+    missed = Counter(sent[turn] for turn in sent.keys() - set(received))
+    assert missed.keys() <= {"unknown", "aborted"}, f"said to be answered, never arrived: {missed}, {len(received)}, {sorted(sent.keys() - set(received))[:5]}"
+
+    # B: ledger ids are database ids, and windows say what rows say.
+    lines = ledger_lines(run)
+    assert sorted(line["id"] for line in lines if line["k"] == "turn") == sorted(pk for pk, *_ in rows)
+    opened = sorted(line["id"] for line in lines if line["k"] == "open")
+    assert opened == sorted(Session.objects.filter(run=run).values_list("pk", flat=True))
+    assert not Session.objects.filter(run=run, outcome="").exists()
+    assert aggregate_rows(run.pk).from_turns() == aggregate_run(run.pk).from_turns()
+    assert run.report is not None
+    assert {word: run.report["turns"][word] for word in OUTCOMES} == {word: outcomes[word] for word in OUTCOMES}
+    for shard in shards(run):
+        assert shard.ledger_complete
+        path = Path(shard.ledger_path)
+        assert shard.ledger_offset == (path.stat().st_size if path.exists() else 0)
+    return outcomes
