@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import math
+
+import orjson
+import pytest
+
+from metrics.ingest import parse
+from metrics.report import RunFacts, build_report
+from metrics.totals import MAX_POINTS, Aggregate, merge
+from tests.support.ledgers import LedgerMaker, ledger_bytes
+from tests.unit.metrics.made import MS, aggregate, batch, failed, generator, head, tail, turn
+
+FACTS = RunFacts(7, "completed", "mock", "flood", {"kind": "closed", "users": 5}, "2026-11-21T10:00:00+00:00")
+PROMISED = {
+    "run": {"id", "status", "target", "scenario", "load", "started_at", "duration_s"},
+    "sessions": {"started", "completed", "failed", "lost"},
+    "turns": {"sent", "ok", "error", "timeout", "aborted", "unknown"},
+    "rates": {"turns_per_s", "sessions_per_min", "output_tokens_per_s"},
+    "tokens": {"input", "output", "source"},
+    "generator": {"processes", "cpu_s", "cpu_us_per_turn", "timestamps", "send_lag_ms", "loop_lag_ms", "rss_mb"},
+    "verdict": {"trusted", "reasons"},
+}
+STATS = {"count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max"}
+METRICS = {
+    "ttfb_ms", "ttfc_ms", "ttft_ms", "e2e_ms", "e2e_planned_ms", "icl_ms", "tpot_ms", "handshake_connect_ms",
+    "handshake_tls_ms", "send_lag_ms", "arrival_error_ms",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("found", [Aggregate(), aggregate(head(), turn(), tail(1))], ids=["nothing", "one turn"])
+def test_the_report_has_the_promised_keys_whatever_was_measured(found: Aggregate) -> None:
+    report = build_report(FACTS, found, ["ttft_ms.p95<500"])
+    for key, below in PROMISED.items():
+        assert below <= report[key].keys(), key
+    assert {"dropped_arrivals", "errors", "metrics", "thresholds"} <= report.keys()
+    assert report["metrics"].keys() >= METRICS
+    assert all(values.keys() == STATS for values in report["metrics"].values())
+    assert set(report["thresholds"][0]) == {"expr", "value", "passed"}
+    assert set(report["generator"]["send_lag_ms"]) == {"p50", "p99", "max"}
+    assert set(report["generator"]["loop_lag_ms"]) == {"p99", "max"}
+    assert orjson.loads(orjson.dumps(report)) == report
+
+
+def test_a_metric_that_was_not_measured_is_null_and_counted_zero() -> None:
+    values = build_report(FACTS, aggregate(turn()))["metrics"]["handshake_tls_ms"]
+    assert values.pop("count") == 0
+    assert set(values.values()) == {None}
+
+
+@pytest.mark.parametrize(("turns", "known"), [(999, False), (1000, True)])
+def test_p999_needs_a_thousand_values(turns: int, known: bool) -> None:
+    values = build_report(FACTS, aggregate(*(turn(n) for n in range(turns))))["metrics"]["e2e_ms"]
+    assert (values["p999"] is not None) is known
+    assert values["p99"] == 90.0
+
+
+def test_counts_rates_and_tokens_of_a_small_run() -> None:
+    lines = [
+        {"k": "open", "id": 1, "user": 1, "scenario": "s", "at": 0},
+        {"k": "open", "id": 2, "user": 2, "scenario": "s", "at": 0},
+        turn(0),
+        turn(1, sent=1_000 * MS, planned=1_000 * MS, done=2_110 * MS, ts="estimate", to=10),
+        failed(2, sent=None, code="connect_refused"),
+        failed(3, "aborted", "stopped"),
+        failed(4, "timeout", None, to=3, ts="usage"),
+        {"k": "close", "id": 1, "at": 2_000 * MS, "out": "completed", "turns": 2, "code": None},
+        {"k": "close", "id": 2, "at": 2_000 * MS, "out": "failed", "turns": 2, "code": "http_500"},
+        generator(1, 100),
+        tail(5),
+    ]
+    report = build_report(FACTS, aggregate(head(), *lines))
+    assert report["turns"] == {"sent": 4, "ok": 2, "error": 1, "timeout": 1, "aborted": 1, "unknown": 0}
+    assert report["sessions"] == {"started": 2, "completed": 1, "failed": 1, "lost": 0, "cut": 0}
+    assert report["errors"] == {"connect_refused": 1, "stopped": 1, "timeout": 1}
+    assert report["tokens"] == {"input": 35, "output": 18, "source": "mixed"}
+    duration = 2.11 - 0.1  # the unsent turn was planned before the first was sent
+    assert report["run"]["duration_s"] == pytest.approx(duration)
+    assert report["rates"]["turns_per_s"] == pytest.approx(2 / duration, rel=1e-5)
+    assert report["rates"]["sessions_per_min"] == pytest.approx(60 / duration, rel=1e-5)
+    assert report["rates"]["output_tokens_per_s"] == pytest.approx(15 / duration, rel=1e-5)
+    assert report["rates"]["error_rate"] == 0.5
+    assert report["generator"]["cpu_us_per_turn"] == 20_000
+    assert report["generator"]["timestamps"] == "kernel"
+
+
+def test_errors_of_a_run_add_up_to_its_turns_that_are_not_ok() -> None:
+    report = build_report(FACTS, merge(batch_of(2000).values()))
+    turns = report["turns"]
+    assert sum(report["errors"].values()) == sum(turns[word] for word in ("error", "timeout", "aborted", "unknown")) > 0
+
+
+def batch_of(turns: int, **options: object) -> dict[int, dict[str, object]]:
+    lines = ledger_bytes(LedgerMaker(turns, **options))  # type: ignore[arg-type]  # the maker's own options
+    return dict(parse(lines, 1, 1).windows)
+
+
+def test_adding_windows_in_another_order_changes_nothing() -> None:
+    windows = list(batch_of(3000, turns_per_s=2).values())
+    forward, backward = merge(windows), merge(reversed(windows))
+    assert forward.from_turns() == backward.from_turns()
+    assert forward.point_s == 4  # 1,500 s in 600 points at most
+    assert build_report(FACTS, forward) == build_report(FACTS, backward)
+
+
+def test_the_series_covers_the_run_in_a_bounded_number_of_points() -> None:
+    series = build_report(FACTS, merge(batch_of(3000, turns_per_s=2).values()))["series"]
+    lengths = {len(values) for values in series.values() if isinstance(values, list)}
+    (length,) = lengths
+    assert MAX_POINTS // 2 < length <= MAX_POINTS
+    ok = sum(series["turns_per_s"]) * series["point_s"]
+    assert math.isclose(ok, build_report(FACTS, merge(batch_of(3000, turns_per_s=2).values()))["turns"]["ok"])
+
+
+def test_a_gap_in_the_series_is_zero_turns_and_no_latency() -> None:
+    series = build_report(FACTS, merge(batch(turn(), turn(1, done=3_500 * MS)).windows.values()))["series"]
+    assert series["turns_per_s"] == [1, 0, 0, 1]
+    assert series["e2e_p50_ms"] == [90.0, None, None, 3390.0]

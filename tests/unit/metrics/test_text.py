@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from metrics.report import RunFacts, build_report
+from metrics.text import number, report_text
+from tests.unit.metrics.made import MS, aggregate, failed, generator, head, tail, turn
+
+
+def report(*lines: dict[str, Any], thresholds: tuple[str, ...] = (), reason: str = "") -> dict[str, Any]:
+    facts = RunFacts(7, "completed", "[red]mock[/red]", "flood", {}, None, reason)
+    return build_report(facts, aggregate(head(), *lines), thresholds)
+
+
+GOOD = [turn(n, planned=109 * MS) for n in range(100)]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 130, 200])
+def test_no_line_is_wider_than_the_terminal_and_no_figure_is_cut(width: int) -> None:
+    text = report_text(report(*GOOD, failed(100), tail(101), thresholds=("e2e_ms.p95<1",)), width)
+    assert max(map(len, text.splitlines())) <= width
+    if width >= 80:
+        (line,) = [line for line in text.splitlines() if line.strip().startswith("e2e_ms ")]
+        assert line.split()[1:7] == ["90.00", "90.00", "90.00", "90.00", "90.00", "100"]
+
+
+def test_a_trusted_run_says_so_and_an_untrusted_one_says_why() -> None:
+    assert "\ntrusted: " in report_text(report(*GOOD, tail(100)))
+    text = report_text(report(*GOOD, generator(1, 10, dropped=3), tail(100)))
+    assert "not to be trusted" in text
+    assert "arrivals_dropped: 3 arrivals" in text
+
+
+def test_errors_come_with_their_codes_and_what_to_do() -> None:
+    text = report_text(report(*GOOD, failed(100, code="http_503"), failed(101, code="connect_refused"), tail(102)), 120)
+    assert "http_503" in text
+    assert "the target itself failed" in text
+    assert "nothing listens there" in text
+
+
+def test_thresholds_say_kept_or_missed_with_the_value() -> None:
+    text = report_text(report(*GOOD, tail(100), thresholds=("e2e_ms.p95<100", "e2e_ms.p95<50", "tpot_ms.p999<1")))
+    rows = {line.split()[1]: line for line in text.splitlines() if line.startswith(("kept", "missed"))}
+    assert rows["e2e_ms.p95<100"].startswith("kept")
+    assert rows["e2e_ms.p95<50"].startswith("missed")
+    assert "nothing measured" in rows["tpot_ms.p999<1"]
+
+
+def test_a_name_with_markup_is_shown_as_it_is() -> None:
+    assert "[red]mock[/red]" in report_text(report(*GOOD, tail(100)))
+
+
+def test_only_measured_metrics_have_a_row_and_colour_is_a_choice() -> None:
+    text = report_text(report(*GOOD, tail(100)))
+    assert "handshake_tls_ms" not in text
+    assert "\x1b[" not in text
+    assert "\x1b[" in report_text(report(*GOOD, tail(100)), color=True)
+
+
+def test_a_run_without_a_turn_still_has_a_report() -> None:
+    text = report_text(report(reason="no worker came"))
+    assert "no worker came" in text
+    assert "no_ok_turns" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "-"), (12345, "12,345"), (1234.5, "1,234"), (99.987, "99.99"), (0.0213, "0.021"), (0.0031, "0.0031")],
+)
+def test_numbers_have_the_digits_that_a_person_reads(value: float | None, text: str) -> None:
+    assert number(value) == text

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from metrics.thresholds import parse_threshold
+from metrics.verdict import NOTES, REASONS, Verdict, Witness, judge
+from tests.unit.metrics.made import MS, aggregate, failed, generator, head, tail, turn
+
+GOOD = [turn(number, planned=109 * MS) for number in range(100)]
+CALM = [generator(second, second * 200) for second in range(1, 6)]
+
+
+def verdict(*lines: dict[str, Any], turns: int = 100, **options: Any) -> Verdict:
+    return judge(aggregate(head(), *CALM, *lines, tail(turns)), **options)
+
+
+def codes(found: Verdict) -> list[str]:
+    return [reason.code for reason in found.reasons]
+
+
+def test_a_calm_run_with_enough_turns_is_trusted() -> None:
+    found = verdict(*GOOD)
+    assert found.trusted
+    assert found == Verdict()
+
+
+CASES: list[tuple[str, list[dict[str, Any]], int]] = [
+    ("no_ok_turns", [failed(n) for n in range(100)], 100),
+    ("few_samples", GOOD[:99], 99),
+    ("send_lag", [turn(n, planned=89 * MS) for n in range(100)], 100),
+    ("loop_lag", [*GOOD, generator(6, 1200, lag=[101_000])], 100),
+    ("cpu_saturated", [*GOOD, *(generator(s, 1000 + (s - 5) * 950) for s in range(6, 13))], 100),
+    ("arrivals_dropped", [*GOOD, generator(6, 1200, dropped=1)], 100),
+    ("turns_unknown", [*GOOD, failed(100, "unknown", "engine_died", done=None)], 101),
+    ("ledger_incomplete", GOOD, 101),
+    ("ledger_damaged", [*GOOD, {"k": "nonsense"}], 100),
+]
+
+
+@pytest.mark.parametrize(("code", "lines", "turns"), CASES, ids=[case[0] for case in CASES])
+def test_each_reason_has_its_cause(code: str, lines: list[dict[str, Any]], turns: int) -> None:
+    found = verdict(*lines, turns=turns)
+    assert codes(found) == [code]
+    assert not found.trusted
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [turn(n, planned=91 * MS) for n in range(100)],
+        [turn(n, planned=70 * MS, done=1110 * MS) for n in range(100)],
+        [*GOOD, generator(6, 1200, lag=[99_000])],
+        [*GOOD, *(generator(s, 1000 + (s - 5) * 950) for s in range(6, 8))],
+    ],
+    ids=["19 ms late", "40 ms late in turns of a second", "loop 99 ms late", "busy for a moment"],
+)
+def test_what_changes_no_conclusion_costs_no_trust(lines: list[dict[str, Any]]) -> None:
+    assert verdict(*lines).trusted
+
+
+def test_a_dead_engine_is_a_reason_but_not_while_the_run_goes_on() -> None:
+    running = aggregate(head(), *CALM, *GOOD)
+    assert judge(running, finished=False).trusted
+    assert codes(judge(running)) == ["engine_died"]
+    assert codes(judge(aggregate(head(), *CALM, *GOOD, tail(100, "engine_died")))) == ["engine_died"]
+
+
+def test_a_threshold_on_a_percentile_asks_for_enough_samples() -> None:
+    asked = [parse_threshold("e2e_ms.p999<900"), parse_threshold("ttft_ms.p95<900"), parse_threshold("e2e_ms.max<9")]
+    found = verdict(*GOOD, thresholds=asked)
+    assert [(reason.code, reason.text.split()[0]) for reason in found.reasons] == [("few_samples", "e2e_ms.p999")]
+
+
+def test_without_kernel_time_stamps_a_lagging_loop_counts_sooner() -> None:
+    lines = [*CALM, *GOOD, generator(6, 1200, lag=[20_000]), tail(100)]
+    assert judge(aggregate(head("kernel"), *lines)).trusted
+    found = judge(aggregate(head("user"), *lines))
+    assert codes(found) == ["loop_lag"]
+    assert [note.code for note in found.notes] == ["user_timestamps"]
+
+
+@pytest.mark.parametrize(("witness_ms", "trusted"), [(90.0, True), (98.0, True), (103.0, False), (70.0, False)])
+def test_a_witness_may_disagree(witness_ms: float, trusted: bool) -> None:
+    found = verdict(*GOOD, witness=Witness("e2e_ms", witness_ms, 90.0))
+    assert codes(found) == ([] if trusted else ["witness_disagrees"])
+
+
+def test_notes_say_how_to_read_and_cost_no_trust() -> None:
+    lines = [turn(n, ts="estimate", planned=109 * MS) for n in range(100)]
+    found = verdict(*lines, *(failed(100 + n) for n in range(10)), turns=110)
+    assert found.trusted
+    assert [note.code for note in found.notes] == ["tokens_estimated", "survivors_only"]
+
+
+def test_every_documented_reason_is_proved_in_this_file() -> None:
+    assert {code for code, _, _ in CASES} | {"engine_died", "witness_disagrees"} == set(REASONS)
+    assert set(NOTES) == {"user_timestamps", "tokens_estimated", "survivors_only"}
