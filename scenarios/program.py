@@ -93,7 +93,7 @@ def compile_program(spec: ScenarioSpec) -> Program:
     for pool, texts in spec.pools.items():
         for number, text in enumerate(texts):
             with _at(f"pools.{pool}[{number}]"):
-                checked(text)
+                checked(text or " ")  # a pool may draw nothing: it is a part of a message
     pools = frozenset(spec.pools)
     constants, computed = _variables(spec, pools)
     compiler = _Compiler(pools, {*constants, *(name for name, _ in computed)})
