@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,11 +12,11 @@ from threading import Event
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import DatabaseError, connections
 
 from tokenburn_site import celeryconf, health
+from tokenburn_site.first_start import ADMIN, ensure_admin, offer_library, offer_mock
 from tokenburn_site.local import ports
 from tokenburn_site.local.errors import LocalServiceError
 from tokenburn_site.local.family import Family
@@ -30,7 +29,6 @@ VALKEY_START_S = 60.0  # a long append-only file takes a while to load
 LEFTOVERS_S = 6.0  # longer than the guard of a killed `up` takes to end its services
 CHECK_S = 0.1
 CONTROL_SLOTS = 2
-ADMIN = "admin"
 
 
 @dataclass(frozen=True)
@@ -129,26 +127,16 @@ def start_broker(options: UpOptions, keeper: Keeper) -> None:
 
 
 def prepare_database(options: UpOptions) -> str | None:
-    """Migrate, and see to an administrator; returns the password if one was made up."""
+    """Migrate, and see to what a first start needs; returns the administrator's password if one was made up."""
     try:
         call_command("migrate", verbosity=0, interactive=False)
+        offer_library()
+        if options.mock:
+            offer_mock(mock_url(options))
         return ensure_admin(options.admin_password)
     except DatabaseError as exc:
         text = str(exc).strip().splitlines()
         raise LocalServiceError("database_away", f"the database refuses: {text[0] if text else exc!r}") from exc
-
-
-def ensure_admin(password: str | None) -> str | None:
-    """An administrator with this password; without one, a new password if there is no administrator yet."""
-    users = get_user_model()._default_manager
-    if password is None and users.filter(is_superuser=True, is_active=True).exists():
-        return None
-    made_up = None if password else secrets.token_urlsafe(12)
-    user, _ = users.get_or_create(username=ADMIN, defaults={"is_staff": True, "is_superuser": True})
-    user.set_password(password or made_up)
-    user.is_staff = user.is_superuser = user.is_active = True
-    user.save()
-    return made_up
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -184,6 +172,10 @@ def services(options: UpOptions, env: Mapping[str, str]) -> list[Service]:
     return found
 
 
+def mock_url(options: UpOptions) -> str:
+    return f"http://{ports.LOOPBACK}:{options.mock_port}/v1"
+
+
 def dial_host(host: str) -> str:
     """Where a server that listens on `host` is reached from here."""
     return ports.LOOPBACK if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  compared, not bound
@@ -199,7 +191,7 @@ def status_block(options: UpOptions, password: str | None, log_dir: Path) -> str
         ("Workers", f"load: {options.workers} slots, control: {CONTROL_SLOTS}, beat"),
     ]
     if options.mock:
-        mock = f"http://{ports.LOOPBACK}:{options.mock_port}/v1"
+        mock = mock_url(options)
         burn = f"python manage.py burn --url {mock} --preset openai-chat --prompt Hello --users 20 --duration 15s"
         rows += [("Mock", f"{mock}   (preset openai-chat)"), ("Try", burn)]
     if not settings.REDIS_GIVEN and options.valkey_port:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth import authenticate, get_user_model
 from pytest_django import Settings
 
 from tokenburn_site import up
@@ -16,30 +14,6 @@ from tokenburn_site.up import UpOptions
 OPTIONS = UpOptions(
     host="127.0.0.1", port=8000, workers=3, mock=True, mock_port=8100, valkey_port=None, admin_password=None
 )
-
-
-@pytest.mark.django_db
-def test_the_first_start_makes_an_administrator_and_later_ones_leave_everything() -> None:
-    password = up.ensure_admin(None)
-    assert password is not None and len(password) >= 12
-    user = authenticate(username="admin", password=password)
-    assert user is not None and user.is_staff and user.is_superuser
-    assert up.ensure_admin(None) is None
-    assert authenticate(username="admin", password=password) is not None
-
-
-@pytest.mark.django_db
-def test_a_given_password_is_set_and_not_shown() -> None:
-    first = up.ensure_admin(None)
-    assert up.ensure_admin("a chosen password") is None
-    assert authenticate(username="admin", password="a chosen password") is not None
-    assert authenticate(username="admin", password=first) is None
-
-
-@pytest.mark.django_db
-def test_an_administrator_of_another_name_is_enough() -> None:
-    get_user_model().objects.create_superuser("root", password="anything at all")
-    assert up.ensure_admin(None) is None
 
 
 def test_services_get_the_settings_of_up_and_not_the_administrators_password(settings: Settings) -> None:

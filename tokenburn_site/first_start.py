@@ -1,0 +1,63 @@
+"""What a new site holds, so that the first run is a click away: an administrator, the library, the mock as a target.
+
+Everything here may be called at each start: it adds what is missing, and changes nothing that people made.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from django.contrib.auth import get_user_model
+
+from runs.models import PlanScenario, TestPlan
+from scenarios.importers import library
+from scenarios.models import Scenario
+from targets.models import Target
+
+ADMIN = "admin"
+MOCK_TARGET = "Mock chatbot"
+MOCK_PLAN = "First try"
+MOCK_SCENARIO = "rapid-fire"
+MOCK_LOAD = {"kind": "closed", "users": 20, "duration_s": 30}
+
+
+def ensure_admin(password: str | None) -> str | None:
+    """An administrator with this password; without one, a made-up password if there is no administrator yet.
+
+    Returns the made-up password, which nobody can find out later.
+    """
+    users = get_user_model()._default_manager
+    if password is None and users.filter(is_superuser=True, is_active=True).exists():
+        return None
+    made_up = None if password else secrets.token_urlsafe(12)
+    user, _ = users.get_or_create(username=ADMIN, defaults={"is_staff": True, "is_superuser": True})
+    user.set_password(password or made_up)
+    user.is_staff = user.is_superuser = user.is_active = True
+    user.save()
+    return made_up
+
+
+def offer_library() -> int:
+    """The library's scenarios as rows, up to date; how many. A scenario of one's own keeps its name."""
+    own = set(Scenario.objects.filter(builtin=False).values_list("name", flat=True))
+    offered = [spec for spec in library() if spec.name not in own]
+    for spec in offered:
+        values = {"spec": spec.model_dump(mode="json"), "description": spec.description, "builtin": True}
+        Scenario.objects.update_or_create(name=spec.name, defaults=values)
+    return len(offered)
+
+
+def offer_mock(url: str) -> None:
+    """The mock chatbot at `url` as a target, with a plan to start. Whoever renames or deletes the plan is heard."""
+    target, is_new = Target.objects.get_or_create(
+        name=MOCK_TARGET, defaults={"preset": "openai-chat", "url": url, "stream": True}
+    )
+    if not is_new:
+        # The port may be another one today. An address elsewhere was put there by somebody, and stays.
+        Target.objects.filter(pk=target.pk, url__startswith="http://127.0.0.1:").update(url=url)
+        return
+    scenario = Scenario.objects.filter(name=MOCK_SCENARIO).first()
+    if scenario is None or TestPlan.objects.filter(name=MOCK_PLAN).exists():
+        return
+    plan = TestPlan.objects.create(name=MOCK_PLAN, target=target, load=MOCK_LOAD)
+    PlanScenario.objects.create(plan=plan, scenario=scenario)
