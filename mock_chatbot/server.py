@@ -1,8 +1,7 @@
-"""uvicorn as this server needs it: its port known at once, writes not held back, an end without ceremony."""
+"""uvicorn as this server needs it: its port known at once, an end without ceremony."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import sys
@@ -11,20 +10,8 @@ from collections.abc import Iterator
 import orjson
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 BACKLOG = 4096
-
-
-class _PromptProtocol(HttpToolsProtocol):
-    """uvloop gathers writes until the end of the loop's pass, which would make stamps older than their bytes.
-
-    With no room to gather in it writes at once; what the socket does not take pauses the writer.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        transport.set_write_buffer_limits(high=0)
-        super().connection_made(transport)
 
 
 class _Server(uvicorn.Server):
@@ -62,7 +49,7 @@ def serve(app: ASGIApp, sock: socket.socket, *, access_log: bool = False) -> Non
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     config = uvicorn.Config(
         app,
-        http=_PromptProtocol,
+        http="httptools",
         ws="none",
         lifespan="off",
         access_log=access_log,

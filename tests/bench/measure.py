@@ -45,7 +45,7 @@ class Fidelity:
 
 
 class Round(NamedTuple):
-    """One run of a tool: answers per second by the server's count and clock, and the load generator's CPU per answer."""
+    """One run of a tool: answers per second by the server's count and clock; the load generator's CPU."""
 
     rate: float
     cpu_us: float
