@@ -96,7 +96,7 @@ def fidelity(streams: int, turns: int) -> Fidelity:
         ttft,
         counts["late_over_1ms"],
         goals,
-        _mismatches(compared),
+        compare(compared),
     )
 
 
@@ -121,7 +121,7 @@ Check = Callable[[dict[str, Any]], tuple[str, ...]]
 def _ours(server: Truth, seconds: float) -> tuple[float, Check]:
     options = ("--users", str(USERS), "--duration", f"{seconds:g}s")
     burned = tools.burn(server, *options, limit_s=seconds)
-    return burned.report["generator"]["cpu_s"], lambda counts: _mismatches(_compared(burned, counts))
+    return burned.report["generator"]["cpu_s"], lambda counts: compare(_compared(burned, counts))
 
 
 def _k6(server: Truth, seconds: float) -> tuple[float, Check]:
@@ -155,5 +155,5 @@ def _compared(burned: Burned, counts: dict[str, Any]) -> dict[str, tuple[Any, An
     }
 
 
-def _mismatches(compared: dict[str, tuple[Any, Any]]) -> tuple[str, ...]:
+def compare(compared: dict[str, tuple[Any, Any]]) -> tuple[str, ...]:
     return tuple(f"{name}: {ours} against {theirs}" for name, (ours, theirs) in compared.items() if ours != theirs)

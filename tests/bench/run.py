@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     except (BuildError, ToolFailed, TimeoutExpired, FileNotFoundError) as exc:
         sys.stderr.write(f"bench: {exc}\n")
         return 2
-    table, fine = _table(streams, costs)
+    table, fine = make_table(streams, costs)
     console.print(table)
     console.print(_notes(), style="dim", highlight=False)
     return 0 if fine else 1
@@ -62,7 +62,7 @@ def _measured(arguments: argparse.Namespace, console: Console) -> tuple[list[Fid
     return streams, costs
 
 
-def _table(streams: Sequence[Fidelity], costs: Sequence[Cost]) -> tuple[Table, bool]:
+def make_table(streams: Sequence[Fidelity], costs: Sequence[Cost]) -> tuple[Table, bool]:
     table = Table(title="Token-Burn bench")
     for name in ("what", "figure", "goal", ""):
         table.add_column(name, justify="right" if name in {"figure", "goal"} else "left", overflow="fold")
