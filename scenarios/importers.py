@@ -33,10 +33,11 @@ def load_scenario(ref: str, per_character_s: float = PER_CHARACTER_S) -> list[Sc
     try:
         is_dir, exists = path.is_dir(), path.exists()
     except (OSError, ValueError) as exc:  # a name too long for a path, or with a NUL byte
-        raise ScenarioError(f"{ref[:80]!r} is neither a scenario of the library nor a file: {exc}") from exc
+        raise ScenarioError(f"{_short(ref)} is neither a file nor a scenario of the library: {exc.args[-1]}") from exc
     if not ref or not exists:
-        names = ", ".join(library_names())
-        raise ScenarioError(f"there is no file {ref!r} and no such scenario in the library, which has {names}")
+        samples = {spec.name for spec in _conversations()}
+        names = ", ".join(name for name in library_names() if name not in samples)
+        raise ScenarioError(f"there is no file {_short(ref)} and no such scenario in the library: it has {names}")
     specs = _load_dir(path, per_character_s) if is_dir else _load_file(path, per_character_s)
     _refuse_twins(specs, ref)
     return specs
@@ -128,6 +129,10 @@ def _read_json(path: Path) -> Any:
 
 def _no_constant(name: str) -> Never:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _short(ref: str) -> str:
+    return repr(ref if len(ref) <= 80 else ref[:77] + "...")
 
 
 def _refuse_twins(specs: list[ScenarioSpec], ref: str) -> None:

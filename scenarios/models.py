@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from scenarios.spec import ScenarioError, parse_scenario
+from scenarios.render import check_scenario
+from scenarios.spec import ScenarioError
 
 
 class Scenario(models.Model):
@@ -24,6 +25,6 @@ class Scenario(models.Model):
 
     def clean(self) -> None:
         try:
-            parse_scenario(self.spec)
+            check_scenario(self.spec)
         except ScenarioError as exc:
             raise ValidationError({"spec": str(exc)}) from exc
