@@ -87,7 +87,9 @@ def check_invariants(run: Run, counting: Counting) -> Counter[str]:
     assert len(sent) == sum(at is not None for *_, at in rows), "a turn was recorded twice"
     assert set(received) <= sent.keys(), "a turn that the target received was not recorded"
     missed = Counter(sent[turn] for turn in sent.keys() - set(received))
-    assert missed.keys() <= {"unknown", "aborted"}, f"said to be answered, never arrived: {missed}, {len(received)}, {sorted(sent.keys() - set(received))[:5]}"
+    assert missed.keys() <= {"unknown", "aborted"}, (
+        f"said to be answered, never arrived: {missed}, {len(received)}, {sorted(sent.keys() - set(received))[:5]}"
+    )
 
     # B: ledger ids are database ids, and windows say what rows say.
     lines = ledger_lines(run)

@@ -1,0 +1,145 @@
+"""The farm for real: Celery workers, beat and Valkey as processes, each killed in the middle of a run of 200 users."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from runs import live
+from runs.engine.spec import ClosedLoad
+from runs.lifecycle import RUN_TERMINAL
+from runs.models import Run, RunStatus, Shard, ShardStatus
+from tests.integration.runs.conftest import USERS, Counting, check_invariants
+from tests.support.processes import ROOT, child_env
+from tests.support.runs import alive, children_of, shards, until
+from tests.support.services import reserve_port, valkey_server
+from tokenburn_site.local.family import Family
+
+C_S = 60.0
+"""Invariant C: a run is terminal at most this long after its last shard was lost."""
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start_worker(family: Family, tmp_path: Path) -> Iterator[Start]:
+    """`start_worker("load", "-c", "2")`: a Celery worker on this test's database and Redis."""
+    with ExitStack() as stack:
+
+        def start(queue: str, *flags: str) -> subprocess.Popen[bytes]:
+            name = f"{queue}{time.monotonic_ns()}@test"
+            log = stack.enter_context((tmp_path / f"{name}.log").open("wb"))
+            argv = (sys.executable, "-m", "celery", "-A", "tokenburn_site", "worker", "-Q", queue, "-n", name, *flags)
+            child = family.start(argv, cwd=ROOT, env=child_env(), stdout=log, stderr=log)
+            stack.callback(family.stop, child, timeout_s=15)
+            return child
+
+        yield start
+
+
+def start_control(start_worker: Start, tmp_path: Path) -> None:
+    start_worker("control", "-c", "1", "-B", "-s", str(tmp_path / "beat"))
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all that come from it, children first."""
+    return [found for child in children_of(pid) for found in tree(child)] + [pid]
+
+
+def in_full_swing(run: Run, counting: Counting) -> bool:
+    return len(counting.received()) > 3 * USERS and run.turns.count() > USERS
+
+
+def ended(run: Run) -> bool:
+    return Run.objects.values_list("status", flat=True).get(pk=run.pk) in RUN_TERMINAL
+
+
+def no_engine_lives(run: Run) -> bool:
+    return not any(shard.engine_pid and alive(shard.engine_pid) for shard in shards(run))
+
+
+@pytest.mark.usefixtures("postgres_database", "valkey")
+@pytest.mark.parametrize("with_engines", [True, False], ids=["whole_tree", "workers_only"])
+def test_workers_killed_in_mid_run_leave_a_true_account(
+    with_engines: bool, counting: Counting, start_worker: Start, tmp_path: Path
+) -> None:
+    worker = start_worker("load", "-c", "2")
+    start_control(start_worker, tmp_path)
+    run = counting.run(2, local=False)
+    until(lambda: in_full_swing(run, counting), 40, "the run's full swing")
+    killed_ns = time.monotonic_ns()
+    engines = {shard.engine_pid for shard in shards(run)}
+    doomed = tree(worker.pid)
+    assert engines <= set(doomed)
+    for pid in doomed:
+        if with_engines or pid not in engines:
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: ended(run), C_S, "the run's end")
+    assert (counting.received()[-1][0] - killed_ns) / 1e9 < 2
+    outcomes = check_invariants(run, counting)
+    assert run.status == RunStatus.FAILED
+    assert "its supervisor" in run.reason
+    assert {shard.status for shard in shards(run)} == {ShardStatus.LOST}
+    assert (outcomes["unknown"] > 0) is with_engines
+    assert no_engine_lives(run)
+
+    # The message of the dead worker may come again: nothing is sent twice.
+    received = len(counting.received())
+    start_worker("load", "-c", "1")
+    second = counting.run(1, ClosedLoad(users=1, conversations=1), local=False)
+    until(lambda: ended(second), 40, "the next run's end")
+    assert len(counting.received()) == received + 5
+    assert {shard.epoch for shard in shards(run)} == {2}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("valkey")
+def test_a_worker_that_is_told_to_end_stops_its_run_in_order(
+    counting: Counting, start_worker: Start, tmp_path: Path
+) -> None:
+    worker = start_worker("load", "-c", "2")
+    run = counting.run(2, local=False)
+    until(lambda: in_full_swing(run, counting), 40, "the run's full swing")
+    worker.send_signal(signal.SIGTERM)
+    until(lambda: ended(run), 20, "the run's end")
+    check_invariants(run, counting)
+    assert (run.status, run.reason) == (RunStatus.STOPPED, "its worker was shut down")
+    worker.wait(20)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_outlives_its_broker(
+    counting: Counting, start_worker: Start, family: Family, tmp_path: Path, settings: Any
+) -> None:
+    port = reserve_port()
+    settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+    with ExitStack() as stack:
+        stack.enter_context(valkey_server(family, port, tmp_path / "valkey", durable=True))
+        start_worker("load", "-c", "2")
+        start_control(start_worker, tmp_path)
+        run = counting.run(1, ClosedLoad(users=USERS, duration_s=8), local=False)
+        Shard.objects.update(dispatched_at=None)  # this process's own broker got the nudge: as good as lost
+        until(lambda: in_full_swing(run, counting), 40, "the run's full swing")
+        client = redis.Redis.from_url(settings.REDIS_URL)
+        os.kill(client.info("server")["process_id"], signal.SIGKILL)
+    until(lambda: ended(run), 30, "the run's end without a broker")
+    assert check_invariants(run, counting)["ok"] > 3 * USERS
+    assert (run.status, run.reason) == (RunStatus.COMPLETED, "")
+
+    with valkey_server(family, port, tmp_path / "valkey", durable=True):
+        live._client.cache_clear()
+        assert live.read_since(run.pk), "what was published before is kept"
+        again = counting.run(1, ClosedLoad(users=2, conversations=2), local=False)
+        Shard.objects.filter(run=again).update(dispatched_at=None)
+        until(lambda: ended(again), 50, "a run after the broker came back")
+        again.refresh_from_db()
+        assert again.status == RunStatus.COMPLETED
