@@ -1,4 +1,4 @@
-"""What a new site holds, so that the first run is a click away: an administrator, the library, the mock as a target.
+"""What a new site holds beside the library, so that the first run is a click away: administrator, target, plan.
 
 Everything here may be called at each start: it adds what is missing, and changes nothing that people made.
 """
@@ -10,7 +10,6 @@ import secrets
 from django.contrib.auth import get_user_model
 
 from runs.models import PlanScenario, TestPlan
-from scenarios.importers import library
 from scenarios.models import Scenario
 from targets.models import Target
 
@@ -35,16 +34,6 @@ def ensure_admin(password: str | None) -> str | None:
     user.is_staff = user.is_superuser = user.is_active = True
     user.save()
     return made_up
-
-
-def offer_library() -> int:
-    """The library's scenarios as rows, up to date; how many. A scenario of one's own keeps its name."""
-    own = set(Scenario.objects.filter(builtin=False).values_list("name", flat=True))
-    offered = [spec for spec in library() if spec.name not in own]
-    for spec in offered:
-        values = {"spec": spec.model_dump(mode="json"), "description": spec.description, "builtin": True}
-        Scenario.objects.update_or_create(name=spec.name, defaults=values)
-    return len(offered)
 
 
 def offer_mock(url: str) -> None:

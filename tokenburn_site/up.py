@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connections
 
 from tokenburn_site import celeryconf, health
-from tokenburn_site.first_start import ADMIN, ensure_admin, offer_library, offer_mock
+from tokenburn_site.first_start import ADMIN, ensure_admin, offer_mock
 from tokenburn_site.local import ports
 from tokenburn_site.local.errors import LocalServiceError
 from tokenburn_site.local.family import Family
@@ -130,7 +130,6 @@ def prepare_database(options: UpOptions) -> str | None:
     """Migrate, and see to what a first start needs; returns the administrator's password if one was made up."""
     try:
         call_command("migrate", verbosity=0, interactive=False)
-        offer_library()
         if options.mock:
             offer_mock(mock_url(options))
         return ensure_admin(options.admin_password)

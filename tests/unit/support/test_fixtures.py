@@ -13,10 +13,10 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from scenarios.models import Scenario
+from targets.models import Target
 from tests.support.processes import ROOT, child_env
 
-COUNT = "from scenarios.models import Scenario; print(Scenario.objects.count(), flush=True)"
+COUNT = "from targets.models import Target; print(Target.objects.count(), flush=True)"
 
 
 def in_child(code: str) -> str:
@@ -29,12 +29,12 @@ def test_any_database_is_seen_by_threads_and_children_and_is_empty_for_the_next_
     any_database: str, round_: int
 ) -> None:
     assert connection.vendor == any_database
-    assert Scenario.objects.count() == 0
-    Scenario.objects.create(name="one", spec={})
+    assert Target.objects.count() == 0
+    Target.objects.create(name="one", url="http://127.0.0.1/")
     seen: list[Any] = []
 
     def look() -> None:
-        seen.extend([connection.vendor, Scenario.objects.count()])
+        seen.extend([connection.vendor, Target.objects.count()])
         connection.close()
 
     thread = threading.Thread(target=look)

@@ -7,8 +7,6 @@ from django.contrib.auth import authenticate, get_user_model
 
 from runs.models import TestPlan
 from runs.plan_rules import plan_problems
-from scenarios.importers import library
-from scenarios.models import Scenario
 from targets.models import Target
 from tokenburn_site import first_start
 
@@ -40,29 +38,7 @@ def test_an_administrator_of_another_name_is_enough() -> None:
 
 
 @pytest.mark.django_db
-def test_the_library_is_offered_once_and_brought_up_to_date() -> None:
-    count = first_start.offer_library()
-    assert count == len(library()) >= 8
-    first = library()[0]
-    Scenario.objects.filter(name=first.name).update(spec={"outdated": True})
-    assert first_start.offer_library() == count == Scenario.objects.filter(builtin=True).count()
-    assert Scenario.objects.get(name=first.name).spec == first.model_dump(mode="json")
-    for scenario in Scenario.objects.all():
-        scenario.clean()
-
-
-@pytest.mark.django_db
-def test_a_scenario_of_ones_own_is_not_overwritten_by_the_library() -> None:
-    name = library()[0].name
-    Scenario.objects.create(name=name, spec={"mine": True})
-    first_start.offer_library()
-    own = Scenario.objects.get(name=name)
-    assert own.spec == {"mine": True} and not own.builtin
-
-
-@pytest.mark.django_db
 def test_the_mock_comes_with_a_plan_that_could_be_started() -> None:
-    first_start.offer_library()
     first_start.offer_mock(URL)
     plan = TestPlan.objects.get(name=first_start.MOCK_PLAN)
     plan.target.full_clean()
@@ -73,7 +49,6 @@ def test_the_mock_comes_with_a_plan_that_could_be_started() -> None:
 
 @pytest.mark.django_db
 def test_later_starts_follow_the_port_and_bring_back_nothing() -> None:
-    first_start.offer_library()
     first_start.offer_mock(URL)
     TestPlan.objects.all().delete()
     first_start.offer_mock("http://127.0.0.1:9999/v1")
