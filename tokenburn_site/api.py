@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import DataError
 from django.db.models import ProtectedError
 from django.urls import path
 from rest_framework import status
@@ -32,10 +33,13 @@ urlpatterns = [
 
 
 def explain(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's own answers, and 409 for a row that others still need."""
+    """DRF's own answers, 409 for a row that others still need, 400 for what the database cannot hold."""
     if isinstance(exc, ProtectedError):
         users = sorted(str(row) for row in exc.protected_objects)
         more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
         detail = f"still in use by {', '.join(users[:NAMED])}{more}: change or delete those first"
         return Response({"detail": detail}, status.HTTP_409_CONFLICT)
+    if isinstance(exc, DataError):
+        detail = "the database cannot store this: a text in it holds a NUL character, or a number is too large"
+        return Response({"detail": detail}, status.HTTP_400_BAD_REQUEST)
     return exception_handler(exc, context)

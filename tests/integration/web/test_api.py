@@ -248,6 +248,14 @@ def test_turns_and_sessions_can_be_filtered(api: APIClient) -> None:
     assert {session["outcome"] for session in sessions} == {"completed", "failed"}
 
 
+def test_what_the_database_cannot_hold_is_refused(postgres_database: str) -> None:
+    client = APIClient()
+    client.force_login(made_up.user(superuser=True))
+    answer = client.post("/api/targets/", TARGET | {"params": {"model": "a\0b"}})
+    assert answer.status_code == 400
+    assert "NUL" in answer.json()["detail"]
+
+
 def test_what_is_not_json_is_refused_with_a_reason(api: APIClient) -> None:
     answer = api.post("/api/targets/", "{", content_type="application/json")
     assert answer.status_code == 400
