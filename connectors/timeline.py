@@ -12,6 +12,8 @@ Times are nanoseconds of one monotonic clock. A lane calls, in this order:
 
 from __future__ import annotations
 
+from array import array
+from io import StringIO
 from typing import Any, NoReturn
 
 import orjson
@@ -20,6 +22,7 @@ from connectors.errors import BadAnswer, BrokenTransport, Refused
 from connectors.mapping import Meaning
 
 SHAPE_LIMIT = 160
+MOST_TOKENS = 2**31 - 1
 
 
 class Timeline:
@@ -28,6 +31,7 @@ class Timeline:
     __slots__ = (
         "_has_text",
         "_last_without_text",
+        "_text",
         "arrival_errors",
         "bytes_in",
         "bytes_out",
@@ -39,7 +43,6 @@ class Timeline:
         "handshake_ns",
         "last_content_ns",
         "meaning",
-        "parts",
         "planned_ns",
         "reasoning_chars",
         "sent_ns",
@@ -56,10 +59,11 @@ class Timeline:
         self.first_content_ns: int | None = None
         self.last_content_ns: int | None = None
         self.done_ns: int | None = None
-        self.gaps_ns: list[int] = []
-        self.arrival_errors: list[int] = []
+        # Compact, not lists of objects: an endless stream of small tokens must not cost many times its own size.
+        self.gaps_ns = array("q")
+        self.arrival_errors = array("q")
         self.handshake_ns: dict[str, int] | None = None
-        self.parts: list[str] = []
+        self._text = StringIO()
         self.reasoning_chars = 0
         self.tokens_in: int | None = None
         self.tokens_out: int | None = None
@@ -71,7 +75,12 @@ class Timeline:
     @property
     def text(self) -> str:
         """The answer so far; reasoning is not part of it."""
-        return "".join(self.parts)
+        return self._text.getvalue()
+
+    @property
+    def chunks(self) -> int:
+        """How many pieces of content came."""
+        return 0 if self.first_content_ns is None else len(self.gaps_ns) + 1
 
     def sent(self, ns: int, size: int) -> None:
         self.sent_ns = ns
@@ -101,7 +110,7 @@ class Timeline:
             self._last_without_text = message
             if meaning.reasoning is not None and type(thought := meaning.reasoning(message)) is str:
                 self.reasoning_chars += len(thought)
-        if meaning.stamp is not None and type(stamp := meaning.stamp(message)) is int:
+        if meaning.stamp is not None and _is_time(stamp := meaning.stamp(message)):
             self.arrival_errors.append(ns - stamp)
         if type(message) is dict and not meaning.beside_keys.isdisjoint(message):
             self._beside(message)
@@ -120,7 +129,7 @@ class Timeline:
         if text is None:
             raise _unmatched(message)
         self._content(ns, text)
-        if self.meaning.stamp is not None and type(stamp := self.meaning.stamp(message)) is int:
+        if self.meaning.stamp is not None and _is_time(stamp := self.meaning.stamp(message)):
             self.arrival_errors.append(ns - stamp)
         self.done_ns = ns
 
@@ -148,7 +157,7 @@ class Timeline:
         else:
             self.gaps_ns.append(ns - self.last_content_ns)
         self.last_content_ns = ns
-        self.parts.append(text)
+        self._text.write(text)
 
     def _beside(self, message: Any) -> None:
         """What an answer may say beside its text: an error, the usage."""
@@ -189,8 +198,14 @@ _STATUS_ADVICE = {
 }
 
 
+def _is_time(value: Any) -> bool:
+    """Whether a stamp can be one: a target may send any number, and 64 bits must hold the difference."""
+    return type(value) is int and 0 <= value < 1 << 62
+
+
 def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+    """A token count that can be one; any other number that a target sends would not fit where it is stored."""
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def error_text(error: Any) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import urllib3
+import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -21,9 +21,6 @@ from connectors.mapping import CompiledTarget
 from connectors.reference.watch import Watch, WatchedFile
 from connectors.wire.connector import tls_context
 from connectors.wire.stream import tls_failure
-
-# Only a target that says `tls.verify: false` goes unverified: its owner chose that, and need not be told each turn.
-urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 class WatchedResponse(http.client.HTTPResponse):
@@ -116,6 +113,11 @@ class GuardedHTTPPool(HTTPConnectionPool):
 
 class GuardedHTTPSPool(HTTPSConnectionPool):
     ConnectionCls = GuardedHTTPSConnection
+
+    def _validate_conn(self, conn: Any) -> None:
+        """Connects, as the base class does, without its warning: who sets `tls.verify` to false knows it."""
+        if conn.is_closed:
+            conn.connect()
 
 
 class GuardedAdapter(HTTPAdapter):

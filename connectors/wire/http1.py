@@ -74,8 +74,7 @@ class HttpConnection:
         finally:
             self._turn = None
             self._timeline = None
-            self._body = bytearray()  # up to the limit's size: not to be held while the user waits
-            self._sse = None
+            self._let_go()
             if not self.usable:
                 self.close()
 
@@ -98,12 +97,16 @@ class HttpConnection:
         self._header_bytes = 0
         self._status = 0
         self._decoder: Decoder | None = None
-        self._sse: SseParser | None = None
-        self._body = bytearray()  # not a list of pieces: a hostile target sends them a byte each
+        self._let_go()
         self._body_size = 0
         self._failure: TurnError | None = None
         self._whole = False
         self._in_grace = False
+
+    def _let_go(self) -> None:
+        """Hold nothing of an answer's body, which may be large, while the user waits or is done."""
+        self._sse: SseParser | None = None
+        self._body = bytearray()  # not a list of pieces: a hostile target sends them a byte each
 
     def _forget_headers(self) -> None:
         self._until_close = True

@@ -14,7 +14,7 @@ from connectors.registry import Lane
 from tests.integration.connectors.lanes import make_spec, one_turn
 
 WARM_UP = 2
-TIMEOUTS = {"connect": 2, "first_byte": 2, "idle": 2, "total": 1.5}
+TIMEOUTS = {"connect": 2, "first_byte": 2, "idle": 2, "total": 2}
 
 
 def resident(field: str) -> int:

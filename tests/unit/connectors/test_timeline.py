@@ -4,8 +4,8 @@ import orjson
 import pytest
 
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TurnError
-from connectors.mapping import CompiledTarget
-from connectors.spec import build_target_spec
+from connectors.mapping import CompiledTarget, Meaning
+from connectors.spec import ResponseSpec, build_target_spec
 from connectors.timeline import Timeline
 
 
@@ -30,9 +30,9 @@ def test_a_streamed_turn_has_every_time_once() -> None:
     line.event(131, b"[DONE]")
     line.end(140)
     assert (line.sent_ns, line.first_byte_ns, line.first_chunk_ns, line.first_content_ns) == (5, 100, 100, 110)
-    assert (line.last_content_ns, line.done_ns, line.gaps_ns) == (125, 131, [15])
+    assert (line.last_content_ns, line.done_ns, list(line.gaps_ns)) == (125, 131, [15])
     assert (line.text, line.tokens_in, line.tokens_out) == ("Hello", 3, 2)
-    assert (line.bytes_in, line.bytes_out, line.arrival_errors) == (20, 100, [10, 20, 35])
+    assert (line.bytes_in, line.bytes_out, list(line.arrival_errors)) == (20, 100, [10, 20, 35])
 
 
 def test_reasoning_is_not_content() -> None:
@@ -88,3 +88,19 @@ def test_a_refusal_in_html_is_cut_to_a_line() -> None:
     assert found.value.code == "http_502"
     assert "\n" not in found.value.detail
     assert len(found.value.detail) <= 200
+
+
+@pytest.mark.parametrize("stamp", [b"18446744073709551615", b"-5", b"1e30", b'"now"', b"true", b"null", b"[1]"])
+def test_a_stamp_that_is_no_time_is_no_stamp(stamp: bytes) -> None:
+    line = Timeline(Meaning(ResponseSpec.model_validate({"text": "t", "stamp": "at"})), 0)
+    line.answer(10, b'{"t":"hi","at":%b}' % stamp)
+    assert (line.text, list(line.arrival_errors)) == ("hi", [])
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [(b"7", 7), (b"2147483647", 2147483647), (b"2147483648", None), (b"-1", None)]
+)
+def test_a_token_count_that_cannot_be_stored_is_no_count(said: bytes, kept: int | None) -> None:
+    line = Timeline(Meaning(ResponseSpec.model_validate({"text": "t", "usage": {"output": "n"}})), 0)
+    line.answer(10, b'{"t":"hi","n":%b}' % said)
+    assert line.tokens_out == kept
