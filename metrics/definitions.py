@@ -97,12 +97,13 @@ def _arrival_error(columns: Columns) -> Pooled:
 
 
 def handshake_metric(step: str) -> Metric:
-    """The metric of one handshake step. Which steps there are is the target's affair; connect and tls always count."""
+    """The metric of one handshake step. Beyond resolve, connect and tls they are the target's affair."""
 
     def values(columns: Columns) -> Pooled:
         return columns.handshake.get(step) or Pooled.empty()
 
     what = {
+        "resolve": "Looking up the host name.",
         "connect": "Opening the TCP connection.",
         "tls": "The TLS handshake on the open connection.",
     }.get(step, f"The step '{step}' of the target's handshake.")
@@ -150,6 +151,7 @@ METRICS: tuple[Metric, ...] = (
         "One value a turn, for answers of two tokens or more that came in more than one piece.",
         "ok turns", _time_per_token,
     ),
+    handshake_metric("resolve"),
     handshake_metric("connect"),
     handshake_metric("tls"),
     Metric(

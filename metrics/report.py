@@ -64,8 +64,10 @@ def build_report(
 
 
 def metric_names(aggregate: Aggregate) -> list[str]:
-    """Every defined metric, measured or not, and the target's own handshake steps."""
-    return [metric.name for metric in METRICS] + sorted(aggregate.histograms.keys() - BY_NAME.keys())
+    """Every defined metric, measured or not; the target's own handshake steps follow the common ones."""
+    names = [metric.name for metric in METRICS]
+    after = names.index("handshake_tls_ms") + 1
+    return names[:after] + sorted(aggregate.histograms.keys() - BY_NAME.keys()) + names[after:]
 
 
 def _stats_of(aggregate: Aggregate, name: str) -> dict[str, float | int | None]:
