@@ -29,6 +29,8 @@ VALKEY_START_S = 60.0  # a long append-only file takes a while to load
 LEFTOVERS_S = 6.0  # longer than the guard of a killed `up` takes to end its services
 CHECK_S = 0.1
 CONTROL_SLOTS = 2
+BROKER, SERVING, WORKING = 0, 1, 2
+"""Stages: runs in progress stop in order while their target and the broker are still there."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def start_broker(options: UpOptions, keeper: Keeper) -> None:
     settings.REDIS_URL = f"redis://{ports.LOOPBACK}:{port}/0"
     directory = Path(settings.VAR_DIR) / "valkey"
     directory.mkdir(exist_ok=True)
-    keeper.start(Service("valkey", valkey_command(find_valkey(), port, directory), os.environ))
+    keeper.start(Service("valkey", valkey_command(find_valkey(), port, directory), os.environ, BROKER))
     try:
         ports.wait_until(
             lambda: answers(settings.REDIS_URL), "Valkey", VALKEY_START_S, lambda: keeper.running("valkey")
@@ -160,14 +162,14 @@ def services(options: UpOptions, env: Mapping[str, str]) -> list[Service]:
     control = (*worker, "-Q", celeryconf.CONTROL, "-c", str(CONTROL_SLOTS), "-n", f"control.{os.getpid()}@%h")
     daphne = (*python, "daphne", "-b", options.host, "-p", str(options.port), "tokenburn_site.asgi:application")
     found = [
-        Service("load", load, env),
-        Service("control", control, env),
-        Service("beat", (*celery, "beat", "--pidfile", ""), env),
-        Service("web", daphne, env),
+        Service("web", daphne, env, SERVING),
+        Service("control", control, env, WORKING),
+        Service("load", load, env, WORKING),
+        Service("beat", (*celery, "beat", "--pidfile", ""), env, WORKING),
     ]
     if options.mock:
         mock = (*python, "mock_chatbot", "--host", ports.LOOPBACK, "--port", str(options.mock_port))
-        found.append(Service("mock", mock, env))
+        found.insert(0, Service("mock", mock, env, SERVING))
     return found
 
 

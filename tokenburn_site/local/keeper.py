@@ -25,6 +25,8 @@ class Service:
     name: str
     argv: Sequence[str]
     env: Mapping[str, str]
+    stage: int = 0
+    """Services of a higher stage use those below it, and are stopped before them."""
 
 
 @dataclass
@@ -72,11 +74,10 @@ class Keeper:
                 self._note_death(kept, now)
 
     def stop(self) -> None:
-        """End all, those first that use the others: the last started with the rest, the first one last."""
-        children = [kept.child for kept in self._kept]
-        self._kept = []
-        self._family.stop(*children[1:], timeout_s=STOP_S)
-        self._family.stop(*children[:1], timeout_s=STOP_S)
+        """End all, stage by stage: whatever still has work in hand finishes it while what it needs is there."""
+        kept, self._kept = self._kept, []
+        for stage in sorted({each.service.stage for each in kept}, reverse=True):
+            self._family.stop(*[each.child for each in kept if each.service.stage == stage], timeout_s=STOP_S)
 
     def log_path(self, name: str) -> Path:
         return self._log_dir / f"{name}.log"

@@ -72,6 +72,28 @@ def test_a_program_that_is_not_there_is_one_line(watched: Watched) -> None:
         watched.keeper.start(Service("ghost", ("/nonexistent/program",), os.environ))
 
 
+def test_a_higher_stage_ends_while_what_it_uses_is_still_there(family: Family, tmp_path: Path) -> None:
+    """The user of the server writes down, when it is told to end, whether the server still runs."""
+    watched, seen = Watched(family, tmp_path), tmp_path / "seen"
+    watched.keeper.start(Service("server", SLEEP, os.environ, 0))
+    server = watched.keeper._kept[0].child
+    look = f"""
+import os, pathlib, signal, sys, time
+def end(*_):
+    time.sleep(0.3)
+    pathlib.Path({str(seen)!r}).write_text(pathlib.Path("/proc/{server.pid}/stat").read_text().split()[2])
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("started", flush=True)
+time.sleep(600)
+"""
+    watched.keeper.start(Service("user", (sys.executable, "-c", look), os.environ, 1))
+    watched.until(lambda: watched.starts("user") == 1 and watched.starts("server") == 1)
+    watched.keeper.stop()
+    assert seen.read_text() == "S"
+    assert server.poll() is not None
+
+
 def test_a_long_log_is_put_aside(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tokenburn_site.local.keeper.KEEP_LOG_BYTES", 10)
     path = watched.keeper.log_path("sleeper")
