@@ -40,7 +40,7 @@ def start_worker(family: Family, tmp_path: Path) -> Iterator[Start]:
             log = stack.enter_context((tmp_path / f"{name}.log").open("wb"))
             argv = (sys.executable, "-m", "celery", "-A", "tokenburn_site", "worker", "-Q", queue, "-n", name, *flags)
             child = family.start(argv, cwd=ROOT, env=child_env(), stdout=log, stderr=log)
-            stack.callback(family.stop, child, timeout_s=15)
+            stack.callback(family.kill, child)
             return child
 
         yield start
