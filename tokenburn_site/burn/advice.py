@@ -1,4 +1,4 @@
-"""What to do about the failure that ended a run, by its code (see connectors.errors)."""
+"""What to do on this command line about the failure that ended a run; `metrics.advice` knows the rest."""
 
 from __future__ import annotations
 
@@ -7,38 +7,29 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from metrics.advice import advice as metrics_advice
+
 _SECRET = re.compile(r"\bsecret\.(\w+)")
 _ENGINE_ADVICE = re.compile(r"[:;] (set|start|check|raise|give|point|run|lower|use) ")
 
 BY_CODE = {
-    "http_404": "check --url, the base address as the vendor's SDK takes it (for openai-chat it ends in /v1), and --model",
+    "http_404": "check --url, the base address as the vendor's SDK takes it (often ending in /v1), and --model",
     "http_405": "check --url and --preset: the address does not take this kind of request",
     "http_422": "check --preset and --param: the target does not accept the request's form",
     "http_400": "check --preset, --model and --param: the target does not accept the request",
     "http_429": "the target limits its callers: lower --users or --rate",
-    "dns_failed": "check the host name in --url",
-    "connect_refused": "start the target, or check host and port in --url",
-    "connect_unreachable": "check the host, the network and firewalls",
-    "connect_timeout": "check the host, the network and firewalls, or lower --users",
-    "tls_failed": "check the scheme in --url (http or https?) and the target's certificate",
     "answer_unmatched": "check --preset and --stream: the answer has no text where the preset looks for it",
     "json_invalid": "check --preset and --stream: the answer is not JSON",
     "stream_incomplete": "check --stream: the answer ended before the end marker of the preset",
     "request_invalid": "check --param and the scenario's templates",
 }
-TARGET_BROKEN = "the target itself fails: look at its log"
-TOO_SLOW = "the target answers too slowly: lower --users or --rate, or look at its log"
 
 
 def advice(code: str, target: Mapping[str, Any], *, stored: bool) -> str:
-    """What to do about `code`; `target` is the run's frozen spec. Empty if we do not know better."""
+    """What to do about `code`; `target` is the run's frozen spec."""
     if code in {"http_401", "http_403"}:
         return _credentials(target, stored)
-    if code in BY_CODE:
-        return BY_CODE[code]
-    if code.startswith("http_5"):
-        return TARGET_BROKEN
-    return TOO_SLOW if code.endswith("_timeout") else ""
+    return BY_CODE.get(code) or metrics_advice(code)
 
 
 def _credentials(target: Mapping[str, Any], stored: bool) -> str:

@@ -91,9 +91,7 @@ def _request(options: Options, parts: Parts) -> Run:
         raise BadUsage(str(exc)) from exc
 
 
-def _see_through(
-    options: Options, run: Run, load: ClosedLoad | OpenLoad, console: Console, typed: str
-) -> int:
+def _see_through(options: Options, run: Run, load: ClosedLoad | OpenLoad, console: Console, typed: str) -> int:
     try:
         with Progress(console, load) as progress:
             interrupted = _run(options, run, progress)

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from django.core.management.base import CommandParser
+
+from connectors.spec import preset_names
 from tokenburn_site.burn import values
 from tokenburn_site.burn.errors import EXIT_USAGE, BadUsage
 
@@ -63,7 +66,7 @@ class Options:
     html: str | None = None
 
 
-class OneLineParser(ArgumentParser):
+class OneLineParser(CommandParser):
     """Says one line where argparse would print its usage first."""
 
     def error(self, message: str) -> NoReturn:
@@ -91,7 +94,7 @@ def add_options(parser: ArgumentParser) -> None:
 def _target_options(parser: ArgumentParser) -> None:
     target = parser.add_argument_group("the chatbot")
     target.add_argument("--url", help="base address as the vendor's own SDK takes it: http://host:8000/v1")
-    target.add_argument("--preset", metavar="NAME", help="which API it speaks: openai-chat, generic-json")
+    target.add_argument("--preset", metavar="NAME", help=f"which API it speaks: {', '.join(preset_names())}")
     target.add_argument("--target", metavar="NAME", help="a stored target, instead of --url and --preset")
     target.add_argument("--stream", action="store_true", help="ask for the answer piece by piece")
     target.add_argument("--model", metavar="M", help="short for --param model=M")
@@ -130,9 +133,7 @@ def _load_options(parser: ArgumentParser) -> None:
     load.add_argument("--arrivals", choices=("constant", "poisson"), help="how --rate is spread; default constant")
     load.add_argument("--duration", type=values.duration, metavar="T", help="30s, 2m, 1h, 500ms")
     load.add_argument("--conversations", type=values.positive, metavar="N", help="end after so many")
-    load.add_argument(
-        "--processes", type=values.positive, default=1, metavar="P", help="engine processes; default 1"
-    )
+    load.add_argument("--processes", type=values.positive, default=1, metavar="P", help="engine processes; default 1")
     load.add_argument("--workers", action="store_true", help="let Celery workers run it (start them with `up`)")
     load.add_argument("--seed", type=values.seed, metavar="S", help="repeat the same choices; default: a new one")
 
@@ -182,8 +183,6 @@ def _check_target(given: Mapping[str, Any]) -> None:
     elif given["url"] is None:
         raise BadUsage(f"--preset needs the chatbot's address: add --url URL; {HELP_HINT}")
     elif given["preset"] is None:
-        from connectors.spec import preset_names
-
         raise BadUsage(f"--url needs --preset, which API it speaks: one of {', '.join(preset_names())}")
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from rich.console import Console
 
-from metrics.text import report_text
+from metrics.text import report_renderable, report_text
 from runs.models import Run, RunStatus
 from tokenburn_site.burn.advice import failure
 from tokenburn_site.burn.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_THRESHOLD
 from tokenburn_site.burn.options import STDOUT, Options
 from tokenburn_site.burn.outputs import write_html, write_json
 
+PIPE_WIDTH = 100
 PAGE = "http://127.0.0.1:8000/runs/{}/report/"
 
 
@@ -25,11 +26,14 @@ def show(run: Run, options: Options, console: Console, typed: str) -> None:
         return
     if report["turns"]["ok"]:
         _print(console, "")
-        _print(console, report_text(report, width=console.width))
+        if console.is_terminal:
+            console.print(report_renderable(report, console.width))
+        else:
+            _print(console, report_text(report, max(console.width, PIPE_WIDTH)))
     if options.json:
         write_json(options.json, report)
     if options.html:
-        write_html(options.html, run)
+        write_html(options.html, report)
     _print(console, "")
     for label, text in _whereabouts(run, options, typed):
         _print(console, f"{label:<8}{text}")

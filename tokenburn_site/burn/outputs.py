@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from django.template.loader import render_to_string
 
-from runs.models import Run
-from runs.report_page import report_context
+from tokenburn_site.burn.contract import contract
 from tokenburn_site.burn.errors import BadUsage
+from tokenburn_site.burn.html import report_html
 from tokenburn_site.burn.options import STDOUT, Options
 
 
@@ -42,7 +41,7 @@ def _try(option: str, path: Path) -> None:
 
 def write_json(where: str, report: Mapping[str, Any]) -> None:
     """To the file, or for `-` to stdout. Raises OSError."""
-    data = orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    data = orjson.dumps(contract(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if where == STDOUT:
         sys.stdout.write(data.decode())
         sys.stdout.flush()
@@ -50,6 +49,6 @@ def write_json(where: str, report: Mapping[str, Any]) -> None:
         Path(where).write_bytes(data)
 
 
-def write_html(where: str, run: Run) -> None:
-    """One page that needs nothing else: no script, nothing from elsewhere. Raises OSError."""
-    Path(where).write_text(render_to_string("burn/report.html", report_context(run) | {"run": run}), encoding="utf-8")
+def write_html(where: str, report: Mapping[str, Any]) -> None:
+    """One page that needs nothing else. Raises OSError."""
+    Path(where).write_text(report_html(report), encoding="utf-8")

@@ -86,20 +86,23 @@ def check_params(spec: TargetSpec, given: Mapping[str, Any]) -> None:
 
 
 def build_scenarios(options: Options) -> list[tuple[float, ScenarioSpec]]:
-    """(weight, scenario) pairs; several --scenario make an even mix, whatever each of them holds."""
-    if options.prompt is not None:
-        return [(1.0, prompt_scenario(options.prompt))]
+    """(weight, scenario) pairs; several --scenario make an even mix, whatever each of them holds. Raises BadUsage."""
     mix: list[tuple[float, ScenarioSpec]] = []
-    for name in options.scenarios:
-        found = _scenarios(name)
-        mix += [(1.0 / len(found), spec) for spec in found]
+    try:
+        if options.prompt is not None:
+            return [(1.0, prompt_scenario(options.prompt))]
+        for name in options.scenarios:
+            stored = stored_scenario(name)
+            found = [stored] if stored else load_scenario(name)
+            mix += [(1.0 / len(found), spec) for spec in found]
+    except ScenarioError as exc:
+        raise BadUsage(f"--{'prompt' if options.prompt is not None else 'scenario'}: {exc}") from exc
+    _refuse_twins([spec.name for _, spec in mix])
     return mix
 
 
-def _scenarios(name: str) -> list[ScenarioSpec]:
-    if stored := stored_scenario(name):
-        return [stored]
-    try:
-        return list(load_scenario(name))
-    except ScenarioError as exc:
-        raise BadUsage(f"--scenario: {exc}") from exc
+def _refuse_twins(names: list[str]) -> None:
+    """Results are told apart by a scenario's name."""
+    for name in names:
+        if names.count(name) > 1:
+            raise BadUsage(f"--scenario: two scenarios are named {name!r}: leave one out, or rename it")

@@ -5,10 +5,10 @@ Ticks come from the supervising threads, or from the run's stream; drawing is do
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -25,7 +25,6 @@ from tokenburn_site.burn.words import clock, count, ms, per_s
 LINE_EVERY_S = 5.0
 REDRAWS_PER_S = 4
 BAR_WIDTH = 30
-ERRORS_SHOWN = 3
 OUTCOMES = ("error", "timeout", "aborted", "unknown")
 
 
@@ -55,7 +54,7 @@ class Progress:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
 
@@ -89,17 +88,17 @@ class Progress:
         return self._tick["at_s"] if self._tick else 0.0
 
     def _done(self) -> tuple[float, str]:
-        """The share that is done, 0 to 1, and what remains in words."""
+        """The share that is done, 0 to 1, and how far that is in words."""
         at_s = self._at_s()
-        shares = [(0.0, "")]
+        shares: list[tuple[float, str]] = []
         if self._load.duration_s is not None:
             left = max(0.0, self._load.duration_s - at_s)
-            shares.append((min(1.0, at_s / self._load.duration_s), f"{clock(left)} left"))
+            shares.append((min(1.0, at_s / self._load.duration_s), f"{clock(math.ceil(left))} left"))
         if self._load.conversations is not None:
             held = self._tick["counters"].get("sessions_ended", 0) if self._tick else 0
             words = f"{count(held)} of {count(self._load.conversations)} conversations"
             shares.append((min(1.0, held / self._load.conversations), words))
-        return max(shares, key=lambda share: share[0]) if len(shares) > 2 else shares[-1]
+        return max(shares)  # whichever comes first ends the run
 
     def line(self) -> str:
         """The state on one line, for pipes and logs."""
@@ -136,8 +135,12 @@ class Progress:
         table.add_row("users", f"{count(tick['active'])} talking, {count(tick['inflight'])} wait for an answer")
         outcomes = [f"{count(counters.get('ok', 0))} ok"]
         outcomes += [f"{count(counters[name])} {name}" for name in OUTCOMES if counters.get(name)]
-        table.add_row("turns", ", ".join([*outcomes, per_s(rates.get("turns_per_s"))]))
-        table.add_row("tokens", f"{count(round(rates.get('output_tokens_per_s') or 0))}/s out")
+        table.add_row("turns", "   ".join([", ".join(outcomes), per_s(rates.get("turns_per_s"))]))
+        if counters.get("dropped_arrivals"):
+            table.add_row("dropped", f"{count(counters['dropped_arrivals'])} arrivals")
+        table.add_row(
+            "tokens", f"{count(counters.get('output_tokens', 0))} out   {per_s(rates.get('output_tokens_per_s'))}"
+        )
         for name, label in (("ttft_ms", "first token"), ("e2e_ms", "whole answer")):
             if found := metrics.get(name):
                 table.add_row(label, f"p50 {ms(found['p50'])}   p95 {ms(found['p95'])}   p99 {ms(found['p99'])}")

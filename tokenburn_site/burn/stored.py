@@ -40,8 +40,8 @@ def _no_target(name: str) -> str:
 
 
 def stored_scenario(name: str) -> ScenarioSpec | None:
-    """The scenario of this name if somebody stored one. Raises BadUsage if it cannot be used."""
-    row = Scenario.objects.filter(name=name).first()
+    """Somebody's own scenario of this name; those of the library come from the code. Raises BadUsage."""
+    row = Scenario.objects.filter(name=name, builtin=False).first()
     if row is None:
         return None
     try:

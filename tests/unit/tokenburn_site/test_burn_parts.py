@@ -35,7 +35,7 @@ def test_a_target_has_its_parameters_stamp_and_secrets() -> None:
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:
-    with pytest.raises(BadUsage, match="unknown preset 'opnai': choose one of .*openai-chat"):
+    with pytest.raises(BadUsage, match=r"unknown preset 'opnai': choose one of .*openai-chat"):
         adhoc_target(options(preset="opnai"), {})
 
 
@@ -93,7 +93,7 @@ OPENAI = build_target_spec(name="t", url="http://127.0.0.1:1", preset="openai-ch
         ("http_401: bad key", {"http_401": 9}, "set TOKENBURN_SECRET_API_KEY in the environment"),
         ("http_404: not found", {"http_404": 9}, "check --url"),
         ("not one turn succeeded; http_503, 4 of 4 failures", {"http_503": 4}, "look at its log"),
-        ("not one turn succeeded; first_byte_timeout, 4 of 5", {"first_byte_timeout": 4}, "too slowly"),
+        ("not one turn succeeded; first_byte_timeout, 4 of 5", {"first_byte_timeout": 4}, "overloaded"),
     ],
 )
 def test_a_failure_says_what_to_do(reason: str, errors: dict[str, int], says: str) -> None:

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         return parser
 
     def run_from_argv(self, argv: list[str]) -> None:
-        self.typed = shlex.join(argv)
+        self.typed = shlex.join(["python", *argv] if argv[0].endswith(".py") else argv)
         super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:

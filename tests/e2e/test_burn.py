@@ -1,0 +1,253 @@
+"""`manage.py burn` against the mock chatbot: the figures agree with what the target itself counted."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.e2e.burning import Burner, finish, interrupt, wait_until
+from tests.support.processes import ROOT, Mock
+from tokenburn_site.burn.contract import CONTRACT
+from tokenburn_site.local.family import Family
+
+FAST = ("--delay-ms", "1-20", "--itl-ms", "1", "--tokens", "5-20")
+FAULTLESS = (*FAST, "--error-rate", "0")
+STATS = {"count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max"}
+
+
+@pytest.fixture(scope="module")
+def burn(tmp_path_factory: pytest.TempPathFactory) -> Burner:
+    return Burner(tmp_path_factory.mktemp("var"))
+
+
+def openai(mock: Mock) -> tuple[str, ...]:
+    return ("--url", f"{mock.url}/v1", "--preset", "openai-chat")
+
+
+def database(burn: Burner, query: str) -> list[Any]:
+    path = burn.var_dir / "tokenburn.sqlite3"
+    if not path.exists():
+        return []
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def assert_agree(report: dict[str, Any], stats: dict[str, Any]) -> None:
+    turns = report["turns"]
+    assert turns["sent"] == stats["chat_requests"]
+    assert turns["ok"] == stats["answers"]
+    assert turns["error"] == stats["errors"] == sum(report["errors"].values())
+    counted = {f"http_{status}": number for status, number in stats["by_status"].items() if status != "200"}
+    assert report["errors"] == counted
+    assert turns["timeout"] == turns["aborted"] == turns["unknown"] == stats["in_flight"] == 0
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+def test_the_counts_are_those_of_the_target(stream: bool, burn: Burner, start_mock: Callable[..., Mock]) -> None:
+    mock = start_mock(*FAST, "--error-rate", "0.1", "--stamp", "t")
+    flags = ("--stream", "--stamp", "t") if stream else ()
+    argv = ("--users", "12", "--conversations", "150", "--prompt", "Tell me a story", "--json", "-")
+    burnt = burn(*openai(mock), *flags, *argv)
+    assert burnt.code == 0, burnt.err
+    report, stats = burnt.report(), mock.stats()
+    assert_agree(report, stats)
+    assert report["sessions"] == {
+        "started": 150,
+        "completed": stats["answers"],
+        "failed": stats["errors"],
+        "lost": 0,
+    }
+    assert report["tokens"] == {
+        "input": stats["input_tokens"],
+        "output": stats["output_tokens"],
+        "source": "usage",
+    }
+    assert report["metrics"]["e2e_ms"]["count"] == stats["answers"]
+    if stream:
+        assert report["metrics"]["arrival_error_ms"]["count"] >= stats["chunks"]
+    rows = database(burn, f"SELECT count(*) FROM metrics_sessionmetric WHERE run_id={report['run']['id']}")
+    assert rows == [(150,)]
+
+
+def test_processes_share_the_load(burn: Burner, start_mock: Callable[..., Mock]) -> None:
+    mock = start_mock(*FAULTLESS)
+    burnt = burn(
+        *openai(mock), "--users", "6", "--conversations", "60", "--processes", "2", "--prompt", "x", "--json", "-"
+    )
+    assert burnt.code == 0, burnt.err
+    report = burnt.report()
+    assert_agree(report, mock.stats())
+    assert report["sessions"]["completed"] == 60
+    assert report["generator"]["processes"] == 2
+
+
+def keys(data: Any) -> Any:
+    return {name: keys(value) if isinstance(value, dict) else None for name, value in data.items()}
+
+
+def test_the_json_has_the_keys_of_the_contract(burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path) -> None:
+    mock, path = start_mock(*FAULTLESS), tmp_path / "report.json"
+    argv = (
+        "--users",
+        "2",
+        "--duration",
+        "500ms",
+        "--prompt",
+        "x",
+        "--threshold",
+        "e2e_ms.p95<60000",
+        "--json",
+        str(path),
+    )
+    burnt = burn(*openai(mock), "--model", "m", *argv)
+    assert burnt.code == 0, burnt.err
+    report = json.loads(path.read_text())
+    assert list(report) == list(CONTRACT)
+    found = keys(report)
+    for open_ended in ("errors", "metrics"):
+        del found[open_ended]
+    del found["run"]["load"]
+    expected = {name: below for name, below in CONTRACT.items() if name not in ("errors", "metrics")}
+    expected["run"] = {name: None for name in CONTRACT["run"] or {} if name != "load"}
+    assert found == expected
+    assert all(set(values) == STATS for values in report["metrics"].values())
+    (threshold,) = report["thresholds"]
+    assert set(threshold) == {"expr", "value", "passed"}
+    assert threshold["passed"] is True
+    assert report["run"]["status"] == "completed"
+    assert report["run"]["load"]["users"] == 2
+    assert report["run"]["duration_s"] == pytest.approx(0.5, abs=0.4)
+
+
+def test_a_missed_threshold_exits_1_and_names_the_value(
+    burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path
+) -> None:
+    mock = start_mock(*FAULTLESS)
+    argv = ("--users", "2", "--conversations", "4", "--prompt", "x", "--json", str(tmp_path / "r.json"))
+    burnt = burn(*openai(mock), *argv, "--threshold", "e2e_ms.p50<0.001", "--threshold", "turns_ok>=4")
+    assert burnt.code == 1
+    value = json.loads((tmp_path / "r.json").read_text())["thresholds"][0]["value"]
+    assert burnt.line == f"missed: e2e_ms.p50<0.001 (is {value:.6g})"
+
+
+def test_the_last_lines_repeat_the_run_and_lead_to_the_files(
+    burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path
+) -> None:
+    mock = start_mock(*FAULTLESS)
+    page = tmp_path / "report.html"
+    argv = ("--users", "2", "--conversations", "4", "--prompt", "it's me", "--html", str(page))
+    burnt = burn(*openai(mock), *argv)
+    assert (burnt.code, burnt.err) == (0, "")
+    last = dict(line.split(maxsplit=1) for line in burnt.out.splitlines()[-6:] if line.strip())
+    repeat = shlex.split(last["repeat"])
+    assert repeat[repeat.index("--prompt") + 1] == "it's me"
+    assert Path(last["ledger"]).read_text().count('"k":"turn"') == 4
+    assert last["html"] == str(page)
+    assert page.read_text().startswith("<!doctype html>")
+    again = burn(*repeat[repeat.index("burn") + 1 :])
+    assert again.code == 0
+    assert mock.stats()["answers"] == 8
+    seeds = database(burn, "SELECT DISTINCT seed FROM runs_run ORDER BY id DESC LIMIT 2")
+    assert [str(seed) for (seed,) in seeds][:1] == [repeat[repeat.index("--seed") + 1]]
+
+
+def test_with_json_on_stdout_everything_else_is_on_stderr(burn: Burner, start_mock: Callable[..., Mock]) -> None:
+    mock = start_mock(*FAULTLESS)
+    burnt = burn(*openai(mock), "--users", "2", "--conversations", "4", "--prompt", "x", "--json", "-")
+    assert burnt.code == 0
+    assert burnt.report()["turns"]["ok"] == 4
+    assert "e2e_ms" in burnt.err
+    assert "--seed" in burnt.err
+
+
+def test_a_folder_of_conversations_is_replayed(burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path) -> None:
+    mock = start_mock(*FAULTLESS)
+    for number in (1, 2):
+        talk = {
+            "conversation_id": f"talk-{number}",
+            "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] * number,
+        }
+        (tmp_path / f"{number}.json").write_text(json.dumps(talk))
+    burnt = burn(*openai(mock), "--users", "4", "--conversations", "20", "--scenario", str(tmp_path), "--json", "-")
+    assert burnt.code == 0, burnt.err
+    report = burnt.report()
+    assert_agree(report, mock.stats())
+    assert 20 < report["turns"]["ok"] < 40
+    names = {
+        name for (name,) in database(burn, f"SELECT scenario FROM runs_session WHERE run_id={report['run']['id']}")
+    }
+    assert len(names) == 2
+
+
+def test_one_interrupt_keeps_and_prints_what_there_is(
+    burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path
+) -> None:
+    mock, path = start_mock(*FAULTLESS), tmp_path / "r.json"
+    child = burn.start(*openai(mock), "--users", "4", "--duration", "60s", "--prompt", "x", "--json", str(path))
+    wait_until(child, lambda: mock.stats()["answers"] > 20)
+    interrupt(child)
+    burnt = finish(child)
+    assert burnt.code == 130
+    assert burnt.line.startswith("interrupted; what run ")
+    assert "e2e_ms" in burnt.out
+    report, stats = json.loads(path.read_text()), mock.stats()
+    assert report["run"]["status"] == "stopped"
+    assert report["turns"]["sent"] == stats["chat_requests"]
+    assert report["turns"]["ok"] >= 20
+    assert report["turns"]["unknown"] == 0
+
+
+def test_two_interrupts_end_at_once_and_leave_no_engine(burn: Burner, start_mock: Callable[..., Mock]) -> None:
+    mock = start_mock("--delay-ms", "60000", "--error-rate", "0")
+    child = burn.start(*openai(mock), "--users", "4", "--duration", "60s", "--prompt", "x")
+    wait_until(child, lambda: mock.stats()["in_flight"] == 4)
+    ((engine,),) = database(burn, "SELECT engine_pid FROM runs_shard ORDER BY id DESC LIMIT 1")
+    interrupt(child)
+    wait_until(child, lambda: database(burn, "SELECT status FROM runs_run ORDER BY id DESC LIMIT 1") == [("stopping",)])
+    interrupt(child)
+    burnt = finish(child)
+    assert burnt.code == 130
+    assert burnt.line.startswith("interrupted twice")
+    wait_until(mock.child, lambda: not Path(f"/proc/{engine}").exists())
+
+
+def test_workers_run_it_and_the_table_is_printed_here(
+    burn: Burner, start_mock: Callable[..., Mock], family: Family, valkey: str, tmp_path: Path
+) -> None:
+    mock = start_mock(*FAULTLESS)
+    env = burn.environment(REDIS_URL=valkey)
+    argv = (
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "tokenburn_site",
+        "worker",
+        "-Q",
+        "load",
+        "-c",
+        "1",
+        "-n",
+        "load@here",
+    )
+    with (tmp_path / "worker.log").open("wb") as log:
+        worker = family.start(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
+    try:
+        client = redis.Redis.from_url(valkey)
+        wait_until(worker, lambda: bool(client.keys("tokenburn:worker:*")))
+        client.close()
+        argv = ("--workers", "--users", "4", "--conversations", "40", "--prompt", "x", "--json", "-")
+        burnt = burn(*openai(mock), *argv, REDIS_URL=valkey)
+    finally:
+        family.stop(worker)
+    assert burnt.code == 0, burnt.err
+    assert_agree(burnt.report(), mock.stats())
+    assert "e2e_ms" in burnt.err

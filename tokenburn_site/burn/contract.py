@@ -1,0 +1,39 @@
+"""The shape of `--json`: a contract with scripts, and so a choice of the report's keys. Additions need a new version
+of docs/burn.md; the API gives the whole report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Shape = Mapping[str, "Shape"] | None
+"""The keys to keep, each with the shape below it; None keeps everything."""
+
+
+def _keys(names: str) -> dict[str, Shape]:
+    return dict.fromkeys(names.split(), None)
+
+
+CONTRACT: dict[str, Shape] = {
+    "run": _keys("id status target scenario load started_at duration_s"),
+    "sessions": _keys("started completed failed lost"),
+    "turns": _keys("sent ok error timeout aborted unknown"),
+    "dropped_arrivals": None,
+    "errors": None,
+    "rates": _keys("turns_per_s sessions_per_min output_tokens_per_s"),
+    "tokens": _keys("input output source"),
+    "metrics": None,
+    "thresholds": None,
+    "generator": {
+        **_keys("processes cpu_s cpu_us_per_turn timestamps"),
+        "send_lag_ms": _keys("p50 p99 max"),
+        "loop_lag_ms": _keys("p99 max"),
+        "rss_mb": None,
+    },
+    "verdict": _keys("trusted reasons"),
+}
+
+
+def contract(report: Mapping[str, Any], shape: Mapping[str, Shape] = CONTRACT) -> dict[str, Any]:
+    """The report with the contract's keys, in the contract's order. Raises KeyError if it lacks one."""
+    return {name: report[name] if below is None else contract(report[name], below) for name, below in shape.items()}

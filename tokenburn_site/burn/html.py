@@ -1,0 +1,179 @@
+"""The report as one HTML file that needs nothing else: no script, nothing from elsewhere, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from metrics.advice import advice
+from metrics.definitions import STATS, find
+from metrics.text import number
+from tokenburn_site.burn.charts import chart
+
+Report = Mapping[str, Any]
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1c2430; --quiet: #5d6878; --line: #dde2e9; --paper: #fff; --card: #f6f8fa;
+  --a: #2563eb; --b: #d97706; --good: #15803d; --bad: #b91c1c; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --quiet: #97a3b4; --line: #303a48; --paper: #12161c;
+  --card: #1a2029; --a: #7aa7ff; --b: #f0b35a; --good: #5ec98a; --bad: #ff8f8f; } }
+* { box-sizing: border-box } body { margin: 0 auto; max-width: 1080px; padding: 24px; color: var(--ink);
+  background: var(--paper); font: 15px/1.5 system-ui, sans-serif }
+h1 { font-size: 24px; margin: 0 } h2 { font-size: 17px; margin: 32px 0 8px } p { margin: 4px 0 }
+.quiet { color: var(--quiet) } .good { color: var(--good) } .bad { color: var(--bad) }
+.verdict { border-left: 4px solid; padding: 8px 16px; margin: 20px 0; background: var(--card) }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 12px; margin: 20px 0 }
+.tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px }
+.tile b { display: block; font-size: 21px; font-variant-numeric: tabular-nums }
+.scroll { overflow-x: auto } table { border-collapse: collapse; width: 100% }
+th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap;
+  font-variant-numeric: tabular-nums } th:first-child, td:first-child, .text { text-align: left }
+td.text { white-space: normal } .formula { display: block; font-size: 12px; color: var(--quiet); font-weight: 400 }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 16px }
+figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px }
+svg { width: 100%; height: auto; display: block } svg text { fill: var(--quiet); font: 11px system-ui, sans-serif }
+svg .grid { stroke: var(--line) } svg .s0 { stroke: var(--a) } svg .s1 { stroke: var(--b) } svg path { fill: none;
+  stroke-width: 1.6 } .k0 { color: var(--a) } .k1 { color: var(--b) }
+"""
+CHARTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    ("Time to first token, ms", (("p50", "ttft_p50_ms"), ("p95", "ttft_p95_ms"))),
+    ("End to end, ms", (("p50", "e2e_p50_ms"), ("p95", "e2e_p95_ms"))),
+    ("Turns per second", (("ok", "turns_per_s"), ("failed", "failed_per_s"))),
+    ("Active sessions", (("active", "active_sessions"),)),
+)
+
+
+def report_html(report: Report) -> str:
+    """A whole HTML document."""
+    run = report["run"]
+    title = f"Run {run['id']}: {run['target']}"
+    parts = (_head, _verdict, _tiles, _charts, _metrics, _thresholds, _errors, _generator)
+    body = "\n".join(part(report) for part in parts)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    )
+
+
+def _head(report: Report) -> str:
+    run = report["run"]
+    load = ", ".join(f"{key} {value}" for key, value in run["load"].items() if value is not None)
+    why = f'<p class="bad">{escape(run["reason"])}</p>' if run.get("reason") else ""
+    return (
+        f"<h1>Run {escape(str(run['id']))}: {escape(run['status'])}</h1>{why}"
+        f"<p>{escape(run['target'])}, {escape(run['scenario'])}</p>"
+        f'<p class="quiet">{escape(load)}; started {escape(run["started_at"] or "never")}, '
+        f"{number(run['duration_s'])} s from the first message to the last answer</p>"
+    )
+
+
+def _verdict(report: Report) -> str:
+    verdict = report["verdict"]
+    tone = "good" if verdict["trusted"] else "bad"
+    word = (
+        "Trusted: the generator kept up, these figures are the target's own."
+        if verdict["trusted"]
+        else "Not to be trusted as it stands:"
+    )
+    remarks = "".join(f"<li>{escape(text)}</li>" for text in [*verdict["reasons"], *verdict["notes"]])
+    return f'<section class="verdict"><b class="{tone}">{word}</b>{f"<ul>{remarks}</ul>" if remarks else ""}</section>'
+
+
+def _tiles(report: Report) -> str:
+    turns, sessions, rates, tokens = report["turns"], report["sessions"], report["rates"], report["tokens"]
+    estimated = " (estimated)" if tokens["source"] in {"estimate", "mixed"} else ""
+    rate = rates["error_rate"]
+    facts = [
+        ("ok turns", number(turns["ok"])),
+        ("failed", "-" if rate is None else f"{rate:.2%}"),
+        ("aborted", number(turns["aborted"])),
+        ("unknown", number(turns["unknown"])),
+        ("turns per second", number(rates["turns_per_s"])),
+        ("sessions started", number(sessions["started"])),
+        ("sessions completed", number(sessions["completed"])),
+        ("sessions failed", number(sessions["failed"])),
+        (f"output tokens per second{estimated}", number(rates["output_tokens_per_s"])),
+        (f"output tokens{estimated}", number(tokens["output"])),
+        ("dropped arrivals", number(report["dropped_arrivals"])),
+    ]
+    return f'<section class="tiles">{"".join(_tile(label, value) for label, value in facts)}</section>'
+
+
+def _tile(label: str, value: str) -> str:
+    return f'<div class="tile"><b>{escape(value)}</b><span class="quiet">{escape(label)}</span></div>'
+
+
+def _charts(report: Report) -> str:
+    series = report["series"]
+    figures = []
+    for title, lines in CHARTS:
+        drawn = [(label, series[key]) for label, key in lines]
+        figures.append(f"<figure>{_legend(title, drawn)}{chart(title, series['at_s'], drawn)}</figure>")
+    return f'<h2>Over time</h2><section class="charts">{"".join(figures)}</section>'
+
+
+def _legend(title: str, lines: Sequence[tuple[str, Any]]) -> str:
+    keys = " ".join(f'<span class="k{i}">{escape(label)}</span>' for i, (label, _) in enumerate(lines))
+    return f"<figcaption>{escape(title)} {keys}</figcaption>"
+
+
+def _metrics(report: Report) -> str:
+    rows = []
+    for name, values in report["metrics"].items():
+        if values["count"]:
+            metric = find(name)
+            says = f'<span class="formula">{escape(metric.formula)}</span>' if metric else ""
+            title = escape(metric.help) if metric else ""
+            first = f'<th scope="row" title="{title}">{escape(name)}{says}</th>'
+            rows.append(f"<tr>{first}{''.join(f'<td>{number(values[stat])}</td>' for stat in STATS)}</tr>")
+    return _table("Metrics", ["metric", *STATS], rows, "_ms: milliseconds. Failed turns are in no latency.")
+
+
+def _thresholds(report: Report) -> str:
+    rows = []
+    for result in report["thresholds"]:
+        word, tone = ("kept", "good") if result["passed"] else ("missed", "bad")
+        rows.append(_row([escape(result["expr"]), number(result["value"]), f'<span class="{tone}">{word}</span>']))
+    return _table("Thresholds", ["threshold", "value", "result"], rows) if rows else ""
+
+
+def _errors(report: Report) -> str:
+    rows = [
+        f'<tr><td>{escape(code)}</td><td>{number(count)}</td><td class="text">{escape(advice(code))}</td></tr>'
+        for code, count in report["errors"].items()
+    ]
+    return _table("Errors", ["code", "turns", "what to do"], rows) if rows else ""
+
+
+def _generator(report: Report) -> str:
+    facts = report["generator"]
+    lag, loop = facts["send_lag_ms"], facts["loop_lag_ms"]
+    rows = [
+        _row([escape(label), value])
+        for label, value in (
+            ("processes", number(facts["processes"])),
+            ("CPU, s", number(facts["cpu_s"])),
+            ("CPU a turn, us", number(facts["cpu_us_per_turn"])),
+            ("time stamps", escape(facts["timestamps"] or "-")),
+            ("send lag p50 / p99 / max, ms", " / ".join(number(lag[stat]) for stat in ("p50", "p99", "max"))),
+            ("loop lag p99 / max, ms", " / ".join(number(loop[stat]) for stat in ("p99", "max"))),
+            ("memory, MB", number(facts["rss_mb"])),
+        )
+    ]
+    return _table("Generator", ["", ""], rows)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[str], note: str = "") -> str:
+    """Cells and rows come escaped."""
+    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+    says = f'<p class="quiet">{escape(note)}</p>' if note else ""
+    return (
+        f'<h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>{says}"
+    )
