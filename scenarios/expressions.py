@@ -16,6 +16,8 @@ from scenarios.spec import ScenarioError
 
 TEMPLATE_CHARS: Final = 100_000
 """Length of a template that is more than plain names: its compilation costs time and memory."""
+MAX_DEPTH: Final = 60
+"""Nodes inside nodes: the time to compile loops in loops grows with its third power."""
 RENDER_ERRORS: Final = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
 COMPILE_ERRORS: Final = (*RENDER_ERRORS, SyntaxError, MemoryError)
 """Python's own compiler reports expressions nested too deep with the last two."""
@@ -36,11 +38,19 @@ _ALLOWED = (
 class _Admit(NodeTransformer):
     """Refuses every node that is not on the list, and routes loops and `~` through guarded filters."""
 
+    def __init__(self) -> None:
+        self._depth = 0
+
     def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(node, _ALLOWED):
             advice = _ADVICE.get(type(node), "templates have only expressions, `if` and `for`")
             raise ScenarioError(f"{type(node).__name__.lower()} is not part of the template language: {advice}")
-        return super().visit(node, *args, **kwargs)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ScenarioError("the template is nested too deep")
+        visited = super().visit(node, *args, **kwargs)
+        self._depth -= 1
+        return visited
 
     def visit_Call(self, node: nodes.Call) -> nodes.Node:
         by_name = isinstance(node.node, nodes.Name) and node.node.name == "range"

@@ -12,7 +12,7 @@ INT_BITS: Final = 4096
 WORK: Final = 10_000_000
 """Budget from one message to the next, in characters made; about 0.1 s of one core."""
 STEP_COST: Final = 100
-"""What a step without a message, or one round of a `for`, takes from it: 100,000 of them fit."""
+"""What a step without a message, or one round of a `for`, takes from it: some 50,000 fit."""
 
 
 def bounded_chars(chars: int) -> None:
