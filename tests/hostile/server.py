@@ -30,7 +30,8 @@ class Peer:
         """The next whole request (head and body by its content-length), counted."""
         while b"\r\n\r\n" not in self._unread:
             self._unread += self._receive()
-        head, _, rest = self._unread.partition(b"\r\n\r\n")
+        head, _, body = self._unread.partition(b"\r\n\r\n")
+        rest = bytearray(body)
         size = 0
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
@@ -38,8 +39,8 @@ class Peer:
                 size = int(value)
         while len(rest) < size:
             rest += self._receive()
-        self._unread = rest[size:]
-        self._server.count_request(head + b"\r\n\r\n" + rest[:size])
+        self._unread = bytes(rest[size:])
+        self._server.count_request(head + b"\r\n\r\n" + bytes(rest[:size]))
         return head
 
     def send(self, data: bytes) -> None:
@@ -91,7 +92,7 @@ Script = Callable[[Peer], None]
 class HostileServer:
     """Runs `script` once per connection, each in its own thread, from `__enter__` to `__exit__`.
 
-    `requests` holds every request it read, whole; `connections` counts what it accepted.
+    `requests` holds every request it read, whole; `connections` counts what it accepted; `stopping` is set at the end.
     """
 
     def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
@@ -100,7 +101,7 @@ class HostileServer:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
-        self._stopping = False
+        self.stopping = threading.Event()
         self.requests: list[bytes] = []
         self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -122,7 +123,7 @@ class HostileServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._stopping = True
+            self.stopping.set()
             for sock in self._open:
                 with contextlib.suppress(OSError):  # already closed by its script
                     sock.shutdown(socket.SHUT_RDWR)
@@ -145,7 +146,7 @@ class HostileServer:
             except OSError:
                 return  # the listener was shut down: the server stops
             with self._lock:
-                if self._stopping:
+                if self.stopping.is_set():
                     sock.close()
                     return
                 self.connections += 1
@@ -171,5 +172,5 @@ class HostileServer:
             self._open.discard(old)
             if new is not None:
                 self._open.add(new)
-                if self._stopping:
+                if self.stopping.is_set():
                     new.shutdown(socket.SHUT_RDWR)

@@ -16,7 +16,7 @@ from tokenburn_site.local.family import Family
 
 FLAGS = ("--delay-ms", "0-10", "--itl-ms", "0-2", "--tokens", "3-12", "--stamp", "t")
 PROTOCOLS = ("http", "sse")
-SAYINGS = ("hello", "gr\u00fc\u00df dich \u4f60\u597d \U0001f600", 'quotes " and \\ and\nnew lines', "x" * 20_000)
+SAYINGS = ("hello", "gr\u00fc\u00df dich \u4f60\u597d \U0001f600", 'quotes " and \\ and\nnew lines', "x" * 2_000)
 
 
 class Result(NamedTuple):

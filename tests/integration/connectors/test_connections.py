@@ -275,3 +275,22 @@ def test_the_request_is_what_the_mapping_says(lane: Lane) -> None:
     assert headers[b"content-type"] == b"application/json"
     assert headers[b"content-length"] == str(len(body)).encode()
     assert b'"content":"hello"' in body
+
+
+@lanes
+def test_a_request_larger_than_any_buffer_arrives_whole(lane: Lane) -> None:
+    """And one that the target stops reading ends at its deadline."""
+    text = "context " * 500_000
+
+    def reads_nothing(peer: Peer) -> None:
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.stopping.wait(10)
+
+    with HostileServer(http.good) as server:
+        with Client(lane, make_spec("http", server.url, timeouts=LONG)) as client:
+            assert client.say(text).code is None
+        assert text.encode() in server.requests[0]
+    with HostileServer(reads_nothing) as server, Client(lane, make_spec("http", server.url)) as client:
+        turn = client.say(text * 8)
+    assert turn.code == "first_byte_timeout"
+    assert turn.late_s < 1.5
