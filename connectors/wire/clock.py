@@ -55,6 +55,8 @@ class ArrivalClock:
             self.user += 1
             return now_ns
         self.kernel += 1
+        seconds: int
+        nanoseconds: int
         seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
         real = seconds * 1_000_000_000 + nanoseconds
         late = now_ns - (real - self._offset)

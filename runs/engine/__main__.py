@@ -23,6 +23,7 @@ from connectors.spec import SpecError, spec_problems
 from connectors.wire.clock import keep_stamping, probe
 from runs.engine.control import Command, Control, say
 from runs.engine.ledger import Ledger
+from runs.engine.memory import keep_freed_memory
 from runs.engine.shard import Shard
 from runs.engine.spec import ClosedLoad, ShardSpec
 from scenarios.spec import ScenarioError
@@ -162,5 +163,6 @@ async def _main() -> int:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     kept = keep_stamping()
     sys.exit(uvloop.run(_main()))

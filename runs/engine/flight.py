@@ -39,15 +39,16 @@ class FlightTable:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         self._free: list[int] = []
+        self._map: mmap.mmap
         self._slots = 0
         self._grow()
 
-    def take(self, turn: InFlight) -> int:
-        """Note a turn that is about to be sent. Returns its slot."""
+    def take(self, turn: int, session: int, number: int, planned_ns: int, sent_ns: int) -> int:
+        """Note a turn that is about to be sent (the fields of `InFlight`). Returns its slot."""
         if not self._free:
             self._grow()
         slot = self._free.pop()
-        _SLOT.pack_into(self._map, slot, *turn)
+        _SLOT.pack_into(self._map, slot, turn, session, number, planned_ns, sent_ns)
         return slot
 
     def give_back(self, slot: int) -> None:

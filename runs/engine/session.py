@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from connectors.errors import Aborted, BadAnswer, TurnError
 from connectors.timeline import Timeline
 from runs.engine.clock import sleep_until
-from runs.engine.flight import InFlight
 from runs.engine.record import turn_line
 from scenarios.render import CompiledScenario, SayAction, Walk
 from scenarios.spec import ScenarioError
@@ -24,11 +23,11 @@ BACKOFF_MAX_S: Final = 1.0
 class LazyRandom:
     """A `random.Random` seeded when first used: seeding costs more than a turn of a scenario that draws nothing."""
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, *seed: int) -> None:
         self._seed = seed
 
     def __getattr__(self, name: str) -> Any:
-        rng = Random(self._seed)  # noqa: S311 - repeatable on purpose
+        rng = Random(":".join(map(str, self._seed)))  # noqa: S311 - repeatable on purpose
         for draw in _DRAWS:
             self.__dict__[draw] = getattr(rng, draw)
         return getattr(rng, name)
@@ -129,9 +128,8 @@ class User:
                 }
             )
             turn_id = shard.new_turn_id()
-            relative = time.monotonic_ns() - shard.t0_ns
             slot = shard.ledger.flight.take(
-                InFlight(turn_id, session.id, action.number, planned_ns - shard.t0_ns, relative)
+                turn_id, session.id, action.number, planned_ns - shard.t0_ns, time.monotonic_ns() - shard.t0_ns
             )
             self.in_flight = True
             if (sending := self._connector.send_message(request, timeline)) is not None:

@@ -187,7 +187,7 @@ class Shard:
         local = self._sessions
         self._sessions += 1
         whole = number if number is not None else self.spec.index + local * self.spec.of
-        rng = LazyRandom(f"{self.spec.seed}:{whole}")
+        rng = LazyRandom(self.spec.seed, whole)
         scenario = self._scenarios[0]
         if len(self._scenarios) > 1:
             scenario = rng.choices(self._scenarios, self._weights)[0]

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from runs.engine.flight import FlightTable, InFlight, flight_path, read_flight
+from runs.engine.flight import FlightTable, flight_path, read_flight
 from runs.engine.ledger import Ledger, LedgerHeldError, recover
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +52,7 @@ async def test_a_full_disk_is_said_once_and_keeps_what_was_in_flight(tmp_path: P
     ledger = Ledger(path, failures.append)
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, ledger._fd)
-    slot = ledger.flight.take(InFlight(7, 1, 0, 5, 6))
+    slot = ledger.flight.take(7, 1, 0, 5, 6)
     ledger.append(turn(7), slot)
     ledger.flush()
     ledger.append(turn(8))
@@ -64,8 +64,8 @@ async def test_a_full_disk_is_said_once_and_keeps_what_was_in_flight(tmp_path: P
 
 def test_a_slot_is_free_again_only_after_its_line_is_written(tmp_path: Path) -> None:
     table = FlightTable(tmp_path / "f")
-    first = table.take(InFlight(1, 1, 0, 0, 0))
-    second = table.take(InFlight(2, 1, 1, 0, 0))
+    first = table.take(1, 1, 0, 0, 0)
+    second = table.take(2, 1, 1, 0, 0)
     assert first != second
     table.give_back(first)
     assert [flying.turn for flying in read_flight(tmp_path / "f")] == [2]
@@ -73,7 +73,7 @@ def test_a_slot_is_free_again_only_after_its_line_is_written(tmp_path: Path) -> 
 
 def test_the_table_grows_and_keeps_what_it_holds(tmp_path: Path) -> None:
     table = FlightTable(tmp_path / "f")
-    taken = [table.take(InFlight(number + 1, 1, 0, 0, 0)) for number in range(10_000)]
+    taken = [table.take(number + 1, 1, 0, 0, 0) for number in range(10_000)]
     assert len(set(taken)) == 10_000
     assert {flying.turn for flying in read_flight(tmp_path / "f")} == set(range(1, 10_001))
 
@@ -85,7 +85,7 @@ def dead_engine(path: Path) -> None:
     write(path, {"k": "head"}, *opens, turn(10), closed)
     table = FlightTable(flight_path(path))
     for number in (10, 11, 12):
-        table.take(InFlight(number, 1, number - 10, 3, 4))
+        table.take(number, 1, number - 10, 3, 4)
     table.close()
 
 
