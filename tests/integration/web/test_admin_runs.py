@@ -170,7 +170,7 @@ def test_mistakes_in_a_scenario_are_explained(admin_page: Client, spec: str, tex
     answer = admin_page.post("/admin/scenarios/scenario/add/", {"name": "s", "description": "", "spec": spec})
     assert answer.status_code == 200
     assert text in answer.content.decode()
-    assert not Scenario.objects.exists()
+    assert not Scenario.objects.filter(name="s").exists()
 
 
 def test_the_dashboard_shows_recent_runs_to_those_who_may_see_them(admin_page: Client, client: Client) -> None:
