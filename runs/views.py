@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import wraps
 from typing import Any
 
 import redis
+from asgiref.sync import sync_to_async
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from metrics.definitions import METRICS
+from metrics.export import csv_pieces, json_pieces
 from runs import live as feed
 from runs.display import duration_text, load_text, moment_text
 from runs.lifecycle import RUN_TERMINAL
@@ -102,6 +105,26 @@ def report_json(request: HttpRequest, pk: int) -> HttpResponse:
         json_dumps_params={"indent": 2},
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+@require_GET
+@allowed(may_view)
+def turns(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
+    """Every turn of the run as a file, streamed: `kind` is csv or json."""
+    run = _run(pk)
+    pieces: Iterator[str | bytes] = csv_pieces(run.pk) if kind == "csv" else json_pieces(run.pk)
+    return StreamingHttpResponse(
+        in_thread(pieces) if isinstance(request, ASGIRequest) else pieces,
+        content_type="text/csv; charset=utf-8" if kind == "csv" else "application/json",
+        headers={"Content-Disposition": f'attachment; filename="token-burn-run-{run.pk}-turns.{kind}"'},
+    )
+
+
+async def in_thread(pieces: Iterator[str | bytes]) -> AsyncIterator[str | bytes]:
+    """Piece by piece from a thread: of a plain iterator Django would make a list first, a million turns long."""
+    step = sync_to_async(lambda: next(pieces, None))
+    while (piece := await step()) is not None:
+        yield piece
 
 
 @require_POST

@@ -18,9 +18,9 @@ START_S = 30.0
 
 
 @contextmanager
-def running_site(family: Family, log: Path) -> Iterator[str]:
+def running_site(family: Family, log: Path, port: int | None = None) -> Iterator[str]:
     """URL of the site's root. It uses the database, directory and Redis of the current test."""
-    port = free_port()
+    port = port or free_port()
     argv = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), "tokenburn_site.asgi:application"]
     with log.open("ab") as out:
         child = family.start(argv, cwd=ROOT, env=child_env(), stdout=out, stderr=subprocess.STDOUT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import html
 import json
@@ -16,7 +17,7 @@ from runs import live
 from runs.models import Run, RunStatus
 from tests.integration.web import made_up
 
-PAGES = ("live/", "report/", "report.json", "series/")
+PAGES = ("live/", "report/", "report.json", "series/", "turns.csv", "turns.json")
 
 
 def text_of(page: bytes) -> str:
@@ -98,6 +99,17 @@ def test_the_report_can_be_downloaded(admin_page: Client) -> None:
     answer = admin_page.get(f"/runs/{run.pk}/report.json")
     assert answer.json() == run.report
     assert answer["Content-Disposition"] == f'attachment; filename="token-burn-run-{run.pk}.json"'
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_every_turn_can_be_downloaded(admin_page: Client, kind: str) -> None:
+    run = made_up.run()
+    made_up.fill(run)
+    answer = admin_page.get(f"/runs/{run.pk}/turns.{kind}")
+    assert answer["Content-Disposition"] == f'attachment; filename="token-burn-run-{run.pk}-turns.{kind}"'
+    text = answer.getvalue().decode()
+    rows = json.loads(text) if kind == "json" else list(csv.DictReader(text.splitlines()))
+    assert [int(row["id"]) for row in rows] == list(run.turns.order_by("id").values_list("id", flat=True))
 
 
 def test_a_run_without_a_report_says_so(admin_page: Client) -> None:

@@ -20,10 +20,7 @@
       JSON.parse(text);
       return "";
     } catch (error) {
-      const at = /position (\d+)/.exec(error.message);
-      if (!at || /line \d+/.test(error.message)) return error.message;
-      const before = text.slice(0, Number(at[1])).split("\n");
-      return `${error.message} (line ${before.length}, column ${before.at(-1).length + 1})`;
+      return error.message;
     }
   }
 

@@ -1,0 +1,145 @@
+"""The pages in a real browser, over made-up runs: what is drawn, what hostile text does, how a page comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import expect
+
+from runs.models import Run, RunStatus
+from tests.integration.web import made_up
+from tests.support.browser import Watched, browser_page
+from tests.support.services import reserve_port
+from tests.support.site import running_site
+from tokenburn_site.local.family import Family
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
+
+
+@pytest.fixture(autouse=True)
+def orm_beside_playwright(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Playwright keeps an event loop in this thread, which is all that Django's guard looks at."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture(scope="module")
+def site(
+    django_db_setup: None, valkey_running: str, family: Family, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """One site for all tests here: the database under it is emptied between them."""
+    with running_site(family, tmp_path_factory.mktemp("site") / "site.log") as url:
+        yield url
+
+
+@contextmanager
+def browse(site: str) -> Iterator[Watched]:
+    """A browser in which somebody with every right is logged in."""
+    client = Client()
+    client.force_login(made_up.user(superuser=True))
+    with browser_page(site) as watched:
+        watched.enter(client.cookies[settings.SESSION_COOKIE_NAME].value)
+        yield watched
+
+
+@pytest.fixture
+def browser(site: str) -> Iterator[Watched]:
+    with browse(site) as watched:
+        yield watched
+
+
+def finished() -> Run:
+    run = made_up.run(RunStatus.COMPLETED)
+    made_up.fill(run)
+    made_up.finish(run)
+    return run
+
+
+def test_the_live_page_shows_the_stream_as_text_and_charts(browser: Watched) -> None:
+    run, page = made_up.run(RunStatus.RUNNING), browser.page
+    made_up.publish(run, 20, held_back=12)
+    page.goto(f"{browser.site}/runs/{run.pk}/live/")
+    expect(page.locator("#counters")).to_contain_text("160turns ok")
+    expect(page.locator("#quantiles")).to_contain_text("Time to first token (ms)")
+    expect(page.locator("#log .tb-line--gap")).to_have_count(4)
+    expect(page.locator("#log .tb-line--gap").first).to_have_text("12 lines held back")
+    expect(page.locator("#log .tb-line__answer").first).to_have_text(made_up.HOSTILE)
+    expect(page.locator(".tb-chart canvas")).to_have_count(4)
+    assert page.locator("#log img, #log script").count() == 0
+    assert "owned" not in page.title()
+
+
+def test_a_page_comes_back_by_itself_and_shows_everything_once(family: Family, tmp_path: Path) -> None:
+    run, port, log = made_up.run(RunStatus.RUNNING), reserve_port(), tmp_path / "site.log"
+    made_up.publish(run, 3, held_back=0)
+    with browse(f"http://127.0.0.1:{port}") as watched:
+        watched.expected = ("WebSocket connection to", "ERR_CONNECTION")
+        rows, note = watched.page.locator("#log .tb-line"), watched.page.locator("#connection")
+        with running_site(family, log, port):
+            watched.page.goto(f"{watched.site}/runs/{run.pk}/live/")
+            expect(rows).to_have_count(9)
+        expect(note).to_contain_text("Connecting again")
+        made_up.publish(run, 2, held_back=0)
+        with running_site(family, log, port):
+            expect(rows).to_have_count(15, timeout=20_000)
+            expect(note).to_be_hidden()
+        assert watched.page.locator("#log .tb-line--gap").count() == 0
+
+
+def test_the_end_of_a_run_is_said_with_a_way_to_its_report(browser: Watched) -> None:
+    run, page = finished(), browser.page
+    made_up.publish(run, 2)
+    page.goto(f"{browser.site}/runs/{run.pk}/live/")
+    page.get_by_role("link", name="Read its report").click()
+    expect(page.locator("#metrics")).to_contain_text("Time to first token (ms)")
+    expect(page.locator(".tb-chart canvas")).to_have_count(4)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_is_wider_than_the_window(browser: Watched, width: int) -> None:
+    run, page = finished(), browser.page
+    made_up.fill(made_up.run(RunStatus.RUNNING))
+    assert run.plan is not None
+    page.set_viewport_size({"width": width, "height": 900})
+    for address in (
+        "/admin/",
+        "/admin/targets/target/",
+        f"/admin/targets/target/{run.plan.target_id}/change/",
+        "/admin/scenarios/scenario/",
+        f"/admin/runs/testplan/{run.plan.pk}/change/",
+        "/admin/runs/run/",
+        f"/admin/runs/run/{run.pk}/change/",
+        f"/admin/metrics/sessionmetric/?run__id__exact={run.pk}",
+        f"/runs/{run.pk}/live/",
+        f"/runs/{run.pk}/report/",
+        "/api/docs/",
+    ):
+        page.goto(browser.site + address)
+        page.wait_for_load_state("load")
+        inner = page.evaluate("document.documentElement.scrollWidth")
+        assert inner <= width, address
+
+
+def test_charts_follow_the_theme(browser: Watched) -> None:
+    run, page = finished(), browser.page
+    page.goto(f"{browser.site}/runs/{run.pk}/report/")
+    expect(page.locator(".tb-chart canvas")).to_have_count(4)
+    pixels = "document.querySelector('#chart-turns canvas').toDataURL()"
+    light = page.evaluate(pixels)
+    page.evaluate("document.documentElement.classList.toggle('dark')")
+    page.wait_for_function(f"(before) => {pixels} !== before", arg=light)
+
+
+def test_a_json_field_says_at_once_what_is_wrong(browser: Watched) -> None:
+    page = browser.page
+    page.goto(f"{browser.site}/admin/runs/testplan/add/")
+    area = page.locator("#id_load")
+    expect(area).to_have_value('{\n  "kind": "closed",\n  "users": 50,\n  "duration_s": 30\n}')
+    area.fill('{\n  "kind": closed\n}')
+    expect(page.locator("#id_load + .tb-json-problem")).to_contain_text("is not valid JSON")
+    area.fill("{}")
+    expect(page.locator("#id_load + .tb-json-problem")).to_be_empty()
