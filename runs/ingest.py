@@ -45,9 +45,12 @@ class LedgerIngest:
         self.shard = shard
         self.path = path or Path(shard.ledger_path)
         self._previous: Mapping[int, str] | None = None
+        self._unsure = False
 
     def step(self) -> Batch | None:
         """Store the next whole lines; None if there are none yet. Raises LeaseLostError."""
+        if self._unsure:
+            self._ask_offset()
         shard, offset = self.shard, self.shard.ledger_offset
         data = _read_lines(self.path, offset)
         if not data:
@@ -55,13 +58,22 @@ class LedgerIngest:
         if self._previous is None:
             self._previous = store.last_answers(shard.pk) if offset else {}
         batch = parse(data, shard.run_id, shard.pk, offset, self._previous)
+        self._unsure = True
         with transaction.atomic():
             mine = Shard.objects.filter(pk=shard.pk, epoch=shard.epoch, ledger_offset=offset)
             if mine.update(ledger_offset=batch.end_offset) != 1:
                 raise LeaseLostError(f"shard {shard.pk}, epoch {shard.epoch}, offset {offset}")
             store.write(batch)
-        shard.ledger_offset, self._previous = batch.end_offset, batch.last_answers
+        shard.ledger_offset, self._previous, self._unsure = batch.end_offset, batch.last_answers, False
         return batch
+
+    def _ask_offset(self) -> None:
+        """The connection broke in a commit: only the database knows whether that batch is stored."""
+        mine = Shard.objects.filter(pk=self.shard.pk, epoch=self.shard.epoch)
+        offset = mine.values_list("ledger_offset", flat=True).first()
+        if offset is None:
+            raise LeaseLostError(f"shard {self.shard.pk}, epoch {self.shard.epoch}")
+        self.shard.ledger_offset, self._previous, self._unsure = offset, None, False
 
     def rest(self, on_batch: Callable[[Batch], None] = lambda _: None) -> Tail | None:
         """Complete the ledger of an engine that is gone and store all that is left; None if it never wrote one.

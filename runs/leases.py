@@ -8,6 +8,7 @@ renew for ORPHAN_S must take its shard for lost and stop its engine.
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -71,7 +72,7 @@ def renew_lease(shard: Shard) -> bool:
 
 def mark_ready(shard: Shard, engine_pid: int) -> bool:
     """The engine waits for the start. False if the shard was lost meanwhile."""
-    return move_shard(shard.pk, ShardStatus.READY, epoch=shard.epoch, engine_pid=engine_pid)
+    return _move(shard, ShardStatus.READY, engine_pid=engine_pid)
 
 
 def agree_start(run_id: int) -> bool:
@@ -91,7 +92,7 @@ def agree_start(run_id: int) -> bool:
 def mark_running(shard: Shard) -> bool:
     """Before `go` is sent: from here on the shard may have sent something and is never started again."""
     running = Q(run__in=Run.objects.filter(status=RunStatus.RUNNING, start_at__isnull=False))
-    return move_shard(shard.pk, ShardStatus.RUNNING, epoch=shard.epoch, guard=running)
+    return _move(shard, ShardStatus.RUNNING, guard=running)
 
 
 def release_shard(shard: Shard, reason: str) -> bool:
@@ -108,7 +109,15 @@ def release_shard(shard: Shard, reason: str) -> bool:
 
 def finish_shard(shard: Shard, to: ShardStatus, reason: str = "", *, complete: bool = True) -> bool:
     """End the shard. `complete`: all that its ledger holds is stored. False if this epoch no longer holds it."""
-    return move_shard(shard.pk, to, epoch=shard.epoch, reason=reason[:REASON_LIMIT], ledger_complete=complete)
+    return _move(shard, to, reason=reason[:REASON_LIMIT], ledger_complete=complete)
+
+
+def _move(shard: Shard, to: ShardStatus, guard: Q | None = None, **fields: Any) -> bool:
+    """Move the shard if this epoch holds it. True as well if this epoch has moved it before: the connection may have
+    broken when the database had committed but not yet said so, and whoever asks again must not take that for a loss."""
+    if move_shard(shard.pk, to, epoch=shard.epoch, guard=guard, **fields):
+        return True
+    return Shard.objects.filter(pk=shard.pk, epoch=shard.epoch, status=to).exists()
 
 
 def fail_start(run_id: int, reason: str) -> bool:

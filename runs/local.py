@@ -12,6 +12,7 @@ from types import FrameType
 
 from django.db import connection
 
+from runs.leases import fail_start
 from runs.lifecycle import run_ended
 from runs.models import Run
 from runs.reaper import reap_lost
@@ -61,7 +62,8 @@ def _supervise(shard_id: int, on_tick: Callable[[TickInfo], None] | None, comman
 
 
 def _settle(run_id: int) -> None:
-    """A run whose supervisors failed is reaped like any other."""
+    """A run whose supervisors failed is reaped like any other; if it has not begun, nobody else will begin it."""
+    fail_start(run_id, "its supervisor failed before the start: see the log")
     until = time.monotonic() + SETTLE_WITHIN_S
     while not run_ended(run_id) and time.monotonic() < until:
         reap_lost()

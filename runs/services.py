@@ -26,7 +26,8 @@ from runs.lifecycle import RUN_STOPPABLE, move_run, move_shards
 from runs.models import Run, RunStatus, Shard, ShardStatus, TestPlan
 from runs.planner import check_shares
 from runs.reaper import reap_lost
-from scenarios.spec import ScenarioError, ScenarioSpec, parse_scenario
+from scenarios.render import check_scenario
+from scenarios.spec import ScenarioError, ScenarioSpec
 from targets.secrets import SecretsError
 from targets.services import target_spec
 
@@ -141,7 +142,7 @@ def _scenario(spec: ScenarioSpec | Mapping[str, Any]) -> ScenarioSpec:
     if isinstance(spec, ScenarioSpec):
         return spec
     try:
-        return parse_scenario(spec)
+        return check_scenario(spec)
     except ScenarioError as exc:
         raise RequestError("scenario_invalid", str(exc)) from exc
 

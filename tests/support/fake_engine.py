@@ -1,7 +1,7 @@
 """An engine that misbehaves in one way, named by its first argument: what a supervisor must survive.
 
 mute: never ready. fatal: refuses its order. crash: dies before it is ready. full: refuses after `go`.
-deaf: opens one session after `go`, then ignores stop and end of input. slow: ready at once, waits for `go` for ever.
+deaf: opens one session after `go`, then ignores stop and end of input. slow: does nothing until it is stopped.
 """
 
 from __future__ import annotations
@@ -57,13 +57,14 @@ def main(mode: str) -> None:
         await_command("never")
     say(ev="ready", pid=os.getpid(), timestamps="user")
     await_command("go")
+    if mode == "slow":
+        await_command("never")
     if mode == "full":
         say(ev="fatal", code="ledger_failed", message="no space", advice="free space on its disk")
         sys.exit(3)
-    held = write_ledger()
-    while mode == "deaf":
+    write_ledger()
+    while True:
         time.sleep(60)
-    os.close(held)
 
 
 main(sys.argv[1])

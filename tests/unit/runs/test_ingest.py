@@ -6,9 +6,12 @@ import random
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError, transaction
 from django.db.models import F
 
+from metrics import store
 from metrics.aggregate import aggregate_rows, aggregate_run
+from metrics.ingest import Batch
 from metrics.models import SessionMetric, Window
 from runs import ingest
 from runs.engine.ledger import LedgerHeldError
@@ -87,6 +90,32 @@ def test_of_two_readers_the_second_writes_nothing(shard: Shard) -> None:
     with pytest.raises(LeaseLostError):
         other.step()
     assert SessionMetric.objects.count() == TURNS
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_connection_that_breaks_in_the_commit_costs_and_doubles_nothing(
+    committed: bool, shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store_then_break(batch: Batch) -> None:
+        write(batch)
+        if committed:
+            transaction.on_commit(broken)
+        else:
+            broken()
+
+    def broken() -> None:
+        raise OperationalError("the connection was closed")
+
+    write = store.write
+    Path(shard.ledger_path).write_bytes(ledger_of(shard))
+    reader = LedgerIngest(shard)
+    with monkeypatch.context() as broken_wire, pytest.raises(OperationalError):
+        broken_wire.setattr(store, "write", store_then_break)
+        reader.step()
+    assert (SessionMetric.objects.count() == TURNS) is committed
+    assert (reader.step() is None) is committed
+    assert SessionMetric.objects.count() == TURNS
+    assert shard.ledger_offset == Path(shard.ledger_path).stat().st_size
 
 
 def test_a_torn_line_waits_for_its_end(shard: Shard) -> None:

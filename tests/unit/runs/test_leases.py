@@ -125,7 +125,7 @@ def test_a_suspect_is_taken_over_by_one_and_only_after_a_while() -> None:
     assert not leases.take_over(shard, "reaper", 10)
     Shard.objects.filter(pk=shard.pk).update(suspect_since=DbNow(-leases.SUSPECT_S - 1))
     takers = [Shard.objects.get(pk=shard.pk) for _ in range(4)]
-    got = at_once(*[lambda taker=taker: leases.take_over(taker, "reaper", 10) for taker in takers])  # type: ignore[misc]  # a default binds the loop's value
+    got = at_once(*[lambda taker=taker: leases.take_over(taker, "reaper", 10) for taker in takers])
     assert sum(map(bool, got)) == 1
     assert not renew_lease(shard)
 
@@ -149,3 +149,16 @@ def test_engines_that_do_not_get_ready_are_counted_apart_from_missing_workers() 
     assert fail_if_late(run.pk)
     run.refresh_from_db()
     assert run.reason.startswith("1 of 2 engines were ready within 60 s")
+
+
+def test_a_move_that_was_committed_but_not_confirmed_is_not_taken_for_a_loss() -> None:
+    run = a_run()
+    (shard,) = claimed(run)
+    assert mark_ready(shard, 1)
+    assert mark_ready(shard, 1)
+    assert agree_start(run.pk)
+    assert mark_running(shard)
+    assert mark_running(shard)
+    assert finish_shard(shard, ShardStatus.DONE)
+    assert finish_shard(shard, ShardStatus.DONE)
+    assert not finish_shard(shard, ShardStatus.LOST)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from connectors.spec import TargetSpec
+from runs import engine_process
+from runs.engine.spec import ClosedLoad, ShardSpec, WeightedScenario
+from runs.engine_process import Done, EngineProcess, Event, Exited, Fatal, Ready, engine_environment
+from scenarios.spec import parse_scenario
+from tests.support.runs import SECRET, alive, talk, target
+
+WAIT_S = 10.0
+
+
+def an_order(path: str = "/nowhere", spec: TargetSpec | None = None) -> ShardSpec:
+    return ShardSpec(
+        run_id=1,
+        shard_id=1,
+        index=0,
+        of=1,
+        seed=1,
+        id_base=1 << 32,
+        ledger_path=path,
+        target=spec or target(),
+        scenarios=(WeightedScenario(scenario=parse_scenario(talk())),),
+        load=ClosedLoad(users=1, duration_s=60),
+    )
+
+
+@contextmanager
+def engine(code: str, orphan_s: float = 25.0) -> Iterator[EngineProcess]:
+    process = EngineProcess(an_order(), (sys.executable, "-c", "import os, sys, time\n" + code), orphan_s)
+    try:
+        yield process
+    finally:
+        process.close(0.5)
+
+
+def next_event(process: EngineProcess) -> Event:
+    event = process.next_event(WAIT_S)
+    assert event is not None, "no event in time"
+    return event
+
+
+def test_the_order_comes_whole_on_stdin_and_nowhere_else(tmp_path: Path) -> None:
+    code = f"""
+open({str(tmp_path / "order")!r}, "w").write(sys.stdin.readline())
+open({str(tmp_path / "seen")!r}, "w").write(repr((sys.argv, dict(os.environ))))
+"""
+    with engine(code) as process:
+        assert next_event(process) == Exited(0)
+    assert ShardSpec.model_validate_json((tmp_path / "order").read_text()) == an_order()
+    assert SECRET not in (tmp_path / "seen").read_text()
+
+
+def test_an_engine_gets_neither_keys_nor_database() -> None:
+    given = {"PATH": "/bin", "DATABASE_URL": "postgres://u:p@h/d", "TOKENBURN_KEYS": "k", "REDIS_URL": "r", "LANG": "C"}
+    assert engine_environment(given) == {"PATH": "/bin", "LANG": "C", "PYTHONUNBUFFERED": "1"}
+
+
+def test_events_come_in_order_and_noise_is_passed_over() -> None:
+    code = """
+print('{"ev":"ready","pid":5,"timestamps":"kernel"}')
+print("Warning: a library prints")
+print('{"ev":"what"}')
+print('{"ev":"fatal","code":"c","message":"m","advice":""}')
+print('{"ev":"done","reason":"stopped: x"}')
+sys.exit(3)
+"""
+    with engine(code) as process:
+        got = [next_event(process) for _ in range(4)]
+    assert got == [Ready(5, "kernel"), Fatal("c", "m", ""), Done("stopped: x"), Exited(3)]
+
+
+def test_commands_arrive_and_the_first_reason_of_a_stop_is_kept() -> None:
+    code = """
+sys.stdin.readline()
+print('{"ev":"done","reason":' + __import__("json").dumps(sys.stdin.readline() + sys.stdin.readline()) + '}')
+"""
+    with engine(code) as process:
+        process.go(123)
+        process.stop("by ann")
+        process.stop("again")
+        got = next_event(process)
+        assert got == Done('{"cmd":"go","start_mono_ns":123}\n{"cmd":"stop","reason":"stopped: by ann"}\n')
+        assert process.stop_reason == "by ann"
+
+
+def test_the_heart_beats_without_its_supervisor_and_stops_what_nobody_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_process, "BEAT_S", 0.05)
+    code = """
+sys.stdin.readline()
+beats = 0
+for line in sys.stdin:
+    if '"stop"' in line:
+        break
+    beats += 1
+print('{"ev":"done","reason":"%d"}' % beats)
+"""
+    with engine(code, orphan_s=0.5) as process:
+        event = next_event(process)
+        assert isinstance(event, Done)
+        assert int(event.reason) > 3
+        assert "could not renew the lease" in process.stop_reason
+
+
+def test_closing_ends_an_engine_that_does_not_want_to() -> None:
+    code = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print('{"ev":"ready","pid":%d,"timestamps":"user"}' % os.getpid())
+time.sleep(600)
+"""
+    with engine(code) as process:
+        assert isinstance(next_event(process), Ready)
+        assert process.close(0.2) == -signal.SIGKILL
+        assert not alive(process.pid)
+
+
+def test_its_last_words_are_kept_short_and_without_secrets() -> None:
+    with engine(f"sys.exit('x' * 9000 + ' token {SECRET}')") as process:
+        next_event(process)
+        process.close()
+        assert len(process.last_words()) <= 500
+    with engine(f"sys.exit('no luck with {SECRET}')") as process:
+        next_event(process)
+        process.close()
+        assert process.last_words() == "no luck with ***"
+
+
+def test_an_engine_leads_a_session_of_its_own() -> None:
+    code = 'print(\'{"ev":"done","reason":"%d %d"}\' % (os.getpid(), os.getsid(0)))'
+    with engine(code) as process:
+        event = next_event(process)
+        assert isinstance(event, Done)
+        assert event.reason.split() == [str(process.pid)] * 2 != [str(os.getpid())] * 2

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import shutil
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from metrics.models import SessionMetric
+from runs.dbclock import DbNow
+from runs.leases import agree_start, claim_shard, finish_shard, mark_ready, mark_running
+from runs.lifecycle import move_run
+from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.reaper import reap_lost
+from tests.support.ledgers import LedgerMaker, ledger_bytes
+from tests.support.runs import a_run, shards
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run in the middle of which everything died: half a ledger, nothing stored."""
+    run = a_run()
+    shard = claim_shard(shards(run)[0].pk, "worker")
+    assert shard is not None
+    mark_ready(shard, 1)
+    assert agree_start(run.pk)
+    assert mark_running(shard)
+    path = tmp_path / "ledger.jsonl"
+    data = ledger_bytes(LedgerMaker(200, run_id=run.pk, shard_id=shard.pk, users=10))
+    path.write_bytes(data[: len(data) // 2])
+    Shard.objects.filter(pk=shard.pk).update(lease_until=DbNow(-1), ledger_path=str(path))
+    return run
+
+
+def ingest(what: object) -> str:
+    out = StringIO()
+    call_command("ingest", str(what), stdout=out)
+    return out.getvalue()
+
+
+def check_whole(run: Run) -> None:
+    run.refresh_from_db()
+    (shard,) = shards(run)
+    assert (run.status, shard.status, shard.ledger_complete) == (RunStatus.FAILED, ShardStatus.LOST, True)
+    assert run.report is not None
+    assert run.report["turns"]["ok"] == SessionMetric.objects.filter(outcome="ok").count() > 0
+
+
+def test_by_run_by_shard_or_by_file_a_dead_run_is_stored_and_ended(run: Run) -> None:
+    said = ingest(run.pk)
+    assert "it ends with 'engine_died'" in said
+    check_whole(run)
+    turns = SessionMetric.objects.count()
+    for what in (run.pk, f"{run.pk}/0", shards(run)[0].ledger_path):
+        assert "complete already" in ingest(what)
+    assert SessionMetric.objects.count() == turns
+
+
+def test_a_lost_shard_whose_ledger_was_elsewhere_is_completed_from_a_copy(run: Run, tmp_path: Path) -> None:
+    (shard,) = shards(run)
+    copy = tmp_path / "copied.jsonl"
+    shutil.move(shard.ledger_path, copy)
+    finish_shard(shard, ShardStatus.LOST, "gone", complete=False)
+    reap_lost()
+    run.refresh_from_db()
+    assert run.status == RunStatus.FAILED
+    assert run.report is not None
+    assert run.report["turns"]["ok"] == 0
+    ingest(copy)
+    check_whole(run)
+
+
+def test_a_run_that_is_supervised_is_left_alone(run: Run) -> None:
+    Shard.objects.update(lease_until=DbNow(10))
+    with pytest.raises(CommandError, match="held by worker"):
+        ingest(run.pk)
+    assert not SessionMetric.objects.exists()
+
+
+def test_a_shard_that_never_started_only_fails() -> None:
+    run = a_run()
+    claim_shard(shards(run)[0].pk, "worker")
+    Shard.objects.update(lease_until=DbNow(-1))
+    assert "never sent anything" in ingest(run.pk)
+    run.refresh_from_db()
+    assert run.status == RunStatus.FAILED
+
+
+def test_a_report_that_could_not_be_built_is_built_again(run: Run) -> None:
+    ingest(run.pk)
+    Run.objects.update(report=None)
+    ingest(run.pk)
+    check_whole(run)
+    assert not move_run(run.pk, RunStatus.FINALIZING)
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ("nonsense", "neither a ledger file nor a run"),
+        ("99999", "no run 99999"),
+        ("{run}/7", "has no shard 7"),
+        (__file__, "does not begin like a ledger"),
+    ],
+)
+def test_what_cannot_be_found_is_said(run: Run, what: str, says: str) -> None:
+    with pytest.raises(CommandError, match=says):
+        ingest(what.format(run=run.pk))
+
+
+def test_a_ledger_of_another_database_is_refused(run: Run, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(ledger_bytes(LedgerMaker(5, run_id=4711, shard_id=4711)))
+    with pytest.raises(CommandError, match="no such shard"):
+        ingest(other)
