@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 
+from scenarios.importers import SAMPLES, library_names, load_scenario
 from tests.e2e.burning import Burner, finish, interrupt, wait_until
 from tests.support.processes import ROOT, Mock
 from tokenburn_site.burn.contract import CONTRACT
@@ -224,22 +225,10 @@ def test_workers_run_it_and_the_table_is_printed_here(
 ) -> None:
     mock = start_mock(*FAULTLESS)
     env = burn.environment(REDIS_URL=valkey)
-    argv = (
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "tokenburn_site",
-        "worker",
-        "-Q",
-        "load",
-        "-c",
-        "1",
-        "-n",
-        "load@here",
-    )
+    celery = (sys.executable, "-m", "celery", "-A", "tokenburn_site")
+    load_worker = ("worker", "-Q", "load", "-c", "1", "-n", "load@here")
     with (tmp_path / "worker.log").open("wb") as log:
-        worker = family.start(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
+        worker = family.start([*celery, *load_worker], cwd=ROOT, env=env, stdout=log, stderr=log)
     try:
         client = redis.Redis.from_url(valkey)
         wait_until(worker, lambda: bool(client.keys("tokenburn:worker:*")))
@@ -251,3 +240,19 @@ def test_workers_run_it_and_the_table_is_printed_here(
     assert burnt.code == 0, burnt.err
     assert_agree(burnt.report(), mock.stats())
     assert "e2e_ms" in burnt.err
+
+
+def test_every_scenario_of_the_library_talks(burn: Burner, start_mock: Callable[..., Mock]) -> None:
+    mock = start_mock("--delay-ms", "0", "--tokens", "5-20", "--error-rate", "0")
+    conversations = {spec.name for spec in load_scenario(SAMPLES)}
+    stress = {name for name in library_names() if name not in conversations | {SAMPLES}}
+    assert len(stress) >= 8
+    flags = [flag for name in [*sorted(stress), SAMPLES] for flag in ("--scenario", name)]
+    burnt = burn(*openai(mock), *flags, "--users", "80", "--duration", "3s", "--seed", "1", "--json", "-")
+    assert burnt.code == 0, burnt.err
+    report = burnt.report()
+    assert set(report["errors"]) <= {"expect_failed", "stopped"}
+    query = f"SELECT DISTINCT scenario FROM runs_session WHERE run_id={report['run']['id']} AND turns > 0"
+    talked = {name for (name,) in database(burn, query)}
+    assert stress <= talked
+    assert talked & conversations

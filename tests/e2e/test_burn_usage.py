@@ -148,7 +148,7 @@ def test_a_wrong_path_exits_3_and_says_what_to_check(burn: Burner, start_mock: C
     )
     assert burnt.code == 3
     assert "http_404" in burnt.line
-    assert "check --url" in burnt.line
+    assert "check the base URL" in burnt.line
 
 
 def test_workers_without_a_broker_exit_3(burn: Burner, closed: tuple[str, ...]) -> None:

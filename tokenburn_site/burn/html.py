@@ -9,9 +9,12 @@ from typing import Any
 from metrics.advice import advice
 from metrics.definitions import STATS, find
 from metrics.text import number
+from runs.display import load_text
 from tokenburn_site.burn.charts import chart
 
 Report = Mapping[str, Any]
+ADVICE = "what to do"
+TEXT = ' class="text"'
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --quiet: #5d6878; --line: #dde2e9; --paper: #fff; --card: #f6f8fa;
@@ -29,7 +32,7 @@ h1 { font-size: 24px; margin: 0 } h2 { font-size: 17px; margin: 32px 0 8px } p {
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100% }
 th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap;
   font-variant-numeric: tabular-nums } th:first-child, td:first-child, .text { text-align: left }
-td.text { white-space: normal } .formula { display: block; font-size: 12px; color: var(--quiet); font-weight: 400 }
+td.text, th.text { white-space: normal } .formula { display: block; font-size: 12px; color: var(--quiet); font-weight: 400 }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 16px }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px }
 svg { width: 100%; height: auto; display: block } svg text { fill: var(--quiet); font: 11px system-ui, sans-serif }
@@ -59,12 +62,11 @@ def report_html(report: Report) -> str:
 
 def _head(report: Report) -> str:
     run = report["run"]
-    load = ", ".join(f"{key} {value}" for key, value in run["load"].items() if value is not None)
     why = f'<p class="bad">{escape(run["reason"])}</p>' if run.get("reason") else ""
     return (
         f"<h1>Run {escape(str(run['id']))}: {escape(run['status'])}</h1>{why}"
         f"<p>{escape(run['target'])}, {escape(run['scenario'])}</p>"
-        f'<p class="quiet">{escape(load)}; started {escape(run["started_at"] or "never")}, '
+        f'<p class="quiet">{escape(load_text(run["load"]))}; started {escape(run["started_at"] or "never")}, '
         f"{number(run['duration_s'])} s from the first message to the last answer</p>"
     )
 
@@ -144,7 +146,7 @@ def _errors(report: Report) -> str:
         f'<tr><td>{escape(code)}</td><td>{number(count)}</td><td class="text">{escape(advice(code))}</td></tr>'
         for code, count in report["errors"].items()
     ]
-    return _table("Errors", ["code", "turns", "what to do"], rows) if rows else ""
+    return _table("Errors", ["code", "turns", ADVICE], rows) if rows else ""
 
 
 def _generator(report: Report) -> str:
@@ -171,7 +173,7 @@ def _row(cells: Iterable[str]) -> str:
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[str], note: str = "") -> str:
     """Cells and rows come escaped."""
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+    head = "".join(f"<th{TEXT if text == ADVICE else ''}>{escape(text)}</th>" for text in heads)
     says = f'<p class="quiet">{escape(note)}</p>' if note else ""
     return (
         f'<h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from connectors.spec import SpecError, TargetSpec
 from scenarios.models import Scenario
-from scenarios.spec import ScenarioError, ScenarioSpec, parse_scenario
+from scenarios.render import check_scenario
+from scenarios.spec import ScenarioError, ScenarioSpec
 from targets.models import Target
 from targets.secrets import SecretsError
 from targets.services import target_spec
@@ -45,6 +46,6 @@ def stored_scenario(name: str) -> ScenarioSpec | None:
     if row is None:
         return None
     try:
-        return parse_scenario(row.spec)
+        return check_scenario(row.spec)
     except ScenarioError as exc:
         raise BadUsage(f"the stored scenario {name!r}: {exc}") from exc

@@ -1,0 +1,129 @@
+"""The end of `burn`: exit codes, the shape of its JSON, and the page that needs nothing else."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from metrics.aggregate import Aggregate
+from metrics.report import RunFacts, build_report
+from runs.models import Run, RunStatus
+from tokenburn_site.burn.charts import chart, nice_ceiling
+from tokenburn_site.burn.contract import CONTRACT, contract
+from tokenburn_site.burn.html import report_html
+from tokenburn_site.burn.options import Options
+from tokenburn_site.burn.outcome import verdict
+
+ENDED = {RunStatus.STOPPED, RunStatus.ABORTED, RunStatus.FAILED}
+
+
+def report(**facts: Any) -> dict[str, Any]:
+    """The report of a run in which nothing happened."""
+    given = {"id": 7, "status": "completed", "target": "t", "scenario": "s", "load": {"kind": "closed", "users": 1}, "started_at": None}
+    return build_report(RunFacts(**{**given, **facts}), Aggregate(), ["ttft_ms.p95<500"])
+
+
+def run(status: RunStatus, *, thresholds: list[dict[str, Any]] | None = None, reason: str = "") -> Run:
+    return Run(
+        pk=7, status=status, reason=reason, target_spec={}, report={"thresholds": thresholds or [], "errors": {}}
+    )
+
+
+MISSED = {"expr": "ttft_ms.p95<500", "value": 612.0, "passed": False}
+KEPT = {"expr": "turns_ok>=1", "value": 3, "passed": True}
+
+
+def test_done() -> None:
+    assert verdict(run(RunStatus.COMPLETED, thresholds=[KEPT]), Options(), interrupted=False) == (0, "")
+
+
+def test_a_missed_threshold_is_named_with_its_value() -> None:
+    code, line = verdict(run(RunStatus.COMPLETED, thresholds=[KEPT, MISSED]), Options(), interrupted=False)
+    assert (code, line) == (1, "missed: ttft_ms.p95<500 (is 612)")
+
+
+def test_a_threshold_without_a_value_is_missed() -> None:
+    missed = run(RunStatus.COMPLETED, thresholds=[MISSED | {"value": None}])
+    assert verdict(missed, Options(), interrupted=False) == (1, "missed: ttft_ms.p95<500 (nothing measured)")
+
+
+@pytest.mark.parametrize("status", sorted(ENDED))
+def test_whatever_did_not_complete_exits_3_with_its_reason(status: RunStatus) -> None:
+    ended = run(status, thresholds=[MISSED], reason="the engine was killed")
+    assert verdict(ended, Options(), interrupted=False) == (3, f"run 7 {status}: the engine was killed")
+
+
+def test_an_interrupt_outranks_everything() -> None:
+    code, line = verdict(run(RunStatus.FAILED, thresholds=[MISSED]), Options(), interrupted=True)
+    assert code == 130
+    assert line.startswith("interrupted")
+
+
+def test_the_contract_takes_its_keys_in_its_order_and_no_others() -> None:
+    whole = report()
+    found = contract(whole)
+    assert list(found) == list(CONTRACT)
+    assert found["generator"]["send_lag_ms"].keys() == {"p50", "p99", "max"}
+    assert found["metrics"] == whole["metrics"]
+    assert "series" in whole
+    assert "series" not in found
+
+
+def test_a_report_without_a_promised_key_is_an_error() -> None:
+    whole = report()
+    del whole["generator"]["rss_mb"]
+    with pytest.raises(KeyError, match="rss_mb"):
+        contract(whole)
+
+
+class Reader(HTMLParser):
+    """Collects what a page would load or run, and checks that every tag is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.foreign: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag != "meta":
+            self.open.append(tag)
+        named = {name for name, _ in attrs}
+        if tag in {"script", "link", "img", "iframe"} or named & {"src", "href"} or any(n[:2] == "on" for n in named):
+            self.foreign.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_nothing_else_and_runs_nothing_of_a_hostile_target() -> None:
+    evil = "<script>alert(1)</script>"
+    hostile = report(target=evil, scenario=evil, reason=evil, status="failed")
+    hostile["errors"] = {evil: 3}
+    hostile["verdict"] = {"trusted": False, "reasons": [evil], "notes": [evil]}
+    hostile["series"] = {key: [1, 2] for key in hostile["series"]}
+    page = report_html(hostile)
+    assert page.count("<svg") == 4
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    assert reader.foreign == []
+    assert page.count("&lt;script&gt;") == 7
+    assert not re.search(r"@import|url\(", page)
+
+
+def test_a_chart_leaves_gaps_where_nothing_was_measured() -> None:
+    drawn = chart("t", [0, 1, 2, 3], [("a", [1.0, None, 2.0, 4.0])])
+    (path,) = re.findall(r'd="([^"]*)"', drawn)
+    assert path.count("M") == 2
+    assert path.count("L") == 1
+    assert "Nothing was measured" in chart("t", [], [("a", [])])
+
+
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 1), (0.03, 0.04), (0.9, 1), (1, 1), (3, 4), (41, 50), (85, 100), (1600, 2000), (9999, 10000)]
+)
+def test_an_axis_ends_at_a_round_number(value: float, top: float) -> None:
+    assert nice_ceiling(value) == pytest.approx(top)
