@@ -12,7 +12,6 @@ import orjson
 from django.db import connection
 from django.db.models import Max, Model
 from django.db.models.functions import Left
-from psycopg.types.json import Jsonb
 
 from metrics.columns import OUTCOMES
 from metrics.ingest import Batch
@@ -111,6 +110,8 @@ def _insert(model: type[Model], fields: Sequence[str], rows: Iterable[Row], *, s
 
 
 def _copy(model: type[Model], fields: Sequence[str], rows: Iterable[Row]) -> None:
+    from psycopg.types.json import Jsonb  # late: with SQLite nobody waits for the driver
+
     types = [_TYPES[_internal_type(model, name)] for name in fields]
     json_at = types.index("jsonb") if "jsonb" in types else None
     sql = f"COPY {_table(model)} ({_columns(fields)}) FROM STDIN (FORMAT BINARY)"
