@@ -38,7 +38,9 @@ def preset_choices() -> list[tuple[str, str]]:
 
 
 class TargetForm(TargetFormBase):
-    preset = forms.ChoiceField(choices=preset_choices, widget=UnfoldAdminSelectWidget)
+    preset = forms.ChoiceField(
+        choices=preset_choices, initial=Target._meta.get_field("preset").get_default, widget=UnfoldAdminSelectWidget
+    )
     secret_name = forms.CharField(
         required=False,
         max_length=64,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ def test_every_preset_can_be_chosen(admin_page: Client) -> None:
     page = admin_page.get(ADD).content.decode()
     for name in preset_names():
         assert f'value="{name}"' in page
+    assert re.search(r'<option value="openai-chat"\s+selected', page)
 
 
 def test_a_secret_is_stored_sealed_and_only_its_name_is_shown(admin_page: Client) -> None:
