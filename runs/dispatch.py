@@ -8,6 +8,7 @@ from celery import current_app
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
+from runs import live
 from runs.dbclock import DbNow
 from runs.models import Shard, ShardStatus
 
@@ -37,6 +38,9 @@ def nudge(run_id: int | None = None) -> int:
 
 
 def _send(shard_id: int) -> bool:
+    if not live.reachable():  # the broker is the same Redis; the client below would retry for seconds, in a web request
+        logger.warning("broker_unreachable: shard %s waits, the nudge is sent again later", shard_id)
+        return False
     try:
         current_app.send_task(EXECUTE_SHARD, args=[shard_id], queue=LOAD_QUEUE, ignore_result=True, retry=False)
     except OperationalError as exc:

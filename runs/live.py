@@ -147,6 +147,14 @@ def publish_status(run_id: int, status: str, reason: str) -> bool:
     return publish(run_id, [("status", {"status": status, "reason": safe_text(reason)})])
 
 
+def reachable() -> bool:
+    """Whether Redis answers within TIMEOUT_S."""
+    try:
+        return bool(_client(settings.REDIS_URL).ping())
+    except (redis.RedisError, OSError):
+        return False
+
+
 def read_since(run_id: int, last_id: str = "0", count: int = 500) -> list[Entry]:
     """Entries after `last_id`, oldest first, at most `count`. Raises redis.RedisError if Redis is away."""
     found = _client(settings.REDIS_URL).xrange(stream_key(run_id), min=f"({last_id}", count=count)

@@ -18,7 +18,7 @@ from connectors.spec import SpecError
 from runs.dbclock import DATABASE_AWAY, measure_offset
 from runs.engine_process import EngineProcess, Exited, Fatal, Ready
 from runs.finalize import finalize_run
-from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest, Tail, unreadable
+from runs.ingest import CHUNK_BYTES, ENGINE_DIED, LeaseLostError, LedgerIngest, Tail, unreadable
 from runs.leases import (
     ORPHAN_S,
     agree_start,
@@ -151,9 +151,16 @@ class Supervisor:
             self._run_stops = True
             self._stop(run.reason or "the run is over")
         if self._went:
-            if batch := self._ingest.step():
-                self._ticker.note(batch)
+            self._store()
             self._ticker.tick(run.status)
+
+    def _store(self) -> None:
+        """What the ledger has that is new, or as much of it as can be stored until the next check is due."""
+        until = time.monotonic() + CHECK_S
+        while (batch := self._ingest.step()) is not None:
+            self._ticker.note(batch)
+            if batch.consumed < CHUNK_BYTES // 2 or time.monotonic() > until:
+                return
 
     def _renew(self) -> None:
         now = time.monotonic()

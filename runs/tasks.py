@@ -27,13 +27,13 @@ def worker_is_shutting_down() -> bool:
     return _shutting_down[0] != 0
 
 
-@shared_task(name="runs.tasks.execute_shard", queue="load", ignore_result=True)
+@shared_task(name="runs.tasks.execute_shard", ignore_result=True)
 def execute_shard(shard_id: int) -> bool:
     """See one shard through; False if there was nothing to claim."""
     return supervise(shard_id, should_stop=worker_is_shutting_down)
 
 
-@shared_task(name="runs.tasks.reap", queue="control", ignore_result=True)
+@shared_task(name="runs.tasks.reap", ignore_result=True)
 def reap() -> dict[str, int]:
     """Finish what nobody else finishes. Beat sends it every few seconds."""
     return asdict(reap_lost())

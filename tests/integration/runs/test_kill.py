@@ -19,7 +19,7 @@ from runs.reaper import reap_lost
 from runs.services import stop_run
 from runs.supervisor import supervise
 from runs.ticks import TickInfo
-from tests.integration.runs.conftest import USERS, Counting, check_invariants
+from tests.integration.runs.conftest import USERS, Counting, check_invariants, ledger_lines
 from tests.support.processes import ROOT, child_env
 from tests.support.runs import alive, in_background, shards, until
 from tokenburn_site.local.family import Family
@@ -49,6 +49,9 @@ def test_a_run_that_ends_by_itself_is_counted_as_the_target_counts(counting: Cou
     assert (run.status, run.reason) == (RunStatus.COMPLETED, "")
     outcomes = check_invariants(run, counting)
     assert outcomes == {"ok": 2000}
+    starts = [line["t0_mono_ns"] for line in ledger_lines(run) if line["k"] == "head"]
+    assert len(starts) == 2
+    assert abs(starts[0] - starts[1]) < 20e6, "the shards did not start together"
     shown = [info.tick for info in ticks if info.tick]
     assert shown
     assert shown[-1]["counters"]["ok"] == 2000
