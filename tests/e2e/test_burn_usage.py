@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.burning import Burner
-from tests.support.processes import Mock
+from tests.support.processes import ROOT, Mock
 from tests.support.services import reserve_port
 
 SMALL = ("--users", "2", "--conversations", "2")
@@ -164,3 +166,14 @@ def test_help_is_quick_and_complete(burn: Burner) -> None:
     for word in ("--scenario", "--threshold", "TOKENBURN_SECRET_API_KEY", "exit codes", "examples"):
         assert word in burnt.out
     assert max(map(len, burnt.out.splitlines())) <= 100
+
+
+def test_nothing_heavy_is_loaded_before_the_first_request(burn: Burner) -> None:
+    heavy = ("pandas", "daphne", "unfold", "rest_framework", "psycopg", "mock_chatbot")
+    code = (
+        "import sys, django; django.setup(); import tokenburn_site.burn.main;"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    env = burn.environment(DJANGO_SETTINGS_MODULE="tokenburn_site.settings_cli")
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

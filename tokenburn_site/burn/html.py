@@ -32,7 +32,8 @@ h1 { font-size: 24px; margin: 0 } h2 { font-size: 17px; margin: 32px 0 8px } p {
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100% }
 th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap;
   font-variant-numeric: tabular-nums } th:first-child, td:first-child, .text { text-align: left }
-td.text, th.text { white-space: normal } .formula { display: block; font-size: 12px; color: var(--quiet); font-weight: 400 }
+td.text, th.text { white-space: normal }
+.formula { display: block; font-size: 12px; color: var(--quiet); font-weight: 400 }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 16px }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px }
 svg { width: 100%; height: auto; display: block } svg text { fill: var(--quiet); font: 11px system-ui, sans-serif }

@@ -20,8 +20,6 @@ def check_reachable(spec: TargetSpec) -> None:
         raise CannotRun(_line(spec, exc)) from exc
     except SpecError as exc:
         raise BadUsage(str(exc)) from exc
-    except OSError as exc:  # the CA file: everything on the network is a TurnError
-        raise BadUsage(f"tls.ca_file {spec.tls.ca_file!r} cannot be read: {exc.strerror or exc}") from exc
 
 
 async def _connect(spec: TargetSpec) -> None:

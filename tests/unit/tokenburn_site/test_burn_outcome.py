@@ -22,7 +22,8 @@ ENDED = {RunStatus.STOPPED, RunStatus.ABORTED, RunStatus.FAILED}
 
 def report(**facts: Any) -> dict[str, Any]:
     """The report of a run in which nothing happened."""
-    given = {"id": 7, "status": "completed", "target": "t", "scenario": "s", "load": {"kind": "closed", "users": 1}, "started_at": None}
+    given: dict[str, Any] = {"id": 7, "status": "completed", "target": "t", "scenario": "s", "started_at": None}
+    given["load"] = {"kind": "closed", "users": 1}
     return build_report(RunFacts(**{**given, **facts}), Aggregate(), ["ttft_ms.p95<500"])
 
 
