@@ -7,6 +7,7 @@ import shlex
 import sqlite3
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,21 @@ def test_a_folder_of_conversations_is_replayed(burn: Burner, start_mock: Callabl
         name for (name,) in database(burn, f"SELECT scenario FROM runs_session WHERE run_id={report['run']['id']}")
     }
     assert len(names) == 2
+
+
+def test_a_reader_who_leaves_does_not_end_the_run(burn: Burner, start_mock: Callable[..., Mock]) -> None:
+    mock = start_mock(*FAULTLESS)
+    child = burn.start(*openai(mock), "--users", "2", "--duration", "7s", "--prompt", "x")
+    assert child.stdout is not None
+    child.stdout.close()  # the first line of progress, after five seconds, finds nobody
+    assert child.stderr is not None
+    err = child.stderr.read()
+    assert (child.wait(), err) == (0, "")
+    child.stderr.close()
+    last = "SELECT status, start_at, ended_at FROM runs_run ORDER BY id DESC LIMIT 1"
+    ((status, start_at, ended_at),) = database(burn, last)
+    assert status == "completed"
+    assert datetime.fromisoformat(ended_at) - datetime.fromisoformat(start_at) > timedelta(seconds=6.9)
 
 
 def test_one_interrupt_keeps_and_prints_what_there_is(

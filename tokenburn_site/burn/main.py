@@ -15,6 +15,7 @@ from runs.local import interrupts, run_local
 from runs.models import Run
 from runs.services import RequestError, request_adhoc_run
 from tokenburn_site.burn import outcome, secrets
+from tokenburn_site.burn.console import PatientConsole
 from tokenburn_site.burn.database import ensure_database
 from tokenburn_site.burn.errors import EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
 from tokenburn_site.burn.farm import check_workers, follow
@@ -35,7 +36,7 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
     """
     try:
         options = check(given)
-        console = _console(options, colour=not given.get("no_color"))
+        console = PatientConsole(stderr=options.json == STDOUT, no_color=bool(given.get("no_color")))
         parts = prepare(options)
         run = _request(options, parts)
         return _see_through(options, run, parts.load, console, typed)
@@ -69,11 +70,6 @@ def prepare(options: Options) -> Parts:
     return Parts(target, scenarios, load)
 
 
-def _console(options: Options, *, colour: bool) -> Console:
-    """Where people read: stdout, or stderr when stdout carries JSON."""
-    return Console(stderr=options.json == STDOUT, no_color=not colour)
-
-
 def _request(options: Options, parts: Parts) -> Run:
     if options.workers:
         check_workers()
@@ -104,7 +100,7 @@ def _see_through(options: Options, run: Run, load: ClosedLoad | OpenLoad, consol
     try:
         outcome.show(run, options, console, typed)
     except OSError as exc:
-        raise CannotRun(f"run {run.pk} is stored, but {exc.filename!r} could not be written: {exc.strerror}") from exc
+        raise CannotRun(f"run {run.pk} is stored, but {exc.filename or 'stdout'} could not be written: {exc.strerror}") from exc
     if line:
         say(line)
     return code
