@@ -100,7 +100,8 @@ def _see_through(options: Options, run: Run, load: ClosedLoad | OpenLoad, consol
     try:
         outcome.show(run, options, console, typed)
     except OSError as exc:
-        raise CannotRun(f"run {run.pk} is stored, but {exc.filename or 'stdout'} could not be written: {exc.strerror}") from exc
+        where = exc.filename or "stdout"
+        raise CannotRun(f"run {run.pk} is stored, but {where} could not be written: {exc.strerror}") from exc
     if line:
         say(line)
     return code
