@@ -8,7 +8,8 @@ from rest_framework import serializers, viewsets
 from rest_framework.exceptions import PermissionDenied
 
 from scenarios.models import Scenario
-from scenarios.spec import ScenarioError, parse_scenario
+from scenarios.render import check_scenario
+from scenarios.spec import ScenarioError
 
 
 class ScenarioSerializer(serializers.ModelSerializer[Scenario]):
@@ -21,7 +22,7 @@ class ScenarioSerializer(serializers.ModelSerializer[Scenario]):
 
     def validate_spec(self, value: dict[str, Any]) -> dict[str, Any]:
         try:
-            parse_scenario(value)
+            check_scenario(value)
         except ScenarioError as exc:
             raise serializers.ValidationError(str(exc)) from exc
         return value
