@@ -23,6 +23,7 @@ class Decoder:
         self._left_in = limit
         self._left_out = limit
         self._fresh = True
+        self._held = b""
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         """What `data` unpacks to, at most PIECE_BYTES at a time: the caller may have enough before it is all out.
@@ -32,6 +33,8 @@ class Decoder:
         self._left_in -= len(data)
         if self._left_in < 0:
             raise TooLarge("body_too_large", "the compressed answer is larger than the limit")
+        if self._fresh:
+            data = self._begin(data)
         out = b""
         while data or len(out) == PIECE_BYTES:  # a full piece: more may wait inside zlib
             if self._inflate.eof and not (data := self._next_member(data)):
@@ -46,7 +49,7 @@ class Decoder:
 
     def finish(self) -> None:
         """The body is over: raises BrokenTransport if the compressed data is not."""
-        if not self._fresh and not self._inflate.eof:
+        if self._held if self._fresh else not self._inflate.eof:
             raise BrokenTransport("encoding_invalid", f"{self._encoding}: the compressed data was cut off")
 
     def _next_member(self, data: bytes) -> bytes:
@@ -59,21 +62,21 @@ class Decoder:
 
     def _unpack(self, data: bytes) -> bytes:
         try:
-            out = self._inflate.decompress(data, PIECE_BYTES)
-        except zlib.error as exc:
-            if not (self._fresh and self._encoding == "deflate"):
-                raise BrokenTransport("encoding_invalid", f"{self._encoding}: {exc}") from exc
-            out = self._raw_deflate(data)
-        self._fresh = False
-        return out
-
-    def _raw_deflate(self, data: bytes) -> bytes:
-        """Some servers send deflate without its zlib header."""
-        self._inflate = zlib.decompressobj(RAW_DEFLATE_WBITS)
-        try:
             return self._inflate.decompress(data, PIECE_BYTES)
         except zlib.error as exc:
             raise BrokenTransport("encoding_invalid", f"{self._encoding}: {exc}") from exc
+
+    def _begin(self, data: bytes) -> bytes:
+        """Choose by the first two bytes: some servers send deflate without its zlib header (RFC 1950, 2.2)."""
+        data = self._held + data
+        if len(data) < 2:
+            self._held = data
+            return b""
+        self._fresh = False
+        has_header = data[0] & 0x0F == zlib.DEFLATED and (data[0] << 8 | data[1]) % 31 == 0
+        if self._encoding == "deflate" and not has_header:
+            self._inflate = zlib.decompressobj(RAW_DEFLATE_WBITS)
+        return data
 
 
 def make_decoder(encoding: str, limit: int) -> Decoder | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
+import tracemalloc
 import zlib
 from itertools import pairwise
 
@@ -169,3 +171,22 @@ def test_an_answer_cut_off_anywhere_is_an_error_and_never_half_an_answer(sse: bo
 def test_noise_is_a_turn_error_and_nothing_else(noise: list[bytes]) -> None:
     [(code, _, _)] = converse([noise], sse=False, ends=True)
     assert code in {"http_malformed", "connection_closed"}
+
+
+def test_a_connection_holds_no_body_while_its_user_waits() -> None:
+    async def run() -> int:
+        stream = HandFed()
+        connection = HttpConnection(stream, Limits(), Timeouts(), "host")  # type: ignore[arg-type] # stands in
+        before, _ = tracemalloc.get_traced_memory()
+        body = b'{"t":"%b"}' % (b"x" * 1_000_000)
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        assert len((await turn(stream, connection, [answer], sse=False, ends=False)).text) == 1_000_000
+        del body, answer
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    try:
+        assert asyncio.run(run()) < 500_000
+    finally:
+        tracemalloc.stop()
