@@ -32,11 +32,20 @@ def write(path: Path, *items: dict[str, Any], ended: bool = False) -> None:
     path.write_bytes(data + (b'{"k":"tail","at":1}\n' if ended else b""))
 
 
+def give_up(error: OSError) -> None:
+    pytest.fail(f"the ledger could not be written: {error}")
+
+
 async def test_one_tick_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = Ledger(tmp_path / "l.jsonl", on_failure=pytest.fail)
-    writes = []
+    ledger = Ledger(tmp_path / "l.jsonl", on_failure=give_up)
+    writes: list[bytes] = []
     real = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: writes.append(data) or real(fd, data))
+
+    def noted(fd: int, data: bytes) -> int:
+        writes.append(data)
+        return real(fd, data)
+
+    monkeypatch.setattr(os, "write", noted)
     for number in range(5):
         ledger.append(turn(number))
     assert writes == []
@@ -128,7 +137,7 @@ def test_recover_leaves_a_finished_ledger_alone(tmp_path: Path) -> None:
 
 async def test_recover_refuses_while_the_engine_lives(tmp_path: Path) -> None:
     path = tmp_path / "l.jsonl"
-    ledger = Ledger(path, on_failure=pytest.fail)
+    ledger = Ledger(path, on_failure=give_up)
     with pytest.raises(LedgerHeldError):
         recover(path)
     ledger.close()
@@ -136,6 +145,6 @@ async def test_recover_refuses_while_the_engine_lives(tmp_path: Path) -> None:
 
 
 async def test_a_shard_cannot_write_over_a_ledger(tmp_path: Path) -> None:
-    Ledger(tmp_path / "l.jsonl", on_failure=pytest.fail).close()
+    Ledger(tmp_path / "l.jsonl", on_failure=give_up).close()
     with pytest.raises(FileExistsError):
-        Ledger(tmp_path / "l.jsonl", on_failure=pytest.fail)
+        Ledger(tmp_path / "l.jsonl", on_failure=give_up)
