@@ -39,7 +39,7 @@ window.TokenBurnCharts = (() => {
     return {
       width,
       height: HEIGHT,
-      scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(high || 0, low || 0, 1e-3) * 1.1] } },
+      scales: { x: { time: false }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
       axes: [
         { ...axis, values: (_, ticks) => ticks.map(clock) },
         { ...axis, size: 48, values: (_, ticks) => ticks.map(short) },
