@@ -10,7 +10,7 @@ MAX_CHARS: Final = 1_000_000
 """Characters of one message, and characters plus items of one variable."""
 INT_BITS: Final = 4096
 WORK: Final = 10_000_000
-"""Budget from one message to the next, in characters made; about 0.1 s of one core."""
+"""Budget from one message to the next, in characters made."""
 STEP_COST: Final = 100
 """What a step without a message, or one round of a `for`, takes from it: some 50,000 fit."""
 

@@ -215,6 +215,7 @@ def test_every_text_of_a_pool_is_drawn() -> None:
         ),
         ([say("a"), repeat(1, {"do": "expect", "contains": "y"})], "steps[1].steps[0]: an `expect` step must"),
         ([say("a"), {"do": "expect", "matches": "(("}], "steps[1]: matches: not a regular expression: "),
+        ([repeat(2, say("a")), say("{{ loop.index }}")], "steps[1].text: `loop` is known only inside a `repeat` step"),
         ([say("a"), {"do": "expect"}], "steps[1]: the `expect` step checks nothing"),
         ([say("x" * 1_000_001)], "steps[0].text: the text has 1,000,001 characters: at most 1,000,000 can be sent"),
     ],

@@ -77,6 +77,7 @@ HOSTILE = {
     "large text": "{{ long }}{{ long }}",
     "large text mixed": "{{ long }}{{ s | upper }}{{ long }}",
     "joined": "{{ [long, long, long] | join }}",
+    "concatenated many times": "{{ " + " ~ ".join(["long"] * 200) + " }}",
     "concatenated": "{{ long ~ long }}",
     "as JSON": "{{ [long, long] }}",
     "as JSON by filter": "{{ [long, long] | tojson }}",
