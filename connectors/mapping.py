@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import jmespath
 import orjson
@@ -32,6 +32,10 @@ FOLDED_NAMES: Final = frozenset({"params", "secret"})
 """Names that do not change while a run lasts: what depends only on them is rendered once."""
 TEMPLATE_LIMIT: Final = 4 * 1024 * 1024
 """Characters that one rendered string may have."""
+
+_PATH_SAFE: Final = "/:?#[]@!$&'()*+,;=%"
+_PATH_UNSAFE = re.compile(r"[^\x21-\x7e]")
+"""What would end or break the request line: white space, control characters, and all beyond ASCII."""
 
 _EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z")
@@ -337,6 +341,8 @@ class CompiledTarget:
         if headers is None:
             headers = self._render_headers(whole)
         target = f"{self._base}{path}{self._query}" or "/"
+        if _PATH_UNSAFE.search(target):
+            target = quote(target, safe=_PATH_SAFE)
         return RenderedRequest(self.spec.request.method, target, headers, self._body.render(whole))
 
     def _render_headers(self, context: Context) -> tuple[tuple[str, str], ...]:

@@ -119,6 +119,12 @@ def test_a_path_finds_its_value_or_none(path: str, found: object) -> None:
     assert compile_path(path, "x")({"choices": [{"delta": {"content": "hi"}}]}) == found
 
 
+def test_a_value_in_the_path_cannot_end_the_request_line() -> None:
+    turn = {**TURN, "message": "a b\r\nX-Evil: 1", "turn": 7}
+    assert target(None, path="/{{ message }}").render(turn).path == "/v1/a%20b%0D%0AX-Evil:%201"
+    assert target(None, path="/\u00fc/%20?q={{ turn }}").render(turn).path == "/v1/%C3%BC/%20?q=7"
+
+
 def test_a_wrong_path_names_its_place() -> None:
     with pytest.raises(SpecError, match=r"response\.text"):
         compile_path("a[", "response.text")
