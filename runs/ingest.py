@@ -94,9 +94,10 @@ class LedgerIngest:
         return read_tail(self.path)
 
 
-def unreadable(run_id: int, exc: OSError) -> str:
+def unstored(run_id: int, exc: Exception) -> str:
     """Why a shard ended before its ledger was stored, and what to do."""
-    return f"its ledger cannot be completed ({exc.strerror}): mend that, then run `manage.py ingest {run_id}`"
+    why = exc.strerror if isinstance(exc, OSError) else f"{type(exc).__name__}: {exc}"
+    return f"its ledger could not be stored ({why}): mend that, then run `manage.py ingest {run_id}`"
 
 
 def read_tail(path: Path) -> Tail | None:

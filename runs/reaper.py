@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db.models import Exists, OuterRef
 
 from runs import dispatch
-from runs.dbclock import DbNow
+from runs.dbclock import DATABASE_AWAY, DbNow
 from runs.engine.ledger import LedgerHeldError
 from runs.finalize import finalize_run
-from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest, unreadable
+from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest, unstored
 from runs.leases import (
     fail_if_late,
     finish_shard,
@@ -30,6 +32,7 @@ from runs.lifecycle import RUN_ACTIVE, RUN_BEFORE_START, SHARD_ACTIVE, SHARD_RES
 from runs.models import Run, RunStatus, Shard, ShardStatus
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 TAKE_LEASE_S = 20.0
 """How long a reaper may take to store one dead engine's rest before another may try; it renews while it works."""
 ELSEWHERE_S = 20.0
@@ -50,15 +53,27 @@ class Reaped:
 def reap_lost() -> Reaped:
     """One pass over everything that may be stuck. Safe to call from anywhere, at any time, any number of times."""
     suspect_expired()
-    requeued = lost = 0
-    for shard in overdue().select_related("run"):
-        if shard.status in SHARD_RESTARTABLE:
-            requeued += _requeue(shard)
-        else:
-            lost += _lose(shard)
-    unstarted = sum(fail_if_late(run_id) for run_id in _before_start())
-    finalized = sum(finalize_run(run_id) for run_id in _unfinalized())
-    return Reaped(dispatch.nudge(), requeued, lost, unstarted, finalized)
+    shards = list(overdue().select_related("run"))
+    return Reaped(
+        requeued=_each(_requeue, [shard for shard in shards if shard.status in SHARD_RESTARTABLE]),
+        lost=_each(_lose, [shard for shard in shards if shard.status not in SHARD_RESTARTABLE]),
+        unstarted=_each(fail_if_late, _before_start()),
+        finalized=_each(finalize_run, _unfinalized()),
+        nudged=dispatch.nudge(),
+    )
+
+
+def _each(work: Callable[[T], int], items: Iterable[T]) -> int:
+    """The sum of `work` over `items`. One that fails is logged and does not keep the others waiting."""
+    done = 0
+    for item in items:
+        try:
+            done += work(item)
+        except DATABASE_AWAY:
+            raise
+        except Exception:
+            logger.exception("reap_failed: %s", item)
+    return done
 
 
 def _requeue(shard: Shard) -> int:
@@ -88,8 +103,12 @@ def _lose(shard: Shard) -> int:
         return 0
     except LeaseLostError:
         return 0
-    except OSError as exc:
-        return int(finish_shard(shard, ShardStatus.LOST, unreadable(shard.run_id, exc), complete=False))
+    except DATABASE_AWAY:
+        raise
+    except Exception as exc:
+        # Whatever it is, it would come again with every pass, and the run would never end.
+        logger.exception("ledger_unstored: shard %s", shard.pk)
+        return int(finish_shard(shard, ShardStatus.LOST, unstored(shard.run_id, exc), complete=False))
     reason = f"its supervisor {owner} died"
     if tail is None:
         reason += " before the first request"

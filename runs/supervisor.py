@@ -18,7 +18,7 @@ from connectors.spec import SpecError
 from runs.dbclock import DATABASE_AWAY, measure_offset
 from runs.engine_process import EngineProcess, Exited, Fatal, Ready
 from runs.finalize import finalize_run
-from runs.ingest import CHUNK_BYTES, ENGINE_DIED, LeaseLostError, LedgerIngest, Tail, unreadable
+from runs.ingest import CHUNK_BYTES, ENGINE_DIED, LeaseLostError, LedgerIngest, Tail, unstored
 from runs.leases import (
     ORPHAN_S,
     agree_start,
@@ -221,7 +221,7 @@ class Supervisor:
             tail = self._ingest.rest(self._ticker.note)
             to, reason = self._ending(tail)
         except OSError as exc:
-            complete, to, reason = False, ShardStatus.LOST, unreadable(shard.run_id, exc)
+            complete, to, reason = False, ShardStatus.LOST, unstored(shard.run_id, exc)
         if finish_shard(shard, to, reason, complete=complete):
             self._ticker.tick(RunStatus.FINALIZING)
             finalize_run(shard.run_id)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from metrics import store
 from metrics.models import SessionMetric
 from runs import dispatch, leases
 from runs.dbclock import DbNow
@@ -182,3 +183,25 @@ def test_a_report_that_cannot_be_built_does_not_keep_the_run_open(monkeypatch: p
     monkeypatch.setattr("runs.finalize.collect", broken)
     assert reap_lost().finalized == 1
     assert end_of(run) == (RunStatus.FAILED, "its report could not be built: ZeroDivisionError: by zero")
+
+
+def test_a_ledger_that_cannot_be_stored_ends_its_run_and_keeps_no_other_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned, healthy = a_run(), a_run()
+    for number, run in enumerate((poisoned, healthy)):
+        shard = forsaken(run, ShardStatus.RUNNING)
+        Shard.objects.filter(pk=shard.pk).update(ledger_path=ledger(tmp_path / f"{number}", shard))
+
+    def write(batch: Any) -> None:
+        if batch.run_id == poisoned.pk:
+            raise ValueError("a row that no database takes")
+        stored(batch)
+
+    stored = store.write
+    monkeypatch.setattr(store, "write", write)
+    assert reap_lost() == Reaped(lost=2, finalized=2)
+    reason = end_of(poisoned)[1]
+    assert "could not be stored (ValueError: a row that no database takes)" in reason
+    assert "everything" not in end_of(healthy)[1]
+    assert SessionMetric.objects.filter(run=healthy).exists()
