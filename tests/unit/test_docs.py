@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = "tokenburn_site|targets|scenarios|runs|metrics|connectors|mock_chatbot|tests|docker"
-MODULE = re.compile(rf"\b(?:{PACKAGES})(?:/[\w.-]+)*/(?:[\w-]+\.\w+)?")
+MODULE = re.compile(rf"(?<![\w/.])(?:{PACKAGES})(?:/[\w.-]+)*/(?:[\w-]+\.\w+)?")
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
 
