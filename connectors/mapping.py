@@ -227,7 +227,7 @@ class _Body:
 def compile_path(path: str, where: str) -> Getter:
     """A function from a decoded answer to the value at `path`, None where there is none. Raises SpecError."""
     if _PLAIN_PATH.match(path):
-        return _walk([int(p[1:-1]) if p[0] == "[" else p for p in _PATH_PART.findall(path)])
+        return _walk(_keys(path))
     try:
         expression = jmespath.compile(path)
     except jmespath.exceptions.JMESPathError as exc:
@@ -241,6 +241,28 @@ def compile_path(path: str, where: str) -> Getter:
             return None  # a function applied to the wrong type: the answer has no such value
 
     return search
+
+
+def _keys(path: str) -> list[str | int]:
+    return [int(part[1:-1]) if part[0] == "[" else part for part in _PATH_PART.findall(path)]
+
+
+def _quick(path: str, careful: Getter) -> Getter:
+    """`careful` without its care, three times as fast, for the path that nearly every event has: raises KeyError,
+    IndexError or TypeError where the value is not there."""
+    if not _PLAIN_PATH.match(path) or path.endswith("]"):  # an index at the end would also find a text's letter
+        return careful
+    match _keys(path):
+        case [a]:
+            return lambda data: data[a]
+        case [a, b]:
+            return lambda data: data[a][b]
+        case [a, b, c]:
+            return lambda data: data[a][b][c]
+        case [a, b, c, d]:
+            return lambda data: data[a][b][c][d]
+        case _:
+            return careful
 
 
 def _walk(keys: list[str | int]) -> Getter:
@@ -279,8 +301,8 @@ def _done_test(done: DoneSpec | None) -> Getter | None:
 class Meaning:
     """A ResponseSpec with its paths compiled. `Timeline` reads answers with it.
 
-    `piece` finds the text of an event or of a whole answer. `beside_keys` are the top-level keys below which an
-    error or the usage can stand: an answer that has none of them need not be searched.
+    `piece` finds the text of an event or of a whole answer; `quick_piece` does so too, or raises. `beside_keys` are
+    the top-level keys below which an error or the usage can stand: an answer without them need not be searched.
     """
 
     def __init__(self, spec: ResponseSpec) -> None:
@@ -288,6 +310,7 @@ class Meaning:
         if text is None:
             raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
         self.piece = compile_path(text, "response.text" if spec.delta is None else "response.delta")
+        self.quick_piece = _quick(text, self.piece)
         self.reasoning = _optional(spec.reasoning, "response.reasoning")
         self.error = _optional(spec.error, "response.error")
         self.usage_in = _optional(spec.usage.input, "response.usage.input")

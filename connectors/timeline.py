@@ -103,7 +103,10 @@ class Timeline:
             message = orjson.loads(data)
         except orjson.JSONDecodeError as exc:
             self._undecodable(data, exc)
-        text = meaning.piece(message)
+        try:
+            text = meaning.quick_piece(message)
+        except (KeyError, IndexError, TypeError):
+            text = meaning.piece(message)
         if text is not None:
             self._content(ns, text)
         else:

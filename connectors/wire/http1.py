@@ -30,10 +30,50 @@ _NO_BODY_STATUS = frozenset({204, 304})
 class HttpConnection:
     """One connection; at most one turn in flight. `usable` says whether another turn may be sent on it."""
 
+    # Slots, because Python looks an attribute up by hash in an object that has over thirty, and this is per token.
+    __slots__ = (
+        "_beside_body",
+        "_body",
+        "_body_limit",
+        "_body_size",
+        "_content_type",
+        "_decoder",
+        "_encoding",
+        "_failure",
+        "_feed",
+        "_head",
+        "_head_of",
+        "_header_bytes",
+        "_header_limit",
+        "_host_header",
+        "_in_grace",
+        "_is_head",
+        "_last_at",
+        "_limits",
+        "_loop",
+        "_ns",
+        "_parser",
+        "_patience_ns",
+        "_sent_at",
+        "_sse",
+        "_status",
+        "_stream",
+        "_streaming",
+        "_timeline",
+        "_timeouts",
+        "_timer",
+        "_turn",
+        "_until_close",
+        "_whole",
+        "usable",
+    )
+
     def __init__(self, stream: StampedStream, limits: Limits, timeouts: Timeouts, host_header: str) -> None:
         self._loop = asyncio.get_running_loop()
         self._stream = stream
         self._limits = limits
+        self._body_limit = limits.body_bytes
+        self._header_limit = limits.header_bytes
         self._timeouts = timeouts
         # The timer is never further away than the shortest time limit, or a deadline that begins meanwhile would
         # find it set to a later one.
@@ -41,7 +81,7 @@ class HttpConnection:
         self._host_header = host_header
         self._head_of: tuple[tuple[str, str], ...] | None = None
         self._head = b""
-        self._parser = httptools.HttpResponseParser(self)
+        self._new_parser()
         self._timer: asyncio.TimerHandle | None = None
         self._timeline: Timeline | None = None
         self._turn: asyncio.Future[None] | None = None
@@ -85,6 +125,10 @@ class HttpConnection:
             self._timer.cancel()
             self._timer = None
 
+    def _new_parser(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._feed = self._parser.feed_data
+
     def _encode(self, request: RenderedRequest, stream: bool) -> bytes:
         if request.headers is not self._head_of:
             self._head = encode_headers(request.headers, self._host_header, stream=stream)
@@ -115,8 +159,7 @@ class HttpConnection:
 
     def _endless_headers(self) -> TooLarge:
         """Headers, or trailers, or what else is neither body nor its end."""
-        limit = self._limits.header_bytes
-        return TooLarge("header_too_large", f"no end of the headers within {limit} bytes")
+        return TooLarge("header_too_large", f"no end of the headers within {self._header_limit} bytes")
 
     def _finish(self, failure: TurnError | None) -> None:
         turn = self._turn
@@ -174,24 +217,30 @@ class HttpConnection:
             self.close()  # bytes that belong to no answer: whatever they are, they are not the next one's
             self._finish(None)
             return
-        self._ns = ns
-        self._last_at = ns
-        timeline.bytes_in += len(data)
+        self._ns = self._last_at = ns
+        size = len(data)
+        timeline.bytes_in += size
         if timeline.first_byte_ns is None:
             timeline.first_byte_ns = ns
-        self._beside_body += len(data)
+        self._beside_body += size
         try:
-            self._parser.feed_data(data)
+            self._feed(data)
         except (httptools.HttpParserUpgrade, httptools.HttpParserError) as exc:
             self._unparsable(exc)
-        self._after_read(timeline)
+        if (
+            self._whole
+            or timeline.done_ns is not None
+            or self._failure is not None
+            or self._beside_body > self._header_limit
+        ):
+            self._after_read(timeline)
 
     def _after_read(self, timeline: Timeline) -> None:
         if self._failure is not None:
             self._finish(self._failure)
         elif self._whole:
             self._finish(None)
-        elif self._beside_body > self._limits.header_bytes:
+        elif self._beside_body > self._header_limit:
             self._finish(self._endless_headers())
         elif timeline.done_ns is not None and not self._in_grace:
             self._in_grace = True
@@ -231,7 +280,7 @@ class HttpConnection:
     def on_header(self, name: bytes, value: bytes) -> None:
         lower = name.lower()
         self._header_bytes += len(name) + len(value) + 4
-        if self._header_bytes > self._limits.header_bytes:
+        if self._header_bytes > self._header_limit:
             self._failure = self._failure or self._endless_headers()
         elif lower == b"content-length":
             self._until_close = False
@@ -266,7 +315,7 @@ class HttpConnection:
             self._sse = SseParser(self._limits.event_bytes)
         if self._is_head:
             self.on_message_complete()
-            self._parser = httptools.HttpResponseParser(self)
+            self._new_parser()
 
     def on_body(self, data: bytes) -> None:
         self._beside_body = 0
@@ -274,28 +323,20 @@ class HttpConnection:
         if self._failure is not None or self._whole or timeline is None or timeline.done_ns is not None:
             return
         try:
-            if self._decoder is None:
-                self._take(data, timeline)
-            else:
-                for piece in self._decoder.decode(data):
-                    self._take(piece, timeline)
+            for piece in (data,) if self._decoder is None else self._decoder.decode(data):
+                self._body_size += len(piece)
+                if self._body_size > self._body_limit:
+                    self._failure = TooLarge("body_too_large", f"the answer is larger than {self._body_limit} bytes")
+                    return
+                if self._sse is None:
+                    self._body += piece
+                    continue
+                for event in self._sse.feed(piece):
+                    timeline.event(self._ns, event)
+                    if timeline.done_ns is not None:
+                        return
         except TurnError as exc:
             self._failure = exc
-
-    def _take(self, data: bytes, timeline: Timeline) -> None:
-        """A piece of the decoded body."""
-        self._body_size += len(data)
-        if self._body_size > self._limits.body_bytes:
-            limit = self._limits.body_bytes
-            raise TooLarge("body_too_large", f"the answer is larger than {limit} bytes")
-        if self._sse is None:
-            self._body += data
-            return
-        ns = self._ns
-        for event in self._sse.feed(data):
-            timeline.event(ns, event)
-            if timeline.done_ns is not None:
-                return
 
     def on_message_complete(self) -> None:
         if not self._status or self._whole:

@@ -13,6 +13,8 @@ class SseParser:
     Raises TooLarge when one event has more than `limit` bytes. Event names and ids are skipped: no mapping reads them.
     """
 
+    __slots__ = ("_at_start", "_data", "_fresh", "_limit", "_size", "_skip_lf", "_tail")
+
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._tail = bytearray()  # grows in place: a hostile target sends a line without end a byte at a time

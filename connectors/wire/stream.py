@@ -39,6 +39,8 @@ def _nobody(_ns: int, _what: Any) -> None:
 class StampedStream:
     """Non-blocking socket under `loop.add_reader`; TLS runs over memory buffers on the same socket."""
 
+    __slots__ = ("_clock", "_closed", "_deliver", "_fd", "_loop", "_sock", "_unsent", "open")
+
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: ArrivalClock, sock: socket.socket) -> None:
         self._loop = loop
         self._clock = clock
@@ -116,6 +118,8 @@ class StampedStream:
 
 class TlsStream(StampedStream):
     """TLS over `ssl.MemoryBIO`: a decrypted piece has the stamp of the read that completed it."""
+
+    __slots__ = ("_deliver_plain", "_incoming", "_outgoing", "_tls")
 
     def __init__(
         self,
