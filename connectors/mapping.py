@@ -179,6 +179,21 @@ def _render_list(entries: list[_Template], context: Context) -> list[Any]:
     return [value for value in (_value(entry, context) for entry in entries) if value is not MISSING]
 
 
+def _dump(value: Any) -> bytes:
+    """JSON. Raises BadRequest for what JSON or UTF-8 cannot hold, such as half a surrogate pair."""
+    try:
+        return orjson.dumps(value)
+    except TypeError as exc:
+        raise BadRequest("request_invalid", f"the body cannot be written as JSON: {exc}") from exc
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise BadRequest("request_invalid", f"the body is not valid Unicode: {exc.reason}") from exc
+
+
 class _Body:
     """The request body. Its constant top-level members are serialised once; only what varies is done per turn."""
 
@@ -198,7 +213,11 @@ class _Body:
                 continue
             name = orjson.dumps(key) + b":"
             if compiled.render is None:
-                self._parts.append((name + orjson.dumps(compiled.value), compiled))
+                try:
+                    constant = _dump(compiled.value)
+                except BadRequest as exc:
+                    raise SpecError(f"request.body.{key}: {exc.detail}") from exc
+                self._parts.append((name + constant, compiled))
             else:
                 self._parts.append((name, compiled))
         varies = any(template.render for _, template in self._parts)
@@ -209,7 +228,7 @@ class _Body:
             return self._constant
         if self._whole is not None:
             value = _value(self._whole, context)
-            return value.encode() if isinstance(value, str) else orjson.dumps(value)
+            return _encoded(value) if isinstance(value, str) else _dump(value)
         out = []
         for text, template in self._parts:
             if template.render is None:
@@ -217,7 +236,7 @@ class _Body:
                 continue
             value = template.render(context)
             if value is not MISSING:
-                out.append(text + orjson.dumps(value))
+                out.append(text + _dump(value))
         return b"{" + b",".join(out) + b"}"
 
 

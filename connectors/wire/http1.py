@@ -332,9 +332,8 @@ class HttpConnection:
                     self._body += piece
                     continue
                 for event in self._sse.feed(piece):
-                    timeline.event(self._ns, event)
-                    if timeline.done_ns is not None:
-                        return
+                    if timeline.done_ns is None:
+                        timeline.event(self._ns, event)
         except TurnError as exc:
             self._failure = exc
 

@@ -92,15 +92,28 @@ def test_constant_headers_are_one_object_from_turn_to_turn() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_characters="{}")),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(st.characters(codec="utf-8", exclude_characters="{}")),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
 
-@given(st.dictionaries(st.text(max_size=5), JSON, max_size=4))
+@given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), JSON, max_size=4))
 def test_a_body_without_templates_is_sent_as_it_stands(body: dict[str, object]) -> None:
     assert rendered(body) == body
+
+
+def test_text_that_is_not_unicode_is_refused_before_the_run_and_in_a_turn() -> None:
+    with pytest.raises(SpecError, match=r"request\.body\.a"):
+        target({"a": "\ud800"})
+    with pytest.raises(BadRequest, match="request_invalid"):
+        target({"a": "{{ message }}"}).render(TURN | {"message": "\ud800"})
 
 
 @pytest.mark.parametrize(
