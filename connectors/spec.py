@@ -23,7 +23,7 @@ class Frozen(BaseModel):
 
 
 class RequestSpec(Frozen):
-    """How one turn is sent. Strings hold `{{ }}` templates; `body` is JSON (see `connectors.mapping`)."""
+    """How one turn is sent. Strings hold `{{ }}` templates; `body` is JSON (see `connectors.templates`)."""
 
     method: str = "POST"
     path: str = ""

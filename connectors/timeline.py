@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import orjson
 
 from connectors.errors import BadAnswer, BrokenTransport, Refused
-from connectors.mapping import Meaning
+from connectors.paths import Meaning
 
 SHAPE_LIMIT = 160
 MOST_TOKENS = 2**31 - 1

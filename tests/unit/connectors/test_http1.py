@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import TurnError
-from connectors.mapping import Meaning, RenderedRequest
+from connectors.mapping import RenderedRequest
+from connectors.paths import Meaning
 from connectors.spec import Limits, ResponseSpec, Timeouts
 from connectors.timeline import Timeline
 from connectors.wire.http1 import HttpConnection

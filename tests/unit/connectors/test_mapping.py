@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import BadRequest
-from connectors.mapping import CompiledTarget, compile_path
+from connectors.mapping import CompiledTarget
+from connectors.paths import compile_path
 from connectors.spec import SpecError, TargetSpec, build_target_spec, parse_target_spec
 
 TURN = {

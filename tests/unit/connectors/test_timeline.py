@@ -4,7 +4,8 @@ import orjson
 import pytest
 
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TurnError
-from connectors.mapping import CompiledTarget, Meaning
+from connectors.mapping import CompiledTarget
+from connectors.paths import Meaning
 from connectors.spec import ResponseSpec, build_target_spec
 from connectors.timeline import Timeline
 
