@@ -99,6 +99,8 @@ class Timeline:
         if data == meaning.done_data:
             self.done_ns = ns
             return
+        if not data:
+            return  # an event with empty data is how some servers keep a stream alive
         try:
             message = orjson.loads(data)
         except orjson.JSONDecodeError as exc:

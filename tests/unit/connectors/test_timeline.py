@@ -42,6 +42,15 @@ def test_reasoning_is_not_content() -> None:
     assert (line.first_content_ns, line.text, line.reasoning_chars) == (None, "", 3)
 
 
+def test_an_event_without_data_keeps_the_stream_alive_and_means_nothing() -> None:
+    line = timeline(stream=True)
+    line.event(10, b"")
+    line.event(20, delta(content="x"))
+    line.event(30, b"[DONE]")
+    line.end(40)
+    assert (line.first_content_ns, line.text) == (20, "x")
+
+
 def test_a_whole_answer_has_its_content_at_its_end() -> None:
     line = timeline(stream=False)
     line.answer(50, orjson.dumps({"choices": [{"message": {"content": "Yes"}}], "usage": {"completion_tokens": 1}}))

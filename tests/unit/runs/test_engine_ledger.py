@@ -108,6 +108,18 @@ def test_recover_gives_every_turn_in_flight_one_outcome(tmp_path: Path) -> None:
     assert (tail["reason"], tail["turns"], tail["sessions"]) == ("engine_died", 3, 2)
 
 
+def test_recover_opens_a_session_whose_first_tick_was_lost(tmp_path: Path) -> None:
+    path = tmp_path / "l.jsonl"
+    write(path, {"k": "head"})
+    table = FlightTable(flight_path(path))
+    table.take(20, 5, 0, 3, 4)
+    table.close()
+    recover(path)
+    _, opened, unknown, close, tail = lines(path)
+    assert [(opened["k"], opened["id"]), (unknown["s"], unknown["out"])] == [("open", 5), (5, "unknown")]
+    assert (close["id"], close["out"], tail["sessions"]) == (5, "lost", 1)
+
+
 def test_recover_twice_changes_nothing_more(tmp_path: Path) -> None:
     path = tmp_path / "l.jsonl"
     dead_engine(path)
