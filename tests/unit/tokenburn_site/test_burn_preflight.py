@@ -14,6 +14,9 @@ from tokenburn_site.burn.errors import EXIT_FAILED, BadUsage, CannotRun
 from tokenburn_site.burn.preflight import check_reachable
 
 
+STOP = b"the test is over"
+
+
 class Listener:
     """Takes connections and answers each with `greeting`; keeps what it received."""
 
@@ -22,7 +25,6 @@ class Listener:
         self.greeting = greeting
         self.port = self._socket.getsockname()[1]
         self.received: list[bytes] = []
-        self._stopping = False
         self.thread = threading.Thread(target=self._serve)
         self.thread.start()
 
@@ -30,15 +32,16 @@ class Listener:
         while True:
             peer, _ = self._socket.accept()
             with peer:
-                if self._stopping:
-                    return
                 peer.sendall(self.greeting)
-                self.received.append(peer.recv(4096))
+                data = peer.recv(4096)
+                if data == STOP:
+                    return
+                self.received.append(data)
 
     def close(self) -> None:
         """Waits until every connection before this one was served."""
-        self._stopping = True
-        socket.create_connection(("127.0.0.1", self.port)).close()
+        with socket.create_connection(("127.0.0.1", self.port)) as last:
+            last.sendall(STOP)
         self.thread.join()
         self._socket.close()
 
