@@ -13,7 +13,6 @@ from tests.support.services import reserve_port
 from tokenburn_site.burn.errors import EXIT_FAILED, BadUsage, CannotRun
 from tokenburn_site.burn.preflight import check_reachable
 
-
 STOP = b"the test is over"
 
 
