@@ -7,9 +7,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 PYTEST_ARGS ?=
-# The first Python that is new enough and can make an environment: a shim on PATH may be neither.
+# The first Python that is new enough and can make an environment: a shim on PATH may be neither. The distribution's
+# own comes first: it is built with profile-guided optimisation, which a version manager's build usually lacks, and
+# that is worth a tenth of the engine's CPU.
 USABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
-PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 /usr/bin/python3.11 /usr/bin/python3; do \
+PYTHON ?= $(shell for p in /usr/bin/python3.11 python3.11 python3 python3.12 python3.13 /usr/bin/python3; do \
 	"$$p" -c '$(USABLE)' 2>/dev/null && { echo "$$p"; break; }; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q install --require-hashes
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate

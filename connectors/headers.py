@@ -25,15 +25,15 @@ def with_defaults(given: Iterable[tuple[str, str]], host_header: str, *, stream:
     return headers + [(name, value) for name, value in defaults if name.lower() not in named]
 
 
-def encode_headers(given: Iterable[tuple[str, str]], host_header: str, *, stream: bool) -> bytes:
-    """The header lines of an HTTP/1.1 request, without its content-length and its blank line."""
-    lines = (f"{name}: {value}\r\n" for name, value in with_defaults(given, host_header, stream=stream))
+def encode_head(request: RenderedRequest, host_header: str, *, stream: bool) -> bytes:
+    """Request line and headers of an HTTP/1.1 request, without its content-length and its blank line."""
+    lines = [f"{request.method} {request.path} HTTP/1.1\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in with_defaults(request.headers, host_header, stream=stream)]
     return "".join(lines).encode("latin-1", "replace")
 
 
-def encode_request(request: RenderedRequest, headers: bytes) -> bytes:
-    """A whole HTTP/1.1 request; `headers` come from `encode_headers`."""
-    line = f"{request.method} {request.path} HTTP/1.1\r\n".encode("ascii", "replace")
+def encode_request(head: bytes, request: RenderedRequest) -> bytes:
+    """A whole HTTP/1.1 request; `head` comes from `encode_head`."""
     if request.body or request.method in BODY_METHODS:
-        return b"%b%bContent-Length: %d\r\n\r\n%b" % (line, headers, len(request.body), request.body)
-    return line + headers + b"\r\n"
+        return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(request.body), request.body)
+    return head + b"\r\n"

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from connectors.errors import BadRequest
 from connectors.paths import Meaning
-from connectors.spec import TargetSpec
+from connectors.spec import SpecError, TargetSpec
 from connectors.templates import MISSING, Body, Context, compile_string, value_of
 
 _PATH_SAFE: Final = "/:?#[]@!$&'()*+,;=%"
@@ -17,7 +17,8 @@ _PATH_UNSAFE = re.compile(r"[^\x21-\x7e]")
 
 
 class RenderedRequest(NamedTuple):
-    """One request, ready for the wire. `headers` is the same object from turn to turn when nothing in it varies."""
+    """One request, ready for the wire. `path` and `headers` are the same objects from turn to turn when nothing in
+    them varies."""
 
     method: str
     path: str
@@ -41,14 +42,19 @@ class CompiledTarget:
             "secret": {name: value.get_secret_value() for name, value in spec.secrets.items()},
         }
         self._fold = fold
-        self._path = compile_string(spec.request.path, "request.path", fold)
+        self._method = spec.request.method
         self._base = parts.path
         self._query = f"?{parts.query}" if parts.query else ""
+        self._path = compile_string(spec.request.path, "request.path", fold)
         self._headers = [
             (name, compile_string(text, f"request.headers.{name}", fold)) for name, text in spec.request.headers.items()
         ]
         constant = not any(template.render for _, template in self._headers)
-        self._constant_headers = self._render_headers(fold) if constant else None
+        try:
+            self._constant_path = None if self._path.render else self._render_path(fold)
+            self._constant_headers = self._render_headers(fold) if constant else None
+        except BadRequest as exc:
+            raise SpecError(exc.detail) from exc
         self._body = Body(spec.request.body, fold)
 
     def render(self, context: Context) -> RenderedRequest:
@@ -58,16 +64,20 @@ class CompiledTarget:
         `params` and `secret` are the target's own.
         """
         whole = {**self._fold, **context}
-        path = value_of(self._path, whole)
-        if path is MISSING:
-            raise BadRequest("request_invalid", f"request.path: {self.spec.request.path!r} names what is not there")
+        path = self._constant_path
+        if path is None:
+            path = self._render_path(whole)
         headers = self._constant_headers
         if headers is None:
             headers = self._render_headers(whole)
+        return RenderedRequest(self._method, path, headers, self._body.render(whole))
+
+    def _render_path(self, context: Context) -> str:
+        path = value_of(self._path, context)
+        if path is MISSING:
+            raise BadRequest("request_invalid", f"request.path: {self.spec.request.path!r} names what is not there")
         target = f"{self._base}{path}{self._query}" or "/"
-        if _PATH_UNSAFE.search(target):
-            target = quote(target, safe=_PATH_SAFE)
-        return RenderedRequest(self.spec.request.method, target, headers, self._body.render(whole))
+        return quote(target, safe=_PATH_SAFE) if _PATH_UNSAFE.search(target) else target
 
     def _render_headers(self, context: Context) -> tuple[tuple[str, str], ...]:
         rendered = ((name, value_of(template, context)) for name, template in self._headers)

@@ -13,7 +13,7 @@ from typing import Final
 import httptools
 
 from connectors.errors import Aborted, BrokenTransport, TimedOut, TooLarge, TurnError
-from connectors.headers import encode_headers, encode_request
+from connectors.headers import encode_head, encode_request
 from connectors.mapping import RenderedRequest
 from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
@@ -79,7 +79,7 @@ class HttpConnection:
         # find it set to a later one.
         self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
         self._host_header = host_header
-        self._head_of: tuple[tuple[str, str], ...] | None = None
+        self._head_of: tuple[object, object] = (None, None)
         self._head = b""
         self._new_parser()
         self._timer: asyncio.TimerHandle | None = None
@@ -130,10 +130,10 @@ class HttpConnection:
         self._feed = self._parser.feed_data
 
     def _encode(self, request: RenderedRequest, stream: bool) -> bytes:
-        if request.headers is not self._head_of:
-            self._head = encode_headers(request.headers, self._host_header, stream=stream)
-            self._head_of = request.headers
-        return encode_request(request, self._head)
+        if request.headers is not self._head_of[0] or request.path is not self._head_of[1]:
+            self._head = encode_head(request, self._host_header, stream=stream)
+            self._head_of = (request.headers, request.path)
+        return encode_request(self._head, request)
 
     def _begin_answer(self) -> None:
         self._forget_headers()

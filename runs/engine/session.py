@@ -87,11 +87,13 @@ class User:
                 await self.leave()
         return planned_ns
 
+    @property
+    def needs_rest(self) -> bool:
+        """Conversations fail one after another: a dead target is not to be hammered."""
+        return self._failures >= 2
+
     async def rest(self, ended_ns: int) -> int:
-        """Pause when conversations fail one after another, so that a dead target is not hammered. Returns when the
-        next one is planned (monotonic ns)."""
-        if self._failures < 2:
-            return ended_ns
+        """Pause, longer with each failure; return when the next conversation is planned (monotonic ns)."""
         pause_s = min(BACKOFF_S * 2.0 ** (self._failures - 2), BACKOFF_MAX_S)
         ended_ns += int(pause_s * 1e9)
         await sleep_until(ended_ns)
@@ -110,6 +112,7 @@ class User:
         A turn that is cancelled before anything of it was sent never was: CancelledError goes on.
         """
         shard = self.shard
+        text, number = action
         timeline = Timeline(shard.target.meaning, planned_ns)
         failure: TurnError | None = None
         slot: int | None = None
@@ -119,17 +122,17 @@ class User:
                 await shard.dial(self._connector)
             request = shard.target.render(
                 {
-                    "message": action.text,
+                    "message": text,
                     "messages": walk.messages,
                     "history": walk.history,
                     "session": session.info,
-                    "turn": action.number,
+                    "turn": number,
                     "vars": walk.variables,
                 }
             )
             turn_id = shard.new_turn_id()
             slot = shard.ledger.flight.take(
-                turn_id, session.id, action.number, planned_ns - shard.t0_ns, time.monotonic_ns() - shard.t0_ns
+                turn_id, session.id, number, planned_ns - shard.t0_ns, time.monotonic_ns() - shard.t0_ns
             )
             self.in_flight = True
             if (sending := self._connector.send_message(request, timeline)) is not None:
@@ -145,12 +148,12 @@ class User:
             timeline,
             turn=turn_id if turn_id >= 0 else shard.new_turn_id(),
             session=session.id,
-            number=action.number,
+            number=number,
             t0_ns=shard.t0_ns,
             ended_ns=ended_ns,
             failure=failure,
-            message=action.text,
-            record_chars=shard.spec.record_chars,
+            message=text,
+            record_chars=shard.record_chars,
         )
         shard.ledger.append(line, slot)
         shard.took_turn(failure)

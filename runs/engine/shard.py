@@ -51,6 +51,7 @@ class Shard:
         self.spec = spec
         self.target = CompiledTarget(spec.target)
         self.reuse_connections = spec.target.reuse_connections
+        self.record_chars = spec.record_chars
         self._connector_class = connector_class(spec.target.protocol)
         self._scenarios: list[CompiledScenario] = [compile_scenario(item.scenario) for item in spec.scenarios]
         self._weights = [item.weight for item in spec.scenarios]
@@ -124,7 +125,8 @@ class Shard:
         try:
             while not self.stopping and self._take_conversation():
                 planned_ns = await user.converse(planned_ns, self._new_session(user.number))
-                planned_ns = await user.rest(planned_ns)
+                if user.needs_rest:
+                    planned_ns = await user.rest(planned_ns)
         finally:
             await user.leave()
 

@@ -83,6 +83,13 @@ def test_a_header_cannot_smuggle_a_line() -> None:
         target(None, headers={"X-A": "{{ message }}"}).render(TURN | {"message": "a\r\nX-B: c"})
 
 
+def test_what_no_turn_could_send_is_found_before_the_run() -> None:
+    with pytest.raises(SpecError, match=r"request\.path"):
+        target(None, path="/{{ params.nope }}")
+    with pytest.raises(SpecError, match="line break"):
+        target(None, headers={"X-A": "a\r\nX-B: {{ secret.api_key }}"})
+
+
 def test_the_path_stands_below_the_base_address() -> None:
     assert target(None, path="/chat/{{ session.id }}").render(TURN).path == "/v1/chat/s1"
 
