@@ -7,6 +7,7 @@ again (`--keep` leaves it).
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import django
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
 django.setup()
 
 from django.core.management import call_command  # noqa: E402 - models need Django set up

@@ -66,11 +66,8 @@ def _children_cpu_s() -> float:
 
 @contextmanager
 def engine_on(core: int, parent: Callable[[], int]) -> Iterator[list[int]]:
-    """As soon as `parent()` has an engine as a child: the engine to `core`, the parent made to yield to others.
-
-    The parent stores what the engine writes. It shares its core with the server, which a real one would not: its
-    priority is lowered so that it does not slow the server. Yields the list into which the engine's pid is put.
-    """
+    """As soon as `parent()` has an engine as a child: the engine to `core`. The parent, which stores what the engine
+    writes, stays on the server's core. Yields the list into which the engine's pid is put."""
     found: list[int] = []
     over = threading.Event()
 
@@ -82,8 +79,6 @@ def engine_on(core: int, parent: Callable[[], int]) -> Iterator[list[int]]:
                 found.append(engines[0])
                 for thread in _threads(engines[0]):
                     os.sched_setaffinity(thread, {core})
-                for thread in _threads(pid):
-                    os.setpriority(os.PRIO_PROCESS, thread, 10)
                 return
 
     watcher = threading.Thread(target=watch)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from runs import local
 from runs.dbclock import DbNow
 from runs.leases import claim_shard
 from runs.models import RunStatus, Shard, ShardStatus
+from runs.supervisor import STORING_NICE
 from tests.integration.runs.conftest import Counting, check_invariants
 from tests.support.processes import ROOT, child_env
 from tests.support.runs import a_run, shards, until
@@ -38,6 +40,23 @@ def test_an_interrupt_stops_the_run_in_order(signum: signal.Signals, counting: C
     assert child.wait(15) == 42
     assert check_invariants(run, counting)["ok"] > 200
     assert (run.status, run.reason) == (RunStatus.STOPPED, "interrupted")
+
+
+def nice(stat: Path) -> int:
+    """Field 19 of a process's or thread's stat file; the name before it may hold anything."""
+    return int(stat.read_text().rpartition(")")[2].split()[16])
+
+
+def test_storing_steps_back_behind_the_engine(counting: Counting, family: Family) -> None:
+    run = counting.run(2)
+    child = family.start((sys.executable, "-c", RUN_LOCAL, str(run.pk)), cwd=ROOT, env=child_env())
+    until(lambda: run.turns.count() > 20)
+    engines = [nice(Path(f"/proc/{shard.engine_pid}/stat")) for shard in shards(run)]
+    threads = [nice(stat) for stat in Path(f"/proc/{child.pid}/task").glob("*/stat")]
+    child.terminate()
+    child.wait(15)
+    assert engines == [nice(Path("/proc/self/stat"))] * 2
+    assert threads.count(STORING_NICE) == 2
 
 
 def test_a_supervisor_that_breaks_is_reaped_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
