@@ -14,7 +14,7 @@ from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.spec import TlsSpec
 from connectors.timeline import Timeline
 from connectors.wire.clock import ArrivalClock
-from connectors.wire.http1 import HttpConnection
+from connectors.wire.http1 import ClosedUnsent, HttpConnection
 from connectors.wire.stream import open_stream
 
 
@@ -76,7 +76,12 @@ class HttpConnector(BaseConnector):
         if self._connection is None:
             raise RuntimeError("send_message before connect")
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-        await self._connection.exchange(request, timeline, stream=self.streaming)
+        try:
+            await self._connection.exchange(request, timeline, stream=self.streaming)
+        except ClosedUnsent:
+            await self.connect()  # a kept connection that the target let go in this very moment
+            timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+            await self._connection.exchange(request, timeline, stream=self.streaming)
 
     async def disconnect(self) -> None:
         if self._connection is not None:

@@ -27,6 +27,13 @@ DONE_GRACE_S: Final = 1.0
 _NO_BODY_STATUS = frozenset({204, 304})
 
 
+class ClosedUnsent(BrokenTransport):
+    """The connection ended before anything of the request was written: it may go out on another one."""
+
+    def __init__(self) -> None:
+        super().__init__("connection_closed", "the target closed before the request was sent")
+
+
 class HttpConnection:
     """One connection; at most one turn in flight. `usable` says whether another turn may be sent on it."""
 
@@ -98,13 +105,9 @@ class HttpConnection:
         self._streaming = stream
         self._is_head = request.method == "HEAD"
         self._begin_answer()
-        data = self._encode(request, stream)
-        now = self._sent_at = time.monotonic_ns()
-        self._last_at = now
-        timeline.sent(now, len(data))
-        self._stream.write(data)
-        if self._timer is None:
-            self._arm(self._patience_ns)
+        # Not at once, but with all others of this turn of the loop: sent one by one between other work, each request
+        # would wake a target on the same host anew, which costs the sender more than sending.
+        self._loop.call_soon(self._send, turn, self._encode(request, stream))
         try:
             await turn
         except asyncio.CancelledError:
@@ -117,6 +120,15 @@ class HttpConnection:
             self._let_go()
             if not self.usable:
                 self.close()
+
+    def _send(self, turn: asyncio.Future[None], data: bytes) -> None:
+        if turn.done() or self._timeline is None:
+            return  # cancelled, or the connection closed first: nothing was sent
+        self._sent_at = self._last_at = time.monotonic_ns()
+        self._timeline.sent(self._sent_at, len(data))
+        self._stream.write(data)
+        if self._timer is None:
+            self._arm(self._patience_ns)
 
     def close(self) -> None:
         self.usable = False
@@ -213,9 +225,9 @@ class HttpConnection:
 
     def data_received(self, ns: int, data: bytes) -> None:
         timeline = self._timeline
-        if timeline is None or self._whole:
+        if timeline is None or self._whole or timeline.sent_ns is None:
             self.close()  # bytes that belong to no answer: whatever they are, they are not the next one's
-            self._finish(None)
+            self._finish(None if self._whole else ClosedUnsent())
             return
         self._ns = self._last_at = ns
         size = len(data)
@@ -261,7 +273,9 @@ class HttpConnection:
         timeline = self._timeline
         if timeline is None or self._turn is None or self._turn.done():
             return
-        if error is not None:
+        if timeline.sent_ns is None:
+            self._finish(ClosedUnsent())
+        elif error is not None:
             what = error.strerror or str(error)
             self._finish(BrokenTransport("connection_reset", f"{what} after {timeline.bytes_in} bytes"))
         elif timeline.first_byte_ns is None:

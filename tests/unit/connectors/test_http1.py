@@ -18,7 +18,7 @@ from connectors.mapping import RenderedRequest
 from connectors.paths import Meaning
 from connectors.spec import Limits, ResponseSpec, Timeouts
 from connectors.timeline import Timeline
-from connectors.wire.http1 import HttpConnection
+from connectors.wire.http1 import ClosedUnsent, HttpConnection
 from connectors.wire.stream import Receiver
 
 REQUEST = RenderedRequest("POST", "/v1", (("X-Own", "1"),), b"{}")
@@ -50,7 +50,8 @@ async def turn(stream: HandFed, connection: HttpConnection, pieces: list[bytes],
     """Send one request, deliver `pieces` as its answer, then the stream's end if `ends`."""
     timeline = Timeline(MEANING, 0)
     running = asyncio.ensure_future(connection.exchange(REQUEST, timeline, stream=sse))
-    await asyncio.sleep(0)
+    while timeline.sent_ns is None:
+        await asyncio.sleep(0)
     for ns, piece in enumerate(pieces, 1):
         if not running.done():
             stream.receiver.data_received(ns, piece)
@@ -172,6 +173,26 @@ def test_an_answer_cut_off_anywhere_is_an_error_and_never_half_an_answer(sse: bo
 def test_noise_is_a_turn_error_and_nothing_else(noise: list[bytes]) -> None:
     [(code, _, _)] = converse([noise], sse=False, ends=True)
     assert code in {"http_malformed", "connection_closed"}
+
+
+@pytest.mark.parametrize("event", ["bytes", "end"])
+def test_a_connection_that_ends_before_the_request_is_written_has_sent_nothing(event: str) -> None:
+    async def run() -> tuple[HandFed, Timeline]:
+        stream = HandFed()
+        connection = HttpConnection(stream, Limits(), Timeouts(), "host")  # type: ignore[arg-type] # stands in
+        timeline = Timeline(MEANING, 0)
+        running = asyncio.ensure_future(connection.exchange(REQUEST, timeline, stream=False))
+        await asyncio.sleep(0)
+        if event == "bytes":
+            stream.receiver.data_received(1, b"HTTP/1.1 408 Too slow\r\n\r\n")
+        else:
+            stream.receiver.stream_closed(1, None)
+        with pytest.raises(ClosedUnsent):
+            await running
+        return stream, timeline
+
+    stream, timeline = asyncio.run(run())
+    assert (stream.written, timeline.sent_ns, timeline.first_byte_ns) == (b"", None, None)
 
 
 def test_a_connection_holds_no_body_while_its_user_waits() -> None:
