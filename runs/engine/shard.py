@@ -52,6 +52,9 @@ class Shard:
         self.target = CompiledTarget(spec.target)
         self.reuse_connections = spec.target.reuse_connections
         self.record_chars = spec.record_chars
+        # Read for every conversation, and a plain attribute costs half of what a field of a pydantic model does.
+        self._seed, self._index, self._of = spec.seed, spec.index, spec.of
+        self._id_base, self._name_base = spec.id_base, f"tb-{spec.run_id}-"
         self._connector_class = connector_class(spec.target.protocol)
         self._scenarios: list[CompiledScenario] = [compile_scenario(item.scenario) for item in spec.scenarios]
         self._weights = [item.weight for item in spec.scenarios]
@@ -188,18 +191,18 @@ class Shard:
     def _new_session(self, user: int, number: int | None = None) -> Session:
         local = self._sessions
         self._sessions += 1
-        whole = number if number is not None else self.spec.index + local * self.spec.of
-        rng = LazyRandom(self.spec.seed, whole)
+        whole = number if number is not None else self._index + local * self._of
+        rng = LazyRandom(self._seed, whole)
         scenario = self._scenarios[0]
         if len(self._scenarios) > 1:
             scenario = rng.choices(self._scenarios, self._weights)[0]
-        session_id = self.spec.id_base + local
-        info = {"id": f"tb-{self.spec.run_id}-{session_id}", "number": whole, "user": user}
+        session_id = self._id_base + local
+        info = {"id": f"{self._name_base}{session_id}", "number": whole, "user": user}
         return Session(session_id, scenario, rng, info)
 
     def new_turn_id(self) -> int:
         self._turns += 1
-        return self.spec.id_base + self._turns - 1
+        return self._id_base + self._turns - 1
 
     # --- what users report ----------------------------------------------------------------------------------
 
