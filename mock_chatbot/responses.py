@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -60,7 +61,7 @@ def failure_response(failure: Failure) -> Response:
     return Response(orjson.dumps(failure.body()), failure.status, failure.headers(), media_type="application/json")
 
 
-class Timed(Response):
+class Timed(Response, ABC):
     """A response that begins at `deadline_s` (monotonic) and gives up when the client has left."""
 
     def __init__(self, stats: Stats, deadline_s: float) -> None:
@@ -76,8 +77,9 @@ class Timed(Response):
         finally:
             leaving.cancel()
 
+    @abstractmethod
     async def _write(self, send: Send, leaving: asyncio.Future[Message]) -> None:
-        raise NotImplementedError
+        """Send the answer, or stop when `leaving` is done: the client went away."""
 
 
 class PlainAnswer(Timed):

@@ -20,15 +20,15 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
 django.setup()
 
-from django.core.management import call_command  # noqa: E402 - models need Django set up
-from django.db import connection  # noqa: E402
+from django.core.management import call_command
+from django.db import connection
 
-from metrics.aggregate import aggregate_run  # noqa: E402
-from metrics.ingest import parse  # noqa: E402
-from metrics.models import SessionMetric, Window  # noqa: E402
-from runs.ingest import CHUNK_BYTES, LedgerIngest  # noqa: E402
-from runs.models import Run, Session, Shard  # noqa: E402
-from tests.support.ledgers import LedgerMaker, write_ledger  # noqa: E402
+from metrics.aggregate import aggregate_run
+from metrics.ingest import parse
+from metrics.models import SessionMetric, Window
+from runs.ingest import CHUNK_BYTES, LedgerIngest
+from runs.models import Run, Session, Shard
+from tests.support.ledgers import LedgerMaker, write_ledger
 
 
 @dataclass

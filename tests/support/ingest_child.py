@@ -8,8 +8,8 @@ import django
 
 django.setup()
 
-from runs import ingest  # noqa: E402 - models need Django set up
-from runs.models import Shard  # noqa: E402
+from runs import ingest
+from runs.models import Shard
 
 
 def main(shard_id: int, chunk_bytes: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.spec import build_target_spec
+from runs.engine.spec import OpenLoad
 from tokenburn_site.burn import advice, secrets, words
 from tokenburn_site.burn.errors import BadUsage
 from tokenburn_site.burn.options import Options
@@ -59,7 +60,8 @@ def test_loads() -> None:
         "grace_s": 30.0,
     }
     load = build_load(options(users=None, rate_per_s=5.0, arrivals="poisson"))
-    assert (load.kind, load.rate_per_s, load.arrivals) == ("open", 5.0, "poisson")  # type: ignore[union-attr]
+    assert isinstance(load, OpenLoad)
+    assert (load.rate_per_s, load.arrivals) == (5.0, "poisson")
 
 
 def test_more_processes_than_users_are_refused() -> None:
