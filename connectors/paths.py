@@ -61,6 +61,10 @@ def _quick(path: str, careful: Getter) -> Getter:
 def _walk(keys: list[str | int]) -> Getter:
     """Without exceptions on the way: most answers lack most values, and raising costs more than asking."""
     first, *rest = keys
+    if not rest:
+        return lambda data: data.get(first) if type(data) is dict else None
+    if len(rest) == 1 and type(second := rest[0]) is str:
+        return lambda data: inner.get(second) if type(data) is dict and type(inner := data.get(first)) is dict else None
 
     def get(data: Any) -> Any:
         value = data.get(first) if type(data) is dict else None

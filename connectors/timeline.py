@@ -23,6 +23,8 @@ from connectors.paths import Meaning
 
 SHAPE_LIMIT = 160
 MOST_TOKENS = 2**31 - 1
+LATEST_NS = 1 << 62
+"""A target may send any number as a stamp, and 64 bits must hold the difference."""
 
 
 class Timeline:
@@ -91,7 +93,7 @@ class Timeline:
             self.first_byte_ns = ns
         self.bytes_in += size
 
-    def event(self, ns: int, data: bytes) -> None:
+    def event(self, ns: int, data: bytes) -> None:  # noqa: PLR0912 - a call for each part would cost as much as it does
         """One whole event of a stream, arrived at `ns`. The hot path: it runs for every token."""
         if self.first_chunk_ns is None:
             self.first_chunk_ns = ns
@@ -109,14 +111,26 @@ class Timeline:
             text = meaning.quick_piece(message)
         except (KeyError, IndexError, TypeError):
             text = meaning.piece(message)
-        if text is not None:
+        if text:
+            if type(text) is not str:
+                raise _not_text(text)
+            if self.last_content_ns is None:
+                self.first_content_ns = ns
+                self._has_text = True
+            else:
+                self.gaps_ns.append(ns - self.last_content_ns)
+            self.last_content_ns = ns
+            self._text.write(text)
+        elif text is not None:
             self._content(ns, text)
         else:
             self._last_without_text = message
             if meaning.reasoning is not None and type(thought := meaning.reasoning(message)) is str:
                 self.reasoning_chars += len(thought)
-        if meaning.stamp is not None and _is_time(stamp := meaning.stamp(message)):
-            self.arrival_errors.append(ns - stamp)
+        if meaning.stamp is not None:
+            stamp = meaning.stamp(message)
+            if type(stamp) is int and 0 <= stamp < LATEST_NS:
+                self.arrival_errors.append(ns - stamp)
         if type(message) is dict and not meaning.beside_keys.isdisjoint(message):
             self._beside(message)
         if meaning.done_test is not None and meaning.done_test(message):
@@ -130,12 +144,18 @@ class Timeline:
         except orjson.JSONDecodeError as exc:
             self._undecodable(data, exc)
         self._beside(message)
-        text = self.meaning.piece(message)
+        meaning = self.meaning
+        try:
+            text = meaning.quick_piece(message)
+        except (KeyError, IndexError, TypeError):
+            text = meaning.piece(message)
         if text is None:
             raise _unmatched(message)
         self._content(ns, text)
-        if self.meaning.stamp is not None and _is_time(stamp := self.meaning.stamp(message)):
-            self.arrival_errors.append(ns - stamp)
+        if meaning.stamp is not None:
+            stamp = meaning.stamp(message)
+            if type(stamp) is int and 0 <= stamp < LATEST_NS:
+                self.arrival_errors.append(ns - stamp)
         self.done_ns = ns
 
     def end(self, ns: int) -> None:
@@ -153,7 +173,7 @@ class Timeline:
 
     def _content(self, ns: int, text: Any) -> None:
         if type(text) is not str:
-            raise BadAnswer("answer_unmatched", f"the mapped text is {type(text).__name__}, not text")
+            raise _not_text(text)
         self._has_text = True
         if not text:
             return
@@ -169,10 +189,11 @@ class Timeline:
         meaning = self.meaning
         if meaning.error is not None and (error := meaning.error(message)):
             raise BadAnswer("target_error", error_text(error))
+        # A count that no answer can have is taken for none: it would not fit where it is stored.
         if meaning.usage_out is not None and (count := meaning.usage_out(message)) is not None:
-            self.tokens_out = _count(count)
+            self.tokens_out = count if type(count) is int and 0 <= count <= MOST_TOKENS else None
         if meaning.usage_in is not None and (count := meaning.usage_in(message)) is not None:
-            self.tokens_in = _count(count)
+            self.tokens_in = count if type(count) is int and 0 <= count <= MOST_TOKENS else None
 
     def _undecodable(self, data: bytes, error: orjson.JSONDecodeError) -> NoReturn:
         try:
@@ -195,22 +216,16 @@ def _unmatched(message: Any) -> BadAnswer:
     return BadAnswer("answer_unmatched", detail, "compare the target's response mapping with the shape shown")
 
 
+def _not_text(value: Any) -> BadAnswer:
+    return BadAnswer("answer_unmatched", f"the mapped text is {type(value).__name__}, not text")
+
+
 _STATUS_ADVICE = {
     401: "the target wants credentials: set its secret (on the command line TOKENBURN_SECRET_API_KEY)",
     403: "the credentials may not do this: check the secret and the model's permissions",
     404: "nothing at this address: check the base URL, the preset and the model's name",
     429: "the target limits the rate: lower the load or ask for a higher limit",
 }
-
-
-def _is_time(value: Any) -> bool:
-    """Whether a stamp can be one: a target may send any number, and 64 bits must hold the difference."""
-    return type(value) is int and 0 <= value < 1 << 62
-
-
-def _count(value: Any) -> int | None:
-    """A token count that can be one; any other number that a target sends would not fit where it is stored."""
-    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def error_text(error: Any) -> str:

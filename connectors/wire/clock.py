@@ -30,6 +30,8 @@ def _bracket() -> tuple[int, int]:
 class ArrivalClock:
     """One per process. Call `sample` at least every second: the offset moves when the wall clock is set or slewed."""
 
+    __slots__ = ("_offset", "kernel", "steps", "user")
+
     def __init__(self) -> None:
         self.kernel = 0
         self.user = 0
@@ -38,6 +40,10 @@ class ArrivalClock:
 
     def sample(self) -> None:
         self._offset = _offset_ns()
+
+    def reads(self) -> int:
+        """How many reads there were."""
+        return self.kernel + self.user
 
     @property
     def source(self) -> Literal["kernel", "user"]:

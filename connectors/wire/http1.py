@@ -89,6 +89,7 @@ class HttpConnection:
         self._head_of: tuple[object, object] = (None, None)
         self._head = b""
         self._new_parser()
+        self._let_go()
         self._timer: asyncio.TimerHandle | None = None
         self._timeline: Timeline | None = None
         self._turn: asyncio.Future[None] | None = None
@@ -148,12 +149,13 @@ class HttpConnection:
         return encode_request(self._head, request)
 
     def _begin_answer(self) -> None:
-        self._forget_headers()
+        self._until_close = True
+        self._encoding = ""
+        self._content_type = ""
         self._beside_body = 0
         self._header_bytes = 0
         self._status = 0
         self._decoder: Decoder | None = None
-        self._let_go()
         self._body_size = 0
         self._failure: TurnError | None = None
         self._whole = False
@@ -321,10 +323,11 @@ class HttpConnection:
             self._until_close = False
         if not self._parser.should_keep_alive():
             self.usable = False
-        try:
-            self._decoder = make_decoder(self._encoding, self._limits.body_bytes)
-        except TurnError as exc:
-            self._failure = self._failure or exc
+        if self._encoding:
+            try:
+                self._decoder = make_decoder(self._encoding, self._body_limit)
+            except TurnError as exc:
+                self._failure = self._failure or exc
         if self._streaming and status < 300 and self._content_type in {"text/event-stream", ""}:
             self._sse = SseParser(self._limits.event_bytes)
         if self._is_head:

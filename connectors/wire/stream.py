@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from connectors.errors import ConnectFailed
 from connectors.guard import Address
 from connectors.wire.clock import ArrivalClock, stamp_reads
+from connectors.wire.gather import gatherer
 
 _TCP_INFO_BYTES = 104
 _TCPI_RTT = struct.Struct("I")
@@ -37,14 +38,16 @@ def _nobody(_ns: int, _what: Any) -> None:
 
 
 class StampedStream:
-    """Non-blocking socket under `loop.add_reader`; TLS runs over memory buffers on the same socket."""
+    """Non-blocking socket, read by the loop; TLS runs over memory buffers on the same socket."""
 
-    __slots__ = ("_clock", "_closed", "_deliver", "_fd", "_loop", "_sock", "_unsent", "open")
+    __slots__ = ("_arrival", "_closed", "_deliver", "_fd", "_gatherer", "_loop", "_recvmsg", "_sock", "_unsent", "open")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: ArrivalClock, sock: socket.socket) -> None:
         self._loop = loop
-        self._clock = clock
+        self._arrival = clock.arrival
+        self._gatherer = gatherer(loop, clock.reads)
         self._sock = sock
+        self._recvmsg = sock.recvmsg
         self._fd = sock.fileno()
         self._deliver: Callable[[int, bytes], None] = _nobody
         self._closed: Callable[[int, OSError | None], None] = _nobody
@@ -55,7 +58,7 @@ class StampedStream:
         """Begin to read."""
         self._deliver = receiver.data_received
         self._closed = receiver.stream_closed
-        self._loop.add_reader(self._fd, self._readable)
+        self._gatherer.add(self._fd, self._readable)
 
     def write(self, data: bytes) -> None:
         """Send at once what the kernel takes; the rest follows when it can. Errors come by `stream_closed`."""
@@ -80,7 +83,7 @@ class StampedStream:
         if not self.open:
             return
         self.open = False
-        self._loop.remove_reader(self._fd)
+        self._gatherer.remove(self._fd)
         self._loop.remove_writer(self._fd)
         self._sock.close()
 
@@ -98,7 +101,7 @@ class StampedStream:
 
     def _readable(self) -> None:
         try:
-            data, ancillary, _flags, _address = self._sock.recvmsg(READ_BYTES, ANCILLARY_BYTES)
+            data, ancillary, _flags, _address = self._recvmsg(READ_BYTES, ANCILLARY_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as exc:
@@ -106,7 +109,7 @@ class StampedStream:
             return
         now = time.monotonic_ns()
         if data:
-            self._deliver(self._clock.arrival(ancillary, now), data)
+            self._deliver(self._arrival(ancillary, now), data)
         else:
             self._lost(None)
 

@@ -20,10 +20,10 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     ended_ns: int,
     failure: TurnError | None,
     message: str,
+    text: str,
     record_chars: int,
 ) -> Line:
     """Times become ns since the shard's start. `ended_ns` (monotonic) stands in where the answer has no end."""
-    text = timeline.text
     tokens_in, tokens_out, source = _tokens(timeline, message, text)
     outcome: Outcome = "ok" if failure is None else failure.outcome
     done_ns = timeline.done_ns if failure is None and timeline.done_ns is not None else ended_ns
@@ -36,11 +36,11 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
         "code": None if failure is None else failure.code,
         "detail": None if failure is None else failure.detail,
         "planned": timeline.planned_ns - t0_ns,
-        "sent": _since(timeline.sent_ns, t0_ns),
-        "fb": _since(timeline.first_byte_ns, t0_ns),
-        "fc": _since(timeline.first_chunk_ns, t0_ns),
-        "ft": _since(timeline.first_content_ns, t0_ns),
-        "lc": _since(timeline.last_content_ns, t0_ns),
+        "sent": None if timeline.sent_ns is None else timeline.sent_ns - t0_ns,
+        "fb": None if timeline.first_byte_ns is None else timeline.first_byte_ns - t0_ns,
+        "fc": None if timeline.first_chunk_ns is None else timeline.first_chunk_ns - t0_ns,
+        "ft": None if timeline.first_content_ns is None else timeline.first_content_ns - t0_ns,
+        "lc": None if timeline.last_content_ns is None else timeline.last_content_ns - t0_ns,
         "done": done_ns - t0_ns,
         "hs": timeline.handshake_ns,
         "chunks": timeline.chunks,
@@ -54,10 +54,6 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
         "msg": message[:record_chars] if record_chars else None,
         "ans": text[:record_chars] if record_chars else None,
     }
-
-
-def _since(ns: int | None, t0_ns: int) -> int | None:
-    return None if ns is None else ns - t0_ns
 
 
 def _tokens(timeline: Timeline, message: str, text: str) -> tuple[int | None, int | None, str]:

@@ -117,6 +117,7 @@ class User:
         failure: TurnError | None = None
         slot: int | None = None
         turn_id = -1
+        answer: str | None = None
         try:
             if not self._connector.ready:
                 await shard.dial(self._connector)
@@ -137,7 +138,8 @@ class User:
             self.in_flight = True
             if (sending := self._connector.send_message(request, timeline)) is not None:
                 await sending
-            if (why := walk.answer(timeline.text)) is not None:
+            answer = timeline.text
+            if (why := walk.answer(answer)) is not None:
                 failure = BadAnswer("expect_failed", why)
         except TurnError as exc:
             failure = exc
@@ -153,6 +155,7 @@ class User:
             ended_ns=ended_ns,
             failure=failure,
             message=text,
+            text=timeline.text if answer is None else answer,
             record_chars=shard.record_chars,
         )
         shard.ledger.append(line, slot)

@@ -13,7 +13,7 @@ from tests.bench.truth import Truth, truth
 
 TTFT_MS, ITL_MS, TOKENS = 50.0, 20.0, 64
 USERS = 64
-OURS, K6, LOCUST = "Token-Burn", "k6", "Locust FastHttpUser"
+OURS, K6, K6_READS, LOCUST = "Token-Burn", "k6", "k6, answers read", "Locust FastHttpUser"
 TURN_S = (TTFT_MS + ITL_MS * (TOKENS - 1)) / 1000
 
 
@@ -104,7 +104,7 @@ def cost(rounds: int, seconds: float, progress: Callable[[str], None]) -> list[C
     """Each tool `rounds` times, every other round backwards, so that a machine that slows down is fair to all."""
     found: dict[str, list[Round]] = {tool: [] for tool in TOOLS}
     for number in range(rounds):
-        for tool in (K6, OURS, LOCUST) if number % 2 == 0 else (LOCUST, OURS, K6):
+        for tool in list(TOOLS)[:: 1 if number % 2 == 0 else -1]:
             progress(f"round {number + 1} of {rounds}, {tool}")
             with truth(0, 0, TOKENS, core=SERVER_CORE) as server:
                 cpu_s, check = TOOLS[tool](server, seconds)
@@ -125,7 +125,11 @@ def _ours(server: Truth, seconds: float) -> tuple[float, Check]:
 
 
 def _k6(server: Truth, seconds: float) -> tuple[float, Check]:
-    return _peer(tools.k6(server, USERS, seconds))
+    return _peer(tools.k6(server, USERS, seconds, reads=False))
+
+
+def _k6_reads(server: Truth, seconds: float) -> tuple[float, Check]:
+    return _peer(tools.k6(server, USERS, seconds, reads=True))
 
 
 def _locust(server: Truth, seconds: float) -> tuple[float, Check]:
@@ -136,7 +140,7 @@ def _peer(made: PeerRun) -> tuple[float, Check]:
     return made.cpu_s, lambda counts: _near(made.requests, counts["answers"])
 
 
-TOOLS = {K6: _k6, OURS: _ours, LOCUST: _locust}
+TOOLS = {K6: _k6, OURS: _ours, K6_READS: _k6_reads, LOCUST: _locust}
 
 
 def _near(said: int, answered: int) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class Burned:
     tokens: int
 
 
-def k6(server: Truth, users: int, seconds: float) -> PeerRun:
+def k6(server: Truth, users: int, seconds: float, *, reads: bool) -> PeerRun:
     with _folder() as folder:
         summary = folder / "summary.json"
         argv: list[str | Path] = [
@@ -58,7 +58,7 @@ def k6(server: Truth, users: int, seconds: float) -> PeerRun:
             "127.0.0.1:0",
         ]
         argv += ["--vus", str(users), "--duration", f"{seconds:g}s", "--summary-export", summary, HERE / "k6.js"]
-        env = {"BASE_URL": server.base_url, "GOMAXPROCS": "1"}
+        env = {"BASE_URL": server.base_url, "GOMAXPROCS": "1", "READ": "1" if reads else ""}
         ended = _checked(run(argv, core=LOAD_CORE, limit_s=seconds + SLACK_S, env=env), "k6")
         made = json.loads(summary.read_text())["metrics"]["http_reqs"]["count"]
         return PeerRun(int(made), ended.cpu_s)
