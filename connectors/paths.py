@@ -8,7 +8,7 @@ from typing import Any
 
 import jmespath
 
-from connectors.spec import DoneSpec, ResponseSpec, SpecError
+from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError
 
 Getter = Callable[[Any], Any]
 
@@ -86,35 +86,87 @@ def _optional(path: str | None, where: str) -> Getter | None:
     return None if path is None else compile_path(path, where)
 
 
-def _done_test(done: DoneSpec | None) -> Getter | None:
-    if done is None or done.path is None:
-        return None
-    get = compile_path(done.path, "response.done.path")
-    if done.equals is None:
+def _test(condition: Condition, where: str) -> Getter:
+    """A function that says whether a decoded event meets a condition with a path."""
+    assert condition.path is not None  # noqa: S101 - conditions on literal data are told apart before
+    get = compile_path(condition.path, f"{where}.path")
+    if condition.equals is None:
         return lambda data: get(data) is not None
-    return lambda data: get(data) == done.equals
+    return lambda data: get(data) == condition.equals
+
+
+class Part:
+    """A PartSpec with its paths compiled: how one kind of event, or every event, is read.
+
+    `piece` finds the text of an event or of a whole answer; `quick_piece` does so too, or raises. `beside_keys` are
+    the top-level keys below which what else an answer may say can stand: one without them need not be searched.
+    """
+
+    def __init__(self, spec: PartSpec, where: str) -> None:
+        if spec.delta is not None:
+            self.piece: Getter | None = compile_path(spec.delta, f"{where}.delta")
+            self.quick_piece = _quick(spec.delta, self.piece)
+            self.whole = _optional(spec.text, f"{where}.text")
+        else:
+            self.piece = _optional(spec.text, f"{where}.text")
+            self.quick_piece = _quick(spec.text, self.piece) if spec.text and self.piece else _nothing
+            self.whole = None
+        self.reasoning = _optional(spec.reasoning, f"{where}.reasoning")
+        self.error = _optional(spec.error, f"{where}.error")
+        self.usage_in = _optional(spec.usage.input, f"{where}.usage.input")
+        self.usage_out = _optional(spec.usage.output, f"{where}.usage.output")
+        self.stamp = _optional(spec.stamp, f"{where}.stamp")
+        self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in spec.save.items()]
+        done = spec.done
+        self.done_data = done.data.encode() if isinstance(done, Condition) and done.data is not None else None
+        self.done_test: Getter | None = None
+        if done is True:
+            self.done_test = _always
+        elif isinstance(done, Condition) and done.path is not None:
+            self.done_test = _test(done, f"{where}.done")
+        beside = [spec.error, spec.usage.input, spec.usage.output, *spec.save.values()]
+        if self.whole is not None:
+            beside.append(spec.text)
+        paths = [path for path in beside if path is not None]
+        self.beside_keys = frozenset(key for path in paths for key in _NAMES.findall(path))
+
+    @property
+    def ends(self) -> bool:
+        """Whether an event of this part may be the answer's last."""
+        return self.done_data is not None or self.done_test is not None
+
+
+def _nothing(_data: Any) -> Any:
+    return None
+
+
+def _always(_data: Any) -> Any:
+    return True
 
 
 class Meaning:
-    """A ResponseSpec with its paths compiled. `Timeline` reads answers with it.
+    """A ResponseSpec compiled. `Timeline` reads answers with it.
 
-    `piece` finds the text of an event or of a whole answer; `quick_piece` does so too, or raises. `beside_keys` are
-    the top-level keys below which an error or the usage can stand: an answer without them need not be searched.
+    `part` reads every event if the mapping is `plain`; else `part_of` says which part does.
     """
 
     def __init__(self, spec: ResponseSpec) -> None:
-        text = spec.delta if spec.delta is not None else spec.text
-        if text is None:
+        self.part = Part(spec, "response")
+        self._kind = compile_path(spec.kind, "response.kind") if spec.kind is not None and spec.kinds else None
+        self._parts = {name: Part(part, f"response.kinds.{name}") for name, part in spec.kinds.items()}
+        if not any(part.piece or part.whole for part in (self.part, *self._parts.values())):
             raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
-        self.piece = compile_path(text, "response.text" if spec.delta is None else "response.delta")
-        self.quick_piece = _quick(text, self.piece)
-        self.reasoning = _optional(spec.reasoning, "response.reasoning")
-        self.error = _optional(spec.error, "response.error")
-        self.usage_in = _optional(spec.usage.input, "response.usage.input")
-        self.usage_out = _optional(spec.usage.output, "response.usage.output")
-        self.stamp = _optional(spec.stamp, "response.stamp")
-        self.done_data = spec.done.data.encode() if spec.done and spec.done.data is not None else None
-        self.done_test = _done_test(spec.done)
-        self.needs_done = self.done_data is not None or self.done_test is not None
-        beside = [path for path in (spec.error, spec.usage.input, spec.usage.output) if path is not None]
-        self.beside_keys = frozenset(key for path in beside for key in _NAMES.findall(path))
+        self.cumulative = spec.cumulative
+        self.ignored_data = frozenset(c.data.encode() for c in spec.ignore if c.data is not None)
+        self._ignored = [_test(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None]
+        self.plain = self._kind is None and not self._ignored
+        self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
+
+    def part_of(self, message: Any) -> Part | None:
+        """How a decoded event is read; None: not at all."""
+        if any(test(message) for test in self._ignored):
+            return None
+        if self._kind is None:
+            return self.part
+        kind = self._kind(message)
+        return self._parts.get(kind) if type(kind) is str else None

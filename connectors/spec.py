@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+SCHEMES = {"http": 80, "https": 443, "ws": 80, "wss": 443, "grpc": 80, "grpcs": 443}
+"""What a target's URL may begin with, and the port if it names none."""
+TLS_SCHEMES = frozenset({"https", "wss", "grpcs"})
 PRESET_DIR = Path(__file__).parent / "presets"
 
 
@@ -23,20 +26,31 @@ class Frozen(BaseModel):
 
 
 class RequestSpec(Frozen):
-    """How one turn is sent. Strings hold `{{ }}` templates; `body` is JSON (see `connectors.templates`)."""
+    """How one turn is sent. Strings hold `{{ }}` templates; `body` is JSON (see `connectors.templates`).
+
+    What the parts are to a protocol that has no HTTP request in each turn: websocket's `path` and `headers` are those of
+    the upgrade; socketio emits `event` with `body` as its argument (a list: as several); grpc's `headers` are metadata.
+    """
 
     method: str = "POST"
     path: str = ""
     headers: dict[str, str] = Field(default_factory=dict)
     body: Any = None
+    event: str = ""
 
 
-class DoneSpec(Frozen):
-    """When a streamed answer is complete: a literal event (`data`), or a path that is present or equals a value."""
+class Condition(Frozen):
+    """True of an event: it is literally `data`, or `path` is there, or the value at `path` equals `equals`."""
 
     data: str | None = None
     path: str | None = None
     equals: Any = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.data is None) == (self.path is None):
+            raise ValueError("give either `data` or `path`")
+        return self
 
 
 class UsageSpec(Frozen):
@@ -46,16 +60,122 @@ class UsageSpec(Frozen):
     output: str | None = None
 
 
-class ResponseSpec(Frozen):
-    """Where an answer's parts are. Each value is a path: plain (`choices[0].delta.content`) or JMESPath."""
+class PartSpec(Frozen):
+    """Where the parts of one kind of event are. Each value is a path: plain (`choices[0].delta.content`) or JMESPath.
+
+    `delta` is a piece of the answer, `text` a whole one: in a stream it counts if no piece came before it. `error` is
+    what the target says went wrong, if it is there and not empty. `save` keeps values for the requests that follow.
+    """
 
     text: str | None = None
     delta: str | None = None
     reasoning: str | None = None
-    done: DoneSpec | None = None
     error: str | None = None
-    usage: UsageSpec = UsageSpec()
     stamp: str | None = None
+    usage: UsageSpec = UsageSpec()
+    save: dict[str, str] = Field(default_factory=dict)
+    done: bool | Condition | None = None
+
+
+class ResponseSpec(PartSpec):
+    """How answers are read. With `kinds` each event is read as the part that is listed for its `kind` (a path); an
+    event of another kind is passed over, as is one for which a condition of `ignore` is true.
+
+    `cumulative`: a `delta` holds the whole text so far. `done` ends a streamed answer; without it the end of the
+    transport does or, where that goes on from turn to turn, the first event with text.
+    """
+
+    ignore: list[Condition] = Field(default_factory=list)
+    cumulative: bool = False
+    kind: str | None = None
+    kinds: dict[str, PartSpec] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _kinds(self) -> Self:
+        if self.kinds and self.kind is None:
+            raise ValueError("`kinds` needs `kind`: the path to what tells them apart")
+        return self
+
+
+class StepSpec(Frozen):
+    """One HTTP request before a conversation. `url` is absolute or a path on the target's own origin.
+
+    `expect`: statuses that are fine (none: any 2xx). `save`: variable and path in the answer; templates have it as
+    `saved.<variable>`. `per` "run": once in each engine process. What was saved is renewed `expires_s` seconds later, or
+    after as many as the number at the path `expires` of the answer.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    method: str = "POST"
+    url: str
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: Any = None
+    expect: list[int] = Field(default_factory=list)
+    save: dict[str, str] = Field(default_factory=dict)
+    per: Literal["session", "run"] = "session"
+    expires_s: float | None = Field(None, gt=0)
+    expires: str | None = None
+
+
+class HandshakeSpec(Frozen):
+    """Steps in their order; done anew after a turn was refused with a status of `refresh_on`."""
+
+    steps: list[StepSpec] = Field(default_factory=list, max_length=16)
+    refresh_on: list[int] = Field(default_factory=lambda: [401])
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        names = [step.name for step in self.steps]
+        taken = {"resolve", "connect", "tls", "upgrade"}
+        if len(set(names)) < len(names) or taken & set(names):
+            raise ValueError(f"each step needs a name of its own, other than {', '.join(sorted(taken))}")
+        if sorted(self.steps, key=lambda step: step.per) != self.steps:
+            raise ValueError("steps that are done once a run come before those of each session")
+        return self
+
+
+class CodecStep(Frozen):
+    """A codec by its name (`connectors.codecs`). Strings of `options` are templates."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class CodecSpec(Frozen):
+    """What is done to a rendered body before it is sent, and to each event or answer before it is read, in order."""
+
+    request: list[CodecStep] = Field(default_factory=list)
+    response: list[CodecStep] = Field(default_factory=list)
+
+
+Reconnect = Literal["fail", "resume"]
+"""A connection that the target ended between two turns: the next turn fails, or dials anew and goes on."""
+
+
+class WebSocketSpec(Frozen):
+    subprotocols: list[str] = Field(default_factory=list)
+    compression: bool = True
+    binary: bool = False
+    reconnect: Reconnect = "fail"
+
+
+class SocketIoSpec(Frozen):
+    """`auth`: payload of CONNECT, a template. `ack`: the answer is the event's acknowledgement. `ready_event`: to be
+    waited for after connecting; its values may be saved by the mapping."""
+
+    path: str = "/socket.io/"
+    namespace: str = "/"
+    auth: Any = None
+    ack: bool = False
+    ready_event: str | None = None
+    reconnect: Reconnect = "fail"
+
+
+class GrpcSpec(Frozen):
+    """`method` is `package.Service/Method`. `proto`: text of the .proto file; without it the server is asked (reflection)."""
+
+    method: str = ""
+    proto: str | None = None
 
 
 class Timeouts(Frozen):
@@ -76,8 +196,12 @@ class Limits(Frozen):
 
 
 class TlsSpec(Frozen):
+    """Paths of PEM files. `cert_file` and `key_file` are our own, for targets that ask for one (mTLS)."""
+
     verify: bool = True
     ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
 
 
 class TargetSpec(Frozen):
@@ -87,12 +211,19 @@ class TargetSpec(Frozen):
     protocol: str
     url: str
     request: RequestSpec = RequestSpec()
+    standing: RequestSpec | None = None
     response: ResponseSpec = ResponseSpec()
     params: dict[str, Any] = Field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     tls: TlsSpec = TlsSpec()
+    handshake: HandshakeSpec = HandshakeSpec()
+    codec: CodecSpec = CodecSpec()
+    websocket: WebSocketSpec = WebSocketSpec()
+    socketio: SocketIoSpec = SocketIoSpec()
+    grpc: GrpcSpec = GrpcSpec()
     reuse_connections: bool = True
+    follow_redirects: bool = False
     secrets: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
 
     @field_validator("url")
@@ -103,8 +234,8 @@ class TargetSpec(Frozen):
             port_ok = parts.port != 0
         except ValueError as exc:
             raise ValueError(f"{value!r} is not a URL: {exc}") from exc
-        if parts.scheme not in {"http", "https"} or not parts.hostname or not port_ok:
-            raise ValueError(f"{value!r} is not a URL of the form http(s)://host[:port]/path")
+        if parts.scheme not in SCHEMES or not parts.hostname or not port_ok:
+            raise ValueError(f"{value!r} is not a URL of the form http(s)://host[:port]/path (or ws, wss, grpc, grpcs)")
         if parts.username or parts.password:
             raise ValueError("the URL holds a user or password: put it into the target's secrets instead")
         return value.rstrip("/")

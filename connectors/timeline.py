@@ -13,13 +13,14 @@ Times are nanoseconds of one monotonic clock. A lane calls, in this order:
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from io import StringIO
 from typing import Any, NoReturn
 
 import orjson
 
-from connectors.errors import BadAnswer, BrokenTransport, Refused
-from connectors.paths import Meaning
+from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
+from connectors.paths import Meaning, Part
 
 SHAPE_LIMIT = 160
 MOST_TOKENS = 2**31 - 1
@@ -31,8 +32,10 @@ class Timeline:
     """Raises TurnError (BadAnswer, Refused, ...) from `event`, `answer`, `refused` and `end`."""
 
     __slots__ = (
+        "_decode",
         "_has_text",
         "_last_without_text",
+        "_one_frame",
         "_text",
         "arrival_errors",
         "bytes_in",
@@ -47,13 +50,24 @@ class Timeline:
         "meaning",
         "planned_ns",
         "reasoning_chars",
+        "saved",
         "sent_ns",
         "tokens_in",
         "tokens_out",
     )
 
-    def __init__(self, meaning: Meaning, planned_ns: int) -> None:
+    def __init__(
+        self,
+        meaning: Meaning,
+        planned_ns: int,
+        *,
+        decode: Callable[[bytes], bytes] | None = None,
+        one_frame: bool = False,
+    ) -> None:
+        """`decode` undoes the target's codecs. `one_frame`: the first event with text is the whole answer."""
         self.meaning = meaning
+        self._decode = decode
+        self._one_frame = one_frame
         self.planned_ns = planned_ns
         self.sent_ns: int | None = None
         self.first_byte_ns: int | None = None
@@ -65,6 +79,7 @@ class Timeline:
         self.gaps_ns = array("q")
         self.arrival_errors = array("q")
         self.handshake_ns: dict[str, int] | None = None
+        self.saved: dict[str, Any] | None = None
         self._text = StringIO()
         self.reasoning_chars = 0
         self.tokens_in: int | None = None
@@ -98,19 +113,29 @@ class Timeline:
         if self.first_chunk_ns is None:
             self.first_chunk_ns = ns
         meaning = self.meaning
-        if data == meaning.done_data:
+        part = meaning.part
+        if self._decode is not None:
+            data = self._decode(data)
+        if data == part.done_data:
             self.done_ns = ns
             return
-        if not data:
+        if not data or data in meaning.ignored_data:
             return  # an event with empty data is how some servers keep a stream alive
         try:
             message = orjson.loads(data)
         except orjson.JSONDecodeError as exc:
             self._undecodable(data, exc)
+        if not meaning.plain:
+            found = meaning.part_of(message)
+            if found is None:
+                return
+            part = found
         try:
-            text = meaning.quick_piece(message)
+            text = part.quick_piece(message)
         except (KeyError, IndexError, TypeError):
-            text = meaning.piece(message)
+            text = part.piece(message) if part.piece is not None else None
+        if meaning.cumulative and type(text) is str:
+            text = self._grown(text)
         if text:
             if type(text) is not str:
                 raise _not_text(text)
@@ -125,35 +150,41 @@ class Timeline:
             self._content(ns, text)
         else:
             self._last_without_text = message
-            if meaning.reasoning is not None and type(thought := meaning.reasoning(message)) is str:
+            if part.reasoning is not None and type(thought := part.reasoning(message)) is str:
                 self.reasoning_chars += len(thought)
-        if meaning.stamp is not None:
-            stamp = meaning.stamp(message)
+        if part.stamp is not None:
+            stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
                 self.arrival_errors.append(ns - stamp)
-        if type(message) is dict and not meaning.beside_keys.isdisjoint(message):
-            self._beside(message)
-        if meaning.done_test is not None and meaning.done_test(message):
+        if type(message) is dict and not part.beside_keys.isdisjoint(message):
+            self._beside(ns, part, message)
+        if (part.done_test is not None and part.done_test(message)) or (self._one_frame and self._has_text):
             self.done_ns = ns
 
     def answer(self, ns: int, data: bytes) -> None:
         """A whole answer, its last byte arrived at `ns`."""
         self.first_chunk_ns = ns
+        if self._decode is not None:
+            data = self._decode(data)
         try:
             message = orjson.loads(data)
         except orjson.JSONDecodeError as exc:
             self._undecodable(data, exc)
-        self._beside(message)
-        meaning = self.meaning
-        try:
-            text = meaning.quick_piece(message)
-        except (KeyError, IndexError, TypeError):
-            text = meaning.piece(message)
-        if text is None:
+        part = self.meaning.part if self.meaning.plain else self.meaning.part_of(message)
+        if part is None:
             raise _unmatched(message)
-        self._content(ns, text)
-        if meaning.stamp is not None:
-            stamp = meaning.stamp(message)
+        self._beside(ns, part, message)
+        if self.last_content_ns is None:
+            try:
+                text = part.quick_piece(message)
+            except (KeyError, IndexError, TypeError):
+                text = part.piece(message) if part.piece is not None else None
+            if text is not None:
+                self._content(ns, text)
+            elif not self._has_text:
+                raise _unmatched(message)
+        if part.stamp is not None:
+            stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
                 self.arrival_errors.append(ns - stamp)
         self.done_ns = ns
@@ -184,22 +215,38 @@ class Timeline:
         self.last_content_ns = ns
         self._text.write(text)
 
-    def _beside(self, message: Any) -> None:
-        """What an answer may say beside its text: an error, the usage."""
-        meaning = self.meaning
-        if meaning.error is not None and (error := meaning.error(message)):
+    def _grown(self, text: str) -> str:
+        """What a text that grows from event to event has more than before; all of it if it is another one."""
+        before = self._text.getvalue()
+        if text.startswith(before):
+            return text[len(before) :]
+        self._text = StringIO()
+        return text
+
+    def _beside(self, ns: int, part: Part, message: Any) -> None:
+        """What an answer may say beside a piece of text: an error, the usage, values to keep, the whole text."""
+        if part.error is not None and (error := part.error(message)):
             raise BadAnswer("target_error", error_text(error))
         # A count that no answer can have is taken for none: it would not fit where it is stored.
-        if meaning.usage_out is not None and (count := meaning.usage_out(message)) is not None:
+        if part.usage_out is not None and (count := part.usage_out(message)) is not None:
             self.tokens_out = count if type(count) is int and 0 <= count <= MOST_TOKENS else None
-        if meaning.usage_in is not None and (count := meaning.usage_in(message)) is not None:
+        if part.usage_in is not None and (count := part.usage_in(message)) is not None:
             self.tokens_in = count if type(count) is int and 0 <= count <= MOST_TOKENS else None
+        if part.whole is not None and not self._has_text and (text := part.whole(message)) is not None:
+            self._content(ns, text)
+        for name, get in part.save:
+            if (value := get(message)) is not None:
+                if self.saved is None:
+                    self.saved = {}
+                self.saved[name] = value
 
     def _undecodable(self, data: bytes, error: orjson.JSONDecodeError) -> NoReturn:
         try:
             text = data.decode()
         except UnicodeDecodeError as exc:
             raise BrokenTransport("utf8_invalid", f"byte {exc.start} of an answer is not UTF-8") from exc
+        if "depth limit" in str(error):
+            raise TooLarge("message_too_deep", "the JSON of an answer is nested too deeply") from error
         raise BadAnswer("json_invalid", f"{error}: {text[:SHAPE_LIMIT]!r}")
 
     def _refusal(self, data: bytes) -> str:
@@ -207,7 +254,8 @@ class Timeline:
             message = orjson.loads(data)
         except orjson.JSONDecodeError:
             return " ".join(data[:SHAPE_LIMIT].decode(errors="replace").split())
-        error = self.meaning.error(message) if self.meaning.error else None
+        find = self.meaning.part.error
+        error = find(message) if find else None
         return error_text(error if error else message)
 
 
