@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3.11 python3.11 python3 python3.12 pyt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q install --require-hashes
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup setup-dev setup-bench demo up test check format docs lock bench clean
+.PHONY: help setup setup-dev setup-peers setup-bench demo up test check format docs lock bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -31,9 +31,9 @@ demo: setup ## burn the mock chatbot for 15 s and compare its count with ours
 up: setup ## the whole site on this machine (ARGS="--port 9000")
 	@$(BIN)/python manage.py up $(ARGS)
 
-test: setup-dev ## all tests (PYTEST_ARGS="-k word")
+test: setup-dev setup-peers ## all tests (PYTEST_ARGS="-k word")
 	@if .ci/chromium; then only=(); else only=(-m "not browser"); fi; \
-	$(BIN)/python -m pytest -q -n $(JOBS) "$${only[@]}" $(PYTEST_ARGS)
+	PEERS_VENV=$(abspath $(VENV)-peers) $(BIN)/python -m pytest -q -n $(JOBS) "$${only[@]}" $(PYTEST_ARGS)
 
 check: setup-dev ## what CI checks besides the tests
 	$(BIN)/ruff format --check .
@@ -55,12 +55,13 @@ lock: setup-dev ## pin requirements*.in anew, keeping what need not change (UPGR
 	$(LOCK) $(UPGRADE) requirements.in -o requirements.txt
 	$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) $(UPGRADE) requirements-bench.in -o requirements-bench.txt
+	$(LOCK) $(UPGRADE) requirements-peers.in -o requirements-peers.txt
 
 bench: setup-dev setup-bench ## cost and fidelity, beside other tools
 	BENCH_VENV=$(abspath $(VENV)-bench) $(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## environments and caches; your data in var/ stays
-	rm -rf $(VENV) $(VENV)-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-peers tests/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each is done once, and again when its requirements change.
@@ -77,10 +78,23 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@$(PIP) -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
+setup-peers: $(VENV)-peers/.ready tests/peers/node_modules/.ready
+
 setup-bench: $(VENV)-bench/.ready
 
 $(VENV)-bench/.ready: requirements-bench.txt
 	@echo "Installing the tools to compare with into $(VENV)-bench ..."
 	@"$(PYTHON)" -m venv --clear $(VENV)-bench
 	@$(VENV)-bench/bin/python -m pip --disable-pip-version-check --no-input -q install --require-hashes -r requirements-bench.txt
+	@touch $@
+
+$(VENV)-peers/.ready: requirements-peers.txt
+	@echo "Installing the servers that the tests drive into $(VENV)-peers ..."
+	@"$(PYTHON)" -m venv --clear $(VENV)-peers
+	@$(VENV)-peers/bin/python -m pip --disable-pip-version-check --no-input -q install --require-hashes -r requirements-peers.txt
+	@touch $@
+
+tests/peers/node_modules/.ready: tests/peers/package-lock.json $(VENV)-peers/.ready $(VENV)/.dev
+	@echo "Installing the npm packages that the tests speak to ..."
+	@PEERS_VENV=$(abspath $(VENV)-peers) $(BIN)/python -m tests.peers.node >/dev/null
 	@touch $@
