@@ -5,9 +5,9 @@
     ├── TimedOut            connect_timeout, first_byte_timeout, idle_timeout, total_timeout
     ├── BrokenTransport     connection_reset, connection_closed, body_truncated, http_malformed,
     │                       encoding_invalid, utf8_invalid
-    ├── TooLarge            header_too_large, body_too_large, event_too_large
+    ├── TooLarge            header_too_large, body_too_large, event_too_large, message_too_large, message_too_deep
     ├── Refused             http_<status>: an answer with a status that is not 2xx
-    ├── BadAnswer           json_invalid, answer_unmatched, stream_incomplete, target_error, expect_failed
+    ├── BadAnswer           json_invalid, codec_failed, answer_unmatched, stream_incomplete, target_error, expect_failed
     ├── BadRequest          request_invalid: the mapping or a template could not be rendered
     └── Aborted             stopped: the run ended before the answer did
 

@@ -3,27 +3,92 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from connectors.errors import BadRequest
 from connectors.paths import Meaning
-from connectors.spec import SpecError, TargetSpec
-from connectors.templates import MISSING, Body, Context, compile_string, value_of
+from connectors.payload import Codecs, CodecTemplate
+from connectors.spec import SCHEMES, TLS_SCHEMES, RequestSpec, SpecError, TargetSpec
+from connectors.templates import MISSING, Body, Context, compile_string, compile_value, value_of
 
-_PATH_SAFE: Final = "/:?#[]@!$&'()*+,;=%"
+if TYPE_CHECKING:
+    from connectors.handshake import Handshake
+
+PATH_SAFE: Final = "/:?#[]@!$&'()*+,;=%"
 _PATH_UNSAFE = re.compile(r"[^\x21-\x7e]")
 """What would end or break the request line: white space, control characters, and all beyond ASCII."""
 
 
 class RenderedRequest(NamedTuple):
     """One request, ready for the wire. `path` and `headers` are the same objects from turn to turn when nothing in
-    them varies."""
+    them varies. `event` is Socket.IO's."""
 
     method: str
     path: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    event: str = ""
+
+
+class RequestTemplate:
+    """A RequestSpec, compiled. `base` goes before its path and `query` behind it. Raises SpecError."""
+
+    def __init__(self, spec: RequestSpec, where: str, fold: Context, base: str = "", query: str = "") -> None:
+        self._spec = spec
+        self._where = where
+        self._base = base
+        self._query = query
+        self._path = compile_string(spec.path, f"{where}.path", fold)
+        self._event = compile_string(spec.event, f"{where}.event", fold)
+        self._headers = [
+            (name, compile_string(text, f"{where}.headers.{name}", fold)) for name, text in spec.headers.items()
+        ]
+        constant = not any(template.render for _, template in self._headers)
+        try:
+            self._constant_path = None if self._path.render else self._render_path(fold)
+            self._constant_headers = self._render_headers(fold) if constant else None
+        except BadRequest as exc:
+            raise SpecError(exc.detail) from exc
+        self._body = Body(spec.body, fold)
+
+    def render(self, context: Context) -> RenderedRequest:
+        """Raises BadRequest (nothing is sent then)."""
+        path = self._constant_path
+        if path is None:
+            path = self._render_path(context)
+        headers = self._constant_headers
+        if headers is None:
+            headers = self._render_headers(context)
+        event = self._event.value if self._event.render is None else self._render_event(context)
+        return RenderedRequest(self._spec.method, path, headers, self._body.render(context), event)
+
+    def render_head(self, context: Context) -> RenderedRequest:
+        """The same without a body."""
+        path = self._constant_path if self._constant_path is not None else self._render_path(context)
+        headers = self._constant_headers if self._constant_headers is not None else self._render_headers(context)
+        return RenderedRequest(self._spec.method, path, headers, b"")
+
+    def _render_event(self, context: Context) -> str:
+        event = value_of(self._event, context)
+        if event is MISSING or not event:
+            raise BadRequest("request_invalid", f"{self._where}.event: {self._spec.event!r} names what is not there")
+        return str(event)
+
+    def _render_path(self, context: Context) -> str:
+        path = value_of(self._path, context)
+        if path is MISSING:
+            raise BadRequest("request_invalid", f"{self._where}.path: {self._spec.path!r} names what is not there")
+        target = f"{self._base}{path}{self._query}" or "/"
+        return quote(target, safe=PATH_SAFE) if _PATH_UNSAFE.search(target) else target
+
+    def _render_headers(self, context: Context) -> tuple[tuple[str, str], ...]:
+        rendered = ((name, value_of(template, context)) for name, template in self._headers)
+        pairs = tuple((name, str(value)) for name, value in rendered if value is not MISSING)
+        for name, value in pairs:
+            if any(c in "\r\n\0" for c in name + value):
+                raise BadRequest("request_invalid", f"header {name!r} has a line break in it")
+        return pairs
 
 
 class CompiledTarget:
@@ -33,56 +98,50 @@ class CompiledTarget:
         self.spec = spec
         self.meaning = Meaning(spec.response)
         parts = urlsplit(spec.url)
-        self.tls = parts.scheme == "https"
+        self.tls = parts.scheme in TLS_SCHEMES
         self.host = parts.hostname or ""
-        self.port = parts.port or (443 if self.tls else 80)
+        self.port = parts.port or SCHEMES[parts.scheme]
         self.host_header = parts.netloc
         fold: dict[str, Any] = {
             "params": spec.params,
             "secret": {name: value.get_secret_value() for name, value in spec.secrets.items()},
         }
         self._fold = fold
-        self._method = spec.request.method
-        self._base = parts.path
-        self._query = f"?{parts.query}" if parts.query else ""
-        self._path = compile_string(spec.request.path, "request.path", fold)
-        self._headers = [
-            (name, compile_string(text, f"request.headers.{name}", fold)) for name, text in spec.request.headers.items()
-        ]
-        constant = not any(template.render for _, template in self._headers)
-        try:
-            self._constant_path = None if self._path.render else self._render_path(fold)
-            self._constant_headers = self._render_headers(fold) if constant else None
-        except BadRequest as exc:
-            raise SpecError(exc.detail) from exc
-        self._body = Body(spec.request.body, fold)
+        base, query = parts.path, f"?{parts.query}" if parts.query else ""
+        self._request = RequestTemplate(spec.request, "request", fold, base, query)
+        self._standing = spec.standing and RequestTemplate(spec.standing, "standing", fold, base, query)
+        self._auth = compile_value(spec.socketio.auth, "socketio.auth", fold)
+        self._codecs = CodecTemplate(spec.codec, fold)
+        self.has_codecs = bool(spec.codec.request or spec.codec.response)
+        self.handshake = self._compile_handshake()
+
+    def _compile_handshake(self) -> Handshake | None:
+        if not self.spec.handshake.steps:
+            return None
+        from connectors.handshake import Handshake  # it compiles requests as this module does
+
+        return Handshake(self.spec, self._fold)
 
     def render(self, context: Context) -> RenderedRequest:
         """The request of one turn. Raises BadRequest (nothing is sent then).
 
-        `context` holds message (str), messages and history ([{role, content}]), session, turn (from 0) and vars;
-        `params` and `secret` are the target's own.
+        `context` holds message (str), messages and history ([{role, content}]), session, saved, turn (from 0) and
+        vars; `params` and `secret` are the target's own.
         """
-        whole = {**self._fold, **context}
-        path = self._constant_path
-        if path is None:
-            path = self._render_path(whole)
-        headers = self._constant_headers
-        if headers is None:
-            headers = self._render_headers(whole)
-        return RenderedRequest(self._method, path, headers, self._body.render(whole))
+        return self._request.render({**self._fold, **context})
 
-    def _render_path(self, context: Context) -> str:
-        path = value_of(self._path, context)
-        if path is MISSING:
-            raise BadRequest("request_invalid", f"request.path: {self.spec.request.path!r} names what is not there")
-        target = f"{self._base}{path}{self._query}" or "/"
-        return quote(target, safe=_PATH_SAFE) if _PATH_UNSAFE.search(target) else target
+    def render_connection(self, context: Context) -> RenderedRequest:
+        """Path and headers of what a connection begins with: an upgrade, or the standing stream's request.
 
-    def _render_headers(self, context: Context) -> tuple[tuple[str, str], ...]:
-        rendered = ((name, value_of(template, context)) for name, template in self._headers)
-        pairs = tuple((name, str(value)) for name, value in rendered if value is not MISSING)
-        for name, value in pairs:
-            if any(c in "\r\n\0" for c in name + value):
-                raise BadRequest("request_invalid", f"header {name!r} has a line break in it")
-        return pairs
+        `context` holds session and saved. Raises BadRequest.
+        """
+        return (self._standing or self._request).render_head({**self._fold, **context})
+
+    def render_auth(self, context: Context) -> Any:
+        """Socket.IO's CONNECT payload, None if there is none. Raises BadRequest."""
+        value = value_of(self._auth, {**self._fold, **context})
+        return None if value is MISSING else value
+
+    def codecs(self, context: Context) -> Codecs | None:
+        """A conversation's codecs, None if the target has none. Raises BadRequest."""
+        return self._codecs.render({**self._fold, **context})

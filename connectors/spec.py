@@ -28,8 +28,9 @@ class Frozen(BaseModel):
 class RequestSpec(Frozen):
     """How one turn is sent. Strings hold `{{ }}` templates; `body` is JSON (see `connectors.templates`).
 
-    What the parts are to a protocol that has no HTTP request in each turn: websocket's `path` and `headers` are those of
-    the upgrade; socketio emits `event` with `body` as its argument (a list: as several); grpc's `headers` are metadata.
+    What the parts are to a protocol that has no HTTP request in each turn: websocket's `path` and `headers` are those
+    of the upgrade; socketio emits `event` with `body` as its argument (a list: as several); grpc's `headers` are
+    metadata.
     """
 
     method: str = "POST"
@@ -101,8 +102,8 @@ class StepSpec(Frozen):
     """One HTTP request before a conversation. `url` is absolute or a path on the target's own origin.
 
     `expect`: statuses that are fine (none: any 2xx). `save`: variable and path in the answer; templates have it as
-    `saved.<variable>`. `per` "run": once in each engine process. What was saved is renewed `expires_s` seconds later, or
-    after as many as the number at the path `expires` of the answer.
+    `saved.<variable>`. `per` "run": once in each engine process. What was saved is renewed `expires_s` seconds later,
+    or after as many as the number at the path `expires` of the answer.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
@@ -172,7 +173,7 @@ class SocketIoSpec(Frozen):
 
 
 class GrpcSpec(Frozen):
-    """`method` is `package.Service/Method`. `proto`: text of the .proto file; without it the server is asked (reflection)."""
+    """`method` is `package.Service/Method`. `proto`: text of the .proto file; without it the server is asked."""
 
     method: str = ""
     proto: str | None = None

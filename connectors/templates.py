@@ -20,7 +20,9 @@ from connectors.spec import SpecError
 
 Context = Mapping[str, Any]
 
-CONTEXT_NAMES: Final = frozenset({"message", "messages", "history", "session", "turn", "vars", "params", "secret"})
+CONTEXT_NAMES: Final = frozenset(
+    {"message", "messages", "history", "session", "turn", "vars", "params", "secret", "saved"}
+)
 FOLDED_NAMES: Final = frozenset({"params", "secret"})
 """Names that do not change while a run lasts: what depends only on them is rendered once."""
 TEMPLATE_LIMIT: Final = 4 * 1024 * 1024
@@ -125,16 +127,16 @@ def _joined(parts: list[str | Callable[[Context], Any]], where: str) -> Callable
     return render
 
 
-def _compile_value(value: Any, where: str, fold: Context) -> Template:
+def compile_value(value: Any, where: str, fold: Context) -> Template:
     if isinstance(value, str):
         return compile_string(value, where, fold)
     if isinstance(value, dict):
-        items = [(key, _compile_value(item, f"{where}.{key}", fold)) for key, item in value.items()]
+        items = [(key, compile_value(item, f"{where}.{key}", fold)) for key, item in value.items()]
         if any(item.render for _, item in items):
             return Template(None, lambda context: _render_object(items, context))
         return Template({key: item.value for key, item in items if item.value is not MISSING}, None)
     if isinstance(value, list):
-        entries = [_compile_value(item, f"{where}[{i}]", fold) for i, item in enumerate(value)]
+        entries = [compile_value(item, f"{where}[{i}]", fold) for i, item in enumerate(value)]
         if any(entry.render for entry in entries):
             return Template(None, lambda context: _render_list(entries, context))
         return Template([entry.value for entry in entries if entry.value is not MISSING], None)
@@ -179,11 +181,11 @@ class Body:
         if template is None:
             return
         if not isinstance(template, dict):
-            self._whole = _compile_value(template, "request.body", fold)
+            self._whole = compile_value(template, "request.body", fold)
             self._constant = None
             return
         for key, item in template.items():
-            compiled = _compile_value(item, f"request.body.{key}", fold)
+            compiled = compile_value(item, f"request.body.{key}", fold)
             if compiled.value is MISSING:
                 continue
             name = orjson.dumps(key) + b":"

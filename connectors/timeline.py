@@ -52,6 +52,7 @@ class Timeline:
         "reasoning_chars",
         "saved",
         "sent_ns",
+        "status",
         "tokens_in",
         "tokens_out",
     )
@@ -80,6 +81,7 @@ class Timeline:
         self.arrival_errors = array("q")
         self.handshake_ns: dict[str, int] | None = None
         self.saved: dict[str, Any] | None = None
+        self.status = 0
         self._text = StringIO()
         self.reasoning_chars = 0
         self.tokens_in: int | None = None

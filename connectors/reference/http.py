@@ -9,10 +9,10 @@ from typing import Any
 import requests
 import urllib3
 
-from connectors.base import BaseConnector
 from connectors.errors import BadRequest, BrokenTransport, TooLarge, TurnError
 from connectors.headers import with_defaults
 from connectors.mapping import CompiledTarget, RenderedRequest
+from connectors.reference.shake import ReferenceConnector
 from connectors.reference.transport import GuardedAdapter
 from connectors.reference.watch import GraceOver, Watch
 from connectors.timeline import Timeline
@@ -21,7 +21,7 @@ from connectors.wire.body import make_decoder
 READ_BYTES = 16 * 1024
 
 
-class HttpConnector(BaseConnector):
+class HttpConnector(ReferenceConnector):
     """Request and whole answer. Blocks; use one connector in one thread at a time."""
 
     streaming = False
@@ -33,12 +33,14 @@ class HttpConnector(BaseConnector):
 
     @property
     def ready(self) -> bool:
-        return self._adapter is not None and self._adapter.ready
+        return self._adapter is not None and self.fresh and self._adapter.ready
 
     def connect(self) -> None:
         if self._adapter is None:
             self._adapter = GuardedAdapter(self.target, self._watch)
-        self.handshake_ns = self._adapter.connect()
+        self.shake()
+        for name, ns in self._adapter.connect().items():
+            self.add_step(name, ns)
 
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         if self._adapter is None:
@@ -50,6 +52,7 @@ class HttpConnector(BaseConnector):
         try:
             # Not Session.send: it reads a redirect's whole body, whatever its size, even if told not to follow.
             response = self._adapter.send(prepared, stream=True)
+            timeline.status = response.status_code
             self._read(response, timeline)
             keep = not self._watch.unread
         except (TurnError, GraceOver):

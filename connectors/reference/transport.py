@@ -19,7 +19,7 @@ from urllib3.util.response import assert_header_parsing
 from connectors.errors import BrokenTransport
 from connectors.mapping import CompiledTarget
 from connectors.reference.watch import Watch, WatchedFile
-from connectors.wire.connector import tls_context
+from connectors.wire.base import tls_context
 from connectors.wire.stream import tls_failure
 
 

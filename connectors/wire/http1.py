@@ -362,6 +362,7 @@ class HttpConnection:
         if self._failure is not None or timeline is None or timeline.done_ns is not None:
             return
         try:
+            timeline.status = self._status
             if self._decoder is not None:
                 self._decoder.finish()
             if not 200 <= self._status < 300:

@@ -6,8 +6,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from connectors.errors import Aborted, BadAnswer, TurnError
-from connectors.timeline import Timeline
+from connectors.errors import Aborted, BadAnswer, Refused, TurnError
 from runs.engine.clock import sleep_until
 from runs.engine.record import turn_line
 from scenarios.render import CompiledScenario, SayAction, Walk
@@ -64,6 +63,7 @@ class User:
         shard = self.shard
         shard.opened(session, self.number)
         try:
+            self._connector.begin(session.info)
             walk = session.scenario.walk(session.rng, session.info)  # type: ignore[arg-type] # LazyRandom is one
             while (action := walk.next_action()) is not None and not shard.stopping:
                 if not isinstance(action, SayAction):
@@ -72,6 +72,10 @@ class User:
                     continue
                 failure, planned_ns = await self._turn(session, walk, action, planned_ns)
                 turns += 1
+                if isinstance(failure, Refused) and self._connector.refresh(failure.status):
+                    # A turn of its own: what was refused stays in the record as refused.
+                    failure, planned_ns = await self._turn(session, walk, action, planned_ns)
+                    turns += 1
                 if failure is not None:
                     outcome, code = ("cut" if isinstance(failure, Aborted) else "failed"), failure.code
                     break
@@ -113,20 +117,20 @@ class User:
         """
         shard = self.shard
         text, number = action
-        timeline = Timeline(shard.target.meaning, planned_ns)
+        connector = self._connector
+        timeline = connector.timeline(planned_ns)
         failure: TurnError | None = None
         slot: int | None = None
         turn_id = -1
         answer: str | None = None
         try:
-            if not self._connector.ready:
-                await shard.dial(self._connector)
-            request = shard.target.render(
+            if not connector.ready and (connecting := connector.connect()) is not None:
+                await connecting
+            request = connector.render(
                 {
                     "message": text,
                     "messages": walk.messages,
                     "history": walk.history,
-                    "session": session.info,
                     "turn": number,
                     "vars": walk.variables,
                 }
@@ -136,8 +140,9 @@ class User:
                 turn_id, session.id, number, planned_ns - shard.t0_ns, time.monotonic_ns() - shard.t0_ns
             )
             self.in_flight = True
-            if (sending := self._connector.send_message(request, timeline)) is not None:
+            if (sending := connector.send_message(request, timeline)) is not None:
                 await sending
+            connector.took(timeline)
             answer = timeline.text
             if (why := walk.answer(answer)) is not None:
                 failure = BadAnswer("expect_failed", why)

@@ -21,8 +21,6 @@ from runs.engine.vitals import Vitals
 from scenarios.render import CompiledScenario, compile_scenario
 from scenarios.spec import ScenarioError
 
-DIALS_AT_ONCE: Final = 32
-"""Connections being made at the same time: more would wait in our own loop, and look like a slow target."""
 START_GAP_NS: Final = 1_000_000
 """Between the starts of a closed loop's users: nobody's users come in the same instant, and no loop can serve that."""
 GIVE_UP_AFTER: Final = 20
@@ -64,7 +62,6 @@ class Shard:
         self._sessions = 0
         self._good_turns = 0
         self._failures: Counter[str] = Counter()
-        self._dials = asyncio.Semaphore(DIALS_AT_ONCE)
         self._over = asyncio.Event()
         self._abort: asyncio.TimerHandle | None = None
         self.active = 0
@@ -182,11 +179,6 @@ class Shard:
 
     def new_connector(self) -> BaseConnector:
         return self._connector_class(self.target, allow_private=self.spec.allow_private)
-
-    async def dial(self, connector: BaseConnector) -> None:
-        async with self._dials:
-            if (connecting := connector.connect()) is not None:
-                await connecting
 
     def _new_session(self, user: int, number: int | None = None) -> Session:
         local = self._sessions

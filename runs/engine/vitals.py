@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from connectors.wire.connector import arrival_clock
+from connectors.wire.base import arrival_clock
 
 if TYPE_CHECKING:
     from runs.engine.shard import Shard

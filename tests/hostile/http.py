@@ -338,7 +338,7 @@ def http_html_with_200(peer: Peer) -> None:
     peer.hold()
 
 
-@hostile("http", "json_invalid")
+@hostile("http", "message_too_deep")
 def http_deeply_nested_json(peer: Peer) -> None:
     peer.read_request()
     peer.send(whole(b"[" * 100_000 + b"]" * 100_000))

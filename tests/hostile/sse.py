@@ -220,7 +220,7 @@ def sse_truncated_json(peer: Peer) -> None:
     peer.hold()
 
 
-@hostile("sse", "json_invalid")
+@hostile("sse", "message_too_deep")
 def sse_deeply_nested_json(peer: Peer) -> None:
     _begin(peer)
     peer.send(chunk(b"data: " + b"[" * 20_000 + b"]" * 20_000 + b"\n\n"))

@@ -45,7 +45,6 @@ def context(text: str = "hello") -> dict[str, Any]:
         "message": text,
         "messages": [message],
         "history": [],
-        "session": {"id": "s"},
         "turn": 0,
         "vars": {},
     }
@@ -63,6 +62,7 @@ class Client:
     def __enter__(self) -> Client:
         self._runner.__enter__()
         self.connector = self._kind(self.target, allow_private=self._allow_private)
+        self.connector.begin({"id": "s"})
         return self
 
     def __exit__(
@@ -94,15 +94,15 @@ async def wait(pending: Awaitable[None] | None) -> None:
 
 async def say(connector: BaseConnector, text: str) -> Turn:
     """One turn, connecting first if need be; any exception but a TurnError goes through and fails the test."""
-    target = connector.target
     began = time.monotonic()
-    timeline = Timeline(target.meaning, time.monotonic_ns())
+    timeline = connector.timeline(time.monotonic_ns())
     error: TurnError | None = None
     try:
         if not connector.ready:
             await wait(connector.connect())
             began = time.monotonic()
-        await wait(connector.send_message(target.render(context(text)), timeline))
+        await wait(connector.send_message(connector.render(context(text)), timeline))
+        connector.took(timeline)
     except TurnError as exc:
         error = exc
     late_s = time.monotonic() - began

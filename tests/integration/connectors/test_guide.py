@@ -48,15 +48,14 @@ def say(kind: type[BaseConnector], url: str, turns: int = 1) -> list[Timeline]:
             "limits": {"body_bytes": 100_000},
         }
     )
-    target = CompiledTarget(spec)
-    connector = kind(target)
+    connector = kind(CompiledTarget(spec))
     timelines = []
     try:
         for _ in range(turns):
-            timelines.append(Timeline(target.meaning, time.monotonic_ns()))
+            timelines.append(connector.timeline(time.monotonic_ns()))
             if not connector.ready:
                 connector.connect()
-            connector.send_message(target.render(context()), timelines[-1])
+            connector.send_message(connector.render(context()), timelines[-1])
     finally:
         connector.disconnect()
     return timelines

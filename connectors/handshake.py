@@ -1,0 +1,207 @@
+"""What comes before a conversation: HTTP requests in a row, whose answers give the values that later requests need.
+
+No I/O: `Handshake.requests` is a generator that yields requests and is sent their answers; each lane carries them
+with its own HTTP connector.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from connectors.errors import BadAnswer, BadRequest, Refused
+from connectors.mapping import PATH_SAFE, CompiledTarget, RenderedRequest, RequestTemplate
+from connectors.paths import Getter, compile_path
+from connectors.spec import RequestSpec, SpecError, StepSpec, TargetSpec
+from connectors.templates import MISSING, Context, compile_string, value_of
+from connectors.timeline import Timeline, error_text, shape
+
+HTTP_OF = {"ws": "http", "wss": "https", "grpc": "http", "grpcs": "https"}
+ORIGINS_LIMIT = 64
+"""Different hosts that the steps of one target may go to: each is kept ready."""
+
+
+class Origin(NamedTuple):
+    """Where a step's request goes."""
+
+    scheme: str
+    netloc: str
+
+
+class StepRequest(NamedTuple):
+    """A step's request, ready for the wire; `target` is its origin, as an HTTP connector takes it."""
+
+    name: str
+    target: CompiledTarget
+    request: RenderedRequest
+
+
+class StepAnswer(NamedTuple):
+    status: int
+    body: bytes
+
+
+class Progress:
+    """What steps have given so far, and until when it holds. One a conversation; one more for all of a process."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, Any] = {}
+        self.done = False
+        self.expires_ns: int | None = None
+        self.round = 0
+
+    def due(self) -> bool:
+        """Whether the steps are to be done, or done again."""
+        return not self.done or (self.expires_ns is not None and time.monotonic_ns() >= self.expires_ns)
+
+    def begin(self) -> None:
+        self.saved = {}
+        self.expires_ns = None
+
+    def took(self, saved: dict[str, Any], expires_s: float | None) -> None:
+        self.saved.update(saved)
+        if expires_s is not None:
+            due_ns = time.monotonic_ns() + int(expires_s * 1e9)
+            self.expires_ns = due_ns if self.expires_ns is None else min(due_ns, self.expires_ns)
+
+
+class _Step:
+    """One StepSpec, compiled."""
+
+    def __init__(self, spec: StepSpec, target: TargetSpec, fold: Context) -> None:
+        self.spec = spec
+        self.where = f"handshake.{spec.name}"
+        self._target = target
+        self._url = compile_string(spec.url, f"{self.where}.url", fold)
+        self._save = [(name, compile_path(path, f"{self.where}.save.{name}")) for name, path in spec.save.items()]
+        self._expires: Getter | None = compile_path(spec.expires, f"{self.where}.expires") if spec.expires else None
+        request = RequestSpec(method=spec.method, headers=spec.headers, body=spec.body)
+        self._request = RequestTemplate(request, self.where, fold)
+        self._origins: dict[Origin, CompiledTarget] = {}
+        if self._url.render is None:
+            self._origin(str(self._url.value))
+
+    def request(self, context: dict[str, Any]) -> StepRequest:
+        """Raises BadRequest."""
+        url = value_of(self._url, context)
+        if url is MISSING or not url:
+            raise BadRequest("request_invalid", f"{self.where}.url: {self.spec.url!r} names what is not there")
+        try:
+            origin, path = self._origin(str(url))
+        except SpecError as exc:
+            raise BadRequest("request_invalid", str(exc)) from exc
+        return StepRequest(self.spec.name, self._at(origin), self._request.render(context)._replace(path=path))
+
+    def _at(self, origin: Origin) -> CompiledTarget:
+        if (found := self._origins.get(origin)) is None:
+            if len(self._origins) >= ORIGINS_LIMIT:
+                self._origins.clear()
+            own = {"protocol": "http", "url": f"{origin.scheme}://{origin.netloc}", "response": {"text": "@"}}
+            spec = self._target
+            shared = {"name": spec.name, "timeouts": spec.timeouts, "limits": spec.limits, "tls": spec.tls}
+            found = self._origins[origin] = CompiledTarget(TargetSpec.model_validate(own | shared))
+        return found
+
+    def _origin(self, url: str) -> tuple[Origin, str]:
+        """Origin and path. Raises SpecError."""
+        own = urlsplit(self._target.url)
+        if url.startswith("/"):
+            return Origin(HTTP_OF.get(own.scheme, own.scheme), own.netloc), quote(own.path + url, safe=PATH_SAFE)
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError as exc:
+            raise SpecError(f"{self.where}.url: {url!r} is not a URL: {exc}") from exc
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+            raise SpecError(f"{self.where}.url: {url!r} is neither a path (/token) nor an http(s) URL")
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        return Origin(parts.scheme, parts.netloc), quote(path, safe=PATH_SAFE)
+
+    def read(self, answer: StepAnswer) -> tuple[dict[str, Any], float | None]:
+        """What is saved, and after how many seconds it is to be renewed. Raises Refused or BadAnswer."""
+        fine = answer.status in self.spec.expect if self.spec.expect else 200 <= answer.status < 300
+        if not fine:
+            said = f"{self.where}: {refusal_text(answer.body)}"
+            raise Refused(answer.status, said, "the handshake was refused: check its step and secrets")
+        if not self._save and self._expires is None:
+            return {}, self.spec.expires_s
+        try:
+            message = orjson.loads(answer.body)
+        except orjson.JSONDecodeError as exc:
+            raise BadAnswer("json_invalid", f"{self.where}: the answer is not JSON: {exc}") from exc
+        saved = {}
+        for name, get in self._save:
+            if (value := get(message)) is None:
+                what = f"{self.where}: nothing at {self.spec.save[name]!r}; the answer has {shape(message)}"
+                raise BadAnswer("answer_unmatched", what, "compare the step's `save` paths with the shape shown")
+            saved[name] = value
+        expires = self._expires(message) if self._expires else None
+        if isinstance(expires, int | float) and expires > 0:
+            return saved, float(expires)
+        return saved, self.spec.expires_s
+
+
+class Handshake:
+    """A HandshakeSpec, compiled. `run` is what all conversations of this process share. Raises SpecError."""
+
+    def __init__(self, target: TargetSpec, fold: Context) -> None:
+        steps = [_Step(step, target, fold) for step in target.handshake.steps]
+        self._fold = fold
+        self.refresh_on = frozenset(target.handshake.refresh_on)
+        self.of_run = [step for step in steps if step.spec.per == "run"]
+        self.of_session = [step for step in steps if step.spec.per == "session"]
+        self.run = Progress()
+
+    def run_due(self) -> bool:
+        """Whether the run's own steps are to be done."""
+        return bool(self.of_run) and self.run.due()
+
+    def run_steps(self) -> Generator[StepRequest, StepAnswer, None]:
+        return self.requests(self.of_run, self.run, {}, {})
+
+    @staticmethod
+    def new_progress() -> Progress:
+        return Progress()
+
+    def requests(
+        self, steps: list[_Step], progress: Progress, session: Context, before: Context
+    ) -> Generator[StepRequest, StepAnswer, None]:
+        """Yields each step's request and takes its answer. `before`: what is saved already.
+
+        Raises BadRequest, Refused or BadAnswer.
+        """
+        progress.begin()
+        for step in steps:
+            saved = {**before, **progress.saved}
+            answer = yield step.request({**self._fold, "session": session, "saved": saved})
+            progress.took(*step.read(answer))
+        progress.done = True
+        progress.round += 1
+
+
+class StepTimeline(Timeline):
+    """Keeps an answer as it came, whatever its status."""
+
+    __slots__ = ("body",)
+    body: bytes
+
+    def answer(self, ns: int, data: bytes) -> None:
+        self.body = data
+        self.done_ns = ns
+
+    def refused(self, status: int, data: bytes) -> None:  # type: ignore[override] # here a status is no failure
+        self.status = status
+        self.body = data
+        self.done_ns = time.monotonic_ns()
+
+
+def refusal_text(body: bytes) -> str:
+    """What an error's body says, on one line."""
+    try:
+        return error_text(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return " ".join(body[:160].decode(errors="replace").split())

@@ -1,0 +1,58 @@
+"""What every connector of the reference lane does before a turn: shake hands over HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from connectors.mapping import CompiledTarget
+from connectors.shaking import ShakingConnector
+
+if TYPE_CHECKING:
+    from connectors.reference.http import HttpConnector
+    from connectors.shaking import Steps
+
+_shaking = threading.Lock()
+"""Held while the steps are done that all conversations share."""
+
+
+class ReferenceConnector(ShakingConnector):
+    """`connect` of a subclass calls `shake` first."""
+
+    def shake(self) -> None:
+        """Do the handshake's steps that are due. Raises TurnError."""
+        handshake = self.target.handshake
+        if handshake is None:
+            return
+        if handshake.run_due():
+            with _shaking:
+                if handshake.run_due():
+                    self._walk(handshake.run_steps())
+        if (steps := self._session_steps()) is not None:
+            self._walk(steps)
+        self._shook()
+
+    def _walk(self, steps: Steps) -> None:
+        from connectors.handshake import StepAnswer, StepTimeline
+        from connectors.reference.http import HttpConnector  # a connector of this kind itself
+
+        carriers: dict[CompiledTarget, HttpConnector] = {}
+        try:
+            step = next(steps, None)
+            while step is not None:
+                began_ns = time.monotonic_ns()
+                if (carrier := carriers.get(step.target)) is None:
+                    carrier = carriers[step.target] = HttpConnector(step.target, allow_private=self.allow_private)
+                if not carrier.ready:
+                    carrier.connect()
+                timeline = StepTimeline(step.target.meaning, began_ns)
+                carrier.send_message(step.request, timeline)
+                self.add_step(step.name, time.monotonic_ns() - began_ns)
+                try:
+                    step = steps.send(StepAnswer(timeline.status, timeline.body))
+                except StopIteration:
+                    step = None
+        finally:
+            for carrier in carriers.values():
+                carrier.disconnect()

@@ -1,0 +1,70 @@
+"""A connector whose conversations may begin with a handshake; what both lanes have in common of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from connectors.base import BaseConnector
+from connectors.mapping import CompiledTarget
+
+if TYPE_CHECKING:
+    from connectors.handshake import Progress, StepAnswer, StepRequest
+
+    Steps = Generator[StepRequest, StepAnswer, None]
+
+
+class ShakingConnector(BaseConnector):
+    """`connect` of a subclass calls its lane's `shake` first, which carries the steps that are due."""
+
+    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self._progress: Progress | None = None
+        self._run_round = 0
+
+    @property
+    def shaken(self) -> bool:
+        """Whether this conversation's handshake is done, however long ago."""
+        return self.target.handshake is None or (self._progress is not None and self._progress.done)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it is done and what it gave has not expired."""
+        handshake = self.target.handshake
+        if handshake is None:
+            return True
+        return self._progress is not None and not self._progress.due() and not handshake.run_due()
+
+    def begin(self, session: Mapping[str, Any]) -> None:
+        super().begin(session)
+        self._progress = None
+
+    def refresh(self, status: int) -> bool:
+        handshake = self.target.handshake
+        if handshake is None or status not in handshake.refresh_on:
+            return False
+        if handshake.run.round == self._run_round:  # else somebody else has refreshed it since
+            handshake.run.done = False
+        self._progress = None
+        return True
+
+    def _session_steps(self) -> Steps | None:
+        """This conversation's own steps, if they are due; those of the run are done."""
+        handshake = self.target.handshake
+        if handshake is None:
+            return None
+        if self._progress is None:
+            self._progress = handshake.new_progress()
+        if not self._progress.due():
+            return None
+        return handshake.requests(handshake.of_session, self._progress, self.session, handshake.run.saved)
+
+    def _shook(self) -> None:
+        """All steps are done: templates and codecs know what they gave."""
+        handshake = self.target.handshake
+        if handshake is None or self._progress is None:
+            return
+        self._run_round = handshake.run.round
+        self.saved.update(handshake.run.saved)
+        self.saved.update(self._progress.saved)
+        self._codecs_made = False

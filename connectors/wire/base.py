@@ -1,0 +1,135 @@
+"""What every connector of the load lane does before a turn: shake hands over HTTP, and dial."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from connectors import guard
+from connectors.errors import ConnectFailed, TimedOut
+from connectors.mapping import CompiledTarget
+from connectors.shaking import ShakingConnector
+from connectors.spec import TlsSpec
+from connectors.wire.clock import ArrivalClock
+from connectors.wire.stream import StampedStream, open_stream
+
+if TYPE_CHECKING:
+    from connectors.shaking import Steps
+
+DIALS_AT_ONCE: Final = 32
+"""Connections being made at the same time: more would wait in our own loop, and look like a slow target."""
+
+_dials: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+_shakes: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+@cache
+def tls_context(spec: TlsSpec) -> ssl.SSLContext:
+    """One context for all connections of a target, on both lanes. Raises ConnectFailed if a file of it is unusable."""
+    try:
+        context = ssl.create_default_context(cafile=spec.ca_file)
+    except OSError as exc:
+        raise _unusable("ca_file", spec.ca_file, exc, "certificates") from exc
+    if spec.cert_file is not None:
+        try:
+            context.load_cert_chain(spec.cert_file, spec.key_file)
+        except OSError as exc:
+            raise _unusable("cert_file", spec.cert_file, exc, "our certificate and its key") from exc
+    if not spec.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _unusable(field: str, path: str | None, exc: OSError, what: str) -> ConnectFailed:
+    advice = f"give the path of a file with {what} in PEM form, readable on this machine"
+    return ConnectFailed("tls_failed", f"tls.{field} {path}: {exc.strerror or exc}", advice)
+
+
+@cache
+def arrival_clock() -> ArrivalClock:
+    """The process's one clock of arrivals."""
+    return ArrivalClock()
+
+
+def dialling() -> asyncio.Semaphore:
+    """To be held while a connection is made."""
+    loop = asyncio.get_running_loop()
+    if (found := _dials.get(loop)) is None:
+        found = _dials[loop] = asyncio.Semaphore(DIALS_AT_ONCE)
+    return found
+
+
+def _shaking() -> asyncio.Lock:
+    """To be held while the steps are done that all conversations share."""
+    loop = asyncio.get_running_loop()
+    if (found := _shakes.get(loop)) is None:
+        found = _shakes[loop] = asyncio.Lock()
+    return found
+
+
+class WireConnector(ShakingConnector):
+    """`connect` of a subclass calls `shake` and then, where it needs a stamped stream, `dial`."""
+
+    async def shake(self) -> None:
+        """Do the handshake's steps that are due. Raises TurnError."""
+        handshake = self.target.handshake
+        if handshake is None:
+            return
+        if handshake.run_due():
+            async with _shaking():
+                if handshake.run_due():
+                    await self._walk(handshake.run_steps())
+        if (steps := self._session_steps()) is not None:
+            await self._walk(steps)
+        self._shook()
+
+    async def _walk(self, steps: Steps) -> None:
+        from connectors.handshake import StepAnswer, StepTimeline
+        from connectors.wire.connector import HttpConnector  # a connector of this kind itself
+
+        carriers: dict[CompiledTarget, HttpConnector] = {}
+        try:
+            step = next(steps, None)
+            while step is not None:
+                began_ns = time.monotonic_ns()
+                if (carrier := carriers.get(step.target)) is None:
+                    carrier = carriers[step.target] = HttpConnector(step.target, allow_private=self.allow_private)
+                if not carrier.ready:
+                    await carrier.connect()
+                timeline = StepTimeline(step.target.meaning, began_ns)
+                await carrier.send_message(step.request, timeline)
+                self.add_step(step.name, time.monotonic_ns() - began_ns)
+                try:
+                    step = steps.send(StepAnswer(timeline.status, timeline.body))
+                except StopIteration:
+                    step = None
+        finally:
+            for carrier in carriers.values():
+                await carrier.disconnect()
+
+    async def dial(self) -> StampedStream:
+        """A new connection to the target, its steps' times noted. Raises ConnectFailed or TimedOut."""
+        target = self.target
+        limit_s = target.spec.timeouts.connect
+        async with dialling():
+            try:
+                async with asyncio.timeout(limit_s):
+                    began_ns = time.monotonic_ns()
+                    addresses = await guard.resolve_async(target.host, target.port, self.allow_private)
+                    self.add_step("resolve", time.monotonic_ns() - began_ns)
+                    stream, steps = await open_stream(
+                        addresses,
+                        arrival_clock(),
+                        tls=tls_context(target.spec.tls) if target.tls else None,
+                        server_name=target.host,
+                    )
+            except TimeoutError as exc:
+                raise TimedOut("connect_timeout", f"no connection to {target.host} within {limit_s:g} s") from exc
+        for name, ns in steps.items():
+            self.add_step(name, ns)
+        return stream
