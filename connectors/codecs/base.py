@@ -1,0 +1,41 @@
+"""The contract of a codec, and what its errors may say: never a key, and nothing of a text."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from connectors.errors import BadAnswer
+from connectors.spec import Frozen, SpecError, spec_problems
+
+OptionsT = TypeVar("OptionsT", bound=Frozen)
+
+
+class Codec(ABC):
+    """Packs what is sent and unpacks what comes. Made once a conversation, with its options rendered."""
+
+    @abstractmethod
+    def encode(self, data: bytes) -> bytes:
+        """Raises BadRequest: nothing is sent then."""
+
+    @abstractmethod
+    def decode(self, data: bytes) -> bytes:
+        """Raises BadAnswer (codec_failed)."""
+
+
+class WithOptions(Codec, Generic[OptionsT]):
+    """A codec of ours: `name` as targets write it, `shape` of its options."""
+
+    name: ClassVar[str]
+    shape: type[OptionsT]
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Raises SpecError, without the values."""
+        try:
+            self.options = self.shape.model_validate(dict(options))
+        except ValueError as exc:
+            raise SpecError(f"codec {self.name!r}: {spec_problems(exc)}") from None  # the cause would show the values
+
+    def failed(self, what: str, advice: str = "") -> BadAnswer:
+        return BadAnswer("codec_failed", f"{self.name}: {what}", advice)

@@ -1,0 +1,88 @@
+"""Codecs that hide nothing: base64, gzip, and a text that travels in a field of a JSON object."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import Any, Final
+
+import orjson
+from pydantic import Field
+
+from connectors.codecs.base import WithOptions
+from connectors.codecs.binary import from_wire, to_wire
+from connectors.errors import BadRequest
+from connectors.spec import Frozen
+
+GZIP_LIMIT: Final = 32 * 1024 * 1024
+"""Bytes that one message may have when it is unpacked."""
+GZIP_FORMAT: Final = 16 + zlib.MAX_WBITS
+
+
+class NoOptions(Frozen):
+    pass
+
+
+class Base64(WithOptions[NoOptions]):
+    name = "base64"
+    shape = NoOptions
+
+    def encode(self, data: bytes) -> bytes:
+        return to_wire(data, "base64")
+
+    def decode(self, data: bytes) -> bytes:
+        try:
+            return from_wire(data, "base64")
+        except ValueError:
+            raise self.failed("the text is not base64") from None
+
+
+class Gzip(WithOptions[NoOptions]):
+    """One member: many of them would cost a hostile target little, and us much."""
+
+    name = "gzip"
+    shape = NoOptions
+
+    def encode(self, data: bytes) -> bytes:
+        return gzip.compress(data, 6, mtime=0)
+
+    def decode(self, data: bytes) -> bytes:
+        inflater = zlib.decompressobj(GZIP_FORMAT)
+        try:
+            found = inflater.decompress(data, GZIP_LIMIT + 1)
+        except zlib.error:
+            raise self.failed("it is not gzip") from None
+        if len(found) > GZIP_LIMIT:
+            raise self.failed(f"it unpacks to more than {GZIP_LIMIT >> 20} MiB")
+        if not inflater.eof:
+            raise self.failed("it is cut off")
+        if inflater.unused_data:
+            raise self.failed("there is something behind its end")
+        return found
+
+
+class FieldOptions(Frozen):
+    field: str = Field(min_length=1)
+
+
+class JsonField(WithOptions[FieldOptions]):
+    """The text is the value of one key: `{"data": "<text>"}`."""
+
+    name = "json-field"
+    shape = FieldOptions
+
+    def encode(self, data: bytes) -> bytes:
+        try:
+            return orjson.dumps({self.options.field: data.decode()})
+        except UnicodeDecodeError:
+            raise BadRequest("request_invalid", f"{self.name}: bytes are no text", "put base64 before it") from None
+
+    def decode(self, data: bytes) -> bytes:
+        try:
+            message: Any = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            raise self.failed("it is not JSON") from None
+        text = message.get(self.options.field) if isinstance(message, dict) else None
+        if not isinstance(text, str):
+            raise self.failed(f"it is no object with a text as {self.options.field!r}")
+        return text.encode()
