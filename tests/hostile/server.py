@@ -29,7 +29,7 @@ class Peer:
     def read_request(self) -> bytes:
         """The next whole request (head and body by its content-length), counted."""
         while b"\r\n\r\n" not in self._unread:
-            self._unread += self._receive()
+            self._unread += self.receive()
         head, _, body = self._unread.partition(b"\r\n\r\n")
         rest = bytearray(body)
         size = 0
@@ -38,10 +38,14 @@ class Peer:
             if name.lower() == b"content-length":
                 size = int(value)
         while len(rest) < size:
-            rest += self._receive()
+            rest += self.receive()
         self._unread = bytes(rest[size:])
-        self._server.count_request(head + b"\r\n\r\n" + bytes(rest[:size]))
+        self.count(head + b"\r\n\r\n" + bytes(rest[:size]))
         return head
+
+    def count(self, request: bytes) -> None:
+        """Note a request that was read by other means."""
+        self._server.count_request(request)
 
     def send(self, data: bytes) -> None:
         try:
@@ -64,19 +68,20 @@ class Peer:
         """Say nothing for so long; raises Gone as soon as the peer closes."""
         ready, _, _ = select.select([self.sock], [], [], seconds)
         if ready:
-            self._receive()
+            self.receive()
 
     def hold(self) -> None:
         """Say nothing until the peer closes."""
         while True:
-            self._receive()
+            self.receive()
 
     def reset(self) -> None:
         """RST instead of FIN: the peer's next read fails with ECONNRESET."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
-    def _receive(self) -> bytes:
+    def receive(self) -> bytes:
+        """What comes next, at least a byte."""
         try:
             data = self.sock.recv(BLOCK)
         except OSError as exc:
