@@ -77,6 +77,7 @@ class _Step:
         self.where = f"handshake.{spec.name}"
         self._target = target
         self._url = compile_string(spec.url, f"{self.where}.url", fold)
+        self._when = compile_string(spec.when, f"{self.where}.when", fold) if spec.when is not None else None
         self._save = [(name, compile_path(path, f"{self.where}.save.{name}")) for name, path in spec.save.items()]
         self._expires: Getter | None = compile_path(spec.expires, f"{self.where}.expires") if spec.expires else None
         request = RequestSpec(method=spec.method, headers=spec.headers, body=spec.body)
@@ -84,6 +85,13 @@ class _Step:
         self._origins: dict[Origin, CompiledTarget] = {}
         if self._url.render is None:
             self._origin(str(self._url.value))
+
+    def wanted(self, context: Context) -> bool:
+        """Whether the step is to be done at all."""
+        if self._when is None:
+            return True
+        value = value_of(self._when, context)
+        return value is not MISSING and bool(value)
 
     def request(self, context: dict[str, Any]) -> StepRequest:
         """Raises BadRequest."""
@@ -176,9 +184,10 @@ class Handshake:
         """
         progress.begin()
         for step in steps:
-            saved = {**before, **progress.saved}
-            answer = yield step.request({**self._fold, "session": session, "saved": saved})
-            progress.took(*step.read(answer))
+            context = {**self._fold, "session": session, "saved": {**before, **progress.saved}}
+            if step.wanted(context):
+                answer = yield step.request(context)
+                progress.took(*step.read(answer))
         progress.done = True
         progress.round += 1
 

@@ -111,6 +111,8 @@ class CompiledTarget:
         self._request = RequestTemplate(spec.request, "request", fold, base, query)
         self._standing = spec.standing and RequestTemplate(spec.standing, "standing", fold, base, query)
         self._auth = compile_value(spec.socketio.auth, "socketio.auth", fold)
+        hello = spec.socketio.hello
+        self._hello = RequestTemplate(hello, "socketio.hello", fold) if hello is not None else None
         self._codecs = CodecTemplate(spec.codec, fold)
         self.has_codecs = bool(spec.codec.request or spec.codec.response)
         self.handshake = self._compile_handshake()
@@ -141,6 +143,10 @@ class CompiledTarget:
         """Socket.IO's CONNECT payload, None if there is none. Raises BadRequest."""
         value = value_of(self._auth, {**self._fold, **context})
         return None if value is MISSING else value
+
+    def render_hello(self, context: Context) -> RenderedRequest | None:
+        """Socket.IO's first event, None if there is none. Raises BadRequest."""
+        return self._hello.render({**self._fold, **context}) if self._hello is not None else None
 
     def codecs(self, context: Context) -> Codecs | None:
         """A conversation's codecs, None if the target has none. Raises BadRequest."""

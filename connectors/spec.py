@@ -101,7 +101,8 @@ class ResponseSpec(PartSpec):
 class StepSpec(Frozen):
     """One HTTP request before a conversation. `url` is absolute or a path on the target's own origin.
 
-    `expect`: statuses that are fine (none: any 2xx). `save`: variable and path in the answer; templates have it as
+    `when`: a template; the step is left out if what it names is not there, or empty. `expect`: statuses that are fine
+    (none: any 2xx). `save`: variable and path in the answer; templates have it as
     `saved.<variable>`. `per` "run": once in each engine process. What was saved is renewed `expires_s` seconds later,
     or after as many as the number at the path `expires` of the answer.
     """
@@ -109,6 +110,7 @@ class StepSpec(Frozen):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
     method: str = "POST"
     url: str
+    when: str | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     body: Any = None
     expect: list[int] = Field(default_factory=list)
@@ -161,12 +163,14 @@ class WebSocketSpec(Frozen):
 
 
 class SocketIoSpec(Frozen):
-    """`auth`: payload of CONNECT, a template. `ack`: the answer is the event's acknowledgement. `ready_event`: to be
-    waited for after connecting; its values may be saved by the mapping."""
+    """`auth`: payload of CONNECT, a template. `hello`: an event that is emitted (`event`, `body`) once the namespace is
+    connected. `ready_event`: to be waited for after that; the mapping may save values of it. `ack`: the answer is the
+    acknowledgement of the turn's event."""
 
     path: str = "/socket.io/"
     namespace: str = "/"
     auth: Any = None
+    hello: RequestSpec | None = None
     ack: bool = False
     ready_event: str | None = None
     reconnect: Reconnect = "fail"
