@@ -17,10 +17,12 @@ CONNECTORS: dict[Lane, dict[str, str]] = {
     "load": {
         "http": "connectors.wire.connector:HttpConnector",
         "sse": "connectors.wire.connector:SseConnector",
+        "websocket": "connectors.wire.websocket:WebSocketConnector",
     },
     "reference": {
         "http": "connectors.reference.http:HttpConnector",
         "sse": "connectors.reference.sse:SseConnector",
+        "websocket": "connectors.reference.websocket:WebSocketConnector",
     },
 }
 ENTRY_POINT_GROUP = "tokenburn.connectors"

@@ -56,9 +56,13 @@ class StampedStream:
 
     def start(self, receiver: Receiver) -> None:
         """Begin to read."""
+        self.hand_over(receiver)
+        self._gatherer.add(self._fd, self._readable)
+
+    def hand_over(self, receiver: Receiver) -> None:
+        """From now on `receiver` is called. May be called from within `data_received` of the one before."""
         self._deliver = receiver.data_received
         self._closed = receiver.stream_closed
-        self._gatherer.add(self._fd, self._readable)
 
     def write(self, data: bytes) -> None:
         """Send at once what the kernel takes; the rest follows when it can. Errors come by `stream_closed`."""
@@ -158,10 +162,13 @@ class TlsStream(StampedStream):
 
     def start(self, receiver: Receiver) -> None:
         super().start(receiver)
-        self._deliver = self._decrypt
-        self._deliver_plain = receiver.data_received
         # Bytes that came with the handshake's last flight are decrypted now, or nobody would ask for them.
         self._loop.call_soon(self._drain, time.monotonic_ns())
+
+    def hand_over(self, receiver: Receiver) -> None:
+        super().hand_over(receiver)
+        self._deliver = self._decrypt
+        self._deliver_plain = receiver.data_received
 
     def write(self, data: bytes) -> None:
         if self.open:

@@ -1,0 +1,152 @@
+"""The one turn in flight on a connection that carries messages: its future, its deadlines, its limit of bytes.
+
+What HTTP ties to its own parser (`connectors.wire.http1`) is here for protocols whose messages come whole. Nothing is
+awaited per message; one timer serves a connection for as long as it lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from connectors.errors import Aborted, TimedOut, TooLarge, TurnError
+from connectors.spec import Limits, Timeouts
+from connectors.timeline import Timeline
+
+
+class Turn:
+    """At most one `exchange` at a time. The connection calls `bytes_read`, `answer_begun`, `message` and `fail`."""
+
+    __slots__ = (
+        "_body_limit",
+        "_future",
+        "_last_at",
+        "_loop",
+        "_message_bytes",
+        "_patience_ns",
+        "_sent_at",
+        "_timeline",
+        "_timeouts",
+        "_timer",
+    )
+
+    def __init__(self, limits: Limits, timeouts: Timeouts) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._body_limit = limits.body_bytes
+        self._timeouts = timeouts
+        # The timer is never further away than the shortest time limit, or a deadline that begins meanwhile would
+        # find it set to a later one.
+        self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
+        self._future: asyncio.Future[None] | None = None
+        self._timeline: Timeline | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._message_bytes = 0
+        self._sent_at = self._last_at = 0
+
+    @property
+    def sent(self) -> bool:
+        """Whether a turn is in flight whose request was written, so that what comes now belongs to it."""
+        return self._timeline is not None and self._timeline.sent_ns is not None
+
+    async def exchange(self, timeline: Timeline, write: Callable[[], int]) -> None:
+        """Call `write` (returns bytes) soon, return when the answer is complete. Raises TurnError.
+
+        The caller closes its connection if this raises: what comes after a failure belongs to no turn.
+        """
+        future = self._future = self._loop.create_future()
+        self._timeline = timeline
+        self._message_bytes = 0
+        # Not at once, but with all others of this turn of the loop: see HttpConnection.exchange.
+        self._loop.call_soon(self._send, future, write)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if timeline.done_ns is None:
+                raise Aborted from None
+        finally:
+            self._future = self._timeline = None
+
+    def _send(self, future: asyncio.Future[None], write: Callable[[], int]) -> None:
+        timeline = self._timeline
+        if future.done() or timeline is None:
+            return  # cancelled, or the connection closed first: nothing was sent
+        self._sent_at = self._last_at = time.monotonic_ns()
+        try:
+            timeline.sent(self._sent_at, write())
+        except TurnError as exc:
+            self.fail(exc)
+            return
+        if self._timer is None:
+            self._arm(self._patience_ns)
+
+    def close(self) -> None:
+        """The connection is closed for good: no timer is left behind."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- the connection's calls -------------------------------------------------------------------------------
+
+    def bytes_read(self, ns: int, size: int) -> None:
+        """`size` bytes were read, of whatever kind: the connection is not idle."""
+        timeline = self._timeline
+        if timeline is not None and timeline.sent_ns is not None:
+            self._last_at = ns
+            timeline.bytes_in += size
+            if timeline.bytes_in > self._body_limit:
+                self.fail(TooLarge("body_too_large", f"more than {self._body_limit} bytes in one turn"))
+
+    def answer_begun(self, ns: int) -> None:
+        """The first bytes of a message came, and not yet its end. Signs of life (a ping) are no first byte."""
+        timeline = self._timeline
+        if timeline is not None and timeline.sent_ns is not None and timeline.first_byte_ns is None:
+            timeline.first_byte_ns = ns
+
+    def message(self, ns: int, data: bytes) -> bool:
+        """One whole message, for the timeline. False: it belongs to no turn."""
+        timeline, future = self._timeline, self._future
+        if timeline is None or timeline.sent_ns is None or future is None or future.done():
+            return False
+        if timeline.first_byte_ns is None:
+            timeline.first_byte_ns = ns
+        self._message_bytes += len(data)
+        try:
+            if self._message_bytes > self._body_limit:
+                raise TooLarge("body_too_large", f"the messages of one turn have more than {self._body_limit} bytes")
+            timeline.event(ns, data)
+            if timeline.done_ns is not None:
+                future.set_result(None)
+        except TurnError as exc:
+            self.fail(exc)
+        return True
+
+    def fail(self, failure: TurnError) -> None:
+        """The turn in flight failed; without one, nothing happens. The first failure counts."""
+        if self._future is not None and not self._future.done():
+            self._future.set_exception(failure)
+
+    # --- deadlines: armed anew only when the timer fires -------------------------------------------------------
+
+    def _deadline(self, timeline: Timeline) -> tuple[int, str]:
+        """The next deadline (monotonic ns) and its code."""
+        limits = self._timeouts
+        total = (self._sent_at + int(limits.total * 1e9), "total_timeout")
+        if timeline.first_byte_ns is None:
+            return min(total, (self._sent_at + int(limits.first_byte * 1e9), "first_byte_timeout"))
+        return min(total, (self._last_at + int(limits.idle * 1e9), "idle_timeout"))
+
+    def _arm(self, delay_ns: int) -> None:
+        self._timer = self._loop.call_later(max(delay_ns, 0) / 1e9, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        if self._future is None or self._future.done() or self._timeline is None or self._timeline.sent_ns is None:
+            return  # the next turn arms it again
+        due, code = self._deadline(self._timeline)
+        left = due - time.monotonic_ns()
+        if left > 0:
+            self._arm(min(left, self._patience_ns))
+            return
+        seconds: float = getattr(self._timeouts, code.removesuffix("_timeout"))
+        self.fail(TimedOut(code, f"{seconds:g} s passed; {self._timeline.bytes_in} bytes had come"))
