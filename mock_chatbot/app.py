@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from mock_chatbot import generic, openai
+from mock_chatbot import generic, openai, websocket
 from mock_chatbot.chatbot import Chatbot
 from mock_chatbot.errors import InvalidInput, invalid_request
 from mock_chatbot.gate import Gate
@@ -36,12 +36,13 @@ def create_app(options: Options | None = None, api_key: str = "") -> ASGIApp:
 
     app.add_exception_handler(InvalidInput, _invalid)
     app.add_exception_handler(HTTPException, _bad_request)
-    return Gate(app, chatbot.stats, api_key)
+    sockets = {"/ws": websocket.socket(chatbot)}
+    return Gate(app, sockets, chatbot.stats, api_key)
 
 
 async def _invalid(_request: Request, exc: Exception) -> Response:
     assert isinstance(exc, InvalidInput)  # noqa: S101 - what the handler is registered for
-    return failure_response(invalid_request(str(exc), exc.param))
+    return failure_response(exc.failure())
 
 
 async def _bad_request(request: Request, exc: Exception) -> Response:

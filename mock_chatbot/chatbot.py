@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
@@ -13,11 +13,23 @@ from starlette.responses import Response
 
 from mock_chatbot.errors import InvalidBody
 from mock_chatbot.options import CONVERSATION, Options
-from mock_chatbot.reply import Ask, Dice, Reply, plan
-from mock_chatbot.responses import Chunk, DelayedFailure, EventStream, PlainAnswer, stamper
+from mock_chatbot.reply import Ask, Dice, Plan, Reply, plan
+from mock_chatbot.responses import (
+    SSE,
+    Chunk,
+    DelayedFailure,
+    EventStream,
+    Framing,
+    PlainAnswer,
+    Stamper,
+    Streamed,
+    stamper,
+)
 from mock_chatbot.stats import Stats
 
 Body = TypeVar("Body", bound=BaseModel)
+Headers = Iterable[tuple[bytes, bytes]]
+"""Names in lower case, as ASGI has them."""
 
 
 class Wording(Protocol):
@@ -41,33 +53,63 @@ class Chatbot:
         self.stats.reset()
         self.dice.reset()
 
-    def answer(self, ask: Ask, request: Request, wording: Wording) -> Response:
+    def plan(self, ask: Ask, headers: Headers) -> tuple[Plan, Options]:
+        """What the dice say, with the options of the request. Raises InvalidOption for a header of no use."""
+        options = self.options.with_headers(headers)
+        return plan(ask, options, self.dice.roll(options.seed, ask)), options
+
+    def stamper(self, headers: Headers) -> Stamper:
+        """Of a connection with these headers. Raises InvalidOption."""
+        return stamper(self.options.with_headers(headers).stamp)
+
+    def answer(self, ask: Ask, request: Request, wording: Wording, framing: Framing = SSE) -> Response:
         """Raises InvalidOption for an `X-Mock-` header that has no usable value."""
         now_s = time.monotonic()
-        options = self.options.with_headers(request.scope["headers"])
-        planned = plan(ask, options, self.dice.roll(options.seed, ask))
+        planned, options = self.plan(ask, request.scope["headers"])
         reply, stamp = planned.reply, stamper(options.stamp)
         deadline_s = now_s + reply.delay_s
         if planned.failure:
             return DelayedFailure(self.stats, deadline_s, planned.failure)
         if ask.stream:
             chunks, closing = wording.chunks(reply), wording.closing(reply)
-            return EventStream(self.stats, deadline_s, reply.itl_s, chunks, closing, reply.input_tokens, stamp)
+            streamed = Streamed(chunks, closing, reply.itl_s, reply.input_tokens)
+            return EventStream(self.stats, deadline_s, streamed, stamp, framing)
         whole = Chunk((wording.plain(reply),), reply.output_tokens)
         return PlainAnswer(self.stats, deadline_s, whole, reply.input_tokens, stamp)
 
 
 async def read_body(kind: type[Body], request: Request) -> Body:
     """The request's JSON, whatever content type it claims: OpenAI's servers do not ask either. Raises InvalidBody."""
-    raw = await request.body()
+    return parse_body(kind, await request.body())
+
+
+def parse_body(kind: type[Body], raw: bytes | str) -> Body:
+    """`raw` as JSON of this kind. Raises InvalidBody, which names the place."""
     try:
         return kind.model_validate_json(raw)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InvalidBody(first["msg"], place or None) from exc
+        raise invalid_body(exc) from exc
+
+
+def parse_object(kind: type[Body], found: Any) -> Body:
+    """The same of an object that something else has parsed."""
+    try:
+        return kind.model_validate(found)
+    except ValidationError as exc:
+        raise invalid_body(exc) from exc
+
+
+def invalid_body(exc: ValidationError) -> InvalidBody:
+    first = exc.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return InvalidBody(first["msg"], place or None)
 
 
 def conversation_of(request: Request) -> str:
     """The name that the client gave to its conversation, if any."""
-    return request.headers.get(CONVERSATION, "")
+    return conversation_in(request.scope["headers"])
+
+
+def conversation_in(headers: Headers) -> str:
+    found = next((value for name, value in headers if name == CONVERSATION.encode()), b"")
+    return found.decode("latin-1")

@@ -50,6 +50,9 @@ class InvalidInput(ValueError):
         super().__init__(f"{param}: {message}" if param else message)
         self.message, self.param = message, param
 
+    def failure(self) -> Failure:
+        return invalid_request(str(self), self.param)
+
 
 class InvalidOption(InvalidInput):
     """A flag or a header."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hmac import compare_digest
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mock_chatbot.errors import UNAUTHORIZED
+from mock_chatbot.errors import UNAUTHORIZED, Failure, invalid_request
 from mock_chatbot.responses import failure_response
+from mock_chatbot.sockets import reject
 from mock_chatbot.stats import Stats
 
-CHAT_PATHS = frozenset({"/v1/chat/completions", "/chat"})
+CHATS = frozenset({("POST", "/v1/chat/completions"), ("POST", "/chat")})
 OWN_PATHS = "/__"
 """Prefix of the server's own pages: neither counted nor locked."""
 
@@ -18,21 +20,38 @@ OWN_PATHS = "/__"
 class Gate:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, stats: Stats, api_key: str) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, sockets: Mapping[str, ASGIApp], stats: Stats, api_key: str) -> None:
+        """`sockets`: what answers WebSocket upgrades, by path."""
+        self._app, self._sockets = app, sockets
         self._stats = stats
         self._key = f"bearer {api_key}".encode() if api_key else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._upgrade(scope, receive, send)
+            return
         if scope["type"] != "http" or scope["path"].startswith(OWN_PATHS):
             await self._app(scope, receive, send)
             return
         self._stats.requests += 1
         app = self._app if self._admits(scope) else failure_response(UNAUTHORIZED)
-        if scope["method"] == "POST" and scope["path"] in CHAT_PATHS:
+        if (scope["method"], scope["path"]) in CHATS:
             await self._count_chat(app, scope, receive, send)
         else:
             await app(scope, receive, self._count_status(send))
+
+    async def _upgrade(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A connection is no request: the turns on it are. One that is refused is."""
+        socket = self._sockets.get(scope["path"])
+        failure: Failure | None = None
+        if not self._admits(scope):
+            failure = UNAUTHORIZED
+        elif socket is None:
+            failure = invalid_request(f"Not Found (WebSocket {scope['path']})", status=404)
+        if failure:
+            await reject(self._stats, failure, scope, receive, send)
+        elif socket:
+            await socket(scope, receive, send)
 
     def _admits(self, scope: Scope) -> bool:
         if not self._key:
@@ -43,8 +62,7 @@ class Gate:
     def _count_status(self, send: Send) -> Send:
         async def counting(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._stats.by_status[message["status"]] += 1
-                self._stats.errors += message["status"] >= 400
+                self._stats.count_status(message["status"])
             await send(message)
 
         return counting

@@ -27,9 +27,11 @@ class ChatMessage(BaseModel):
     stream: bool = False
     max_tokens: int | None = Field(None, ge=1)
 
-    def ask(self, conversation: str) -> Ask:
+    def ask(self, conversation: str, *, stream: bool | None = None) -> Ask:
+        """`stream`: of a transport that knows better."""
         before = tuple((str(said.get("role", "")), str(said.get("content", ""))) for said in self.history)
-        return Ask((*before, ("user", self.message)), self.stream, self.max_tokens, conversation)
+        streamed = self.stream if stream is None else stream
+        return Ask((*before, ("user", self.message)), streamed, self.max_tokens, conversation)
 
 
 class GenericWording:
@@ -40,10 +42,28 @@ class GenericWording:
 
     def chunks(self, reply: Reply) -> Iterator[Chunk]:
         for token in reply.tokens:
-            yield Chunk((b'{"delta":%s}' % orjson.dumps(token),), 1)
+            yield Chunk((delta(token),), 1)
 
     def closing(self, reply: Reply) -> tuple[bytes, ...]:
         return (orjson.dumps(_end(reply)),)
+
+
+class MessageWording:
+    """The same as whole messages of any transport: the last one carries the whole answer and says that it is one."""
+
+    def plain(self, reply: Reply) -> bytes:
+        return orjson.dumps({"response": "".join(reply.tokens), **_end(reply), "done": True})
+
+    def chunks(self, reply: Reply) -> Iterator[Chunk]:
+        for token in reply.tokens:
+            yield Chunk((delta(token),), 1)
+
+    def closing(self, reply: Reply) -> tuple[bytes, ...]:
+        return (self.plain(reply),)
+
+
+def delta(token: str) -> bytes:
+    return b'{"delta":%s}' % orjson.dumps(token)
 
 
 def _end(reply: Reply) -> dict[str, Any]:

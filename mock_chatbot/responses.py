@@ -21,7 +21,23 @@ from mock_chatbot.errors import Failure
 from mock_chatbot.stats import Stats
 
 JSON_HEADERS = [(b"content-type", b"application/json")]
-SSE_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+
+
+class Framing(NamedTuple):
+    """How the objects of a stream stand in an HTTP body; `tail` is its end, `tail_events` how many events that is."""
+
+    content_type: bytes
+    before: bytes
+    after: bytes
+    tail: bytes = b""
+    tail_events: int = 0
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return [(b"content-type", self.content_type), (b"cache-control", b"no-cache")]
+
+
+SSE = Framing(b"text/event-stream; charset=utf-8", b"data: ", b"\n\n", b"data: [DONE]\n\n", 1)
+NDJSON = Framing(b"application/x-ndjson", b"", b"\n")
 
 
 class Chunk(NamedTuple):
@@ -111,28 +127,30 @@ class DelayedFailure(Timed):
         await send({"type": "http.response.body", "body": error.body})
 
 
+class Streamed(NamedTuple):
+    """What a stream will say."""
+
+    chunks: Iterable[Chunk]
+    closing: tuple[bytes, ...]
+    itl_s: float
+    input_tokens: int
+
+
 class EventStream(Timed):
-    """Server-sent events: headers and first chunk, then a chunk per `itl_s`; at the end `closing` and `[DONE]`."""
+    """A stream: headers and first chunk, then a chunk per `itl_s`; at the end `closing` and the framing's tail."""
 
     def __init__(
-        self,
-        stats: Stats,
-        deadline_s: float,
-        itl_s: float,
-        chunks: Iterable[Chunk],
-        closing: tuple[bytes, ...],
-        input_tokens: int,
-        stamp: Stamper,
+        self, stats: Stats, deadline_s: float, streamed: Streamed, stamp: Stamper, framing: Framing = SSE
     ) -> None:
         super().__init__(stats, deadline_s)
-        self._itl_s, self._chunks, self._closing = itl_s, chunks, closing
-        self._input_tokens, self._stamp = input_tokens, stamp
+        self._streamed, self._stamp, self._framing = streamed, stamp, framing
 
     async def _write(self, send: Send, leaving: asyncio.Future[Message]) -> None:
-        stats, deadline_s = self._stats, self._deadline_s
-        stats.input_tokens += self._input_tokens
-        await send({"type": "http.response.start", "status": 200, "headers": SSE_HEADERS})
-        for chunk in self._chunks:
+        stats, deadline_s, framing = self._stats, self._deadline_s, self._framing
+        chunks, closing, itl_s, input_tokens = self._streamed
+        stats.input_tokens += input_tokens
+        await send({"type": "http.response.start", "status": 200, "headers": framing.headers()})
+        for chunk in chunks:
             await sleep_until(deadline_s)
             if leaving.done():
                 return
@@ -140,10 +158,11 @@ class EventStream(Timed):
             stats.events += len(chunk.objects)
             stats.output_tokens += chunk.tokens
             await send({"type": "http.response.body", "body": self._events(chunk.objects), "more_body": True})
-            deadline_s += self._itl_s
-        stats.events += len(self._closing) + 1
-        body = self._events(self._closing) + b"data: [DONE]\n\n"
+            deadline_s += itl_s
+        stats.events += len(closing) + framing.tail_events
+        body = self._events(closing) + framing.tail
         await send({"type": "http.response.body", "body": body})
 
     def _events(self, objects: tuple[bytes, ...]) -> bytes:
-        return b"".join([b"data: %s\n\n" % self._stamp(json) for json in objects])
+        framing, stamp = self._framing, self._stamp
+        return b"".join([b"%s%s%s" % (framing.before, stamp(json), framing.after) for json in objects])

@@ -50,7 +50,9 @@ def serve(app: ASGIApp, sock: socket.socket, *, access_log: bool = False) -> Non
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
+        ws_ping_interval=None,  # a client may think for minutes without reading
+        ws_ping_timeout=None,
         lifespan="off",
         access_log=access_log,
         log_level="info" if access_log else "warning",

@@ -1,0 +1,109 @@
+"""A turn on a face that speaks in messages (WebSocket, Socket.IO, gRPC, a standing stream), apart from its wording.
+
+The pace is that of mock_chatbot.responses: absolute deadlines, so that lateness of one token does not move the next.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from mock_chatbot.chatbot import Chatbot, Headers
+from mock_chatbot.errors import Failure, InvalidInput, invalid_request
+from mock_chatbot.reply import Ask, Reply
+from mock_chatbot.responses import sleep_until
+
+BUSY = invalid_request("An answer is still under way: wait for its end.", status=409, code="busy")
+
+
+class Voice(ABC):
+    """How one turn is worded on a face. Each call hands one message to the transport; what it raises ends the turn."""
+
+    @abstractmethod
+    async def delta(self, token: str, index: int) -> None:
+        """One token of a streamed answer."""
+
+    @abstractmethod
+    async def whole(self, reply: Reply) -> None:
+        """The end: the whole answer."""
+
+    @abstractmethod
+    async def failure(self, failure: Failure) -> None:
+        """The end: an error."""
+
+
+class Turn:
+    """One message and its answer. The counts of a turn stand before its last message leaves."""
+
+    def __init__(self, chatbot: Chatbot, voice: Voice, headers: Headers, *, is_request: bool = True) -> None:
+        """`headers`: those of the connection. `is_request`: not if HTTP has counted the request already."""
+        self._chatbot, self._voice, self._headers, self._is_request = chatbot, voice, headers, is_request
+        self._open = False
+
+    async def take(self, read: Callable[[], Ask]) -> bool:
+        """Answers what `read` finds, or says what is wrong with it (InvalidInput); True if it was answered."""
+        self.begin()
+        try:
+            now_s = time.monotonic()
+            try:
+                ask = read()
+                planned, _ = self._chatbot.plan(ask, self._headers)
+            except InvalidInput as exc:
+                await self._fail(exc.failure())
+                return False
+            reply = planned.reply
+            deadline_s = now_s + reply.delay_s
+            await sleep_until(deadline_s)
+            if planned.failure:
+                await self._fail(planned.failure)
+                return False
+            await self._answer(reply, deadline_s, streamed=ask.stream)
+            return True
+        finally:
+            self._end(0)
+
+    async def refuse(self, failure: Failure) -> None:
+        """Answers at once, and without dice."""
+        self.begin()
+        try:
+            await self._fail(failure)
+        finally:
+            self._end(0)
+
+    def begin(self) -> None:
+        """Counts the turn; `take` and `refuse` do it unless it is done."""
+        if not self._open:
+            self._open = True
+            self._chatbot.stats.requests += self._is_request
+            self._chatbot.stats.chat_begins()
+
+    async def _fail(self, failure: Failure) -> None:
+        self._end(failure.status)
+        await self._voice.failure(failure)
+
+    async def _answer(self, reply: Reply, deadline_s: float, *, streamed: bool) -> None:
+        stats, voice = self._chatbot.stats, self._voice
+        stats.input_tokens += reply.input_tokens
+        if streamed:
+            for index, token in enumerate(reply.tokens):
+                await sleep_until(deadline_s)
+                stats.chunks += 1
+                stats.events += 1
+                stats.output_tokens += 1
+                await voice.delta(token, index)
+                deadline_s += reply.itl_s
+            stats.events += 1
+        else:
+            stats.output_tokens += reply.output_tokens
+        self._end(200)
+        await voice.whole(reply)
+
+    def _end(self, status: int) -> None:
+        """`status` 0: the client left first, if the turn has no end yet."""
+        if self._open:
+            self._open = False
+            stats = self._chatbot.stats
+            stats.chat_ends(answered=status == 200, failed=status >= 400)
+            if status:
+                stats.count_status(status)
