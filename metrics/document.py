@@ -41,6 +41,7 @@ REPORT = (
     ("traffic", "chunks, bytes_in, bytes_out"),
     ("metrics", "for each metric below: count, mean, min, p50, p90, p95, p99, p999, max; null: not measured"),
     ("thresholds", "expr, value, passed; a value that was not measured is a threshold missed"),
+    ("witness", "what an independent session on stock libraries measured, in no other figure; null without one"),
     ("generator", "processes, CPU, memory, time stamps, send lag and loop lag: how the tool itself did"),
     ("verdict", "trusted; reasons why not and notes how to read it, each `code: text`"),
     ("series", "the run over time, `point_s` seconds a point: what the charts draw"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from metrics.verdict import Remark, Witness, judge, timestamps
 Report = dict[str, Any]
 DIGITS = 6  # of a ms: to the ns
 NS_PER_S = 1e9
+WITNESS_METRICS = ("ttft_ms", "e2e_ms")
+WITNESS_TURNS = 10
+"""Good turns below which a witness says nothing."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,13 @@ class RunFacts:
 
 
 def build_report(
-    run: RunFacts, aggregate: Aggregate, thresholds: Sequence[str] = (), witness: Witness | None = None
+    run: RunFacts, aggregate: Aggregate, thresholds: Sequence[str] = (), witness: Mapping[str, Any] | None = None
 ) -> Report:
-    """See `docs/metrics.md` for every key. Raises ThresholdError for a threshold that does not parse."""
+    """See `docs/metrics.md` for every key; `witness` is what `witness_of` made. Raises ThresholdError for a threshold
+    that does not parse."""
     ended, outcomes, sums = aggregate.sessions_ended, aggregate.outcomes, aggregate.sums
-    verdict = judge(aggregate, [parse_threshold(text) for text in thresholds], witness, finished=run.finished)
+    parsed = [parse_threshold(text) for text in thresholds]
+    verdict = judge(aggregate, parsed, _testimony(aggregate, witness), finished=run.finished)
     report: Report = {
         "run": {
             "id": run.id, "status": run.status, "reason": run.reason, "target": run.target, "scenario": run.scenario,
@@ -54,6 +60,7 @@ def build_report(
         "traffic": {name: sums[name] for name in ("chunks", "bytes_in", "bytes_out")},
         "metrics": {name: _stats_of(aggregate, name) for name in metric_names(aggregate)},
         "generator": _generator(aggregate),
+        "witness": dict(witness) if witness else None,
         "verdict": {
             "trusted": verdict.trusted, "reasons": _remarks(verdict.reasons), "notes": _remarks(verdict.notes),
         },
@@ -61,6 +68,41 @@ def build_report(
     }  # fmt: skip
     report["thresholds"] = evaluate(thresholds, report)
     return report
+
+
+def witness_of(aggregate: Aggregate) -> dict[str, Any]:
+    """What an independent session measured, for a run to keep: its turns, and for each of `WITNESS_METRICS` the
+    statistics and the bounds of its median."""
+    return {
+        "turns": {"sent": aggregate.sums["sent"], **aggregate.outcomes},
+        "tokens": {"output": aggregate.sums["tokens_out"]},
+        "errors": dict(aggregate.codes.most_common()),
+        "metrics": {name: _stats_of(aggregate, name) for name in WITNESS_METRICS},
+        "median_bounds": {name: _median_bounds(aggregate, name) for name in WITNESS_METRICS},
+    }
+
+
+def _median_bounds(aggregate: Aggregate, name: str) -> list[float] | None:
+    """Order statistics between which the true median lies with 99 % (normal approximation of the binomial)."""
+    histogram, metric = aggregate.histograms.get(name), find(name)
+    if metric is None or histogram is None or histogram.count < WITNESS_TURNS:
+        return None
+    half = 1.29 / math.sqrt(histogram.count)
+    found = histogram.quantiles([max(0.0, 0.5 - half), min(1.0, 0.5 + half)])
+    return [round(value / metric.scale, DIGITS) for value in found if value is not None]
+
+
+def _testimony(aggregate: Aggregate, witness: Mapping[str, Any] | None) -> Witness | None:
+    """The witness's figure to compare with: of the first content where answers stream, else of the whole turn."""
+    if witness is None:
+        return None
+    ours = {name: _stats_of(aggregate, name)["p50"] for name in WITNESS_METRICS}
+    ttft, e2e = ours["ttft_ms"], ours["e2e_ms"]
+    name = "ttft_ms" if ttft is not None and e2e is not None and ttft < e2e else "e2e_ms"
+    bounds, median, own = witness["median_bounds"].get(name), witness["metrics"][name]["p50"], ours[name]
+    if bounds is None or median is None or own is None:
+        return None
+    return Witness(name, median, own, *bounds)
 
 
 def metric_names(aggregate: Aggregate) -> list[str]:

@@ -62,8 +62,20 @@ def _summary(report: Report) -> Iterator[Text]:
     yield Text(f"  turns     {outcomes}{failed} in {number(run['duration_s'])} s")
     yield Text(f"  sessions  {_counted(sessions, ('started',), ('completed', 'failed', 'cut', 'lost'))}")
     yield Text(f"  speed     {_speeds(report)}")
+    if witness := report.get("witness"):
+        yield Text(f"  witness   {_witness(witness, report)}")
     if report["dropped_arrivals"]:
         yield Text(f"  dropped   {number(report['dropped_arrivals'])} arrivals were due and not started", style=BAD)
+
+
+def _witness(witness: Mapping[str, Any], report: Report) -> str:
+    """What the independent session measured, beside ours; its turns are in no other figure."""
+    said = f"{number(witness['turns']['sent'])} turns of its own"
+    for name in ("ttft_ms", "e2e_ms"):
+        theirs, ours = witness["metrics"][name]["p50"], report["metrics"][name]["p50"]
+        if theirs is not None and ours is not None:
+            said += f", {name} p50 {number(theirs)} (ours {number(ours)})"
+    return said
 
 
 def _counted(counts: Mapping[str, int], always: Sequence[str], if_any: Sequence[str]) -> str:

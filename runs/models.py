@@ -26,6 +26,9 @@ class TestPlan(models.Model):
     thresholds = models.JSONField(default=list, blank=True, help_text='A list such as ["ttft_ms.p95<500"].')
     processes = models.PositiveIntegerField(default=1, help_text="Engine processes (shards) that share the load.")
     seed = models.BigIntegerField(null=True, blank=True, help_text="Empty: a new one for each run.")
+    witness = models.BooleanField(
+        default=True, help_text="One more session on stock client libraries, to check the figures; not in any of them."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -90,6 +93,8 @@ class Run(models.Model):
     seed = models.BigIntegerField()
     sealed_secrets = models.TextField(default="", blank=True, editable=False)
     local = models.BooleanField(default=False, help_text="Supervised by the command line, not by Celery workers.")
+    with_witness = models.BooleanField(default=False, help_text="Whether an independent session goes along.")
+    witness = models.JSONField(null=True, blank=True, help_text="What the independent session measured.")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     ready_by = models.DateTimeField(null=True, blank=True, help_text="If not all engines are ready by then, it fails.")

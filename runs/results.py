@@ -37,4 +37,4 @@ def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str,
         reason=reason,
         finished=status in RUN_TERMINAL,
     )
-    return build_report(facts, found, run.thresholds)
+    return build_report(facts, found, run.thresholds, run.witness)

@@ -26,6 +26,7 @@ from runs.lifecycle import RUN_STOPPABLE, move_run, move_shards
 from runs.models import Run, RunStatus, Shard, ShardStatus, TestPlan
 from runs.planner import check_shares
 from runs.reaper import reap_lost
+from runs.witness import worth_while
 from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
 from targets.secrets import SecretsError
@@ -56,6 +57,14 @@ class RequestError(ValueError):
         self.code = code
 
 
+class _How(NamedTuple):
+    """How a run is carried out, whatever it asks."""
+
+    seed: int | None
+    processes: int
+    witness: bool
+
+
 class _Frozen(NamedTuple):
     """The validated parts of a run."""
 
@@ -67,6 +76,7 @@ class _Frozen(NamedTuple):
     thresholds: list[str]
     seed: int
     processes: int
+    witness: bool
 
 
 def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = None, local: bool = False) -> Run:
@@ -81,8 +91,9 @@ def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = 
     except SecretsError as exc:
         raise RequestError("secrets_unreadable", f"target {plan.target.name!r}: {exc}") from exc
     mix = [(part.weight, part.scenario.spec) for part in plan.mix.select_related("scenario").order_by("pk")]
+    how = _How(plan.seed, plan.processes, plan.witness)
     return _create(
-        _freeze(plan.name, spec, values, mix, plan.load, plan.thresholds, plan.seed, plan.processes),
+        _freeze(plan.name, spec, values, mix, plan.load, plan.thresholds, how),
         plan=plan,
         user=user,
         local=local,
@@ -97,6 +108,7 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     thresholds: Sequence[str] = (),
     seed: int | None = None,
     processes: int = 1,
+    witness: bool = True,
     name: str = "",
     local: bool = False,
     user: AbstractBaseUser | AnonymousUser | None = None,
@@ -106,7 +118,7 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     Raises RequestError as `request_run` does.
     """
     values = {key: value.get_secret_value() for key, value in target.secrets.items()}
-    frozen = _freeze(name, target, values, scenarios, load, thresholds, seed, processes)
+    frozen = _freeze(name, target, values, scenarios, load, thresholds, _How(seed, processes, witness))
     return _create(frozen, plan=None, user=user, local=local)
 
 
@@ -117,15 +129,14 @@ def _freeze(
     mix: Iterable[tuple[float, ScenarioSpec | Mapping[str, Any]]],
     load: ClosedLoad | OpenLoad | Mapping[str, Any],
     thresholds: Sequence[str],
-    seed: int | None,
-    processes: int,
+    how: _How,
 ) -> _Frozen:
     parsed = [(weight, _scenario(spec)) for weight, spec in mix]
     if not parsed:
         raise RequestError("scenario_invalid", "there is no scenario: give at least one, or a prompt")
     try:
         profile = load if isinstance(load, ClosedLoad | OpenLoad) else parse_load(load)
-        check_shares(profile, processes)
+        check_shares(profile, how.processes)
     except SpecError as exc:
         raise RequestError("load_invalid", str(exc)) from exc
     try:
@@ -133,9 +144,10 @@ def _freeze(
             parse_threshold(text)
     except ThresholdError as exc:
         raise RequestError("threshold_invalid", str(exc)) from exc
-    seed = random_secrets.randbits(SEED_BITS) if seed is None else seed
+    seed = random_secrets.randbits(SEED_BITS) if how.seed is None else how.seed
+    witness = how.witness and worth_while(profile)
     name = name or f"{target.name}: {parsed[0][1].name}"
-    return _Frozen(name[:200], target, values, parsed, profile, list(thresholds), seed, processes)
+    return _Frozen(name[:200], target, values, parsed, profile, list(thresholds), seed, how.processes, witness)
 
 
 def _scenario(spec: ScenarioSpec | Mapping[str, Any]) -> ScenarioSpec:
@@ -158,6 +170,7 @@ def _create(
         load=parts.load.model_dump(mode="json"),
         thresholds=parts.thresholds,
         seed=parts.seed,
+        with_witness=parts.witness,
         local=local,
         requested_by_id=user.pk if user is not None and user.is_authenticated else None,
     )

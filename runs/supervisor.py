@@ -37,6 +37,7 @@ from runs.lifecycle import RUN_BEFORE_START
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.services import shard_spec, stop_run
 from runs.ticks import Ticker, TickInfo
+from runs.witness import WitnessProcess
 from targets.secrets import SecretsError
 
 logger = logging.getLogger(__name__)
@@ -73,11 +74,14 @@ def supervise(
         _fail_unstarted(shard, str(exc))
         return True
     engine = EngineProcess(spec, command, ORPHAN_S)
+    witness = WitnessProcess(shard.run_id, spec, ORPHAN_S) if shard.run.with_witness and shard.index == 0 else None
     _step_back()
     try:
-        Supervisor(shard, engine, on_tick, should_stop).run()
+        Supervisor(shard, engine, on_tick, should_stop, witness).run()
     finally:
         engine.close()
+        if witness is not None:
+            witness.close()
     return True
 
 
@@ -105,7 +109,9 @@ class Supervisor:
         engine: EngineProcess,
         on_tick: Callable[[TickInfo], None] | None,
         should_stop: Callable[[], bool],
+        witness: WitnessProcess | None = None,
     ) -> None:
+        self._witness = witness
         self._shard = shard
         self._engine = engine
         self._should_stop = should_stop
@@ -137,6 +143,8 @@ class Supervisor:
             if time.monotonic() >= next_check and not self._lost:
                 next_check = time.monotonic() + self._attempt()
             self._kill_if_stuck()
+        if self._witness is not None:
+            self._witness.stop()
         if not self._lost:
             self._insist(self._settle)
 
@@ -184,6 +192,8 @@ class Supervisor:
             raise LeaseLostError(f"shard {self._shard.pk}, epoch {self._shard.epoch}")
         self._renewed_at = now
         self._engine.keep()
+        if self._witness is not None:
+            self._witness.keep()
 
     def _advance(self, run: Run) -> None:
         """Towards the common start."""
@@ -206,11 +216,15 @@ class Supervisor:
         self._shard.status = ShardStatus.RUNNING
         self._went = True
         self._engine.go(start_mono_ns)
+        if self._witness is not None:
+            self._witness.go(start_mono_ns)
 
     def _stop(self, reason: str) -> None:
         if self._stop_sent_at is None:
             self._stop_sent_at = time.monotonic()
             self._engine.stop(reason)
+            if self._witness is not None:
+                self._witness.stop()
 
     def _lose(self) -> None:
         logger.error("lease_lost: shard %s, epoch %s: its engine stops", self._shard.pk, self._shard.epoch)
@@ -236,6 +250,8 @@ class Supervisor:
             to, reason = self._ending(tail)
         except OSError as exc:
             complete, to, reason = False, ShardStatus.LOST, unstored(shard.run_id, exc)
+        if self._witness is not None:
+            self._witness.close()
         if finish_shard(shard, to, reason, complete=complete):
             self._ticker.tick(RunStatus.FINALIZING)
             finalize_run(shard.run_id)

@@ -23,13 +23,15 @@ class Row(NamedTuple):
 
 
 def compare(report: dict[str, Any], counted: dict[str, Any]) -> list[Row]:
-    """Our report's turns beside what the mock says it received and answered."""
+    """Our report's turns, the witness's among them, beside what the mock says it received and answered."""
     turns = report["turns"]
+    witness = report["witness"] or {"turns": {"sent": 0, "ok": 0, "error": 0}, "tokens": {"output": 0}}
+    beside = witness["turns"]
     return [
-        Row("requests", turns["sent"], counted["chat_requests"]),
-        Row("answered", turns["ok"], counted["answers"]),
-        Row("answered with an error", turns["error"], counted["errors"]),
-        Row("output tokens", report["tokens"]["output"], counted["output_tokens"]),
+        Row("requests", turns["sent"] + beside["sent"], counted["chat_requests"]),
+        Row("answered", turns["ok"] + beside["ok"], counted["answers"]),
+        Row("answered with an error", turns["error"] + beside["error"], counted["errors"]),
+        Row("output tokens", report["tokens"]["output"] + witness["tokens"]["output"], counted["output_tokens"]),
     ]
 
 

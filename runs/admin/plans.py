@@ -38,7 +38,7 @@ class TestPlanForm(PlanFormBase):
 
     class Meta:
         model = TestPlan
-        fields = ["name", "target", "load", "thresholds", "processes", "seed"]
+        fields = ["name", "target", "load", "thresholds", "processes", "witness", "seed"]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data

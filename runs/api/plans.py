@@ -36,6 +36,7 @@ class PlanSerializer(serializers.ModelSerializer[TestPlan]):
             "load",
             "thresholds",
             "processes",
+            "witness",
             "seed",
             "created_at",
             "updated_at",

@@ -86,7 +86,7 @@ def burn(server: Truth, *options: str, limit_s: float) -> Burned:
             "--preset",
             "openai-chat",
         ]
-        argv += ["--prompt", "Hello", "--stamp", "t", "--json", report, *options]
+        argv += ["--prompt", "Hello", "--stamp", "t", "--no-witness", "--json", report, *options]
         env = {"TOKENBURN_VAR_DIR": str(folder), "TOKENBURN_ENV_FILE": "", "DATABASE_URL": _database(folder)}
         limit_s += SLACK_S
         _checked(run(argv, core=SERVER_CORE, limit_s=limit_s, env=env, started=pids.append), "burn")

@@ -208,7 +208,7 @@ def test_one_interrupt_keeps_and_prints_what_there_is(
     burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path
 ) -> None:
     mock, path = start_mock(*FAULTLESS), tmp_path / "r.json"
-    child = burn.start(*openai(mock), "--users", "4", "--duration", "60s", "--prompt", "x", "--json", str(path))
+    child = burn.start(*openai(mock), "--users", "4", "--duration", "60s", "--no-witness", "--prompt", "x", "--json", str(path))
     wait_until(child, lambda: mock.stats()["answers"] > 20)
     interrupt(child)
     burnt = finish(child)
@@ -224,7 +224,7 @@ def test_one_interrupt_keeps_and_prints_what_there_is(
 
 def test_two_interrupts_end_at_once_and_leave_no_engine(burn: Burner, start_mock: Callable[..., Mock]) -> None:
     mock = start_mock("--delay-ms", "60000", "--error-rate", "0")
-    child = burn.start(*openai(mock), "--users", "4", "--duration", "60s", "--prompt", "x")
+    child = burn.start(*openai(mock), "--users", "4", "--duration", "60s", "--no-witness", "--prompt", "x")
     wait_until(child, lambda: mock.stats()["in_flight"] == 4)
     ((engine,),) = database(burn, "SELECT engine_pid FROM runs_shard ORDER BY id DESC LIMIT 1")
     interrupt(child)

@@ -40,6 +40,7 @@ def a_run(
             "processes": processes,
             "seed": 7,
             "local": True,
+            "witness": False,
             **more,
         }
     )

@@ -81,6 +81,7 @@ def _request(options: Options, parts: Parts) -> Run:
             thresholds=options.thresholds,
             seed=options.seed,
             processes=options.processes,
+            witness=options.witness,
             local=not options.workers,
         )
     except RequestError as exc:

@@ -60,6 +60,7 @@ class Options:
     conversations: int | None = None
     processes: int = 1
     workers: bool = False
+    witness: bool = True
     seed: int | None = None
     thresholds: tuple[str, ...] = ()
     json: str | None = None
@@ -135,6 +136,12 @@ def _load_options(parser: ArgumentParser) -> None:
     load.add_argument("--conversations", type=values.positive, metavar="N", help="end after so many")
     load.add_argument("--processes", type=values.positive, default=1, metavar="P", help="engine processes; default 1")
     load.add_argument("--workers", action="store_true", help="let Celery workers run it (start them with `up`)")
+    load.add_argument(
+        "--no-witness",
+        dest="witness",
+        action="store_false",
+        help="without the one session on stock libraries that checks the figures",
+    )
     load.add_argument("--seed", type=values.seed, metavar="S", help="repeat the same choices; default: a new one")
 
 
@@ -162,7 +169,7 @@ def check(given: Mapping[str, Any]) -> Options:
     if given["html"] == STDOUT:
         raise BadUsage("--html - is not possible: give a file; only --json can go to stdout")
     same = {"url", "preset", "target", "stream", "stamp", "prompt", "users", "conversations", "processes"}
-    same |= {"workers", "seed", "json", "html"}
+    same |= {"workers", "witness", "seed", "json", "html"}
     return Options(
         **{name: given[name] for name in same},
         params=_params(given),

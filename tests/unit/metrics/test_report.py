@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from metrics.ingest import parse
-from metrics.report import RunFacts, build_report
+from metrics.report import RunFacts, build_report, witness_of
 from metrics.totals import MAX_POINTS, Aggregate, merge
 from tests.support.ledgers import LedgerMaker, ledger_bytes
 from tests.unit.metrics.made import MS, aggregate, batch, failed, generator, head, tail, turn
@@ -40,6 +40,17 @@ def test_the_report_has_the_promised_keys_whatever_was_measured(found: Aggregate
     assert set(report["generator"]["send_lag_ms"]) == {"p50", "p99", "max"}
     assert set(report["generator"]["loop_lag_ms"]) == {"p99", "max"}
     assert orjson.loads(orjson.dumps(report)) == report
+
+
+def test_a_witness_of_enough_turns_is_heard_and_one_of_few_is_not() -> None:
+    load = aggregate(head(), *(turn(n) for n in range(200)), tail(200))  # e2e 90 ms
+    slower = [turn(n, ft=250 * MS, lc=280 * MS, done=300 * MS) for n in range(30)]
+    for heard, words in ((slower, ["witness_disagrees"]), (slower[:9], [])):
+        report = build_report(FACTS, load, witness=witness_of(aggregate(*heard)))
+        reasons = [reason.partition(":")[0] for reason in report["verdict"]["reasons"]]
+        assert [code for code in reasons if code.startswith("witness")] == words
+        assert report["witness"]["turns"]["sent"] == len(heard)
+        assert report["turns"]["sent"] == 200
 
 
 def test_a_metric_that_was_not_measured_is_null_and_counted_zero() -> None:

@@ -81,9 +81,14 @@ def test_without_kernel_time_stamps_a_lagging_loop_counts_sooner() -> None:
     assert [note.code for note in found.notes] == ["user_timestamps"]
 
 
-@pytest.mark.parametrize(("witness_ms", "trusted"), [(90.0, True), (98.0, True), (103.0, False), (70.0, False)])
-def test_a_witness_may_disagree(witness_ms: float, trusted: bool) -> None:
-    found = verdict(*GOOD, witness=Witness("e2e_ms", witness_ms, 90.0))
+@pytest.mark.parametrize(
+    ("witness_ms", "spread_ms", "trusted"),
+    [(90.0, 0, True), (98.0, 0, True), (103.0, 0, False), (70.0, 0, False), (103.0, 5.0, True), (120.0, 5.0, False)],
+)
+def test_a_witness_may_disagree_by_more_than_its_few_turns_explain(
+    witness_ms: float, spread_ms: float, trusted: bool
+) -> None:
+    found = verdict(*GOOD, witness=Witness("e2e_ms", witness_ms, 90.0, witness_ms - spread_ms, witness_ms + spread_ms))
     assert codes(found) == ([] if trusted else ["witness_disagrees"])
 
 

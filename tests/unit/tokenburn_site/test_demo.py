@@ -10,11 +10,17 @@ COUNTED = {"chat_requests": 100, "answers": 95, "errors": 5, "output_tokens": 90
 
 
 def report(**turns: int) -> dict[str, Any]:
-    return {"turns": {"sent": 100, "ok": 95, "error": 5} | turns, "tokens": {"output": 9000}}
+    return {"turns": {"sent": 100, "ok": 95, "error": 5} | turns, "tokens": {"output": 9000}, "witness": None}
 
 
 def test_equal_counts_agree() -> None:
     assert all(row.ours == row.mocks for row in compare(report(), COUNTED))
+
+
+def test_the_witness_counts_too() -> None:
+    witness = {"turns": {"sent": 10, "ok": 9, "error": 1}, "tokens": {"output": 500}}
+    ours = {"turns": {"sent": 90, "ok": 86, "error": 4}, "tokens": {"output": 8500}, "witness": witness}
+    assert all(row.ours == row.mocks for row in compare(ours, COUNTED))
 
 
 def test_a_request_that_only_the_mock_saw_is_found() -> None:

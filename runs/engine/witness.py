@@ -1,0 +1,171 @@
+"""`python -m runs.engine.witness`: one session on stock client libraries, to check what the engines say.
+
+It takes an engine's order and commands (docs/engine.md) and holds one conversation after another with the same
+scenarios on the reference lane, at most a turn every `PAUSE_S`: it is there to compare, not to load. Its ledger has
+the lines of any other and is never stored with theirs. It ends with the run, and at once when its stdin closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+from random import Random
+from typing import Any, Final, NoReturn
+
+import orjson
+
+from connectors.base import BaseConnector
+from connectors.errors import TurnError
+from connectors.mapping import CompiledTarget
+from connectors.registry import connector_class
+from connectors.timeline import Timeline
+from runs.engine.record import turn_line
+from runs.engine.spec import ShardSpec
+from scenarios.render import CompiledScenario, SayAction, Walk, compile_scenario
+
+PAUSE_S: Final = 0.25
+FIRST_SESSION: Final = 1_000_000_000
+"""Number of its first session: what templates derive from a session's number is none of the load's."""
+
+
+class Orders:
+    """Reads the supervisor's lines in a thread of its own: a turn may block for as long as its deadline."""
+
+    def __init__(self) -> None:
+        self.spec = ShardSpec.model_validate(orjson.loads(sys.stdin.buffer.readline()))
+        self.over = threading.Event()
+        self._go = threading.Event()
+        self._start_ns = 0
+        self.ended_at: float | None = None
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def wait_for_go(self) -> int:
+        """The agreed start (monotonic ns); 0 if there is none."""
+        self._go.wait()
+        return self._start_ns
+
+    def _listen(self) -> None:
+        for line in sys.stdin.buffer:
+            command = orjson.loads(line)
+            if command.get("cmd") == "go":
+                self._start_ns = int(command["start_mono_ns"])
+                self._go.set()
+            elif command.get("cmd") == "stop":
+                break
+        self.over.set()
+        self._go.set()
+        time.sleep(1.0)  # for a turn that is about to end; then whatever is in flight ends with the process
+        os._exit(0)
+
+
+class Witness:
+    """One session after another; every turn becomes a line of the ledger."""
+
+    def __init__(self, orders: Orders, ledger: int, t0_ns: int, runner: asyncio.Runner) -> None:
+        spec = orders.spec
+        target = CompiledTarget(spec.target)
+        self._spec = spec
+        self._over = orders.over
+        self._ledger = ledger
+        self._t0_ns = t0_ns
+        self._runner = runner
+        self._scenarios: list[CompiledScenario] = [compile_scenario(item.scenario) for item in spec.scenarios]
+        self._weights = [item.weight for item in spec.scenarios]
+        self._connector = connector_class(spec.target.protocol, "reference")(target, allow_private=spec.allow_private)
+        self._turns = 0
+
+    def testify(self, end_ns: int | None) -> None:
+        """Until the run is over, or `end_ns` (monotonic)."""
+        number = FIRST_SESSION
+        while not self._over.is_set() and (end_ns is None or time.monotonic_ns() < end_ns):
+            self._converse(number, end_ns)
+            number += 1
+            if not self._spec.target.reuse_connections:
+                self._wait_for(self._connector.disconnect())
+        self._wait_for(self._connector.disconnect())
+
+    def _converse(self, number: int, end_ns: int | None) -> None:
+        rng = Random(f"{self._spec.seed}:{number}")  # noqa: S311 - repeatable on purpose
+        scenario = rng.choices(self._scenarios, self._weights)[0]
+        info = {"id": f"tb-{self._spec.run_id}-w{number}", "number": number, "user": -1}
+        self._connector.begin(info)
+        walk = scenario.walk(rng, info)
+        while (action := walk.next_action()) is not None:
+            if self._over.wait(PAUSE_S if isinstance(action, SayAction) else action.seconds):
+                return
+            if end_ns is not None and time.monotonic_ns() >= end_ns:
+                return
+            if isinstance(action, SayAction) and not self._turn(walk, action, number):
+                return
+
+    def _turn(self, walk: Walk, action: SayAction, session: int) -> bool:
+        connector, failure = self._connector, None
+        timeline = connector.timeline(time.monotonic_ns())
+        try:
+            self._exchange(connector, timeline, walk, action)
+        except TurnError as exc:
+            failure = exc
+        else:
+            walk.answer(timeline.text)
+        line = turn_line(
+            timeline,
+            turn=self._turns,
+            session=session,
+            number=action.number,
+            t0_ns=self._t0_ns,
+            ended_ns=time.monotonic_ns(),
+            failure=failure,
+            message=action.text,
+            text=timeline.text,
+            record_chars=0,
+        )
+        self._turns += 1
+        os.write(self._ledger, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        return failure is None
+
+    def _exchange(self, connector: BaseConnector, timeline: Timeline, walk: Walk, action: SayAction) -> None:
+        if not connector.ready:
+            self._wait_for(connector.connect())
+        context: dict[str, Any] = {
+            "message": action.text,
+            "messages": walk.messages,
+            "history": walk.history,
+            "turn": action.number,
+            "vars": walk.variables,
+        }
+        self._wait_for(connector.send_message(connector.render(context), timeline))
+        connector.took(timeline)
+
+    def _wait_for(self, pending: Awaitable[None] | None) -> None:
+        """A user's own connector may be asynchronous on both lanes."""
+        if pending is not None:
+            self._runner.run(_awaited(pending))
+
+
+async def _awaited(pending: Awaitable[None]) -> None:
+    await pending
+
+
+def main() -> NoReturn:
+    orders = Orders()
+    path = Path(orders.spec.ledger_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ledger = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    with asyncio.Runner() as runner:
+        t0_ns = orders.wait_for_go()
+        if orders.over.is_set():
+            os._exit(0)
+        witness = Witness(orders, ledger, t0_ns, runner)
+        orders.over.wait(max(0.0, (t0_ns - time.monotonic_ns()) / 1e9))
+        duration_s = orders.spec.load.duration_s
+        witness.testify(None if duration_s is None else t0_ns + int(duration_s * 1e9))
+    os._exit(0)  # without waiting for the thread that reads
+
+
+if __name__ == "__main__":
+    main()
