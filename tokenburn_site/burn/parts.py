@@ -74,8 +74,8 @@ def adhoc_target(options: Options, secrets: Mapping[str, str]) -> TargetSpec:
 
 
 def check_params(spec: TargetSpec, given: Mapping[str, Any]) -> None:
-    """Raises BadUsage for a --param that no request of `spec` would carry: a typing error would pass unseen."""
-    text = json.dumps(spec.request.model_dump(mode="json"))
+    """Raises BadUsage for a --param that nothing of `spec` names: a typing error would pass unseen."""
+    text = json.dumps({part: value for part, value in spec.frozen_dict().items() if part != "params"})
     if _ANY_PARAM.search(text):
         return
     known = set(_PARAM.findall(text))

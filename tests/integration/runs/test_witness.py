@@ -61,6 +61,7 @@ def test_killed_it_leaves_nothing_behind_and_harms_nobody(counting: Counting, fa
         assert child.wait(30) == 0
         run.refresh_from_db()
         assert run.status == RunStatus.COMPLETED
+        assert run.witness is not None
         assert run.witness["turns"]["sent"] >= 1, "what it had recorded is kept"
     else:
         until(lambda: not alive(witness), within_s=5, what="the witness's end")

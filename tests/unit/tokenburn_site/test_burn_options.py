@@ -120,7 +120,7 @@ def test_a_parameter_is_json_if_it_parses_and_text_otherwise(text: str, value: A
     [
         ([*SAID, *LOAD], "--url URL --preset NAME, or --target NAME"),
         ([*TARGET, "--target", "t", *SAID, *LOAD], "--target stands instead of --url"),
-        (["--url", "http://a", *SAID, *LOAD], "one of generic-json"),
+        (["--url", "http://a", *SAID, *LOAD], "which API it speaks: one of "),
         (["--preset", "openai-chat", *SAID, *LOAD], "add --url"),
         ([*TARGET, *LOAD], "--prompt TEXT or --scenario NAME"),
         ([*TARGET, *SAID, "--scenario", "x", *LOAD], "not both"),
