@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from connectors.errors import BadRequest
 from connectors.paths import Meaning
 from connectors.payload import Codecs, CodecTemplate
+from connectors.redact import Redactor
 from connectors.spec import SCHEMES, TLS_SCHEMES, RequestSpec, SpecError, TargetSpec
 from connectors.templates import MISSING, Body, Context, compile_string, compile_value, value_of
 
@@ -107,6 +108,7 @@ class CompiledTarget:
             "secret": {name: value.get_secret_value() for name, value in spec.secrets.items()},
         }
         self._fold = fold
+        self.redact = Redactor(fold["secret"].values())
         base, query = parts.path, f"?{parts.query}" if parts.query else ""
         self._request = RequestTemplate(spec.request, "request", fold, base, query)
         self._standing = spec.standing and RequestTemplate(spec.standing, "standing", fold, base, query)

@@ -20,6 +20,7 @@ from typing import IO, Any, NamedTuple
 import orjson
 from django.conf import settings
 
+from connectors.redact import Redactor
 from runs.engine.spec import ShardSpec
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class EngineProcess:
     def __init__(self, spec: ShardSpec, command: tuple[str, ...] = (), orphan_s: float = 25.0) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.stop_reason = ""
-        self._secrets = [value.get_secret_value() for value in spec.target.secrets.values()]
+        self._redact = Redactor(value.get_secret_value() for value in spec.target.secrets.values())
         self._stderr: deque[str] = deque(maxlen=KEPT_STDERR_LINES)
         self._orphan_s = orphan_s
         self._kept_at = time.monotonic()
@@ -122,11 +123,7 @@ class EngineProcess:
 
     def last_words(self) -> str:
         """The end of its stderr on one line, the target's secrets replaced."""
-        text = " | ".join(line for line in self._stderr if line)
-        for value in self._secrets:
-            if value:
-                text = text.replace(value, "***")
-        return text[-500:]
+        return " | ".join(line for line in self._stderr if line)[-500:]
 
     def close(self, grace_s: float = 3.0) -> int:
         """End the process, by force if it does not end within `grace_s`, and its threads. Returns its exit code."""
@@ -162,14 +159,32 @@ class EngineProcess:
     def _read_events(self) -> None:
         stdout = self._process.stdout
         for line in stdout or ():
-            event = _event(line)
+            event = self._event(line)
             if event is not None:
                 self.events.put(event)
         self.events.put(Exited(self._process.wait()))
 
+    def _event(self, line: bytes) -> Event | None:
+        """The engine redacts what it says. Here it is done again: a target's text is a stranger's."""
+        redact = self._redact.error
+        try:
+            data = orjson.loads(line)
+            match data["ev"]:
+                case "ready":
+                    return Ready(int(data["pid"]), str(data["timestamps"]))
+                case "fatal":
+                    return Fatal(str(data["code"]), redact(str(data["message"])), str(data.get("advice") or ""))
+                case "done":
+                    return Done(redact(str(data["reason"])))
+        except (ValueError, KeyError, TypeError):
+            pass
+        noise = redact(line.decode("utf-8", "replace"))
+        logger.warning("engine_noise: a line on its stdout that is not an event: %.200r", noise)
+        return None
+
     def _read_stderr(self) -> None:
         for line in self._process.stderr or ():
-            self._stderr.append(line.decode("utf-8", "replace").strip()[:500])
+            self._stderr.append(self._redact.error(line.decode("utf-8", "replace").strip())[:500])
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
@@ -185,19 +200,3 @@ def _close_quietly(stream: IO[bytes] | None) -> None:
             stream.close()
     except OSError:
         logger.debug("closing a pipe of a dead engine")
-
-
-def _event(line: bytes) -> Event | None:
-    try:
-        data = orjson.loads(line)
-        match data["ev"]:
-            case "ready":
-                return Ready(int(data["pid"]), str(data["timestamps"]))
-            case "fatal":
-                return Fatal(str(data["code"]), str(data["message"]), str(data.get("advice") or ""))
-            case "done":
-                return Done(str(data["reason"]))
-    except (ValueError, KeyError, TypeError):
-        pass
-    logger.warning("engine_noise: a line on its stdout that is not an event: %.200r", line)
-    return None

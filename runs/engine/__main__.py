@@ -19,6 +19,7 @@ from typing import Final
 
 import uvloop
 
+from connectors.redact import RedactedStream, Redactor
 from connectors.spec import SpecError, spec_problems
 from connectors.wire.clock import keep_stamping, probe
 from runs.engine.control import Command, Control, say
@@ -50,6 +51,7 @@ class Engine:
         self._go: asyncio.Future[int | None] = self._loop.create_future()
         self._shard: Shard | None = None
         self._disk: OSError | None = None
+        self._redact = Redactor()
 
     async def serve(self) -> None:
         """Raises FatalError."""
@@ -57,6 +59,7 @@ class Engine:
         order = await self._order
         if not order:
             return  # the supervisor went away before it said anything
+        self._hide_secrets(order)
         spec = _parse(order)
         _raise_file_limit(spec)
         self._shard = Shard(spec)
@@ -78,6 +81,18 @@ class Engine:
         if self._shard.crash is not None:
             traceback.print_exception(self._shard.crash)
         say({"ev": "done", "reason": self._shard.reason})
+
+    def fatal(self, code: str, message: str, advice: str = "") -> None:
+        """Tell the supervisor that the work cannot be done."""
+        say({"ev": "fatal", "code": code, "message": self._redact.error(message), "advice": advice})
+
+    def _hide_secrets(self, order: Command) -> None:
+        """From here on nothing that this process writes holds one of the target's secrets."""
+        target = order.get("target")
+        values = target.get("secrets") if isinstance(target, dict) else None
+        self._redact = Redactor(map(str, values.values()) if isinstance(values, dict) else ())
+        if self._redact:
+            sys.stderr = RedactedStream(sys.stderr, self._redact)
 
     def _open_ledger(self, spec: ShardSpec) -> Ledger:
         try:
@@ -151,12 +166,13 @@ def _raise_file_limit(spec: ShardSpec) -> None:
 
 
 async def _main() -> int:
+    engine = Engine()
     try:
-        await Engine().serve()
+        await engine.serve()
     except (SpecError, ScenarioError) as exc:
-        say({"ev": "fatal", "code": "order_invalid", "message": str(exc), "advice": ""})
+        engine.fatal("order_invalid", str(exc))
     except FatalError as exc:
-        say({"ev": "fatal", "code": exc.code, "message": str(exc), "advice": exc.advice})
+        engine.fatal(exc.code, str(exc), exc.advice)
     else:
         return 0
     return FATAL

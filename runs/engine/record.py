@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connectors.errors import Outcome, TurnError
+from connectors.redact import Redactor
 from connectors.timeline import Timeline
 from runs.engine.ledger import Line
 
@@ -22,8 +23,12 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     message: str,
     text: str,
     record_chars: int,
+    redact: Redactor,
 ) -> Line:
-    """Times become ns since the shard's start. `ended_ns` (monotonic) stands in where the answer has no end."""
+    """Times become ns since the shard's start. `ended_ns` (monotonic) stands in where the answer has no end.
+
+    `redact` takes the target's secrets out of every text: a target may send back what it was sent.
+    """
     tokens_in, tokens_out, source = _tokens(timeline, message, text)
     outcome: Outcome = "ok" if failure is None else failure.outcome
     done_ns = timeline.done_ns if failure is None and timeline.done_ns is not None else ended_ns
@@ -34,7 +39,7 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
         "n": number,
         "out": outcome,
         "code": None if failure is None else failure.code,
-        "detail": None if failure is None else failure.detail,
+        "detail": None if failure is None else redact.error(failure.detail),
         "planned": timeline.planned_ns - t0_ns,
         "sent": None if timeline.sent_ns is None else timeline.sent_ns - t0_ns,
         "fb": None if timeline.first_byte_ns is None else timeline.first_byte_ns - t0_ns,
@@ -51,8 +56,8 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
         "ts": source,
         "icl": [gap // 1000 for gap in timeline.gaps_ns] or None,
         "err": list(timeline.arrival_errors) or None,
-        "msg": message[:record_chars] if record_chars else None,
-        "ans": text[:record_chars] if record_chars else None,
+        "msg": redact.cut(message, record_chars) if record_chars else None,
+        "ans": redact.cut(text, record_chars) if record_chars else None,
     }
 
 

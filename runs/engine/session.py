@@ -162,6 +162,7 @@ class User:
             message=text,
             text=timeline.text if answer is None else answer,
             record_chars=shard.record_chars,
+            redact=shard.redact,
         )
         shard.ledger.append(line, slot)
         shard.took_turn(failure)

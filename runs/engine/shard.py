@@ -48,6 +48,7 @@ class Shard:
     def __init__(self, spec: ShardSpec) -> None:
         self.spec = spec
         self.target = CompiledTarget(spec.target)
+        self.redact = self.target.redact
         self.reuse_connections = spec.target.reuse_connections
         self.record_chars = spec.record_chars
         # Read for every conversation, and a plain attribute costs half of what a field of a pydantic model does.
@@ -95,7 +96,7 @@ class Shard:
         """No new turn from now on. Turns in flight get `grace_s`, then they are aborted. May be called again, to
         hurry or to give a weightier reason than "done"."""
         if not self.stopping or self.reason == "done":
-            self.reason = reason
+            self.reason = self.redact.error(reason)
         self.stopping = True
         for task, user in list(self._tasks.items()):
             if user is None or not user.in_flight:

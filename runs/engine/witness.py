@@ -123,6 +123,7 @@ class Witness:
             message=action.text,
             text=timeline.text,
             record_chars=0,
+            redact=self._connector.target.redact,
         )
         self._turns += 1
         os.write(self._ledger, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
