@@ -21,6 +21,9 @@ def compile_path(path: str, where: str) -> Getter:
     """A function from a decoded answer to the value at `path`, None where there is none. Raises SpecError."""
     if _PLAIN_PATH.match(path):
         return _walk(_keys(path))
+    choices = [choice.strip() for choice in path.split("||")]
+    if all(_PLAIN_PATH.match(choice) for choice in choices):
+        return _first([_walk(_keys(choice)) for choice in choices])
     try:
         expression = jmespath.compile(path)
     except jmespath.exceptions.JMESPathError as exc:
@@ -77,6 +80,20 @@ def _walk(keys: list[str | int]) -> Getter:
                 value = value[key]
             else:
                 return None
+        return value
+
+    return get
+
+
+def _first(getters: list[Getter]) -> Getter:
+    """JMESPath's `a || b` of plain paths: the first value that is neither missing, false nor empty; else the last."""
+
+    def get(data: Any) -> Any:
+        value = None
+        for getter in getters:
+            value = getter(data)
+            if value or value == 0 and value is not False:
+                break
         return value
 
     return get
@@ -144,6 +161,11 @@ def _always(_data: Any) -> Any:
     return True
 
 
+def _stamped(part: PartSpec, whole: ResponseSpec) -> PartSpec:
+    """A kind without a stamp of its own has it where all have it."""
+    return part if part.stamp is not None else part.model_copy(update={"stamp": whole.stamp})
+
+
 class Meaning:
     """A ResponseSpec compiled. `Timeline` reads answers with it.
 
@@ -153,7 +175,7 @@ class Meaning:
     def __init__(self, spec: ResponseSpec) -> None:
         self.part = Part(spec, "response")
         self._kind = compile_path(spec.kind, "response.kind") if spec.kind is not None and spec.kinds else None
-        self._parts = {name: Part(part, f"response.kinds.{name}") for name, part in spec.kinds.items()}
+        self._parts = {name: Part(_stamped(part, spec), f"response.kinds.{name}") for name, part in spec.kinds.items()}
         if not any(part.piece or part.whole for part in (self.part, *self._parts.values())):
             raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
         self.cumulative = spec.cumulative

@@ -9,6 +9,7 @@ from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class
 from connectors.spec import SpecError, TargetSpec
+from connectors.wire.base import WireConnector
 from tokenburn_site.burn.errors import BadUsage, CannotRun
 
 
@@ -24,6 +25,9 @@ def check_reachable(spec: TargetSpec) -> None:
 
 async def _connect(spec: TargetSpec) -> None:
     connector = connector_class(spec.protocol)(CompiledTarget(spec))
+    if isinstance(connector, WireConnector):
+        (await connector.dial()).close()  # no handshake: its requests would be counted, and begin a conversation
+        return
     try:
         await _settled(connector.connect())
     finally:
