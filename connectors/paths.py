@@ -92,7 +92,7 @@ def _first(getters: list[Getter]) -> Getter:
         value = None
         for getter in getters:
             value = getter(data)
-            if value or value == 0 and value is not False:
+            if value or (value == 0 and value is not False):
                 break
         return value
 
@@ -119,15 +119,20 @@ class Part:
     the top-level keys below which what else an answer may say can stand: one without them need not be searched.
     """
 
-    def __init__(self, spec: PartSpec, where: str) -> None:
+    def __init__(self, spec: PartSpec, where: str, *, pieces: bool) -> None:
+        """`pieces`: some part of the mapping has a `delta`, so that a `text` is the whole of what came in pieces."""
         if spec.delta is not None:
             self.piece: Getter | None = compile_path(spec.delta, f"{where}.delta")
             self.quick_piece = _quick(spec.delta, self.piece)
+            self.whole = _optional(spec.text, f"{where}.text")
+        elif pieces:
+            self.piece, self.quick_piece = None, _nothing
             self.whole = _optional(spec.text, f"{where}.text")
         else:
             self.piece = _optional(spec.text, f"{where}.text")
             self.quick_piece = _quick(spec.text, self.piece) if spec.text and self.piece else _nothing
             self.whole = None
+        self.text_at = " or ".join(repr(path) for path in (spec.delta, spec.text) if path is not None)
         self.reasoning = _optional(spec.reasoning, f"{where}.reasoning")
         self.error = _optional(spec.error, f"{where}.error")
         self.usage_in = _optional(spec.usage.input, f"{where}.usage.input")
@@ -157,6 +162,13 @@ def _nothing(_data: Any) -> Any:
     return None
 
 
+def _end_mark(done: bool | Condition | None) -> str:
+    """How a mapping would say what ends an answer, for an error message."""
+    if isinstance(done, Condition):
+        return f"done {done.data if done.data is not None else done.path!r}"
+    return "done"
+
+
 def _always(_data: Any) -> Any:
     return True
 
@@ -173,9 +185,14 @@ class Meaning:
     """
 
     def __init__(self, spec: ResponseSpec) -> None:
-        self.part = Part(spec, "response")
+        self._spec = spec
+        pieces = any(part.delta is not None for part in (spec, *spec.kinds.values()))
+        self.part = Part(spec, "response", pieces=pieces)
         self._kind = compile_path(spec.kind, "response.kind") if spec.kind is not None and spec.kinds else None
-        self._parts = {name: Part(_stamped(part, spec), f"response.kinds.{name}") for name, part in spec.kinds.items()}
+        self._parts = {
+            name: Part(_stamped(part, spec), f"response.kinds.{name}", pieces=pieces)
+            for name, part in spec.kinds.items()
+        }
         if not any(part.piece or part.whole for part in (self.part, *self._parts.values())):
             raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
         self.cumulative = spec.cumulative
@@ -183,6 +200,10 @@ class Meaning:
         self._ignored = [_test(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None]
         self.plain = self._kind is None and not self._ignored
         self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
+        ends = [_end_mark(spec.done)] if self.part.ends else []
+        kinds = [(name, part.done) for name, part in spec.kinds.items() if self._parts[name].ends]
+        self.end_marks = " or ".join(ends + [f"{_end_mark(done)} of kind {name!r}" for name, done in kinds])
+        """For error messages."""
 
     def part_of(self, message: Any) -> Part | None:
         """How a decoded event is read; None: not at all."""
@@ -192,3 +213,16 @@ class Meaning:
             return self.part
         kind = self._kind(message)
         return self._parts.get(kind) if type(kind) is str else None
+
+    def expected(self, message: Any) -> str:
+        """Why no text was found in `message`, in the mapping's words."""
+        if self._kind is not None:
+            kind = self._kind(message)
+            part = self._parts.get(kind) if type(kind) is str else None
+            if part is None or not part.text_at:
+                known = ", ".join(repr(name) for name, part in self._parts.items() if part.text_at)
+                said = repr(kind[:40]) if type(kind) is str else type(kind).__name__
+                return f"the kind at {self._spec.kind!r} is {said}, and text is in {known or 'none'}"
+        else:
+            part = self.part
+        return f"no text at {part.text_at}"

@@ -269,9 +269,11 @@ def _preset_text(name: str) -> str:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """The preset's data, a fresh copy. Raises SpecError with the known names if there is none of this name."""
+    """The preset's data, a fresh copy, laid over the one that it `extends`. Raises SpecError with the known names if
+    there is none of this name."""
     data: dict[str, Any] = json.loads(_preset_text(name))
-    return data
+    base = data.pop("extends", None)
+    return data if base is None else merge(load_preset(base), data)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,29 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
+
+
+def _shaped(messages: Any, shape: Any, roles: Mapping[str, str] | None = None) -> list[Any]:
+    """Each message in another shape, in which `$role` and `$content` stand for its own; `roles` renames roles:
+    `messages | shaped({'role': '$role', 'parts': [{'text': '$content'}]}, {'assistant': 'model'})`."""
+    names = roles or {}
+    return [_filled(shape, names.get(said["role"], said["role"]), said["content"]) for said in messages]
+
+
+def _filled(shape: Any, role: str, content: str) -> Any:
+    if isinstance(shape, str):
+        # The content last: what it says must not be taken for a place to fill.
+        return "".join(content if part == "$content" else part for part in _CONTENT.split(shape.replace("$role", role)))
+    if isinstance(shape, Mapping):
+        return {key: _filled(value, role, content) for key, value in shape.items()}
+    if isinstance(shape, list | tuple):
+        return [_filled(value, role, content) for value in shape]
+    return shape
+
+
+_CONTENT = re.compile(r"(\$content)")
 _sandbox = ImmutableSandboxedEnvironment()
+_sandbox.filters["shaped"] = _shaped
 
 
 class Template(NamedTuple):

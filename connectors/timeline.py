@@ -23,6 +23,7 @@ from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
 from connectors.paths import Meaning, Part
 
 SHAPE_LIMIT = 160
+COMPARE = "compare the target's response mapping with the shape shown"
 MOST_TOKENS = 2**31 - 1
 LATEST_NS = 1 << 62
 """A target may send any number as a stamp, and 64 bits must hold the difference."""
@@ -130,6 +131,7 @@ class Timeline:
         if not meaning.plain:
             found = meaning.part_of(message)
             if found is None:
+                self._last_without_text = message
                 return
             part = found
         try:
@@ -140,7 +142,7 @@ class Timeline:
             text = self._grown(text)
         if text:
             if type(text) is not str:
-                raise _not_text(text)
+                raise _not_text(text, part)
             if self.last_content_ns is None:
                 self.first_content_ns = ns
                 self._has_text = True
@@ -148,10 +150,11 @@ class Timeline:
                 self.gaps_ns.append(ns - self.last_content_ns)
             self.last_content_ns = ns
             self._text.write(text)
-        elif text is not None:
-            self._content(ns, text)
         else:
-            self._last_without_text = message
+            if text is not None:
+                self._content(ns, text, part)
+            else:
+                self._last_without_text = message
             if part.reasoning is not None and type(thought := part.reasoning(message)) is str:
                 self.reasoning_chars += len(thought)
         if part.stamp is not None:
@@ -174,17 +177,19 @@ class Timeline:
             self._undecodable(data, exc)
         part = self.meaning.part if self.meaning.plain else self.meaning.part_of(message)
         if part is None:
-            raise _unmatched(message)
+            raise self._unmatched(message)
         self._beside(ns, part, message)
+        if part.reasoning is not None and type(thought := part.reasoning(message)) is str:
+            self.reasoning_chars += len(thought)
         if self.last_content_ns is None:
             try:
                 text = part.quick_piece(message)
             except (KeyError, IndexError, TypeError):
                 text = part.piece(message) if part.piece is not None else None
             if text is not None:
-                self._content(ns, text)
+                self._content(ns, text, part)
             elif not self._has_text:
-                raise _unmatched(message)
+                raise self._unmatched(message)
         if part.stamp is not None:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
@@ -195,18 +200,21 @@ class Timeline:
         """The transport ended the answer. A stream must have shown its end mark if it has one, and some text."""
         if self.done_ns is None:
             if self.meaning.needs_done:
-                raise BadAnswer("stream_incomplete", "the stream ended without its end mark", "the answer was cut off")
+                last = self._last_without_text
+                seen = "" if last is None else f"; its last event without text has {shape(last)}"
+                what = f"the stream ended without its end mark ({self.meaning.end_marks}){seen}"
+                raise BadAnswer("stream_incomplete", what, "the answer was cut off, or `done` is not how it ends")
             self.done_ns = ns
         if not self._has_text and not self.reasoning_chars:
-            raise _unmatched(self._last_without_text)
+            raise self._unmatched(self._last_without_text)
 
     def refused(self, status: int, data: bytes) -> NoReturn:
         """A status that is not 2xx: raises Refused with what the target said about it."""
         raise Refused(status, self._refusal(data), _STATUS_ADVICE.get(status, ""))
 
-    def _content(self, ns: int, text: Any) -> None:
+    def _content(self, ns: int, text: Any, part: Part) -> None:
         if type(text) is not str:
-            raise _not_text(text)
+            raise _not_text(text, part)
         self._has_text = True
         if not text:
             return
@@ -235,12 +243,16 @@ class Timeline:
         if part.usage_in is not None and (count := part.usage_in(message)) is not None:
             self.tokens_in = count if type(count) is int and 0 <= count <= MOST_TOKENS else None
         if part.whole is not None and not self._has_text and (text := part.whole(message)) is not None:
-            self._content(ns, text)
+            self._content(ns, text, part)
         for name, get in part.save:
             if (value := get(message)) is not None:
                 if self.saved is None:
                     self.saved = {}
                 self.saved[name] = value
+
+    def _unmatched(self, message: Any) -> BadAnswer:
+        detail = f"{self.meaning.expected(message)}; the answer has {shape(message)}"
+        return BadAnswer("answer_unmatched", detail, COMPARE)
 
     def _undecodable(self, data: bytes, error: orjson.JSONDecodeError) -> NoReturn:
         try:
@@ -261,13 +273,8 @@ class Timeline:
         return error_text(error if error else message)
 
 
-def _unmatched(message: Any) -> BadAnswer:
-    detail = f"no text at the mapped path; the answer has {shape(message)}"
-    return BadAnswer("answer_unmatched", detail, "compare the target's response mapping with the shape shown")
-
-
-def _not_text(value: Any) -> BadAnswer:
-    return BadAnswer("answer_unmatched", f"the mapped text is {type(value).__name__}, not text")
+def _not_text(value: Any, part: Part) -> BadAnswer:
+    return BadAnswer("answer_unmatched", f"what is at {part.text_at} is not text: it has {shape(value)}", COMPARE)
 
 
 _STATUS_ADVICE = {
