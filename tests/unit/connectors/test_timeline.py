@@ -36,6 +36,21 @@ def test_a_streamed_turn_has_every_time_once() -> None:
     assert (line.bytes_in, line.bytes_out, list(line.arrival_errors)) == (20, 100, [10, 20, 35])
 
 
+KINDS = {
+    "kind": "event",
+    "kinds": {"delta": {"delta": "data"}, "whole": {"text": "data"}, "end": {"text": "data", "done": True}},
+}
+
+
+@pytest.mark.parametrize("events", [["delta:ab", "delta:cd"], ["whole:abcd", "whole:abcd"], ["delta:abcd"], []])
+def test_a_whole_text_of_another_kind_does_not_repeat_the_pieces(events: list[str]) -> None:
+    line = Timeline(Meaning(ResponseSpec.model_validate(KINDS)), planned_ns=0)
+    for event in [*events, "end:abcd"]:
+        kind, _, text = event.partition(":")
+        line.event(10, orjson.dumps({"event": kind, "data": text}))
+    assert (line.text, line.done_ns) == ("abcd", 10)
+
+
 def test_reasoning_is_not_content() -> None:
     line = timeline(stream=True)
     line.event(10, delta(reasoning_content="hmm"))
