@@ -62,14 +62,17 @@ def _summary(report: Report) -> Iterator[Text]:
     yield Text(f"  turns     {outcomes}{failed} in {number(run['duration_s'])} s")
     yield Text(f"  sessions  {_counted(sessions, ('started',), ('completed', 'failed', 'cut', 'lost'))}")
     yield Text(f"  speed     {_speeds(report)}")
-    if witness := report.get("witness"):
-        yield Text(f"  witness   {_witness(witness, report)}")
+    if report.get("witness"):
+        yield Text(f"  witness   {witness_words(report)}")
     if report["dropped_arrivals"]:
         yield Text(f"  dropped   {number(report['dropped_arrivals'])} arrivals were due and not started", style=BAD)
 
 
-def _witness(witness: Mapping[str, Any], report: Report) -> str:
-    """What the independent session measured, beside ours; its turns are in no other figure."""
+def witness_words(report: Report) -> str:
+    """What the independent session measured, beside ours; its turns are in no other figure. Empty without one."""
+    witness = report.get("witness")
+    if not witness:
+        return ""
     said = f"{number(witness['turns']['sent'])} turns of its own"
     for name in ("ttft_ms", "e2e_ms"):
         theirs, ours = witness["metrics"][name]["p50"], report["metrics"][name]["p50"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from metrics.definitions import STATS, find
+from metrics.text import witness_words
 from runs.display import seconds_text
 from runs.models import Run
 from runs.series import report_charts
@@ -48,7 +49,7 @@ def report_context(run: Run) -> dict[str, Any]:
             {"expr": t.get("expr"), "value": number(t.get("value")), "passed": t.get("passed")}
             for t in report.get("thresholds", [])
         ],
-        "generator": _generator(report.get("generator", {})),
+        "generator": [*_generator(report.get("generator", {})), Fact("witness", witness_words(report) or "none")],
         "estimated": report.get("tokens", {}).get("source") in ESTIMATED,
     }
 

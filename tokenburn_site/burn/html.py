@@ -8,7 +8,7 @@ from typing import Any
 
 from metrics.advice import advice
 from metrics.definitions import STATS, find
-from metrics.text import number
+from metrics.text import number, witness_words
 from runs.display import load_text
 from tokenburn_site.burn.charts import chart
 
@@ -163,6 +163,7 @@ def _generator(report: Report) -> str:
             ("send lag p50 / p99 / max, ms", " / ".join(number(lag[stat]) for stat in ("p50", "p99", "max"))),
             ("loop lag p99 / max, ms", " / ".join(number(loop[stat]) for stat in ("p99", "max"))),
             ("memory, MB", number(facts["rss_mb"])),
+            ("witness", escape(witness_words(report)) or "none"),
         )
     ]
     return _table("Generator", ["", ""], rows)
