@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -13,8 +14,11 @@ from typing import Any, NoReturn
 import mock_chatbot
 from mock_chatbot.app import create_app
 from mock_chatbot.errors import InvalidOption
+from mock_chatbot.nuc import NucSettings
 from mock_chatbot.options import OPTIONS, Options, parse
 from mock_chatbot.server import listen, serve
+
+NUC = NucSettings()
 
 
 class _Parser(argparse.ArgumentParser):
@@ -28,6 +32,7 @@ class Arguments:
     port: int
     api_key: str
     access_log: bool
+    nuc_settings: NucSettings
     options: Options
 
 
@@ -43,12 +48,17 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--port", type=_port, default=8100, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--api-key", default="", help="answer 401 to requests without it")
     parser.add_argument("--access-log", action="store_true", help="log each request to stderr")
+    parser.add_argument("--nuc-passphrase", default=NUC.passphrase, help="of the NUC shape (default: %(default)s)")
+    parser.add_argument(
+        "--nuc-token-ttl-s", type=_seconds, default=NUC.token_ttl_s, help="life of its tokens (default: %(default)s)"
+    )
     for name, option in OPTIONS.items():
         flag, text = "--" + name.replace("_", "-"), f"{option.help} (default: {option.default or 'none'})"
         parser.add_argument(flag, type=_reader(name), default=option.default, help=text)
     found = vars(parser.parse_args(argv))
     options = Options(**{name: found.pop(name) for name in OPTIONS})
-    return Arguments(options=options, **found)
+    nuc_settings = NucSettings(found.pop("nuc_passphrase"), found.pop("nuc_token_ttl_s"))
+    return Arguments(nuc_settings=nuc_settings, options=options, **found)
 
 
 def _reader(name: str) -> Callable[[str], Any]:
@@ -67,6 +77,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, not {text!r}")
+    return float(text)
+
+
 def main(argv: Sequence[str]) -> int:
     arguments = parse_arguments(argv)
     try:
@@ -76,7 +92,8 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"mock_chatbot: cannot listen on {place}: {os.strerror(exc.errno or 0)}\n")
         return 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it, without a traceback
-    serve(create_app(arguments.options, arguments.api_key), sock, access_log=arguments.access_log)
+    app = create_app(arguments.options, arguments.api_key, arguments.nuc_settings)
+    serve(app, sock, access_log=arguments.access_log)
     return 0
 
 

@@ -11,15 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from mock_chatbot import generic, openai, websocket
+from mock_chatbot import generic, nuc, openai, websocket
 from mock_chatbot.chatbot import Chatbot
 from mock_chatbot.errors import InvalidInput, invalid_request
 from mock_chatbot.gate import Gate
+from mock_chatbot.nuc import NucSettings
 from mock_chatbot.options import Options
 from mock_chatbot.responses import failure_response
 
 
-def create_app(options: Options | None = None, api_key: str = "") -> ASGIApp:
+def create_app(options: Options | None = None, api_key: str = "", nuc_settings: NucSettings | None = None) -> ASGIApp:
     """`api_key`: without it in `Authorization: Bearer`, requests get a 401; empty, nobody is asked."""
     chatbot = Chatbot(options or Options.default())
     app = FastAPI(title="Mock chatbot", openapi_url=None)
@@ -36,7 +37,9 @@ def create_app(options: Options | None = None, api_key: str = "") -> ASGIApp:
 
     app.add_exception_handler(InvalidInput, _invalid)
     app.add_exception_handler(HTTPException, _bad_request)
-    sockets = {"/ws": websocket.socket(chatbot)}
+    desk = nuc.Desk(nuc_settings or NucSettings(), api_key)
+    app.include_router(nuc.router(desk))
+    sockets = {"/ws": websocket.socket(chatbot), "/nuc/ws": nuc.socket(chatbot, desk)}
     return Gate(app, sockets, chatbot.stats, api_key)
 
 
