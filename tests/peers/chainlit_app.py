@@ -1,16 +1,15 @@
-"""A Chainlit app as its documentation writes them: PEER_LOG=file chainlit run chainlit_app.py --headless --port N"""
+"""A Chainlit app as its documentation writes them: PEER_LOG=file chainlit run tests/peers/chainlit_app.py --port N
+
+It runs in the environment of requirements-peers.txt, with the checkout on PYTHONPATH.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 import chainlit as cl
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from common import pieces, sent
+from tests.peers.common import pieces, sent
 
 
 @cl.on_chat_start
@@ -24,6 +23,8 @@ async def answer(message: cl.Message) -> None:
     """Streamed but for every third answer, which is sent whole after a step of another kind."""
     count = cl.user_session.get("count") + 1
     cl.user_session.set("count", count)
+    if message.content == "fail":
+        raise RuntimeError("the model is asleep")
     drawn = pieces(count)
     sent(os.environ["PEER_LOG"], message=message.content, text="".join(drawn))
     if count % 3 == 0:
@@ -35,8 +36,3 @@ async def answer(message: cl.Message) -> None:
     for piece in drawn:
         await reply.stream_token(piece)
     await (reply.send() if count % 2 else reply.update())
-
-
-@cl.on_chat_end
-def end() -> None:
-    """Nothing to do; Chainlit calls it when the connection closes."""

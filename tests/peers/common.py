@@ -7,7 +7,20 @@ import random
 import uuid
 from pathlib import Path
 
-WORDS = ("silver", "harbour", "näive", "Brötchen", "Übung", "茶", "日本語", "🙂", "line\nbreak", '"quoted"', "{{", "\\u0041")
+WORDS = (
+    "silver",
+    "harbour",
+    "näive",
+    "Brötchen",
+    "Übung",
+    "茶",
+    "日本語",
+    "🙂",
+    "line\nbreak",
+    '"quoted"',
+    "{{",
+    "\\u0041",
+)
 
 
 def pieces(count: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The contract of atelier.proto by grpcio, with grpcio's own reflection: python grpc_server.py LOG"""
+"""The contract of atelier.proto by grpcio, with grpcio's own reflection: python -m tests.peers.grpc_server LOG"""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import grpc
-from common import pieces, sent
 from grpc_reflection.v1alpha import reflection
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # where grpcio looks for the .proto file
-messages, services = grpc.protos_and_services("atelier.proto")  # type: ignore[no-untyped-call]  # made at run time
+from tests.peers.common import pieces, sent
+
+messages, services = grpc.protos_and_services("tests/peers/atelier.proto")  # looked for on sys.path
 
 
 class Studio(services.StudioServicer):  # type: ignore[misc, name-defined]  # made at run time
     def Reply(self, dialogue: Any, context: grpc.ServicerContext) -> Any:
-        asked, answer = self._answer(dialogue, context)
+        _, answer = self._answer(dialogue, context)
         return self._spoken("".join(answer))
 
     def Recite(self, dialogue: Any, context: grpc.ServicerContext) -> Iterator[Any]:
