@@ -1,0 +1,214 @@
+"""Servers of other makers, driven by the engine: every turn of every session is ok, and every text is the one that the
+server wrote down when it sent it (tests/peers/ has the servers, a few lines each; the libraries are real)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from connectors.spec import TargetSpec, build_target_spec, parse_target_spec
+from runs.engine.spec import ClosedLoad
+from runs.local import run_local
+from runs.models import Run, RunStatus
+from tests.integration.connectors.lanes import Client
+from tests.peers import node
+from tests.support.processes import ROOT, read_json_line
+from tests.support.runs import a_run, talk
+from tests.support.services import reserve_port
+from tokenburn_site.local.family import Family
+from tokenburn_site.local.ports import wait_until
+
+SESSIONS, USERS, TURNS = 50, 10, 3
+SCENARIO = talk(*(f"{{{{ session.id }}}} asks {turn}" for turn in range(1, TURNS + 1)))
+API_KEY, PASSPHRASE = "nuc-api-key-31415", "a passphrase of many words"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A running server and the file in which it writes what it sends."""
+
+    port: int
+    log: Path
+
+    def sent(self, prefix: str) -> list[tuple[str, str]]:
+        """(message, text) of each answer to a message that begins with `prefix`."""
+        entries = [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
+        return [(entry["message"], entry["text"]) for entry in entries if entry["message"].startswith(prefix)]
+
+
+@contextmanager
+def served(family: Family, directory: Path, *argv: str | Path, secrets: tuple[str, ...] = ()) -> Iterator[Peer]:
+    """A server that takes its log's path, prints its port and ends when its stdin does."""
+    log = directory / "sent.jsonl"
+    log.touch()
+    with (directory / "stderr.log").open("wb") as stderr:
+        child = family.start(
+            [*argv, log, *secrets], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=0
+        )
+    try:
+        yield Peer(int(read_json_line(child)["port"]), log)
+    finally:
+        family.stop(child)
+        for pipe in (child.stdin, child.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+@contextmanager
+def chainlit(family: Family, directory: Path) -> Iterator[Peer]:
+    """It names no port of its own and reads no stdin: it gets a free port, and the family ends it."""
+    program = node.PEERS_VENV / "bin" / "chainlit"
+    assert program.is_file(), f"{program} is missing: run `make setup-peers`"
+    log, port = directory / "sent.jsonl", reserve_port()
+    log.touch()
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "CHAINLIT_APP_ROOT": str(directory), "PEER_LOG": str(log)}
+    argv = [program, "run", ROOT / "tests/peers/chainlit_app.py", "--headless", "--host", "127.0.0.1", "--port", port]
+    with (directory / "chainlit.log").open("wb") as output:
+        child = family.start([str(arg) for arg in argv], cwd=directory, env=env, stdout=output, stderr=output)
+    try:
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/"), "Chainlit", 60, lambda: child.poll() is None)
+        yield Peer(port, log)
+    finally:
+        family.stop(child)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+@contextmanager
+def serving(server: str, family: Family, directory: Path) -> Iterator[Peer]:
+    """One of our few lines on somebody else's library."""
+    if server == "chainlit":
+        with chainlit(family, directory) as peer:
+            yield peer
+        return
+    if server == "grpcio":
+        with served(family, directory, sys.executable, "-m", "tests.peers.grpc_server") as peer:
+            yield peer
+        return
+    node.modules()
+    secrets = (API_KEY, PASSPHRASE) if server == "nuc" else ()
+    with served(family, directory, node.node(), node.HERE / f"{server}.js", secrets=secrets) as peer:
+        yield peer
+
+
+def talksy(port: int, *, stream: bool) -> TargetSpec:
+    return build_target_spec(name="talksy", url=f"http://127.0.0.1:{port}", preset="talksy", stream=stream)
+
+
+def desk(port: int) -> TargetSpec:
+    """A namespace of its own, several arguments, and the answer as an acknowledgement."""
+    return parse_target_spec(
+        {
+            "name": "desk",
+            "protocol": "socketio",
+            "url": f"http://127.0.0.1:{port}",
+            "socketio": {"namespace": "/desk", "ack": True, "auth": {"token": "{{ secret.desk_token }}"}},
+            "request": {"event": "ask", "body": ["{{ message }}", "room-{{ turn }}"]},
+            "response": {"text": "data.answer.text"},
+            "secrets": {"desk_token": "desk-token"},
+        }
+    )
+
+
+def nuc(port: int) -> TargetSpec:
+    return build_target_spec(
+        name="nuc",
+        url=f"ws://127.0.0.1:{port}",
+        preset="nuc",
+        params={"course_id": "MED1060"},
+        secrets={"api_key": API_KEY, "passphrase": PASSPHRASE},
+    )
+
+
+def studio(port: int, method: str, *, uploaded: bool = False) -> TargetSpec:
+    """The contract of atelier.proto: found by reflection, or from the file as a user uploads it."""
+    proto = (node.HERE / "atelier.proto").read_text("utf-8") if uploaded else None
+    transcript = "{{ messages | shaped({'speaker': {'handle': '$role', 'mood': 'MOOD_KEEN'}, 'body': '$content'}) }}"
+    answer: dict[str, Any] = {"text": "spoken.body"}
+    if method != "Reply":
+        usage = {"input": "tally.counters.read", "output": "tally.counters.spoken"}
+        answer = {"delta": "spoken.body", "usage": usage, "done": {"path": "tally"}}
+    return parse_target_spec(
+        {
+            "name": "studio",
+            "protocol": "grpc",
+            "url": f"grpc://127.0.0.1:{port}",
+            "grpc": {"method": f"peers.atelier.v2.Studio/{method}", "proto": proto},
+            "request": {
+                "headers": {"x-studio-key": "{{ secret.studio_key }}"},
+                "body": {
+                    "thread_key": "{{ session.id }}",
+                    "transcript": transcript,
+                    "labels": {"origin": "load-test"},
+                    "warmth": 0.5,
+                },
+            },
+            "response": answer,
+            "secrets": {"studio_key": "studio-key"},
+        }
+    )
+
+
+def lit(port: int, *, stream: bool) -> TargetSpec:
+    return build_target_spec(name="chainlit", url=f"http://127.0.0.1:{port}", preset="chainlit", stream=stream)
+
+
+SHAPES = {
+    "socketio": {"streamed": lambda port: talksy(port, stream=True), "whole": lambda port: talksy(port, stream=False)}
+    | {"acknowledged": desk},
+    "nuc": {"encrypted": nuc},
+    "grpc": {method: lambda port, method=method: studio(port, method) for method in ("Reply", "Recite", "Parley")},
+    "grpcio": {method: lambda port, method=method: studio(port, method) for method in ("Reply", "Recite", "Parley")}
+    | {"uploaded": lambda port: studio(port, "Recite", uploaded=True)},
+    "chainlit": {"streamed": lambda port: lit(port, stream=True), "whole": lambda port: lit(port, stream=False)},
+}
+"""By server: what it is asked for. `grpc` is @grpc/grpc-js."""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("server", SHAPES)
+def test_every_turn_with_a_foreign_server_is_ok_and_every_text_the_one_it_sent(
+    server: str, family: Family, tmp_path: Path
+) -> None:
+    with serving(server, family, tmp_path) as peer:
+        for name, spec_for in SHAPES[server].items():
+            spec = spec_for(peer.port)
+            run = a_run(target=spec, scenarios=[(1.0, SCENARIO)], load=ClosedLoad(users=USERS, conversations=SESSIONS))
+            run_local(run)
+            check(run, peer, name)
+            converse_on_the_reference_lane(spec, peer, name)
+
+
+def check(run: Run, peer: Peer, name: str) -> None:
+    turns = list(run.turns.order_by("session_id", "number"))
+    failures = {(turn.code, turn.detail) for turn in turns if turn.outcome != "ok"}
+    assert not failures, (name, failures)
+    assert run.status == RunStatus.COMPLETED
+    assert run.sessions.filter(outcome="completed", turns=TURNS).count() == SESSIONS
+    assert sorted((turn.message, turn.answer) for turn in turns) == sorted(peer.sent(f"tb-{run.pk}-"))
+    assert len(turns) == SESSIONS * TURNS
+    # What the server counts in each of its conversations: no session has another one's connection or history.
+    assert [turn.answer.partition(":")[0] for turn in turns] == ["1", "2", "3"] * SESSIONS
+
+
+def converse_on_the_reference_lane(spec: TargetSpec, peer: Peer, name: str) -> None:
+    """The same of the stock client libraries, for one conversation."""
+    with Client("reference", spec) as client:
+        found = [client.say(f"{name} by hand {turn}") for turn in range(TURNS)]
+    assert [(turn.code, turn.error and turn.error.detail) for turn in found] == [(None, None)] * TURNS, name
+    assert [turn.text for turn in found] == [text for _, text in peer.sent(f"{name} by hand ")]
