@@ -1,0 +1,66 @@
+"""The recorded exchanges once over a real socket, in both lanes: what is sent, and what is read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import orjson
+import pytest
+import uvloop
+
+from connectors.base import BaseConnector
+from connectors.errors import TurnError
+from connectors.mapping import CompiledTarget
+from connectors.registry import Lane, connector_class
+from connectors.timeline import Timeline
+from tests.hostile.server import HostileServer, Peer
+from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, wait
+from tests.support.recordings import SESSION, Case, check_outcome, recorded_cases, wire_bytes, without_secrets
+
+ANSWERED = ("http", "sse", "ndjson")
+OVER_HTTP = [case for case in recorded_cases() if case.spec().protocol in ANSWERED]
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("case", OVER_HTTP, ids=str)
+def test_a_recorded_exchange_goes_over_the_wire(case: Case, lane: Lane) -> None:
+    def replay(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(wire_bytes(case.answer))
+        peer.hold()
+
+    with HostileServer(replay) as server:
+        spec = case.spec(server.url.removesuffix("/v1"), timeouts=TIMEOUTS, limits=LIMITS)
+        connector = connector_class(spec.protocol, lane)(CompiledTarget(spec))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            timeline, error = runner.run(turn(connector, case))
+        sent = server.requests[0]
+    check_outcome(case, timeline, error)
+    check_request(case, sent)
+
+
+async def turn(connector: BaseConnector, case: Case) -> tuple[Timeline, TurnError | None]:
+    connector.begin(SESSION)
+    connector.saved.update(case.data.get("saved", {}))
+    timeline = connector.timeline(time.monotonic_ns())
+    try:
+        await wait(connector.connect())
+        await wait(connector.send_message(connector.render(case.context()), timeline))
+    except TurnError as exc:
+        return timeline, exc
+    finally:
+        await wait(connector.disconnect())
+    return timeline, None
+
+
+def check_request(case: Case, sent: bytes) -> None:
+    head, _, body = sent.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    expected = case.data["request"]
+    assert first == f"{expected['method']} {expected['path']} HTTP/1.1"
+    wanted = {name.lower(): value for name, value in expected["headers"].items()}
+    assert wanted.items() <= without_secrets(headers, case.data.get("secrets", {})).items()
+    assert headers["content-type"] == "application/json"
+    assert orjson.loads(body) == expected["body"]

@@ -1,0 +1,127 @@
+"""Recorded exchanges of the presets: what we must send, and what the vendor's documentation says comes back.
+
+One file a preset in `tests/recordings/`. A case has `request` (secrets as ***), `answer` as one of `json` (a whole
+answer), `events` (server-sent), `lines` (one JSON a line) or `messages` (of a transport that goes on), and `expected`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from connectors.errors import TurnError
+from connectors.spec import TargetSpec, build_target_spec
+from connectors.timeline import Timeline
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+SESSION = {"id": "session-7", "number": 7, "user": 0}
+ORIGIN = "http://127.0.0.1:9"
+
+
+class Case(NamedTuple):
+    preset: str
+    data: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.preset}: {self.data['name']}"
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self.data["answer"]
+        return answer
+
+    @property
+    def expected(self) -> dict[str, Any]:
+        expected: dict[str, Any] = self.data["expected"]
+        return expected
+
+    def spec(self, origin: str = ORIGIN, **overrides: Any) -> TargetSpec:
+        return recorded_spec(self.preset, self.data, origin, **overrides)
+
+    def context(self) -> dict[str, Any]:
+        """What templates see; the last message of the conversation is the one that is said."""
+        messages = self.data["conversation"]
+        return {
+            "message": messages[-1]["content"],
+            "messages": messages,
+            "history": messages[:-1],
+            "turn": len(messages) // 2 - 1,
+            "vars": {},
+        }
+
+
+def recorded_spec(preset: str, data: dict[str, Any], origin: str = ORIGIN, **overrides: Any) -> TargetSpec:
+    return build_target_spec(
+        name="recorded",
+        url=origin + data.get("url", ""),
+        preset=preset,
+        stream=data.get("stream", False),
+        params=data.get("params"),
+        secrets=data.get("secrets"),
+        overrides=overrides,
+    )
+
+
+def recorded_presets() -> list[str]:
+    return sorted(path.stem for path in RECORDINGS.glob("*.json"))
+
+
+def recording(preset: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((RECORDINGS / f"{preset}.json").read_text(encoding="utf-8"))
+    return data
+
+
+def recorded_cases() -> list[Case]:
+    cases = []
+    for preset in recorded_presets():
+        data = recording(preset)
+        cases += [Case(preset, {"conversation": data["conversation"], **case}) for case in data["cases"]]
+    return cases
+
+
+def without_secrets(headers: dict[str, str], secrets: dict[str, str]) -> dict[str, str]:
+    for secret in secrets.values():
+        headers = {name: value.replace(secret, "***") for name, value in headers.items()}
+    return headers
+
+
+def event_data(answer: dict[str, Any]) -> list[bytes]:
+    """The data of each event, line or message of a streamed answer."""
+    found = [event["data"] for event in answer.get("events", [])]
+    found += [*answer.get("lines", []), *answer.get("messages", [])]
+    return [data.encode() if isinstance(data, str) else orjson.dumps(data) for data in found]
+
+
+def wire_bytes(answer: dict[str, Any]) -> bytes:
+    """The whole HTTP response."""
+    if "json" in answer:
+        kind, body = "application/json", orjson.dumps(answer["json"])
+    elif "lines" in answer:
+        kind, body = "application/x-ndjson", b"".join(line + b"\n" for line in event_data(answer))
+    else:
+        kind = "text/event-stream"
+        named = zip(answer["events"], event_data(answer), strict=True)
+        body = b"".join(
+            (f"event: {event['event']}\n".encode() if "event" in event else b"") + b"data: " + data + b"\n\n"
+            for event, data in named
+        )
+    head = f"HTTP/1.1 {answer['status']} Recorded\r\nContent-Type: {answer.get('type', kind)}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def check_outcome(case: Case, timeline: Timeline, error: TurnError | None) -> None:
+    """What a turn came to is what the recording expects."""
+    expected = case.expected
+    if "error" in expected:
+        assert error is not None
+        assert error.code == expected["error"]
+        assert expected["detail"] in error.detail
+        return
+    assert error is None
+    given = {name: value for name, value in expected.items() if name != "saved"}
+    assert {name: getattr(timeline, name) for name in given} == given
+    assert (timeline.saved or {}) == expected.get("saved", {})
+    assert timeline.done_ns is not None
