@@ -4,13 +4,21 @@
 import os
 import sys
 
+BAD_START = 2
+
 
 def main() -> None:
     settings = "tokenburn_site.settings_cli" if sys.argv[1:2] == ["burn"] else "tokenburn_site.settings"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from tokenburn_site.keys import BadEnvironment
+
+    try:
+        execute_from_command_line(sys.argv)
+    except BadEnvironment as exc:
+        sys.stderr.write(f"manage.py: {exc}\n")
+        sys.exit(BAD_START)
 
 
 if __name__ == "__main__":

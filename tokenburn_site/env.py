@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
-import secrets
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import dj_database_url
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tokenburn_site.keys import BadEnvironment
 from tokenburn_site.logs import LogFormat
-
-KEY_BYTES = 32
 
 
 class Env(BaseSettings):
@@ -27,6 +23,11 @@ class Env(BaseSettings):
     secret_key: SecretStr | None = None
     keys: SecretStr | None = None
     """Keyring for secrets at rest: `id:base64(32 bytes)`, comma-separated, the first one seals."""
+    allow_private: bool | list[IPvAnyNetwork] | None = None
+    """Private addresses that may be dialled: true, false, or networks such as ["10.20.0.0/16"]. Unset: all of them
+    in development, which is a site that has made up its own secret key, and none elsewhere."""
+    connectors: dict[str, str] = {}
+    """Connectors of one's own: {"protocol": "package.module:Class"}."""
     allowed_hosts: list[str] = ["127.0.0.1", "localhost", "[::1]"]
     csrf_trusted_origins: list[str] = []
     var_dir: Path | None = None
@@ -40,8 +41,35 @@ class Env(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """From the environment, and below it from `.env` or the file named by TOKENBURN_ENV_FILE (empty: none)."""
-        return cls(_env_file=os.environ.get("TOKENBURN_ENV_FILE", ".env") or None)
+        """From the environment, and below it from `.env` or the file named by TOKENBURN_ENV_FILE (empty: none).
+
+        Raises BadEnvironment.
+        """
+        try:
+            return cls(_env_file=os.environ.get("TOKENBURN_ENV_FILE", ".env") or None)
+        except ValidationError as exc:
+            wrong = [f"{_variable(str(error['loc'][0]))}: {error['msg']}" for error in exc.errors()]
+            raise BadEnvironment("; ".join(wrong)) from None  # the cause shows the values
+
+    def prepare_dir(self, default: Path) -> Path:
+        """The directory for all that is written, made if need be. Raises BadEnvironment."""
+        path = (self.var_dir or default).resolve()
+        try:
+            (path / "static").mkdir(parents=True, exist_ok=True)  # whitenoise warns if this one is missing
+        except OSError as exc:
+            raise BadEnvironment(f"{path}: {exc.strerror}: set TOKENBURN_VAR_DIR to a directory of your own") from exc
+        return path
+
+
+def private_addresses(env: Env) -> bool | tuple[str, ...]:
+    """Which private addresses may be dialled, as `connectors.guard` takes it."""
+    if env.allow_private is None:
+        return env.secret_key is None
+    return env.allow_private if isinstance(env.allow_private, bool) else tuple(map(str, env.allow_private))
+
+
+def _variable(field: str) -> str:
+    return f"TOKENBURN_{field}".upper() if field in Env.model_fields else field
 
 
 def database_config(url: str) -> dict[str, Any]:
@@ -54,35 +82,3 @@ def database_config(url: str) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
     return config
-
-
-def development_key(path: Path) -> str:
-    """A random key made once, readable by its owner only."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-    with os.fdopen(fd, "w", encoding="ascii") as file:
-        file.write(key)
-    return key
-
-
-def keyring(keys: SecretStr | None, fallback: Path) -> list[tuple[str, bytes]]:
-    """(id, key) pairs, the sealing key first. Raises ValueError if one is not 32 bytes of base64."""
-    if keys is None:
-        key = base64.b64decode(development_key(fallback))
-        return [(f"dev-{hashlib.sha256(key).hexdigest()[:8]}", key)]
-    ring = []
-    for item in keys.get_secret_value().split(","):
-        key_id, _, text = item.strip().partition(":")
-        try:
-            key = base64.b64decode(text, validate=True)
-        except ValueError as exc:
-            raise ValueError(f"TOKENBURN_KEYS: key {key_id!r} is not base64") from exc
-        if not key_id or len(key) != KEY_BYTES:
-            raise ValueError(
-                "TOKENBURN_KEYS: each key is id:base64 of 32 bytes, for example from `openssl rand -base64 32`"
-            )
-        ring.append((key_id, key))
-    return ring

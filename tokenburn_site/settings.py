@@ -2,18 +2,29 @@
 
 from pathlib import Path
 
-from tokenburn_site.env import Env, database_config, development_key, keyring
+from tokenburn_site.env import Env, database_config, private_addresses
+from tokenburn_site.keys import Keyring, development_key, keyring
 from tokenburn_site.logs import logging_config
 from tokenburn_site.webconf import REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env.read()
-VAR_DIR = (env.var_dir or BASE_DIR / "var").resolve()
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+VAR_DIR = env.prepare_dir(BASE_DIR / "var")
 LEDGER_DIR = VAR_DIR / "ledgers"
 
 SECRET_KEY = env.secret_key.get_secret_value() if env.secret_key else development_key(VAR_DIR / "django.key")
-SECRET_KEYRING = keyring(env.keys, VAR_DIR / "secrets.key")
+KEYRING_FILE = VAR_DIR / "secrets.key"
+KEYRING_GIVEN = env.keys is not None
+SECRET_KEYRING = keyring(env.keys, KEYRING_FILE)
+
+
+def REREAD_KEYRING() -> Keyring:
+    """What `.env` or the development keys say by now: another process may have rotated them."""
+    return keyring(Env.read().keys, KEYRING_FILE)
+
+
+ALLOW_PRIVATE = private_addresses(env)
+CONNECTORS = env.connectors
 DEBUG = env.debug
 ALLOWED_HOSTS = env.allowed_hosts
 CSRF_TRUSTED_ORIGINS = env.csrf_trusted_origins
@@ -81,8 +92,7 @@ TIME_ZONE = env.time_zone
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns if it is missing; it also looks where each app keeps its files
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = True  # it also looks where each app keeps its files
 
 REDIS_URL = env.redis_url
 REDIS_GIVEN = "redis_url" in env.model_fields_set

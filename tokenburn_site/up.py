@@ -197,6 +197,8 @@ def status_block(options: UpOptions, password: str | None, log_dir: Path) -> str
         rows += [("Mock", f"{mock}   (preset openai-chat)"), ("Try", burn)]
     if not settings.REDIS_GIVEN and options.valkey_port:
         rows.append(("Broker", f"REDIS_URL={settings.REDIS_URL}   for commands in other terminals"))
+    if not settings.KEYRING_GIVEN:
+        rows.append(("Keys", f"made in {settings.VAR_DIR}/ for development: set TOKENBURN_KEYS on a real site"))
     rows.append(("Logs", f"{log_dir}/"))
     lines = [f"  {name:<8} {text}" for name, text in rows]
     return "\n".join(["Token-Burn is up. Ctrl-C stops everything.", *lines])

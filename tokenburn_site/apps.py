@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class TokenburnSiteConfig(AppConfig):
+    name = "tokenburn_site"
+
+    def ready(self) -> None:
+        from django.core.checks import Tags, register
+
+        from tokenburn_site.checks import check_keys
+
+        register(check_keys, Tags.security)
