@@ -17,7 +17,9 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, ClassVar
 
 from connectors.errors import TurnError
+from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
+from connectors.named import NamedTimeline
 from connectors.payload import Codecs
 from connectors.timeline import Timeline
 
@@ -28,7 +30,7 @@ class BaseConnector(ABC):
     goes_on: ClassVar[bool] = False
     """Whether the transport goes on from answer to answer, so that its end cannot be an answer's."""
 
-    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         self.target = target
         self.allow_private = allow_private
         self.session: Mapping[str, Any] = {}
@@ -80,7 +82,8 @@ class BaseConnector(ABC):
     def timeline(self, planned_ns: int) -> Timeline:
         """For the turn that follows; planned for `planned_ns` (monotonic)."""
         decode = self._decode if self.target.has_codecs else None
-        return Timeline(self.target.meaning, planned_ns, decode=decode, one_frame=self._one_frame)
+        kind = NamedTimeline if self.target.meaning.by_name else Timeline
+        return kind(self.target.meaning, planned_ns, decode=decode, one_frame=self._one_frame)
 
     def took(self, timeline: Timeline) -> None:
         """A turn went well: keep what its answer gave to save."""

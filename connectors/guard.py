@@ -4,8 +4,8 @@ Checking a name and then letting a library resolve it again leaves a gap in whic
 (DNS rebinding); so both lanes connect to the `Address` values that come from here and to nothing else.
 
 Never allowed: link-local, cloud metadata, multicast, unspecified, broadcast. Everything else that is not a
-public address is allowed only with `allow_private`. An IPv4 address inside an IPv6 one is judged as what it
-reaches.
+public address is allowed only with `allow_private`, or if it lies in one of the networks given instead. An IPv4
+address inside an IPv6 one is judged as what it reaches.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple
 
 from connectors.errors import ConnectFailed, TimedOut
 
 IP = IPv4Address | IPv6Address
+AllowPrivate = bool | tuple[str, ...]
+"""All private addresses, none, or those in these networks ("10.20.0.0/16")."""
 
 METADATA = frozenset(
     ip_address(text)
@@ -53,7 +56,9 @@ ISATAP_IDS = (0x00005EFE, 0x02005EFE)  # RFC 5214: interface identifier before t
 
 DNS_ADVICE = "check the host name in the target's URL, and that this machine can resolve it"
 NEVER_ADVICE = "this address is never dialled; point the target at the chatbot's own address"
-PRIVATE_ADVICE = "an administrator can allow private addresses in the settings; otherwise use a public address"
+PRIVATE_ADVICE = (
+    "an administrator can allow it: TOKENBURN_ALLOW_PRIVATE, see docs/operations.md"
+)
 
 
 class Address(NamedTuple):
@@ -71,7 +76,7 @@ class Address(NamedTuple):
         return int(self.sockaddr[1])
 
 
-def refusal(ip: IP, *, allow_private: bool) -> str | None:
+def refusal(ip: IP, *, allow_private: AllowPrivate) -> str | None:
     """Why `ip` may not be dialled, or None if it may."""
     candidates = embedded_ipv4(ip)
     if not any(ip in network for network in TUNNELS if network.version == ip.version) or not candidates:
@@ -79,7 +84,20 @@ def refusal(ip: IP, *, allow_private: bool) -> str | None:
     for candidate in candidates:
         if reason := _never(candidate):
             return reason
-    return None if allow_private or all(_public(c) for c in candidates) else "a private address"
+    if all(_public(candidate) or _permitted(candidate, allow_private) for candidate in candidates):
+        return None
+    return "a private address"
+
+
+def _permitted(ip: IP, allow_private: AllowPrivate) -> bool:
+    if isinstance(allow_private, bool):
+        return allow_private
+    return any(_unscoped(ip) in network for network in _networks(allow_private))
+
+
+@cache
+def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(text) for text in texts)
 
 
 def embedded_ipv4(ip: IP) -> tuple[IP, ...]:
@@ -133,7 +151,7 @@ def _never(ip: IP) -> str | None:
     return None
 
 
-def resolve(host: str, port: int, allow_private: bool, timeout_s: float | None = None) -> list[Address]:
+def resolve(host: str, port: int, allow_private: AllowPrivate, timeout_s: float | None = None) -> list[Address]:
     """Resolve once; return the addresses that may be dialled, in the resolver's order, without doubles.
 
     Raises ConnectFailed (dns_failed, address_blocked), or TimedOut if the resolver takes over `timeout_s`.
@@ -144,7 +162,7 @@ def resolve(host: str, port: int, allow_private: bool, timeout_s: float | None =
     return _judge(host, found, allow_private)
 
 
-async def resolve_async(host: str, port: int, allow_private: bool) -> list[Address]:
+async def resolve_async(host: str, port: int, allow_private: AllowPrivate) -> list[Address]:
     """As `resolve`, with the resolver in the loop's executor; literals need no thread. The caller times it."""
     found = _numeric(host, port)
     if found is None:
@@ -201,7 +219,7 @@ def _in_time(work: Callable[[], list[Address]], host: str, timeout_s: float | No
     return box[0]
 
 
-def _judge(host: str, found: Iterable[Address], allow_private: bool) -> list[Address]:
+def _judge(host: str, found: Iterable[Address], allow_private: AllowPrivate) -> list[Address]:
     kept: list[Address] = []
     refused: list[tuple[Address, str]] = []
     for address in dict.fromkeys(found):

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import BaseConnector
+from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class ShakingConnector(BaseConnector):
     """`connect` of a subclass calls its lane's `shake` first, which carries the steps that are due."""
 
-    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._progress: Progress | None = None
         self._run_round = 0

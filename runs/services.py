@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.db.models import Q
@@ -225,4 +226,6 @@ def shard_spec(shard: Shard) -> ShardSpec:
         target=parse_target_spec(run.target_spec | {"secrets": run.get_secrets()}),
         scenarios=tuple(WeightedScenario.model_validate(part) for part in run.scenario_specs),
         load=parse_load(run.load),
+        allow_private=settings.ALLOW_PRIVATE,
+        connectors=settings.CONNECTORS,
     )

@@ -30,7 +30,7 @@ class Watch:
 
     _timeline: Timeline  # from `begin` on
 
-    def __init__(self, target: CompiledTarget, *, allow_private: bool) -> None:
+    def __init__(self, target: CompiledTarget, *, allow_private: guard.AllowPrivate) -> None:
         self._target = target
         self._allow_private = allow_private
         self._limits = target.spec.limits

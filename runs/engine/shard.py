@@ -11,7 +11,7 @@ from typing import Any, Final
 from connectors.base import BaseConnector
 from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
-from connectors.registry import connector_class
+from connectors.registry import connector_class, register
 from runs.engine.arrivals import share
 from runs.engine.clock import sleep_until
 from runs.engine.ledger import Ledger
@@ -54,6 +54,7 @@ class Shard:
         # Read for every conversation, and a plain attribute costs half of what a field of a pydantic model does.
         self._seed, self._index, self._of = spec.seed, spec.index, spec.of
         self._id_base, self._name_base = spec.id_base, f"tb-{spec.run_id}-"
+        register(spec.connectors)
         self._connector_class = connector_class(spec.target.protocol)
         self._scenarios: list[CompiledScenario] = [compile_scenario(item.scenario) for item in spec.scenarios]
         self._weights = [item.weight for item in spec.scenarios]

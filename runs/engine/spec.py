@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
+from connectors.guard import AllowPrivate
 from connectors.spec import Frozen, SpecError, TargetSpec, spec_problems
 from scenarios.spec import ScenarioSpec
 
@@ -83,5 +84,7 @@ class ShardSpec(Frozen):
     load: LoadProfile
     record_chars: int = Field(4000, ge=0)
     """Characters of each message and answer that the ledger keeps."""
-    allow_private: bool = True
-    """Whether private and loopback addresses may be dialled (see `connectors.guard`)."""
+    allow_private: AllowPrivate = True
+    """Which private and loopback addresses may be dialled (see `connectors.guard`)."""
+    connectors: dict[str, str] = Field(default_factory=dict)
+    """Connectors of the user's own: protocol and `module:Class`."""

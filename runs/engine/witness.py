@@ -22,7 +22,7 @@ import orjson
 from connectors.base import BaseConnector
 from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
-from connectors.registry import connector_class
+from connectors.registry import connector_class, register
 from connectors.timeline import Timeline
 from runs.engine.record import turn_line
 from runs.engine.spec import ShardSpec
@@ -76,6 +76,7 @@ class Witness:
         self._runner = runner
         self._scenarios: list[CompiledScenario] = [compile_scenario(item.scenario) for item in spec.scenarios]
         self._weights = [item.weight for item in spec.scenarios]
+        register(spec.connectors)
         self._connector = connector_class(spec.target.protocol, "reference")(target, allow_private=spec.allow_private)
         self._turns = 0
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 
+from django.conf import settings
+
 from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class
@@ -24,7 +26,7 @@ def check_reachable(spec: TargetSpec) -> None:
 
 
 async def _connect(spec: TargetSpec) -> None:
-    connector = connector_class(spec.protocol)(CompiledTarget(spec))
+    connector = connector_class(spec.protocol)(CompiledTarget(spec), allow_private=settings.ALLOW_PRIVATE)
     if isinstance(connector, WireConnector):
         (await connector.dial()).close()  # no handshake: its requests would be counted, and begin a conversation
         return

@@ -80,6 +80,25 @@ PRIVATE = [
 PUBLIC = ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1"]
 
 
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("10.20.3.4", False),
+        ("::ffff:10.20.3.4", False),
+        ("10.21.0.1", True),
+        ("127.0.0.1", True),
+        ("fd00:1::5", False),
+        ("fd00:2::5", True),
+        ("169.254.169.254", True),
+        ("fd00:ec2::254", True),
+        ("8.8.8.8", False),
+    ],
+)
+def test_an_administrator_may_allow_some_networks(text: str, refused: bool) -> None:
+    networks = ("10.20.0.0/16", "fd00:1::/32", "169.254.0.0/16", "fd00:ec2::/32")
+    assert (refusal(ip_address(text), allow_private=networks) is not None) is refused
+
+
 @pytest.mark.parametrize("allow_private", [True, False])
 @pytest.mark.parametrize(("text", "why"), ALWAYS_REFUSED)
 def test_is_never_dialled(text: str, why: str, allow_private: bool) -> None:
