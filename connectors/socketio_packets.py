@@ -187,6 +187,19 @@ def quick_document(payload: bytes) -> bytes:
     return event_document(parts)
 
 
+def text_of(data: bytes) -> str:
+    """A text message. Raises BrokenTransport."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as exc:
+        raise BrokenTransport("utf8_invalid", f"byte {exc.start} of a packet is not UTF-8") from exc
+
+
+def is_event(seen: bytes, name: str) -> bool:
+    """Whether a document is that of the event `name`."""
+    return seen.startswith(b'{"event":%b,"data":' % orjson.dumps(name))
+
+
 def _dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
@@ -202,11 +215,10 @@ def unreadable(text: str | bytes, error: orjson.JSONDecodeError) -> TurnError:
     """What a payload that is not JSON costs."""
     if "depth limit" in str(error):
         return TooLarge("message_too_deep", "the JSON of a packet is nested too deeply")
-    if isinstance(text, bytes):
-        try:
-            text = text.decode()
-        except UnicodeDecodeError as exc:
-            return BrokenTransport("utf8_invalid", f"byte {exc.start} of a packet is not UTF-8")
+    try:
+        text = text_of(text) if isinstance(text, bytes) else text
+    except BrokenTransport as exc:
+        return exc
     return BadAnswer("json_invalid", f"{error}: {text[:SHAPE_LIMIT]!r}")
 
 

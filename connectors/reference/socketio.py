@@ -1,0 +1,201 @@
+"""The reference lane's connector for Socket.IO v4, on python-socketio's Client over `websocket-client`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from connectors.errors import TooLarge, TurnError
+from connectors.mapping import CompiledTarget, RenderedRequest
+from connectors.reference.shake import ReferenceConnector
+from connectors.reference.socketio_client import EngineSocket, EngineWatch, SocketIoClient
+from connectors.reference.ws_socket import Dry, WatchedSocket
+from connectors.socketio_base import SocketIoBase, lost_between_turns, silent
+from connectors.socketio_packets import Opened, is_event
+from connectors.timeline import Timeline
+
+DRAIN_S: Final = 0.1
+"""How long messages that nobody asked for are read at once: a target may send them without end."""
+KEEP_S: Final = 1.0
+"""How often, at least, pings are looked for while nobody asks anything; four times in the time that a target waits for
+its answer."""
+
+
+class SocketIoConnector(SocketIoBase, ReferenceConnector):
+    """Blocks; use one connector in one thread at a time. A thread of its own answers pings between two turns."""
+
+    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self._watch = EngineWatch(target, allow_private=allow_private)
+        self._lock = threading.RLock()
+        """Held by whoever reads or writes the connection."""
+        self._sock: WatchedSocket | None = None
+        self._client: SocketIoClient | None = None
+        self._opened: Opened | None = None
+        self._joined = False
+        self._over = threading.Event()
+        self._lost: TurnError | None = None
+        self._awaited: str | None = None
+        self._timeline: Timeline | None = None
+        self._taken = 0
+        self._ack_id: int | None = None
+
+    @property
+    def ready(self) -> bool:
+        with self._lock:
+            self._drain()
+            return self._joined and self.fresh
+
+    def begin(self, session: Mapping[str, Any]) -> None:
+        super().begin(session)
+        self.disconnect()
+        self._lost = None
+
+    def connect(self) -> None:
+        with self._lock:
+            if self._joined:
+                self.shake()  # what the handshake gave has expired; the connection has not
+                return
+            lost, self._lost = self._lost, None
+            self.disconnect()
+            if lost is not None and self.target.spec.socketio.reconnect == "fail":
+                raise lost_between_turns(lost)
+            self.shake()
+            self._watch.phase = "upgrade"
+            try:
+                self._join()
+            except TurnError:
+                self.disconnect()
+                raise
+            self._watch.phase = "idle"
+
+    def _join(self) -> None:
+        """Upgrade, take the open packet, connect the namespace, wait for the event that says that all is ready."""
+        self._replies = 0
+        self._awaited = self.target.spec.socketio.ready_event
+        self._sock = sock = WatchedSocket(self.target, self._watch)
+        for name, ns in self._watch.handshake_ns.items():
+            self.add_step(name, ns)
+        ws = EngineSocket(sock, self._watch, self.target, self)
+        self._client = client = SocketIoClient(ws, self)
+        path, query, headers = self.address()
+        auth = self.target.render_auth(self.context)
+        began_ns = time.monotonic_ns()
+        try:
+            client.open(f"ws://{self.target.host_header}/?{query}", path, dict(headers), auth)
+        except Dry:
+            self.timeline(0).refused(sock.answer.status, sock.answer.rest)
+        self.add_step("upgrade", ws.upgraded_ns - began_ns)
+        while not client.joined:
+            client.eio.pump()
+        if (hello := self.hello()) is not None:
+            client.emit(hello[0], tuple(hello[1]), namespace=self.namespace)
+            client.eio.flush()
+        while self._awaited is not None:
+            client.eio.pump()
+        self.add_step("socketio", time.monotonic_ns() - ws.upgraded_ns)
+        self._opened = opened = ws.opened
+        self._joined = True
+        if opened is not None:
+            self._over = threading.Event()
+            every_s = max(min(KEEP_S, opened.timeout_ms / 4000), 0.01)
+            threading.Thread(target=self._keep, args=(self._over, every_s), name="pings", daemon=True).start()
+
+    # --- a turn -------------------------------------------------------------------------------------------------
+
+    def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        with self._lock:
+            client = self._client
+            if client is None or not self._joined:
+                raise RuntimeError("send_message before connect")
+            timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+            args = self.arguments(request)
+            self._watch.begin(timeline)
+            self._watch.phase = "turn"
+            self._replies = self._taken = 0
+            self._timeline = timeline
+            try:
+                self._emit(client, request.event, args)
+                while timeline.done_ns is None:
+                    client.eio.pump()
+                timeline.end(timeline.done_ns)
+            except TurnError:
+                timeline.done_ns = None
+                self.disconnect()
+                raise
+            finally:
+                self._timeline = self._ack_id = None
+                self._watch.phase = "idle"
+
+    def _emit(self, client: SocketIoClient, event: str, args: list[Any]) -> None:
+        if self.target.spec.socketio.ack:
+            self._ack_id = client.emit_asking(event, args)
+        else:
+            client.emit(event, tuple(args), namespace=self.namespace)
+        client.eio.flush()
+
+    def took_event(self, seen: bytes) -> None:
+        if self._feed(seen):
+            return
+        self.idle_event(seen)
+        if self._awaited is not None and is_event(seen, self._awaited):
+            self._awaited = None
+
+    def took_ack(self, ack_id: int, seen: bytes) -> None:
+        if ack_id == self._ack_id and self._feed(seen):
+            self._ack_id = None
+        else:
+            self.stray += 1
+
+    def _feed(self, seen: bytes) -> bool:
+        """Whether the turn in flight takes what came."""
+        timeline = self._timeline
+        if timeline is None or timeline.done_ns is not None:
+            return False
+        limit = self.target.spec.limits.body_bytes
+        self._taken += len(seen)
+        if self._taken > limit:
+            raise TooLarge("body_too_large", f"the messages of one turn have more than {limit} bytes")
+        self._watch.answered()
+        timeline.event(self._watch.last_ns, seen)
+        return True
+
+    # --- between two turns ----------------------------------------------------------------------------------------
+
+    def _keep(self, over: threading.Event, every_s: float) -> None:
+        """Answer pings until `over`."""
+        while not over.wait(every_s):
+            if self._lock.acquire(blocking=False):
+                try:
+                    if not over.is_set():
+                        self._drain()
+                finally:
+                    self._lock.release()
+
+    def _drain(self) -> None:
+        """Take what came since the last turn: messages that belong to none, or the connection's end."""
+        until = time.monotonic() + DRAIN_S
+        try:
+            while self._joined and self._client is not None and time.monotonic() < until:
+                self._client.eio.pump()
+        except Dry:
+            if self._opened is not None and time.monotonic_ns() - self._watch.last_ns > self._opened.silence_ns:
+                self._lose(silent(self._opened))
+        except TurnError as exc:
+            self._lose(exc)
+
+    def _lose(self, why: TurnError) -> None:
+        self.disconnect()
+        self._lost = why
+
+    def disconnect(self) -> None:
+        with self._lock:
+            self._over.set()
+            if self._client is not None:
+                self._client.shut(polite=self._watch.phase == "idle")
+            if self._sock is not None:
+                self._sock.close()
+            self._client = self._sock = self._opened = None
+            self._joined = False

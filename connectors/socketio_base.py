@@ -1,0 +1,84 @@
+"""What both lanes' connectors for Socket.IO have in common: what is asked, and what a mapping sees of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from connectors.errors import BrokenTransport, TurnError
+from connectors.mapping import CompiledTarget, RenderedRequest
+from connectors.shaking import ShakingConnector
+from connectors.socketio_packets import MOST_REPLIES, Opened, arguments, document, protocol_error, unreadable
+
+
+class SocketIoBase(ShakingConnector):
+    """One namespace over one connection for a whole conversation."""
+
+    goes_on = True
+
+    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self.namespace = target.spec.socketio.namespace
+        self._packs = bool(target.spec.codec.request)
+        self._replies = 0
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What templates see while connecting."""
+        return {"session": self.session, "saved": self.saved}
+
+    def address(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+        """Path, query and headers of the upgrade: the path is the target's own, then `socketio.path`; a query of the
+        target's URL or of `request.path` is kept. Raises BadRequest."""
+        request = self.target.render_connection(self.context)
+        base, _, query = request.path.partition("?")
+        return f"{base.rstrip('/')}/{self.target.spec.socketio.path.strip('/')}/", query, request.headers
+
+    def hello(self) -> tuple[str, list[Any]] | None:
+        """Name and arguments of the event that follows CONNECT, if there is one. Raises BadRequest."""
+        request = self.target.render_hello(self.context)
+        return None if request is None else (request.event, arguments(request, packed=False))
+
+    def arguments(self, request: RenderedRequest) -> list[Any]:
+        """Those of a turn's event. Raises BadRequest."""
+        return arguments(request, packed=self._packs)
+
+    def count_reply(self) -> None:
+        """Before an answer to a ping, or an acknowledgement. Raises BrokenTransport when they are too many."""
+        self._replies += 1
+        if self._replies > MOST_REPLIES:
+            raise protocol_error(f"over {MOST_REPLIES} pings, or events to acknowledge, in one turn")
+
+    def _decode(self, data: bytes) -> bytes:
+        """The target's codecs undo an event's first argument; what is around it is Socket.IO's own."""
+        codecs = self.codecs
+        if codecs is None or not self.target.spec.codec.response:
+            return data
+        message = orjson.loads(data)
+        packed = message["data"]
+        if type(packed) is not str:
+            return data
+        plain = codecs.decode(packed.encode())
+        try:
+            value = orjson.loads(plain)
+        except orjson.JSONDecodeError as exc:
+            raise unreadable(plain, exc) from exc
+        return document(message["event"], [value, *message["args"][1:]])
+
+
+def silent(opened: Opened) -> BrokenTransport:
+    """The target let the time pass in which it was to ping."""
+    seconds = opened.silence_ns / 1e9
+    return BrokenTransport("connection_closed", f"not a byte for the {seconds:g} s in which a ping was due")
+
+
+def lost_between_turns(error: TurnError) -> TurnError:
+    """A connection that the target ended while nothing was asked."""
+    advice = 'if the target goes on with a session over a new connection, set socketio.reconnect to "resume"'
+    return BrokenTransport("connection_closed", f"between two turns: {error.detail or error.code}", advice)
+
+
+def disconnected(what: str) -> BrokenTransport:
+    return BrokenTransport("connection_closed", f"the target {what}")

@@ -1,0 +1,299 @@
+"""The load lane's connector for Socket.IO v4: python-socketio's packet class over a stamped WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, Final, Literal
+
+from socketio import packet as kinds
+
+from connectors.errors import BrokenTransport, TimedOut, TurnError
+from connectors.mapping import CompiledTarget, RenderedRequest
+from connectors.socketio_base import SocketIoBase, disconnected, lost_between_turns, silent
+from connectors.socketio_packets import (
+    CLOSE,
+    MESSAGE,
+    OPEN,
+    PING,
+    BoundedPacket,
+    Opened,
+    check_engine,
+    document,
+    event_document,
+    is_event,
+    protocol_error,
+    quick_document,
+    read_open,
+    refused,
+    text_of,
+)
+from connectors.timeline import Timeline
+from connectors.wire.base import WireConnector
+from connectors.wire.turn import Turn
+from connectors.wire.ws_connection import WsConnection
+from connectors.wire.ws_upgrade import open_websocket
+
+PONG: Final = "3"
+
+Stage = Literal["opening", "asked", "connected", "joined"]
+_WAITED: Final[dict[Stage, str]] = {
+    "opening": "no open packet",
+    "asked": "no answer to CONNECT",
+    "connected": "the event that says that all is ready did not come",
+}
+
+
+class SocketIoConnector(SocketIoBase, WireConnector):
+    """It is its own receiver (`WsReceiver`): packets go from the socket's callback into the turn."""
+
+    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self._connection: WsConnection | None = None
+        self._turn: Turn | None = None
+        self._lost: TurnError | None = None
+        self._forget()
+        own = "" if self.namespace == "/" else f"{self.namespace},"
+        self._quick = f"42{own}[".encode()
+        """How nearly every message of an answer begins: an event of our namespace that wants no acknowledgement."""
+        self._payload_at = len(self._quick) - 1
+
+    def _forget(self) -> None:
+        """Nothing is known of the connection to come."""
+        self._stage: Stage = "opening"
+        self._joining: asyncio.Future[None] | None = None
+        self._early: list[tuple[int, bytes, bool]] = []
+        """What came with the upgrade's answer, when there was no connection yet to say anything to."""
+        self._opened: Opened | None = None
+        self._awaited = self.target.spec.socketio.ready_event
+        self._attaching: BoundedPacket | None = None
+        self._acks = count(1)
+        self._ack_id: int | None = None
+        self._heard_ns = 0
+        self._replies = 0
+
+    @property
+    def ready(self) -> bool:
+        return self._alive and self.fresh
+
+    @property
+    def _alive(self) -> bool:
+        connection = self._connection
+        return self._stage == "joined" and connection is not None and connection.open and not self._is_silent
+
+    @property
+    def _is_silent(self) -> bool:
+        return self._opened is not None and time.monotonic_ns() - self._heard_ns > self._opened.silence_ns
+
+    def begin(self, session: Mapping[str, Any]) -> None:
+        super().begin(session)
+        self._drop()
+        self._lost = None
+
+    # --- connecting ---------------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        if self._alive:
+            await self.shake()  # what the handshake gave has expired; the connection has not
+            return
+        lost, self._lost = self._lost, None
+        if lost is None and self._stage == "joined" and self._opened is not None and self._is_silent:
+            lost = silent(self._opened)
+        self._drop()
+        if lost is not None and self.target.spec.socketio.reconnect == "fail":
+            raise lost_between_turns(lost)
+        await self.shake()
+        try:
+            await self._join()
+        except BaseException:
+            self._drop()
+            raise
+
+    async def _join(self) -> None:
+        """Upgrade, take the open packet, connect the namespace, wait for the event that says that all is ready."""
+        spec = self.target.spec
+        self._turn = Turn(spec.limits, spec.timeouts)
+        joining = self._joining = asyncio.get_running_loop().create_future()
+        path, query, headers = self.address()
+        whole = f"{path}?{query}{'&' if query else ''}transport=websocket&EIO=4"
+        request = RenderedRequest("GET", whole, headers, b"")
+        self._connection = connection = await open_websocket(self, request, self)
+        steps = self.handshake_ns or {}
+        spent_ns = sum(steps.get(step, 0) for step in ("resolve", "connect", "tls", "upgrade"))
+        early, self._early = self._early, []
+        for message in early:
+            self.message(*message)
+        try:
+            async with asyncio.timeout(max(spec.timeouts.connect - spent_ns / 1e9, 0.001)):
+                await joining
+        except TimeoutError as exc:
+            raise TimedOut("connect_timeout", f"{_WAITED[self._stage]} within {spec.timeouts.connect:g} s") from exc
+        self.add_step("socketio", time.monotonic_ns() - connection.opened_ns)
+        self._joining = None
+        self._stage = "joined"
+
+    def _ask(self) -> None:
+        self._stage = "asked"
+        auth = self.target.render_auth(self.context)
+        self._emit(BoundedPacket(kinds.CONNECT, {} if auth is None else auth, self.namespace, binary=False))
+
+    def _connected(self) -> None:
+        """CONNECT was answered."""
+        if self._stage != "asked":
+            return
+        self._stage = "connected"
+        if (hello := self.hello()) is not None:
+            name, args = hello
+            self._emit(BoundedPacket(kinds.EVENT, [name, *args], self.namespace, binary=False))
+        self._look_whether_joined()
+
+    def _look_whether_joined(self) -> None:
+        if self._stage == "connected" and self._awaited is None and self._joining and not self._joining.done():
+            self._joining.set_result(None)
+
+    def _emit(self, packet: BoundedPacket) -> int:
+        """Send a packet. Returns its bytes on the wire."""
+        if self._connection is None:
+            return 0
+        return self._connection.send(f"{MESSAGE}{packet.encode()}".encode())
+
+    # --- a turn -------------------------------------------------------------------------------------------------
+
+    async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        if self._connection is None or self._turn is None:
+            raise RuntimeError("send_message before connect")
+        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        ack_id = next(self._acks) if self.target.spec.socketio.ack else None
+        parts = [request.event, *self.arguments(request)]
+        packet = BoundedPacket(kinds.EVENT, parts, self.namespace, ack_id, binary=False)
+        self._ack_id = ack_id
+        self._replies = 0
+        try:
+            await self._turn.exchange(timeline, lambda: self._emit(packet))
+        except TurnError:
+            self._drop()
+            raise
+        finally:
+            self._ack_id = None
+
+    async def disconnect(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._turn is not None:
+            self._turn.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._turn = None
+        self._forget()
+
+    # --- the connection's calls -----------------------------------------------------------------------------------
+
+    def bytes_read(self, ns: int, size: int) -> None:
+        self._heard_ns = ns
+        if self._turn is not None:
+            self._turn.bytes_read(ns, size)
+
+    def answer_begun(self, ns: int) -> None:
+        if self._turn is not None:
+            self._turn.answer_begun(ns)
+
+    def message(self, ns: int, data: bytes, is_text: bool) -> None:
+        """The hot path: it runs for every token."""
+        try:
+            if self._opened is None or self._connection is None:
+                self._open(ns, data, is_text)
+            elif not is_text:
+                self._attachment(ns, data)
+            elif data.startswith(self._quick) and self._attaching is None:
+                self._event(ns, quick_document(data[self._payload_at :]))
+            else:
+                self._packet(ns, data)
+        except TurnError as exc:
+            if self._connection is not None:
+                self._connection.close()
+            self.connection_lost(ns, exc)
+
+    def connection_lost(self, ns: int, error: TurnError) -> None:
+        if self._joining is not None:
+            if not self._joining.done():
+                self._joining.set_exception(error)
+        elif self._turn is not None and self._turn.sent:
+            self._turn.fail(error)
+        else:
+            self._lost = self._lost or error
+            if self._turn is not None:
+                self._turn.fail(lost_between_turns(error))
+
+    # --- packets --------------------------------------------------------------------------------------------------
+
+    def _open(self, ns: int, data: bytes, is_text: bool) -> None:
+        """The first message of all."""
+        if self._connection is None:
+            self._early.append((ns, data, is_text))
+            return
+        self._opened = read_open(text_of(data) if is_text else data)
+        self._ask()
+
+    def _packet(self, ns: int, data: bytes) -> None:
+        text = text_of(data)
+        check_engine(text)
+        kind = text[0]
+        if kind == MESSAGE:
+            if self._attaching is not None:
+                self._attaching.add_attachment(text)  # which says what is wrong with it
+            packet = BoundedPacket(encoded_packet=text[1:])
+            if packet.attachment_count and packet.packet_type in {kinds.BINARY_EVENT, kinds.BINARY_ACK}:
+                self._attaching = packet
+            else:
+                self._take(ns, packet)
+        elif kind == PING:
+            self.count_reply()
+            if self._connection is not None:
+                self._connection.send(f"{PONG}{text[1:]}".encode())
+        elif kind == OPEN:
+            raise protocol_error("a second open packet")
+        elif kind == CLOSE:
+            raise disconnected("closed the Engine.IO connection")
+
+    def _attachment(self, ns: int, data: bytes) -> None:
+        packet = self._attaching
+        if packet is None:
+            raise protocol_error("a binary message that no packet announced")
+        if packet.add_attachment(data):
+            self._attaching = None
+            self._take(ns, packet)
+
+    def _take(self, ns: int, packet: BoundedPacket) -> None:
+        """A whole packet."""
+        if (packet.namespace or "/") != self.namespace:
+            return  # somebody else's: a server may speak on several
+        kind, data = packet.packet_type, packet.data
+        if kind in {kinds.EVENT, kinds.BINARY_EVENT}:
+            if packet.id is not None:
+                self.count_reply()
+                self._emit(BoundedPacket(kinds.ACK, [], self.namespace, packet.id, binary=False))
+            self._event(ns, event_document(data))
+        elif kind in {kinds.ACK, kinds.BINARY_ACK}:
+            if packet.id == self._ack_id and self._turn is not None and self._turn.message(ns, document("ack", data)):
+                self._ack_id = None
+            else:
+                self.stray += 1
+        elif kind == kinds.CONNECT:
+            self._connected()
+        elif kind == kinds.CONNECT_ERROR:
+            raise refused(data)
+        elif self._joining is not None:
+            raise BrokenTransport("socketio_refused", "the target disconnected the namespace")
+        else:
+            raise disconnected("disconnected the namespace")
+
+    def _event(self, ns: int, seen: bytes) -> None:
+        if self._turn is not None and self._turn.message(ns, seen):
+            return
+        self.idle_event(seen)
+        if self._awaited is not None and is_event(seen, self._awaited):
+            self._awaited = None
+            self._look_whether_joined()
