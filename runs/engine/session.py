@@ -87,8 +87,8 @@ class User:
         finally:
             self._failures = self._failures + 1 if outcome == "failed" else 0
             shard.closed(session, outcome, code, turns)
-            if not shard.reuse_connections:
-                await self.leave()
+            if not shard.reuse_connections or self._connector.goes_on:
+                await self.leave()  # such a connection is the conversation
         return planned_ns
 
     @property

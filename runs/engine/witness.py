@@ -86,7 +86,7 @@ class Witness:
         while not self._over.is_set() and (end_ns is None or time.monotonic_ns() < end_ns):
             self._converse(number, end_ns)
             number += 1
-            if not self._spec.target.reuse_connections:
+            if not self._spec.target.reuse_connections or self._connector.goes_on:
                 self._wait_for(self._connector.disconnect())
         self._wait_for(self._connector.disconnect())
 
