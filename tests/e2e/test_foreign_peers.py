@@ -3,11 +3,12 @@ server wrote down when it sent it (tests/peers/ has the servers, a few lines eac
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from connectors.spec import TargetSpec, build_target_spec, parse_target_spec
 from runs.engine.spec import ClosedLoad
 from runs.local import run_local
 from runs.models import Run, RunStatus
-from tests.integration.connectors.lanes import Client
+from tests.integration.connectors.lanes import LANES, Client
 from tests.peers import node
 from tests.support.processes import ROOT, read_json_line
 from tests.support.runs import a_run, talk
@@ -28,6 +29,7 @@ from tests.support.services import reserve_port
 from tokenburn_site.local.family import Family
 from tokenburn_site.local.ports import wait_until
 
+SpecFor = Callable[[int], TargetSpec]
 SESSIONS, USERS, TURNS = 50, 10, 3
 SCENARIO = talk(*(f"{{{{ session.id }}}} asks {turn}" for turn in range(1, TURNS + 1)))
 API_KEY, PASSPHRASE = "nuc-api-key-31415", "a passphrase of many words"
@@ -168,16 +170,29 @@ def lit(port: int, *, stream: bool) -> TargetSpec:
     return build_target_spec(name="chainlit", url=f"http://127.0.0.1:{port}", preset="chainlit", stream=stream)
 
 
-SHAPES = {
-    "socketio": {"streamed": lambda port: talksy(port, stream=True), "whole": lambda port: talksy(port, stream=False)}
-    | {"acknowledged": desk},
+METHODS: dict[str, SpecFor] = {
+    method: functools.partial(studio, method=method) for method in ("Reply", "Recite", "Parley")
+}
+SHAPES: dict[str, dict[str, SpecFor]] = {
+    "socketio": {
+        "streamed": functools.partial(talksy, stream=True),
+        "whole": functools.partial(talksy, stream=False),
+        "acknowledged": desk,
+    },
     "nuc": {"encrypted": nuc},
-    "grpc": {method: lambda port, method=method: studio(port, method) for method in ("Reply", "Recite", "Parley")},
-    "grpcio": {method: lambda port, method=method: studio(port, method) for method in ("Reply", "Recite", "Parley")}
-    | {"uploaded": lambda port: studio(port, "Recite", uploaded=True)},
-    "chainlit": {"streamed": lambda port: lit(port, stream=True), "whole": lambda port: lit(port, stream=False)},
+    "grpc": METHODS,
+    "grpcio": METHODS | {"uploaded": functools.partial(studio, method="Recite", uploaded=True)},
+    "chainlit": {"streamed": functools.partial(lit, stream=True), "whole": functools.partial(lit, stream=False)},
 }
 """By server: what it is asked for. `grpc` is @grpc/grpc-js."""
+WRONG: dict[str, list[tuple[str, SpecFor, dict[str, str]]]] = {
+    "socketio": [("socketio_refused", desk, {"desk_token": "another"})],
+    "nuc": [("http_403", nuc, {"api_key": "another-api-key"}), ("codec_failed", nuc, {"passphrase": "another one"})],
+    "grpc": [("grpc_unauthenticated", METHODS["Recite"], {"studio_key": "another"})],
+    "grpcio": [("grpc_unauthenticated", METHODS["Reply"], {"studio_key": "another"})],
+    "chainlit": [("target_error", SHAPES["chainlit"]["streamed"], {})],
+}
+"""By server: the code of a turn, what is asked for, and the wrong secrets that it is asked with."""
 
 
 @pytest.mark.django_db(transaction=True)
@@ -203,7 +218,7 @@ def check(run: Run, peer: Peer, name: str) -> None:
     assert sorted((turn.message, turn.answer) for turn in turns) == sorted(peer.sent(f"tb-{run.pk}-"))
     assert len(turns) == SESSIONS * TURNS
     # What the server counts in each of its conversations: no session has another one's connection or history.
-    assert [turn.answer.partition(":")[0] for turn in turns] == ["1", "2", "3"] * SESSIONS
+    assert [str(turn.answer).partition(":")[0] for turn in turns] == ["1", "2", "3"] * SESSIONS
 
 
 def converse_on_the_reference_lane(spec: TargetSpec, peer: Peer, name: str) -> None:
@@ -212,3 +227,15 @@ def converse_on_the_reference_lane(spec: TargetSpec, peer: Peer, name: str) -> N
         found = [client.say(f"{name} by hand {turn}") for turn in range(TURNS)]
     assert [(turn.code, turn.error and turn.error.detail) for turn in found] == [(None, None)] * TURNS, name
     assert [turn.text for turn in found] == [text for _, text in peer.sent(f"{name} by hand ")]
+
+
+@pytest.mark.parametrize("server", WRONG)
+def test_what_a_foreign_server_refuses_has_its_code_on_both_lanes(server: str, family: Family, tmp_path: Path) -> None:
+    with serving(server, family, tmp_path) as peer:
+        for code, spec_for, secrets in WRONG[server]:
+            spec = spec_for(peer.port)
+            known = {name: value.get_secret_value() for name, value in spec.secrets.items()}
+            wrong = parse_target_spec(spec.frozen_dict() | {"secrets": known | secrets})
+            for lane in LANES:
+                with Client(lane, wrong) as client:
+                    assert (lane, client.say("fail").code) == (lane, code)

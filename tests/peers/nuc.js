@@ -48,8 +48,8 @@ server.on("upgrade", (request, stream, head) => {
 function converse(socket, sessionId, chat) {
   const send = (value) => socket.send(AES.encrypt(JSON.stringify(value), PASSPHRASE).toString());
   socket.on("message", async (frame) => {
-    const asked = JSON.parse(AES.decrypt(frame.toString(), PASSPHRASE).toString(Utf8));
-    const wrong = complaint(asked, sessionId, chat);
+    const asked = decrypted(frame);
+    const wrong = asked ? complaint(asked, sessionId, chat) : "that cannot be decrypted";
     if (wrong) return send({ error: { message: wrong } });
     const answer = pieces(++chat.count);
     const complete_response = answer.join("");
@@ -66,6 +66,15 @@ function converse(socket, sessionId, chat) {
       usage: { input_tokens: asked.question.length, output_tokens: answer.length },
     });
   });
+}
+
+/** What a frame says; null if it was encrypted with another passphrase. */
+function decrypted(frame) {
+  try {
+    return JSON.parse(AES.decrypt(frame.toString(), PASSPHRASE).toString(Utf8));
+  } catch {
+    return null;
+  }
 }
 
 /** What is wrong with a question, if anything: a client that loses the session's attributes is found out here. */
