@@ -1,8 +1,9 @@
 """WebSocket of the load lane: whole messages with the kernel's time of arrival, over a stamped stream.
 
 The protocol is that of the sans-IO `websockets`. Only the cutting into frames is our own: a whole text or binary frame
-without extensions is handed on as it is, which is nearly every frame of a token stream, and pings are answered once a
-read; each other frame goes to the library whole, so that it never holds half of one.
+without extensions is handed on as it is, which is nearly every frame of a token stream; pings are answered once a
+read; the middle of a message in pieces is only kept. A flood of these must not keep a loop busy for long. Each other
+frame goes to the library whole, so that it never holds half of one.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from connectors.wire.stream import StampedStream
 TEXT_FRAME: Final = 0x81
 PLAIN_FRAMES: Final = frozenset({TEXT_FRAME, 0x82})
 """Whole messages, text and binary."""
+MIDDLE_FRAME: Final = 0x00
 PING_FRAME: Final = 0x89
+PING_AND_PONG: Final = frozenset({PING_FRAME, 0x8A})
+OPCODE_BITS: Final = 0x0F
 CONTROL_BIT: Final = 0x08
+PACKED_BIT: Final = 0x40
 SHORT: Final = 126
 """The first payload length that does not fit into a header of two bytes."""
 LONG: Final = 127
@@ -55,6 +60,7 @@ class WsConnection:
         "_fragments",
         "_limit",
         "_need",
+        "_packed",
         "_ping",
         "_protocol",
         "_receiver",
@@ -77,6 +83,7 @@ class WsConnection:
         self._need = 0  # how long `_tail` must be before it is worth another look
         self._fragments: bytearray | None = None  # the message that has begun
         self._text = True
+        self._packed = False
         self._ping: bytes | None = None
         self.open = True
         stream.hand_over(self)
@@ -151,8 +158,13 @@ class WsConnection:
                 break
             if first in PLAIN_FRAMES and self._fragments is None:
                 self._receiver.message(ns, data[begin:end], first == TEXT_FRAME)
-            elif first == PING_FRAME and length < SHORT:
-                self._ping = data[begin:end]
+            elif first in PING_AND_PONG and length < SHORT:
+                if first == PING_FRAME:
+                    self._ping = data[begin:end]
+            elif first == MIDDLE_FRAME and self._fragments is not None and not self._packed:
+                self._fragments += data[begin:end]
+                if len(self._fragments) > self._limit:
+                    self._fail(ns, self._too_large())
             else:
                 self._library(ns, data[at:end])
             at = end
@@ -172,10 +184,10 @@ class WsConnection:
     def _keep(self, ns: int, data: bytes) -> None:
         """The beginning of a frame whose end did not come yet."""
         self._tail += data
-        if not data[0] & CONTROL_BIT:
-            self._receiver.answer_begun(ns)
         self._need = 2
         if len(data) >= 2:
+            if not data[0] & CONTROL_BIT:
+                self._receiver.answer_begun(ns)
             extra = {SHORT: 2, LONG: 8}.get(data[1], 0)
             self._need += extra
             if len(data) >= self._need:
@@ -191,6 +203,8 @@ class WsConnection:
     def _library(self, ns: int, frame: bytes) -> None:
         """Whatever is not a plain whole message: the library checks, inflates, and answers it."""
         protocol = self._protocol
+        if frame[0] & OPCODE_BITS:
+            self._packed = bool(frame[0] & PACKED_BIT)
         protocol.receive_data(frame)
         for event in protocol.events_received():
             self._frame(ns, cast(Frame, event))
@@ -205,7 +219,9 @@ class WsConnection:
             if self._fragments is None:
                 return  # the library let none pass that has no beginning
             self._fragments += frame.data
-            if frame.fin:
+            if len(self._fragments) > self._limit:  # the library does not know the pieces in the middle
+                self._fail(ns, self._too_large())
+            elif frame.fin:
                 data, self._fragments = bytes(self._fragments), None
                 self._receiver.message(ns, data, self._text)
         elif frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:

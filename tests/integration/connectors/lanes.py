@@ -33,10 +33,14 @@ class Turn(NamedTuple):
     late_s: float
 
 
+PRESETS = {"http": "openai-chat", "sse": "openai-chat", "websocket": "generic-websocket"}
+
+
 def make_spec(protocol: str, url: str, **overrides: Any) -> TargetSpec:
-    """An OpenAI-shaped target with timeouts and limits short enough for a test."""
+    """A target of the protocol's usual shape, with timeouts and limits short enough for a test."""
     overrides = {"timeouts": TIMEOUTS, "limits": LIMITS} | overrides
-    return build_target_spec(name="test", url=url, preset="openai-chat", stream=protocol == "sse", overrides=overrides)
+    preset = PRESETS[protocol]
+    return build_target_spec(name="test", url=url, preset=preset, stream=protocol == "sse", overrides=overrides)
 
 
 def context(text: str = "hello") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 stdin: one JSON list of [protocol, url]. stdout: one JSON object a line: the code of the turn, and by how many bytes the
 highest resident size grew over what it was before. Each turn runs in a fork, so that none profits from memory that an
-earlier one left to the allocator; the first two turns, on good servers, warm up what the forks share.
+earlier one left to the allocator; the first turns, on good servers, warm up what the forks share.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 
 from connectors.registry import Lane
 from connectors.spec import TargetSpec
+from tests.hostile.good import GOOD
 from tests.integration.connectors.lanes import make_spec, one_turn
 
-WARM_UP = 2
+WARM_UP = len(GOOD)
 TIMEOUTS = {"connect": 2, "first_byte": 2, "idle": 2, "total": 1.2}
 
 

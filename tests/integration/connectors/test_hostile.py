@@ -10,14 +10,14 @@ from contextlib import contextmanager
 import pytest
 
 from connectors.registry import Lane
-from tests.hostile import http, sse
+from tests.hostile import http
+from tests.hostile.good import GOOD
 from tests.hostile.server import HostileServer
 from tests.hostile.table import BEHAVIOURS, Behaviour
 from tests.integration.connectors.lanes import LANES, TIMEOUTS, Client, Turn, make_spec, one_turn
 
 GRACE_S = 1.0
 """How much later than its deadline a turn may end."""
-GOOD = {"http": http.good, "sse": sse.good}
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from connectors.registry import Lane
-from tests.hostile import http, sse
-from tests.hostile.server import HostileServer, Script
+from tests.hostile.good import GOOD
+from tests.hostile.server import HostileServer
 from tests.hostile.table import BEHAVIOURS
 from tests.integration.connectors.lanes import LANES
 
@@ -25,13 +25,10 @@ GREEDY = [
 ]
 
 
-GOOD: list[tuple[str, Script]] = [("http", http.good), ("sse", sse.good)]
-
-
 @pytest.mark.parametrize("lane", LANES)
 def test_no_behaviour_makes_a_lane_take_more_than_its_limit(lane: Lane) -> None:
     with ExitStack() as stack:
-        scripts = GOOD + [(b.protocol, b.script) for b in GREEDY]
+        scripts = list(GOOD.items()) + [(b.protocol, b.script) for b in GREEDY]
         targets = [(protocol, stack.enter_context(HostileServer(script)).url) for protocol, script in scripts]
         done = subprocess.run(
             [sys.executable, "-m", "tests.integration.connectors.memory_probe", lane],

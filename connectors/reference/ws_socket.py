@@ -1,0 +1,154 @@
+"""Below `websocket-client`: a socket whose every wait ends at the next deadline, and whose reads tell their times."""
+
+from __future__ import annotations
+
+import io
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+from connectors.errors import BrokenTransport, TimedOut, TooLarge, TurnError
+from connectors.mapping import CompiledTarget
+from connectors.reference.watch import GraceOver, Watch
+from connectors.upgrade import UpgradeAnswer
+from connectors.wire.base import tls_context
+from connectors.wire.stream import tls_failure
+
+READ_BYTES: Final = 64 * 1024
+Phase = Literal["upgrade", "idle", "turn"]
+
+
+class Dry(Exception):
+    """Between two turns, and nothing more is there to be read."""
+
+
+class MessageWatch(Watch):
+    """A Watch for a connection that carries messages: `phase` says which time limit a wait has."""
+
+    phase: Phase = "upgrade"
+
+    def left_s(self) -> float:
+        if self.phase == "upgrade":
+            try:
+                return self.connect_left_s()
+            except TimeoutError as exc:
+                raise self.timed_out() from exc
+        return super().left_s()
+
+    def timed_out(self, code: str | None = None) -> TimedOut | GraceOver:
+        return self.connect_timeout() if self.phase == "upgrade" else super().timed_out(code)
+
+    def received(self, size: int) -> None:
+        if not size:
+            self.ended = True
+            raise BrokenTransport("connection_closed", "the target closed without a close frame")
+        self.last_ns = time.monotonic_ns()
+        if self.phase == "turn":
+            self._timeline.bytes_in += size
+            if self._timeline.bytes_in > self._limits.body_bytes:
+                raise TooLarge("body_too_large", f"more than {self._limits.body_bytes} bytes in one turn")
+
+    def answer_begun(self) -> None:
+        """A message begins. Signs of life (a ping) are no first byte."""
+        if self.phase == "turn" and self._timeline.first_byte_ns is None:
+            self._timeline.first_byte_ns = self.last_ns
+
+
+class WatchedSocket:
+    """What the client takes for its socket. `before_read` is called before a read of the real one."""
+
+    def __init__(self, target: CompiledTarget, watch: MessageWatch) -> None:
+        """Dials. Raises ConnectFailed or TimedOut."""
+        self._watch = watch
+        self._held = io.BytesIO()
+        self.answer = UpgradeAnswer(target.spec.limits.header_bytes)
+        self.before_read: Callable[[], None] = lambda: None
+        self._sock = watch.dial()
+        if target.tls:
+            self._sock = self._encrypted(target)
+
+    def _encrypted(self, target: CompiledTarget) -> socket.socket:
+        try:
+            encrypted = tls_context(target.spec.tls).wrap_socket(self._sock, server_hostname=target.host)
+        except TimeoutError as exc:
+            self._sock.close()
+            raise self._watch.connect_timeout() from exc
+        except (OSError, ValueError) as exc:
+            self._sock.close()
+            raise tls_failure(exc) from exc
+        except TurnError:
+            self._sock.close()
+            raise
+        self._watch.tls_done()
+        return encrypted
+
+    # --- what the client calls ------------------------------------------------------------------------------------
+
+    def gettimeout(self) -> float:
+        return 1.0  # the client asks whether to block
+
+    def recv(self, size: int) -> bytes:
+        while not (data := self._held.read(size)):
+            self._held = io.BytesIO(self._upgraded() if not self.answer.status else self._read())
+        return data
+
+    def send(self, data: bytes) -> int:
+        watch = self._watch
+        if watch.phase == "turn":
+            watch.sending(len(data))
+        elif not self.answer.status:
+            data = data.decode().encode("latin-1", "replace")  # headers, as the load lane and HTTP send them
+        try:
+            self._sock.settimeout(watch.left_s() if watch.phase != "idle" else 1.0)
+            self._sock.sendall(data)
+        except TimeoutError as exc:
+            raise watch.timed_out() from exc
+        except OSError as exc:
+            raise _broken(exc) from exc
+        return len(data)
+
+    def close(self) -> None:
+        self._sock.close()
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def _upgraded(self) -> bytes:
+        """The head of a 101, and what came behind it. Raises Dry when the target said anything else."""
+        try:
+            while not self.answer.feed(self._read()):
+                pass
+        except TurnError:
+            if not self.answer.status:
+                raise
+        if self.answer.status != 101:
+            raise Dry
+        return self.answer.head + self.answer.rest
+
+    def _read(self) -> bytes:
+        watch = self._watch
+        self.before_read()
+        try:
+            if watch.phase == "idle" and not self._readable():
+                raise Dry
+            self._sock.settimeout(watch.left_s() if watch.phase != "idle" else 1.0)
+            data = self._sock.recv(READ_BYTES)
+        except TimeoutError as exc:
+            raise (Dry() if watch.phase == "idle" else watch.timed_out()) from exc
+        except OSError as exc:
+            raise _broken(exc) from exc
+        if not data and not self.answer.status:
+            raise self.answer.ended()
+        watch.received(len(data))
+        return data
+
+    def _readable(self) -> bool:
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
+            return True
+        return bool(select.select([self._sock], [], [], 0)[0])
+
+
+def _broken(exc: OSError) -> BrokenTransport:
+    return BrokenTransport("connection_reset", exc.strerror or str(exc))

@@ -1,0 +1,8 @@
+"""A well-behaved server of each protocol, for the session beside a hostile one. Importing it fills the table."""
+
+from __future__ import annotations
+
+from tests.hostile import http, sse, websocket
+from tests.hostile.server import Script
+
+GOOD: dict[str, Script] = {"http": http.good, "sse": sse.good, "websocket": websocket.good}

@@ -1,0 +1,597 @@
+"""Hostile chatbots that speak WebSocket (the generic JSON shape where they get so far)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import zlib
+
+from tests.hostile.frames import (
+    BINARY,
+    CLOSE,
+    CONT,
+    DEFLATE,
+    END_OF_BLOCK,
+    FIN,
+    PING,
+    PONG,
+    RSV1,
+    TEXTUAL,
+    accepted,
+    frame,
+    read_message,
+    upgrade,
+    wait,
+)
+from tests.hostile.server import BLOCK, Peer
+from tests.hostile.sse import TEXT, WORDS
+from tests.hostile.table import head, hostile, whole
+
+
+def piece(word: str) -> bytes:
+    return json.dumps({"delta": word}).encode()
+
+
+USAGE = {"input_tokens": 7, "output_tokens": 4}
+LAST = json.dumps({"response": TEXT, "usage": USAGE, "done": True}).encode()
+PIECES = tuple(frame(piece(word)) for word in WORDS)
+DONE = frame(LAST)
+ANSWER = b"".join(PIECES) + DONE
+
+
+def good(peer: Peer) -> None:
+    """A well-behaved server, for the session beside the hostile one."""
+    upgrade(peer)
+    while True:
+        read_message(peer)
+        for data in (*PIECES, DONE):
+            peer.send(data)
+
+
+def _asked(peer: Peer, *headers: str) -> None:
+    """Up to a client's question."""
+    upgrade(peer, *headers)
+    read_message(peer)
+
+
+def _begin(peer: Peer) -> None:
+    _asked(peer)
+    peer.send(PIECES[0])
+
+
+# --- the upgrade -------------------------------------------------------------------------------------------------
+
+
+@hostile("websocket", "upgrade_malformed")
+def websocket_wrong_accept(peer: Peer) -> None:
+    peer.read_request()
+    accept = base64.b64encode(b"not what was asked for").decode()
+    lines = ("Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept}")
+    peer.send(head(*lines, status="101 Switching Protocols") + ANSWER)
+    peer.hold()
+
+
+@hostile("websocket", "upgrade_malformed")
+def websocket_upgrade_without_its_headers(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(status="101 Switching Protocols"))
+    peer.hold()
+
+
+@hostile("websocket", "upgrade_malformed")
+def websocket_not_http(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+    peer.hold()
+
+
+@hostile("websocket", "upgrade_malformed")
+def websocket_extension_that_nobody_asked_for(peer: Peer) -> None:
+    upgrade(peer, "Sec-WebSocket-Extensions: x-webkit-mux")
+    peer.hold()
+
+
+@hostile("websocket", "upgrade_malformed")
+def websocket_subprotocol_that_nobody_asked_for(peer: Peer) -> None:
+    upgrade(peer, "Sec-WebSocket-Protocol: chat")
+    peer.hold()
+
+
+@hostile("websocket", "http_200")
+def websocket_answers_200(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(whole(b'{"response": "this is an HTTP API"}'))
+    peer.hold()
+
+
+@hostile("websocket", "http_401")
+def websocket_refused_without_an_end(peer: Peer) -> None:
+    """The refusal counts, however slowly its reason comes."""
+    peer.read_request()
+    peer.send(head("Content-Length: 5000", status="401 Unauthorized") + b'{"error":')
+    peer.hold()
+
+
+@hostile("websocket", "http_403")
+def websocket_refused_with_an_endless_body(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head("Content-Length: 99999999999999999999", status="403 Forbidden"))
+    peer.send_forever(b"x" * BLOCK)
+
+
+@hostile("websocket", "http_302")
+def websocket_redirected(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head("Location: ws://169.254.169.254/", "Content-Length: 0", status="302 Found"))
+    peer.hold()
+
+
+@hostile("websocket", "header_too_large")
+def websocket_endless_upgrade_headers(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.1 101 Switching Protocols\r\n")
+    peer.send_forever(b"X-More: and more\r\n" * 100)
+
+
+@hostile("websocket", "header_too_large")
+def websocket_endless_upgrade_line(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.1 101 ")
+    peer.send_forever(b"x" * BLOCK)
+
+
+@hostile("websocket", "connect_timeout")
+def websocket_upgrade_without_end(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n")
+    peer.hold()
+
+
+@hostile("websocket", "connect_timeout")
+def websocket_upgrade_byte_by_byte(peer: Peer) -> None:
+    peer.drip(accepted(peer.read_request()), 0.1)
+
+
+@hostile("websocket", "connection_closed")
+def websocket_closes_instead_of_upgrading(peer: Peer) -> None:
+    peer.read_request()
+
+
+@hostile("websocket", "connection_reset")
+def websocket_resets_instead_of_upgrading(peer: Peer) -> None:
+    peer.read_request()
+    peer.reset()
+
+
+@hostile("websocket", "ws_closed_1013")
+def websocket_closes_right_behind_the_101(peer: Peer) -> None:
+    peer.send(accepted(peer.read_request()) + frame((1013).to_bytes(2, "big") + b"try again later", CLOSE))
+    peer.hold()
+
+
+# --- too much ----------------------------------------------------------------------------------------------------
+
+
+@hostile("websocket", "message_too_large")
+def websocket_huge_message(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(piece("x" * (2 << 20))))
+    peer.hold()
+
+
+@hostile("websocket", "message_too_large")
+def websocket_huge_length_announced(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(b"\x81\x7f" + (1 << 62).to_bytes(8, "big"))
+    peer.send_forever(b"x" * BLOCK)
+
+
+@hostile("websocket", "message_too_large")
+def websocket_length_beyond_what_is_allowed(peer: Peer) -> None:
+    """The highest bit must be 0."""
+    _begin(peer)
+    peer.send(b"\x81\x7f" + b"\xff" * 8)
+    peer.hold()
+
+
+@hostile("websocket", "message_too_large")
+def websocket_endless_fragments(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b'{"delta": "', TEXTUAL, 0))
+    peer.send_forever(frame(b"x" * 100, CONT, 0) * 100)
+
+
+@hostile("websocket", "message_too_large")
+def websocket_endless_tiny_fragments(peer: Peer) -> None:
+    """A client that joins what it has with each piece does work without end."""
+    _begin(peer)
+    peer.send(frame(b'{"delta": "', TEXTUAL, 0))
+    peer.send_forever(frame(b"x", CONT, 0) * 10_000)
+
+
+@hostile("websocket", "body_too_large")
+def websocket_endless_empty_fragments(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b"", TEXTUAL, 0))
+    peer.send_forever(frame(b"", CONT, 0) * 10_000)
+
+
+@hostile("websocket", "body_too_large")
+def websocket_endless_messages(peer: Peer) -> None:
+    _begin(peer)
+    peer.send_forever(PIECES[1] * 500)
+
+
+@hostile("websocket", "body_too_large")
+def websocket_endless_empty_messages(peer: Peer) -> None:
+    _begin(peer)
+    peer.send_forever(frame(b"") * 10_000)
+
+
+@hostile("websocket", "body_too_large")
+def websocket_endless_pings(peer: Peer) -> None:
+    """A flood, from a server that reads none of the answers."""
+    _begin(peer)
+    peer.send_forever(frame(b"", PING) * 10_000)
+
+
+@hostile("websocket", "body_too_large")
+def websocket_endless_pongs(peer: Peer) -> None:
+    _begin(peer)
+    peer.send_forever(frame(b"", PONG) * 10_000)
+
+
+def _bomb(size: int) -> bytes:
+    """So many letters, packed, without the end of their block."""
+    packer = zlib.compressobj(9, wbits=-15)
+    packed = b"".join(packer.compress(b"x" * BLOCK) for _ in range(size // BLOCK)) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return packed.removesuffix(END_OF_BLOCK)
+
+
+@hostile("websocket", "message_too_large")
+def websocket_deflate_bomb(peer: Peer) -> None:
+    _asked(peer, DEFLATE)
+    packed = _bomb(48 << 20)
+    peer.send(frame(packed, TEXTUAL, FIN | RSV1))
+    peer.hold()
+
+
+@hostile("websocket", "message_too_large")
+def websocket_deflate_bomb_in_fragments(peer: Peer) -> None:
+    _asked(peer, DEFLATE)
+    packed = _bomb(48 << 20)
+    peer.send(frame(packed[:64], TEXTUAL, RSV1))
+    for at in range(64, len(packed), 64):
+        peer.send(frame(packed[at : at + 64], CONT, 0))
+    peer.hold()
+
+
+@hostile("websocket", "body_too_large")
+def websocket_deflate_bomb_of_many_messages(peer: Peer) -> None:
+    """Each is within its limit, packed and unpacked; all of them are not within the turn's."""
+    _asked(peer, DEFLATE)
+    packer = zlib.compressobj(9, wbits=-15)
+    while True:
+        packed = packer.compress(b'{"delta": "", "padding": "%b"}' % (b"x" * 30_000)) + packer.flush(zlib.Z_SYNC_FLUSH)
+        peer.send(frame(packed.removesuffix(END_OF_BLOCK), TEXTUAL, FIN | RSV1))
+
+
+# --- too slow ----------------------------------------------------------------------------------------------------
+
+
+@hostile("websocket", "first_byte_timeout")
+def websocket_silence(peer: Peer) -> None:
+    _asked(peer)
+    peer.hold()
+
+
+@hostile("websocket", "first_byte_timeout")
+def websocket_nothing_but_pings(peer: Peer) -> None:
+    """Signs of life are no answer."""
+    _asked(peer)
+    while True:
+        peer.send(frame(b"are you there?", PING))
+        wait(peer, 0.05)
+
+
+@hostile("websocket", "idle_timeout")
+def websocket_half_a_frame(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(PIECES[1][:9])
+    peer.hold()
+
+
+@hostile("websocket", "first_byte_timeout")
+def websocket_half_a_header(peer: Peer) -> None:
+    _asked(peer)
+    peer.send(DONE[:1])
+    peer.hold()
+
+
+@hostile("websocket", "idle_timeout")
+def websocket_done_never_comes(peer: Peer) -> None:
+    _asked(peer)
+    peer.send(b"".join(PIECES))
+    peer.hold()
+
+
+@hostile("websocket", "total_timeout")
+def websocket_no_fin_ever(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b'{"delta": "', TEXTUAL, 0))
+    while True:
+        peer.send(frame(b"x", CONT, 0))
+        wait(peer, 0.1)
+
+
+@hostile("websocket", "total_timeout")
+def websocket_pings_instead_of_the_rest(peer: Peer) -> None:
+    """Never idle, never anything said."""
+    _begin(peer)
+    while True:
+        peer.send(frame(b"still here", PING))
+        wait(peer, 0.1)
+
+
+@hostile("websocket", "total_timeout")
+def websocket_byte_by_byte(peer: Peer) -> None:
+    _asked(peer)
+    for at in range(len(ANSWER)):
+        peer.send(ANSWER[at : at + 1])
+        wait(peer, 0.1)
+
+
+# --- not allowed -------------------------------------------------------------------------------------------------
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_masked_frame(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(b"\x81\x82\x01\x02\x03\x04zz" + DONE)
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_packed_though_not_agreed(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(piece("x"), TEXTUAL, FIN | RSV1))
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_packed_badly(peer: Peer) -> None:
+    _asked(peer, DEFLATE)
+    peer.send(frame(b"\xff\xfe\xfd this is not deflate", TEXTUAL, FIN | RSV1))
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_reserved_bit(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(piece("x"), TEXTUAL, FIN | 0x20))
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_reserved_opcode(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(piece("x"), 0x3))
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_reserved_control_opcode(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b"", 0xB))
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_continues_nothing(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(piece("x"), CONT))
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_begins_a_message_in_another(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b'{"delta":', TEXTUAL, 0) + DONE)
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_ping_in_pieces(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b"half", PING, 0))
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_long_ping(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b"x" * 126, PING))
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_close_of_one_byte(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b"\x03", CLOSE))
+    peer.hold()
+
+
+@hostile("websocket", "ws_protocol")
+def websocket_close_with_a_code_that_is_none(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame((999).to_bytes(2, "big"), CLOSE))
+    peer.hold()
+
+
+@hostile("websocket", "utf8_invalid")
+def websocket_close_reason_not_utf8(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame((1000).to_bytes(2, "big") + b"\xff\xfe", CLOSE))
+    peer.hold()
+
+
+@hostile("websocket", "utf8_invalid")
+def websocket_invalid_utf8(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b'{"delta": "\xc3\x28"}') + DONE)
+    peer.hold()
+
+
+# --- the end comes early -----------------------------------------------------------------------------------------
+
+
+@hostile("websocket", "ws_closed_1005")
+def websocket_close_without_code(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b"", CLOSE))
+    peer.hold()
+
+
+@hostile("websocket", "ws_closed_1011")
+def websocket_close_1011_in_mid_answer(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame((1011).to_bytes(2, "big") + b"out of tokens", CLOSE))
+    peer.hold()
+
+
+@hostile("websocket", "ws_closed_4002")
+def websocket_close_in_mid_message(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b'{"delta":', TEXTUAL, 0) + frame((4002).to_bytes(2, "big"), CLOSE))
+    peer.hold()
+
+
+@hostile("websocket", "ws_closed_1000")
+def websocket_close_before_any_answer(peer: Peer) -> None:
+    _asked(peer)
+    peer.send(frame((1000).to_bytes(2, "big"), CLOSE))
+
+
+@hostile("websocket", "connection_closed")
+def websocket_fin_without_close(peer: Peer) -> None:
+    _begin(peer)
+
+
+@hostile("websocket", "connection_closed")
+def websocket_half_closes(peer: Peer) -> None:
+    """It still listens; it will say nothing more."""
+    _begin(peer)
+    peer.send(PIECES[1][:5])
+    peer.sock.shutdown(socket.SHUT_WR)
+    peer.hold()
+
+
+@hostile("websocket", "connection_reset")
+def websocket_resets_in_mid_frame(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(PIECES[1][:5])
+    wait(peer, 0.05)
+    peer.reset()
+
+
+# --- what it says is wrong ---------------------------------------------------------------------------------------
+
+
+@hostile("websocket", "message_too_deep")
+def websocket_deeply_nested_json(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b"[" * 20_000 + b"]" * 20_000))
+    peer.hold()
+
+
+@hostile("websocket", "json_invalid")
+def websocket_not_json(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b"Internal Server Error"))
+    peer.hold()
+
+
+@hostile("websocket", "target_error")
+def websocket_error_in_the_stream(peer: Peer) -> None:
+    _begin(peer)
+    peer.send(frame(b'{"error": {"message": "overloaded"}}'))
+    peer.hold()
+
+
+# --- unusual, and allowed ----------------------------------------------------------------------------------------
+
+
+@hostile("websocket", None, TEXT)
+def websocket_talks_right_behind_the_101(peer: Peer) -> None:
+    """A greeting that nobody asked for, in the very segment of the 101 and behind it."""
+    peer.send(accepted(peer.read_request()) + frame(b'{"delta": "welcome"}') + frame(b"", PING))
+    read_message(peer)
+    peer.send(ANSWER)
+    peer.hold()
+
+
+@hostile("websocket", None, TEXT)
+def websocket_all_in_one_write(peer: Peer) -> None:
+    _asked(peer)
+    peer.send(ANSWER + PIECES[0] + frame((1000).to_bytes(2, "big"), CLOSE))
+    peer.hold()
+
+
+@hostile("websocket", None, TEXT)
+def websocket_split_anywhere(peer: Peer) -> None:
+    _asked(peer)
+    long = json.dumps({"delta": WORDS[-1], "padding": "x" * 300}).encode()
+    for byte in b"".join(PIECES[:-1]) + frame(long) + DONE:
+        peer.send(bytes([byte]))
+    peer.hold()
+
+
+@hostile("websocket", None, TEXT)
+def websocket_in_fragments_between_pings(peer: Peer) -> None:
+    _asked(peer)
+    for word in WORDS:
+        data = piece(word)
+        peer.send(frame(data[:3], TEXTUAL, 0) + frame(b"?", PING) + frame(b"", CONT, 0))
+        peer.send(frame(data[3:7], CONT, 0) + frame(b"", PONG) + frame(data[7:], CONT))
+    peer.send(DONE)
+    peer.hold()
+
+
+@hostile("websocket", None, TEXT)
+def websocket_long_messages(peer: Peer) -> None:
+    """Of each of the three kinds of length."""
+    _asked(peer)
+    for word, size in zip(WORDS, (0, 200, 60_000, 65_400), strict=True):
+        peer.send(frame(json.dumps({"delta": word, "padding": "x" * size}).encode(), BINARY))
+    peer.send(DONE)
+    peer.hold()
+
+
+@hostile("websocket", None, TEXT)
+def websocket_packed_and_plain_by_turns(peer: Peer) -> None:
+    _asked(peer, DEFLATE)
+    packer = zlib.compressobj(9, wbits=-15)
+    for at, word in enumerate(WORDS):
+        if at % 2:
+            peer.send(PIECES[at])
+            continue
+        packed = packer.compress(piece(word)) + packer.flush(zlib.Z_SYNC_FLUSH)
+        packed = packed.removesuffix(END_OF_BLOCK)
+        peer.send(
+            frame(packed[:2], TEXTUAL, RSV1) + frame(packed[2:], CONT) if at else frame(packed, TEXTUAL, FIN | RSV1)
+        )
+    peer.send(DONE)
+    peer.hold()
+
+
+@hostile("websocket", None, TEXT)
+def websocket_packed_afresh_each_time(peer: Peer) -> None:
+    """No message may lean on the one before."""
+    _asked(peer, DEFLATE + "; server_no_context_takeover")
+    for word in WORDS:
+        packer = zlib.compressobj(9, wbits=-15)
+        packed = packer.compress(piece(word)) + packer.flush(zlib.Z_SYNC_FLUSH)
+        peer.send(frame(packed.removesuffix(END_OF_BLOCK), TEXTUAL, FIN | RSV1))
+    peer.send(DONE)
+    peer.hold()
