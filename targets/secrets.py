@@ -38,12 +38,35 @@ def unseal(sealed: str, label: bytes) -> dict[str, str]:
     if not sealed:
         return {}
     key_id, _, text = sealed.partition(":")
-    key = dict(settings.SECRET_KEYRING).get(key_id)
-    if key is None:
-        raise SecretsError(f"sealed with key {key_id!r}, which is not in TOKENBURN_KEYS: add it back")
+    key = _key(key_id)
     try:
         box = base64.b64decode(text, validate=True)
         values: dict[str, str] = orjson.loads(AESGCM(key).decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], label))
     except (InvalidTag, ValueError) as exc:
         raise SecretsError("the sealed secrets were changed or moved to another row: enter them again") from exc
     return values
+
+
+def reseal(sealed: str, label: bytes) -> str:
+    """The same values under the key that seals now; the very same text if it is theirs already.
+
+    Raises SecretsError as `unseal` does, also for a text that need not be sealed anew.
+    """
+    values = unseal(sealed, label)
+    return sealed if sealed.partition(":")[0] == settings.SECRET_KEYRING[0][0] else seal(values, label)
+
+
+def _key(key_id: str) -> bytes:
+    """From the keyring, which is read again for an id that it does not have: keys may have been rotated meanwhile."""
+    ring: list[tuple[str, bytes]] = settings.SECRET_KEYRING
+    if key_id not in dict(ring):
+        try:
+            fresh = settings.REREAD_KEYRING()
+        except ValueError as exc:
+            raise SecretsError(f"sealed with key {key_id[:80]!r}, and the keys cannot be read: {exc}") from exc
+        if key_id in dict(fresh):
+            ring[:] = [*fresh, *(item for item in ring if item not in fresh)]
+    key = dict(ring).get(key_id)
+    if key is None:
+        raise SecretsError(f"sealed with key {key_id[:80]!r}, which is not in TOKENBURN_KEYS: add it back")
+    return key

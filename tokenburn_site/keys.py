@@ -81,9 +81,9 @@ def encoded(key: bytes) -> str:
     return base64.b64encode(key).decode()
 
 
-def key_id(key: bytes) -> str:
+def key_id(key: bytes, kind: str = "dev") -> str:
     """A name that tells keys apart and says nothing of them."""
-    return f"dev-{hashlib.sha256(key).hexdigest()[:8]}"
+    return f"{kind}-{hashlib.sha256(key).hexdigest()[:8]}"
 
 
 def _decoded(text: str, where: str) -> bytes:

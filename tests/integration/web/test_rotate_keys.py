@@ -1,0 +1,131 @@
+"""`manage.py rotate_keys` as an administrator types it, on keys from the environment and on development keys."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runs.models import Run, RunStatus
+from runs.services import stop_run
+from targets.models import Target
+from tests.integration.web import made_up
+from tests.support.processes import ROOT, child_env
+
+FIRST = "first:" + base64.b64encode(b"1" * 32).decode()
+SECOND = "second:" + base64.b64encode(b"2" * 32).decode()
+pytestmark = pytest.mark.django_db(transaction=True)
+READ = """
+import django; django.setup()
+from targets.models import Target
+print([target.get_secrets() for target in Target.objects.order_by("pk")])
+"""
+
+
+@pytest.fixture(autouse=True)
+def var(tmp_path: Path) -> Path:
+    (tmp_path / "var").mkdir()
+    return tmp_path / "var"
+
+
+def run(argv: list[str], var: Path, keys: str = "") -> subprocess.CompletedProcess[str]:
+    env = child_env(TOKENBURN_VAR_DIR=str(var)) | ({"TOKENBURN_KEYS": keys} if keys else {})
+    return subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def rotate(var: Path, *flags: str, keys: str = "") -> subprocess.CompletedProcess[str]:
+    return run([sys.executable, "manage.py", "rotate_keys", *flags], var, keys)
+
+
+def stored(var: Path, keys: str = "") -> str:
+    """What a process that starts now can open."""
+    done = run([sys.executable, "-c", READ], var, keys)
+    return done.stdout or done.stderr
+
+
+def sealed_under(var: Path, keys: str = "") -> None:
+    """Two targets and a queued run whose secrets are sealed by a process with these keys."""
+    code = """
+import django; django.setup()
+from runs.models import Run
+from targets.models import Target
+for number in (1, 2):
+    target = Target(name=f"mine {number}", url="http://127.0.0.1:9")
+    target.set_secrets({"key": f"value {number}"})
+    target.save()
+run = Run.objects.get()
+run.set_secrets({"key": "the run's"})
+run.save()
+"""
+    made_up.run(RunStatus.QUEUED)
+    Target.objects.update(sealed_secrets="")
+    done = run([sys.executable, "-c", code], var, keys)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_new_key_takes_over_and_the_old_one_can_go(var: Path) -> None:
+    sealed_under(var, FIRST)
+    done = rotate(var, keys=f"{SECOND},{FIRST}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "targets: 2 sealed anew, 0 under the first key before",
+        "runs: 1 sealed anew, 0 under the first key before",
+        "all is under key second; no longer needed: first",
+    ]
+    assert stored(var, SECOND).count("value") == 2
+    again = rotate(var, keys=SECOND)
+    assert (again.returncode, "0 sealed anew, 2 under the first key before" in again.stdout) == (0, True)
+
+
+def test_what_cannot_be_opened_is_named_and_costs_the_exit_code(var: Path) -> None:
+    sealed_under(var, FIRST)
+    target = Target.objects.get(name="mine 1")
+    Target.objects.filter(pk=target.pk).update(sealed_secrets=Target.objects.get(name="mine 2").sealed_secrets)
+    done = rotate(var, keys=f"{SECOND},{FIRST}")
+    assert done.returncode == 1
+    assert (
+        f"cannot be opened: target {target.pk}: the sealed secrets were changed or moved to another row" in done.stderr
+    )
+    assert "keep the other keys until then" in done.stderr
+    assert "targets: 1 sealed anew" in done.stdout
+    assert rotate(var, keys=SECOND).returncode == 1
+
+
+def test_a_new_key_for_the_environment_is_only_printed(var: Path) -> None:
+    sealed_under(var, FIRST)
+    before = sorted(Target.objects.values_list("sealed_secrets", flat=True))
+    done = rotate(var, "--new", keys=FIRST)
+    assert done.returncode == 0
+    (line,) = done.stdout.splitlines()
+    assert re.fullmatch(r"key-[0-9a-f]{8}:[A-Za-z0-9+/]{43}=", line)
+    assert sorted(Target.objects.values_list("sealed_secrets", flat=True)) == before
+    assert rotate(var, keys=f"{line},{FIRST}").returncode == 0
+    assert "value 1" in stored(var, line)
+
+
+def test_development_keys_are_rotated_at_once_and_only_their_owner_reads_them(var: Path) -> None:
+    sealed_under(var)
+    old = (var / "secrets.key").read_text()
+    done = rotate(var, "--new")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 sealed anew" in done.stdout and "1 sealed anew" in done.stdout
+    assert "value 1" in stored(var)
+    lines = (var / "secrets.key").read_text().split()
+    assert lines[1:] == [old.strip()] and lines[0] not in done.stdout
+    assert (var / "secrets.key").stat().st_mode & 0o777 == 0o600
+    (var / "secrets.key").write_text(lines[0])
+    assert "value 2" in stored(var)
+
+
+def test_a_run_keeps_its_secrets_only_as_long_as_it_may_need_them() -> None:
+    queued = made_up.run(RunStatus.QUEUED)
+    queued.shards.update(status="queued")
+    assert queued.get_secrets() == {"api_key": made_up.SECRET}
+    stop_run(queued)
+    queued.refresh_from_db()
+    assert (queued.status, queued.sealed_secrets) == (RunStatus.STOPPED, "")
+    assert Run.objects.exclude(sealed_secrets="").count() == 0
