@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.hostile import http, sse, websocket
+from tests.hostile import http, socketio, sse, websocket
 from tests.hostile.server import Script
 
-GOOD: dict[str, Script] = {"http": http.good, "sse": sse.good, "websocket": websocket.good}
+GOOD: dict[str, Script] = {
+    "http": http.good,
+    "sse": sse.good,
+    "websocket": websocket.good,
+    "socketio": socketio.good,
+}

@@ -33,14 +33,23 @@ class Turn(NamedTuple):
     late_s: float
 
 
-PRESETS = {"http": "openai-chat", "sse": "openai-chat", "websocket": "generic-websocket"}
+PRESETS = {
+    "http": "openai-chat",
+    "sse": "openai-chat",
+    "websocket": "generic-websocket",
+    "socketio": "generic-socketio",
+}
+STREAMED = frozenset({"sse", "socketio"})
+"""Protocols whose preset is asked for its streamed form."""
 
 
 def make_spec(protocol: str, url: str, **overrides: Any) -> TargetSpec:
     """A target of the protocol's usual shape, with timeouts and limits short enough for a test."""
     overrides = {"timeouts": TIMEOUTS, "limits": LIMITS} | overrides
+    if protocol == "socketio":
+        overrides = {"socketio": {"ack": True}} | overrides  # an answer may end either way
     preset = PRESETS[protocol]
-    return build_target_spec(name="test", url=url, preset=preset, stream=protocol == "sse", overrides=overrides)
+    return build_target_spec(name="test", url=url, preset=preset, stream=protocol in STREAMED, overrides=overrides)
 
 
 def context(text: str = "hello") -> dict[str, Any]:
