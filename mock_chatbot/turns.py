@@ -94,6 +94,7 @@ class Turn:
                 await voice.delta(token, index)
                 deadline_s += reply.itl_s
             stats.events += 1
+            stats.output_tokens += len(reply.reasoning)  # the usage says so, though these faces do not send them
         else:
             stats.output_tokens += reply.output_tokens
         self._end(200)
