@@ -70,8 +70,10 @@ class Options:
 class OneLineParser(CommandParser):
     """Says one line where argparse would print its usage first."""
 
+    command = "burn"
+
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"burn: {' '.join(message.split())}; {HELP_HINT}\n")
+        self.exit(EXIT_USAGE, f"{self.command}: {' '.join(message.split())}; see {self.command} --help\n")
 
 
 def new_parser(prog: str) -> OneLineParser:
@@ -87,12 +89,13 @@ def new_parser(prog: str) -> OneLineParser:
 
 
 def add_options(parser: ArgumentParser) -> None:
-    _target_options(parser)
+    target_options(parser)
+    _said_options(parser)
     _load_options(parser)
     _result_options(parser)
 
 
-def _target_options(parser: ArgumentParser) -> None:
+def target_options(parser: ArgumentParser) -> None:
     target = parser.add_argument_group("the chatbot")
     target.add_argument("--url", help="base address as the vendor's own SDK takes it: http://host:8000/v1")
     target.add_argument("--preset", metavar="NAME", help=f"which API it speaks: {', '.join(preset_names())}")
@@ -111,6 +114,9 @@ def _target_options(parser: ArgumentParser) -> None:
     target.add_argument(
         "--stamp", metavar="PATH", help="where each chunk carries its send time (monotonic ns, same host only)"
     )
+
+
+def _said_options(parser: ArgumentParser) -> None:
     said = parser.add_argument_group("what is said (one of the two)")
     said.add_argument("--prompt", metavar="TEXT", help="one message, in each conversation")
     said.add_argument(
@@ -161,7 +167,7 @@ def _result_options(parser: ArgumentParser) -> None:
 
 def check(given: Mapping[str, Any]) -> Options:
     """What the parser found, as Options. Raises BadUsage where options contradict each other or one is missing."""
-    _check_target(given)
+    check_target(given)
     _check_said(given)
     _check_load(given)
     if given["json"] == "" or given["html"] == "":
@@ -172,7 +178,7 @@ def check(given: Mapping[str, Any]) -> Options:
     same |= {"workers", "witness", "seed", "json", "html"}
     return Options(
         **{name: given[name] for name in same},
-        params=_params(given),
+        params=all_params(given),
         scenarios=tuple(given["scenarios"]),
         thresholds=tuple(given["thresholds"]),
         rate_per_s=given["rate"],
@@ -181,14 +187,15 @@ def check(given: Mapping[str, Any]) -> Options:
     )
 
 
-def _check_target(given: Mapping[str, Any]) -> None:
+def check_target(given: Mapping[str, Any], command: str = "burn") -> None:
+    hint = f"see {command} --help"
     if given["target"] is not None:
         if given["url"] is not None or given["preset"] is not None:
-            raise BadUsage(f"--target stands instead of --url and --preset: give one or the other; {HELP_HINT}")
+            raise BadUsage(f"--target stands instead of --url and --preset: give one or the other; {hint}")
     elif given["url"] is None and given["preset"] is None:
-        raise BadUsage(f"say what to burn: --url URL --preset NAME, or --target NAME; {HELP_HINT}")
+        raise BadUsage(f"say what to {command}: --url URL --preset NAME, or --target NAME; {hint}")
     elif given["url"] is None:
-        raise BadUsage(f"--preset needs the chatbot's address: add --url URL; {HELP_HINT}")
+        raise BadUsage(f"--preset needs the chatbot's address: add --url URL; {hint}")
     elif given["preset"] is None:
         raise BadUsage(f"--url needs --preset, which API it speaks: one of {', '.join(preset_names())}")
 
@@ -213,7 +220,8 @@ def _check_load(given: Mapping[str, Any]) -> None:
         raise BadUsage(f"say when it ends: --duration 30s or --conversations N; {HELP_HINT}")
 
 
-def _params(given: Mapping[str, Any]) -> dict[str, Any]:
+def all_params(given: Mapping[str, Any]) -> dict[str, Any]:
+    """--param and --model. Raises BadUsage for one that is given twice."""
     params: dict[str, Any] = {}
     pairs = list(given["params"])
     if given["model"] is not None:

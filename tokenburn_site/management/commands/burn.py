@@ -19,14 +19,20 @@ class Command(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Django's own options stay, unlisted; its parser would print a wall of usage before each error."""
-        parser = new_parser(f"{prog_name} {subcommand}".strip())
+        parser = self.empty_parser(f"{prog_name} {subcommand}".strip())
         for flag in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
             parser.add_argument(flag, action="store_true", help=SUPPRESS)
         parser.add_argument("--settings", help=SUPPRESS)
         parser.add_argument("--pythonpath", help=SUPPRESS)
         parser.add_argument("-v", "--verbosity", type=int, default=1, help=SUPPRESS)
-        add_options(parser)
+        self.add_own_options(parser)
         return parser
+
+    def empty_parser(self, prog: str) -> CommandParser:
+        return new_parser(prog)
+
+    def add_own_options(self, parser: CommandParser) -> None:
+        add_options(parser)
 
     def run_from_argv(self, argv: list[str]) -> None:
         self.typed = shlex.join(["python", *argv] if argv[0].endswith(".py") else argv)

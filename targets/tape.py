@@ -1,0 +1,152 @@
+"""What came in during a test message, frame by frame, with what the mapping made of each.
+
+A `Tape` is wound on to a connector's own Timeline: it changes the timeline's class for one that notes each call before
+it goes on, so that the path which thousands of sessions take stays as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from connectors.errors import TurnError
+from connectors.named import NamedTimeline
+from connectors.redact import Redactor
+from connectors.timeline import Timeline
+
+FRAMES_LIMIT = 200
+"""Frames that are kept; of those beyond only the number."""
+FRAME_CHARS = 2000
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_ESCAPES |= {9: "\\t", 10: "\\n", 13: "\\r"}
+# What would turn the direction of the text that follows, and line ends beyond ASCII.
+_ESCAPES |= {code: f"\\u{code:04x}" for code in (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))}
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with its control characters written out."""
+    return text.translate(_ESCAPES)
+
+
+@dataclass
+class Frame:
+    """One event, frame or whole answer; `name` if the stream names its events. `gave`: what was found in it; empty: the
+    mapping did not match it."""
+
+    at_ms: float
+    size: int
+    data: str
+    name: str = ""
+    decoded: str | None = None
+    gave: list[str] = field(default_factory=list)
+    note: str = ""
+
+
+@dataclass
+class Tape:
+    """The frames of one turn. `redact` is asked before anything is kept."""
+
+    redact: Redactor
+    frames: list[Frame] = field(default_factory=list)
+    left_out: int = 0
+    unmatched: int = 0
+
+    def wind(self, timeline: Timeline) -> None:
+        """Note what `timeline` is told from now on."""
+        timeline.__class__ = _tapped(type(timeline), self)
+
+    def show(self, data: bytes) -> str:
+        text = self.redact.cut(data.decode(errors="backslashreplace"), FRAME_CHARS + 1)
+        more = "..." if len(text) > FRAME_CHARS else ""
+        return visible(text[:FRAME_CHARS]) + more
+
+    def note(self, timeline: Timeline, ns: int, data: bytes, tell: Callable[[], None]) -> None:
+        """Let `tell` give the frame to the timeline, and note what changed by it."""
+        frame = Frame(round((ns - (timeline.sent_ns or ns)) / 1e6, 3), len(data), self.show(data))
+        if isinstance(timeline, NamedTimeline):
+            frame.name = visible(self.redact(timeline.event_name))
+        plain = self._decoded(timeline, frame, data)
+        before = _state(timeline)
+        missed, timeline._last_without_text = timeline._last_without_text, None
+        if len(self.frames) < FRAMES_LIMIT:
+            self.frames.append(frame)
+        else:
+            self.left_out += 1
+        try:
+            tell()
+        except TurnError as exc:
+            frame.gave.append("error")
+            frame.note = exc.code
+            raise
+        after = _state(timeline)
+        frame.gave += [name for name in after if after[name] != before[name]]
+        if not frame.gave:
+            self._nothing(timeline, frame, plain)
+        if timeline._last_without_text is None:
+            timeline._last_without_text = missed
+
+    def _nothing(self, timeline: Timeline, frame: Frame, plain: bytes) -> None:
+        frame.note = _why_nothing(timeline, plain)
+        if frame.note in _NOT_MATCHED:
+            self.unmatched += 1
+        else:
+            frame.gave.append("ignored")
+
+    def _decoded(self, timeline: Timeline, frame: Frame, data: bytes) -> bytes:
+        if timeline._decode is None:
+            return data
+        try:
+            plain = timeline._decode(data)
+        except TurnError:
+            return data  # the timeline will say so
+        frame.decoded = self.show(plain)
+        return plain
+
+
+NO_MATCH = "nothing at the mapped paths"
+OTHER_KIND = "of a kind that is not listed"
+_NOT_MATCHED = frozenset({NO_MATCH, OTHER_KIND})
+
+
+def _why_nothing(timeline: Timeline, data: bytes) -> str:
+    meaning = timeline.meaning
+    if not data or data in meaning.ignored_data:
+        return "keeps the connection alive"
+    if isinstance(timeline, NamedTimeline) and meaning.named(timeline.event_name) is None:
+        return OTHER_KIND
+    message = timeline._last_without_text
+    if message is None:
+        return "an empty text"
+    if not meaning.plain and timeline._part_of(message) is None:
+        return "to be ignored" if meaning.ignores(message) else OTHER_KIND
+    return NO_MATCH
+
+
+def _state(timeline: Timeline) -> dict[str, Any]:
+    return {
+        "text": (len(timeline.text), timeline.chunks),
+        "reasoning": timeline.reasoning_chars,
+        "usage": (timeline.tokens_in, timeline.tokens_out),
+        "saved": dict(timeline.saved or {}),
+        "stamp": len(timeline.arrival_errors),
+        "done": timeline.done_ns is not None,
+    }
+
+
+def _tapped(kind: type[Timeline], tape: Tape) -> type[Timeline]:
+    class Tapped(kind):  # type: ignore[misc, valid-type]  # whichever of ours the connector has chosen
+        __slots__ = ()  # the same layout, or the class of a living timeline could not be changed
+
+        def event(self, ns: int, data: bytes) -> None:
+            tape.note(self, ns, data, lambda: kind.event(self, ns, data))
+
+        def answer(self, ns: int, data: bytes) -> None:
+            tape.note(self, ns, data, lambda: kind.answer(self, ns, data))
+
+        def refused(self, status: int, data: bytes) -> NoReturn:
+            tape.note(self, time.monotonic_ns(), data, lambda: kind.refused(self, status, data))
+            raise AssertionError  # refused raises
+
+    return Tapped

@@ -1,0 +1,85 @@
+"""A probe as text for a terminal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from targets.probe import Probe, Turn
+from targets.tape import Frame, visible
+
+LABEL = 11
+
+
+def lines(found: Probe) -> Iterator[str]:
+    """What was found, line by line. Everything in it is redacted and without control characters."""
+    name = "" if found.target == found.url else f"{visible(found.target)}  "
+    yield _labelled("target", f"{name}{found.url}  ({found.protocol}, {found.lane} lane)")
+    for number, turn in enumerate(found.turns, 1):
+        yield ""
+        yield f"turn {number}: {visible(turn.message)}"
+        yield from _turn(turn)
+    yield ""
+    if found.known:
+        yield from _block("saved", [f"{name} = {value}" for name, value in found.known.items()])
+    if found.stray:
+        yield _labelled("stray", f"{found.stray} messages came while nothing was asked")
+    failed = sum(turn.error is not None for turn in found.turns)
+    yield _labelled("result", "every turn was answered" if found.ok else f"{failed} of {len(found.turns)} turns failed")
+
+
+def _turn(turn: Turn) -> Iterator[str]:
+    if turn.handshake_ms:
+        yield _labelled("handshake", _times(turn.handshake_ms))
+    if turn.request is not None:
+        request = turn.request
+        rows = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
+        rows += [f"event {request.event}"] if request.event else []
+        rows += [request.body] if request.body else []
+        rows += [f"packed: {request.packed}"] if request.packed is not None else []
+        yield from _block("request" if turn.sent else "unsent", rows)
+    yield from _block("frames", [_frame(frame) for frame in turn.frames])
+    if turn.frames_left_out:
+        yield _labelled("", f"... and {turn.frames_left_out} more")
+    if turn.unmatched:
+        yield _labelled("unmatched", f"{turn.unmatched} of the frames, marked with ?, gave nothing")
+    if turn.sent:
+        yield from _answer(turn)
+    if turn.error is not None:
+        error = turn.error
+        yield _labelled("error", f"{error.code}: {error.detail}" if error.detail else error.code)
+        if error.advice:
+            yield _labelled("advice", error.advice)
+
+
+def _answer(turn: Turn) -> Iterator[str]:
+    more = "..." if turn.text_chars > len(turn.text) else ""
+    yield _labelled("text", f"{visible(turn.text)}{more}  ({turn.text_chars} characters in {turn.chunks} pieces)")
+    if turn.reasoning_chars:
+        yield _labelled("reasoning", f"{turn.reasoning_chars} characters")
+    yield _labelled("times", _times(turn.times_ms))
+    told = [f"{n} {name}" for n, name in ((turn.tokens_in, "in"), (turn.tokens_out, "out")) if n is not None]
+    yield _labelled("tokens", ", ".join(told) or "the target told none")
+    yield _labelled("bytes", f"{turn.bytes_out} out, {turn.bytes_in} in")
+    if turn.saved:
+        yield from _block("saves", [f"{name} = {value}" for name, value in turn.saved.items()])
+
+
+def _frame(frame: Frame) -> str:
+    gave = ", ".join(frame.gave) or "?"
+    note = f" ({frame.note})" if frame.note else ""
+    named = f"{frame.name}: " if frame.name else ""
+    text = frame.data if frame.decoded is None else f"{frame.decoded}  <- {frame.data}"
+    return f"{frame.at_ms:>10.3f} ms {frame.size:>7} B  {gave + note:<14}  {named}{text}"
+
+
+def _times(times: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {ms:.3f} ms" for name, ms in times.items()) or "none"
+
+
+def _block(label: str, rows: list[str]) -> Iterator[str]:
+    for number, row in enumerate(rows):
+        yield _labelled("" if number else label, row)
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{label:<{LABEL}}{text}".rstrip()
