@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import requests
@@ -15,7 +15,9 @@ from tests.support.processes import Mock, mock_chatbot
 from tokenburn_site.local.family import Family
 
 FLAGS = ("--delay-ms", "0-10", "--itl-ms", "0-2", "--tokens", "3-12", "--stamp", "t")
-PROTOCOLS = ("http", "sse")
+PATHS = {"http": "/v1", "sse": "/v1", "websocket": "/ws"}
+"""Of each protocol, where the mock speaks it."""
+PROTOCOLS = tuple(PATHS)
 SAYINGS = ("hello", "gr\u00fc\u00df dich \u4f60\u597d \U0001f600", 'quotes " and \\ and\nnew lines', "x" * 2_000)
 
 
@@ -38,7 +40,9 @@ def result(turn: Turn) -> Result:
     return Result(turn.code, turn.text, *counts)
 
 
-def conversations(lane: Lane, protocol: str, mock: Mock, headers: dict[str, str], number: int) -> list[Turn]:
+def conversations(
+    lane: Lane, protocol: str, mock: Mock, headers: dict[str, str], number: int, **overrides: Any
+) -> list[Turn]:
     """`number` conversations of all SAYINGS, told apart by a header; the mock begins anew, dice and counts."""
     turns = []
     assert requests.post(f"{mock.url}/__stats/reset", timeout=10).ok
@@ -46,11 +50,12 @@ def conversations(lane: Lane, protocol: str, mock: Mock, headers: dict[str, str]
         own = {**headers, "X-Mock-Conversation": f"c{at}"}
         spec = make_spec(
             protocol,
-            f"{mock.url}/v1",
+            mock.url + PATHS[protocol],
             timeouts={"total": 30},
             limits={},
             request={"headers": own},
             response={"stamp": "t"},
+            **overrides,
         )
         with Client(lane, spec) as client:
             turns += client.say_all(SAYINGS)
@@ -76,10 +81,10 @@ def test_both_lanes_count_the_same_and_the_target_agrees(chatbot: Mock, protocol
         assert counted["output_tokens"] == sum(r.tokens_out or 0 for r in found[lane])
     assert found["load"] == found["reference"]
     assert all(r.code is None and r.text and r.stamps for r in found["load"])
-    if protocol == "sse":
-        assert max(r.chunks for r in found["load"]) > 1
-    else:
+    if protocol == "http":
         assert {r.chunks for r in found["load"]} == {1}
+    else:
+        assert max(r.chunks for r in found["load"]) > 1
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -89,8 +94,22 @@ def test_both_lanes_fail_in_the_same_turns(chatbot: Mock, protocol: str) -> None
     assert found["load"] == found["reference"]
     codes = {r.code for r in found["load"]}
     assert None in codes
-    assert codes - {None} <= {"http_500", "http_429", "http_503"}
+    assert codes - {None} <= ({"target_error"} if protocol == "websocket" else {"http_500", "http_429", "http_503"})
     assert len(codes) > 1
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
+def test_websocket_says_the_same_in_each_of_its_forms(chatbot: Mock, binary: bool) -> None:
+    headers = {"X-Mock-Behaviour": "echo", "X-Mock-Error-Rate": "0"}
+    sizes: dict[tuple[Lane, bool], int] = {}
+    for lane in LANES:
+        for packed in (False, True):
+            form = {"compression": packed, "binary": binary, "subprotocols": ["chat.v2", "chat"]}
+            turns = conversations(lane, "websocket", chatbot, headers, 1, websocket=form)
+            assert [(t.code, t.text.strip()) for t in turns] == [(None, text.strip()) for text in SAYINGS]
+            sizes[lane, packed] = turns[-1].timeline.bytes_in
+    for lane in LANES:  # what says the same again and again must have come packed, or the test shows nothing
+        assert sizes[lane, True] < sizes[lane, False] * 0.7, sizes
 
 
 @pytest.mark.parametrize("lane", LANES)
@@ -107,7 +126,8 @@ def test_times_come_in_their_order_and_agree_with_the_target(chatbot: Mock, prot
         assert known == sorted(known)
         assert known[2] - known[1] >= 50_000_000  # first byte - sent
         assert all(0 <= error < 100_000_000 for error in line.arrival_errors)
-    assert [set(turn.timeline.handshake_ns or {}) for turn in turns] == [{"resolve", "connect"}, set(), set(), set()]
+    steps = {"resolve", "connect"} | ({"upgrade"} if protocol == "websocket" else set())
+    assert [set(turn.timeline.handshake_ns or {}) for turn in turns] == [steps, set(), set(), set()]
 
 
 @pytest.mark.parametrize("lane", LANES)
