@@ -18,12 +18,14 @@ CONNECTORS: dict[Lane, dict[str, str]] = {
     "load": {
         "http": "connectors.wire.connector:HttpConnector",
         "sse": "connectors.wire.connector:SseConnector",
+        "grpc": "connectors.wire.grpc:GrpcConnector",
         "websocket": "connectors.wire.websocket:WebSocketConnector",
         "socketio": "connectors.wire.socketio:SocketIoConnector",
     },
     "reference": {
         "http": "connectors.reference.http:HttpConnector",
         "sse": "connectors.reference.sse:SseConnector",
+        "grpc": "connectors.reference.grpc:GrpcConnector",
         "websocket": "connectors.reference.websocket:WebSocketConnector",
         "socketio": "connectors.reference.socketio:SocketIoConnector",
     },

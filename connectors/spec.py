@@ -80,7 +80,8 @@ class PartSpec(Frozen):
 
 class ResponseSpec(PartSpec):
     """How answers are read. With `kinds` each event is read as the part that is listed for its `kind` (a path); an
-    event of another kind is passed over, as is one for which a condition of `ignore` is true.
+    event of another kind is passed over, as is one for which a condition of `ignore` is true. The kind "@event" is the
+    name that a server-sent event has beside its data.
 
     `cumulative`: a `delta` holds the whole text so far. `done` ends a streamed answer; without it the end of the
     transport does or, where that goes on from turn to turn, the first event with text.
@@ -177,10 +178,12 @@ class SocketIoSpec(Frozen):
 
 
 class GrpcSpec(Frozen):
-    """`method` is `package.Service/Method`. `proto`: text of the .proto file; without it the server is asked."""
+    """`method` is `package.Service/Method`. `proto`: text of the .proto file; without it the server is asked.
+    `reconnect` is of bidirectional methods, whose one stream carries a conversation."""
 
-    method: str = ""
+    method: str = Field("", pattern=r"^(/?[A-Za-z_][\w.]*/[A-Za-z_]\w*)?$")
     proto: str | None = None
+    reconnect: Reconnect = "fail"
 
 
 class Timeouts(Frozen):
@@ -244,6 +247,16 @@ class TargetSpec(Frozen):
         if parts.username or parts.password:
             raise ValueError("the URL holds a user or password: put it into the target's secrets instead")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _of_grpc(self) -> Self:
+        if self.protocol != "grpc":
+            return self
+        if not self.grpc.method:
+            raise ValueError("grpc.method: name the method to call, as package.Service/Method")
+        if not self.tls.verify:
+            raise ValueError("tls.verify: gRPC always checks a certificate: give it, or its CA's, as tls.ca_file")
+        return self
 
     def frozen_dict(self) -> dict[str, Any]:
         """The spec as JSON data without its secrets: what a Run stores."""

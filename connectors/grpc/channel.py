@@ -1,0 +1,89 @@
+"""How a channel is made: of one address that `connectors.guard` judged, with nothing that the library does unasked."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from connectors.errors import BadRequest, ConnectFailed
+from connectors.grpc.library import grpc
+from connectors.guard import Address
+from connectors.mapping import CompiledTarget
+from connectors.spec import TlsSpec
+
+NEVER_MS: Final = 24 * 3600 * 1000
+UNSENT: Final = frozenset({"host", "content-type", "te", "user-agent", "grpc-timeout"})
+"""Headers that the library sends itself, and takes from nobody."""
+
+
+def target_of(address: Address) -> str:
+    """A target with the address in it: the library has no name to look up."""
+    if address.family == socket.AF_INET6:
+        return f"ipv6:[{address.host}]:{address.port}"
+    return f"ipv4:{address.host}:{address.port}"
+
+
+def options(target: CompiledTarget) -> list[tuple[str, Any]]:
+    """Nothing is dialled again by itself, sent again, looked up, unpacked, or shared among users."""
+    limits = target.spec.limits
+    named = [("grpc.ssl_target_name_override", target.host)] if target.tls else []
+    return [
+        *named,
+        ("grpc.default_authority", target.host_header),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.enable_retries", 0),
+        ("grpc.service_config_disable_resolution", 1),
+        ("grpc.initial_reconnect_backoff_ms", NEVER_MS),
+        ("grpc.min_reconnect_backoff_ms", NEVER_MS),
+        ("grpc.max_reconnect_backoff_ms", NEVER_MS),
+        ("grpc.max_receive_message_length", limits.event_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_metadata_size", limits.header_bytes),
+        ("grpc.absolute_max_metadata_size", limits.header_bytes),
+        ("grpc.compression_enabled_algorithms_bitset", 1),
+        ("grpc.http2.bdp_probe", 0),  # its windows grow beyond what a turn may cost, and it sends pings
+        ("grpc.primary_user_agent", "token-burn"),
+    ]
+
+
+@cache
+def credentials(spec: TlsSpec) -> grpc.ChannelCredentials:
+    """Always verified (`TargetSpec` holds that). Raises ConnectFailed if a file of it is unusable."""
+    roots = _read("ca_file", spec.ca_file) if spec.ca_file else _system_roots()
+    return grpc.ssl_channel_credentials(roots, _read("key_file", spec.key_file), _read("cert_file", spec.cert_file))
+
+
+def _system_roots() -> bytes | None:
+    """The system's certificates, as on the other protocols; None leaves the library its own."""
+    path = ssl.get_default_verify_paths().cafile
+    try:
+        return Path(path).read_bytes() if path else None
+    except OSError:
+        return None
+
+
+def _read(field: str, path: str | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as exc:
+        advice = "give the path of a file in PEM form, readable on this machine"
+        raise ConnectFailed("tls_failed", f"tls.{field} {path}: {exc.strerror}", advice) from exc
+
+
+def metadata(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str | bytes], ...]:
+    """Rendered headers as metadata. Raises BadRequest for what metadata cannot hold."""
+    found: list[tuple[str, str | bytes]] = []
+    for name, value in headers:
+        key = name.lower()
+        if key in UNSENT:
+            continue
+        if key.startswith(":") or not (value.isascii() and value.isprintable()):
+            raise BadRequest("request_invalid", f"header {name!r}: gRPC metadata are printable ASCII")
+        found.append((key, value.encode() if key.endswith("-bin") else value))
+    return tuple(found)

@@ -1,0 +1,206 @@
+"""One gRPC call of the reference lane: a thread reads it, the caller's own waits for what is read, with deadlines."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from connectors.errors import TimedOut, TooLarge, TurnError
+from connectors.grpc.library import grpc
+from connectors.grpc.methods import Method
+from connectors.grpc.status import call_failure, ended_in_a_turn, wrong_count
+from connectors.timeline import Timeline
+
+if TYPE_CHECKING:
+    from connectors.reference.grpc import GrpcConnector
+
+DONE_GRACE_S: Final = 1.0
+"""How long a call's status may come after the answer's end mark; the call is then cancelled."""
+MOST_UNREAD: Final = 16
+"""Messages that are read ahead: each may be as large as `limits.event_bytes`."""
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+
+class Came(NamedTuple):
+    """What the reader saw at `ns`: the answer's head (neither data nor end), a message, or the call's end."""
+
+    ns: int
+    data: bytes | None = None
+    ended: bool = False
+
+
+class ReferenceCall:
+    """As the load lane's `WireCall`."""
+
+    def __init__(self, connector: GrpcConnector, channel: grpc.Channel, method: Method, metadata: Metadata) -> None:
+        self._connector = connector
+        self._channel: Any = channel  # its types know no method whose messages are bytes
+        self._method = method
+        self._metadata = metadata
+        self._spec = connector.target.spec
+        self._one_frame = method.goes_on and not connector.target.meaning.needs_done
+        self._call: Any = None
+        self._reader: threading.Thread | None = None
+        self._questions: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._answers: queue.Queue[Came] = queue.Queue(MOST_UNREAD)
+        self._asking = False
+        self._cancelled = False
+        self._sent_ns = self._last_ns = 0
+        self.over = False
+        self.failure: TurnError | None = None
+
+    def exchange(self, timeline: Timeline, data: bytes) -> None:
+        """Send a message; return when its answer is complete. Raises TurnError; the caller then cancels the call."""
+        self._drain()
+        self._asking = True
+        try:
+            self._sent_ns = self._last_ns = time.monotonic_ns()
+            timeline.sent(self._sent_ns, len(data))
+            self._send(data)
+            if self._method.streams:
+                self._read_stream(timeline)
+            else:
+                self._read_one(timeline)
+        finally:
+            self._asking = False
+
+    def end(self) -> None:
+        """The answer is complete: let the call end by itself, if it does so soon."""
+        until = time.monotonic() + DONE_GRACE_S
+        while not self.over and (left_s := until - time.monotonic()) > 0:
+            try:
+                self._answers.get(timeout=left_s)
+            except queue.Empty:
+                break
+        self.cancel()
+
+    def leave(self, grace_s: float) -> None:
+        """Nothing more will be said: tell the target so, and cancel the call if it has not ended then."""
+        self._questions.put(None)
+        if self._reader is not None:
+            self._reader.join(grace_s)
+        self.cancel()
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self._call is not None:
+            self._call.cancel()
+
+    def _send(self, data: bytes) -> None:
+        goes_on = self._method.goes_on
+        if goes_on:
+            self._questions.put(data)
+        if self._call is None:
+            if goes_on:
+                self._call = self._channel.stream_stream(self._method.path)(self._asked(), metadata=self._metadata)
+            else:
+                total_s = self._spec.timeouts.total
+                multi = self._channel.unary_stream(self._method.path)
+                self._call = multi(data, timeout=total_s, metadata=self._metadata)
+            self._reader = threading.Thread(target=self._read, name="grpc-reader", daemon=True)
+            self._reader.start()
+
+    def _asked(self) -> Iterator[bytes]:
+        while (data := self._questions.get()) is not None:
+            yield data
+
+    # --- the caller's thread --------------------------------------------------------------------------------------
+
+    def _read_stream(self, timeline: Timeline) -> None:
+        while not (came := self._next(timeline)).ended:
+            if came.data is None:
+                continue
+            timeline.event(came.ns, self._method.decode(came.data))
+            if self._one_frame and timeline.done_ns is None and timeline.chunks:
+                timeline.end(came.ns)
+            if timeline.done_ns is not None:
+                return
+        if self._method.goes_on:
+            raise self.failure or ended_in_a_turn()
+        if self.failure is not None:
+            raise self.failure
+        timeline.end(came.ns)
+
+    def _read_one(self, timeline: Timeline) -> None:
+        messages: list[Came] = []
+        while not (came := self._next(timeline)).ended:
+            if came.data is not None:
+                messages = [*messages[:1], came]
+        if self.failure is not None:
+            raise self.failure
+        if len(messages) != 1 or (data := messages[0].data) is None:
+            raise wrong_count(len(messages))
+        timeline.answer(messages[0].ns, self._method.decode(data))
+
+    def _next(self, timeline: Timeline) -> Came:
+        """What comes next, noted. Raises TurnError at the next deadline, or beyond the limit."""
+        due_ns, code = self._deadline(timeline)
+        try:
+            came = self._answers.get(timeout=max(due_ns - time.monotonic_ns(), 0) / 1e9)
+        except queue.Empty:
+            seconds: float = getattr(self._spec.timeouts, code.removesuffix("_timeout"))
+            raise TimedOut(code, f"{seconds:g} s passed; {timeline.bytes_in} bytes had come") from None
+        if not came.ended:
+            self._last_ns = came.ns
+            timeline.received(came.ns, len(came.data or b""))
+            limit = self._spec.limits.body_bytes
+            if timeline.bytes_in > limit:
+                raise TooLarge("body_too_large", f"more than {limit} bytes in one turn")
+        return came
+
+    def _deadline(self, timeline: Timeline) -> tuple[int, str]:
+        timeouts = self._spec.timeouts
+        total = (self._sent_ns + int(timeouts.total * 1e9), "total_timeout")
+        if timeline.first_byte_ns is None:
+            return min(total, (self._sent_ns + int(timeouts.first_byte * 1e9), "first_byte_timeout"))
+        return min(total, (self._last_ns + int(timeouts.idle * 1e9), "idle_timeout"))
+
+    def _drain(self) -> None:
+        """What came since the last turn belongs to none."""
+        while True:
+            try:
+                came = self._answers.get_nowait()
+            except queue.Empty:
+                return
+            if came.data is not None:
+                self._stray(came.data)
+
+    def _stray(self, data: bytes) -> None:
+        try:
+            text = self._method.decode(data)
+        except TurnError:
+            return  # nobody asked: what it is is no turn's failure
+        self._connector.idle_event(text)
+
+    # --- the reader's thread --------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        call = self._call
+        try:
+            call.initial_metadata()
+            if call.is_active():
+                self._put(Came(time.monotonic_ns()))
+            for data in call:
+                came = Came(time.monotonic_ns(), data)
+                if self._asking:
+                    self._put(came)
+                elif self._method.goes_on:
+                    self._stray(data)
+        except grpc.RpcError as exc:
+            if not self._cancelled:
+                status: Any = exc  # what is raised is the call, and has its status
+                self.failure = call_failure(status.code().name, status.details() or "", self._spec)
+        self.over = True
+        self._put(Came(time.monotonic_ns(), ended=True))
+
+    def _put(self, came: Came) -> None:
+        """Wait for room, unless nobody will make any."""
+        while not self._cancelled:
+            try:
+                self._answers.put(came, timeout=0.05)
+            except queue.Full:
+                continue
+            return

@@ -1,0 +1,168 @@
+"""One gRPC call of the load lane: a task reads it, a Turn waits for what is read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Final
+
+from connectors.errors import TurnError
+from connectors.grpc.library import grpc
+from connectors.grpc.methods import Method
+from connectors.grpc.status import call_failure, ended_in_a_turn, wrong_count
+from connectors.timeline import Timeline
+from connectors.wire.base import arrival_clock
+from connectors.wire.turn import Turn
+
+if TYPE_CHECKING:
+    from connectors.wire.grpc import GrpcConnector
+
+DONE_GRACE_S: Final = 1.0
+"""How long a call's status may come after the answer's end mark; the call is then cancelled."""
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+
+class CallTurn(Turn):
+    """A turn whose answer may also be one message, or end with its stream."""
+
+    __slots__ = ()
+
+    def one_frame(self, ns: int) -> None:
+        """Without an end mark, a turn on a stream that goes on is over with the first message that has text."""
+        timeline = self._timeline
+        if timeline is not None and timeline.done_ns is None and timeline.chunks:
+            self.stream_ended(ns)
+
+    def stream_ended(self, ns: int) -> None:
+        self._complete(lambda timeline: timeline.end(ns))
+
+    def whole(self, ns: int, data: bytes) -> None:
+        self._complete(lambda timeline: timeline.answer(ns, data))
+
+    def _complete(self, feed: Any) -> None:
+        timeline, future = self._timeline, self._future
+        if timeline is None or future is None or future.done():
+            return
+        try:
+            feed(timeline)
+        except TurnError as exc:
+            self.fail(exc)
+        else:
+            future.set_result(None)
+
+
+class WireCall:
+    """Made for a turn, or for a conversation if the method goes on; the call itself begins with the first message.
+
+    `over`: the target ended it, with `failure` unless its status was OK.
+    """
+
+    def __init__(self, connector: GrpcConnector, channel: grpc.aio.Channel, method: Method, metadata: Metadata) -> None:
+        self._connector = connector
+        self._channel: Any = channel  # its types know no method whose messages are bytes
+        self._method = method
+        self._metadata = metadata
+        self._spec = connector.target.spec
+        self._turn = CallTurn(self._spec.limits, self._spec.timeouts)
+        self._one_frame = method.goes_on and not connector.target.meaning.needs_done
+        self._call: Any = None
+        self._reader: asyncio.Task[None] | None = None
+        self._questions: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.over = False
+        self.failure: TurnError | None = None
+
+    async def exchange(self, timeline: Timeline, data: bytes) -> None:
+        """Send a message; return when its answer is complete. Raises TurnError; the caller then cancels the call."""
+        await self._turn.exchange(timeline, lambda: self._send(data))
+
+    async def end(self) -> None:
+        """The answer is complete: let the call end by itself, if it does so soon."""
+        self._turn.close()
+        if self._reader is not None and not self._reader.done():
+            await asyncio.wait([self._reader], timeout=DONE_GRACE_S)
+            self.cancel()
+
+    def leave(self, grace_s: float) -> None:
+        """Nothing more will be said: tell the target so, and cancel the call if it has not ended then."""
+        self._turn.close()
+        self._questions.put_nowait(None)
+        if self._reader is not None and not self._reader.done():
+            asyncio.get_running_loop().call_later(grace_s, self.cancel)
+
+    def cancel(self) -> None:
+        self._turn.close()
+        if self._call is not None:
+            self._call.cancel()
+
+    def _send(self, data: bytes) -> int:
+        if self._method.goes_on:
+            self._questions.put_nowait(data)
+        if self._call is None:
+            self._call = self._begin(data)
+            self._reader = asyncio.get_running_loop().create_task(self._read(self._call))
+        return len(data)
+
+    def _begin(self, data: bytes) -> Any:
+        if self._method.goes_on:
+            return self._channel.stream_stream(self._method.path)(self._asked(), metadata=self._metadata)
+        total_s = self._spec.timeouts.total
+        return self._channel.unary_stream(self._method.path)(data, timeout=total_s, metadata=self._metadata)
+
+    async def _asked(self) -> AsyncIterator[bytes]:
+        while (data := await self._questions.get()) is not None:
+            yield data
+
+    # --- the reader's task ----------------------------------------------------------------------------------------
+
+    async def _read(self, call: Any) -> None:
+        try:
+            await self._read_to_the_end(call)
+        except grpc.aio.AioRpcError as exc:
+            self.failure = call_failure(exc.code().name, exc.details() or "", self._spec)
+        except TurnError as exc:
+            self.failure = exc
+        except asyncio.CancelledError:
+            return  # cancelled by ourselves: whoever did that knows why
+        self.over = True
+        if self.failure is not None:
+            self._turn.fail(self.failure)
+
+    async def _read_to_the_end(self, call: Any) -> None:
+        turn, clock = self._turn, arrival_clock()
+        await call.initial_metadata()
+        if not call.done():
+            turn.bytes_read(now := time.monotonic_ns(), 0)
+            turn.answer_begun(now)
+        messages, ns, last = 0, time.monotonic_ns(), b""
+        while (data := await call.read()) is not grpc.aio.EOF:
+            ns = time.monotonic_ns()
+            clock.user += 1
+            messages += 1
+            turn.bytes_read(ns, len(data))
+            turn.answer_begun(ns)
+            if self._method.streams:
+                self._message(ns, data)
+            else:
+                last = data
+        if self._method.goes_on:
+            turn.fail(ended_in_a_turn())
+        elif self._method.streams:
+            turn.stream_ended(time.monotonic_ns())
+        elif messages == 1:
+            turn.whole(ns, self._method.decode(last))
+        else:
+            raise wrong_count(messages)
+
+    def _message(self, ns: int, data: bytes) -> None:
+        turn = self._turn
+        try:
+            text = self._method.decode(data)
+        except TurnError as exc:
+            turn.fail(exc)
+            return
+        if not turn.message(ns, text):
+            if self._method.goes_on:
+                self._connector.idle_event(text)
+        elif self._one_frame:
+            turn.one_frame(ns)
