@@ -229,8 +229,8 @@ def refused(data: Any) -> BrokenTransport:
 
 
 def arguments(request: RenderedRequest, *, packed: bool) -> list[Any]:
-    """The arguments of the event that a turn emits: a body that is a list has several. `packed`: the target's codecs
-    made the body, which is one text then. Raises BadRequest."""
+    """The arguments of the event that a turn emits: a body that is a list has several, none and null have none.
+    `packed`: the target's codecs made the body, which is one text then. Raises BadRequest."""
     if not request.event:
         raise BadRequest("request_invalid", "request.event is empty: it names the event to emit")
     if not request.body:
@@ -244,4 +244,6 @@ def arguments(request: RenderedRequest, *, packed: bool) -> list[Any]:
         raise BadRequest("request_invalid", "what the codecs made of the body is not text", advice) from exc
     except orjson.JSONDecodeError as exc:
         raise BadRequest("request_invalid", f"the body is not JSON: {exc}") from exc
+    if value is None:
+        return []
     return value if type(value) is list else [value]
