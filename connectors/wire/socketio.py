@@ -42,7 +42,7 @@ Stage = Literal["opening", "asked", "connected", "joined"]
 _WAITED: Final[dict[Stage, str]] = {
     "opening": "no open packet",
     "asked": "no answer to CONNECT",
-    "connected": "the event that says that all is ready did not come",
+    "connected": "the event that is socketio.ready_event did not come",
 }
 
 
