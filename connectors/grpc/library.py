@@ -4,4 +4,7 @@ import os
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-import grpc as grpc
+import grpc
+import grpc.aio
+
+__all__ = ["grpc"]

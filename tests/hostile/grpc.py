@@ -29,7 +29,8 @@ PROTO = """\
 syntax = "proto3";
 package tokenburn.mock.v1;
 
-message AskRequest { string message = 1; string session = 2; }
+message Turn { string role = 1; string content = 2; }
+message AskRequest { string message = 1; string session = 2; repeated Turn history = 3; }
 message Usage { int64 input_tokens = 1; int64 output_tokens = 2; }
 message AskPiece {
   string delta = 1;

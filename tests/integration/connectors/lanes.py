@@ -17,6 +17,7 @@ from connectors.mapping import CompiledTarget
 from connectors.registry import Lane, connector_class
 from connectors.spec import TargetSpec, build_target_spec
 from connectors.timeline import Timeline
+from tests.hostile.grpc import PROTO
 
 LANES: tuple[Lane, ...] = ("load", "reference")
 TIMEOUTS = {"connect": 0.6, "first_byte": 0.4, "idle": 0.3, "total": 0.8}
@@ -36,10 +37,11 @@ class Turn(NamedTuple):
 PRESETS = {
     "http": "openai-chat",
     "sse": "openai-chat",
+    "grpc": "generic-grpc",
     "websocket": "generic-websocket",
     "socketio": "generic-socketio",
 }
-STREAMED = frozenset({"sse", "socketio"})
+STREAMED = frozenset({"sse", "grpc", "socketio"})
 """Protocols whose preset is asked for its streamed form."""
 
 
@@ -48,6 +50,8 @@ def make_spec(protocol: str, url: str, **overrides: Any) -> TargetSpec:
     overrides = {"timeouts": TIMEOUTS, "limits": LIMITS} | overrides
     if protocol == "socketio":
         overrides = {"socketio": {"ack": True}} | overrides  # an answer may end either way
+    if protocol == "grpc":
+        overrides = {"grpc": {"proto": PROTO}} | overrides  # a hostile server has no reflection
     preset = PRESETS[protocol]
     return build_target_spec(name="test", url=url, preset=preset, stream=protocol in STREAMED, overrides=overrides)
 
@@ -131,4 +135,5 @@ def server_context(cert: Any) -> ssl.SSLContext:
     """The TLS context of a server that shows `cert` (a trustme leaf)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     cert.configure_cert(context)
+    context.set_alpn_protocols(["h2", "http/1.1"])  # gRPC insists on the first, nobody else asks for it
     return context
