@@ -13,10 +13,11 @@ from typing import Any, NoReturn
 
 import mock_chatbot
 from mock_chatbot.app import create_app
+from mock_chatbot.chatbot import Chatbot
 from mock_chatbot.errors import InvalidOption
 from mock_chatbot.nuc import NucSettings
 from mock_chatbot.options import OPTIONS, Options, parse
-from mock_chatbot.server import listen, serve
+from mock_chatbot.server import Beside, listen, serve
 
 NUC = NucSettings()
 
@@ -30,6 +31,7 @@ class _Parser(argparse.ArgumentParser):
 class Arguments:
     host: str
     port: int
+    grpc_port: int
     api_key: str
     access_log: bool
     nuc_settings: NucSettings
@@ -46,6 +48,9 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8100, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--grpc-port", type=_grpc_port, default=0, help="0 takes a free one, -1 is without gRPC (default: %(default)s)"
+    )
     parser.add_argument("--api-key", default="", help="answer 401 to requests without it")
     parser.add_argument("--access-log", action="store_true", help="log each request to stderr")
     parser.add_argument("--nuc-passphrase", default=NUC.passphrase, help="of the NUC shape (default: %(default)s)")
@@ -77,6 +82,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _grpc_port(text: str) -> int:
+    return -1 if text == "-1" else _port(text)
+
+
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"\d{1,9}(\.\d+)?", text):
         raise argparse.ArgumentTypeError(f"must be a number of seconds, not {text!r}")
@@ -92,9 +101,30 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"mock_chatbot: cannot listen on {place}: {os.strerror(exc.errno or 0)}\n")
         return 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it, without a traceback
-    app = create_app(arguments.options, arguments.api_key, arguments.nuc_settings)
-    serve(app, sock, access_log=arguments.access_log)
+    chatbot = Chatbot(arguments.options)
+    app = create_app(chatbot, arguments.api_key, arguments.nuc_settings)
+    beside = None if arguments.grpc_port < 0 else _grpc_face(chatbot, arguments)
+    serve(app, sock, beside, access_log=arguments.access_log)
     return 0
+
+
+def _grpc_face(chatbot: Chatbot, arguments: Arguments) -> Beside:
+    host, port = arguments.host, arguments.grpc_port
+    running: list[object] = []  # the library stops a server that nobody holds
+
+    async def start() -> dict[str, Any]:
+        from mock_chatbot.grpc import face
+
+        try:
+            server, bound = await face.start(chatbot, arguments.api_key, host, port)
+        except RuntimeError:
+            sys.stderr.write(f"mock_chatbot: cannot listen on {host}:{port} for gRPC\n")
+            raise SystemExit(1) from None
+        running.append(server)
+        place = f"[{host}]" if ":" in host else host
+        return {"grpc_port": bound, "grpc_url": f"grpc://{place}:{bound}"}
+
+    return start
 
 
 if __name__ == "__main__":

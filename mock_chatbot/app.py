@@ -16,13 +16,11 @@ from mock_chatbot.chatbot import Chatbot
 from mock_chatbot.errors import InvalidInput, invalid_request
 from mock_chatbot.gate import Gate
 from mock_chatbot.nuc import NucSettings
-from mock_chatbot.options import Options
 from mock_chatbot.responses import failure_response
 
 
-def create_app(options: Options | None = None, api_key: str = "", nuc_settings: NucSettings | None = None) -> ASGIApp:
+def create_app(chatbot: Chatbot, api_key: str = "", nuc_settings: NucSettings | None = None) -> ASGIApp:
     """`api_key`: without it in `Authorization: Bearer`, requests get a 401; empty, nobody is asked."""
-    chatbot = Chatbot(options or Options.default())
     app = FastAPI(title="Mock chatbot", openapi_url=None)
     app.include_router(openai.router(chatbot))
     app.include_router(generic.router(chatbot))

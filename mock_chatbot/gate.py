@@ -7,6 +7,7 @@ from hmac import compare_digest
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mock_chatbot.chatbot import Headers
 from mock_chatbot.errors import UNAUTHORIZED, Failure, invalid_request
 from mock_chatbot.responses import failure_response
 from mock_chatbot.sockets import reject
@@ -20,6 +21,12 @@ OWN_CREDENTIALS = ("/nuc/", "/socket.io/")
 """Prefixes of faces that ask for the key in their own way."""
 
 
+def admits(headers: Headers, api_key: str) -> bool:
+    """Whether `Authorization: Bearer` says the key; without a key everybody is let in."""
+    sent = next((value for name, value in headers if name == b"authorization"), b"")
+    return not api_key or compare_digest(sent[:7].lower() + sent[7:], b"bearer " + api_key.encode())
+
+
 class Gate:
     """ASGI middleware."""
 
@@ -27,7 +34,7 @@ class Gate:
         """`sockets`: what answers WebSocket upgrades, by path."""
         self._app, self._sockets = app, sockets
         self._stats = stats
-        self._key = f"bearer {api_key}".encode() if api_key else b""
+        self._key = api_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -57,10 +64,7 @@ class Gate:
             await socket(scope, receive, send)
 
     def _admits(self, scope: Scope) -> bool:
-        if not self._key or scope["path"].startswith(OWN_CREDENTIALS):
-            return True
-        sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        return compare_digest(sent[:7].lower() + sent[7:], self._key)
+        return scope["path"].startswith(OWN_CREDENTIALS) or admits(scope["headers"], self._key)
 
     def _count_status(self, send: Send) -> Send:
         async def counting(message: Message) -> None:

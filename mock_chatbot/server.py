@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import orjson
 import uvicorn
@@ -14,14 +15,19 @@ from starlette.types import ASGIApp
 BACKLOG = 4096
 
 
+Beside = Callable[[], Awaitable[dict[str, Any]]]
+"""Starts another server on the same loop; what it returns joins the line that says where we are."""
+
+
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, url: str, port: int) -> None:
+    def __init__(self, config: uvicorn.Config, ready: dict[str, Any], beside: Beside | None) -> None:
         super().__init__(config)
-        self._ready = orjson.dumps({"url": url, "port": port}).decode()
+        self._ready, self._beside = ready, beside
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        more = await self._beside() if self._beside else {}
         await super().startup(sockets)
-        sys.stdout.write(f"{self._ready}\n")
+        sys.stdout.write(f"{orjson.dumps(self._ready | more).decode()}\n")
         sys.stdout.flush()
 
     @contextlib.contextmanager
@@ -43,7 +49,7 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def serve(app: ASGIApp, sock: socket.socket, *, access_log: bool = False) -> None:
+def serve(app: ASGIApp, sock: socket.socket, beside: Beside | None = None, *, access_log: bool = False) -> None:
     """Serves until a signal ends the process; says where on stdout as one JSON line once it listens."""
     host, port = sock.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -60,4 +66,4 @@ def serve(app: ASGIApp, sock: socket.socket, *, access_log: bool = False) -> Non
         timeout_keep_alive=75,
         server_header=False,
     )
-    _Server(config, url, port).run(sockets=[sock])
+    _Server(config, {"url": url, "port": port}, beside).run(sockets=[sock])

@@ -274,4 +274,7 @@ def test_a_key_is_asked_for(start_mock: Callable[..., Mock]) -> None:
     assert requests.get(f"{mock.url}/v1/models", timeout=10).status_code == 401
     counted = mock.stats()
     assert (counted["requests"], counted["chat_requests"], counted["answers"], counted["errors"]) == (7, 6, 2, 5)
-    assert set(mock.ready) == {"url", "port"} and mock.url == f"http://127.0.0.1:{mock.ready['port']}"
+    assert (
+        set(mock.ready) == {"url", "port", "grpc_port", "grpc_url"}
+        and mock.url == f"http://127.0.0.1:{mock.ready['port']}"
+    )
