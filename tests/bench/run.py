@@ -21,12 +21,15 @@ from tests.bench.truth import BuildError
 
 RATIO_TO_K6 = 2.0
 CALM_LOAD = 2.8
+OVER = {False: "", True: " over WebSocket"}
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
-    parser.add_argument("--only", choices=("fidelity", "cost"), help="one of the two parts")
-    parser.add_argument("--streams", type=int, nargs="+", default=[400, 1000], help="default: 400 1000")
+    parser.add_argument("--only", choices=("fidelity", "websocket", "cost"), help="one of the three parts")
+    parser.add_argument(
+        "--streams", type=int, nargs="+", default=[400, 1000], help="default: 400 1000; the first over WebSocket"
+    )
     parser.add_argument("--turns", type=int, default=7, help="turns of each stream (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=8.0, help="of load in each cost run (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="cost runs of each tool (default: %(default)s)")
@@ -54,11 +57,13 @@ def _measured(arguments: argparse.Namespace, console: Console) -> tuple[list[Fid
     streams: list[Fidelity] = []
     costs: list[Cost] = []
     with console.status("") as status:
-        if arguments.only != "cost":
-            for number in arguments.streams:
-                status.update(f"fidelity: {number} streams")
-                streams.append(fidelity(number, arguments.turns))
-        if arguments.only != "fidelity":
+        for websocket in (False, True):
+            if arguments.only not in {None, "websocket" if websocket else "fidelity"}:
+                continue
+            for number in arguments.streams[: 1 if websocket else None]:
+                status.update(f"fidelity: {number} streams{OVER[websocket]}")
+                streams.append(fidelity(number, arguments.turns, websocket=websocket))
+        if arguments.only in {None, "cost"}:
             costs = cost(arguments.rounds, arguments.seconds, lambda line: status.update(f"cost: {line}"))
     return streams, costs
 
@@ -76,7 +81,7 @@ def make_table(streams: Sequence[Fidelity], costs: Sequence[Cost]) -> tuple[Tabl
 
 
 def _add_fidelity(table: Table, found: Fidelity) -> bool:
-    what = f"{found.streams} streams of {TOKENS} tokens"
+    what = f"{found.streams} streams of {TOKENS} tokens{OVER[found.websocket]}"
     table.add_section()
     table.add_row(f"[bold]{what}[/]", f"{found.chunks_per_s:,.0f} chunks/s", "", f"{found.timestamps} timestamps")
     for goal in found.goals:

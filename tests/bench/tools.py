@@ -72,8 +72,11 @@ def locust(server: Truth, users: int, seconds: float) -> PeerRun:
     return PeerRun(made, ended.cpu_s)
 
 
-def burn(server: Truth, *options: str, limit_s: float) -> Burned:
-    """`manage.py burn` in a directory of its own: the engine on the load generator's core, all else on the server's."""
+def burn(server: Truth, *options: str, limit_s: float, websocket: bool = False, turns: int = 1) -> Burned:
+    """`manage.py burn` in a directory of its own: the engine on the load generator's core, all else on the server's.
+
+    `turns` of each conversation; over WebSocket they have one connection.
+    """
     pids: list[int] = []
     with _folder() as folder, engine_on(LOAD_CORE, lambda: pids[0] if pids else -1) as engines:
         report = folder / "report.json"
@@ -82,17 +85,24 @@ def burn(server: Truth, *options: str, limit_s: float) -> Burned:
             "manage.py",
             "burn",
             "--url",
-            server.base_url,
+            server.websocket_url if websocket else server.base_url,
             "--preset",
-            "openai-chat",
+            "generic-websocket" if websocket else "openai-chat",
         ]
-        argv += ["--prompt", "Hello", "--stamp", "t", "--no-witness", "--json", report, *options]
+        scenario = folder / "scenario.json"
+        scenario.write_text(json.dumps(_scenario(turns)))
+        argv += ["--scenario", scenario, "--stamp", "t", "--no-witness", "--json", report, *options]
         env = {"TOKENBURN_VAR_DIR": str(folder), "TOKENBURN_ENV_FILE": "", "DATABASE_URL": _database(folder)}
         limit_s += SLACK_S
         _checked(run(argv, core=SERVER_CORE, limit_s=limit_s, env=env, started=pids.append), "burn")
         if not engines:
             raise ToolFailed("burn's engine was never seen, so that it ran on the server's core: nothing was measured")
         return _burned(folder, json.loads(report.read_text()))
+
+
+def _scenario(turns: int) -> dict[str, Any]:
+    repeated = {"do": "repeat", "times": turns, "steps": [{"do": "say", "text": "Hello"}]}
+    return {"name": "bench", "history": "none", "steps": [repeated]}
 
 
 def _burned(folder: Path, report: dict[str, Any]) -> Burned:

@@ -5,7 +5,8 @@
  * OpenAI's chat completions over HTTP/1.1 keep-alive, from one thread, so that it is never the bottleneck:
  *   POST, plain     the answer TTFT_MS after the request's last byte;
  *   POST, streamed  the first chunk after TTFT_MS, one more each ITL_MS, max_tokens (or TOKENS) in all, usage, [DONE];
- *   GET             a list of models at once.
+ *   GET             a list of models at once;
+ *   GET, upgraded   WebSocket: a text message for each turn, answered as if streamed, a text message for each chunk.
  * Chunks and plain answers carry "t": CLOCK_MONOTONIC in ns, taken just before the write.
  *
  * It prints {"port": N} once it listens, and at SIGTERM or SIGINT its own counts, the time from the first request to
@@ -32,6 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "websocket.h"
+
 enum { EVENTS = 1024, LARGEST_REQUEST = 16 << 20, MOST_TOKENS = 100000, PROMPT_TOKENS = 8 };
 
 struct buffer { char *data; size_t used, room; };
@@ -41,6 +44,7 @@ struct queue { struct client *head, *tail; };
 struct client {
     int fd;
     struct buffer in, out;              /* out: what the socket did not take */
+    int websocket;
     int streamed, tokens, sent;         /* the turn being answered */
     struct queue *queue;                /* where it waits, or null: ready for a request */
     struct client *next, *prev;
@@ -166,6 +170,14 @@ static int transmit_body(struct client *c, const char *head, const char *body, i
 #define OBJECT "\"id\":\"chatcmpl-truth\",\"created\":1,\"model\":\"truth\",\"object\":\"chat.completion"
 #define USAGE "\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%d,\"total_tokens\":%d}"
 
+static int transmit_message(struct client *c, const char *body, int n)
+{
+    char frame[1028];
+    size_t header = websocket_header(frame, n);
+    memcpy(frame + header, body, n);
+    return transmit(c, frame, header + n);
+}
+
 static int send_plain(struct client *c)
 {
     char body[1024];
@@ -180,6 +192,13 @@ static int send_plain(struct client *c)
 static int send_last(struct client *c)
 {
     char body[1024];
+    if (c->websocket) {
+        int n = snprintf(body, sizeof body,
+            "{\"response\":\"\",\"usage\":{\"input_tokens\":%d,\"output_tokens\":%d},\"done\":true}",
+            PROMPT_TOKENS, c->tokens);
+        count_answer();
+        return transmit_message(c, body, n);
+    }
     int n = snprintf(body, sizeof body,
         "data: {" OBJECT ".chunk\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
         "data: {" OBJECT ".chunk\",\"choices\":[]," USAGE "}\n\ndata: [DONE]\n\n",
@@ -191,6 +210,11 @@ static int send_last(struct client *c)
 static int send_chunk(struct client *c)
 {
     char body[512];
+    if (c->websocket) {
+        int n = snprintf(body, sizeof body, "{\"delta\":\"token%d \",\"t\":%lld}", c->sent, (long long)now_ns());
+        count.chunks++, count.output_tokens++, c->sent++;
+        return transmit_message(c, body, n);
+    }
     if (!c->sent && transmit(c, STREAM_HEAD, sizeof STREAM_HEAD - 1)) return -1;
     int n = snprintf(body, sizeof body,
         "data: {" OBJECT ".chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"token%d \"},"
@@ -223,10 +247,38 @@ static void begin_turn(struct client *c, const char *body, size_t n)
     wait_in(&first, c, now + ttft_ns);
 }
 
+/* One message of a client that has upgraded. Returns as `websocket_frame` does. */
+static int next_message(struct client *c)
+{
+    struct frame f;
+    int found = websocket_frame(c->in.data, c->in.used, LARGEST_REQUEST, &f);
+    if (found <= 0) return found;
+    if (f.opcode == 8) return -1;                       /* the client says goodbye */
+    if (f.opcode == 1 || f.opcode == 2) {
+        count.requests++;
+        begin_turn(c, f.data, f.size);
+        c->streamed = 1;
+    }
+    consume(&c->in, f.whole);
+    return 1;
+}
+
+static int upgrade(struct client *c, const char *key)
+{
+    char head[256];
+    c->websocket = 1;
+    return transmit(c, head, websocket_accept(key, head, sizeof head));
+}
+
 /* Takes the next whole request from the input, if the client is not waiting for an answer already. */
 static int next_request(struct client *c)
 {
     while (!c->queue && c->in.used) {
+        if (c->websocket) {
+            int found = next_message(c);
+            if (found <= 0) return found;
+            continue;
+        }
         append(&c->in, "", 1), c->in.used--;            /* a terminator behind the data, for the string functions */
         char *end = strstr(c->in.data, "\r\n\r\n");
         if (!end) return c->in.used > LARGEST_REQUEST ? -1 : 0;
@@ -235,6 +287,12 @@ static int next_request(struct client *c)
         size_t head = end - c->in.data, body = length && length < end ? strtoul(length + 17, 0, 10) : 0;
         if (body > LARGEST_REQUEST) return -1;
         if (c->in.used < head + body) return 0;
+        char *key = strcasestr(c->in.data, "\r\nsec-websocket-key: ");
+        if (key && key < end) {
+            if (upgrade(c, key + 21)) return -1;
+            consume(&c->in, head);
+            continue;
+        }
         count.requests++;
         if (!strncmp(c->in.data, "POST", 4)) {
             begin_turn(c, end, body);

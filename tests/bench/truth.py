@@ -17,6 +17,7 @@ from typing import Any
 from tests.bench.processes import pin
 
 SOURCE = Path(__file__).with_name("truth.c")
+SOURCES = (SOURCE, SOURCE.with_name("websocket.h"))
 STOP_S = 10.0
 
 
@@ -37,11 +38,15 @@ class Truth:
         """As the OpenAI SDK takes it."""
         return f"http://127.0.0.1:{self.port}/v1"
 
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
 
 def build(cache: Path | None = None) -> Path:
-    """The program, compiled unless this very source has been before. Raises BuildError."""
+    """The program, compiled unless these very sources have been before. Raises BuildError."""
     cache = cache or Path(tempfile.gettempdir()) / f"token-burn-bench-{os.getuid()}"
-    program = cache / f"truth-{sha256(SOURCE.read_bytes()).hexdigest()[:16]}"
+    program = cache / f"truth-{sha256(b''.join(source.read_bytes() for source in SOURCES)).hexdigest()[:16]}"
     if program.exists():
         return program
     compiler = shutil.which(os.environ.get("CC", "gcc")) or shutil.which("cc")
