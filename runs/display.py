@@ -23,6 +23,8 @@ def load_text(load: Any) -> str:
         return ""
     open_loop = load.get("kind") == "open"
     how = f"{load.get('rate_per_s'):g}/s {load.get('arrivals')}" if open_loop else f"{load.get('users')} users"
+    if stages := load.get("stages"):
+        how += "".join(f" \u2192 {stage['to']:g} in {stage['duration_s']:g} s" for stage in stages)
     duration, conversations = load.get("duration_s"), load.get("conversations")
     long = [f"{duration:g} s"] if duration else []
     many = [f"{conversations} conversations"] if conversations else []

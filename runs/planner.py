@@ -26,7 +26,7 @@ def check_shares(load: ClosedLoad | OpenLoad, processes: int) -> None:
     if processes < 1:
         raise SpecError(f"processes: {processes} is not a number of processes: give 1 or more")
     if isinstance(load, ClosedLoad):
-        _enough(load.users, "user", processes)
+        _enough(load.peak, "user", processes)
     else:
         _enough(load.max_sessions, "session", processes)
     if load.conversations is not None:

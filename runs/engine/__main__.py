@@ -159,7 +159,7 @@ def _raise_file_limit(spec: ShardSpec) -> None:
     """One descriptor a user. Raises FatalError if the system allows fewer."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    users = -(-spec.load.users // spec.of) if isinstance(spec.load, ClosedLoad) else 0
+    users = -(-spec.load.peak // spec.of) if isinstance(spec.load, ClosedLoad) else 0
     if users + SPARE_FILES > hard:
         advice = "raise `ulimit -n`, or share the load among more processes"
         raise FatalError("local_resources", f"{users} users need more open files than the {hard} allowed", advice)

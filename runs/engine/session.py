@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BACKOFF_S: Final = 0.05
 BACKOFF_MAX_S: Final = 1.0
+NEVER_NS: Final = 1 << 63
 
 
 class LazyRandom:
@@ -51,6 +52,8 @@ class User:
         self.shard = shard
         self.number = number
         self.in_flight = False
+        self.leaves_ns = NEVER_NS
+        """When the user goes away (monotonic); a conversation that goes on then is cut before its next turn."""
         self._connector = shard.new_connector()
         self._failures = 0
 
@@ -68,8 +71,12 @@ class User:
             while (action := walk.next_action()) is not None and not shard.stopping:
                 if not isinstance(action, SayAction):
                     planned_ns += int(action.seconds * 1e9)
-                    await sleep_until(planned_ns)
+                    await sleep_until(min(planned_ns, self.leaves_ns))
                     continue
+                if self.leaves_ns < NEVER_NS and max(planned_ns, time.monotonic_ns()) >= self.leaves_ns:
+                    break
+                if shard.turn_gap_ns:
+                    planned_ns = await shard.turn_slot(planned_ns)
                 failure, planned_ns = await self._turn(session, walk, action, planned_ns)
                 turns += 1
                 if isinstance(failure, Refused) and self._connector.refresh(failure.status):

@@ -12,9 +12,10 @@ from connectors.base import BaseConnector
 from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
-from runs.engine.arrivals import share
+from runs.engine.arrivals import jitter_ns, share
 from runs.engine.clock import sleep_until
 from runs.engine.ledger import Ledger
+from runs.engine.levels import Level
 from runs.engine.session import LazyRandom, Session, User
 from runs.engine.spec import ClosedLoad, OpenLoad, ShardSpec
 from runs.engine.vitals import Vitals
@@ -66,6 +67,9 @@ class Shard:
         self._failures: Counter[str] = Counter()
         self._over = asyncio.Event()
         self._abort: asyncio.TimerHandle | None = None
+        cap = spec.load.max_turns_per_s
+        self.turn_gap_ns = 0 if cap is None else int(spec.of * 1e9 / cap)
+        self._next_turn_ns = 0
         self.active = 0
         self.dropped = 0
         self.stopping = False
@@ -115,17 +119,29 @@ class Shard:
         index, of = self.spec.index, self.spec.of
         total = load.conversations
         self._left = None if total is None else total // of + (index < total % of)
-        for number in range(index, load.users, of):
+        for number in range(index, load.peak, of):
             user = User(self, number)
-            begin_ns = self.t0_ns + number // of * START_GAP_NS
-            self._start(self._hold_conversations(user, begin_ns), user)
+            begin_ns = self.t0_ns + number // of * START_GAP_NS + jitter_ns(load, self._seed, number)
+            if load.stages:
+                spans = Level(load.users, load.stages).times_above(number)
+                self._start(self._come_and_go(user, begin_ns, spans), user)
+            else:
+                self._start(self._hold_conversations(user, begin_ns), user)
         if not self._tasks:
             self.end("done")
+
+    async def _come_and_go(self, user: User, begin_ns: int, spans: list[tuple[float, float]]) -> None:
+        """A user of a load in stages: there while the level is above the user's number."""
+        for from_s, to_s in spans:
+            user.leaves_ns = self.t0_ns + int(to_s * 1e9)
+            planned_ns = max(begin_ns, self.t0_ns + int(from_s * 1e9))
+            if planned_ns < user.leaves_ns:
+                await self._hold_conversations(user, planned_ns)
 
     async def _hold_conversations(self, user: User, planned_ns: int) -> None:
         await sleep_until(planned_ns)
         try:
-            while not self.stopping and self._take_conversation():
+            while not self.stopping and planned_ns < user.leaves_ns and self._take_conversation():
                 planned_ns = await user.converse(planned_ns, self._new_session(user.number))
                 if user.needs_rest:
                     planned_ns = await user.rest(planned_ns)
@@ -193,6 +209,13 @@ class Shard:
         session_id = self._id_base + local
         info = {"id": f"{self._name_base}{session_id}", "number": whole, "user": user}
         return Session(session_id, scenario, rng, info)
+
+    async def turn_slot(self, planned_ns: int) -> int:
+        """When a turn may be sent under the load's cap: `planned_ns`, or later. Waits until then."""
+        planned_ns = max(planned_ns, self._next_turn_ns)
+        self._next_turn_ns = planned_ns + self.turn_gap_ns
+        await sleep_until(planned_ns)
+        return planned_ns
 
     def new_turn_id(self) -> int:
         self._turns += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -12,39 +13,82 @@ from connectors.spec import Frozen, SpecError, TargetSpec, spec_problems
 from scenarios.spec import ScenarioSpec
 
 
-class ClosedLoad(Frozen):
-    """Closed loop: each of `users` holds one conversation after another until the time or the number is reached."""
+class Stage(Frozen):
+    """From the level before it to `to` in `duration_s`, in a straight line; in no time at all: a jump."""
 
-    kind: Literal["closed"] = "closed"
-    users: int = Field(ge=1, le=1_000_000)
+    duration_s: float = Field(ge=0, le=7 * 86400)
+    to: float = Field(ge=0, le=1_000_000)
+
+
+class _Load(Frozen):
+    """What every load has. With `stages` the level changes with time, and `duration_s` is their sum."""
+
+    stages: tuple[Stage, ...] = Field((), max_length=1000)
     duration_s: float | None = Field(None, gt=0, le=7 * 86400)
     conversations: int | None = Field(None, ge=1)
+    max_turns_per_s: float | None = Field(None, gt=0)
+    """A cap over all engines: a turn that would exceed it is planned for later."""
     grace_s: float = Field(30.0, ge=0)
     """How long turns in flight may go on after the end of `duration_s`; then they are aborted."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _length(cls, data: Any) -> Any:
+        """The stages say how long the load lasts."""
+        if not isinstance(data, Mapping) or not data.get("stages") or data.get("duration_s") is not None:
+            return data
+        try:
+            return {**data, "duration_s": sum(float(_of(stage, "duration_s")) for stage in data["stages"])}
+        except (TypeError, ValueError, LookupError, AttributeError):
+            return data  # the stages' own validation says what is wrong
+
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.duration_s is None and self.conversations is None:
             raise ValueError("give a duration or a number of conversations: a load must end")
+        total_s = sum(stage.duration_s for stage in self.stages)
+        if self.stages and self.duration_s is not None and abs(total_s - self.duration_s) > 1e-6:
+            raise ValueError(f"the stages last {total_s:g} s and duration_s says {self.duration_s:g}: leave it out")
         return self
 
 
-class OpenLoad(Frozen):
+def _of(stage: Any, name: str) -> Any:
+    return stage[name] if isinstance(stage, Mapping) else getattr(stage, name)
+
+
+class ClosedLoad(_Load):
+    """Closed loop: each of `users` holds one conversation after another until the time or the number is reached."""
+
+    kind: Literal["closed"] = "closed"
+    users: int = Field(ge=0, le=1_000_000)
+    start_jitter_s: float = Field(0.0, ge=0, le=3600)
+    """Each user begins up to so much later, drawn from the seed."""
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if not self.peak:
+            raise ValueError("give at least one user")
+        return self
+
+    @property
+    def peak(self) -> int:
+        """The most users that are there at the same time."""
+        return math.ceil(max([self.users, *(stage.to for stage in self.stages)]))
+
+
+class OpenLoad(_Load):
     """Open loop: conversations arrive at `rate_per_s`, whatever the target does; missed arrivals are dropped."""
 
     kind: Literal["open"] = "open"
-    rate_per_s: float = Field(gt=0, le=1_000_000)
+    rate_per_s: float = Field(ge=0, le=1_000_000)
     arrivals: Literal["constant", "poisson"] = "constant"
-    duration_s: float | None = Field(None, gt=0, le=7 * 86400)
-    conversations: int | None = Field(None, ge=1)
     max_sessions: int = Field(10_000, ge=1)
     """Sessions open at once over all shards; an arrival beyond that is dropped and counted."""
-    grace_s: float = Field(30.0, ge=0)
 
     @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if self.duration_s is None and self.conversations is None:
-            raise ValueError("give a duration or a number of conversations: a load must end")
+    def _something(self) -> Self:
+        if not self.rate_per_s and not any(stage.to for stage in self.stages):
+            raise ValueError("give a rate above zero")
         return self
 
 

@@ -18,7 +18,7 @@ HELP_HINT = "see burn --help"
 USAGE = """\
 %(prog)s (--url URL --preset NAME | --target NAME)
        (--prompt TEXT | --scenario NAME|FILE|DIR)
-       (--users N | --rate R) (--duration T | --conversations N) [options]"""
+       (--users N | --rate R) (--duration T | --stages S | --conversations N) [options]"""
 DESCRIPTION = """\
 Burn a chatbot: hold many conversations with it at once, and report what its
 users would have felt. Needs no server, no broker and no configuration."""
@@ -57,6 +57,9 @@ class Options:
     rate_per_s: float | None = None
     arrivals: str = "constant"
     duration_s: float | None = None
+    stages: tuple[Mapping[str, float], ...] = ()
+    max_turns_per_s: float | None = None
+    start_jitter_s: float = 0.0
     conversations: int | None = None
     processes: int = 1
     workers: bool = False
@@ -132,13 +135,21 @@ def _said_options(parser: ArgumentParser) -> None:
 def _load_options(parser: ArgumentParser) -> None:
     load = parser.add_argument_group("how hard (--users or --rate; --duration or --conversations, or both)")
     load.add_argument(
-        "--users", type=values.positive, metavar="N", help="users who hold one conversation after another"
+        "--users", type=values.level, metavar="N", help="users who hold one conversation after another"
     )
     load.add_argument(
-        "--rate", type=values.rate, metavar="R", help="conversations that begin, whatever happens: 20/s, 300/m"
+        "--rate", type=values.level_rate, metavar="R", help="conversations that begin, whatever happens: 20/s, 300/m"
     )
     load.add_argument("--arrivals", choices=("constant", "poisson"), help="how --rate is spread; default constant")
     load.add_argument("--duration", type=values.duration, metavar="T", help="30s, 2m, 1h, 500ms")
+    load.add_argument(
+        "--stages",
+        type=values.stages,
+        metavar="S",
+        help="instead of --duration: --users or --rate is where it begins, 1m:50,5m:50,30s:0 where it goes",
+    )
+    load.add_argument("--max-turns", type=values.rate, metavar="R", help="never more turns than this: 100/s")
+    load.add_argument("--start-jitter", type=values.duration, metavar="T", help="each user begins up to so much later")
     load.add_argument("--conversations", type=values.positive, metavar="N", help="end after so many")
     load.add_argument("--processes", type=values.positive, default=1, metavar="P", help="engine processes; default 1")
     load.add_argument("--workers", action="store_true", help="let Celery workers run it (start them with `up`)")
@@ -184,6 +195,9 @@ def check(given: Mapping[str, Any]) -> Options:
         rate_per_s=given["rate"],
         arrivals=given["arrivals"] or "constant",
         duration_s=given["duration"],
+        stages=tuple(given["stages"] or ()),
+        max_turns_per_s=given["max_turns"],
+        start_jitter_s=given["start_jitter"] or 0.0,
     )
 
 
@@ -216,7 +230,13 @@ def _check_load(given: Mapping[str, Any]) -> None:
         raise BadUsage(f"give --users or --rate, not both; {HELP_HINT}")
     if given["arrivals"] is not None and given["rate"] is None:
         raise BadUsage("--arrivals says how --rate is spread: give --rate, or leave it out")
-    if given["duration"] is None and given["conversations"] is None:
+    if not (given["users"] or given["rate"] or given["stages"]):
+        raise BadUsage("nobody would come: give at least one user, or a rate above zero; 0 needs --stages")
+    if given["duration"] is not None and given["stages"] is not None:
+        raise BadUsage("--stages say how long the load lasts: leave --duration out")
+    if given["start_jitter"] is not None and given["users"] is None:
+        raise BadUsage("--start-jitter is for --users: arrivals have their own times")
+    if all(given[name] is None for name in ("duration", "stages", "conversations")):
         raise BadUsage(f"say when it ends: --duration 30s or --conversations N; {HELP_HINT}")
 
 

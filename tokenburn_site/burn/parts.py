@@ -41,8 +41,9 @@ def check_thresholds(options: Options) -> None:
 def build_load(options: Options) -> ClosedLoad | OpenLoad:
     """The load that the options ask for, sharable by --processes."""
     data: dict[str, Any] = {"duration_s": options.duration_s, "conversations": options.conversations}
+    data |= {"stages": options.stages, "max_turns_per_s": options.max_turns_per_s}
     if options.users is not None:
-        data |= {"kind": "closed", "users": options.users}
+        data |= {"kind": "closed", "users": options.users, "start_jitter_s": options.start_jitter_s}
     else:
         data |= {"kind": "open", "rate_per_s": options.rate_per_s, "arrivals": options.arrivals}
     try:

@@ -40,6 +40,27 @@ def rate(text: str) -> float:
     return per_s
 
 
+def stages(text: str) -> list[dict[str, float]]:
+    """Stages of a load from `1m:50,5m:50,30s:0`: how long, and the level at the end; `0s` is a jump."""
+    found = []
+    for part in text.split(","):
+        length, colon, level = part.strip().partition(":")
+        if not colon or not _NUMBER.fullmatch(level):
+            raise ArgumentTypeError(f"{part!r} is not a stage: write how long and the level at its end, as in 1m:50")
+        found.append({"duration_s": 0.0 if length == "0s" else duration(length), "to": float(level)})
+    return found
+
+
+def level(text: str) -> int:
+    """A whole number from 1, or 0 for a load that grows from nothing."""
+    return 0 if text == "0" else positive(text)
+
+
+def level_rate(text: str) -> float:
+    """As `rate`, or zero for a load that grows from nothing."""
+    return 0.0 if re.fullmatch(r"0/[smh]", text) else rate(text)
+
+
 def positive(text: str) -> int:
     """A whole number from 1."""
     if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) < 1:

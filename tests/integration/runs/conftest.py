@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,16 @@ import pytest
 
 from metrics.aggregate import aggregate_rows, aggregate_run
 from metrics.models import SessionMetric
-from runs.engine.spec import ClosedLoad
+from runs.engine.spec import ClosedLoad, OpenLoad
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, Session
-from tests.support.processes import ROOT, read_json_line
-from tests.support.runs import a_run, shards, target
+from tests.support.processes import ROOT, child_env, read_json_line
+from tests.support.runs import a_run, children_of, shards, target
 from tokenburn_site.local.family import Family
 
 USERS = 200
 OUTCOMES = {"ok", "error", "timeout", "aborted", "unknown"}
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Counting:
             found.append((int(at), turn))
         return found
 
-    def run(self, processes: int = 1, load: ClosedLoad | None = None, **more: Any) -> Run:
+    def run(self, processes: int = 1, load: ClosedLoad | OpenLoad | None = None, **more: Any) -> Run:
         """A run of USERS users against it; every request says which turn it is."""
         spec = target(self.url, overrides={"request": {"headers": {"x-turn": "{{ session.id }}/{{ turn }}"}}})
         say = {"do": "say", "text": "turn {{ loop.index }} of {{ session.id }}"}
@@ -61,6 +64,27 @@ def counting(family: Family, tmp_path: Path) -> Iterator[Counting]:
         family.stop(child)
         assert child.stdout is not None
         child.stdout.close()
+
+
+@pytest.fixture
+def start_worker(family: Family, tmp_path: Path) -> Iterator[Start]:
+    """`start_worker("load", "-c", "2")`: a Celery worker on this test's database and Redis."""
+    with ExitStack() as stack:
+
+        def start(queue: str, *flags: str) -> subprocess.Popen[bytes]:
+            name = f"{queue}{time.monotonic_ns()}@test"
+            log = stack.enter_context((tmp_path / f"{name}.log").open("wb"))
+            argv = (sys.executable, "-m", "celery", "-A", "tokenburn_site", "worker", "-Q", queue, "-n", name, *flags)
+            child = family.start(argv, cwd=ROOT, env=child_env(), stdout=log, stderr=log)
+            stack.callback(family.kill, child)
+            return child
+
+        yield start
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all that come from it, children first."""
+    return [found for child in children_of(pid) for found in tree(child)] + [pid]
 
 
 def ledger_lines(run: Run) -> list[dict[str, Any]]:

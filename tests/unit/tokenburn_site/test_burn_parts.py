@@ -52,13 +52,13 @@ def test_a_parameter_that_no_request_would_carry_is_refused() -> None:
 
 
 def test_loads() -> None:
-    assert build_load(options(conversations=9)).model_dump(exclude_none=True) == {
-        "kind": "closed",
+    assert build_load(options(conversations=9)).model_dump(exclude_defaults=True) == {
         "users": 4,
         "duration_s": 2.0,
         "conversations": 9,
-        "grace_s": 30.0,
     }
+    staged = build_load(options(users=0, duration_s=None, stages=({"duration_s": 3.0, "to": 5.0},)))
+    assert (staged.duration_s, staged.kind) == (3.0, "closed")
     load = build_load(options(users=None, rate_per_s=5.0, arrivals="poisson"))
     assert isinstance(load, OpenLoad)
     assert (load.rate_per_s, load.arrivals) == (5.0, "poisson")

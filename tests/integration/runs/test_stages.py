@@ -1,0 +1,54 @@
+"""A load in stages, through a real engine against a target that counts for itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from metrics.aggregate import aggregate_run
+from runs.engine.spec import ClosedLoad, OpenLoad, Stage
+from runs.local import run_local
+from runs.models import RunStatus
+from tests.integration.runs.conftest import Counting, check_invariants
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_users_come_and_go_with_the_level(counting: Counting) -> None:
+    stages = (
+        Stage(duration_s=2, to=20),
+        Stage(duration_s=1, to=20),
+        Stage(duration_s=0, to=4),
+        Stage(duration_s=2, to=4),
+    )
+    run = counting.run(2, ClosedLoad(users=0, stages=stages))
+    run_local(run)
+    assert check_invariants(run, counting)["ok"] > 100
+    assert run.status == RunStatus.COMPLETED
+    active: dict[int, int] = {}
+    for engine in aggregate_run(run.pk).engines.values():
+        for sample in engine.samples.values():
+            second = round(sample.at_ns / 1e9)
+            active[second] = active.get(second, 0) + sample.active
+    assert active[1] == pytest.approx(10, abs=3)
+    assert active[3] == pytest.approx(20, abs=2) or active[2] == pytest.approx(20, abs=2)
+    assert active[4] == pytest.approx(4, abs=1)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_cap_holds_over_all_engines(counting: Counting, processes: int) -> None:
+    run = counting.run(processes, ClosedLoad(users=20, duration_s=3, max_turns_per_s=100))
+    run_local(run)
+    check_invariants(run, counting)
+    at = [ns for ns, _ in counting.received()]
+    assert len(at) == pytest.approx(300, rel=0.05)
+    for second in range(3):
+        begin = at[0] + second * 10**9
+        assert sum(begin <= ns < begin + 10**9 for ns in at) <= 106
+
+
+def test_an_open_loop_follows_its_ramp(counting: Counting) -> None:
+    stages = (Stage(duration_s=2, to=100), Stage(duration_s=1, to=0))
+    run = counting.run(2, OpenLoad(rate_per_s=0, stages=stages))
+    run_local(run)
+    check_invariants(run, counting)
+    assert run.sessions.count() == 149  # the area below the rate is 150, and the first comes at 1
