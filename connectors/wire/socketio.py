@@ -174,6 +174,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
             await self._turn.exchange(timeline, lambda: self._emit(packet))
         except TurnError:
             self._drop()
+            self._lost = None
             raise
         finally:
             self._ack_id = None
@@ -220,12 +221,10 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         if self._joining is not None:
             if not self._joining.done():
                 self._joining.set_exception(error)
-        elif self._turn is not None and self._turn.sent:
-            self._turn.fail(error)
         else:
-            self._lost = self._lost or error
+            self._lost = self._lost or error  # a turn that is complete already may be none the worse for it
             if self._turn is not None:
-                self._turn.fail(lost_between_turns(error))
+                self._turn.fail(error if self._turn.sent else lost_between_turns(error))
 
     # --- packets --------------------------------------------------------------------------------------------------
 
