@@ -63,6 +63,11 @@ class Mock:
     ready: dict[str, Any]
     child: subprocess.Popen[bytes]
 
+    @property
+    def grpc_url(self) -> str:
+        """Of its gRPC face."""
+        return str(self.ready["grpc_url"])
+
     def stats(self) -> dict[str, Any]:
         """What it counted itself."""
         with urllib.request.urlopen(f"{self.url}/__stats", timeout=10) as answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -87,6 +87,10 @@ class Client:
     ) -> None:
         self._runner.run(wait(self.connector.disconnect()))
         self._runner.close()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something else on this conversation's loop."""
+        self._runner.run(work)
 
     def say(self, text: str = "hello") -> Turn:
         return self._runner.run(say(self.connector, text))
