@@ -15,9 +15,14 @@ from tests.support.processes import Mock, mock_chatbot
 from tokenburn_site.local.family import Family
 
 FLAGS = ("--delay-ms", "0-10", "--itl-ms", "0-2", "--tokens", "3-12", "--stamp", "t")
-PATHS = {"http": "/v1", "sse": "/v1", "websocket": "/ws"}
+PATHS = {"http": "/v1", "sse": "/v1", "grpc": "", "websocket": "/ws"}
 """Of each protocol, where the mock speaks it."""
 PROTOCOLS = tuple(PATHS)
+FAILURES = {
+    "websocket": {"target_error"},
+    "grpc": {"grpc_internal", "grpc_resource_exhausted", "grpc_unavailable"},
+}
+"""How the mock's dice say no, where not by an HTTP status."""
 SAYINGS = ("hello", "gr\u00fc\u00df dich \u4f60\u597d \U0001f600", 'quotes " and \\ and\nnew lines', "x" * 2_000)
 
 
@@ -50,7 +55,7 @@ def conversations(
         own = {**headers, "X-Mock-Conversation": f"c{at}"}
         spec = make_spec(
             protocol,
-            mock.url + PATHS[protocol],
+            mock.grpc_url if protocol == "grpc" else mock.url + PATHS[protocol],
             timeouts={"total": 30},
             limits={},
             request={"headers": own},
@@ -94,7 +99,7 @@ def test_both_lanes_fail_in_the_same_turns(chatbot: Mock, protocol: str) -> None
     assert found["load"] == found["reference"]
     codes = {r.code for r in found["load"]}
     assert None in codes
-    assert codes - {None} <= ({"target_error"} if protocol == "websocket" else {"http_500", "http_429", "http_503"})
+    assert codes - {None} <= FAILURES.get(protocol, {"http_500", "http_429", "http_503"})
     assert len(codes) > 1
 
 
