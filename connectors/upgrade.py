@@ -50,7 +50,7 @@ class UpgradeAnswer:
         self._data += data
         if not self.status:
             end = self._data.find(b"\r\n\r\n", begin)
-            if max(end, 0) > self._limit or (end < 0 and len(self._data) > self._limit):
+            if (len(self._data) + 1 if end < 0 else end + 4) > self._limit:
                 raise TooLarge("header_too_large", f"no end of the headers within {self._limit} bytes")
             if not self._data.startswith(_STATUS_LINE[: len(self._data)]):
                 raise BrokenTransport("upgrade_malformed", f"not HTTP/1.1: {bytes(self._data[:40])!r}")
