@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from unfold.decorators import action
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminPasswordWidget,
@@ -17,6 +20,7 @@ from unfold.widgets import (
 
 from connectors.spec import load_preset, preset_names
 from targets.models import Target
+from targets.probe_page import page_context
 from targets.secret_input import change_secrets, stored_names
 from targets.secrets import SecretsError
 
@@ -97,6 +101,7 @@ class TargetAdmin(TargetBase):
     list_filter = ["preset", "stream"]
     search_fields = ["name", "url"]
     readonly_fields = ["stored_secrets"]
+    actions_detail = ["test_message"]
     warn_unsaved_form = True
     formfield_overrides = {
         models.JSONField: {"widget": UnfoldAdminTextareaWidget(attrs={"data-json": "", "rows": 8})},
@@ -119,3 +124,17 @@ class TargetAdmin(TargetBase):
             return ", ".join(stored_names(target)) or "none"
         except SecretsError as exc:
             return f"cannot be opened: {exc}"
+
+    @action(  # type: ignore[untyped-decorator]  # django-unfold has no types
+        description="Send a test message", url_path="test-message", permissions=["change"], icon="send"
+    )
+    def test_message(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """A GET shows the form; only a POST sends."""
+        target = self.get_object(request, object_id)
+        if target is None:
+            raise Http404
+        posted = request.POST if request.method == "POST" else None
+        context = self.admin_site.each_context(request) | page_context(target, posted)
+        return render(
+            request, "targets/probe.html", context | {"title": f"Test message to {target}", "opts": self.opts}
+        )

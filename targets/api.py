@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from connectors.spec import preset_names
 from targets.models import Target
+from targets.probe_page import LANES, MESSAGE_CHARS, CannotProbe, probe_target
 from targets.secret_input import change_secrets, stored_names
 from targets.secrets import SecretsError
 
@@ -76,9 +80,44 @@ class TargetSerializer(serializers.ModelSerializer[Target]):
             raise serializers.ValidationError({"secrets": [str(exc)]}) from exc
 
 
+class ProbeSerializer(serializers.Serializer[Any]):
+    message = serializers.CharField(max_length=MESSAGE_CHARS)
+    lane = serializers.ChoiceField(choices=LANES, default="reference")
+
+
+class ProbedSerializer(serializers.Serializer[Any]):
+    """What `manage.py probe --json` prints."""
+
+    ok = serializers.BooleanField()
+    target = serializers.CharField()
+    protocol = serializers.CharField()
+    url = serializers.CharField()
+    lane = serializers.ChoiceField(choices=LANES)
+    turns = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="One: request, frames with times, text, tokens, what was saved, error. Secrets are ***.",
+    )
+    known = serializers.DictField(help_text="What was saved by the end; *** if a handshake gave it.")
+    stray = serializers.IntegerField(help_text="Messages that came while nothing was asked.")
+
+
 class TargetViewSet(viewsets.ModelViewSet[Target]):
     """Chatbot endpoints: a preset, an address, and what differs from the preset."""
 
     queryset = Target.objects.all()
     serializer_class = TargetSerializer
     filterset_fields = ["name", "preset"]
+    required_perms: Mapping[str, list[str]] = {}
+
+    @extend_schema(request=ProbeSerializer, responses=ProbedSerializer)
+    @action(detail=True, methods=["post"], required_perms={"POST": ["targets.change_target"]})
+    def probe(self, request: Request, pk: str) -> Response:
+        """Say one message and show all that can be seen of it, within 30 seconds. Nothing is recorded."""
+        target = self.get_object()
+        given = ProbeSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        try:
+            found = probe_target(target, **given.validated_data)
+        except CannotProbe as exc:
+            raise serializers.ValidationError({"non_field_errors": [str(exc)]}) from exc
+        return Response(found.as_dict())

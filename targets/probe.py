@@ -179,17 +179,17 @@ class _Teller:
         try:
             for number, message in enumerate(messages):
                 log.append({"role": "user", "content": message})
-                turn, failure = await self._turn(message, log, number)
+                text, failure = await self._turn(message, log, number)
                 if isinstance(failure, Refused) and connector.refresh(failure.status):
-                    turn, failure = await self._turn(message, log, number)
+                    text, failure = await self._turn(message, log, number)
                 if failure is not None or self._given_up:
                     return
-                log.append({"role": "assistant", "content": turn.text})
+                log.append({"role": "assistant", "content": text})
         finally:
             self._finish()
             await _settled(connector.disconnect())
 
-    async def _turn(self, message: str, log: list[dict[str, str]], number: int) -> tuple[Turn, TurnError | None]:
+    async def _turn(self, message: str, log: list[dict[str, str]], number: int) -> tuple[str, TurnError | None]:
         connector = self._connector
         turn = Turn(self._redact(message))
         self.result.turns.append(turn)
@@ -215,7 +215,7 @@ class _Teller:
                     turn.request = self._shown(connector.render(context), context)
         if not self._given_up:
             self._fill(turn, tape, timeline, failure)
-        return turn, failure
+        return timeline.text if timeline else "", failure
 
     def _shaken(self) -> None:
         """What a handshake gave is as secret as what it was given."""
@@ -252,7 +252,7 @@ class _Teller:
         turn.sent = timeline.sent_ns is not None
         turn.frames_left_out, turn.unmatched = tape.left_out, tape.unmatched
         turn.text_chars = len(timeline.text)
-        turn.text = self._redact.cut(timeline.text, TEXT_CHARS)
+        turn.text = visible(self._redact.cut(timeline.text, TEXT_CHARS), lines=True)
         for name in ("reasoning_chars", "chunks", "tokens_in", "tokens_out", "bytes_in", "bytes_out"):
             setattr(turn, name, getattr(timeline, name))
         turn.times_ms = _times(timeline)

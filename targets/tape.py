@@ -25,9 +25,12 @@ _ESCAPES |= {9: "\\t", 10: "\\n", 13: "\\r"}
 _ESCAPES |= {code: f"\\u{code:04x}" for code in (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))}
 
 
-def visible(text: str) -> str:
-    """`text` on one line, with its control characters written out."""
-    return text.translate(_ESCAPES)
+_IN_LINES = {code: text for code, text in _ESCAPES.items() if code != 10}
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """`text` with its control characters written out, on one line if not `lines`."""
+    return text.translate(_IN_LINES if lines else _ESCAPES)
 
 
 @dataclass

@@ -12,6 +12,9 @@ from django.test import Client
 from playwright.sync_api import expect
 
 from runs.models import Run, RunStatus
+from tests.hostile import sse
+from tests.hostile.server import HostileServer, Peer
+from tests.hostile.table import chunk
 from tests.integration.web import made_up
 from tests.support.browser import Watched, browser_page
 from tests.support.services import reserve_port
@@ -109,6 +112,7 @@ def test_no_page_is_wider_than_the_window(browser: Watched, width: int) -> None:
         "/admin/",
         "/admin/targets/target/",
         f"/admin/targets/target/{run.plan.target_id}/change/",
+        f"/admin/targets/target/{run.plan.target_id}/test-message/",
         "/admin/scenarios/scenario/",
         f"/admin/runs/testplan/{run.plan.pk}/change/",
         "/admin/runs/run/",
@@ -122,6 +126,31 @@ def test_no_page_is_wider_than_the_window(browser: Watched, width: int) -> None:
         page.wait_for_load_state("load")
         inner = page.evaluate("document.documentElement.scrollWidth")
         assert inner <= width, address
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_test_message_is_sent_from_its_target_and_what_came_is_text(browser: Watched, width: int) -> None:
+    def answer(peer: Peer) -> None:
+        peer.read_request()
+        events = (*sse.PIECES, b'data: {"choices":[{"delta":{"content":"<img src=x>"}}]}\n\n', sse.DONE)
+        peer.send(sse.STREAM_HEAD + b"".join(chunk(event) for event in events) + b"0\r\n\r\n")
+        peer.hold()
+
+    page = browser.page
+    page.set_viewport_size({"width": width, "height": 900})
+    with HostileServer(answer) as server:
+        target = made_up.target(url=f"{server.url.removesuffix('/v1')}/v1", stream=True)
+        page.goto(f"{browser.site}/admin/targets/target/{target.pk}/change/")
+        link = page.locator("a[href$='/test-message/']", has_text="Send a test message")
+        page.goto(browser.site + str(link.first.get_attribute("href")))
+        page.fill("#id_message", "Which river?")
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.locator(".tb-verdict--good")).to_contain_text("Answered: ")
+        assert len(server.requests) == 1
+    expect(page.locator(".tb-frames tbody tr")).to_have_count(len(sse.PIECES) + 2)
+    expect(page.locator(".tb-raw").first).to_contain_text("<img src=x>")
+    assert page.locator(".tb-page img").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_charts_follow_the_theme(browser: Watched) -> None:

@@ -1,0 +1,72 @@
+"""`manage.py probe` as a person types it: what it shows, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.burning import LIMIT_S, Burner
+from tests.support.processes import ROOT, Mock
+
+KEY = "sk-planted-77ab"
+QUICK = ("--error-rate", "0", "--delay-ms", "0", "--itl-ms", "1", "--tokens", "5", "--seed", "1")
+
+
+def run(var_dir: Path, *argv: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    env = Burner(var_dir).environment(**extra)
+    command = [sys.executable, "manage.py", "probe", *argv]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+
+
+@pytest.mark.parametrize("lane", ["reference", "load"])
+def test_it_shows_the_request_each_frame_and_what_they_gave(lane: str, start_mock: object, tmp_path: Path) -> None:
+    mock: Mock = start_mock(*QUICK, "--api-key", KEY)  # type: ignore[operator]  # a fixture that is a function
+    target = ("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--stream", "--lane", lane)
+    done = run(tmp_path, *target, "--prompt", "Hello", "--prompt", "And you?", TOKENBURN_SECRET_API_KEY=KEY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert KEY not in done.stdout
+    for words in (
+        "POST http://127.0.0.1",
+        "Authorization: Bearer ***",
+        "turn 2: And you?",
+        " done            [DONE]",
+        "in 5 pieces)",
+        "handshake  resolve ",
+        "first text ",
+        "5 out",
+        "every turn was answered",
+    ):
+        assert words in done.stdout, words
+
+
+def test_json_is_the_same_and_a_failed_turn_exits_3_with_advice(start_mock: object, tmp_path: Path) -> None:
+    mock: Mock = start_mock(*QUICK, "--api-key", KEY)  # type: ignore[operator]  # a fixture that is a function
+    target = ("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--prompt", "Hello", "--json")
+    done = run(tmp_path, *target)
+    found = json.loads(done.stdout)
+    error = found["turns"][0]["error"]
+    assert (done.returncode, found["ok"], error["code"]) == (3, False, "http_401")
+    assert "TOKENBURN_SECRET_API_KEY" in error["advice"]
+    assert found["turns"][0]["frames"][0]["gave"] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("--prompt", "x"), "say what to probe: --url URL --preset NAME, or --target NAME"),
+        (("--url", "http://127.0.0.1:9", "--preset", "openai-chat"), "say what is said: --prompt TEXT"),
+        (("--url", "http://127.0.0.1:9", "--preset", "opnai", "--prompt", "x"), "unknown preset 'opnai'"),
+        (("--target", "nobody", "--prompt", "x"), "there is no target 'nobody'"),
+        (("--url", "http://127.0.0.1:9", "--preset", "vllm", "--param", "modl=x", "--prompt", "x"), "modl"),
+        (("--bogus",), "see probe --help"),
+    ],
+)
+def test_bad_usage_exits_2_with_one_line(argv: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    done = run(tmp_path, *argv)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("probe: ")
+    assert says in done.stderr

@@ -1,0 +1,119 @@
+"""The test message in the admin and over the API: who may send it, what is shown, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from targets.models import Target
+from tests.hostile.server import HostileServer, Peer
+from tests.hostile.table import whole
+from tests.integration.web import made_up
+
+HOSTILE = f"{made_up.HOSTILE} {made_up.SECRET} \x1b[31m"
+ANSWER = {"choices": [{"message": {"role": "assistant", "content": HOSTILE}}], "usage": {"completion_tokens": 7}}
+
+
+@pytest.fixture
+def chatbot() -> Iterator[HostileServer]:
+    """One that says markup, and the key that it was given."""
+
+    def answer(peer: Peer) -> None:
+        while True:
+            peer.read_request()
+            peer.send(whole(orjson.dumps(ANSWER)))
+
+    with HostileServer(answer) as server:
+        yield server
+
+
+@pytest.fixture
+def target(db: None, chatbot: HostileServer) -> Target:
+    return made_up.target(url=f"{chatbot.url.removesuffix('/v1')}/v1", params={"model": "m"})
+
+
+def page_of(target: Target) -> str:
+    return f"/admin/targets/target/{target.pk}/test-message/"
+
+
+def test_the_button_leads_to_a_form_that_sends_nothing_yet(
+    admin_page: Client, target: Target, chatbot: HostileServer
+) -> None:
+    change = admin_page.get(f"/admin/targets/target/{target.pk}/change/").content.decode()
+    assert "Send a test message" in change
+    assert page_of(target) in change
+    page = admin_page.get(page_of(target))
+    assert page.status_code == 200
+    assert 'name="message"' in page.content.decode()
+    assert chatbot.requests == []
+
+
+@pytest.mark.parametrize("lane", ["reference", "load"])
+def test_a_post_sends_one_message_and_shows_all_but_the_secret(
+    lane: str, admin_page: Client, target: Target, chatbot: HostileServer
+) -> None:
+    page = admin_page.post(page_of(target), {"message": "Which river?", "lane": lane}).content.decode()
+    assert len(chatbot.requests) == 1
+    assert f"Bearer {made_up.SECRET}".encode() in chatbot.requests[0]
+    assert "Answered: " in page
+    assert "POST http://127.0.0.1" in page
+    assert "Bearer ***" in page
+    assert "text, usage, done" in page
+    assert made_up.SECRET not in page
+    assert "<img src=x" not in page
+    assert "\x1b" not in page
+
+
+def test_an_unusable_target_and_an_empty_message_are_said_on_the_page(
+    admin_page: Client, target: Target, chatbot: HostileServer
+) -> None:
+    assert "This field is required" in admin_page.post(page_of(target), {"message": ""}).content.decode()
+    target.overrides = {"request": {"path": "{{ nobody.knows }}"}}
+    target.save()
+    page = admin_page.post(page_of(target), {"message": "x"}).content.decode()
+    assert "nobody.knows" in page
+    assert chatbot.requests == []
+
+
+def test_a_refused_connection_is_shown_with_its_code(admin_page: Client, db: None) -> None:
+    page = admin_page.post(page_of(made_up.target()), {"message": "x", "lane": "reference"}).content.decode()
+    assert "connect_refused" in page
+    assert "Request, not sent" in page
+
+
+def test_who_may_only_look_may_not_send(client: Client, target: Target, chatbot: HostileServer) -> None:
+    client.force_login(made_up.user("targets.view_target"))
+    assert "Send a test message" not in client.get(f"/admin/targets/target/{target.pk}/change/").content.decode()
+    assert client.get(page_of(target)).status_code == 403
+    assert client.post(page_of(target), {"message": "x"}).status_code == 403
+    api = APIClient()
+    api.force_login(made_up.user("targets.view_target", "targets.add_target"))
+    assert api.post(f"/api/targets/{target.pk}/probe/", {"message": "x"}).status_code == 403
+    assert chatbot.requests == []
+
+
+def test_a_target_that_is_not_there_is_not_found(admin_page: Client) -> None:
+    assert admin_page.get("/admin/targets/target/999/test-message/").status_code == 404
+    assert admin_page.post("/admin/targets/target/nonsense/test-message/").status_code == 404
+
+
+def test_the_api_shows_the_same(target: Target, chatbot: HostileServer) -> None:
+    api = APIClient()
+    api.force_login(made_up.user("targets.change_target"))
+    answer = api.post(f"/api/targets/{target.pk}/probe/", {"message": "Which river?"})
+    assert answer.status_code == 200
+    found = answer.json()
+    assert (found["ok"], found["lane"], found["turns"][0]["tokens_out"]) == (True, "reference", 7)
+    assert found["turns"][0]["frames"][0]["gave"] == ["text", "usage", "done"]
+    assert made_up.SECRET.encode() not in answer.content
+    assert api.post(f"/api/targets/{target.pk}/probe/", {"message": ""}).status_code == 400
+    target.overrides = {"protocol": "pigeon"}
+    target.save()
+    refused = api.post(f"/api/targets/{target.pk}/probe/", {"message": "x"})
+    assert refused.status_code == 400
+    assert "pigeon" in refused.content.decode()
+    assert len(chatbot.requests) == 1

@@ -1,0 +1,186 @@
+"""What a test message shows: every frame with what it gave, no secret, and an end in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from connectors.registry import Lane
+from connectors.spec import TargetSpec, build_target_spec, parse_target_spec
+from targets.probe import Probe, probe
+from targets.tape import FRAME_CHARS, FRAMES_LIMIT
+from tests.hostile.server import HostileServer, Peer
+from tests.hostile.table import whole
+
+KEY = "sk-planted-91c2"
+lanes = pytest.mark.parametrize("lane", ["reference", "load"])
+
+
+def stream(*events: Any) -> bytes:
+    data = [event.encode() if isinstance(event, str) else orjson.dumps(event) for event in events]
+    body = b"".join(b"data: " + piece + b"\n\n" for piece in data)
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def answering(*answers: bytes) -> Callable[[Peer], None]:
+    def answer(peer: Peer) -> None:
+        for data in answers:
+            peer.read_request()
+            peer.send(data)
+        peer.hold()
+
+    return answer
+
+
+def spec(url: str, **changes: Any) -> TargetSpec:
+    data = {
+        "name": "shown",
+        "protocol": "sse",
+        "url": url,
+        "request": {"path": "/ask", "headers": {"X-Key": "{{ secret.api_key }}"}, "body": {"q": "{{ message }}"}},
+        "response": {
+            "kind": "type",
+            "kinds": {
+                "piece": {"delta": "d", "reasoning": "r", "usage": {"output": "n"}, "save": {"at": "at"}},
+                "end": {"done": True},
+            },
+            "ignore": [{"path": "beat"}, {"data": "beat"}],
+            "error": "error",
+        },
+        "secrets": {"api_key": KEY},
+    }
+    return parse_target_spec(data | changes)
+
+
+def gave(found: Probe) -> list[tuple[list[str], str]]:
+    return [(frame.gave, frame.note) for frame in found.turns[-1].frames]
+
+
+@lanes
+def test_each_frame_says_what_it_gave(lane: Lane) -> None:
+    events = [
+        {"type": "hello"},
+        {"type": "piece", "r": "hm"},
+        {"type": "piece", "d": "Se"},
+        {"type": "piece", "x": 1},
+        {"beat": 1},
+        "beat",
+        {"type": "piece", "d": "ine", "n": 2, "at": "P1"},
+        {"type": "end"},
+    ]
+    with HostileServer(answering(stream(*events))) as server:
+        found = probe(spec(server.url), ["Which river?"], lane=lane)
+    assert found.ok
+    assert gave(found) == [
+        ([], "of a kind that is not listed"),
+        (["reasoning"], ""),
+        (["text"], ""),
+        ([], "nothing at the mapped paths"),
+        (["ignored"], "to be ignored"),
+        (["ignored"], "keeps the connection alive"),
+        (["text", "usage", "saved"], ""),
+        (["done"], ""),
+    ]
+    turn = found.turns[0]
+    assert (turn.text, turn.chunks, turn.tokens_out, turn.unmatched) == ("Seine", 2, 2, 2)
+    assert (turn.saved, found.known) == ({"at": "P1"}, {"at": "P1"})
+    assert set(turn.times_ms) == {"first_byte", "first_chunk", "first_text", "last_text", "done"}
+    assert set(turn.handshake_ms) == {"resolve", "connect"}
+    assert turn.request is not None
+    assert turn.request.body == '{"q":"Which river?"}'
+    assert turn.request.url.endswith("/ask")
+
+
+@lanes
+def test_no_secret_is_shown_whoever_says_it(lane: Lane) -> None:
+    echo = {"type": "piece", "d": f"your key is {KEY}\x1b[31m", "at": KEY}
+    failure = {"type": "piece", "error": f"no such key: {KEY}"}
+    with HostileServer(answering(stream(echo, {"type": "end"}), whole(orjson.dumps(failure), status="401 No"))) as server:
+        found = probe(spec(server.url), [f"say {KEY}", "again"], lane=lane)
+    assert found.turns[1].error is not None
+    assert found.turns[1].error.code == "http_401"
+    shown = orjson.dumps(found.as_dict())
+    assert KEY.encode() not in shown
+    assert found.turns[0].request is not None
+    assert found.turns[0].request.headers == [("X-Key", "***")]
+    assert found.turns[0].text.startswith("your key is ***")
+
+
+@lanes
+def test_what_a_handshake_gave_is_secret_too_and_a_refused_one_is_told(lane: Lane) -> None:
+    step = {"name": "token", "url": "/token", "save": {"token": "token"}}
+    request = {"path": "/ask", "headers": {"Authorization": "Bearer {{ saved.token }}"}, "body": {}}
+    changes = {"handshake": {"steps": [step]}, "request": request}
+    answers = [whole(b'{"token": "tok-5f3a9"}'), stream({"type": "piece", "d": "tok-5f3a9"}, {"type": "end"})]
+
+    def serve(peer: Peer) -> None:
+        is_token = b"/token" in peer.read_request().split(b"\r\n")[0]
+        peer.send(answers[0 if is_token else 1])
+        peer.hold()
+
+    with HostileServer(serve) as server:
+        found = probe(spec(server.url, **changes), ["x"], lane=lane)
+    assert found.ok
+    assert b"tok-5f3a9" not in orjson.dumps(found.as_dict())
+    assert found.known == {"token": "***"}
+    assert set(found.turns[0].handshake_ms) == {"token", "resolve", "connect"}
+
+    with HostileServer(answering(whole(b'{"error": "who are you?"}', status="403 No"))) as server:
+        found = probe(spec(server.url, **changes), ["x"], lane=lane)
+    error = found.turns[0].error
+    assert error is not None
+    assert (error.code, found.turns[0].sent) == ("http_403", False)
+    assert error.detail.startswith("handshake.token: ")
+    assert "who are you?" in error.detail
+
+
+def test_a_failed_connection_shows_what_would_have_been_sent() -> None:
+    found = probe(spec("http://169.254.169.254/latest"), ["x"])
+    turn = found.turns[0]
+    assert turn.error is not None
+    assert (turn.error.code, turn.sent) == ("address_blocked", False)
+    assert turn.request is not None
+    assert turn.request.url == "http://169.254.169.254/latest/ask"
+
+
+def test_what_is_kept_is_bounded() -> None:
+    events = [{"type": "piece", "d": "x" * 5000}, *({"type": "piece", "d": "y"} for _ in range(FRAMES_LIMIT + 50))]
+    with HostileServer(answering(stream(*events, {"type": "end"}))) as server:
+        found = probe(spec(server.url), ["x"])
+    turn = found.turns[0]
+    assert (len(turn.frames), turn.frames_left_out) == (FRAMES_LIMIT, 52)
+    assert len(turn.frames[0].data) == FRAME_CHARS + 3
+    assert turn.text_chars == 5000 + FRAMES_LIMIT + 50
+
+
+def test_a_limit_ends_it_however_many_steps_there_are() -> None:
+    steps = [{"name": f"step{i}", "url": f"/{i}"} for i in range(6)]
+
+    def slow(peer: Peer) -> None:
+        while True:
+            peer.read_request()
+            peer.pause(0.2)
+            peer.send(whole(b"{}"))
+
+    began = time.monotonic()
+    with HostileServer(slow) as server:
+        found = probe(spec(server.url, handshake={"steps": steps}), ["x"], limit_s=0.5)
+        assert time.monotonic() - began < 1.5
+    error = found.turns[0].error
+    assert error is not None
+    assert (error.code, found.ok) == ("total_timeout", False)
+
+
+def test_turns_of_one_conversation_know_what_was_said_and_saved() -> None:
+    first = {"answer": "Hi", "event": "message", "conversation_id": "c-1"}
+    with HostileServer(answering(whole(orjson.dumps(first)), whole(orjson.dumps(first)))) as server:
+        target = build_target_spec(name="t", url=server.url, preset="dify", secrets={"api_key": KEY})
+        found = probe(target, ["one", "two"])
+    bodies = [orjson.loads(turn.request.body) for turn in found.turns if turn.request is not None]
+    assert [body.get("conversation_id") for body in bodies] == [None, "c-1"]
+    assert found.known == {"conversation_id": "c-1"}
