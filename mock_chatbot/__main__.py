@@ -32,6 +32,7 @@ class Arguments:
     host: str
     port: int
     grpc_port: int
+    socketio: bool
     api_key: str
     access_log: bool
     nuc_settings: NucSettings
@@ -51,6 +52,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     parser.add_argument(
         "--grpc-port", type=_grpc_port, default=0, help="0 takes a free one, -1 is without gRPC (default: %(default)s)"
     )
+    parser.add_argument("--socketio", action="store_true", help="load Socket.IO now, not at its first connection")
     parser.add_argument("--api-key", default="", help="answer 401 to requests without it")
     parser.add_argument("--access-log", action="store_true", help="log each request to stderr")
     parser.add_argument("--nuc-passphrase", default=NUC.passphrase, help="of the NUC shape (default: %(default)s)")
@@ -101,6 +103,8 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"mock_chatbot: cannot listen on {place}: {os.strerror(exc.errno or 0)}\n")
         return 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it, without a traceback
+    if arguments.socketio:
+        from mock_chatbot import socketio_face  # noqa: F401 - for the time it takes
     chatbot = Chatbot(arguments.options)
     app = create_app(chatbot, arguments.api_key, arguments.nuc_settings)
     beside = None if arguments.grpc_port < 0 else _grpc_face(chatbot, arguments)

@@ -9,12 +9,12 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_chatbot import generic, nuc, openai, websocket
 from mock_chatbot.chatbot import Chatbot
 from mock_chatbot.errors import InvalidInput, invalid_request
-from mock_chatbot.gate import Gate
+from mock_chatbot.gate import SOCKET_IO, Gate
 from mock_chatbot.nuc import NucSettings
 from mock_chatbot.responses import failure_response
 
@@ -37,8 +37,27 @@ def create_app(chatbot: Chatbot, api_key: str = "", nuc_settings: NucSettings | 
     app.add_exception_handler(HTTPException, _bad_request)
     desk = nuc.Desk(nuc_settings or NucSettings(), api_key)
     app.include_router(nuc.router(desk))
-    sockets = {"/ws": websocket.socket(chatbot), "/nuc/ws": nuc.socket(chatbot, desk)}
+    sockets: dict[str, ASGIApp] = {
+        "/ws": websocket.socket(chatbot),
+        "/nuc/ws": nuc.socket(chatbot, desk),
+        SOCKET_IO: _LateSocketIo(chatbot, api_key),
+    }
     return Gate(app, sockets, chatbot.stats, api_key)
+
+
+class _LateSocketIo:
+    """Loads the face when somebody first comes: it takes longer than all the rest."""
+
+    def __init__(self, chatbot: Chatbot, api_key: str) -> None:
+        self._chatbot, self._api_key = chatbot, api_key
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            from mock_chatbot import socketio_face
+
+            self._app = socketio_face.asgi(self._chatbot, self._api_key)
+        await self._app(scope, receive, send)
 
 
 async def _invalid(_request: Request, exc: Exception) -> Response:

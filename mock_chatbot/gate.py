@@ -17,8 +17,9 @@ CHATS = frozenset({("POST", "/v1/chat/completions"), ("POST", "/chat")})
 OWN_PATHS = "/__"
 """Prefix of the server's own pages: neither counted nor locked."""
 
-OWN_CREDENTIALS = ("/nuc/", "/socket.io/")
-"""Prefixes of faces that ask for the key in their own way."""
+SOCKET_IO = "/socket.io/"
+OWN_CREDENTIALS = "/nuc/"
+"""Prefix of a face that asks for the key in its own way; Socket.IO does so too."""
 
 
 def admits(headers: Headers, api_key: str) -> bool:
@@ -31,12 +32,15 @@ class Gate:
     """ASGI middleware."""
 
     def __init__(self, app: ASGIApp, sockets: Mapping[str, ASGIApp], stats: Stats, api_key: str) -> None:
-        """`sockets`: what answers WebSocket upgrades, by path."""
+        """`sockets`: what answers WebSocket upgrades, by path, and Socket.IO, by its prefix."""
         self._app, self._sockets = app, sockets
         self._stats = stats
         self._key = api_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in {"http", "websocket"} and scope["path"].startswith(SOCKET_IO):
+            await self._sockets[SOCKET_IO](scope, receive, send)  # no request either: the turns are
+            return
         if scope["type"] == "websocket":
             await self._upgrade(scope, receive, send)
             return
