@@ -43,7 +43,7 @@ def converse(lane: Lane, spec: TargetSpec) -> list[tuple[str, str, int | None]]:
     said: list[tuple[str, str, int | None]] = []
     with Client(lane, spec) as client:
         client.connector.begin(info)
-        walk = compile_scenario(scenario).walk(Random(1), info)  # noqa: S311 - repeatable on purpose
+        walk = compile_scenario(scenario).walk(Random(1), info)
 
         async def turn(action: SayAction) -> None:
             connector = client.connector
