@@ -1,18 +1,17 @@
 """Secrets out of texts, by value: whatever a target, a library or a template put them there. Pure.
 
-A target that echoes its request must not bring a key into a ledger. Each value is searched for as it is, and as it is
-written in JSON, in a URL, in HTML, in Python's `repr` and in base64, where it may be a part of something longer.
+A target that echoes its request must not bring a key into a ledger. A value is found as it is, and as it is written in
+JSON, in a URL, in HTML or in Python's `repr`, escaped once or many times over, and in base64, also as a part of
+something longer.
 """
 
 from __future__ import annotations
 
 import base64
-import html
-import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final, TextIO
-from urllib.parse import quote, quote_plus
 
 MASK: Final = "***"
 SHORTEST: Final = 4
@@ -21,21 +20,48 @@ LINE: Final = 16
 """Of a value of several lines, such as a PEM file, each line of this length counts as a value too."""
 REMAINS: Final = 8
 """Characters from a value's beginning by which `error` knows one that was cut off; half of a shorter one's."""
-STRICT_JSON: Final = re.compile(r"[\"&'+<>`\\\x00-\x1f\x7f-\uffff]")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
+_UNIT: Final = re.compile(r"\\+|\s+|.", re.DOTALL)
+_BACKSLASH: Final = r"(?:\\|(?i:%(?:25)*+5c|&(?:amp;)*#(?:92|x5c);))"
+_ENTITIES: Final = {'"': "quot|", "'": "apos|", "&": "amp|", "<": "lt|", ">": "gt|"}
+
+
+class _Sought:
+    """One text to be found, as a sequence of units that may each be written in several ways."""
+
+    def __init__(self, units: list[str], anchor: str) -> None:
+        self.units = units
+        self.pattern = "".join(units)
+        self.anchor = anchor
+        """What each way of writing it has in common."""
+        known = max(SHORTEST, min(REMAINS, len(units) // 2))
+        self._beginning = re.compile("".join(units[:known]))
+        self._rest = units[known:]
+
+    def left(self, text: str, at: int) -> tuple[int, int] | None:
+        """Beginning and end of the next one behind `at`, or of as much as is left of it."""
+        found = self._beginning.search(text, at)
+        if found is None:
+            return None
+        end = found.end()
+        for unit in self._rest:
+            if (more := re.compile(unit).match(text, end)) is None:
+                break
+            end = more.end()
+        return found.start(), end
 
 
 class Redactor:
     """`redact(text)`: the text with each of `values` replaced by ***. Costs nothing if there are no values."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        found = {form for value in values for form in written_forms(value)}
-        self._forms = sorted(found, key=len, reverse=True)
-        self._longest = len(self._forms[0]) if found else 0
-        # One pass for the rare text that holds one: longer forms first, so that none is left half.
-        self._all = re.compile("|".join(map(re.escape, self._forms))) if found else None
-        self._begun: dict[str, list[str]] = {}
-        for form in self._forms:
-            self._begun.setdefault(_beginning(form), []).append(form)
+        parts = {part for value in values for part in _parts(value)}
+        sought = [one for part in parts for one in _sought(part)]
+        # One pass for the rare text that holds one: longer ones first, so that none is left half.
+        self._sought = sorted(sought, key=lambda one: len(one.units), reverse=True)
+        self._all = re.compile("|".join(one.pattern for one in self._sought)) if sought else None
+        self._anchors = sorted({one.anchor for one in sought}, key=len, reverse=True)
+        self._margin = 12 * max((len(one.units) for one in sought), default=0)
 
     def __bool__(self) -> bool:
         return self._all is not None
@@ -47,24 +73,23 @@ class Redactor:
 
     def cut(self, text: str, limit: int) -> str:
         """The first `limit` characters, redacted before they are cut: nothing is left of a value at the cut."""
-        if self._all is None or not self._in(text[: limit + self._longest]):
+        if self._all is None or not self._in(text[: limit + self._margin]):
             return text[:limit]
         return self._all.sub(MASK, text)[:limit]
 
     def error(self, text: str) -> str:
         """For texts that quote something and may have cut it: a value's beginning is replaced too."""
         text = self(text)
-        for beginning, forms in self._begun.items():
-            at = text.find(beginning)
-            while at >= 0:
-                rest = text[at:]
-                text = text[:at] + MASK + rest[max(_common(form, rest) for form in forms) :]
-                at = text.find(beginning, at + len(MASK))
+        for one in self._sought:
+            at = 0
+            while (left := one.left(text, at)) is not None:
+                text = text[: left[0]] + MASK + text[left[1] :]
+                at = left[0] + len(MASK)
         return text
 
     def _in(self, text: str) -> bool:
-        """Plain searches are many times faster than one of a pattern with as many branches."""
-        return any(form in text for form in self._forms)
+        """Plain searches are many times faster than the pattern."""
+        return any(anchor in text for anchor in self._anchors)
 
 
 class RedactedStream:
@@ -96,51 +121,58 @@ class RedactedStream:
         return self._stream.fileno()
 
 
-def written_forms(value: str) -> set[str]:
-    """How `value` may stand in a text; empty if it is too short to be searched for."""
-    if len(value.strip()) < SHORTEST:
-        return set()
-    lines = [line.strip() for line in value.splitlines()] if "\n" in value.strip() else []
-    parts = {value, value.strip(), " ".join(value.split()), *(line for line in lines if len(line) >= LINE)}
-    found = {form for part in parts for form in (part, *_escaped(part), *_base64(part))}
-    return {form for form in found if len(form) >= SHORTEST}
+def _parts(value: str) -> Iterator[str]:
+    """What is searched for of a value; nothing if it is too short."""
+    value = value.strip()
+    if len(value) < SHORTEST:
+        return
+    yield value
+    if "\n" in value:
+        yield from (line.strip() for line in value.splitlines() if len(line.strip()) >= LINE)
 
 
-def _escaped(value: str) -> Iterator[str]:
-    yield repr(value)[1:-1]
-    yield html.escape(value)
-    yield html.escape(value, quote=False)
-    for ascii_only in (True, False):
-        text = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
-        yield text
-        yield text.replace("/", "\\/")
-    strict = STRICT_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
-    yield strict
-    yield STRICT_JSON.sub(lambda match: f"\\u{ord(match[0]):04X}", value)
-    for safe in ("", "/", "/:?#[]@!$&'()*+,;=%", "!'()*"):  # as a component, a path, a URL, and as JavaScript has it
-        text = quote(value, safe=safe, errors="replace")
-        yield text
-        yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), text)
-    yield quote_plus(value, errors="replace")
-
-
-def _base64(value: str) -> Iterator[str]:
-    """The characters that `value` alone decides, wherever in an encoded text it begins."""
+def _sought(value: str) -> Iterator[_Sought]:
+    units = [_unit(match[0], match.start() == 0) for match in _UNIT.finditer(value)]
+    yield _Sought(units, max(_PLAIN.findall(value), key=len, default=""))
     data = value.encode(errors="replace")
     for before in range(3):
+        # The characters that the value alone decides, wherever in an encoded text it begins.
         bits = 8 * (before + len(data))
         text = base64.b64encode(bytes(before) + data).decode()[-(-8 * before // 6) : bits // 6]
-        yield text
-        yield text.replace("+", "-").replace("/", "_")
+        if len(text) >= SHORTEST:
+            units = [_base64_unit(char) for char in text]
+            yield _Sought(units, max(re.findall("[A-Za-z0-9]+", text), key=len, default=""))
 
 
-def _beginning(form: str) -> str:
-    return form[: max(SHORTEST, min(REMAINS, len(form) // 2))]
+@cache
+def _unit(text: str, is_first: bool) -> str:
+    """A pattern for a character, or a run of backslashes or white space, in all ways of writing it.
+
+    A target must not be able to make the search slow: runs of backslashes are possessive, and begin no pattern.
+    """
+    if _PLAIN.fullmatch(text):
+        return re.escape(text)
+    some, any_number = ("", "{0}") if is_first else ("++", "*+")
+    if text.startswith("\\"):
+        return _BACKSLASH + some
+    if text.isspace():
+        escaped = rf"{_BACKSLASH}{some}(?:[nrtfv]|u00[0-9a-fA-F]{{2}}|x[0-9a-fA-F]{{2}})"
+        return rf"(?:\s|{escaped}|(?i:%(?:25)*+(?:20|09|0[a-d]))|\+)+"
+    units = text.encode("utf-16-be", "surrogatepass")
+    octets = text.encode(errors="replace")
+    number = ord(text)
+    escaped = "".join(rf"{_BACKSLASH}{some}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    quoted = "".join(rf"{_BACKSLASH}{some}x{octet:02x}" for octet in octets)
+    percent = "".join(f"%(?:25)*+{octet:02x}" for octet in octets)
+    entity = rf"&(?:amp;)*(?:{_ENTITIES.get(text, '')}#0*{number}|#x0*{number:x});"
+    plain = rf"{_BACKSLASH}{any_number}(?:{re.escape(text)}|{percent}|{entity})"
+    return rf"(?i:{plain}|{escaped}|{quoted}|{_BACKSLASH}{some}x{number:02x})"
 
 
-def _common(one: str, other: str) -> int:
-    """How many characters both begin with."""
-    for at, (left, right) in enumerate(zip(one, other, strict=False)):
-        if left != right:
-            return at
-    return min(len(one), len(other))
+def _base64_unit(char: str) -> str:
+    """Both alphabets, and what JSON and URLs make of them."""
+    if char == "+":
+        return r"(?:[+-]|\\++u002[bB]|(?i:%(?:25)*+2b))"
+    if char == "/":
+        return r"(?:\\*+/|_|\\++u002[fF]|(?i:%(?:25)*+2f))"
+    return char
