@@ -74,9 +74,9 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=12)
     arguments = parser.parse_args()
-    print(
-        f"| transport | turns ok | {' | '.join(f'{name} p50 / p99' for name in SHOWN)} | arrival error p50 / p99, ms "
-    )
+    heads = ["transport", "turns ok", *(f"{name} p50 / p99" for name in SHOWN)]
+    heads += ["arrival error p50 / p99, ms", "CPU a turn, us", "witness e2e_ms p50"]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     with Family() as family, tempfile.TemporaryDirectory(prefix="token-burn-transports-") as name:
         folder = Path(name)
         with mock_chatbot(family, *PACE, log=folder / "mock.log") as mock:
