@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_chatbot import generic, nuc, openai, websocket
+from mock_chatbot import generic, nuc, openai, split, websocket
 from mock_chatbot.chatbot import Chatbot
 from mock_chatbot.errors import InvalidInput, invalid_request
 from mock_chatbot.gate import SOCKET_IO, Gate
@@ -35,6 +35,7 @@ def create_app(chatbot: Chatbot, api_key: str = "", nuc_settings: NucSettings | 
 
     app.add_exception_handler(InvalidInput, _invalid)
     app.add_exception_handler(HTTPException, _bad_request)
+    app.include_router(split.router(chatbot))
     desk = nuc.Desk(nuc_settings or NucSettings(), api_key)
     app.include_router(nuc.router(desk))
     sockets: dict[str, ASGIApp] = {

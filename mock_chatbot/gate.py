@@ -13,7 +13,7 @@ from mock_chatbot.responses import failure_response
 from mock_chatbot.sockets import reject
 from mock_chatbot.stats import Stats
 
-CHATS = frozenset({("POST", "/v1/chat/completions"), ("POST", "/chat")})
+CHATS = frozenset({("POST", "/v1/chat/completions"), ("POST", "/chat"), ("POST", "/ndjson"), ("GET", "/sse")})
 OWN_PATHS = "/__"
 """Prefix of the server's own pages: neither counted nor locked."""
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mock_chatbot.chatbot import Chatbot, conversation_of, read_body
+from mock_chatbot.chatbot import Chatbot, conversation_of, parse_object, read_body
 from mock_chatbot.reply import Ask, Reply
-from mock_chatbot.responses import Chunk
+from mock_chatbot.responses import NDJSON, Chunk
 
 
 class ChatMessage(BaseModel):
@@ -78,5 +78,16 @@ def router(chatbot: Chatbot) -> APIRouter:
     async def chat(request: Request) -> Response:
         body = await read_body(ChatMessage, request)
         return chatbot.answer(body.ask(conversation_of(request)), request, GenericWording())
+
+    @api.post("/ndjson", response_model=None)
+    async def ndjson(request: Request) -> Response:
+        body = await read_body(ChatMessage, request)
+        return chatbot.answer(body.ask(conversation_of(request)), request, MessageWording(), NDJSON)
+
+    @api.get("/sse", response_model=None)
+    async def sse(request: Request) -> Response:
+        await request.body()  # what comes after it is the disconnect, which the answer waits for
+        body = parse_object(ChatMessage, dict(request.query_params))
+        return chatbot.answer(body.ask(conversation_of(request), stream=True), request, GenericWording())
 
     return api
