@@ -58,10 +58,12 @@ def test_a_connection_begins_as_documented(case: Case) -> None:
     if expected is None:
         return
     target = CompiledTarget(case.spec())
-    head = target.render_connection({"session": SESSION, "saved": case.data.get("saved", {})})
+    context = {"session": SESSION, "saved": case.data.get("saved", {})}
+    head = target.render_connection(context)
     assert head.path == expected["path"]
     headers = without_secrets(dict(head.headers), case.data.get("secrets", {}))
     assert headers == expected.get("headers", {})
+    assert target.render_auth(context) == expected.get("auth")
 
 
 @cases
@@ -97,7 +99,7 @@ def test_a_handshake_goes_as_documented(preset: str) -> None:
     handshake = CompiledTarget(recorded_spec(preset, data)).handshake
     assert handshake is not None
     progress = handshake.new_progress()
-    steps = handshake.requests(handshake.of_session, progress, SESSION, {})
+    steps = handshake.requests([*handshake.of_run, *handshake.of_session], progress, SESSION, {})
     step = next(steps)
     for number, expected in enumerate(data["steps"], 1):
         request, wanted = step.request, expected["request"]
