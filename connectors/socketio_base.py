@@ -21,6 +21,7 @@ class SocketIoBase(ShakingConnector):
     def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self.namespace = target.spec.socketio.namespace
+        self._resumes = target.spec.socketio.reconnect == "resume"
         self._packs = bool(target.spec.codec.request)
         self._replies = 0
 
@@ -36,10 +37,16 @@ class SocketIoBase(ShakingConnector):
         base, _, query = request.path.partition("?")
         return f"{base.rstrip('/')}/{self.target.spec.socketio.path.strip('/')}/", query, request.headers
 
-    def hello(self) -> tuple[str, list[Any]] | None:
+    def upgrade(self) -> RenderedRequest:
+        """The upgrade as python-socketio's client asks for it. Raises BadRequest."""
+        path, query, headers = self.address()
+        whole = f"{path}?{query}{'&' if query else ''}transport=websocket&EIO=4"
+        return RenderedRequest("GET", whole, headers, b"")
+
+    def hello(self) -> list[Any] | None:
         """Name and arguments of the event that follows CONNECT, if there is one. Raises BadRequest."""
         request = self.target.render_hello(self.context)
-        return None if request is None else (request.event, arguments(request, packed=False))
+        return None if request is None else [request.event, *arguments(request, packed=False)]
 
     def arguments(self, request: RenderedRequest) -> list[Any]:
         """Those of a turn's event. Raises BadRequest."""

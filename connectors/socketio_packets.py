@@ -30,7 +30,9 @@ LONGEST_MS: Final = 2**31 - 1
 LONGEST_CONTROL: Final = 128
 """Characters of an Engine.IO packet that carries no message."""
 
-OPEN, CLOSE, PING, MESSAGE = "0", "1", "2", "4"
+OPEN, CLOSE, PING, PONG, MESSAGE = "0", "1", "2", "3", "4"
+EVENTS: Final = frozenset({kinds.EVENT, kinds.BINARY_EVENT})
+ACKS: Final = frozenset({kinds.ACK, kinds.BINARY_ACK})
 _ENGINE_TYPES: Final = frozenset("0123456")
 _DIGITS: Final = frozenset("0123456789")
 
@@ -91,10 +93,10 @@ class BoundedPacket(Packet):  # type: ignore[misc] # python-socketio ships no ty
     def _check(self) -> None:
         """Whether the payload is of the shape that its kind has."""
         data = self.data
-        if self.packet_type in {kinds.EVENT, kinds.BINARY_EVENT}:
+        if self.packet_type in EVENTS:
             if type(data) is not list or not data or type(data[0]) is not str:
                 raise protocol_error(f"an event without a name: {_excerpt(data)}")
-        elif self.packet_type in {kinds.ACK, kinds.BINARY_ACK}:
+        elif self.packet_type in ACKS:
             if type(data) is not list or self.id is None:
                 raise protocol_error(f"an acknowledgement without id or arguments: {_excerpt(data)}")
         elif self.packet_type == kinds.CONNECT:
@@ -102,6 +104,8 @@ class BoundedPacket(Packet):  # type: ignore[misc] # python-socketio ships no ty
                 raise protocol_error(f"CONNECT without a sid: {_excerpt(data)}", "the target must speak Socket.IO v4")
         elif self.packet_type not in {kinds.DISCONNECT, kinds.CONNECT_ERROR}:
             raise protocol_error(f"a packet of type {self.packet_type}")
+        else:
+            _dumps(data)  # it will be shown
 
 
 def _check_announced(text: str) -> None:

@@ -34,7 +34,7 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         self._sock: WatchedSocket | None = None
         self._client: SocketIoClient | None = None
         self._opened: Opened | None = None
-        self._joined = False
+        self._joined = self._asked = False
         self._over = threading.Event()
         self._lost: TurnError | None = None
         self._awaited: str | None = None
@@ -60,8 +60,8 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
                 return
             lost, self._lost = self._lost, None
             self.disconnect()
-            if lost is not None and self.target.spec.socketio.reconnect == "fail":
-                raise lost_between_turns(lost)
+            if lost is not None and not self._resumes:
+                raise lost
             self.shake()
             self._watch.phase = "upgrade"
             try:
@@ -91,7 +91,7 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         while not client.joined:
             client.eio.pump()
         if (hello := self.hello()) is not None:
-            client.emit(hello[0], tuple(hello[1]), namespace=self.namespace)
+            client.emit(hello[0], tuple(hello[1:]), namespace=self.namespace)
             client.eio.flush()
         while self._awaited is not None:
             client.eio.pump()
@@ -121,6 +121,7 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
                 while timeline.done_ns is None:
                     client.eio.pump()
                 timeline.end(timeline.done_ns)
+                self._asked = True
             except TurnError:
                 timeline.done_ns = None
                 self.disconnect()
@@ -187,8 +188,9 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
             self._lose(exc)
 
     def _lose(self, why: TurnError) -> None:
+        # One that was never used was not lost between turns: what the target said to it is the news.
+        self._lost = lost_between_turns(why) if self._asked else why
         self.disconnect()
-        self._lost = why
 
     def disconnect(self) -> None:
         with self._lock:
@@ -198,4 +200,4 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
             if self._sock is not None:
                 self._sock.close()
             self._client = self._sock = self._opened = None
-            self._joined = False
+            self._joined = self._asked = False

@@ -10,33 +10,16 @@ from typing import Any, Final, Literal
 
 from socketio import packet as kinds
 
+from connectors import socketio_packets as packets
 from connectors.errors import BrokenTransport, TimedOut, TurnError
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.socketio_base import SocketIoBase, disconnected, lost_between_turns, silent
-from connectors.socketio_packets import (
-    CLOSE,
-    MESSAGE,
-    OPEN,
-    PING,
-    BoundedPacket,
-    Opened,
-    check_engine,
-    document,
-    event_document,
-    is_event,
-    protocol_error,
-    quick_document,
-    read_open,
-    refused,
-    text_of,
-)
+from connectors.socketio_packets import BoundedPacket, Opened, quick_document
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
 from connectors.wire.turn import Turn
 from connectors.wire.ws_connection import WsConnection
 from connectors.wire.ws_upgrade import open_websocket
-
-PONG: Final = "3"
 
 Stage = Literal["opening", "asked", "connected", "joined"]
 _WAITED: Final[dict[Stage, str]] = {
@@ -64,6 +47,8 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         """Nothing is known of the connection to come."""
         self._stage: Stage = "opening"
         self._joining: asyncio.Future[None] | None = None
+        self._asked = False
+        self._timeline: Timeline | None = None
         self._early: list[tuple[int, bytes, bool]] = []
         """What came with the upgrade's answer, when there was no connection yet to say anything to."""
         self._opened: Opened | None = None
@@ -100,15 +85,16 @@ class SocketIoConnector(SocketIoBase, WireConnector):
             return
         lost, self._lost = self._lost, None
         if lost is None and self._stage == "joined" and self._opened is not None and self._is_silent:
-            lost = silent(self._opened)
+            lost = lost_between_turns(silent(self._opened))
         self._drop()
-        if lost is not None and self.target.spec.socketio.reconnect == "fail":
-            raise lost_between_turns(lost)
+        if lost is not None and not self._resumes:
+            raise lost
         await self.shake()
         try:
             await self._join()
         except BaseException:
             self._drop()
+            self._lost = None
             raise
 
     async def _join(self) -> None:
@@ -116,10 +102,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         spec = self.target.spec
         self._turn = Turn(spec.limits, spec.timeouts)
         joining = self._joining = asyncio.get_running_loop().create_future()
-        path, query, headers = self.address()
-        whole = f"{path}?{query}{'&' if query else ''}transport=websocket&EIO=4"
-        request = RenderedRequest("GET", whole, headers, b"")
-        self._connection = connection = await open_websocket(self, request, self)
+        self._connection = connection = await open_websocket(self, self.upgrade(), self)
         steps = self.handshake_ns or {}
         spent_ns = sum(steps.get(step, 0) for step in ("resolve", "connect", "tls", "upgrade"))
         early, self._early = self._early, []
@@ -145,8 +128,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
             return
         self._stage = "connected"
         if (hello := self.hello()) is not None:
-            name, args = hello
-            self._emit(BoundedPacket(kinds.EVENT, [name, *args], self.namespace, binary=False))
+            self._emit(BoundedPacket(kinds.EVENT, hello, self.namespace, binary=False))
         self._look_whether_joined()
 
     def _look_whether_joined(self) -> None:
@@ -157,27 +139,38 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         """Send a packet. Returns its bytes on the wire."""
         if self._connection is None:
             return 0
-        return self._connection.send(f"{MESSAGE}{packet.encode()}".encode())
+        return self._connection.send(f"{packets.MESSAGE}{packet.encode()}".encode())
 
     # --- a turn -------------------------------------------------------------------------------------------------
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        try:
+            await self._exchange(request, timeline)
+        except TurnError as exc:
+            again = exc is self._lost and timeline.sent_ns is None and self._asked and self._resumes
+            self._drop()
+            self._lost = None
+            if not again:
+                raise
+            await self.connect()  # it was lost in this very moment, and nothing of the event was sent
+            await self._exchange(request, timeline)
+
+    async def _exchange(self, request: RenderedRequest, timeline: Timeline) -> None:
         if self._connection is None or self._turn is None:
             raise RuntimeError("send_message before connect")
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-        ack_id = next(self._acks) if self.target.spec.socketio.ack else None
+        if self._lost is not None:
+            raise self._lost
+        self._ack_id = next(self._acks) if self.target.spec.socketio.ack else None
         parts = [request.event, *self.arguments(request)]
-        packet = BoundedPacket(kinds.EVENT, parts, self.namespace, ack_id, binary=False)
-        self._ack_id = ack_id
+        packet = BoundedPacket(kinds.EVENT, parts, self.namespace, self._ack_id, binary=False)
         self._replies = 0
+        self._timeline = timeline
         try:
             await self._turn.exchange(timeline, lambda: self._emit(packet))
-        except TurnError:
-            self._drop()
-            self._lost = None
-            raise
         finally:
-            self._ack_id = None
+            self._ack_id = self._timeline = None
+        self._asked = True
 
     async def disconnect(self) -> None:
         self._drop()
@@ -218,13 +211,17 @@ class SocketIoConnector(SocketIoBase, WireConnector):
             self.connection_lost(ns, exc)
 
     def connection_lost(self, ns: int, error: TurnError) -> None:
-        if self._joining is not None:
-            if not self._joining.done():
-                self._joining.set_exception(error)
-        else:
-            self._lost = self._lost or error  # a turn that is complete already may be none the worse for it
-            if self._turn is not None:
-                self._turn.fail(error if self._turn.sent else lost_between_turns(error))
+        if self._joining is not None and not self._joining.done():
+            self._joining.set_exception(error)
+            return
+        if self._turn is None:
+            return
+        answered = self._timeline is not None and self._timeline.done_ns is not None
+        # One that was never used was not lost between turns: what the target said to it is the news.
+        if answered or (self._asked and not self._turn.sent):
+            error = lost_between_turns(error)
+        self._lost = self._lost or error
+        self._turn.fail(error)
 
     # --- packets --------------------------------------------------------------------------------------------------
 
@@ -233,14 +230,14 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         if self._connection is None:
             self._early.append((ns, data, is_text))
             return
-        self._opened = read_open(text_of(data) if is_text else data)
+        self._opened = packets.read_open(packets.text_of(data) if is_text else data)
         self._ask()
 
     def _packet(self, ns: int, data: bytes) -> None:
-        text = text_of(data)
-        check_engine(text)
+        text = packets.text_of(data)
+        packets.check_engine(text)
         kind = text[0]
-        if kind == MESSAGE:
+        if kind == packets.MESSAGE:
             if self._attaching is not None:
                 self._attaching.add_attachment(text)  # which says what is wrong with it
             packet = BoundedPacket(encoded_packet=text[1:])
@@ -248,19 +245,19 @@ class SocketIoConnector(SocketIoBase, WireConnector):
                 self._attaching = packet
             else:
                 self._take(ns, packet)
-        elif kind == PING:
+        elif kind == packets.PING:
             self.count_reply()
             if self._connection is not None:
-                self._connection.send(f"{PONG}{text[1:]}".encode())
-        elif kind == OPEN:
-            raise protocol_error("a second open packet")
-        elif kind == CLOSE:
+                self._connection.send(f"{packets.PONG}{text[1:]}".encode())
+        elif kind == packets.OPEN:
+            raise packets.protocol_error("a second open packet")
+        elif kind == packets.CLOSE:
             raise disconnected("closed the Engine.IO connection")
 
     def _attachment(self, ns: int, data: bytes) -> None:
         packet = self._attaching
         if packet is None:
-            raise protocol_error("a binary message that no packet announced")
+            raise packets.protocol_error("a binary message that no packet announced")
         if packet.add_attachment(data):
             self._attaching = None
             self._take(ns, packet)
@@ -270,29 +267,33 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         if (packet.namespace or "/") != self.namespace:
             return  # somebody else's: a server may speak on several
         kind, data = packet.packet_type, packet.data
-        if kind in {kinds.EVENT, kinds.BINARY_EVENT}:
+        if kind in packets.EVENTS:
             if packet.id is not None:
                 self.count_reply()
                 self._emit(BoundedPacket(kinds.ACK, [], self.namespace, packet.id, binary=False))
-            self._event(ns, event_document(data))
-        elif kind in {kinds.ACK, kinds.BINARY_ACK}:
-            if packet.id == self._ack_id and self._turn is not None and self._turn.message(ns, document("ack", data)):
-                self._ack_id = None
-            else:
-                self.stray += 1
+            self._event(ns, packets.event_document(data))
+        elif kind in packets.ACKS:
+            self._acknowledged(ns, packet)
         elif kind == kinds.CONNECT:
             self._connected()
         elif kind == kinds.CONNECT_ERROR:
-            raise refused(data)
+            raise packets.refused(data)
         elif self._joining is not None:
             raise BrokenTransport("socketio_refused", "the target disconnected the namespace")
         else:
             raise disconnected("disconnected the namespace")
 
+    def _acknowledged(self, ns: int, packet: BoundedPacket) -> None:
+        seen = packets.document("ack", packet.data)
+        if packet.id == self._ack_id and self._turn is not None and self._turn.message(ns, seen):
+            self._ack_id = None
+        else:
+            self.stray += 1
+
     def _event(self, ns: int, seen: bytes) -> None:
         if self._turn is not None and self._turn.message(ns, seen):
             return
         self.idle_event(seen)
-        if self._awaited is not None and is_event(seen, self._awaited):
+        if self._awaited is not None and packets.is_event(seen, self._awaited):
             self._awaited = None
             self._look_whether_joined()

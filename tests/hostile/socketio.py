@@ -170,6 +170,13 @@ def socketio_connect_refused(peer: Peer) -> None:
     peer.hold()
 
 
+@hostile("socketio", "message_too_deep")
+def socketio_connect_refused_at_length(peer: Peer) -> None:
+    _opened(peer)
+    peer.send(packet(f"44{NAMESPACE}," + '{"x":' * 500 + "1" + "}" * 500))
+    peer.hold()
+
+
 @hostile("socketio", "socketio_refused")
 def socketio_disconnected_instead_of_connected(peer: Peer) -> None:
     _opened(peer)

@@ -12,7 +12,7 @@ import pytest
 from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec
 from tests.hostile import socketio as script
-from tests.hostile.frames import accepted, read_message, upgrade, wait
+from tests.hostile.frames import CLOSE, accepted, frame, read_message, upgrade, wait
 from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import LANES, Client, Turn, make_spec, one_turn
 from tests.support.socketio_server import TEXT, ChatServer
@@ -171,6 +171,39 @@ def test_a_connection_that_is_lost_between_turns(chat: ChatServer, lane: Lane, r
         assert second.error is not None
         assert "socketio.reconnect" in second.error.advice
         assert second.timeline.sent_ns is None
+
+
+@lanes
+@pytest.mark.parametrize("pause_s", [0.0, 0.1])
+@pytest.mark.parametrize(("reconnect", "code"), [("fail", "connection_closed"), ("resume", None)])
+def test_a_close_behind_an_answer_is_the_next_turns(
+    lane: Lane, reconnect: str, code: str | None, pause_s: float
+) -> None:
+    def leaves(peer: Peer) -> None:
+        script._asked(peer)
+        peer.send(script.ANSWER + frame((1001).to_bytes(2, "big"), CLOSE))
+        peer.hold()
+
+    with HostileServer(leaves) as server:
+        spec = make_spec("socketio", server.url, socketio={"reconnect": reconnect})
+        with Client(lane, spec) as client:
+            first = client.say()
+            client.idle(pause_s)
+            second = client.say()
+        assert (first.code, second.code) == (None, code)
+        assert server.connections == (1 if code else 2)
+
+
+@lanes
+def test_a_connection_that_was_never_used_says_why_it_was_closed(lane: Lane) -> None:
+    def leaves(peer: Peer) -> None:
+        script._opened(peer)
+        peer.send(script.CONNECTED + frame((1013).to_bytes(2, "big") + b"try again later", CLOSE))
+        peer.hold()
+
+    with HostileServer(leaves) as server:
+        turn = one_turn(lane, make_spec("socketio", server.url))
+        assert (turn.code, server.connections) == ("ws_closed_1013", 1)
 
 
 @lanes
