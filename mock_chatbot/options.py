@@ -19,7 +19,11 @@ HEADER = "x-mock-"
 CONVERSATION = "x-mock-conversation"
 """Not an option: tells apart conversations that say the same (see mock_chatbot.reply)."""
 
-_OWN_KEYS = {"id", "object", "created", "model", "choices", "usage", "error", "response", "delta"}
+_OWN_KEYS = {
+    *("id", "object", "created", "model", "choices", "usage", "error"),  # OpenAI
+    *("response", "delta", "finish", "done", "text", "content", "index", "timestamp", "sessionId"),
+    *("response_chunk", "message_id", "chat_user_id", "complete_response", "session_attributes"),  # NUC
+}
 _LIMIT = 1e7
 """Largest number of a range: neither hours of delay in a typo nor answers that fill the memory."""
 

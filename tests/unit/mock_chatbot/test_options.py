@@ -60,6 +60,7 @@ WRONG = [
     ("tokens", "1.5"),
     ("seed", "x"),
     ("stamp", "choices"),
+    ("stamp", "response_chunk"),
     ("stamp", 'a"b'),
 ]
 
@@ -81,7 +82,16 @@ def test_a_wrong_flag_is_one_line_and_exit_2(name: str, text: str, capsys: pytes
 
 
 @pytest.mark.parametrize(
-    "argv", [["--loud"], ["--port", "70000"], ["--port", "x"], ["--port"], ["stray"], ["--err", "1"]]
+    "argv",
+    [
+        ["--loud"],
+        ["--port", "70000"],
+        ["--port", "x"],
+        ["--port"],
+        ["stray"],
+        ["--err", "1"],
+        ["--nuc-token-ttl-s", "-1"],
+    ],
 )
 def test_bad_usage_is_one_line_and_exit_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -94,11 +104,23 @@ def test_a_misspelt_header_is_not_ignored() -> None:
         DEFAULT.with_headers([(b"x-mock-delay", b"5")])
 
 
-def test_a_port_in_use_is_one_line_and_exit_1() -> None:
+def run_on(*flags: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """How a mock ends whose last flag is a port that is taken."""
     with listen("127.0.0.1", 0) as taken:
         taken.listen()
         port = str(taken.getsockname()[1])
-        argv = [sys.executable, "-m", "mock_chatbot", "--port", port]
+        argv = [sys.executable, "-m", "mock_chatbot", *flags, port]
         ended = subprocess.run(argv, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=30, check=False)
+    return ended, port
+
+
+def test_a_port_in_use_is_one_line_and_exit_1() -> None:
+    ended, port = run_on("--port")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"mock_chatbot: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_a_grpc_port_in_use_is_exit_1_and_says_so() -> None:
+    ended, port = run_on("--port", "0", "--grpc-port")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"mock_chatbot: cannot listen on 127.0.0.1:{port} for gRPC\n" in ended.stderr
