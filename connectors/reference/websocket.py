@@ -9,6 +9,7 @@ from typing import Any, Final
 from websocket import ABNF
 
 from connectors.errors import TooLarge, TurnError
+from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.ws_client import WsClient
@@ -25,7 +26,7 @@ class WebSocketConnector(ReferenceConnector):
 
     goes_on = True
 
-    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._watch = MessageWatch(target, allow_private=allow_private)
         self._client: WsClient | None = None

@@ -46,8 +46,9 @@ class Turn:
 
     @property
     def sent(self) -> bool:
-        """Whether a turn is in flight whose request was written, so that what comes now belongs to it."""
-        return self._timeline is not None and self._timeline.sent_ns is not None
+        """Whether a request was written whose answer is not complete: what comes now belongs to it."""
+        future, timeline = self._future, self._timeline
+        return future is not None and not future.done() and timeline is not None and timeline.sent_ns is not None
 
     async def exchange(self, timeline: Timeline, write: Callable[[], int]) -> None:
         """Call `write` (returns bytes) soon, return when the answer is complete. Raises TurnError.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.errors import BrokenTransport, TurnError
+from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
@@ -19,7 +20,7 @@ class WebSocketConnector(WireConnector):
 
     goes_on = True
 
-    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._connection: WsConnection | None = None
         self._turn: Turn | None = None
@@ -66,14 +67,19 @@ class WebSocketConnector(WireConnector):
             await self._exchange(request, timeline)
 
     async def _exchange(self, request: RenderedRequest, timeline: Timeline) -> None:
-        connection, turn, binary = self._connection, self._turn, self.target.spec.websocket.binary
+        connection, turn = self._connection, self._turn
         if connection is None or turn is None:
             raise RuntimeError("send_message before connect")
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         if self._lost is not None:
             raise self._lost
-        await turn.exchange(timeline, lambda: connection.send(request.body, binary=binary))
-        self._asked = True
+        binary = self.target.spec.websocket.binary
+
+        def write() -> int:
+            self._asked = True
+            return connection.send(request.body, binary=binary)
+
+        await turn.exchange(timeline, write)
 
     async def disconnect(self) -> None:
         self._drop()

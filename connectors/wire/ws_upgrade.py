@@ -101,6 +101,8 @@ class _Upgrade:
             self._protocol.events_received()
             if (error := self._protocol.handshake_exc) is not None:
                 raise _malformed(error)
+            if self._protocol.available_subprotocols and self._protocol.subprotocol is None:
+                raise BrokenTransport("upgrade_malformed", "the target chose none of the subprotocols")
         except TurnError as exc:
             self._done.set_exception(exc)
             return

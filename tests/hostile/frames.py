@@ -40,16 +40,22 @@ def upgrade(peer: Peer, *headers: str) -> None:
     peer.send(accepted(peer.read_request(), *headers))
 
 
+def read_frame(peer: Peer) -> tuple[int, bytes]:
+    """Opcode and unmasked data of the client's next frame."""
+    first, second = read_exactly(peer, 2)
+    size = second & 0x7F
+    if size >= 126:
+        size = int.from_bytes(read_exactly(peer, 2 if size == 126 else 8), "big")
+    mask = (read_exactly(peer, 4) * (size // 4 + 1))[:size]
+    data = int.from_bytes(read_exactly(peer, size), "big") ^ int.from_bytes(mask, "big")
+    return first & 0x0F, data.to_bytes(size, "big")
+
+
 def read_message(peer: Peer) -> bytes:
     """The next text or binary message of the client, which sends each in one frame. Everything else is skipped."""
     while True:
-        first, second = read_exactly(peer, 2)
-        size = second & 0x7F
-        if size >= 126:
-            size = int.from_bytes(read_exactly(peer, 2 if size == 126 else 8), "big")
-        mask = read_exactly(peer, 4)
-        data = bytes(byte ^ mask[at % 4] for at, byte in enumerate(read_exactly(peer, size)))
-        if first & 0x0F in {TEXTUAL, BINARY}:
+        opcode, data = read_frame(peer)
+        if opcode in {TEXTUAL, BINARY}:
             return data
 
 
