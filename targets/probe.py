@@ -37,7 +37,8 @@ LIMIT_S: Final = 30.0
 
 @dataclass
 class Request:
-    """The request of a turn. `body` is what the codecs were given, `packed` what they made of it."""
+    """The request of a turn; `method` empty: a message on a connection that `url` and `headers` have opened. `body` is
+    what the codecs were given, `packed` what they made of it."""
 
     method: str
     url: str
@@ -226,18 +227,20 @@ class _Teller:
         self._redact = Redactor([*self._secrets, *given])
 
     def _shown(self, request: RenderedRequest, context: Mapping[str, Any]) -> Request:
-        scheme, redact = self._target.spec.url.partition("://")[0], self._redact
+        spec, redact = self._target.spec, self._redact
+        scheme = spec.url.partition("://")[0]
+        on_connection = self._connector.goes_on and spec.standing is None
         sent = None
         body = request.body
         if self._target.has_codecs:
             sent = visible(redact.cut(body.decode(errors="backslashreplace"), FRAME_CHARS))
             body = self._target.render(context).body
         return Request(
-            method=request.method,
+            method="" if on_connection else request.method,
             url=visible(redact(f"{scheme}://{self._target.host_header}{request.path}")),
             headers=[(name, visible(redact(value))) for name, value in request.headers],
             body=visible(redact.cut(body.decode(errors="backslashreplace"), BODY_CHARS)),
-            event=redact(request.event),
+            event=redact(request.event or spec.grpc.method),
             packed=sent,
         )
 

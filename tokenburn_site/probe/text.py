@@ -32,8 +32,8 @@ def _turn(turn: Turn) -> Iterator[str]:
         yield _labelled("handshake", _times(turn.handshake_ms))
     if turn.request is not None:
         request = turn.request
-        rows = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
-        rows += [f"event {request.event}"] if request.event else []
+        rows = [f"{request.method or 'to'} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
+        rows += [f"calls {request.event}"] if request.event else []
         rows += [request.body] if request.body else []
         rows += [f"packed: {request.packed}"] if request.packed is not None else []
         yield from _block("request" if turn.sent else "unsent", rows)

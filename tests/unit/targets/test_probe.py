@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 from typing import Any
@@ -100,7 +101,9 @@ def test_each_frame_says_what_it_gave(lane: Lane) -> None:
 def test_no_secret_is_shown_whoever_says_it(lane: Lane) -> None:
     echo = {"type": "piece", "d": f"your key is {KEY}\x1b[31m", "at": KEY}
     failure = {"type": "piece", "error": f"no such key: {KEY}"}
-    with HostileServer(answering(stream(echo, {"type": "end"}), whole(orjson.dumps(failure), status="401 No"))) as server:
+    with HostileServer(
+        answering(stream(echo, {"type": "end"}), whole(orjson.dumps(failure), status="401 No"))
+    ) as server:
         found = probe(spec(server.url), [f"say {KEY}", "again"], lane=lane)
     assert found.turns[1].error is not None
     assert found.turns[1].error.code == "http_401"
@@ -184,3 +187,17 @@ def test_turns_of_one_conversation_know_what_was_said_and_saved() -> None:
     bodies = [orjson.loads(turn.request.body) for turn in found.turns if turn.request is not None]
     assert [body.get("conversation_id") for body in bodies] == [None, "c-1"]
     assert found.known == {"conversation_id": "c-1"}
+
+
+@lanes
+def test_packed_payloads_are_shown_packed_and_plain(lane: Lane) -> None:
+    codec = {"request": [{"name": "base64"}], "response": [{"name": "base64"}]}
+    answer = base64.b64encode(b'{"text": "Seine"}')
+    changes = {"protocol": "http", "response": {"text": "text"}, "codec": codec}
+    with HostileServer(answering(whole(answer))) as server:
+        found = probe(spec(server.url, **changes), ["x"], lane=lane)
+    turn = found.turns[0]
+    assert turn.request is not None
+    assert (turn.request.body, turn.request.packed) == ('{"q":"x"}', base64.b64encode(b'{"q":"x"}').decode())
+    assert (turn.frames[0].data, turn.frames[0].decoded) == (answer.decode(), '{"text": "Seine"}')
+    assert turn.text == "Seine"
