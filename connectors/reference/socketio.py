@@ -120,10 +120,8 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
                 self._emit(client, request.event, args)
                 while timeline.done_ns is None:
                     client.eio.pump()
-                timeline.end(timeline.done_ns)
                 self._asked = True
             except TurnError:
-                timeline.done_ns = None
                 self.disconnect()
                 raise
             finally:

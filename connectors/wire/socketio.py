@@ -216,9 +216,9 @@ class SocketIoConnector(SocketIoBase, WireConnector):
             return
         if self._turn is None:
             return
-        answered = self._timeline is not None and self._timeline.done_ns is not None
         # One that was never used was not lost between turns: what the target said to it is the news.
-        if answered or (self._asked and not self._turn.sent):
+        answered = self._asked or (self._timeline is not None and self._timeline.done_ns is not None)
+        if answered and not self._turn.sent:
             error = lost_between_turns(error)
         self._lost = self._lost or error
         self._turn.fail(error)

@@ -428,6 +428,13 @@ def socketio_resets_in_the_middle(peer: Peer) -> None:
 # --- odd, and to be got through ----------------------------------------------------------------------------------
 
 
+@hostile("socketio", None, "")
+def socketio_is_done_without_a_word(peer: Peer) -> None:
+    _asked(peer)
+    peer.send(event("done", {"usage": USAGE}))
+    peer.hold()
+
+
 @hostile("socketio", None, TEXT)
 def socketio_acknowledges_twice(peer: Peer) -> None:
     number = _asked(peer)
