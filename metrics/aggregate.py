@@ -9,7 +9,7 @@ from django.db.models.functions import Cast
 from metrics.models import SessionMetric, Window
 from metrics.rows import read_columns, read_turns
 from metrics.totals import Aggregate, merge
-from metrics.windows import Windows, add_sessions, add_turns
+from metrics.windows import Span, Windows, add_sessions, add_turns
 
 __all__ = ["Aggregate", "aggregate_rows", "aggregate_run", "merge"]
 
@@ -21,12 +21,12 @@ def aggregate_run(run_id: int) -> Aggregate:
     return merge(map(orjson.loads, texts.iterator(chunk_size=500)))
 
 
-def aggregate_rows(run_id: int) -> Aggregate:
+def aggregate_rows(run_id: int, counted: Span = (0, None)) -> Aggregate:
     """The same computed anew from turns and sessions; without what only engines know (CPU, memory, loop lag)."""
     aggregate = Aggregate()
     for fields in read_turns(run_id):
         windows: Windows = {}
-        add_turns(windows, 0, read_columns(fields), fields["code"])
+        add_turns(windows, 0, read_columns(fields), fields["code"], counted)
         aggregate.add_all(windows.values())
     aggregate.add_all(_session_windows(run_id).values())
     return aggregate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,11 @@ class Pooled:
         values = np.concatenate(arrays) if len(arrays) else np.zeros(0, dtype=np.int64)
         return cls(np.repeat(np.arange(len(arrays)), lengths), values)
 
+    def of_rows(self, chosen: Bools) -> Pooled:
+        """The values of the chosen turns, which are then numbered anew."""
+        kept = chosen[self.rows]
+        return Pooled((np.cumsum(chosen) - 1)[self.rows[kept]], self.values[kept])
+
     @classmethod
     def empty(cls) -> Pooled:
         return cls(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
@@ -67,6 +72,17 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.outcome)
+
+    def of_rows(self, chosen: Bools) -> Columns:
+        """The chosen turns only."""
+        pooled = {name: getattr(self, name).of_rows(chosen) for name in ("gaps_us", "arrival_error_ns")}
+        steps = {step: found.of_rows(chosen) for step, found in self.handshake.items()}
+        plain = {
+            item.name: getattr(self, item.name)[chosen]
+            for item in fields(self)
+            if item.name not in {*pooled, "handshake"}
+        }
+        return Columns(**plain, **pooled, handshake={step: found for step, found in steps.items() if len(found.values)})
 
     @property
     def ok(self) -> Bools:

@@ -34,6 +34,7 @@ REPORT = (
     ("run", "id, status, reason, target, scenario, load, started_at; duration_s: first turn's begin to last one's end"),
     ("sessions", "started, completed, failed, lost (their engine died), cut (ended by the run's end)"),
     ("turns", f"sent (to the target), and by outcome: {', '.join(OUTCOMES)}"),
+    ("uncounted_turns", "turns of the warm-up and the cool-down: recorded, and in no other figure"),
     ("dropped_arrivals", "arrivals that were due and not started, because too many sessions were open"),
     ("errors", "turns that are not ok by code, the most frequent first"),
     ("rates", "turns_per_s (ok), sessions_per_min (completed), output_tokens_per_s (of ok turns), error_rate"),

@@ -15,7 +15,7 @@ import orjson
 from metrics.columns import INT32, INT64
 from metrics.histogram import Histogram
 from metrics.turns import CODE_CHARS, NAME_CHARS, Line, Malformed, Turns, turns_of
-from metrics.windows import Windows, add_bad_lines, add_sessions, add_turns, second_of, window
+from metrics.windows import Span, Windows, add_bad_lines, add_sessions, add_turns, second_of, window
 
 T = TypeVar("T")
 KINDS = ("head", "open", "turn", "close", "gen", "tail")
@@ -69,12 +69,18 @@ class Batch:
 
 
 def parse(
-    data: bytes, run_id: int, shard_id: int, base_offset: int = 0, previous: Mapping[int, str] | None = None
+    data: bytes,
+    run_id: int,
+    shard_id: int,
+    base_offset: int = 0,
+    previous: Mapping[int, str] | None = None,
+    counted: Span = (0, None),
 ) -> Batch:
     """Read the whole lines in `data`, which begins at the ledger's byte `base_offset`.
 
     `previous` is the last batch's `last_answers`, or after a restart `metrics.store.last_answers(shard_id)`: with
-    it a turn's repetition does not depend on where the ledger was cut into batches.
+    it a turn's repetition does not depend on where the ledger was cut into batches. Turns outside of `counted` become
+    rows, and in the windows a number.
     """
     consumed = data.rfind(b"\n") + 1
     bad: list[str] = []
@@ -85,7 +91,7 @@ def parse(
     for close in closes:
         turns.last_answers.pop(close.id, None)
     windows: Windows = {}
-    add_turns(windows, shard_id, turns.columns, turns.row("code"))
+    add_turns(windows, shard_id, turns.columns, turns.row("code"), counted)
     add_sessions(windows, shard_id, (o.started_ns for o in opens), ((c.ended_ns, c.outcome, c.code) for c in closes))
     gens = _each(_generator, lines["gen"], bad)
     _add_generator(windows, shard_id, gens)

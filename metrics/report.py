@@ -53,6 +53,7 @@ def build_report(
             **{word: ended[word] for word in ("completed", "failed", "lost", "cut")},
         },
         "turns": {"sent": sums["sent"], **outcomes},
+        "uncounted_turns": aggregate.uncounted,
         "dropped_arrivals": aggregate.dropped,
         "errors": dict(aggregate.codes.most_common()),
         "rates": {name: _rounded(value) for name, value in aggregate.rates().items()},

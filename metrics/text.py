@@ -64,6 +64,10 @@ def _summary(report: Report) -> Iterator[Text]:
     yield Text(f"  speed     {_speeds(report)}")
     if report.get("witness"):
         yield Text(f"  witness   {witness_words(report)}")
+    if report.get("uncounted_turns"):
+        yield Text(
+            f"  besides   {number(report['uncounted_turns'])} turns of the warm-up and cool-down, in no figure here"
+        )
     if report["dropped_arrivals"]:
         yield Text(f"  dropped   {number(report['dropped_arrivals'])} arrivals were due and not started", style=BAD)
 

@@ -87,6 +87,7 @@ class Aggregate:
         self.outcomes: dict[str, int] = dict.fromkeys(OUTCOMES, 0)
         self.sources: dict[str, int] = dict.fromkeys(TOKEN_SOURCES, 0)
         self.sums: dict[str, int] = dict.fromkeys(_SUMS, 0)
+        self.uncounted = 0
         self.codes: Counter[str] = Counter()
         self.sessions_started = 0
         self.sessions_ended: Counter[str] = Counter()
@@ -105,6 +106,7 @@ class Aggregate:
         """Add one window (see `metrics.windows` for its keys)."""
         if "out" in data:
             self._add_turns(data)
+        self.uncounted += data.get("uncounted", 0)
         self.sessions_started += data.get("opened", 0)
         self.sessions_ended.update(data.get("closed", {}))
         self.session_codes.update(data.get("closed_codes", {}))
@@ -193,6 +195,7 @@ class Aggregate:
         """All that turns and sessions alone decide: the same from windows as from rows (invariant B)."""
         return {
             "outcomes": self.outcomes, "sources": self.sources, "sums": self.sums, "codes": self.codes,
+            "uncounted": self.uncounted,
             "sessions": (self.sessions_started, self.sessions_ended, self.session_codes),
             "histograms": self.histograms, "span": (self.first_ns, self.last_ns),
             "series": (self.point_s, self.points),

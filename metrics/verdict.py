@@ -159,10 +159,10 @@ def _records(aggregate: Aggregate) -> Iterator[Remark]:
     if died:
         yield Remark("engine_died", f"{died} of {len(tails)} engines died before their end; its load is missing since.")
     recorded = sum(tail["turns"] for tail in tails if tail)
-    if all(tails) and recorded != aggregate.turns:
+    if all(tails) and recorded != aggregate.turns + aggregate.uncounted:
         yield Remark(
             "ledger_incomplete",
-            f"The engines recorded {recorded:,} turns and {aggregate.turns:,} are stored. "
+            f"The engines recorded {recorded:,} turns and {aggregate.turns + aggregate.uncounted:,} are stored. "
             "`manage.py ingest` stores what is left of the ledgers.",
         )
     if aggregate.bad_lines:

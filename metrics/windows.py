@@ -4,7 +4,7 @@
     tokens_out_ok, sources [per TOKEN_SOURCES], first and last (ns: begin of the first turn, end of the last one),
     m {metric: histogram}, opened, closed {outcome: n}, closed_codes {code: n},
     gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns), head {..}, tail {..},
-    bad {n, text [the first few]}
+    bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else)
 
 A key is left out where there is nothing to say. The second is that of a turn's end (unknown turns: of the last
 time known of them), of a session's start or end, of a generator line.
@@ -39,8 +39,16 @@ def second_of(ns: int) -> int:
     return max(ns, 0) // SECOND_NS
 
 
-def add_turns(windows: Windows, shard_id: int, columns: Columns, codes: Sequence[str | None]) -> None:
+Span = tuple[int, int | None]
+"""From when until when turns count, by the time they were planned for: ns since the start; None: to the end."""
+
+
+def add_turns(
+    windows: Windows, shard_id: int, columns: Columns, codes: Sequence[str | None], counted: Span = (0, None)
+) -> None:
     """Counters and histograms of these turns. `codes` has one entry per turn."""
+    if counted != (0, None):
+        columns, codes = _add_uncounted(windows, shard_id, columns, codes, counted)
     if not len(columns):
         return
     seconds = columns.ended // SECOND_NS
@@ -60,6 +68,20 @@ def add_turns(windows: Windows, shard_id: int, columns: Columns, codes: Sequence
     for metric, found in measured(columns):
         for second, histogram in _histograms(seconds, found):
             windows[second].setdefault("m", {})[metric.name] = histogram.to_json()
+
+
+def _add_uncounted(
+    windows: Windows, shard_id: int, columns: Columns, codes: Sequence[str | None], counted: Span
+) -> tuple[Columns, Sequence[str | None]]:
+    """Count the turns outside of `counted`; return the others."""
+    from_ns, to_ns = counted
+    inside = columns.planned >= from_ns
+    if to_ns is not None:
+        inside &= columns.planned < to_ns
+    seconds, numbers = np.unique(columns.ended[~inside] // SECOND_NS, return_counts=True)
+    for second, number in zip(seconds.tolist(), numbers.tolist(), strict=True):
+        window(windows, shard_id, second)["uncounted"] = number
+    return columns.of_rows(inside), [codes[row] for row in np.flatnonzero(inside).tolist()]
 
 
 def _counters(columns: Columns) -> dict[str, Ints]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from metrics.ingest import parse
 from metrics.report import witness_of
 from metrics.totals import Aggregate
+from metrics.windows import Span
 from runs.engine.spec import ClosedLoad, OpenLoad, ShardSpec
 from runs.engine_process import EngineProcess
 from runs.models import Run
@@ -35,6 +36,7 @@ class WitnessProcess:
 
     def __init__(self, run_id: int, spec: ShardSpec, orphan_s: float) -> None:
         self._run_id = run_id
+        self._counted = spec.load.counted_ns
         self._path = Path(spec.ledger_path).with_name("witness.jsonl")
         self._process: EngineProcess | None = None
         try:
@@ -65,14 +67,14 @@ class WitnessProcess:
         if process.close() != 0:
             logger.warning("witness_failed: run %s: %s", self._run_id, process.last_words())
         try:
-            found = summary(self._path, self._run_id)
+            found = summary(self._path, self._run_id, self._counted)
         except OSError:
             return  # it never began
         Run.objects.filter(pk=self._run_id).update(witness=found)
 
 
-def summary(path: Path, run_id: int) -> dict[str, Any]:
+def summary(path: Path, run_id: int, counted: Span = (0, None)) -> dict[str, Any]:
     """What a witness's ledger comes to. Raises OSError."""
     aggregate = Aggregate()
-    aggregate.add_all(parse(path.read_bytes(), run_id, 0).windows.values())
+    aggregate.add_all(parse(path.read_bytes(), run_id, 0, counted=counted).windows.values())
     return witness_of(aggregate)

@@ -26,6 +26,9 @@ class _Load(Frozen):
     stages: tuple[Stage, ...] = Field((), max_length=1000)
     duration_s: float | None = Field(None, gt=0, le=7 * 86400)
     conversations: int | None = Field(None, ge=1)
+    warm_up_s: float = Field(0.0, ge=0)
+    cool_down_s: float = Field(0.0, ge=0)
+    """Turns that are planned for the first, or the last, so many seconds are recorded and not counted."""
     max_turns_per_s: float | None = Field(None, gt=0)
     """A cap over all engines: a turn that would exceed it is planned for later."""
     grace_s: float = Field(30.0, ge=0)
@@ -46,10 +49,20 @@ class _Load(Frozen):
     def _bounded(self) -> Self:
         if self.duration_s is None and self.conversations is None:
             raise ValueError("give a duration or a number of conversations: a load must end")
+        if self.cool_down_s and self.duration_s is None:
+            raise ValueError("a cool-down needs a duration: it is its last part")
+        if self.duration_s is not None and self.warm_up_s + self.cool_down_s >= self.duration_s:
+            raise ValueError("warm-up and cool-down leave nothing of the duration to count")
         total_s = sum(stage.duration_s for stage in self.stages)
         if self.stages and self.duration_s is not None and abs(total_s - self.duration_s) > 1e-6:
             raise ValueError(f"the stages last {total_s:g} s and duration_s says {self.duration_s:g}: leave it out")
         return self
+
+    @property
+    def counted_ns(self) -> tuple[int, int | None]:
+        """From when until when turns count, by the time they are planned for; None: to the end."""
+        end_s = None if self.duration_s is None or not self.cool_down_s else self.duration_s - self.cool_down_s
+        return int(self.warm_up_s * 1e9), None if end_s is None else int(end_s * 1e9)
 
 
 def _of(stage: Any, name: str) -> Any:

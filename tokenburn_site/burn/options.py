@@ -60,6 +60,8 @@ class Options:
     stages: tuple[Mapping[str, float], ...] = ()
     max_turns_per_s: float | None = None
     start_jitter_s: float = 0.0
+    warm_up_s: float = 0.0
+    cool_down_s: float = 0.0
     conversations: int | None = None
     processes: int = 1
     workers: bool = False
@@ -134,9 +136,7 @@ def _said_options(parser: ArgumentParser) -> None:
 
 def _load_options(parser: ArgumentParser) -> None:
     load = parser.add_argument_group("how hard (--users or --rate; --duration or --conversations, or both)")
-    load.add_argument(
-        "--users", type=values.level, metavar="N", help="users who hold one conversation after another"
-    )
+    load.add_argument("--users", type=values.level, metavar="N", help="users who hold one conversation after another")
     load.add_argument(
         "--rate", type=values.level_rate, metavar="R", help="conversations that begin, whatever happens: 20/s, 300/m"
     )
@@ -150,6 +150,10 @@ def _load_options(parser: ArgumentParser) -> None:
     )
     load.add_argument("--max-turns", type=values.rate, metavar="R", help="never more turns than this: 100/s")
     load.add_argument("--start-jitter", type=values.duration, metavar="T", help="each user begins up to so much later")
+    for name, part in (("--warm-up", "first"), ("--cool-down", "last")):
+        load.add_argument(
+            name, type=values.duration, metavar="T", help=f"the {part} part of the load, recorded and not counted"
+        )
     load.add_argument("--conversations", type=values.positive, metavar="N", help="end after so many")
     load.add_argument("--processes", type=values.positive, default=1, metavar="P", help="engine processes; default 1")
     load.add_argument("--workers", action="store_true", help="let Celery workers run it (start them with `up`)")
@@ -198,6 +202,8 @@ def check(given: Mapping[str, Any]) -> Options:
         stages=tuple(given["stages"] or ()),
         max_turns_per_s=given["max_turns"],
         start_jitter_s=given["start_jitter"] or 0.0,
+        warm_up_s=given["warm_up"] or 0.0,
+        cool_down_s=given["cool_down"] or 0.0,
     )
 
 

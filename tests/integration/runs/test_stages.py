@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from metrics.aggregate import aggregate_run
-from runs.engine.spec import ClosedLoad, OpenLoad, Stage
+from metrics.aggregate import aggregate_rows, aggregate_run
+from runs.engine.spec import ClosedLoad, OpenLoad, Stage, parse_load
 from runs.local import run_local
 from runs.models import RunStatus
 from tests.integration.runs.conftest import Counting, check_invariants
@@ -52,3 +52,13 @@ def test_an_open_loop_follows_its_ramp(counting: Counting) -> None:
     run_local(run)
     check_invariants(run, counting)
     assert run.sessions.count() == 149  # the area below the rate is 150, and the first comes at 1
+
+
+def test_warm_up_and_cool_down_are_recorded_and_not_counted(counting: Counting) -> None:
+    run = counting.run(2, ClosedLoad(users=20, duration_s=4, warm_up_s=1, cool_down_s=1, max_turns_per_s=100))
+    run_local(run)
+    assert run.report is not None
+    sent, uncounted = run.report["turns"]["sent"], run.report["uncounted_turns"]
+    assert sent == pytest.approx(200, abs=12)
+    assert sent + uncounted == run.turns.count() == len(counting.received())
+    assert aggregate_rows(run.pk, parse_load(run.load).counted_ns).from_turns() == aggregate_run(run.pk).from_turns()

@@ -127,3 +127,19 @@ def test_a_gap_in_the_series_is_zero_turns_and_no_latency() -> None:
     series = build_report(FACTS, merge(batch(turn(), turn(1, done=3_500 * MS)).windows.values()))["series"]
     assert series["turns_per_s"] == [1, 0, 0, 1]
     assert series["e2e_p50_ms"] == [90.0, None, None, 3390.0]
+
+
+def test_turns_of_warm_up_and_cool_down_are_a_number_and_nothing_else() -> None:
+    lines = [
+        turn(n, planned=n * 100 * MS, sent=n * 100 * MS, done=(n * 100 + 50) * MS, icl=[7, 7, 7]) for n in range(100)
+    ]
+    lines += [failed(100, planned=50 * MS), failed(101, planned=9_900 * MS)]
+    raw = b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in [head(), *lines, tail(102)])
+    found = merge(parse(raw, 1, 1, counted=(2_000 * MS, 9_000 * MS)).windows.values())
+    report = build_report(FACTS, found)
+    assert report["uncounted_turns"] == 32
+    assert report["turns"]["sent"] == report["turns"]["ok"] == 70
+    assert report["errors"] == {}
+    assert report["metrics"]["icl_ms"]["count"] == 210
+    assert (found.first_ns, found.last_ns) == (2_000 * MS, 8_950 * MS)
+    assert not any(reason.startswith("ledger_incomplete") for reason in report["verdict"]["reasons"])
