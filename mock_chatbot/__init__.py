@@ -1,4 +1,4 @@
-"""A chatbot to test against: the OpenAI dialect and a plain JSON one, with seeded behaviours, delays and errors.
+"""A chatbot to test against, over HTTP, WebSocket, Socket.IO and gRPC, with seeded behaviours, delays and errors.
 
     python -m mock_chatbot --port 0 --behaviour echo --error-rate 0 --delay-ms 0 --stamp t
 

@@ -82,6 +82,13 @@ def test_generic_in_events_and_as_an_ack(client: Client) -> None:
     assert settle(client)["events"] == 3, "a whole answer is no event of a stream"
 
 
+def test_polling_works_too(client: Client) -> None:
+    with socketio.SimpleClient() as connection:
+        connection.connect(client.url, transports=["polling"], namespace="/generic", wait_timeout=10)
+        events = turn(connection, "chat", {"message": "x"})
+    assert len(events) == 9 and all(said["t"] < time.monotonic_ns() for _, said in events)
+
+
 def test_stamps_rise_and_lie_between_question_and_arrival(client: Client) -> None:
     with dial(client, "/generic", itl_ms=2, tokens=20, delay_ms=30) as connection:
         begun = time.monotonic_ns()
