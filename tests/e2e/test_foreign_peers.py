@@ -33,12 +33,16 @@ SpecFor = Callable[[int], TargetSpec]
 SESSIONS, USERS, TURNS = 50, 10, 3
 SCENARIO = talk(*(f"{{{{ session.id }}}} asks {turn}" for turn in range(1, TURNS + 1)))
 API_KEY, PASSPHRASE = "nuc-api-key-31415", "a passphrase of many words"
+SECRETS = {"nuc": (API_KEY, PASSPHRASE)}
+"""By server: what it is told on its command line."""
+PATIENCE = {"connect": 10, "first_byte": 10, "idle": 10, "total": 20}
 
 
 @dataclass(frozen=True)
 class Peer:
     """A running server and the file in which it writes what it sends."""
 
+    server: str
     port: int
     log: Path
 
@@ -49,16 +53,21 @@ class Peer:
 
 
 @contextmanager
-def served(family: Family, directory: Path, *argv: str | Path, secrets: tuple[str, ...] = ()) -> Iterator[Peer]:
+def served(family: Family, directory: Path, server: str, *argv: str | Path) -> Iterator[Peer]:
     """A server that takes its log's path, prints its port and ends when its stdin does."""
     log = directory / "sent.jsonl"
     log.touch()
     with (directory / "stderr.log").open("wb") as stderr:
         child = family.start(
-            [*argv, log, *secrets], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=0
+            [*argv, log, *SECRETS.get(server, ())],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            bufsize=0,
         )
     try:
-        yield Peer(int(read_json_line(child)["port"]), log)
+        yield Peer(server, int(read_json_line(child)["port"]), log)
     finally:
         family.stop(child)
         for pipe in (child.stdin, child.stdout):
@@ -79,7 +88,7 @@ def chainlit(family: Family, directory: Path) -> Iterator[Peer]:
         child = family.start([str(arg) for arg in argv], cwd=directory, env=env, stdout=output, stderr=output)
     try:
         wait_until(lambda: _answers(f"http://127.0.0.1:{port}/"), "Chainlit", 60, lambda: child.poll() is None)
-        yield Peer(port, log)
+        yield Peer("chainlit", port, log)
     finally:
         family.stop(child)
 
@@ -95,17 +104,14 @@ def _answers(url: str) -> bool:
 def serving(server: str, family: Family, directory: Path) -> Iterator[Peer]:
     """One of our few lines on somebody else's library."""
     if server == "chainlit":
-        with chainlit(family, directory) as peer:
-            yield peer
-        return
-    if server == "grpcio":
-        with served(family, directory, sys.executable, "-m", "tests.peers.grpc_server") as peer:
-            yield peer
-        return
-    node.modules()
-    secrets = (API_KEY, PASSPHRASE) if server == "nuc" else ()
-    with served(family, directory, node.node(), node.HERE / f"{server}.js", secrets=secrets) as peer:
-        yield peer
+        peer = chainlit(family, directory)
+    elif server == "grpcio":
+        peer = served(family, directory, server, sys.executable, "-m", "tests.peers.grpc_server")
+    else:
+        node.modules()
+        peer = served(family, directory, server, node.node(), node.HERE / f"{server}.js")
+    with peer as running:
+        yield running
 
 
 def talksy(port: int, *, stream: bool) -> TargetSpec:
@@ -185,11 +191,15 @@ SHAPES: dict[str, dict[str, SpecFor]] = {
     "chainlit": {"streamed": functools.partial(lit, stream=True), "whole": functools.partial(lit, stream=False)},
 }
 """By server: what it is asked for. `grpc` is @grpc/grpc-js."""
+COUNTED = {("socketio", "streamed"), ("nuc", "encrypted"), ("grpcio", "uploaded")} | {
+    (server, method) for server in ("grpc", "grpcio") for method in ("Recite", "Parley")
+}
+"""What tells how much was said; a server here counts letters for tokens."""
 WRONG: dict[str, list[tuple[str, SpecFor, dict[str, str]]]] = {
     "socketio": [("socketio_refused", desk, {"desk_token": "another"})],
     "nuc": [("http_403", nuc, {"api_key": "another-api-key"}), ("codec_failed", nuc, {"passphrase": "another one"})],
-    "grpc": [("grpc_unauthenticated", METHODS["Recite"], {"studio_key": "another"})],
-    "grpcio": [("grpc_unauthenticated", METHODS["Reply"], {"studio_key": "another"})],
+    "grpc": [("grpc_unauthenticated", spec_for, {"studio_key": "another"}) for spec_for in METHODS.values()],
+    "grpcio": [("grpc_unauthenticated", spec_for, {"studio_key": "another"}) for spec_for in METHODS.values()],
     "chainlit": [("target_error", SHAPES["chainlit"]["streamed"], {})],
 }
 """By server: the code of a turn, what is asked for, and the wrong secrets that it is asked with."""
@@ -217,6 +227,10 @@ def check(run: Run, peer: Peer, name: str) -> None:
     assert run.sessions.filter(outcome="completed", turns=TURNS).count() == SESSIONS
     assert sorted((turn.message, turn.answer) for turn in turns) == sorted(peer.sent(f"tb-{run.pk}-"))
     assert len(turns) == SESSIONS * TURNS
+    if (peer.server, name) in COUNTED:
+        assert [(turn.tokens_source, turn.tokens_in) for turn in turns] == [
+            ("usage", len(turn.message or "")) for turn in turns
+        ]
     # What the server counts in each of its conversations: no session has another one's connection or history.
     assert [str(turn.answer).partition(":")[0] for turn in turns] == ["1", "2", "3"] * SESSIONS
 
@@ -235,7 +249,8 @@ def test_what_a_foreign_server_refuses_has_its_code_on_both_lanes(server: str, f
         for code, spec_for, secrets in WRONG[server]:
             spec = spec_for(peer.port)
             known = {name: value.get_secret_value() for name, value in spec.secrets.items()}
-            wrong = parse_target_spec(spec.frozen_dict() | {"secrets": known | secrets})
+            wrong = parse_target_spec(spec.frozen_dict() | {"secrets": known | secrets, "timeouts": PATIENCE})
             for lane in LANES:
                 with Client(lane, wrong) as client:
-                    assert (lane, client.say("fail").code) == (lane, code)
+                    turn = client.say("fail")
+                assert (lane, turn.code) == (lane, code), turn.error

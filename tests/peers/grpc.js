@@ -8,6 +8,7 @@ const { pieces, sent, ready, tick } = require("./common");
 
 const definition = loader.loadSync(path.join(__dirname, "atelier.proto"), {
   keepCase: true,
+  defaults: true,
   longs: String,
   enums: String,
   oneofs: true,
@@ -40,10 +41,6 @@ async function recite(call, dialogue) {
   call.write(tally(asked, answer));
 }
 
-async function parley(call) {
-  for await (const dialogue of call) await recite(call, dialogue);
-}
-
 const server = new grpc.Server();
 server.addService(studio.service, {
   Reply(call, done) {
@@ -60,7 +57,12 @@ server.addService(studio.service, {
     recite(call, call.request).then(() => call.end(), (error) => call.emit("error", error));
   },
   Parley(call) {
-    parley(call).then(() => call.end(), (error) => call.emit("error", error));
+    let last = Promise.resolve(); // answers come in the order of the questions
+    call.on("data", (dialogue) => {
+      last = last.then(() => recite(call, dialogue));
+      last.catch((error) => call.emit("error", error));
+    });
+    call.on("end", () => last.then(() => call.end(), () => {}));
   },
 });
 new ReflectionService(definition).addToServer(server);
