@@ -54,7 +54,8 @@ class Method:
             return orjson.dumps(self._read(message))
         except DecodeError as exc:
             _undecodable(str(exc), exc)
-        except (ValueError, TypeError) as exc:  # a well-known type with a value that it cannot have
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as exc:
+            # A well-known type with a value that it cannot have, or another type by its name.
             raise BrokenTransport("grpc_malformed", f"a message cannot be put as JSON: {exc}") from exc
 
 
@@ -88,7 +89,10 @@ def find_method(files: Files, name: str) -> Method:
     if method is None:
         known = ", ".join(service.methods_by_name) or "none"
         raise SpecError(f"grpc.method: {service_name} has no method {method_name}, but {known}")
-    return Method(method)
+    try:
+        return Method(method)
+    except RecursionError as exc:
+        raise SpecError(f"grpc.method: the types of {name} are nested too deeply") from exc
 
 
 def _fill(pool: DescriptorPool, files: Files) -> None:

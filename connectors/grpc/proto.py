@@ -42,7 +42,7 @@ def compile_proto(text: str) -> Files:
 
 
 def _run(folder: str) -> None:
-    argv = [sys.executable, "-I", str(COMPILER), folder]
+    argv = [sys.executable, "-I", str(COMPILER)]
     try:
         done = subprocess.run(
             argv,

@@ -1,6 +1,6 @@
 """The compiler of a .proto text, in a process of its own: run by path, before anything of ours is imported.
 
-Its one argument is a directory that holds `target.proto`, and takes `target.binpb`. What it may use is limited before
+The directory that it is started in holds `target.proto`, and takes `target.binpb`. What it may use is limited before
 the compiler is loaded: a text that a user gave must not cost more than that.
 """
 
@@ -13,7 +13,7 @@ MEMORY_BYTES = 1 << 30
 FILE_BYTES = 16 << 20
 
 
-def main(folder: str) -> int:
+def main() -> int:
     for what, limit in (
         (resource.RLIMIT_CPU, CPU_S),
         (resource.RLIMIT_AS, MEMORY_BYTES),
@@ -26,9 +26,9 @@ def main(folder: str) -> int:
     from grpc_tools import protoc
 
     known = Path(grpc_tools.__file__).with_name("_proto")  # google's well-known types: nothing else can be imported
-    into = f"--descriptor_set_out={folder}/target.binpb"
-    return int(protoc.main(["protoc", f"-I{folder}", f"-I{known}", "--include_imports", into, "target.proto"]))
+    into = "--descriptor_set_out=target.binpb"
+    return int(protoc.main(["protoc", "-I.", f"-I{known}", "--include_imports", into, "target.proto"]))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())

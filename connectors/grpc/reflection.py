@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import (
+    any_pb2,
+    descriptor_pb2,
+    duration_pb2,
+    empty_pb2,
+    field_mask_pb2,
+    struct_pb2,
+    timestamp_pb2,
+    wrappers_pb2,
+)
 from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
@@ -21,7 +30,11 @@ PATHS: Final = (
 """To be tried in this order; the second if the first is not implemented. Their messages are the same on the wire."""
 MOST_FILES: Final = 256
 MOST_BYTES: Final = 4 * 1024 * 1024
-WELL_KNOWN: Final = "google/protobuf/"
+WELL_KNOWN: Final = {
+    module.DESCRIPTOR.name: module.DESCRIPTOR.serialized_pb
+    for module in (any_pb2, duration_pb2, empty_pb2, field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2)
+}
+"""Files that are taken from ourselves: how their messages become JSON is known by their names."""
 ADVICE: Final = "give the target the text of its .proto file (grpc.proto)"
 
 
@@ -38,7 +51,7 @@ def ask(service: str) -> Generator[bytes, bytes, Files]:
         name = wanted.pop()
         if name in found:
             continue
-        if name.startswith(WELL_KNOWN) and (ours := _well_known(name)) is not None:
+        if (ours := WELL_KNOWN.get(name)) is not None:
             found[name] = ours
             continue
         answer = yield from _exchange(ServerReflectionRequest(file_by_filename=name))
@@ -56,19 +69,12 @@ def _take(answer: ServerReflectionResponse, found: dict[str, bytes]) -> list[str
             file = descriptor_pb2.FileDescriptorProto.FromString(data)
         except DecodeError as exc:
             raise BrokenTransport("grpc_malformed", f"server reflection: {exc}", ADVICE) from exc
-        found[file.name] = data
+        found[file.name] = WELL_KNOWN.get(file.name, data)
         wanted += file.dependency
     if len(found) + len(wanted) > MOST_FILES or sum(map(len, found.values())) > MOST_BYTES:
         what = f"server reflection gives more than {MOST_FILES} files or {MOST_BYTES} bytes"
         raise TooLarge("body_too_large", what, ADVICE)
     return wanted
-
-
-def _well_known(name: str) -> bytes | None:
-    try:
-        return descriptor_pool.Default().FindFileByName(name).serialized_pb
-    except KeyError:
-        return None  # not loaded in this process: the server's own will do
 
 
 def _list_services() -> Generator[bytes, bytes, list[str]]:

@@ -24,7 +24,7 @@ from connectors.grpc.status import connect_failure, keeps_connection, lost_betwe
 from connectors.mapping import RenderedRequest
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector, dialling
-from connectors.wire.grpc_call import WireCall
+from connectors.wire.grpc_call import WireCall, write
 
 CLOSE_GRACE_S: Final = 0.2
 """How long a stream may take to end after we have said that nothing more comes; then it is cancelled."""
@@ -57,7 +57,9 @@ class GrpcConnector(WireConnector):
 
     def begin(self, session: Mapping[str, Any]) -> None:
         super().begin(session)
-        self._leave_call()
+        call, self._call = self._call, None
+        if call is not None:
+            call.leave(CLOSE_GRACE_S)  # the old conversation is over: its stream is told so
 
     async def connect(self) -> None:
         call, self._call = self._call, None
@@ -91,14 +93,10 @@ class GrpcConnector(WireConnector):
             await call.end()
 
     async def disconnect(self) -> None:
-        self._leave_call()
-        await self._drop_channel()
-
-    def _leave_call(self) -> None:
-        """The conversation is over: say so on a stream that is still open."""
         call, self._call = self._call, None
         if call is not None:
-            call.leave(CLOSE_GRACE_S)
+            await call.left(CLOSE_GRACE_S)
+        await self._drop_channel()
 
     async def _drop_channel(self) -> None:
         channel, self._channel = self._channel, None
@@ -182,7 +180,7 @@ class GrpcConnector(WireConnector):
         try:
             question = next(talk)
             while True:
-                await call.write(question)
+                await write(call, question)
                 answer = await call.read()
                 if answer is grpc.aio.EOF:
                     raise no_answer()

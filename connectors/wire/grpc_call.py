@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.errors import TurnError
@@ -21,6 +20,26 @@ if TYPE_CHECKING:
 DONE_GRACE_S: Final = 1.0
 """How long a call's status may come after the answer's end mark; the call is then cancelled."""
 Metadata = tuple[tuple[str, str | bytes], ...]
+
+
+async def write_all(call: Any, questions: asyncio.Queue[bytes | None]) -> None:
+    """Write what is put into `questions`, until None."""
+    try:
+        while (data := await questions.get()) is not None:
+            await write(call, data)
+        await call.done_writing()
+    except (grpc.aio.AioRpcError, asyncio.CancelledError):
+        return  # the call has ended: its reader knows how
+
+
+async def write(call: Any, data: bytes) -> None:
+    """As `call.write`, which takes a call that the target has just ended for an error of the library's own, before
+    the target's status is read."""
+    await call.wait_for_connection()
+    try:
+        await call._cython_call.send_serialized_message(data)
+    except grpc.aio.InternalError:
+        return  # the status that is on its way says why
 
 
 class CallTurn(Turn):
@@ -66,8 +85,10 @@ class WireCall:
         self._spec = connector.target.spec
         self._turn = CallTurn(self._spec.limits, self._spec.timeouts)
         self._one_frame = method.goes_on and not connector.target.meaning.needs_done
+        self._loop = asyncio.get_running_loop()
         self._call: Any = None
         self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
         self._questions: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.over = False
         self.failure: TurnError | None = None
@@ -88,7 +109,13 @@ class WireCall:
         self._turn.close()
         self._questions.put_nowait(None)
         if self._reader is not None and not self._reader.done():
-            asyncio.get_running_loop().call_later(grace_s, self.cancel)
+            self._loop.call_later(grace_s, self.cancel)
+
+    async def left(self, grace_s: float) -> None:
+        """Leave, and return when the call has ended."""
+        self.leave(grace_s)
+        if self._reader is not None:
+            await asyncio.wait([self._reader], timeout=2 * grace_s)
 
     def cancel(self) -> None:
         self._turn.close()
@@ -100,18 +127,16 @@ class WireCall:
             self._questions.put_nowait(data)
         if self._call is None:
             self._call = self._begin(data)
-            self._reader = asyncio.get_running_loop().create_task(self._read(self._call))
+            self._reader = self._loop.create_task(self._read(self._call))
+            if self._method.goes_on:
+                self._writer = self._loop.create_task(write_all(self._call, self._questions))
         return len(data)
 
     def _begin(self, data: bytes) -> Any:
         if self._method.goes_on:
-            return self._channel.stream_stream(self._method.path)(self._asked(), metadata=self._metadata)
+            return self._channel.stream_stream(self._method.path)(metadata=self._metadata)
         total_s = self._spec.timeouts.total
         return self._channel.unary_stream(self._method.path)(data, timeout=total_s, metadata=self._metadata)
-
-    async def _asked(self) -> AsyncIterator[bytes]:
-        while (data := await self._questions.get()) is not None:
-            yield data
 
     # --- the reader's task ----------------------------------------------------------------------------------------
 
@@ -125,6 +150,8 @@ class WireCall:
         except asyncio.CancelledError:
             return  # cancelled by ourselves: whoever did that knows why
         self.over = True
+        if self._writer is not None:
+            self._writer.cancel()
         if self.failure is not None:
             self._turn.fail(self.failure)
 
