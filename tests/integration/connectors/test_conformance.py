@@ -15,11 +15,14 @@ from tests.support.processes import Mock, mock_chatbot
 from tokenburn_site.local.family import Family
 
 FLAGS = ("--delay-ms", "0-10", "--itl-ms", "0-2", "--tokens", "3-12", "--stamp", "t")
-PATHS = {"http": "/v1", "sse": "/v1", "grpc": "", "websocket": "/ws"}
+PATHS = {"http": "/v1", "sse": "/v1", "grpc": "", "websocket": "/ws", "socketio": ""}
 """Of each protocol, where the mock speaks it."""
 PROTOCOLS = tuple(PATHS)
+STEPS = {"websocket": {"upgrade"}, "socketio": {"upgrade", "socketio"}}
+"""Of connecting, where a protocol has its own."""
 FAILURES = {
     "websocket": {"target_error"},
+    "socketio": {"target_error"},
     "grpc": {"grpc_internal", "grpc_resource_exhausted", "grpc_unavailable"},
 }
 """How the mock's dice say no, where not by an HTTP status."""
@@ -59,8 +62,8 @@ def conversations(
             timeouts={"total": 30},
             limits={},
             request={"headers": own},
-            response={"stamp": "t"},
-            **overrides,
+            response={"stamp": "data.t" if protocol == "socketio" else "t"},
+            **({"socketio": {"ack": False}} if protocol == "socketio" else {}) | overrides,
         )
         with Client(lane, spec) as client:
             turns += client.say_all(SAYINGS)
@@ -103,6 +106,13 @@ def test_both_lanes_fail_in_the_same_turns(chatbot: Mock, protocol: str) -> None
     assert len(codes) > 1
 
 
+def test_an_acknowledgement_says_the_same_as_events(chatbot: Mock) -> None:
+    headers = {"X-Mock-Behaviour": "echo", "X-Mock-Error-Rate": "0"}
+    for lane in LANES:
+        turns = conversations(lane, "socketio", chatbot, headers, 1, socketio={"ack": True})
+        assert [(t.code, t.text.strip(), t.timeline.chunks) for t in turns] == [(None, s.strip(), 1) for s in SAYINGS]
+
+
 @pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
 def test_websocket_says_the_same_in_each_of_its_forms(chatbot: Mock, binary: bool) -> None:
     headers = {"X-Mock-Behaviour": "echo", "X-Mock-Error-Rate": "0"}
@@ -131,7 +141,7 @@ def test_times_come_in_their_order_and_agree_with_the_target(chatbot: Mock, prot
         assert known == sorted(known)
         assert known[2] - known[1] >= 50_000_000  # first byte - sent
         assert all(0 <= error < 100_000_000 for error in line.arrival_errors)
-    steps = {"resolve", "connect"} | ({"upgrade"} if protocol == "websocket" else set())
+    steps = {"resolve", "connect"} | STEPS.get(protocol, set())
     assert [set(turn.timeline.handshake_ns or {}) for turn in turns] == [steps, set(), set(), set()]
 
 
@@ -148,3 +158,16 @@ def test_generic_json_speaks_to_the_same_mock(chatbot: Mock, lane: Lane) -> None
         with Client(lane, spec) as client:
             turn = client.say("say it again")
         assert (turn.code, turn.text.strip()) == (None, "say it again"), turn.error
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("stream", [False, True])
+def test_talksy_speaks_to_the_same_mock(chatbot: Mock, lane: Lane, stream: bool) -> None:
+    headers = {"X-Mock-Behaviour": "echo", "X-Mock-Error-Rate": "0"}
+    overrides = {"request": {"headers": headers}, "response": {"stamp": "data.t"}}
+    spec = build_target_spec(name="talksy", url=chatbot.url, preset="talksy", stream=stream, overrides=overrides)
+    with Client(lane, spec) as client:
+        turns = client.say_all(SAYINGS)
+        assert client.connector.saved["session_id"]
+    assert [(t.code, t.text.strip()) for t in turns] == [(None, text.strip()) for text in SAYINGS]
+    assert all(len(t.timeline.arrival_errors) >= t.timeline.chunks for t in turns)
