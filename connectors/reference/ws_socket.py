@@ -17,7 +17,7 @@ from connectors.upgrade import UpgradeAnswer
 from connectors.wire.base import tls_context
 from connectors.wire.stream import tls_failure
 
-READ_BYTES: Final = 64 * 1024
+READ_BYTES: Final = 16 * 1024
 Phase = Literal["upgrade", "idle", "turn"]
 
 

@@ -38,6 +38,8 @@ LAST = json.dumps({"response": TEXT, "usage": USAGE, "done": True}).encode()
 PIECES = tuple(frame(piece(word)) for word in WORDS)
 DONE = frame(LAST)
 ANSWER = b"".join(PIECES) + DONE
+NOISE = frame(b"x" * 100, PONG)
+"""Brings a flood of empty frames to its limit of bytes before a slow machine's time is over."""
 
 
 def good(peer: Peer) -> None:
@@ -207,14 +209,14 @@ def websocket_endless_tiny_fragments(peer: Peer) -> None:
     """A client that joins what it has with each piece does work without end."""
     _begin(peer)
     peer.send(frame(b'{"delta": "', TEXTUAL, 0))
-    peer.send_forever(frame(b"x", CONT, 0) * 10_000)
+    peer.send_forever(frame(b"x" * 8, CONT, 0) * 1000)
 
 
 @hostile("websocket", "body_too_large")
 def websocket_endless_empty_fragments(peer: Peer) -> None:
     _begin(peer)
     peer.send(frame(b"", TEXTUAL, 0))
-    peer.send_forever(frame(b"", CONT, 0) * 10_000)
+    peer.send_forever((frame(b"", CONT, 0) * 10 + NOISE) * 100)
 
 
 @hostile("websocket", "body_too_large")
@@ -226,44 +228,45 @@ def websocket_endless_messages(peer: Peer) -> None:
 @hostile("websocket", "body_too_large")
 def websocket_endless_empty_messages(peer: Peer) -> None:
     _begin(peer)
-    peer.send_forever(frame(b"") * 10_000)
+    peer.send_forever((frame(b"") * 10 + NOISE) * 100)
 
 
 @hostile("websocket", "body_too_large")
 def websocket_endless_pings(peer: Peer) -> None:
     """A flood, from a server that reads none of the answers."""
     _begin(peer)
-    peer.send_forever(frame(b"", PING) * 10_000)
+    peer.send_forever(frame(b"are you still there?", PING) * 1000)
 
 
 @hostile("websocket", "body_too_large")
 def websocket_endless_pongs(peer: Peer) -> None:
     _begin(peer)
-    peer.send_forever(frame(b"", PONG) * 10_000)
+    peer.send_forever(frame(b"nobody has asked me.", PONG) * 1000)
 
 
-def _bomb(size: int) -> bytes:
-    """So many letters, packed, without the end of their block."""
+def _bomb(mib: int) -> bytes:
+    """So many MiB of letters in as many KiB: blocks that do not lean on each other, so that one does for all."""
     packer = zlib.compressobj(9, wbits=-15)
-    packed = b"".join(packer.compress(b"x" * BLOCK) for _ in range(size // BLOCK)) + packer.flush(zlib.Z_SYNC_FLUSH)
-    return packed.removesuffix(END_OF_BLOCK)
+    block = packer.compress(b"x" * (1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return (block * mib).removesuffix(END_OF_BLOCK)
+
+
+BOMB = _bomb(56)
 
 
 @hostile("websocket", "message_too_large")
 def websocket_deflate_bomb(peer: Peer) -> None:
     _asked(peer, DEFLATE)
-    packed = _bomb(48 << 20)
-    peer.send(frame(packed, TEXTUAL, FIN | RSV1))
+    peer.send(frame(BOMB, TEXTUAL, FIN | RSV1))
     peer.hold()
 
 
 @hostile("websocket", "message_too_large")
 def websocket_deflate_bomb_in_fragments(peer: Peer) -> None:
     _asked(peer, DEFLATE)
-    packed = _bomb(48 << 20)
-    peer.send(frame(packed[:64], TEXTUAL, RSV1))
-    for at in range(64, len(packed), 64):
-        peer.send(frame(packed[at : at + 64], CONT, 0))
+    peer.send(frame(BOMB[:64], TEXTUAL, RSV1))
+    for at in range(64, len(BOMB), 64):
+        peer.send(frame(BOMB[at : at + 64], CONT, 0))
     peer.hold()
 
 
