@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,40 +16,17 @@ from runs import live
 from runs.engine.spec import ClosedLoad
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, RunStatus, Shard, ShardStatus
-from tests.integration.runs.conftest import USERS, Counting, check_invariants
-from tests.support.processes import ROOT, child_env
-from tests.support.runs import alive, children_of, shards, until
+from tests.integration.runs.conftest import USERS, Counting, Start, check_invariants, tree
+from tests.support.runs import alive, shards, until
 from tests.support.services import reserve_port, valkey_server
 from tokenburn_site.local.family import Family
 
 C_S = 60.0
 """Invariant C: a run is terminal at most this long after its last shard was lost."""
-Start = Callable[..., "subprocess.Popen[bytes]"]
-
-
-@pytest.fixture
-def start_worker(family: Family, tmp_path: Path) -> Iterator[Start]:
-    """`start_worker("load", "-c", "2")`: a Celery worker on this test's database and Redis."""
-    with ExitStack() as stack:
-
-        def start(queue: str, *flags: str) -> subprocess.Popen[bytes]:
-            name = f"{queue}{time.monotonic_ns()}@test"
-            log = stack.enter_context((tmp_path / f"{name}.log").open("wb"))
-            argv = (sys.executable, "-m", "celery", "-A", "tokenburn_site", "worker", "-Q", queue, "-n", name, *flags)
-            child = family.start(argv, cwd=ROOT, env=child_env(), stdout=log, stderr=log)
-            stack.callback(family.kill, child)
-            return child
-
-        yield start
 
 
 def start_control(start_worker: Start, tmp_path: Path) -> None:
     start_worker("control", "-c", "1", "-B", "-s", str(tmp_path / "beat"))
-
-
-def tree(pid: int) -> list[int]:
-    """The process and all that come from it, children first."""
-    return [found for child in children_of(pid) for found in tree(child)] + [pid]
 
 
 def in_full_swing(run: Run, counting: Counting) -> bool:

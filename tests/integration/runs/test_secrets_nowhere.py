@@ -1,0 +1,336 @@
+"""Secrets planted in every field of a target that says all of it back are found nowhere afterwards."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import pytest
+import redis
+from django.apps import apps
+from django.conf import settings
+from django.test import Client
+
+from connectors.redact import MASK
+from connectors.registry import CONNECTORS
+from connectors.spec import build_target_spec
+from metrics.models import SessionMetric
+from runs.lifecycle import RUN_TERMINAL
+from runs.models import PlanScenario, Run, TestPlan
+from runs.services import request_run
+from scenarios.models import Scenario
+from targets.models import Target
+from tests.integration.runs.conftest import Start, tree
+from tests.integration.web import made_up
+from tests.integration.web.test_walk import EVERY
+from tests.support.processes import ROOT, child_env, read_json_line
+from tests.support.runs import until
+from tokenburn_site.local.family import Family
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(170)]
+FIELDS = (
+    "header",
+    "path",
+    "query",
+    "body",
+    "step_header",
+    "step_body",
+    "step_query",
+    "passphrase",
+    "key",
+    "url",
+    "auth",
+)
+LOAD = {"kind": "closed", "users": 6, "conversations": 30}
+WITNESSED = {"kind": "closed", "users": 10, "conversations": 100}
+"""As many conversations as a witness needs to be sent along."""
+
+
+def core(name: str) -> str:
+    """The part of a secret that stays itself however it is escaped; base64 alone changes it."""
+    return f"planted{hashlib.sha256(name.encode()).hexdigest()[:14]}"
+
+
+def secret(name: str) -> str:
+    return f"{core(name)}/+\"&<x>'=\\ {name}"
+
+
+SECRETS = {name: secret(name) for name in FIELDS}
+
+
+def needles() -> set[bytes]:
+    """What is searched for: each core, and the base64 of it at each of the three places where it may begin."""
+    found = set()
+    for name in FIELDS:
+        data = core(name).encode()
+        found.add(data)
+        found |= {base64.b64encode(b"?" * before + data)[4:-4] for before in range(3)}
+    return found
+
+
+NEEDLES = needles()
+
+
+def holds(data: bytes | str) -> list[bytes]:
+    raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    return [needle for needle in NEEDLES if needle in raw]
+
+
+class Planted(NamedTuple):
+    preset: str
+    url: str
+    overrides: dict[str, Any]
+    stream: bool = False
+    load: dict[str, Any] = LOAD
+
+
+def planted(http: str, ws: str) -> dict[str, Planted]:
+    """Targets that use the secrets, each in other fields."""
+    headers = {"x-planted": "{{ secret.header }}", "Authorization": "Bearer {{ secret.header }}"}
+    path = "/{{ secret.path }}/chat?key={{ secret.query }}"
+    body = {"message": "{{ message }}", "key": "{{ secret.body }}"}
+    request = {"path": path, "headers": headers, "body": body}
+    step = {
+        "name": "token",
+        "url": f"{http}/token?key={{{{ secret.step_query }}}}",
+        "headers": {"x-api-key": "{{ secret.step_header }}"},
+        "body": {"key": "{{ secret.step_body }}"},
+        "save": {"token": "token"},
+    }
+    saved = {**request, "headers": {"Authorization": "Bearer {{ saved.token }}"}}
+    cipher = [{"name": "cryptojs-aes", "options": {"passphrase": "{{ secret.passphrase }}"}}]
+    wrong = [{"name": "aes-cbc", "options": {"key": "{{ secret.key }}", "iv": "prefixed", "form": "utf8"}}]
+    found = {
+        "plain": Planted("generic-json", http, {"request": request}, load=WITNESSED),
+        "streamed": Planted("generic-json", http, {"request": request}, stream=True),
+        "handshake": Planted("generic-json", http, {"request": saved, "handshake": {"steps": [step]}}),
+        "cipher": Planted("generic-json", http, {"request": request, "codec": {"request": cipher, "response": cipher}}),
+        "bad key": Planted("generic-json", http, {"codec": {"request": wrong}}),
+        "bad url": Planted("generic-json", http, {"handshake": {"steps": [{"name": "s", "url": "{{ secret.url }}"}]}}),
+        "websocket": Planted("generic-websocket", ws, {"request": request}),
+        "nuc": Planted("nuc", ws, {"request": saved | {"method": "GET"}, "handshake": {"steps": [step]}}),
+        "socketio": Planted(
+            "generic-socketio",
+            ws,
+            {
+                "request": {**request, "path": "?key={{ secret.query }}"},
+                "socketio": {"namespace": "/", "auth": {"token": "{{ secret.auth }}"}},
+            },
+            stream=True,
+        ),
+    }
+    return {name: item for name, item in found.items() if _spoken(item)}
+
+
+def _spoken(item: Planted) -> bool:
+    spec = build_target_spec(
+        name="x", url=item.url, preset=item.preset, stream=item.stream, overrides=item.overrides, secrets=SECRETS
+    )
+    return spec.protocol in CONNECTORS["load"]
+
+
+@pytest.fixture
+def echoing(family: Family) -> Iterator[dict[str, str]]:
+    argv = (sys.executable, "-m", "tests.support.echoing_target")
+    child = family.start(argv, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0)
+    try:
+        yield read_json_line(child)
+    finally:
+        family.stop(child)
+        assert child.stdout is not None
+        child.stdout.close()
+
+
+def plan_for(name: str, item: Planted, scenario: Scenario) -> TestPlan:
+    target = Target(name=name, url=item.url, preset=item.preset, stream=item.stream, overrides=item.overrides)
+    target.set_secrets(SECRETS)
+    target.full_clean()
+    target.save()
+    made = TestPlan.objects.create(name=name, target=target, load=item.load)
+    PlanScenario.objects.create(plan=made, scenario=scenario)
+    return made
+
+
+class Watch:
+    """Command lines and environments of the processes below `roots`, as often as they can be read."""
+
+    def __init__(self) -> None:
+        self.roots: list[int] = []
+        self.commands: set[bytes] = set()
+        self.found: list[str] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.05):
+            for pid in [pid for root in list(self.roots) for pid in tree(root)]:
+                for name in ("cmdline", "environ"):
+                    with suppress(OSError):
+                        data = Path(f"/proc/{pid}/{name}").read_bytes()
+                        self.found += [f"{name} of {pid}"] * bool(holds(data))
+                        if name == "cmdline":
+                            self.commands.add(data)
+
+    def end(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+@contextmanager
+def overheard(url: str) -> Iterator[list[str]]:
+    """Every command that Redis gets meanwhile: the messages of Celery, the live streams, what pages are told."""
+    heard: list[str] = []
+    client = redis.Redis.from_url(url)
+    monitor = client.monitor()  # type: ignore[no-untyped-call]  # redis-py types its commands, not this
+    monitor.__enter__()
+
+    def listen() -> None:
+        with suppress(redis.RedisError, OSError, ValueError, AttributeError):
+            for command in monitor.listen():
+                heard.append(str(command["command"]))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        yield heard
+    finally:
+        client.client_kill_filter(skipme=True)
+        thread.join(10)
+        with suppress(redis.RedisError):
+            monitor.__exit__(None, None, None)
+        client.close()
+
+
+def redis_values(url: str) -> Iterator[bytes]:
+    client = redis.Redis.from_url(url)
+    read: dict[bytes, Callable[[bytes], Any]] = {
+        b"string": client.get,
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"hash": client.hgetall,
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"stream": client.xrange,
+    }
+    for key in client.scan_iter():
+        yield key + repr(read[cast(bytes, client.type(key))](key)).encode()
+    client.close()
+
+
+def pages(client: Client, runs: list[Run]) -> Iterator[tuple[str, bytes]]:
+    """Every page and every answer of the API, filled with each run's numbers; of its turns, some that failed."""
+    seen: set[str] = set()
+    for run in runs:
+        plan = run.plan or TestPlan.objects.earliest("pk")  # burn's run has none
+        turns = SessionMetric.objects.filter(run=run)
+        kinds = {turn.code: turn.pk for turn in turns}.values()
+        numbers: dict[str, list[int]] = {
+            "targets": [plan.target_id],
+            "testplan": [plan.pk],
+            "plans": [plan.pk],
+            "scenario": [plan.mix.get().scenario_id],
+            "session": list(run.sessions.values_list("pk", flat=True)[:1]),
+            "sessionmetric": list(kinds)[:4],
+        }
+        for address in EVERY:
+            known = next((found for part, found in numbers.items() if f"/{part}/" in address), [run.pk])
+            for concrete in {address.replace("/1/", f"/{number}/") for number in known} - seen:
+                seen.add(concrete)
+                if "logout" not in concrete and (answer := client.get(concrete)).status_code == 200:
+                    yield concrete, answer.getvalue()
+
+
+def burnt(target: str, tmp_path: Path, watch: Watch) -> list[bytes]:
+    """`manage.py burn` on a stored target: all that it prints and writes."""
+    page = tmp_path / "report.html"
+    argv = ["burn", "--target", target, "--prompt", "hello", "--users", "4", "--conversations", "40"]
+    argv += ["--json", "-", "--html", str(page)]
+    child = subprocess.Popen(
+        [sys.executable, "manage.py", *argv], cwd=ROOT, env=child_env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    watch.roots.append(child.pid)
+    out, err = child.communicate(timeout=90)
+    assert b'"turns"' in out, err
+    return [out, err, page.read_bytes()]
+
+
+def ended(runs: list[Run]) -> bool:
+    return not Run.objects.filter(pk__in=[run.pk for run in runs]).exclude(status__in=RUN_TERMINAL).exists()
+
+
+def test_secrets_in_every_field_are_found_nowhere(
+    echoing: dict[str, str], start_worker: Start, valkey: str, tmp_path: Path, client: Client
+) -> None:
+    watch = Watch()
+    try:
+        worker = start_worker("load", "-c", "3")
+        watch.roots.append(worker.pid)
+        scenario = Scenario.objects.create(
+            name="talk", spec={"name": "talk", "steps": [{"do": "say", "text": text} for text in ("hello", "again")]}
+        )
+        with overheard(valkey) as heard:
+            plans = [plan_for(name, item, scenario) for name, item in planted(**echoing).items()]
+            runs = [request_run(plan) for plan in plans]
+            until(lambda: ended(runs), 120, "the end of all runs")
+            output = burnt("plain", tmp_path, watch)
+    finally:
+        watch.end()
+
+    # The target did say it all back, and what it said was recorded: or nothing below would prove anything.
+    assert sum("runs.engine" in command.decode() for command in watch.commands) >= 2  # engines, and a witness
+    turns = SessionMetric.objects.filter(run__in=runs)
+    assert turns.filter(answer__contains=MASK).count() > 10
+    assert len(set(turns.filter(detail__contains=MASK).values_list("code", flat=True))) >= 4
+    reasons = {run.name: run.reason for run in Run.objects.filter(pk__in=[run.pk for run in runs])}
+    assert reasons["bad url"].count(MASK) == 1
+    assert "key: has" in reasons["bad key"]
+    assert any("execute_shard" in command for command in heard)
+    assert any(name.startswith("witness") for name in (path.name for path in ledgers()))
+
+    client.force_login(made_up.user(superuser=True))
+    shown = list(pages(client, list(Run.objects.order_by("pk"))))
+    assert len(shown) > 150
+    found: dict[str, list[Any]] = {
+        "processes": watch.found,
+        "commands of Redis": [command for command in heard if holds(command)],
+        "keys of Redis": [value[:80] for value in redis_values(valkey) if holds(value)],
+        "ledgers": [path for path in ledgers() if holds(path.read_bytes())],
+        "logs": [path for path in tmp_path.glob("*.log") if holds(path.read_bytes())],
+        "output of burn": [data for data in output if holds(data)],
+        "pages": [address for address, content in shown if holds(content)],
+        "rows": [row for row in rows() if holds(row)],
+    }
+    assert found == {place: [] for place in found}
+
+
+def ledgers() -> list[Path]:
+    return [path for path in Path(settings.LEDGER_DIR).rglob("*") if path.is_file()]
+
+
+def rows() -> Iterator[str]:
+    """Every row of every table."""
+    for model in apps.get_models():
+        for row in model._default_manager.values():
+            yield f"{model.__name__}: {row}"
+
+
+@pytest.mark.parametrize("value", [secret("given") + "x" * 10_001, ""])
+def test_a_refused_secret_is_not_said_back(value: str, client: Client) -> None:
+    client.force_login(made_up.user(superuser=True))
+    data = {"name": "t", "preset": "generic-json", "url": "http://127.0.0.1:9", "secrets": {"a name": secret("given")}}
+    for given in (
+        data,
+        data | {"secrets": {"key": value}},
+        data | {"secrets": [secret("given")]},
+        data | {"url": "no"},
+    ):
+        answer = client.post("/api/targets/", given, content_type="application/json")
+        assert answer.status_code == 400
+        assert core("given") not in answer.content.decode()
