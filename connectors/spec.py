@@ -290,9 +290,12 @@ def load_preset(name: str) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on it, objects merged key by key, everything else replaced."""
+    """`base` with `over` laid on it, objects merged key by key, everything else replaced; null takes a key away."""
     merged = dict(base)
     for key, value in over.items():
+        if value is None and key in merged:
+            del merged[key]
+            continue
         old = merged.get(key)
         merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged

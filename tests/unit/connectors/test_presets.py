@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,7 +12,7 @@ import pytest
 from connectors.errors import BadAnswer, TurnError
 from connectors.handshake import StepAnswer
 from connectors.mapping import CompiledTarget
-from connectors.spec import load_preset, parse_target_spec, preset_names
+from connectors.spec import build_target_spec, load_preset, parse_target_spec, preset_names
 from connectors.timeline import Timeline
 from tests.support.recordings import (
     SESSION,
@@ -24,6 +26,7 @@ from tests.support.recordings import (
     without_secrets,
 )
 
+DOCS = Path(__file__).parents[3] / "docs"
 cases = pytest.mark.parametrize("case", recorded_cases(), ids=str)
 SHAKEN = [preset for preset in recorded_presets() if "handshake" in recording(preset)]
 TALK = [
@@ -165,3 +168,43 @@ def test_an_error_of_a_mapping_names_its_path_and_shows_what_came() -> None:
         "the kind at 'type' is 'chunk', and text is in 'piece'; the answer has the keys type, d"
     )
     assert failure(kinds, {"type": "piece", "e": "x"}).detail == "no text at 'd'; the answer has the keys type, e"
+
+
+def test_the_page_on_presets_names_all_their_secrets_and_params() -> None:
+    rows = {}
+    for line in (DOCS / "presets.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            name, _, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+            rows[name.strip("`")] = " ".join(cells)
+    assert sorted(rows) == preset_names()
+    common = named_in("openai-chat", "params")
+    for name, row in rows.items():
+        wanted = named_in(name, "secret") | named_in(name, "params")
+        if "those of `openai-chat`" in row:
+            wanted -= common
+        assert {word for word in wanted if f"`{word}`" not in row} == set(), name
+
+
+def named_in(preset: str, root: str) -> set[str]:
+    return set(re.findall(rf"\b{root}\.(\w+)", orjson.dumps(load_preset(preset) | {"doc": ""}).decode()))
+
+
+def test_every_example_of_the_page_on_targets_makes_a_target() -> None:
+    examples = re.findall(r"```json\n(.*?)```", (DOCS / "targets.md").read_text(encoding="utf-8"), re.DOTALL)
+    protocols = set()
+    for example in examples:
+        spec = build_target_spec(**orjson.loads(example), secrets={"api_key": "k"})
+        CompiledTarget(spec)
+        protocols.add(spec.protocol)
+    assert protocols == {"http", "sse", "ndjson", "split", "websocket", "socketio", "grpc"}
+
+
+def test_null_takes_a_key_of_the_preset_away_and_is_itself_where_there_was_none() -> None:
+    body = {"session": None, "history": None, "stop": None}
+    overrides = {"request": {"headers": {"Authorization": None}, "body": body}, "response": {"error": None}}
+    spec = build_target_spec(
+        name="t", url="http://h", preset="generic-json", overrides=overrides, secrets={"api_key": "k"}
+    )
+    request = CompiledTarget(spec).render({"message": "x", "session": SESSION})
+    assert (request.headers, orjson.loads(request.body)) == ((), {"message": "x", "stop": None})
+    assert spec.response.error is None
