@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import NamedTuple
 
 from connectors.mapping import RenderedRequest
 
@@ -10,25 +10,40 @@ BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say how long their body is even if they have none."""
 
 
-def with_defaults(given: Iterable[tuple[str, str]], host_header: str, *, stream: bool) -> list[tuple[str, str]]:
-    """`given` first, then each default that it does not name itself."""
-    headers = list(given)
+class Style(NamedTuple):
+    """How an answer is asked for. It is read piece by piece if its content type is in `streamed` ("": it has none)."""
+
+    name: str
+    accept: str
+    encoding: str
+    streamed: frozenset[str]
+
+
+WHOLE = Style("whole", "application/json", "gzip, deflate", frozenset())
+# A stream is not to be packed: a packer holds tokens back until it has enough of them.
+EVENTS = Style("events", "text/event-stream", "identity", frozenset({"text/event-stream", ""}))
+LINE_TYPES = ("x-ndjson", "ndjson", "jsonl", "x-jsonlines", "json-lines", "stream+json", "json")
+LINES = Style("lines", "application/x-ndjson", "identity", frozenset({"", *(f"application/{t}" for t in LINE_TYPES)}))
+
+
+def with_defaults(request: RenderedRequest, host_header: str, style: Style) -> list[tuple[str, str]]:
+    """The request's own headers first, then each default that it does not name itself."""
+    headers = list(request.headers)
     named = {name.lower() for name, _ in headers}
     defaults = (
         ("Host", host_header),
         ("User-Agent", "token-burn"),
-        ("Accept", "text/event-stream" if stream else "application/json"),
-        # A stream is not to be packed: a packer holds tokens back until it has enough of them.
-        ("Accept-Encoding", "identity" if stream else "gzip, deflate"),
-        ("Content-Type", "application/json"),
+        ("Accept", style.accept),
+        ("Accept-Encoding", style.encoding),
+        *((("Content-Type", "application/json"),) if request.body else ()),
     )
     return headers + [(name, value) for name, value in defaults if name.lower() not in named]
 
 
-def encode_head(request: RenderedRequest, host_header: str, *, stream: bool) -> bytes:
+def encode_head(request: RenderedRequest, host_header: str, style: Style) -> bytes:
     """Request line and headers of an HTTP/1.1 request, without its content-length and its blank line."""
     lines = [f"{request.method} {request.path} HTTP/1.1\r\n"]
-    lines += [f"{name}: {value}\r\n" for name, value in with_defaults(request.headers, host_header, stream=stream)]
+    lines += [f"{name}: {value}\r\n" for name, value in with_defaults(request, host_header, style)]
     return "".join(lines).encode("latin-1", "replace")
 
 

@@ -12,6 +12,9 @@ from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError
 
 Getter = Callable[[Any], Any]
 
+EVENT_NAME = "@event"
+"""The `kind` of a mapping that tells events apart by the names that the stream gives them, not by their data."""
+
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 _PLAIN_PATH = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*|\[\d+\])*\Z")
 _PATH_PART = re.compile(r"[A-Za-z_][\w-]*|\[\d+\]")
@@ -153,6 +156,11 @@ class Part:
         self.beside_keys = frozenset(key for path in paths for key in _NAMES.findall(path))
 
     @property
+    def only_ends(self) -> bool:
+        """Whether its events say nothing but that the answer is over."""
+        return self.done_test is _always and not (self.piece or self.stamp or self.reasoning or self.beside_keys)
+
+    @property
     def ends(self) -> bool:
         """Whether an event of this part may be the answer's last."""
         return self.done_data is not None or self.done_test is not None
@@ -188,7 +196,9 @@ class Meaning:
         self._spec = spec
         pieces = any(part.delta is not None for part in (spec, *spec.kinds.values()))
         self.part = Part(spec, "response", pieces=pieces)
-        self._kind = compile_path(spec.kind, "response.kind") if spec.kind is not None and spec.kinds else None
+        self.by_name = bool(spec.kinds) and spec.kind == EVENT_NAME
+        kind = spec.kind if spec.kinds and not self.by_name else None
+        self._kind = compile_path(kind, "response.kind") if kind is not None else None
         self._parts = {
             name: Part(_stamped(part, spec), f"response.kinds.{name}", pieces=pieces)
             for name, part in spec.kinds.items()
@@ -198,7 +208,7 @@ class Meaning:
         self.cumulative = spec.cumulative
         self.ignored_data = frozenset(c.data.encode() for c in spec.ignore if c.data is not None)
         self._ignored = [_test(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None]
-        self.plain = self._kind is None and not self._ignored
+        self.plain = self._kind is None and not self._ignored and not self.by_name
         self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
         ends = [_end_mark(spec.done)] if self.part.ends else []
         kinds = [(name, part.done) for name, part in spec.kinds.items() if self._parts[name].ends]
@@ -207,12 +217,19 @@ class Meaning:
 
     def part_of(self, message: Any) -> Part | None:
         """How a decoded event is read; None: not at all."""
-        if any(test(message) for test in self._ignored):
+        if self.ignores(message):
             return None
         if self._kind is None:
             return self.part
         kind = self._kind(message)
         return self._parts.get(kind) if type(kind) is str else None
+
+    def ignores(self, message: Any) -> bool:
+        return any(test(message) for test in self._ignored)
+
+    def named(self, name: str) -> Part | None:
+        """How the events of a name are read, with kinds by name."""
+        return self._parts.get(name)
 
     def expected(self, message: Any) -> str:
         """Why no text was found in `message`, in the mapping's words."""

@@ -18,6 +18,7 @@ CONNECTORS: dict[Lane, dict[str, str]] = {
     "load": {
         "http": "connectors.wire.connector:HttpConnector",
         "sse": "connectors.wire.connector:SseConnector",
+        "ndjson": "connectors.wire.connector:NdjsonConnector",
         "grpc": "connectors.wire.grpc:GrpcConnector",
         "websocket": "connectors.wire.websocket:WebSocketConnector",
         "socketio": "connectors.wire.socketio:SocketIoConnector",
@@ -25,6 +26,7 @@ CONNECTORS: dict[Lane, dict[str, str]] = {
     "reference": {
         "http": "connectors.reference.http:HttpConnector",
         "sse": "connectors.reference.sse:SseConnector",
+        "ndjson": "connectors.reference.ndjson:NdjsonConnector",
         "grpc": "connectors.reference.grpc:GrpcConnector",
         "websocket": "connectors.reference.websocket:WebSocketConnector",
         "socketio": "connectors.reference.socketio:SocketIoConnector",

@@ -129,7 +129,7 @@ class Timeline:
         except orjson.JSONDecodeError as exc:
             self._undecodable(data, exc)
         if not meaning.plain:
-            found = meaning.part_of(message)
+            found = self._part_of(message)
             if found is None:
                 self._last_without_text = message
                 return
@@ -165,6 +165,9 @@ class Timeline:
             self._beside(ns, part, message)
         if (part.done_test is not None and part.done_test(message)) or (self._one_frame and self._has_text):
             self.done_ns = ns
+
+    def _part_of(self, message: Any) -> Part | None:
+        return self.meaning.part_of(message)
 
     def answer(self, ns: int, data: bytes) -> None:
         """A whole answer, its last byte arrived at `ns`."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 import urllib3
 
+from connectors import guard
 from connectors.errors import BadRequest, BrokenTransport, TooLarge, TurnError
-from connectors.headers import with_defaults
+from connectors.headers import WHOLE, Style, with_defaults
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.transport import GuardedAdapter
@@ -24,9 +25,9 @@ READ_BYTES = 16 * 1024
 class HttpConnector(ReferenceConnector):
     """Request and whole answer. Blocks; use one connector in one thread at a time."""
 
-    streaming = False
+    style: ClassVar[Style] = WHOLE
 
-    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+    def __init__(self, target: CompiledTarget, *, allow_private: guard.AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._watch = Watch(target, allow_private=allow_private)
         self._adapter: GuardedAdapter | None = None
@@ -70,7 +71,7 @@ class HttpConnector(ReferenceConnector):
             self._adapter.close()
 
     def _prepare(self, request: RenderedRequest) -> requests.PreparedRequest:
-        pairs = with_defaults(request.headers, self.target.host_header, stream=self.streaming)
+        pairs = with_defaults(request, self.target.host_header, self.style)
         headers = {name: value.encode("latin-1", "replace") for name, value in pairs}
         url = f"{'https' if self.target.tls else 'http'}://{self.target.host_header}{request.path}"
         try:
@@ -79,11 +80,24 @@ class HttpConnector(ReferenceConnector):
             raise BadRequest("request_invalid", str(exc)) from exc
 
     def _read(self, response: requests.Response, timeline: Timeline) -> None:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if 200 <= response.status_code < 300 and kind in self.style.streamed:
+            self._read_stream(response, timeline)
+            return
         body = b"".join(self._pieces(response))
         if 200 <= response.status_code < 300:
             timeline.answer(self._watch.last_ns, body)
         else:
             timeline.refused(response.status_code, body)
+
+    def _read_stream(self, response: requests.Response, timeline: Timeline) -> None:
+        """The answer to its end, piece by piece, if the style has any."""
+        raise NotImplementedError
+
+    def _drain(self, pieces: Iterator[bytes]) -> None:
+        """To the transport's own end, so that the connection can be used again."""
+        for _ in pieces:
+            pass
 
     def _pieces(self, response: requests.Response) -> Iterator[bytes]:
         """The decoded body as it comes. Raises TooLarge beyond the limit, on the wire or decoded."""

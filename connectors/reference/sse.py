@@ -8,6 +8,8 @@ import requests
 from sseclient import SSEClient
 
 from connectors.errors import TooLarge
+from connectors.headers import EVENTS
+from connectors.named import NamedTimeline
 from connectors.reference.http import HttpConnector
 from connectors.timeline import Timeline
 
@@ -29,23 +31,26 @@ class BlockClient(SSEClient):
 class SseConnector(HttpConnector):
     """The answer piece by piece, as server-sent events in the answer's body."""
 
-    streaming = True
+    style = EVENTS
 
-    def _read(self, response: requests.Response, timeline: Timeline) -> None:
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not (200 <= response.status_code < 300 and kind in {"text/event-stream", ""}):
-            super()._read(response, timeline)
-            return
+    def _read_stream(self, response: requests.Response, timeline: Timeline) -> None:
         pieces = self._pieces(response)
         blocks = event_blocks(pieces, self.target.spec.limits.event_bytes)
-        # latin-1 maps each byte to one character and back: what the bytes mean is the Timeline's to say.
-        for event in BlockClient(blocks, char_enc="latin-1").events():
-            timeline.event(self._watch.last_ns, event.data.encode("latin-1"))
+        for name, data in named_events(blocks):
+            if isinstance(timeline, NamedTimeline):
+                timeline.event_name = name
+            timeline.event(self._watch.last_ns, data)
             if timeline.done_ns is not None:
-                for _ in pieces:  # to the transport's own end, so that the connection can be used again
-                    pass
+                self._drain(pieces)
                 return
         timeline.end(self._watch.last_ns)
+
+
+def named_events(blocks: Iterator[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Each event's name and data."""
+    # latin-1 maps each byte to one character and back: what the bytes mean is the Timeline's to say.
+    for event in BlockClient(blocks, char_enc="latin-1").events():
+        yield event.event.encode("latin-1").decode(errors="replace"), event.data.encode("latin-1")
 
 
 def event_blocks(pieces: Iterable[bytes], limit: int) -> Iterator[bytes]:

@@ -1,7 +1,11 @@
-"""The load lane's connectors for plain HTTP and for server-sent events."""
+"""The load lane's connectors for plain HTTP and for what streams an answer in its body."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from connectors import guard
+from connectors.headers import EVENTS, LINES, WHOLE, Style
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
@@ -11,9 +15,9 @@ from connectors.wire.http1 import ClosedUnsent, HttpConnection
 class HttpConnector(WireConnector):
     """Request and whole answer over HTTP/1.1."""
 
-    streaming = False
+    style: ClassVar[Style] = WHOLE
 
-    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+    def __init__(self, target: CompiledTarget, *, allow_private: guard.AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._connection: HttpConnection | None = None
 
@@ -33,11 +37,11 @@ class HttpConnector(WireConnector):
             raise RuntimeError("send_message before connect")
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         try:
-            await self._connection.exchange(request, timeline, stream=self.streaming)
+            await self._connection.exchange(request, timeline, self.style)
         except ClosedUnsent:
             await self.connect()  # a kept connection that the target let go in this very moment
             timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-            await self._connection.exchange(request, timeline, stream=self.streaming)
+            await self._connection.exchange(request, timeline, self.style)
 
     async def disconnect(self) -> None:
         if self._connection is not None:
@@ -48,4 +52,10 @@ class HttpConnector(WireConnector):
 class SseConnector(HttpConnector):
     """The answer piece by piece, as server-sent events in the answer's body."""
 
-    streaming = True
+    style = EVENTS
+
+
+class NdjsonConnector(HttpConnector):
+    """The answer piece by piece, one JSON document a line."""
+
+    style = LINES

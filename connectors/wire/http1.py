@@ -1,4 +1,5 @@
-"""HTTP/1.1 and SSE of the load lane: llhttp (`httptools`) over a stamped stream, one connection per user.
+"""HTTP/1.1 of the load lane, with streams of events or lines in its bodies: llhttp (`httptools`) over a stamped
+stream, one connection per user.
 
 Nothing is awaited per read: bytes go from the socket's callback through the parser into the Timeline, and the one
 future of the turn is resolved at its end.
@@ -13,12 +14,12 @@ from typing import Final
 import httptools
 
 from connectors.errors import Aborted, BrokenTransport, TimedOut, TooLarge, TurnError
-from connectors.headers import encode_head, encode_request
+from connectors.headers import WHOLE, Style, encode_head, encode_request
 from connectors.mapping import RenderedRequest
 from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
 from connectors.wire.body import Decoder, make_decoder
-from connectors.wire.sse import SseParser
+from connectors.wire.pieces import PieceParser, last_piece, make_parser
 from connectors.wire.stream import StampedStream
 
 DONE_GRACE_S: Final = 1.0
@@ -61,11 +62,11 @@ class HttpConnection:
         "_ns",
         "_parser",
         "_patience_ns",
+        "_pieces",
         "_sent_at",
-        "_sse",
         "_status",
         "_stream",
-        "_streaming",
+        "_style",
         "_timeline",
         "_timeouts",
         "_timer",
@@ -86,7 +87,7 @@ class HttpConnection:
         # find it set to a later one.
         self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
         self._host_header = host_header
-        self._head_of: tuple[object, object] = (None, None)
+        self._head_of: tuple[object, object, bool] = (None, None, False)
         self._head = b""
         self._new_parser()
         self._let_go()
@@ -99,16 +100,16 @@ class HttpConnection:
 
     # --- a turn ---------------------------------------------------------------------------------------------
 
-    async def exchange(self, request: RenderedRequest, timeline: Timeline, *, stream: bool) -> None:
+    async def exchange(self, request: RenderedRequest, timeline: Timeline, style: Style = WHOLE) -> None:
         """Send `request`; return when its answer is whole. Raises TurnError. A cancelled turn closes the connection."""
         turn = self._turn = self._loop.create_future()
         self._timeline = timeline
-        self._streaming = stream
+        self._style = style
         self._is_head = request.method == "HEAD"
         self._begin_answer()
         # Not at once, but with all others of this turn of the loop: sent one by one between other work, each request
         # would wake a target on the same host anew, which costs the sender more than sending.
-        self._loop.call_soon(self._send, turn, self._encode(request, stream))
+        self._loop.call_soon(self._send, turn, self._encode(request, style))
         try:
             await turn
         except asyncio.CancelledError:
@@ -142,10 +143,11 @@ class HttpConnection:
         self._parser = httptools.HttpResponseParser(self)
         self._feed = self._parser.feed_data
 
-    def _encode(self, request: RenderedRequest, stream: bool) -> bytes:
-        if request.headers is not self._head_of[0] or request.path is not self._head_of[1]:
-            self._head = encode_head(request, self._host_header, stream=stream)
-            self._head_of = (request.headers, request.path)
+    def _encode(self, request: RenderedRequest, style: Style) -> bytes:
+        headers, path, with_body = self._head_of
+        if request.headers is not headers or request.path is not path or bool(request.body) is not with_body:
+            self._head = encode_head(request, self._host_header, style)
+            self._head_of = (request.headers, request.path, bool(request.body))
         return encode_request(self._head, request)
 
     def _begin_answer(self) -> None:
@@ -163,7 +165,7 @@ class HttpConnection:
 
     def _let_go(self) -> None:
         """Hold nothing of an answer's body, which may be large, while the user waits or is done."""
-        self._sse: SseParser | None = None
+        self._pieces: PieceParser | None = None
         self._body = bytearray()  # not a list of pieces: a hostile target sends them a byte each
 
     def _forget_headers(self) -> None:
@@ -328,8 +330,8 @@ class HttpConnection:
                 self._decoder = make_decoder(self._encoding, self._body_limit)
             except TurnError as exc:
                 self._failure = self._failure or exc
-        if self._streaming and status < 300 and self._content_type in {"text/event-stream", ""}:
-            self._sse = SseParser(self._limits.event_bytes)
+        if status < 300 and self._content_type in self._style.streamed and self._timeline is not None:
+            self._pieces = make_parser(self._style, self._limits.event_bytes, self._timeline)
         if self._is_head:
             self.on_message_complete()
             self._new_parser()
@@ -345,10 +347,10 @@ class HttpConnection:
                 if self._body_size > self._body_limit:
                     self._failure = TooLarge("body_too_large", f"the answer is larger than {self._body_limit} bytes")
                     return
-                if self._sse is None:
+                if self._pieces is None:
                     self._body += piece
                     continue
-                for event in self._sse.feed(piece):
+                for event in self._pieces.feed(piece):
                     if timeline.done_ns is None:
                         timeline.event(self._ns, event)
         except TurnError as exc:
@@ -367,7 +369,8 @@ class HttpConnection:
                 self._decoder.finish()
             if not 200 <= self._status < 300:
                 timeline.refused(self._status, bytes(self._body))
-            elif self._sse is not None:
+            elif self._pieces is not None:
+                last_piece(self._pieces, timeline, self._ns)
                 timeline.end(self._ns)
             else:
                 timeline.answer(self._ns, bytes(self._body))

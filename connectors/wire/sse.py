@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from connectors.errors import TooLarge
+from connectors.named import UNNAMED, NamedTimeline
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -10,7 +13,7 @@ _BOM = b"\xef\xbb\xbf"
 class SseParser:
     """`feed` returns the data of each event that became whole; an event without data is none.
 
-    Raises TooLarge when one event has more than `limit` bytes. Event names and ids are skipped: no mapping reads them.
+    Raises TooLarge when one event has more than `limit` bytes. Event names and ids are skipped: see NamedSseParser.
     """
 
     __slots__ = ("_at_start", "_data", "_fresh", "_limit", "_size", "_skip_lf", "_tail")
@@ -37,6 +40,15 @@ class SseParser:
             self._at_start = False
             return [data[6:-2]]  # nearly every read of a token stream is one event of one line
         return self._general(data)
+
+    def rest(self) -> bytes:
+        """What no blank line ends is no event."""
+        return b""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a part of an event came, and not yet its end."""
+        return bool(self._data) or (bool(self._tail) and not self._tail.startswith(b":"))
 
     def _general(self, data: bytes) -> list[bytes]:
         if self._skip_lf and data:
@@ -85,3 +97,32 @@ class SseParser:
     def _check(self, unfinished: int) -> None:
         if self._size + unfinished > self._limit:
             raise TooLarge("event_too_large", f"one event of the stream is larger than {self._limit} bytes")
+
+
+class NamedSseParser(SseParser):
+    """Tells `timeline` each event's name before it gives the event's data."""
+
+    __slots__ = ("_name", "_names", "_timeline")
+
+    def __init__(self, limit: int, timeline: NamedTimeline) -> None:
+        super().__init__(limit)
+        self._timeline = timeline
+        self._name = UNNAMED
+        self._names: list[str] = []
+
+    def feed(self, data: bytes) -> Iterator[bytes]:  # type: ignore[override] # one by one: the name is set in between
+        events = self._general(data)
+        names, self._names = self._names, []
+        for self._timeline.event_name, event in zip(names, events, strict=True):
+            yield event
+
+    def _line(self, line: bytes, events: list[bytes]) -> None:
+        if not line:
+            if self._data:
+                self._names.append(self._name)
+            self._name = UNNAMED
+        elif line.startswith(b"event"):
+            field, _, value = line.partition(b":")
+            if field == b"event":
+                self._name = value.removeprefix(b" ").decode(errors="replace") or UNNAMED
+        super()._line(line, events)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import TurnError
+from connectors.headers import EVENTS, WHOLE
 from connectors.mapping import RenderedRequest
 from connectors.paths import Meaning
 from connectors.spec import Limits, ResponseSpec, Timeouts
@@ -49,7 +50,7 @@ class HandFed:
 async def turn(stream: HandFed, connection: HttpConnection, pieces: list[bytes], *, sse: bool, ends: bool) -> Timeline:
     """Send one request, deliver `pieces` as its answer, then the stream's end if `ends`."""
     timeline = Timeline(MEANING, 0)
-    running = asyncio.ensure_future(connection.exchange(REQUEST, timeline, stream=sse))
+    running = asyncio.ensure_future(connection.exchange(REQUEST, timeline, style=EVENTS if sse else WHOLE))
     while timeline.sent_ns is None:
         await asyncio.sleep(0)
     for ns, piece in enumerate(pieces, 1):
@@ -181,7 +182,7 @@ def test_a_connection_that_ends_before_the_request_is_written_has_sent_nothing(e
         stream = HandFed()
         connection = HttpConnection(stream, Limits(), Timeouts(), "host")  # type: ignore[arg-type] # stands in
         timeline = Timeline(MEANING, 0)
-        running = asyncio.ensure_future(connection.exchange(REQUEST, timeline, stream=False))
+        running = asyncio.ensure_future(connection.exchange(REQUEST, timeline, WHOLE))
         await asyncio.sleep(0)
         if event == "bytes":
             stream.receiver.data_received(1, b"HTTP/1.1 408 Too slow\r\n\r\n")

@@ -1,0 +1,52 @@
+"""Streams whose events say by name what they are, outside of their data; and streams that end within a piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from connectors.errors import BadAnswer, TurnError
+from connectors.paths import Part
+from connectors.timeline import Timeline
+
+UNNAMED = "message"
+"""What an event is called that says no name (WHATWG HTML, section 9.2.6)."""
+
+
+class NamedTimeline(Timeline):
+    """For a mapping whose kind is `@event`. The lane sets `event_name` before each `event`.
+
+    An event whose name is not listed is not looked into: its data need not be JSON. Nor need that of one which only
+    ends the answer.
+    """
+
+    __slots__ = ("event_name",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.event_name = UNNAMED
+
+    def event(self, ns: int, data: bytes) -> None:
+        part = self.meaning.named(self.event_name)
+        if part is None:
+            if self.first_chunk_ns is None:
+                self.first_chunk_ns = ns
+        elif part.only_ends:
+            self.done_ns = ns
+        else:
+            super().event(ns, data)
+
+    def _part_of(self, message: Any) -> Part | None:
+        return None if self.meaning.ignores(message) else self.meaning.named(self.event_name)
+
+
+@contextmanager
+def cut_off() -> Iterator[None]:
+    """What cannot be read at the very end of a stream was cut off there."""
+    try:
+        yield
+    except TurnError as exc:
+        if exc.code not in {"json_invalid", "utf8_invalid"}:
+            raise
+        raise BadAnswer("stream_incomplete", "the stream ended in the middle of a line", exc.advice) from exc

@@ -1,0 +1,56 @@
+"""The reference lane's connector for newline-delimited JSON, over `requests`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import requests
+
+from connectors.errors import TooLarge
+from connectors.headers import LINES
+from connectors.named import cut_off
+from connectors.reference.http import HttpConnector
+from connectors.timeline import Timeline
+
+
+class NdjsonConnector(HttpConnector):
+    """The answer piece by piece, one JSON document a line."""
+
+    style = LINES
+
+    def _read_stream(self, response: requests.Response, timeline: Timeline) -> None:
+        pieces = self._pieces(response)
+        tail = bytearray()
+        for line in whole_lines(pieces, tail, self.target.spec.limits.event_bytes):
+            timeline.event(self._watch.last_ns, line)
+            if timeline.done_ns is not None:
+                self._drain(pieces)
+                return
+        if rest := tail.strip():
+            with cut_off():
+                timeline.event(self._watch.last_ns, bytes(rest))
+        timeline.end(self._watch.last_ns)
+
+
+def whole_lines(pieces: Iterator[bytes], tail: bytearray, limit: int) -> Iterator[bytes]:
+    """Lines that are not blank; what no line end follows stays in `tail`. Raises TooLarge beyond `limit` bytes.
+
+    Not `Response.iter_lines`: that one joins an endless line again with every piece.
+    """
+    for piece in pieces:
+        begin = len(tail)
+        tail += piece
+        while (end := tail.find(b"\n", begin)) >= 0:
+            line = bytes(tail[:end])
+            del tail[: end + 1]
+            begin = 0
+            if len(line) > limit:
+                raise _too_large(limit)
+            if line.strip():
+                yield line
+        if len(tail) > limit:
+            raise _too_large(limit)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge("event_too_large", f"one line of the stream is larger than {limit} bytes")
