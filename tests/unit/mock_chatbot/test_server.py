@@ -167,15 +167,17 @@ def test_a_stream_fails_before_it_begins(client: Client) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"stream": True}])
 def test_delay_is_never_short_and_pace_does_not_drift(client: Client, more: dict[str, Any]) -> None:
-    begun = time.monotonic_ns()
-    answer = client.chat(more=more, delay_ms="60-80", itl_ms=20, tokens=11)
-    stamps = [event["t"] for event in read_stream(answer).events] if more else [answer.json()["t"]]
-    assert 60 <= (stamps[0] - begun) / 1e6 < 80 + 60, "allows for a busy machine"
-    if more:
-        texts = stamps[1:-1]
-        assert len(texts) == 11
-        assert 200 - 10 <= (texts[-1] - texts[0]) / 1e6 < 200 + 60, "10 gaps of 20 ms"
-        assert min(later - earlier for earlier, later in pairwise(texts)) > 0
+    late_ms = []
+    for _ in range(3):
+        begun = time.monotonic_ns()
+        answer = client.chat(more=more, delay_ms="60-80", itl_ms=20, tokens=11)
+        stamps = [event["t"] for event in read_stream(answer).events] if more else [answer.json()["t"]]
+        texts = stamps[1:-1] if more else stamps
+        assert len(texts) == (11 if more else 1)
+        assert all(stamp >= begun + (60 + 20 * index) * 1e6 for index, stamp in enumerate(texts)), "never early"
+        assert all(later > earlier for earlier, later in pairwise(texts))
+        late_ms.append((texts[-1] - begun) / 1e6 - 80 - 20 * (len(texts) - 1))
+    assert min(late_ms) < 60, "the best of three, which allows for a busy machine"
 
 
 def test_errors_take_their_delay_too(client: Client) -> None:
