@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tests.bench.processes import ROOT, Finished, engine_on, run
 from tests.bench.truth import Truth
@@ -19,6 +19,8 @@ from tests.bench.truth import Truth
 HERE = Path(__file__).parent
 PEERS = Path(os.environ.get("BENCH_VENV", ROOT / ".venv-bench")) / "bin"
 SERVER_CORE, LOAD_CORE = 1, 0
+Over = Literal["SSE", "WebSocket", "Socket.IO"]
+"""What carries the answers of a run of ours."""
 SLACK_S = 90.0
 """For start and end of a tool, beside the time of its load."""
 
@@ -72,26 +74,23 @@ def locust(server: Truth, users: int, seconds: float) -> PeerRun:
     return PeerRun(made, ended.cpu_s)
 
 
-def burn(server: Truth, *options: str, limit_s: float, websocket: bool = False, turns: int = 1) -> Burned:
+def burn(server: Truth, *options: str, limit_s: float, over: Over = "SSE", turns: int = 1) -> Burned:
     """`manage.py burn` in a directory of its own: the engine on the load generator's core, all else on the server's.
 
-    `turns` of each conversation; over WebSocket they have one connection.
+    `turns` of each conversation; over WebSocket and Socket.IO they have one connection.
     """
+    url, preset, stamp = {
+        "SSE": (server.base_url, "openai-chat", "t"),
+        "WebSocket": (server.websocket_url, "generic-websocket", "t"),
+        "Socket.IO": (server.root_url, "generic-socketio", "data.t"),
+    }[over]
     pids: list[int] = []
     with _folder() as folder, engine_on(LOAD_CORE, lambda: pids[0] if pids else -1) as engines:
         report = folder / "report.json"
-        argv: list[str | Path] = [
-            sys.executable,
-            "manage.py",
-            "burn",
-            "--url",
-            server.websocket_url if websocket else server.base_url,
-            "--preset",
-            "generic-websocket" if websocket else "openai-chat",
-        ]
+        argv: list[str | Path] = [sys.executable, "manage.py", "burn", "--url", url, "--preset", preset]
         scenario = folder / "scenario.json"
         scenario.write_text(json.dumps(_scenario(turns)))
-        argv += ["--scenario", scenario, "--stamp", "t", "--no-witness", "--json", report, *options]
+        argv += ["--scenario", scenario, "--stamp", stamp, "--no-witness", "--json", report, *options]
         env = {"TOKENBURN_VAR_DIR": str(folder), "TOKENBURN_ENV_FILE": "", "DATABASE_URL": _database(folder)}
         limit_s += SLACK_S
         _checked(run(argv, core=SERVER_CORE, limit_s=limit_s, env=env, started=pids.append), "burn")

@@ -6,7 +6,8 @@
  *   POST, plain     the answer TTFT_MS after the request's last byte;
  *   POST, streamed  the first chunk after TTFT_MS, one more each ITL_MS, max_tokens (or TOKENS) in all, usage, [DONE];
  *   GET             a list of models at once;
- *   GET, upgraded   WebSocket: a text message for each turn, answered as if streamed, a text message for each chunk.
+ *   GET, upgraded   WebSocket: a text message for each turn, answered as if streamed, a text message for each chunk;
+ *                   at /socket.io/ Socket.IO in the namespace /generic: events instead of bare messages.
  * Chunks and plain answers carry "t": CLOCK_MONOTONIC in ns, taken just before the write.
  *
  * It prints {"port": N} once it listens, and at SIGTERM or SIGINT its own counts, the time from the first request to
@@ -44,7 +45,7 @@ struct queue { struct client *head, *tail; };
 struct client {
     int fd;
     struct buffer in, out;              /* out: what the socket did not take */
-    int websocket;
+    int websocket, socketio;
     int streamed, tokens, sent;         /* the turn being answered */
     struct queue *queue;                /* where it waits, or null: ready for a request */
     struct client *next, *prev;
@@ -168,6 +169,7 @@ static int transmit_body(struct client *c, const char *head, const char *body, i
 #define STREAM_HEAD \
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define OBJECT "\"id\":\"chatcmpl-truth\",\"created\":1,\"model\":\"truth\",\"object\":\"chat.completion"
+#define NAMESPACE "/generic,"
 #define USAGE "\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%d,\"total_tokens\":%d}"
 
 static int transmit_message(struct client *c, const char *body, int n)
@@ -192,6 +194,13 @@ static int send_plain(struct client *c)
 static int send_last(struct client *c)
 {
     char body[1024];
+    if (c->socketio) {
+        int n = snprintf(body, sizeof body,
+            "42" NAMESPACE "[\"done\",{\"response\":\"\",\"usage\":{\"input_tokens\":%d,\"output_tokens\":%d}}]",
+            PROMPT_TOKENS, c->tokens);
+        count_answer();
+        return transmit_message(c, body, n);
+    }
     if (c->websocket) {
         int n = snprintf(body, sizeof body,
             "{\"response\":\"\",\"usage\":{\"input_tokens\":%d,\"output_tokens\":%d},\"done\":true}",
@@ -211,7 +220,9 @@ static int send_chunk(struct client *c)
 {
     char body[512];
     if (c->websocket) {
-        int n = snprintf(body, sizeof body, "{\"delta\":\"token%d \",\"t\":%lld}", c->sent, (long long)now_ns());
+        const char *format = c->socketio ? "42" NAMESPACE "[\"delta\",{\"text\":\"token%d \",\"t\":%lld}]"
+                                         : "{\"delta\":\"token%d \",\"t\":%lld}";
+        int n = snprintf(body, sizeof body, format, c->sent, (long long)now_ns());
         count.chunks++, count.output_tokens++, c->sent++;
         return transmit_message(c, body, n);
     }
@@ -254,7 +265,10 @@ static int next_message(struct client *c)
     int found = websocket_frame(c->in.data, c->in.used, LARGEST_REQUEST, &f);
     if (found <= 0) return found;
     if (f.opcode == 8) return -1;                       /* the client says goodbye */
-    if (f.opcode == 1 || f.opcode == 2) {
+    if (c->socketio && f.size >= 2 && !memcmp(f.data, "40", 2)) {
+        static const char connected[] = "40" NAMESPACE "{\"sid\":\"truth\"}";
+        if (transmit_message(c, connected, sizeof connected - 1)) return -1;
+    } else if (c->socketio ? f.size >= 2 && !memcmp(f.data, "42", 2) : f.opcode == 1 || f.opcode == 2) {
         count.requests++;
         begin_turn(c, f.data, f.size);
         c->streamed = 1;
@@ -265,9 +279,13 @@ static int next_message(struct client *c)
 
 static int upgrade(struct client *c, const char *key)
 {
+    static const char opened[] =
+        "0{\"sid\":\"truth\",\"upgrades\":[],\"pingInterval\":3600000,\"pingTimeout\":3600000,\"maxPayload\":1000000}";
     char head[256];
     c->websocket = 1;
-    return transmit(c, head, websocket_accept(key, head, sizeof head));
+    c->socketio = !strncmp(c->in.data, "GET /socket.io/", 15);
+    if (transmit(c, head, websocket_accept(key, head, sizeof head))) return -1;
+    return c->socketio ? transmit_message(c, opened, sizeof opened - 1) : 0;
 }
 
 /* Takes the next whole request from the input, if the client is not waiting for an answer already. */

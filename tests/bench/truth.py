@@ -39,6 +39,11 @@ class Truth:
         return f"http://127.0.0.1:{self.port}/v1"
 
     @property
+    def root_url(self) -> str:
+        """As a client of Socket.IO takes it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def websocket_url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/ws"
 

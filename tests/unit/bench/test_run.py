@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.console import Console
 from tests.bench import run
 from tests.bench.measure import K6, K6_READS, LOCUST, OURS, Cost, Fidelity, Goal, Round, compare
 
-STREAMS = Fidelity(400, 25_600, 17_000.0, "kernel", 50.02, 3, (Goal("arrival error p99, ms", 0.02, 0.1),), ())
+STREAMS = Fidelity(400, "SSE", 25_600, 17_000.0, "kernel", 50.02, 3, (Goal("arrival error p99, ms", 0.02, 0.1),), ())
 
 
 def costs(ours: float, k6: float, locust: float = 1000, mismatches: tuple[str, ...] = ()) -> list[Cost]:
@@ -50,6 +51,11 @@ def test_all_well() -> None:
 def test_a_miss_is_shown_and_makes_the_exit_code(streams: list[Fidelity], found: list[Cost], said: str) -> None:
     text, fine = printed(streams, found)
     assert not fine and said in text
+
+
+def test_what_has_no_goal_is_shown_and_never_missed() -> None:
+    text, fine = printed([replace(STREAMS, over="Socket.IO", goals=(Goal("arrival error p99, ms", 5.0, inf),))], [])
+    assert fine and "over Socket.IO" in text and "5.000" in text and "inf" not in text
 
 
 def test_rates_are_medians_of_the_rounds() -> None:
