@@ -1,6 +1,6 @@
 """`python -m tests.support.echoing_target`: a chatbot that says back whatever it was sent, in every way it can.
 
-One line of JSON on stdout has the addresses `http` and `ws` (Socket.IO lies there too, under /socket.io/). Each
+One line of JSON on stdout has the addresses `http`, `ws` (Socket.IO lies there too, under /socket.io/) and `grpc`. Each
 answer to a turn is another of `WAYS`: as the answer, in an error, as a key, in a broken header, in no JSON at all.
 Each handshake step gets its request back as the token that it asks for, and every seventh is refused with it.
 """
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import quote
 
+import grpc
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -57,6 +58,7 @@ WAYS: list[Callable[[str], bytes]] = [
 ]
 _ways = itertools.cycle(WAYS)
 _steps = itertools.count(1)
+_kept: list[grpc.aio.Server] = []
 
 
 async def serve_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,11 +125,35 @@ async def socketio(connection: ServerConnection, head: str) -> None:
             await connection.send("42" + json.dumps(["done", {"response": said}]))
 
 
+async def ask(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    """A message with one text as field 1, both ways; every third call fails with the text."""
+    said = f"{list(context.invocation_metadata() or ())} {request.decode('utf-8', 'replace')}"
+    if next(_steps) % 3 == 0:
+        await context.abort(grpc.StatusCode.INTERNAL, said.encode("ascii", "replace").decode())
+    data, size = said.encode(), b""
+    left = len(data)
+    while left > 127:
+        size, left = size + bytes([left & 127 | 128]), left >> 7
+    return b"\x0a" + size + bytes([left]) + data
+
+
+async def start_grpc() -> int:
+    """Its port."""
+    server = grpc.aio.server()
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(ask)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("echo.Chat", {"Ask": handler}),))
+    port = server.add_insecure_port(f"{HOST}:0")
+    await server.start()
+    _kept.append(server)
+    return port
+
+
 async def main() -> None:
     plain_server = await asyncio.start_server(serve_http, HOST, 0)
     async with serve(serve_ws, HOST, 0) as server:
         ports = [next(iter(found.sockets)).getsockname()[1] for found in (plain_server, server)]
-        print(json.dumps({"http": f"http://{HOST}:{ports[0]}", "ws": f"ws://{HOST}:{ports[1]}"}), flush=True)
+        urls = {"http": ports[0], "ws": ports[1], "grpc": await start_grpc()}
+        print(json.dumps({scheme: f"{scheme}://{HOST}:{port}" for scheme, port in urls.items()}), flush=True)
         await plain_server.serve_forever()
 
 

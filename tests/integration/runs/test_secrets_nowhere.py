@@ -19,8 +19,6 @@ from django.conf import settings
 from django.test import Client
 
 from connectors.redact import MASK
-from connectors.registry import CONNECTORS
-from connectors.spec import build_target_spec
 from metrics.models import SessionMetric
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import PlanScenario, Run, TestPlan
@@ -48,6 +46,13 @@ FIELDS = (
     "url",
     "auth",
 )
+PROTO = """
+syntax = "proto3";
+package echo;
+message Question { string message = 1; string key = 2; string session = 3; repeated string history = 4; }
+message Answer { string response = 1; }
+service Chat { rpc Ask(Question) returns (Answer); }
+"""
 LOAD = {"kind": "closed", "users": 6, "conversations": 30}
 WITNESSED = {"kind": "closed", "users": 10, "conversations": 100}
 """As many conversations as a witness needs to be sent along."""
@@ -91,7 +96,7 @@ class Planted(NamedTuple):
     load: dict[str, Any] = LOAD
 
 
-def planted(http: str, ws: str) -> dict[str, Planted]:
+def planted(http: str, ws: str, grpc: str) -> dict[str, Planted]:
     """Targets that use the secrets, each in other fields."""
     headers = {"x-planted": "{{ secret.header }}", "Authorization": "Bearer {{ secret.header }}"}
     path = "/{{ secret.path }}/chat?key={{ secret.query }}"
@@ -126,14 +131,10 @@ def planted(http: str, ws: str) -> dict[str, Planted]:
             stream=True,
         ),
     }
-    return {name: item for name, item in found.items() if _spoken(item)}
-
-
-def _spoken(item: Planted) -> bool:
-    spec = build_target_spec(
-        name="x", url=item.url, preset=item.preset, stream=item.stream, overrides=item.overrides, secrets=SECRETS
+    found["grpc"] = Planted(
+        "generic-grpc", grpc, {"request": request | {"path": ""}, "grpc": {"method": "echo.Chat/Ask", "proto": PROTO}}
     )
-    return spec.protocol in CONNECTORS["load"]
+    return found
 
 
 @pytest.fixture
