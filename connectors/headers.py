@@ -23,7 +23,9 @@ WHOLE = Style("whole", "application/json", "gzip, deflate", frozenset())
 # A stream is not to be packed: a packer holds tokens back until it has enough of them.
 EVENTS = Style("events", "text/event-stream", "identity", frozenset({"text/event-stream", ""}))
 LINE_TYPES = ("x-ndjson", "ndjson", "jsonl", "x-jsonlines", "json-lines", "stream+json", "json")
-LINES = Style("lines", "application/x-ndjson", "identity", frozenset({"", *(f"application/{t}" for t in LINE_TYPES)}))
+# Rasa calls its lines events.
+LIKE_LINES = ("", "text/plain", "text/event-stream", *(f"application/{t}" for t in LINE_TYPES))
+LINES = Style("lines", "application/x-ndjson", "identity", frozenset(LIKE_LINES))
 
 
 def with_defaults(request: RenderedRequest, host_header: str, style: Style) -> list[tuple[str, str]]:
