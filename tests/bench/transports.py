@@ -18,7 +18,21 @@ from tests.bench.processes import ROOT
 from tests.support.processes import Mock, child_env, mock_chatbot
 from tokenburn_site.local.family import Family
 
-PACE = ("--delay-ms", "50", "--itl-ms", "10", "--tokens", "30", "--error-rate", "0", "--stamp", "t", "--seed", "1")
+PACE = (
+    "--socketio",
+    "--delay-ms",
+    "50",
+    "--itl-ms",
+    "10",
+    "--tokens",
+    "30",
+    "--error-rate",
+    "0",
+    "--stamp",
+    "t",
+    "--seed",
+    "1",
+)
 SHOWN = ("ttfb_ms", "ttft_ms", "e2e_ms")
 
 
