@@ -1,4 +1,4 @@
-# Everything here works as root and as an ordinary user, and needs the network for pip (and apt) only.
+# Everything here works as root and as an ordinary user, and needs the network for pip (for tests also npm and apt) only.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
