@@ -10,10 +10,10 @@ import logging
 import time
 from typing import Any, Protocol
 
-import engineio
+import engineio  # type: ignore[import-untyped] # python-engineio ships no types
 import socketio
 from engineio import base_client
-from engineio.packet import Packet as EnginePacket
+from engineio.packet import Packet as EnginePacket  # type: ignore[import-untyped] # as above
 from socketio import packet as kinds
 from websocket import ABNF
 
