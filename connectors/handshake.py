@@ -14,11 +14,12 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from connectors.errors import BadAnswer, BadRequest, Refused
-from connectors.mapping import PATH_SAFE, CompiledTarget, RenderedRequest, RequestTemplate
+from connectors.mapping import PATH_SAFE, CompiledTarget, RenderedRequest, RequestTemplate, absent
 from connectors.paths import Getter, compile_path
 from connectors.spec import RequestSpec, SpecError, StepSpec, TargetSpec
 from connectors.templates import MISSING, Context, compile_string, value_of
-from connectors.timeline import Timeline, error_text, shape
+from connectors.timeline import Timeline
+from connectors.wording import error_text, shape
 
 HTTP_OF = {"ws": "http", "wss": "https", "grpc": "http", "grpcs": "https"}
 ORIGINS_LIMIT = 64
@@ -97,7 +98,7 @@ class _Step:
         """Raises BadRequest."""
         url = value_of(self._url, context)
         if url is MISSING or not url:
-            raise BadRequest("request_invalid", f"{self.where}.url: {self.spec.url!r} names what is not there")
+            raise absent(f"{self.where}.url", self.spec.url, context)
         try:
             origin, path = self._origin(str(url))
         except SpecError as exc:

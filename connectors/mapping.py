@@ -32,6 +32,13 @@ class RenderedRequest(NamedTuple):
     event: str = ""
 
 
+def absent(where: str, text: str, context: Context) -> BadRequest:
+    """A template that is needed names what is not there: an answer had nothing to save, or a secret is not set."""
+    saved = context.get("saved")
+    known = "" if saved is None or "saved" not in text else f"; saved so far: {', '.join(saved) or 'nothing'}"
+    return BadRequest("request_invalid", f"{where}: {text!r} names what is not there{known}")
+
+
 class RequestTemplate:
     """A RequestSpec, compiled. `base` goes before its path and `query` behind it. Raises SpecError."""
 
@@ -73,13 +80,13 @@ class RequestTemplate:
     def _render_event(self, context: Context) -> str:
         event = value_of(self._event, context)
         if event is MISSING or not event:
-            raise BadRequest("request_invalid", f"{self._where}.event: {self._spec.event!r} names what is not there")
+            raise absent(f"{self._where}.event", self._spec.event, context)
         return str(event)
 
     def _render_path(self, context: Context) -> str:
         path = value_of(self._path, context)
         if path is MISSING:
-            raise BadRequest("request_invalid", f"{self._where}.path: {self._spec.path!r} names what is not there")
+            raise absent(f"{self._where}.path", self._spec.path, context)
         target = f"{self._base}{path}{self._query}" or "/"
         return quote(target, safe=PATH_SAFE) if _PATH_UNSAFE.search(target) else target
 

@@ -18,7 +18,7 @@ from socketio.packet import Packet
 
 from connectors.errors import BadAnswer, BadRequest, BrokenTransport, TooLarge, TurnError
 from connectors.mapping import RenderedRequest
-from connectors.timeline import SHAPE_LIMIT, error_text
+from connectors.wording import SHAPE_LIMIT, error_text
 
 MOST_ATTACHMENTS: Final = 64
 """Attachments that one packet may announce."""
@@ -127,6 +127,8 @@ def check_engine(text: str) -> None:
             raise protocol_error(f"not a Socket.IO packet: {text[:SHAPE_LIMIT]!r}")
     elif kind != OPEN and len(text) > LONGEST_CONTROL:
         raise protocol_error(f"an Engine.IO packet of type {kind} with {len(text)} characters")
+    elif kind == PING and not (len(text) == 1 or (text.isascii() and text.isalnum())):
+        raise protocol_error(f"a ping that says {text[1:]!r}")  # which we are to say again
 
 
 class Opened(NamedTuple):

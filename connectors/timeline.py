@@ -21,8 +21,8 @@ import orjson
 
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
 from connectors.paths import Meaning, Part
+from connectors.wording import SHAPE_LIMIT, STATUS_ADVICE, error_text, shape
 
-SHAPE_LIMIT = 160
 COMPARE = "compare the target's response mapping with the shape shown"
 MOST_TOKENS = 2**31 - 1
 LATEST_NS = 1 << 62
@@ -199,6 +199,19 @@ class Timeline:
                 self.arrival_errors.append(ns - stamp)
         self.done_ns = ns
 
+    def aside(self, data: bytes) -> None:
+        """What was said beside a streamed answer: it may carry an error, or values to keep. Need not be JSON."""
+        try:
+            message = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return
+        part = self.meaning.part
+        if part.error is not None and (error := part.error(message)):
+            raise BadAnswer("target_error", error_text(error))
+        for name, get in part.save:
+            if (value := get(message)) is not None:
+                self.saved = {**(self.saved or {}), name: value}
+
     def end(self, ns: int) -> None:
         """The transport ended the answer. A stream must have shown its end mark if it has one, and some text."""
         if self.done_ns is None:
@@ -213,7 +226,7 @@ class Timeline:
 
     def refused(self, status: int, data: bytes) -> NoReturn:
         """A status that is not 2xx: raises Refused with what the target said about it."""
-        raise Refused(status, self._refusal(data), _STATUS_ADVICE.get(status, ""))
+        raise Refused(status, self._refusal(data), STATUS_ADVICE.get(status, ""))
 
     def _content(self, ns: int, text: Any, part: Part) -> None:
         if type(text) is not str:
@@ -278,26 +291,3 @@ class Timeline:
 
 def _not_text(value: Any, part: Part) -> BadAnswer:
     return BadAnswer("answer_unmatched", f"what is at {part.text_at} is not text: it has {shape(value)}", COMPARE)
-
-
-_STATUS_ADVICE = {
-    401: "the target wants credentials: set its secret (on the command line TOKENBURN_SECRET_API_KEY)",
-    403: "the credentials may not do this: check the secret and the model's permissions",
-    404: "nothing at this address: check the base URL, the preset and the model's name",
-    429: "the target limits the rate: lower the load or ask for a higher limit",
-}
-
-
-def error_text(error: Any) -> str:
-    """What an error object says, on one line."""
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("detail") or error.get("code") or error
-    text = error if isinstance(error, str) else orjson.dumps(error).decode()
-    return " ".join(text[:SHAPE_LIMIT].split())
-
-
-def shape(message: Any) -> str:
-    """The shape of a decoded answer, for an error message: its keys, never its values."""
-    if isinstance(message, dict):
-        return f"the keys {', '.join(map(str, list(message)[:12])) or '(none)'}"[:SHAPE_LIMIT]
-    return f"a {type(message).__name__} at its top"

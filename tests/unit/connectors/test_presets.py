@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from connectors.errors import BadAnswer, TurnError
+from connectors.errors import BadAnswer, BadRequest, TurnError
 from connectors.handshake import StepAnswer
 from connectors.mapping import CompiledTarget
 from connectors.spec import build_target_spec, load_preset, parse_target_spec, preset_names
@@ -208,3 +208,11 @@ def test_null_takes_a_key_of_the_preset_away_and_is_itself_where_there_was_none(
     request = CompiledTarget(spec).render({"message": "x", "session": SESSION})
     assert (request.headers, orjson.loads(request.body)) == ((), {"message": "x", "stop": None})
     assert spec.response.error is None
+
+
+def test_a_path_that_needs_what_was_not_saved_says_what_was() -> None:
+    target = CompiledTarget(recorded_spec("directline", {"secrets": {"direct_line": "k"}}))
+    with pytest.raises(BadRequest) as caught:
+        target.render({"message": "x", "session": SESSION, "saved": {"token": "t", "watermark": "1"}})
+    assert caught.value.detail.startswith("request.path: ")
+    assert caught.value.detail.endswith("names what is not there; saved so far: token, watermark")

@@ -1,0 +1,34 @@
+"""What a decoded answer says or looks like, in a few words: for error messages; and what may help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+SHAPE_LIMIT = 160
+"""Characters."""
+STATUS_ADVICE = {
+    401: "the target wants credentials: set its secret (on the command line TOKENBURN_SECRET_API_KEY)",
+    403: "the credentials may not do this: check the secret and the model's permissions",
+    404: "nothing at this address: check the base URL, the preset and the model's name",
+    429: "the target limits the rate: lower the load or ask for a higher limit",
+}
+
+
+def error_text(error: Any) -> str:
+    """What an error object says, on one line."""
+    while isinstance(error, dict):
+        inner = error.get("message") or error.get("detail") or error.get("error") or error.get("code")
+        if not inner:
+            break
+        error = inner
+    text = error if isinstance(error, str) else orjson.dumps(error).decode()
+    return " ".join(text[:SHAPE_LIMIT].split())
+
+
+def shape(message: Any) -> str:
+    """The shape of a decoded answer, for an error message: its keys, never its values."""
+    if isinstance(message, dict):
+        return f"the keys {', '.join(map(str, list(message)[:12])) or '(none)'}"[:SHAPE_LIMIT]
+    return f"a {type(message).__name__} at its top"
