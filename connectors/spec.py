@@ -130,7 +130,7 @@ class HandshakeSpec(Frozen):
     @model_validator(mode="after")
     def _order(self) -> Self:
         names = [step.name for step in self.steps]
-        taken = {"resolve", "connect", "tls", "upgrade"}
+        taken = {"resolve", "connect", "tls", "upgrade", "socketio"}
         if len(set(names)) < len(names) or taken & set(names):
             raise ValueError(f"each step needs a name of its own, other than {', '.join(sorted(taken))}")
         if sorted(self.steps, key=lambda step: step.per) != self.steps:
@@ -256,6 +256,12 @@ class TargetSpec(Frozen):
             raise ValueError("grpc.method: name the method to call, as package.Service/Method")
         if not self.tls.verify:
             raise ValueError("tls.verify: gRPC always checks a certificate: give it, or its CA's, as tls.ca_file")
+        return self
+
+    @model_validator(mode="after")
+    def _has_standing(self) -> Self:
+        if self.protocol == "split" and self.standing is None:
+            raise ValueError("protocol split needs `standing`: the request of the stream that answers")
         return self
 
     def frozen_dict(self) -> dict[str, Any]:

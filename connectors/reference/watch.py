@@ -6,6 +6,7 @@ the network is cut to the next deadline, however slowly a target drips, and each
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
 import time
@@ -29,6 +30,8 @@ class Watch:
     """`section` says what the client reads now: it decides what an end of the stream, or too much of it, means."""
 
     _timeline: Timeline  # from `begin` on
+    sock: socket.socket | None = None
+    """What is read, or was last."""
 
     def __init__(self, target: CompiledTarget, *, allow_private: guard.AllowPrivate) -> None:
         self._target = target
@@ -60,6 +63,12 @@ class Watch:
     @property
     def bytes_in(self) -> int:
         return self._timeline.bytes_in
+
+    def shut(self) -> None:
+        """From another thread: whoever waits for the peer waits no longer."""
+        if self.sock is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                self.sock.shutdown(socket.SHUT_RDWR)
 
     # --- connecting -----------------------------------------------------------------------------------------
 
@@ -173,6 +182,7 @@ class WatchedReader(io.RawIOBase):
         self._sock = sock
         self._held = sock.makefile("rb", 0)
         self._watch = watch
+        watch.sock = sock
         self.silent = False
 
     def readable(self) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from connectors.errors import TooLarge
-from connectors.named import UNNAMED, NamedTimeline
+from connectors.named import UNNAMED
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -44,11 +45,6 @@ class SseParser:
     def rest(self) -> bytes:
         """What no blank line ends is no event."""
         return b""
-
-    @property
-    def begun(self) -> bool:
-        """Whether a part of an event came, and not yet its end."""
-        return bool(self._data) or (bool(self._tail) and not self._tail.startswith(b":"))
 
     def _general(self, data: bytes) -> list[bytes]:
         if self._skip_lf and data:
@@ -99,21 +95,27 @@ class SseParser:
             raise TooLarge("event_too_large", f"one event of the stream is larger than {self._limit} bytes")
 
 
+class Named(Protocol):
+    """Who is told the name of each event."""
+
+    event_name: str
+
+
 class NamedSseParser(SseParser):
-    """Tells `timeline` each event's name before it gives the event's data."""
+    """Tells `listener` each event's name before it gives the event's data."""
 
-    __slots__ = ("_name", "_names", "_timeline")
+    __slots__ = ("_listener", "_name", "_names")
 
-    def __init__(self, limit: int, timeline: NamedTimeline) -> None:
+    def __init__(self, limit: int, listener: Named) -> None:
         super().__init__(limit)
-        self._timeline = timeline
+        self._listener = listener
         self._name = UNNAMED
         self._names: list[str] = []
 
     def feed(self, data: bytes) -> Iterator[bytes]:  # type: ignore[override] # one by one: the name is set in between
         events = self._general(data)
         names, self._names = self._names, []
-        for self._timeline.event_name, event in zip(names, events, strict=True):
+        for self._listener.event_name, event in zip(names, events, strict=True):
             yield event
 
     def _line(self, line: bytes, events: list[bytes]) -> None:

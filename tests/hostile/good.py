@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from tests.hostile import grpc, http, socketio, sse, websocket
+from tests.hostile import grpc, http, ndjson, socketio, split, sse, websocket
 from tests.hostile.server import Script
 
 GOOD: dict[str, Script] = {
     "http": http.good,
     "sse": sse.good,
+    "ndjson": ndjson.good,
+    "split": split.good,
     "grpc": grpc.good,
     "websocket": websocket.good,
     "socketio": socketio.good,

@@ -23,7 +23,7 @@ class Peer:
 
     def __init__(self, sock: socket.socket, server: HostileServer) -> None:
         self.sock = sock
-        self._server = server
+        self.server = server
         self._unread = b""
 
     def read_request(self) -> bytes:
@@ -45,7 +45,7 @@ class Peer:
 
     def count(self, request: bytes) -> None:
         """Note a request that was read by other means."""
-        self._server.count_request(request)
+        self.server.count_request(request)
 
     def send(self, data: bytes) -> None:
         try:

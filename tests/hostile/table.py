@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from tests.hostile.server import Script
 
-Protocol = Literal["http", "sse", "grpc", "websocket", "socketio"]
+Protocol = Literal["http", "sse", "ndjson", "split", "grpc", "websocket", "socketio"]
 
 
 class Behaviour(NamedTuple):

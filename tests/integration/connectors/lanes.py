@@ -38,6 +38,8 @@ PRESETS = {
     "http": "openai-chat",
     "sse": "openai-chat",
     "grpc": "generic-grpc",
+    "ndjson": "generic-ndjson",
+    "split": "generic-split",
     "websocket": "generic-websocket",
     "socketio": "generic-socketio",
 }

@@ -1,0 +1,38 @@
+"""The split style's POST: its answer only says that the message was taken. Both lanes read it here."""
+
+from __future__ import annotations
+
+from connectors.handshake import StepTimeline
+from connectors.spec import Timeouts
+from connectors.timeline import Timeline
+
+STREAM_LIFE_S = 1_000_000.0
+"""How long a standing stream may stay silent between turns: nothing else limits it."""
+
+
+class AckTimeline(StepTimeline):
+    """Of a POST whose turn is `of`: the turn is sent when the POST is."""
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: Timeline) -> None:
+        super().__init__(of.meaning, of.planned_ns)
+        self.of = of
+
+    def sent(self, ns: int, size: int) -> None:
+        super().sent(ns, size)
+        self.of.sent(ns, size)
+
+    def judge(self) -> None:
+        """The whole answer came. Raises Refused, or BadAnswer if it says that something went wrong."""
+        of = self.of
+        of.bytes_in += self.bytes_in
+        of.status = self.status
+        if not 200 <= self.status < 300:
+            of.refused(self.status, self.body)
+        of.aside(self.body)
+
+
+def post_timeouts(timeouts: Timeouts) -> Timeouts:
+    """A target may answer the POST when all is said: what it is late with is for the stream to tell."""
+    return timeouts.model_copy(update={"first_byte": timeouts.total, "idle": timeouts.total})

@@ -1,0 +1,159 @@
+"""The load lane's connector for the split style: a POST asks, a standing stream of events answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.acks import AckTimeline, post_timeouts
+from connectors.errors import TimedOut, TooLarge, TurnError
+from connectors.guard import AllowPrivate
+from connectors.mapping import CompiledTarget, RenderedRequest
+from connectors.named import NamedTimeline
+from connectors.timeline import Timeline
+from connectors.wire.base import WireConnector
+from connectors.wire.http1 import DONE_GRACE_S, ClosedUnsent, HttpConnection
+from connectors.wire.standing import StandingStream
+from connectors.wire.turn import Turn
+
+
+class SplitConnector(WireConnector):
+    """Two connections: the standing stream's lasts as long as the conversation, the other is for the POSTs."""
+
+    goes_on = True
+
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self._standing: StandingStream | None = None
+        self._post: HttpConnection | None = None
+        self._turn: Turn | None = None
+        self._timeline: Timeline | None = None
+        self._name = ""
+        self._idle_bytes = 0
+
+    @property
+    def ready(self) -> bool:
+        return self._standing is not None and self._standing.open and self.fresh
+
+    def begin(self, session: Mapping[str, Any]) -> None:
+        super().begin(session)
+        self._drop()  # the standing stream is the old conversation's
+
+    async def connect(self) -> None:
+        self._drop()
+        await self.shake()
+        spec = self.target.spec
+        context = {"session": self.session, "saved": self.saved}
+        request = self.target.render_connection(context)._replace(method="GET")
+        self._turn = Turn(spec.limits, spec.timeouts)
+        self._idle_bytes = 0
+        stream = await self.dial()
+        standing = self._standing = StandingStream(stream, self, spec.limits)
+        try:
+            began_ns = time.monotonic_ns()
+            standing.ask(request, self.target.host_header)
+            async with asyncio.timeout(spec.timeouts.first_byte):
+                await standing.opened
+            self.add_step("standing", time.monotonic_ns() - began_ns)
+            await self._dial_post()
+        except TimeoutError as exc:
+            self._drop()
+            limit_s = spec.timeouts.first_byte
+            raise TimedOut("first_byte_timeout", f"no answer to the standing stream within {limit_s:g} s") from exc
+        except BaseException:
+            self._drop()
+            raise
+
+    async def _dial_post(self) -> None:
+        spec = self.target.spec
+        stream = await self.dial()
+        self._post = HttpConnection(stream, spec.limits, post_timeouts(spec.timeouts), self.target.host_header)
+
+    async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        if self._post is None:
+            raise RuntimeError("send_message before connect")
+        try:
+            if not self._post.usable:
+                await self._dial_post()
+            timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+            try:
+                await self._exchange(request, timeline, self._post)
+            except ClosedUnsent:
+                timeline.sent_ns = None  # a kept connection that the target let go in this very moment
+                await self._dial_post()
+                await self._exchange(request, timeline, self._post)
+        except BaseException:
+            self._drop()
+            raise
+
+    async def _exchange(self, request: RenderedRequest, timeline: Timeline, post: HttpConnection) -> None:
+        turn = self._turn
+        if turn is None:
+            raise RuntimeError("send_message before connect")
+        ack = AckTimeline(timeline)
+        posting = asyncio.ensure_future(post.exchange(request, ack))
+
+        def posted(done: asyncio.Future[None]) -> None:
+            if done.cancelled():
+                return
+            try:
+                done.result()
+                ack.judge()
+            except TurnError as exc:
+                turn.fail(exc)
+
+        posting.add_done_callback(posted)
+        self._timeline = timeline
+        try:
+            await turn.exchange(timeline, _nothing_here)
+            await asyncio.wait([posting], timeout=DONE_GRACE_S)  # it may be answered when all is said
+        finally:
+            self._timeline = None
+            self._idle_bytes = 0
+            if not posting.done():
+                posting.cancel()
+                await asyncio.wait([posting])
+
+    async def disconnect(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        for part in (self._turn, self._standing, self._post):
+            if part is not None:
+                part.close()
+        self._turn = self._standing = self._post = None
+
+    # --- the standing stream's calls ------------------------------------------------------------------------------
+
+    def bytes_read(self, ns: int, size: int) -> None:
+        if self._turn is not None:
+            self._turn.bytes_read(ns, size)
+        if self._timeline is None:
+            self._idle_bytes += size
+
+    def heard(self, ns: int, name: str, data: bytes) -> None:
+        self._name = name
+        if isinstance(self._timeline, NamedTimeline):
+            self._timeline.event_name = name
+        if self._turn is not None and self._turn.message(ns, data):
+            return
+        if self._idle_bytes > (limit := self.target.spec.limits.body_bytes):
+            raise TooLarge("body_too_large", f"more than {limit} bytes between two turns")
+        self.idle_event(data)
+
+    def timeline(self, planned_ns: int) -> Timeline:
+        made = super().timeline(planned_ns)
+        if isinstance(made, NamedTimeline):
+            made.event_name = self._name
+        return made
+
+    def lost(self, error: TurnError) -> None:
+        if self._turn is not None:
+            self._turn.fail(error)
+
+
+def _nothing_here() -> int:
+    """What a turn writes is the POST's, on its own connection."""
+    return 0

@@ -1,0 +1,166 @@
+"""The load lane's standing stream: a GET answered with server-sent events for as long as a conversation lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+import httptools
+
+from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge, TurnError
+from connectors.handshake import refusal_text
+from connectors.headers import EVENTS, encode_head, encode_request
+from connectors.mapping import RenderedRequest
+from connectors.named import UNNAMED
+from connectors.spec import Limits
+from connectors.wire.sse import NamedSseParser
+from connectors.wire.stream import StampedStream
+
+REFUSAL_BYTES: Final = 4096
+
+
+class Listener(Protocol):
+    def bytes_read(self, ns: int, size: int) -> None: ...
+
+    def heard(self, ns: int, name: str, data: bytes) -> None: ...
+
+    def lost(self, error: TurnError) -> None:
+        """The stream is over. Comes once, after `opened` was done."""
+
+
+class StandingStream:
+    """`opened` is done when the target has accepted; it raises what it said instead."""
+
+    def __init__(self, stream: StampedStream, listener: Listener, limits: Limits) -> None:
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.event_name = UNNAMED
+        self.open = True
+        self._stream = stream
+        self._listener = listener
+        self._header_limit = limits.header_bytes
+        self._parser = httptools.HttpResponseParser(self)
+        self._events = NamedSseParser(limits.event_bytes, self)
+        self._beside_body = 0
+        self._header_bytes = 0
+        self._status = 0
+        self._headers: dict[str, str] = {}
+        self._refusal = bytearray()
+        self._complete = False
+        self._failure: TurnError | None = None
+        self._ns = 0
+
+    def ask(self, request: RenderedRequest, host_header: str) -> None:
+        self._stream.start(self)
+        self._stream.write(encode_request(encode_head(request, host_header, EVENTS), request))
+
+    def close(self) -> None:
+        self.open = False
+        self._stream.close()
+        if not self.opened.done():
+            self.opened.cancel()
+
+    def _end(self, error: TurnError) -> None:
+        if not self.open:
+            return
+        self.open = False
+        self._stream.close()
+        if self.opened.done():
+            self._listener.lost(error)
+        else:
+            self.opened.set_exception(error)
+
+    # --- the stream's calls -----------------------------------------------------------------------------------
+
+    def data_received(self, ns: int, data: bytes) -> None:
+        self._ns = ns
+        self._beside_body += len(data)
+        self._listener.bytes_read(ns, len(data))
+        if not self.open:
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError) as exc:
+            self._failure = self._failure or BrokenTransport("http_malformed", str(exc) or "not HTTP/1.1")
+        if self._failure is None and self._beside_body > self._header_limit:
+            self._failure = TooLarge("header_too_large", f"no end of the headers within {self._header_limit} bytes")
+        if self._failure is not None:
+            self._end(self._failure)
+        elif self._complete:
+            self._end(stream_over())
+
+    def stream_closed(self, ns: int, error: OSError | None) -> None:
+        if error is not None:
+            self._end(BrokenTransport("connection_reset", error.strerror or str(error)))
+        elif not self._status:
+            self._end(BrokenTransport("connection_closed", "the target closed before it answered"))
+        elif not 200 <= self._status < 300:
+            self._end(self._refused())
+        elif "content-length" in self._headers or "transfer-encoding" in self._headers:
+            self._end(BrokenTransport("connection_closed", "the target closed the standing stream's connection"))
+        else:
+            self._end(stream_over())
+
+    # --- the parser's calls: they must not raise, so a failure is kept until the read is done -------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > self._header_limit:
+            limit = self._header_limit
+            self._failure = self._failure or TooLarge("header_too_large", f"no end of the headers in {limit} bytes")
+        else:
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip().lower()
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            self._headers.clear()
+            return
+        self._status = status
+        if 200 <= status < 300:
+            self._failure = self._failure or unfit(self._headers)
+            if self._failure is None and not self.opened.done():
+                self.opened.set_result(None)
+
+    def on_body(self, data: bytes) -> None:
+        self._beside_body = 0
+        if self._failure is not None or not self.open:
+            return
+        if not 200 <= self._status < 300:
+            self._refusal += data[: REFUSAL_BYTES - len(self._refusal)]
+            if len(self._refusal) == REFUSAL_BYTES:
+                self._failure = self._refused()
+            return
+        try:
+            for event in self._events.feed(data):
+                self._listener.heard(self._ns, self.event_name, event)
+        except TurnError as exc:
+            self._failure = exc
+
+    def on_message_complete(self) -> None:
+        if self._status:
+            self._complete = True
+            if not 200 <= self._status < 300:
+                self._failure = self._failure or self._refused()
+
+    def _refused(self) -> Refused:
+        return refused_standing(self._status, bytes(self._refusal))
+
+
+def refused_standing(status: int, body: bytes) -> Refused:
+    """Both lanes call these."""
+    return Refused(status, f"the standing stream: {refusal_text(body)}", "check the path and headers of `standing`")
+
+
+def stream_over() -> BadAnswer:
+    return BadAnswer("stream_incomplete", "the standing stream ended before the answer did", "the answer was cut off")
+
+
+def unfit(headers: dict[str, str]) -> TurnError | None:
+    """What is wrong with an accepted stream by its headers (names in lower case), None if nothing is."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in EVENTS.streamed:
+        what = f"the standing stream's content type is {kind[:60]!r}, not text/event-stream"
+        return BadAnswer("answer_unmatched", what, "check the path of `standing`")
+    if headers.get("content-encoding", "identity") not in {"", "identity"}:
+        return BrokenTransport("encoding_invalid", "the standing stream is packed, which was not asked for")
+    return None
