@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from connectors.errors import BrokenTransport, TurnError
+from connectors.errors import BadRequest, BrokenTransport, TurnError
+from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.shaking import ShakingConnector
 from connectors.socketio_packets import MOST_REPLIES, Opened, arguments, document, protocol_error, unreadable
@@ -18,9 +19,9 @@ class SocketIoBase(ShakingConnector):
 
     goes_on = True
 
-    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
-        self.namespace = target.spec.socketio.namespace
+        self.namespace = f"/{target.spec.socketio.namespace.lstrip('/')}"
         self._resumes = target.spec.socketio.reconnect == "resume"
         self._packs = bool(target.spec.codec.request)
         self._replies = 0
@@ -42,6 +43,15 @@ class SocketIoBase(ShakingConnector):
         path, query, headers = self.address()
         whole = f"{path}?{query}{'&' if query else ''}transport=websocket&EIO=4"
         return RenderedRequest("GET", whole, headers, b"")
+
+    def auth(self) -> Any:
+        """What CONNECT carries. Raises BadRequest."""
+        auth = self.target.render_auth(self.context)
+        try:
+            orjson.dumps(auth)
+        except TypeError as exc:
+            raise BadRequest("request_invalid", f"socketio.auth is not JSON: {exc}") from exc
+        return {} if auth is None else auth
 
     def hello(self) -> list[Any] | None:
         """Name and arguments of the event that follows CONNECT, if there is one. Raises BadRequest."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from connectors.errors import TooLarge, TurnError
+from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.socketio_client import EngineSocket, EngineWatch, SocketIoClient
@@ -26,7 +27,7 @@ its answer."""
 class SocketIoConnector(SocketIoBase, ReferenceConnector):
     """Blocks; use one connector in one thread at a time. A thread of its own answers pings between two turns."""
 
-    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._watch = EngineWatch(target, allow_private=allow_private)
         self._lock = threading.RLock()
@@ -81,7 +82,7 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         ws = EngineSocket(sock, self._watch, self.target, self)
         self._client = client = SocketIoClient(ws, self)
         path, query, headers = self.address()
-        auth = self.target.render_auth(self.context)
+        auth = self.auth()
         began_ns = time.monotonic_ns()
         try:
             client.open(f"ws://{self.target.host_header}/?{query}", path, dict(headers), auth)

@@ -12,6 +12,7 @@ from socketio import packet as kinds
 
 from connectors import socketio_packets as packets
 from connectors.errors import BrokenTransport, TimedOut, TurnError
+from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.socketio_base import SocketIoBase, disconnected, lost_between_turns, silent
 from connectors.socketio_packets import BoundedPacket, Opened, quick_document
@@ -32,7 +33,7 @@ _WAITED: Final[dict[Stage, str]] = {
 class SocketIoConnector(SocketIoBase, WireConnector):
     """It is its own receiver (`WsReceiver`): packets go from the socket's callback into the turn."""
 
-    def __init__(self, target: CompiledTarget, *, allow_private: bool = True) -> None:
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._connection: WsConnection | None = None
         self._turn: Turn | None = None
@@ -119,8 +120,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
 
     def _ask(self) -> None:
         self._stage = "asked"
-        auth = self.target.render_auth(self.context)
-        self._emit(BoundedPacket(kinds.CONNECT, {} if auth is None else auth, self.namespace, binary=False))
+        self._emit(BoundedPacket(kinds.CONNECT, self.auth(), self.namespace, binary=False))
 
     def _connected(self) -> None:
         """CONNECT was answered."""

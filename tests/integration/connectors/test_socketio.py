@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec
 from tests.hostile import socketio as script
-from tests.hostile.frames import CLOSE, accepted, frame, read_message, upgrade, wait
+from tests.hostile.frames import BINARY, CLOSE, accepted, frame, read_message, upgrade, wait
 from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import LANES, Client, Turn, make_spec, one_turn
 from tests.support.socketio_server import TEXT, ChatServer
@@ -316,6 +317,50 @@ def test_an_acknowledgement_of_an_earlier_turn_answers_no_later_one(lane: Lane) 
     with HostileServer(late) as server, Client(lane, make_spec("socketio", server.url)) as client:
         turns = client.say_all(["one", "two"])
     assert [(t.code, t.text) for t in turns] == [(None, TEXT)] * 2
+
+
+SCRAPS = (
+    *("0", "1", "2", "3", "4", "5", "6", "7", "9", "b", "42", "43", "44", "40", "41", "451-", "452-", "450-", "461-"),
+    *(
+        "/generic,",
+        "/other,",
+        "/",
+        ",",
+        "-",
+        "[",
+        "]",
+        "{",
+        "}",
+        ":",
+        "?",
+        "null",
+        "NaN",
+        "1e999",
+        " ",
+        "\x00",
+        "9" * 101,
+    ),
+    *('["delta"', '["done"', '"text"', '{"text":"x"}', '["delta",{"text":"x"}]', '["noise"]', "[]", '{"sid":"a"}'),
+    *('{"_placeholder":true,"num":0}', '{"_placeholder":true,"num":5}', '"\\ud800"', "\u0663", "\u00b2"),
+)
+HEADS = ("", "", "42/generic,", "42", "43/generic,", "451-/generic,", "44/generic,", "41/generic,", "2", "4", "461-")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_both_lanes_make_the_same_of_whatever_is_said(seed: int) -> None:
+    rng = Random(seed)
+    said = rng.choice(HEADS) + "".join(rng.choices(SCRAPS, k=rng.randrange(6)))
+    attached = frame(b"bin", BINARY) * rng.choice((0, 0, 0, 1, 2))
+
+    def talk(peer: Peer) -> None:
+        script._asked(peer)
+        peer.send(script.packet(said) + attached + script.ANSWER)
+        peer.hold()
+
+    with HostileServer(talk) as server:
+        turns = [one_turn(lane, make_spec("socketio", server.url)) for lane in LANES]
+    assert turns[0].code == turns[1].code, said
+    assert {t.text for t in turns} == {TEXT} or turns[0].code is not None
 
 
 @lanes
