@@ -218,7 +218,8 @@ def grpc_endless_stream(peer: Peer) -> None:
     http2.shake()
     stream = http2.read_request()
     peer.send(headers(stream, *RESPONSE))
-    http2.send_forever(stream, message(text_field(1, b"word " * 800)))
+    unknown = text_field(9, b"x" * 2_000)
+    http2.send_forever(stream, message(text_field(1, b"word ") + unknown) * 4)
 
 
 @hostile("grpc", "message_too_large")
