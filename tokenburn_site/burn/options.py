@@ -50,6 +50,7 @@ class Options:
     target: str | None = None
     stream: bool = False
     params: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
     stamp: str | None = None
     prompt: str | None = None
     scenarios: tuple[str, ...] = ()
@@ -115,6 +116,12 @@ def target_options(parser: ArgumentParser) -> None:
         type=values.param,
         metavar="K=V",
         help="a value for the request, JSON or text; may be repeated: --param max_tokens=64",
+    )
+    target.add_argument(
+        "--overrides",
+        type=values.overrides,
+        metavar="FILE",
+        help="JSON laid over the preset or target, key by key: timeouts, mapping, handshake, ...",
     )
     target.add_argument(
         "--stamp", metavar="PATH", help="where each chunk carries its send time (monotonic ns, same host only)"
@@ -194,6 +201,7 @@ def check(given: Mapping[str, Any]) -> Options:
     return Options(
         **{name: given[name] for name in same},
         params=all_params(given),
+        overrides=given["overrides"] or {},
         scenarios=tuple(given["scenarios"]),
         thresholds=tuple(given["thresholds"]),
         rate_per_s=given["rate"],

@@ -65,6 +65,7 @@ def adhoc_target(options: Options, secrets: Mapping[str, str]) -> TargetSpec:
             preset=preset,
             stream=options.stream,
             params=options.params,
+            overrides=options.overrides,
             secrets=secrets,
             stamp=options.stamp,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.spec import SpecError, TargetSpec
+from connectors.spec import SpecError, TargetSpec, merge
 from scenarios.models import Scenario
 from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
@@ -22,6 +22,7 @@ def stored_target(options: Options) -> TargetSpec:
     except Target.DoesNotExist as exc:
         raise BadUsage(_no_target(options.target or "")) from exc
     row.params = {**row.params, **options.params}
+    row.overrides = merge(row.overrides, options.overrides)
     row.stream = row.stream or options.stream
     try:
         spec = target_spec(row, with_secrets=True)

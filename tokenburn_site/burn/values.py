@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from argparse import ArgumentTypeError
+from pathlib import Path
 from typing import Any
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -73,6 +74,19 @@ def seed(text: str) -> int:
     if not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise ArgumentTypeError(f"{text!r} is not a whole number of at most 18 digits")
     return int(text)
+
+
+def overrides(text: str) -> dict[str, Any]:
+    """What the JSON file of that name lays over a preset."""
+    try:
+        found = json.loads(Path(text).read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ArgumentTypeError(f"{text}: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise ArgumentTypeError(f"{text} is not JSON: {exc}") from exc
+    if not isinstance(found, dict):
+        raise ArgumentTypeError(f'{text}: give a JSON object, for example {{"timeouts": {{"total": 60}}}}')
+    return found
 
 
 def param(text: str) -> tuple[str, Any]:

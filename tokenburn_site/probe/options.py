@@ -81,6 +81,8 @@ def check(given: Mapping[str, Any]) -> ProbeOptions:
     if not all(prompt.strip() for prompt in prompts):
         raise BadUsage("--prompt is empty: give it a text")
     target = Options(
-        **{name: given[name] for name in ("url", "preset", "target", "stream", "stamp")}, params=all_params(given)
+        **{name: given[name] for name in ("url", "preset", "target", "stream", "stamp")},
+        params=all_params(given),
+        overrides=given["overrides"] or {},
     )
     return ProbeOptions(target, prompts, given["lane"], given["json"])

@@ -134,6 +134,8 @@ def test_a_parameter_is_json_if_it_parses_and_text_otherwise(text: str, value: A
         ([*TARGET, *SAID, "--users", "0", "--stages", "10s"], "not a stage"),
         ([*TARGET, *SAID, "--users", "0", "--stages", "10:5"], "has no unit"),
         ([*TARGET, *SAID, "--rate", "1/s", "--duration", "3s", "--start-jitter", "1s"], "is for --users"),
+        ([*GOOD, "--overrides", "/nowhere.json"], "No such file"),
+        ([*GOOD, "--overrides", "/dev/null"], "is not JSON"),
         ([*GOOD, "--arrivals", "poisson"], "give --rate"),
         ([*GOOD, "--arrivals", "bursty"], "constant"),
         ([*GOOD, "--param", "max_tokens"], "key=value"),

@@ -51,6 +51,13 @@ def test_a_parameter_that_no_request_would_carry_is_refused() -> None:
         adhoc_target(options(params={"max_token": 64}), {})
 
 
+def test_overrides_are_laid_over_the_preset() -> None:
+    spec = adhoc_target(options(overrides={"timeouts": {"total": 7}, "request": {"path": "/ask"}}), {})
+    assert (spec.timeouts.total, spec.request.path, spec.request.method) == (7, "/ask", "POST")
+    with pytest.raises(BadUsage, match=r"timeouts\.total"):
+        adhoc_target(options(overrides={"timeouts": {"total": -7}}), {})
+
+
 def test_loads() -> None:
     assert build_load(options(conversations=9)).model_dump(exclude_defaults=True) == {
         "users": 4,
