@@ -55,8 +55,10 @@ class MessageWording:
         return orjson.dumps({"response": "".join(reply.tokens), **_end(reply), "done": True})
 
     def chunks(self, reply: Reply) -> Iterator[Chunk]:
+        unsaid = len(reply.reasoning)  # the usage counts it, though this face does not send it
         for token in reply.tokens:
-            yield Chunk((delta(token),), 1)
+            yield Chunk((delta(token),), 1 + unsaid)
+            unsaid = 0
 
     def closing(self, reply: Reply) -> tuple[bytes, ...]:
         return (self.plain(reply),)

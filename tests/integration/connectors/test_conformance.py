@@ -15,12 +15,21 @@ from tests.support.processes import Mock, mock_chatbot
 from tokenburn_site.local.family import Family
 
 FLAGS = ("--delay-ms", "0-10", "--itl-ms", "0-2", "--tokens", "3-12", "--stamp", "t")
-PATHS = {"http": "/v1", "sse": "/v1", "grpc": "", "websocket": "/ws", "socketio": ""}
+PATHS = {
+    "http": "/v1",
+    "sse": "/v1",
+    "ndjson": "/ndjson",
+    "split": "/split",
+    "grpc": "",
+    "websocket": "/ws",
+    "socketio": "",
+}
 """Of each protocol, where the mock speaks it."""
 PROTOCOLS = tuple(PATHS)
-STEPS = {"websocket": {"upgrade"}, "socketio": {"upgrade", "socketio"}}
+STEPS = {"split": {"standing"}, "websocket": {"upgrade"}, "socketio": {"upgrade", "socketio"}}
 """Of connecting, where a protocol has its own."""
 FAILURES = {
+    "split": {"target_error", "http_500", "http_429", "http_503"},
     "websocket": {"target_error"},
     "socketio": {"target_error"},
     "grpc": {"grpc_internal", "grpc_resource_exhausted", "grpc_unavailable"},
