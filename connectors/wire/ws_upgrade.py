@@ -81,7 +81,9 @@ class _Upgrade:
                 self._stream.write(asked)
                 connection = await self._done
         except TimeoutError as exc:
-            if not self.answer.status:
+            if self._done.done() and not self._done.cancelled():
+                connection = self._done.result()  # it came in the very moment in which the time was over
+            elif self.answer.status in {0, 101}:
                 raise TimedOut("connect_timeout", f"no answer to the upgrade within {limit_s:.3g} s") from exc
         finally:
             if connection is None:
