@@ -73,8 +73,12 @@ def _variable(field: str) -> str:
 
 
 def database_config(url: str) -> dict[str, Any]:
-    """One entry of DATABASES. Raises ValueError for an address of no known kind."""
-    config: dict[str, Any] = {"OPTIONS": {}, **dj_database_url.parse(url)}
+    """One entry of DATABASES. Raises BadEnvironment for an address of no known kind."""
+    try:
+        config: dict[str, Any] = {"OPTIONS": {}, **dj_database_url.parse(url)}
+    except ValueError as exc:
+        kind = url.partition(":")[0]
+        raise BadEnvironment(f"DATABASE_URL: {kind!r} is no kind of database here: use postgres:// or sqlite:///") from exc
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",  # waits for its turn, where a later upgrade of the lock would fail

@@ -66,3 +66,9 @@ def test_sqlite_waits_for_its_turn_and_postgres_takes_no_sqlite_options() -> Non
     assert database_config("sqlite:////tmp/x.sqlite3")["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     config = database_config("postgres://u:p@host:5433/name")
     assert (config["HOST"], config["PORT"], config["NAME"], config["OPTIONS"]) == ("host", 5433, "name", {})
+
+
+def test_an_unknown_kind_of_database_is_said_without_its_password() -> None:
+    with pytest.raises(BadEnvironment, match="'foo' is no kind of database") as caught:
+        database_config("foo://u:geheim@host/name")
+    assert "geheim" not in str(caught.value)
