@@ -196,10 +196,13 @@ class Timeouts(Frozen):
 
 
 class Limits(Frozen):
-    """Bytes a target may send: headers of one answer, its decoded body, one event of a stream."""
+    """Bytes a target may send: headers of one answer, its decoded body (all messages of a turn together), a body that is
+    one JSON document, one event or message of a stream. The last two are held in memory, where JSON can take twenty
+    times its size."""
 
     header_bytes: int = Field(64 * 1024, gt=0)
     body_bytes: int = Field(32 * 1024 * 1024, gt=0)
+    answer_bytes: int = Field(2 * 1024 * 1024, gt=0)
     event_bytes: int = Field(1024 * 1024, gt=0)
 
 
@@ -260,8 +263,8 @@ class TargetSpec(Frozen):
 
     @model_validator(mode="after")
     def _has_standing(self) -> Self:
-        if self.protocol == "split" and self.standing is None:
-            raise ValueError("protocol split needs `standing`: the request of the stream that answers")
+        if self.protocol in {"split", "split-websocket"} and self.standing is None:
+            raise ValueError(f"protocol {self.protocol} needs `standing`: the request of the stream that answers")
         return self
 
     def frozen_dict(self) -> dict[str, Any]:

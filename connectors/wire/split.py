@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from connectors.acks import AckTimeline, post_timeouts
 from connectors.errors import TimedOut, TooLarge, TurnError
@@ -19,6 +19,15 @@ from connectors.wire.standing import StandingStream
 from connectors.wire.turn import Turn
 
 
+class Standing(Protocol):
+    """What answers, for as long as the conversation lasts."""
+
+    @property
+    def open(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
 class SplitConnector(WireConnector):
     """Two connections: the standing stream's lasts as long as the conversation, the other is for the POSTs."""
 
@@ -26,7 +35,7 @@ class SplitConnector(WireConnector):
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
-        self._standing: StandingStream | None = None
+        self._standing: Standing | None = None
         self._post: HttpConnection | None = None
         self._turn: Turn | None = None
         self._timeline: Timeline | None = None
@@ -50,7 +59,7 @@ class SplitConnector(WireConnector):
         self._turn = Turn(spec.limits, spec.timeouts)
         self._idle_bytes = 0
         stream = await self.dial()
-        standing = self._standing = StandingStream(stream, self, spec.limits)
+        self._standing = standing = StandingStream(stream, self, spec.limits)
         try:
             began_ns = time.monotonic_ns()
             standing.ask(request, self.target.host_header)

@@ -1,0 +1,81 @@
+"""The reference lane's connector for a split style whose standing stream is a WebSocket that only tells."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from connectors.acks import AckTimeline, post_timeouts
+from connectors.errors import TurnError
+from connectors.guard import AllowPrivate
+from connectors.mapping import CompiledTarget, RenderedRequest
+from connectors.reference.split import PostConnector
+from connectors.reference.watch import DONE_GRACE_S
+from connectors.reference.websocket import WebSocketConnector
+from connectors.reference.ws_client import WsClient
+from connectors.spec import HandshakeSpec
+from connectors.timeline import Timeline
+
+
+class SplitSocketConnector(WebSocketConnector):
+    """A thread posts, while this one reads the WebSocket."""
+
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        spec = target.spec
+        quiet = {"handshake": HandshakeSpec(), "timeouts": post_timeouts(spec.timeouts)}
+        self._post = PostConnector(CompiledTarget(spec.model_copy(update=quiet)), allow_private=allow_private)
+
+    def connect(self) -> None:
+        super().connect()
+        if not self._post.ready:
+            self._post.connect()
+
+    def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        ack = AckTimeline(timeline)
+        failures: list[TurnError] = []
+
+        def ask() -> None:
+            try:
+                if not self._post.ready:
+                    self._post.connect()
+                self._post.send_message(request, ack)
+                ack.judge()
+            except TurnError as exc:
+                failures.append(exc)
+                self._watch.shut()  # so that nobody waits for an answer to what was not taken
+
+        posting = threading.Thread(target=ask, name="split", daemon=True)
+        client = self._begun(timeline)
+        try:
+            posting.start()
+            self._read_answer(client, timeline)
+        except TurnError:
+            posting.join(DONE_GRACE_S)
+            self.disconnect()
+            if failures:
+                raise failures[0] from None
+            raise
+        finally:
+            self._watch.phase = "idle"
+            posting.join(DONE_GRACE_S)  # it may be answered when all is said
+            if posting.is_alive():
+                self._post.shut()
+        self._asked = True
+
+    def _begun(self, timeline: Timeline) -> WsClient:
+        """The WebSocket, its time limits begun. Raises TurnError if it was lost."""
+        self._drain()
+        client = self._client
+        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        if client is None:
+            lost, self._lost = self._lost, None
+            raise lost or RuntimeError("send_message before connect")
+        self._watch.begin(timeline)
+        self._watch.phase = "turn"
+        self._watch._sent_ns = self._watch.last_ns = time.monotonic_ns()  # what is sent is the other thread's
+        return client
+
+    def disconnect(self) -> None:
+        super().disconnect()
+        self._post.disconnect()
