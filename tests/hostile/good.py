@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tests.hostile.upgrade  # noqa: F401 - it only fills the table
 from tests.hostile import grpc, http, ndjson, socketio, split, sse, websocket
 from tests.hostile.server import Script
 
