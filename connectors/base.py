@@ -30,6 +30,9 @@ class BaseConnector(ABC):
     goes_on: ClassVar[bool] = False
     """Whether the transport goes on from answer to answer, so that its end cannot be an answer's."""
 
+    user_stamps: ClassVar[bool] = False
+    """Whether a library reads the bytes, so that arrivals are stamped when it hands them over, not by the kernel."""
+
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         self.target = target
         self.allow_private = allow_private

@@ -45,6 +45,8 @@ def _searching() -> asyncio.Lock:
 class GrpcConnector(WireConnector):
     """A unary or a server-streaming call is made for each turn; a bidirectional one stays open for a conversation."""
 
+    user_stamps = True
+
     _channel: grpc.aio.Channel | None = None
     _method: Method | None = None
     _call: WireCall | None = None

@@ -63,7 +63,8 @@ class Engine:
         spec = _parse(order)
         _raise_file_limit(spec)
         self._shard = Shard(spec)
-        say({"ev": "ready", "pid": os.getpid(), "timestamps": (stamps := probe())})
+        stamps = "user" if self._shard.user_stamps else probe()
+        say({"ev": "ready", "pid": os.getpid(), "timestamps": stamps})
         t0_ns = await self._go
         if t0_ns is None:
             say({"ev": "done", "reason": "stopped"})

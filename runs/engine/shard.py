@@ -38,6 +38,9 @@ HOPELESS: Final = frozenset(
         "http_401",
         "http_403",
         "http_404",
+        "grpc_unimplemented",
+        "grpc_unauthenticated",
+        "grpc_permission_denied",
     }
 )
 STOP_GRACE_S: Final = 2.0
@@ -57,6 +60,7 @@ class Shard:
         self._id_base, self._name_base = spec.id_base, f"tb-{spec.run_id}-"
         register(spec.connectors)
         self._connector_class = connector_class(spec.target.protocol)
+        self.user_stamps = self._connector_class.user_stamps
         self._scenarios: list[CompiledScenario] = [compile_scenario(item.scenario) for item in spec.scenarios]
         self._weights = [item.weight for item in spec.scenarios]
         self._tasks: dict[asyncio.Task[None], User | None] = {}
