@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -16,7 +17,7 @@ from tests.hostile import socketio as script
 from tests.hostile.frames import BINARY, CLOSE, accepted, frame, read_message, upgrade, wait
 from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import LANES, Client, Turn, make_spec, one_turn
-from tests.support.socketio_server import TEXT, ChatServer
+from tests.support.socketio_server import TEXT, WORDS, ChatServer
 
 lanes = pytest.mark.parametrize("lane", LANES)
 TIMEOUTS = {"connect": 5, "first_byte": 5, "idle": 5, "total": 10}
@@ -301,6 +302,32 @@ def test_both_lanes_say_the_same_bytes() -> None:
         b"43/generic,1[]",
         b"3probe",
     ]
+
+
+@lanes
+def test_codecs_pack_the_argument_and_nothing_around_it(lane: Lane) -> None:
+    heard: list[bytes] = []
+
+    def packed(value: object) -> str:
+        return b64encode(json.dumps(value).encode()).decode()
+
+    def speak(peer: Peer) -> None:
+        script._opened(peer)
+        peer.send(script.CONNECTED)
+        heard.append(read_message(peer))
+        for word in WORDS:
+            peer.send(script.event("delta", packed({"text": word})))
+        peer.send(script.event("done", packed(script.LAST)))
+        peer.hold()
+
+    codec = {"request": [{"name": "base64"}], "response": [{"name": "base64"}]}
+    with HostileServer(speak) as server:
+        spec = make_spec("socketio", server.url, codec=codec, socketio={"ack": False})
+        turn = one_turn(lane, spec)
+    assert said([turn]) == [(None, TEXT, 4, 7, 4)]
+    name, argument = json.loads(heard[0].removeprefix(b"42/generic,"))
+    assert name == "chat"
+    assert json.loads(b64decode(argument))["message"] == "hello"
 
 
 @lanes
