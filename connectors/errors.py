@@ -5,7 +5,7 @@
     ├── TimedOut            connect_timeout, first_byte_timeout, idle_timeout, total_timeout
     ├── BrokenTransport     connection_reset, connection_closed, body_truncated, http_malformed,
     │                       encoding_invalid, utf8_invalid, upgrade_malformed, ws_protocol, ws_closed_<code>,
-    │                       socketio_protocol, socketio_refused
+    │                       socketio_protocol, socketio_refused, grpc_malformed, grpc_<status>
     ├── TooLarge            header_too_large, body_too_large, event_too_large, message_too_large, message_too_deep
     ├── Refused             http_<status>: an answer with a status that is not 2xx
     ├── BadAnswer           json_invalid, codec_failed, answer_unmatched, stream_incomplete, target_error, expect_failed

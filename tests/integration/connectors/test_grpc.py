@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-import trustme
-from grpc_reflection.v1alpha import reflection_pb2 as talk
+import requests
 
-from connectors.grpc.methods import known_methods
-from connectors.grpc.proto import compile_proto
 from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec
 from tests.hostile.grpc import PROTO
 from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, Client, Turn, make_spec
-from tests.support.grpc_target import Target, grpc_target, words
+from tests.support.grpc_target import Target, grpc_target
+from tests.support.processes import Mock, mock_chatbot
+from tokenburn_site.local.family import Family
 
 lanes = pytest.mark.parametrize("lane", LANES)
 CONVERSE = {"method": "tokenburn.mock.v1.Chat/Converse", "proto": PROTO}
@@ -178,185 +174,35 @@ def test_64_bit_numbers_come_as_numbers(lane: Lane) -> None:
     assert (turn.code, len(turn.timeline.arrival_errors)) == (None, 1)
 
 
-# --- finding the method -----------------------------------------------------------------------------------------
-
-Reflect = Any
-
-
-def reflecting(package: str, answers: dict[str, list[bytes]]) -> Reflect:
-    """A reflection service: files by the symbol or the file name that is asked for; other names are not found."""
-
-    def info(requests: Iterator[Any], _context: Any) -> Iterator[Any]:
-        for request in requests:
-            response = talk.ServerReflectionResponse()
-            if request.HasField("list_services"):
-                response.list_services_response.service.add(name="tokenburn.mock.v1.Chat")
-            elif (files := answers.get(request.file_containing_symbol or request.file_by_filename)) is not None:
-                response.file_descriptor_response.file_descriptor_proto.extend(files)
-            else:
-                response.error_response.error_code = 5
-            yield response
-
-    handler = grpc.stream_stream_rpc_method_handler(
-        info, talk.ServerReflectionRequest.FromString, talk.ServerReflectionResponse.SerializeToString
-    )
-    service = grpc.method_handlers_generic_handler(package, {"ServerReflectionInfo": handler})
-    return lambda server: server.add_generic_rpc_handlers((service,))
-
-
-V1, V1ALPHA = "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"
-FILES = compile_proto(PROTO)
-OURS = FILES["target.proto"]
-SERVICE = "tokenburn.mock.v1.Chat"
-
-
-def reflected(url: str, method: str = f"{SERVICE}/Ask") -> TargetSpec:
-    overrides = {"timeouts": TIMEOUTS, "limits": LIMITS, "grpc": {"method": method}}
-    return build_target_spec(name="test", url=url, preset="generic-grpc", overrides=overrides)
-
-
-@lanes
-@pytest.mark.parametrize("package", [V1, V1ALPHA])
-def test_a_method_is_found_by_reflection_once_for_all_connectors(lane: Lane, package: str) -> None:
-    asked: list[int] = []
-
-    def counted(server: grpc.Server) -> None:
-        asked.append(1)
-        reflecting(package, {SERVICE: [OURS]})(server)
-
-    with grpc_target(Target(), reflect=counted) as target, Client(lane, reflected(target.url)) as client:
-        assert client.say("one").text == "one number 0"
-        method = known_methods[client.target]
-        other = type(client.connector)(client.target)
-        assert known_methods[other.target] is method
-
-
-@lanes
-@pytest.mark.parametrize(
-    ("files", "method", "code", "what"),
-    [
-        ({}, f"{SERVICE}/Ask", "request_invalid", "but tokenburn.mock.v1.Chat"),
-        ({SERVICE: [OURS]}, f"{SERVICE}/Tell", "request_invalid", "Ask, AskStream, Converse"),
-        ({SERVICE: [b"\xff\xff"]}, f"{SERVICE}/Ask", "grpc_malformed", "reflection"),
-        ({SERVICE: [b"\x0a\x01a\x1a\x01b"]}, f"{SERVICE}/Ask", "grpc_malformed", "'b'"),
-        ({SERVICE: [b"\x0a\x01a\x1a\x01b"], "b": [b"\x0a\x01b\x1a\x01a"]}, f"{SERVICE}/Ask", "request_invalid", ""),
-        ({SERVICE: [b"\x0a\x03%03d" % n for n in range(300)]}, f"{SERVICE}/Ask", "body_too_large", "256 files"),
-    ],
-    ids=["no such service", "no such method", "not a descriptor", "half of it", "a circle", "endless"],
-)
-def test_what_reflection_may_say_wrong(lane: Lane, files: Any, method: str, code: str, what: str) -> None:
-    with (
-        grpc_target(Target(), reflect=reflecting(V1ALPHA, files)) as target,
-        Client(lane, reflected(target.url, method)) as client,
-    ):
-        turn = client.say()
-    assert turn.code == code, turn.error
-    assert what in str(turn.error)
-    assert target.asked == []
-
-
-@lanes
-def test_a_target_without_reflection_says_what_to_do(lane: Lane) -> None:
-    with grpc_target(Target()) as target, Client(lane, reflected(target.url)) as client:
-        turn = client.say()
-    assert turn.code == "grpc_unimplemented"
-    assert turn.error is not None and "grpc.proto" in turn.error.advice
-
-
-@lanes
-def test_reflection_that_never_answers_is_a_connection_that_was_not_made_in_time(lane: Lane) -> None:
-    def silent(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
-        over = threading.Event()
-        context.add_callback(over.set)
-        over.wait(5)
-        yield from ()
-
-    handler: Any = grpc.stream_stream_rpc_method_handler(silent)
-    service = grpc.method_handlers_generic_handler(V1, {"ServerReflectionInfo": handler})
-    with (
-        grpc_target(Target(), reflect=lambda server: server.add_generic_rpc_handlers((service,))) as target,
-        Client(lane, reflected(target.url)) as client,
-    ):
-        turn = client.say()
-    assert turn.code == "connect_timeout"
-    assert turn.late_s < TIMEOUTS["connect"] + 1
-
-
-# --- TLS and the way there --------------------------------------------------------------------------------------
+# --- with the mock chatbot, found by its own reflection -----------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
+def chatbot(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
+    flags = ("--error-rate", "0", "--delay-ms", "0", "--tokens", "3-9", "--stamp", "t")
+    with mock_chatbot(family, *flags, log=tmp_path_factory.mktemp("mock") / "mock.log") as running:
+        yield running
 
 
-def pem(cert: Any, folder: Path) -> dict[str, str]:
-    """A leaf's certificate and key as files of a TlsSpec."""
-    chain, key = folder / "cert.pem", folder / "key.pem"
-    chain.write_bytes(b"".join(blob.bytes() for blob in cert.cert_chain_pems))
-    cert.private_key_pem.write_to_path(str(key))
-    return {"cert_file": str(chain), "key_file": str(key)}
+def counts(turn: Turn) -> tuple[Any, ...]:
+    line = turn.timeline
+    return turn.code, turn.text, line.chunks, line.tokens_in, line.tokens_out, len(line.arrival_errors)
 
 
-def served(authority: trustme.CA, name: str, *, ask: bool = False) -> grpc.ServerCredentials:
-    cert = authority.issue_cert(name)
-    pair = (cert.private_key_pem.bytes(), b"".join(blob.bytes() for blob in cert.cert_chain_pems))
-    return grpc.ssl_server_credentials([pair], authority.cert_pem.bytes(), require_client_auth=ask)
-
-
-@lanes
-@pytest.mark.parametrize("shown", [True, False], ids=["with our certificate", "without"])
-def test_a_target_may_ask_for_our_certificate(lane: Lane, shown: bool, authority: trustme.CA, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
-    tls = {"ca_file": str(tmp_path / "ca.pem")} | (pem(authority.issue_cert("us"), tmp_path) if shown else {})
-    with (
-        grpc_target(Target(), served(authority, "127.0.0.1", ask=True)) as target,
-        Client(lane, unary(target.url, tls=tls)) as client,
-    ):
-        turn = client.say("one")
-    if shown:
-        assert said([turn]) == [(None, "one number 0")]
-    else:
-        assert turn.code in {"tls_failed", "connection_closed", "connection_reset"}, turn.error
-        assert target.asked == []
-
-
-@lanes
-@pytest.mark.parametrize("flaw", ["another name", "unknown authority", "no TLS there", "no such file"])
-def test_what_else_can_be_wrong_with_tls(lane: Lane, flaw: str, authority: trustme.CA, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
-    tls = {"ca_file": str(tmp_path / ("none.pem" if flaw == "no such file" else "ca.pem"))}
-    trusted = trustme.CA() if flaw == "unknown authority" else authority
-    name = "elsewhere.example" if flaw == "another name" else "127.0.0.1"
-    with grpc_target(Target(), None if flaw == "no TLS there" else served(trusted, name)) as target:
-        url = target.url.replace("grpc:", "grpcs:")
-        with Client(lane, unary(url, tls=tls)) as client:
-            turn = client.say()
-    assert turn.code == "tls_failed", turn.error
-    assert turn.error is not None and "tls.ca_file" in str(turn.error) + turn.error.advice
-    assert target.asked == []
-
-
-@lanes
-def test_a_private_address_is_refused_and_no_proxy_is_asked(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as proxy, grpc_target(Target()) as target:
-        for name in ("http_proxy", "https_proxy", "grpc_proxy"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        with Client(lane, unary(target.url)) as client:
-            assert client.say().code is None
-        with Client(lane, unary(target.url), allow_private=False) as client:
-            assert client.say().code == "address_blocked"
-        proxy.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            proxy.accept()
-    assert len(target.asked) == 1
-
-
-@lanes
-def test_a_port_where_nobody_listens_refuses(lane: Lane) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    with Client(lane, unary(f"grpc://127.0.0.1:{port}")) as client:
-        turn = client.say()
-    assert turn.code == "connect_refused"
-    assert words("", 0) is not None
+@pytest.mark.parametrize("method", ["Ask", "AskStream", "Converse"])
+def test_both_lanes_hear_the_same_from_the_mock(chatbot: Mock, method: str) -> None:
+    found = {}
+    for lane in LANES:
+        assert requests.post(f"{chatbot.url}/__stats/reset", timeout=10).ok
+        overrides = {"grpc": {"method": f"tokenburn.mock.v1.Chat/{method}"}, "response": {"stamp": "t"}}
+        spec = build_target_spec(
+            name="test", url=chatbot.grpc_url, preset="generic-grpc", stream=method != "Ask", overrides=overrides
+        )
+        with Client(lane, spec) as client:
+            found[lane] = [counts(turn) for turn in client.say_all(["one", "two", "three"])]
+        counted = chatbot.stats()
+        assert (counted["chat_requests"], counted["answers"]) == (3, 3)
+        assert counted["output_tokens"] == sum(turn[4] for turn in found[lane])
+    assert found["load"] == found["reference"]
+    assert all(code is None and text for code, text, *_ in found["load"])
+    assert all((chunks == 1) is (method == "Ask") for _, _, chunks, *_ in found["load"])
