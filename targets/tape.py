@@ -65,8 +65,9 @@ class Tape:
         more = "..." if len(text) > FRAME_CHARS else ""
         return visible(text[:FRAME_CHARS]) + more
 
-    def note(self, timeline: Timeline, ns: int, data: bytes, tell: Callable[[], None]) -> None:
-        """Let `tell` give the frame to the timeline, and note what changed by it."""
+    def note(self, timeline: Timeline, ns: int, data: bytes, tell: Callable[[], None], beside: str = "") -> None:
+        """Let `tell` give the frame to the timeline, and note what changed by it. `beside`: what it is if it is no part
+        of the answer, and need give nothing."""
         frame = Frame(round((ns - (timeline.sent_ns or ns)) / 1e6, 3), len(data), self.show(data))
         if isinstance(timeline, NamedTimeline):
             frame.name = visible(self.redact(timeline.event_name))
@@ -85,7 +86,10 @@ class Tape:
             raise
         after = _state(timeline)
         frame.gave += [name for name in after if after[name] != before[name]]
-        if not frame.gave:
+        if beside:
+            frame.note = beside
+            frame.gave = frame.gave or ["ignored"]
+        elif not frame.gave:
             self._nothing(timeline, frame, plain)
         if timeline._last_without_text is None:
             timeline._last_without_text = missed
@@ -147,6 +151,10 @@ def _tapped(kind: type[Timeline], tape: Tape) -> type[Timeline]:
 
         def answer(self, ns: int, data: bytes) -> None:
             tape.note(self, ns, data, lambda: kind.answer(self, ns, data))
+
+        def aside(self, data: bytes) -> None:
+            said = "the answer to what was posted"
+            tape.note(self, time.monotonic_ns(), data, lambda: kind.aside(self, data), said)
 
         def refused(self, status: int, data: bytes) -> NoReturn:
             tape.note(self, time.monotonic_ns(), data, lambda: kind.refused(self, status, data))

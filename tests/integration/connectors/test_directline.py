@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec
+from targets.probe import probe
 from tests.integration.connectors.lanes import LANES, TIMEOUTS, Client
 
 BASE = "/v3/directline"
@@ -117,3 +118,13 @@ def test_what_goes_wrong_costs_one_turn_its_code(lane: Lane, text: str, code: st
         assert turn.code == code
         assert turn.late_s < TIMEOUTS["total"] + 1
         assert client.say("again").text == "you said again"
+
+
+@lanes
+def test_a_probe_shows_the_posts_own_answer_beside_the_streams(lane: Lane, served: tuple[Bot, str]) -> None:
+    found = probe(target(served[1]), ["one"], lane=lane)
+    assert found.ok
+    notes = {frame.note: frame.data for frame in found.turns[0].frames}
+    assert notes["the answer to what was posted"] == '{"id":"c1|0000001"}'
+    assert notes["nothing at the mapped paths"].startswith('{"activities":[{"type":"typing"')
+    assert found.known["token"] == "***"
