@@ -78,7 +78,7 @@ def database_config(url: str) -> dict[str, Any]:
         config: dict[str, Any] = {"OPTIONS": {}, **dj_database_url.parse(url)}
     except ValueError as exc:
         kind = url.partition(":")[0]
-        raise BadEnvironment(f"DATABASE_URL: {kind!r} is no kind of database here: use postgres:// or sqlite:///") from exc
+        raise BadEnvironment(f"DATABASE_URL: {kind!r} is no database here: use postgres:// or sqlite:///") from exc
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",  # waits for its turn, where a later upgrade of the lock would fail

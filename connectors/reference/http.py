@@ -10,9 +10,10 @@ import requests
 import urllib3
 
 from connectors import guard
-from connectors.errors import BadRequest, BrokenTransport, TooLarge, TurnError
+from connectors.errors import BadRequest, BrokenTransport, Refused, TooLarge, TurnError
 from connectors.headers import WHOLE, Style, with_defaults
 from connectors.mapping import CompiledTarget, RenderedRequest
+from connectors.redirects import REDIRECTS, Trail
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.transport import GuardedAdapter
 from connectors.reference.watch import GraceOver, Watch
@@ -31,6 +32,7 @@ class HttpConnector(ReferenceConnector):
         super().__init__(target, allow_private=allow_private)
         self._watch = Watch(target, allow_private=allow_private)
         self._adapter: GuardedAdapter | None = None
+        self._location = ""
 
     @property
     def ready(self) -> bool:
@@ -48,11 +50,40 @@ class HttpConnector(ReferenceConnector):
             raise RuntimeError("send_message before connect")
         prepared = self._prepare(request)
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        try:
+            self._exchange(self._adapter, prepared, timeline)
+        except Refused as exc:
+            if exc.status not in REDIRECTS or not self.target.spec.follow_redirects:
+                raise
+            self._follow(exc, self._location, request, timeline)
+
+    def _follow(self, refused: Refused, location: str, request: RenderedRequest, timeline: Timeline) -> None:
+        """To the answer, each hop on a connection of its own. Not as `requests` does it: that one judges nothing."""
+        trail = Trail(self.target, request, self.saved, timeline)
+        handshake_ns = timeline.handshake_ns
+        while True:
+            hop = trail.next(refused, location)
+            carrier = type(self)(hop.target, allow_private=self.allow_private)
+            try:
+                carrier.connect()
+                carrier.send_message(hop.request, timeline)
+            except Refused as exc:
+                if exc.status not in REDIRECTS:
+                    raise
+                refused, location = exc, carrier._location
+            else:
+                return
+            finally:
+                timeline.handshake_ns = handshake_ns  # a hop's own steps are part of the wait for the answer
+                carrier.disconnect()
+
+    def _exchange(self, adapter: GuardedAdapter, prepared: requests.PreparedRequest, timeline: Timeline) -> None:
         self._watch.begin(timeline)
         keep = False
         try:
             # Not Session.send: it reads a redirect's whole body, whatever its size, even if told not to follow.
-            response = self._adapter.send(prepared, stream=True)
+            response = adapter.send(prepared, stream=True)
+            self._location = response.headers.get("location", "")
             timeline.status = response.status_code
             self._read(response, timeline)
             keep = not self._watch.unread
@@ -64,7 +95,7 @@ class HttpConnector(ReferenceConnector):
                 raise self._translated(exc) from exc
         finally:
             if not keep:
-                self._adapter.drop()
+                adapter.drop()
 
     def disconnect(self) -> None:
         if self._adapter is not None:
@@ -84,7 +115,8 @@ class HttpConnector(ReferenceConnector):
         if 200 <= response.status_code < 300 and kind in self.style.streamed:
             self._read_stream(response, timeline)
             return
-        body = b"".join(self._pieces(response))
+        limits = self.target.spec.limits
+        body = b"".join(self._pieces(response, min(limits.body_bytes, limits.answer_bytes)))
         if 200 <= response.status_code < 300:
             timeline.answer(self._watch.last_ns, body)
         else:
@@ -99,9 +131,9 @@ class HttpConnector(ReferenceConnector):
         for _ in pieces:
             pass
 
-    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
-        """The decoded body as it comes. Raises TooLarge beyond the limit, on the wire or decoded."""
-        limit = self.target.spec.limits.body_bytes
+    def _pieces(self, response: requests.Response, limit: int | None = None) -> Iterator[bytes]:
+        """The decoded body as it comes. Raises TooLarge beyond `limit` (body_bytes), on the wire or decoded."""
+        limit = limit or self.target.spec.limits.body_bytes
         decoder = make_decoder(response.headers.get("content-encoding", "").strip().lower(), limit)
         raw: Any = response.raw
         size = 0

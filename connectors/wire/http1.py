@@ -73,6 +73,7 @@ class HttpConnection:
         "_turn",
         "_until_close",
         "_whole",
+        "location",
         "usable",
     )
 
@@ -151,6 +152,7 @@ class HttpConnection:
         return encode_request(self._head, request)
 
     def _begin_answer(self) -> None:
+        self.location = ""
         self._until_close = True
         self._encoding = ""
         self._content_type = ""
@@ -169,6 +171,7 @@ class HttpConnection:
         self._body = bytearray()  # not a list of pieces: a hostile target sends them a byte each
 
     def _forget_headers(self) -> None:
+        self.location = ""
         self._until_close = True
         self._encoding = ""
         self._content_type = ""
@@ -194,8 +197,9 @@ class HttpConnection:
     def _deadline(self) -> tuple[int, str]:
         """The next deadline of the turn in flight (monotonic ns) and its code."""
         limits = self._timeouts
-        total = (self._sent_at + int(limits.total * 1e9), "total_timeout")
         timeline = self._timeline
+        began_at = self._sent_at if timeline is None or timeline.sent_ns is None else timeline.sent_ns
+        total = (began_at + int(limits.total * 1e9), "total_timeout")
         if timeline is not None and timeline.done_ns is not None:
             return timeline.done_ns + int(DONE_GRACE_S * 1e9), "done"
         if timeline is not None and timeline.first_byte_ns is None:
@@ -308,6 +312,8 @@ class HttpConnection:
             self._encoding = value.decode("latin-1").strip().lower()
         elif lower == b"content-type":
             self._content_type = value.decode("latin-1").partition(";")[0].strip().lower()
+        elif lower == b"location":
+            self.location += f"{', ' if self.location else ''}{value.decode('latin-1')}"
 
     def on_message_begin(self) -> None:
         if self._whole:
@@ -325,12 +331,16 @@ class HttpConnection:
             self._until_close = False
         if not self._parser.should_keep_alive():
             self.usable = False
+        streamed = status < 300 and self._content_type in self._style.streamed
+        self._body_limit = self._limits.body_bytes
+        if not streamed:
+            self._body_limit = min(self._body_limit, self._limits.answer_bytes)
         if self._encoding:
             try:
                 self._decoder = make_decoder(self._encoding, self._body_limit)
             except TurnError as exc:
                 self._failure = self._failure or exc
-        if status < 300 and self._content_type in self._style.streamed and self._timeline is not None:
+        if streamed and self._timeline is not None:
             self._pieces = make_parser(self._style, self._limits.event_bytes, self._timeline)
         if self._is_head:
             self.on_message_complete()

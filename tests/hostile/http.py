@@ -338,6 +338,17 @@ def http_html_with_200(peer: Peer) -> None:
     peer.hold()
 
 
+@hostile("http", "body_too_large")
+def http_huge_document_of_tiny_lists(peer: Peer) -> None:
+    """Thirty megabytes of JSON that would take seven hundred once read."""
+    peer.read_request()
+    peer.send(head(JSON_TYPE, f"Content-Length: {30_000_002}"))
+    peer.send(b"[" + b"[]," * 999)
+    for _ in range(9_999):
+        peer.send(b"[]," * 1_000)
+    peer.send(b"[]  ]")
+
+
 @hostile("http", "message_too_deep")
 def http_deeply_nested_json(peer: Peer) -> None:
     peer.read_request()

@@ -69,6 +69,6 @@ def test_sqlite_waits_for_its_turn_and_postgres_takes_no_sqlite_options() -> Non
 
 
 def test_an_unknown_kind_of_database_is_said_without_its_password() -> None:
-    with pytest.raises(BadEnvironment, match="'foo' is no kind of database") as caught:
+    with pytest.raises(BadEnvironment, match="'foo' is no database here") as caught:
         database_config("foo://u:geheim@host/name")
     assert "geheim" not in str(caught.value)
