@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
+import uvloop
 
-from connectors.registry import Lane
+from connectors.base import BaseConnector
+from connectors.mapping import CompiledTarget
+from connectors.registry import Lane, connector_class
 from connectors.spec import TargetSpec, build_target_spec
 from tests.hostile.grpc import PROTO
-from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, Client, Turn, make_spec
+from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, Client, Turn, make_spec, say
 from tests.support.grpc_target import Target, grpc_target
 from tests.support.processes import Mock, mock_chatbot
 from tokenburn_site.local.family import Family
@@ -124,6 +128,51 @@ def test_a_target_that_went_away_between_turns_is_dialled_anew(lane: Lane) -> No
     with Client(lane, unary(second.url)) as client:
         turn = client.say("two")
     assert port and turn.code == "connect_refused"
+
+
+@lanes
+def test_a_stream_that_is_refused_at_once_has_the_target_s_own_status(lane: Lane) -> None:
+    """The refusal may overtake our first message, whose writing then fails."""
+    proto = PROTO.replace("rpc Converse", "rpc Muse")
+    with grpc_target(Target()) as target:
+        spec = make_spec("grpc", target.url, grpc={"method": "tokenburn.mock.v1.Chat/Muse", "proto": proto})
+        for _ in range(20):
+            with Client(lane, spec) as client:
+                turn = client.say()
+            assert turn.code == "grpc_unimplemented", turn.error
+
+
+@lanes
+def test_a_proto_that_cannot_be_compiled_says_where(lane: Lane) -> None:
+    with grpc_target(Target()) as target, Client(lane, unary(target.url, grpc={"proto": "message {"})) as client:
+        turn = client.say()
+    assert turn.code == "request_invalid"
+    assert turn.error is not None
+    assert "line 1" in turn.error.detail
+
+
+def test_a_turn_that_is_cancelled_was_stopped_and_its_call_is_cancelled() -> None:
+    cancelled, asked = threading.Event(), threading.Event()
+
+    def silent(text: str, number: int) -> Iterator[dict[str, Any]]:
+        yield {"delta": text}
+        asked.set()
+        assert cancelled.wait(5)
+
+    async def stop(connector: BaseConnector) -> Turn:
+        turn = asyncio.ensure_future(say(connector, "one"))
+        await asyncio.get_running_loop().run_in_executor(None, asked.wait, 5)
+        turn.cancel()
+        return await turn
+
+    with grpc_target(Target(silent)) as target:
+        spec = make_spec("grpc", target.url, timeouts={})
+        connector = connector_class("grpc")(CompiledTarget(spec))
+        connector.begin({"id": "s"})
+        turn = uvloop.run(stop(connector))
+        cancelled.set()
+    assert turn.code == "stopped"
+    assert not connector.ready
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------
