@@ -208,7 +208,8 @@ def test_one_interrupt_keeps_and_prints_what_there_is(
     burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path
 ) -> None:
     mock, path = start_mock(*FAULTLESS), tmp_path / "r.json"
-    child = burn.start(*openai(mock), "--users", "4", "--duration", "60s", "--no-witness", "--prompt", "x", "--json", str(path))
+    argv = ("--users", "4", "--duration", "60s", "--no-witness", "--prompt", "x", "--json", str(path))
+    child = burn.start(*openai(mock), *argv)
     wait_until(child, lambda: mock.stats()["answers"] > 20)
     interrupt(child)
     burnt = finish(child)
