@@ -196,8 +196,8 @@ class Timeouts(Frozen):
 
 
 class Limits(Frozen):
-    """Bytes a target may send: headers of one answer, its decoded body (all messages of a turn together), a body that is
-    one JSON document, one event or message of a stream. The last two are held in memory, where JSON can take twenty
+    """Bytes a target may send: headers of one answer, its decoded body (all messages of a turn together), a body that
+    is one JSON document, one event or message of a stream. The last two are held in memory, where JSON can take twenty
     times its size."""
 
     header_bytes: int = Field(64 * 1024, gt=0)
