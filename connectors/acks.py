@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from connectors.handshake import StepTimeline
 from connectors.spec import Timeouts
 from connectors.timeline import Timeline
 
@@ -10,18 +9,29 @@ STREAM_LIFE_S = 1_000_000.0
 """How long a standing stream may stay silent between turns: nothing else limits it."""
 
 
-class AckTimeline(StepTimeline):
+class AckTimeline(Timeline):
     """Of a POST whose turn is `of`: the turn is sent when the POST is."""
 
-    __slots__ = ("of",)
+    __slots__ = ("body", "of")
 
     def __init__(self, of: Timeline) -> None:
         super().__init__(of.meaning, of.planned_ns)
         self.of = of
+        self.body = b""
 
     def sent(self, ns: int, size: int) -> None:
         super().sent(ns, size)
-        self.of.sent(ns, size)
+        self.of.sent_ns = ns
+        self.of.bytes_out += size
+
+    def answer(self, ns: int, data: bytes) -> None:
+        self.body = data
+        self.done_ns = ns
+
+    def refused(self, status: int, data: bytes) -> None:  # type: ignore[override] # `judge` says what it means
+        self.status = status
+        self.body = data
+        self.done_ns = self.planned_ns
 
     def judge(self) -> None:
         """The whole answer came. Raises Refused, or BadAnswer if it says that something went wrong."""

@@ -13,15 +13,17 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from connectors.errors import BadAnswer, BadRequest, Refused
+from connectors.errors import DETAIL_LIMIT, BadAnswer, BadRequest, Refused, TurnError
 from connectors.mapping import PATH_SAFE, CompiledTarget, RenderedRequest, RequestTemplate, absent
 from connectors.paths import Getter, compile_path
+from connectors.redirects import REDIRECTS
 from connectors.spec import RequestSpec, SpecError, StepSpec, TargetSpec
 from connectors.templates import MISSING, Context, compile_string, value_of
 from connectors.timeline import Timeline
 from connectors.wording import error_text, shape
 
 HTTP_OF = {"ws": "http", "wss": "https", "grpc": "http", "grpcs": "https"}
+NEVER_NS = float("inf")
 ORIGINS_LIMIT = 64
 """Different hosts that the steps of one target may go to: each is kept ready."""
 
@@ -39,6 +41,7 @@ class StepRequest(NamedTuple):
     name: str
     target: CompiledTarget
     request: RenderedRequest
+    expect: frozenset[int] = frozenset()
 
 
 class StepAnswer(NamedTuple):
@@ -47,27 +50,33 @@ class StepAnswer(NamedTuple):
 
 
 class Progress:
-    """What steps have given so far, and until when it holds. One a conversation; one more for all of a process."""
+    """What steps have given so far, and until when it holds. One a conversation; one more for all of a process.
+
+    `saved` is replaced and never changed: others may go on with what it was while a step is done again.
+    """
 
     def __init__(self) -> None:
         self.saved: dict[str, Any] = {}
         self.done = False
-        self.expires_ns: int | None = None
         self.round = 0
+        self._until_ns: dict[str, float] = {}
 
     def due(self) -> bool:
-        """Whether the steps are to be done, or done again."""
-        return not self.done or (self.expires_ns is not None and time.monotonic_ns() >= self.expires_ns)
+        """Whether steps are to be done, or done again."""
+        return not self.done or time.monotonic_ns() >= min(self._until_ns.values(), default=NEVER_NS)
 
-    def begin(self) -> None:
-        self.saved = {}
-        self.expires_ns = None
+    def holds(self, step: str) -> bool:
+        """Whether the step was done and has not expired."""
+        return time.monotonic_ns() < self._until_ns.get(step, 0)
 
-    def took(self, saved: dict[str, Any], expires_s: float | None) -> None:
-        self.saved.update(saved)
-        if expires_s is not None:
-            due_ns = time.monotonic_ns() + int(expires_s * 1e9)
-            self.expires_ns = due_ns if self.expires_ns is None else min(due_ns, self.expires_ns)
+    def took(self, step: str, saved: dict[str, Any], expires_s: float | None) -> None:
+        self.saved = {**self.saved, **saved}
+        self._until_ns[step] = NEVER_NS if expires_s is None else time.monotonic_ns() + expires_s * 1e9
+
+    def forget(self) -> None:
+        """All steps are to be done again."""
+        self.done = False
+        self._until_ns = {}
 
 
 class _Step:
@@ -83,6 +92,7 @@ class _Step:
         self._expires: Getter | None = compile_path(spec.expires, f"{self.where}.expires") if spec.expires else None
         request = RequestSpec(method=spec.method, headers=spec.headers, body=spec.body)
         self._request = RequestTemplate(request, self.where, fold)
+        self._expect = frozenset(spec.expect)
         self._origins: dict[Origin, CompiledTarget] = {}
         if self._url.render is None:
             self._origin(str(self._url.value))
@@ -103,7 +113,9 @@ class _Step:
             origin, path = self._origin(str(url))
         except SpecError as exc:
             raise BadRequest("request_invalid", str(exc)) from exc
-        return StepRequest(self.spec.name, self._at(origin), self._request.render(context)._replace(path=path))
+        return StepRequest(
+            self.spec.name, self._at(origin), self._request.render(context)._replace(path=path), self._expect
+        )
 
     def _at(self, origin: Origin) -> CompiledTarget:
         if (found := self._origins.get(origin)) is None:
@@ -112,11 +124,12 @@ class _Step:
             own = {"protocol": "http", "url": f"{origin.scheme}://{origin.netloc}", "response": {"text": "@"}}
             spec = self._target
             shared = {"name": spec.name, "timeouts": spec.timeouts, "limits": spec.limits, "tls": spec.tls}
+            shared |= {"follow_redirects": spec.follow_redirects, "secrets": spec.secrets}
             found = self._origins[origin] = CompiledTarget(TargetSpec.model_validate(own | shared))
         return found
 
     def _origin(self, url: str) -> tuple[Origin, str]:
-        """Origin and path. Raises SpecError."""
+        """Origin and path. Raises SpecError, which shows the template: what it was rendered to may hold a secret."""
         own = urlsplit(self._target.url)
         if url.startswith("/"):
             return Origin(HTTP_OF.get(own.scheme, own.scheme), own.netloc), quote(own.path + url, safe=PATH_SAFE)
@@ -124,9 +137,9 @@ class _Step:
             parts = urlsplit(url)
             _ = parts.port
         except ValueError as exc:
-            raise SpecError(f"{self.where}.url: {url!r} is not a URL: {exc}") from exc
+            raise SpecError(f"{self.where}.url: {self.spec.url!r} is not a URL") from exc
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
-            raise SpecError(f"{self.where}.url: {url!r} is neither a path (/token) nor an http(s) URL")
+            raise SpecError(f"{self.where}.url: {self.spec.url!r} is neither a path (/token) nor an http(s) URL")
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         return Origin(parts.scheme, parts.netloc), quote(path, safe=PATH_SAFE)
 
@@ -149,7 +162,7 @@ class _Step:
                 raise BadAnswer("answer_unmatched", what, "compare the step's `save` paths with the shape shown")
             saved[name] = value
         expires = self._expires(message) if self._expires else None
-        if isinstance(expires, int | float) and expires > 0:
+        if isinstance(expires, int | float) and not isinstance(expires, bool) and expires > 0:
             return saved, float(expires)
         return saved, self.spec.expires_s
 
@@ -179,34 +192,53 @@ class Handshake:
     def requests(
         self, steps: list[_Step], progress: Progress, session: Context, before: Context
     ) -> Generator[StepRequest, StepAnswer, None]:
-        """Yields each step's request and takes its answer. `before`: what is saved already.
+        """Yields the request of each step that is due and takes its answer. `before`: what is saved already.
 
         Raises BadRequest, Refused or BadAnswer.
         """
-        progress.begin()
         for step in steps:
+            if progress.holds(step.spec.name):
+                continue
             context = {**self._fold, "session": session, "saved": {**before, **progress.saved}}
             if step.wanted(context):
                 answer = yield step.request(context)
-                progress.took(*step.read(answer))
+                progress.took(step.spec.name, *step.read(answer))
+            else:
+                progress.took(step.spec.name, {}, None)
         progress.done = True
         progress.round += 1
 
 
 class StepTimeline(Timeline):
-    """Keeps an answer as it came, whatever its status."""
+    """Keeps an answer as it came, whatever its status, unless it is a redirect that is to be followed."""
 
-    __slots__ = ("body",)
-    body: bytes
+    __slots__ = ("_expect", "_follow", "body")
+
+    def __init__(self, step: StepRequest, planned_ns: int) -> None:
+        super().__init__(step.target.meaning, planned_ns)
+        self._follow = step.target.spec.follow_redirects
+        self._expect = step.expect
+        self.body = b""
 
     def answer(self, ns: int, data: bytes) -> None:
         self.body = data
         self.done_ns = ns
 
     def refused(self, status: int, data: bytes) -> None:  # type: ignore[override] # here a status is no failure
+        if self._follow and status in REDIRECTS and status not in self._expect:
+            super().refused(status, data)
         self.status = status
         self.body = data
         self.done_ns = time.monotonic_ns()
+
+
+def of_step(name: str, exc: TurnError) -> TurnError:
+    """`exc`, which a step's request ran into, with the step's name."""
+    where = f"handshake.{name}: "
+    if not exc.detail.startswith(where):
+        exc.detail = f"{where}{exc.detail}"[:DETAIL_LIMIT]
+        exc.args = (f"{exc.code}: {exc.detail}",)
+    return exc
 
 
 def refusal_text(body: bytes) -> str:

@@ -45,7 +45,7 @@ class ShakingConnector(BaseConnector):
         if handshake is None or status not in handshake.refresh_on:
             return False
         if handshake.run.round == self._run_round:  # else somebody else has refreshed it since
-            handshake.run.done = False
+            handshake.run.forget()
         self._progress = None
         return True
 
@@ -54,6 +54,7 @@ class ShakingConnector(BaseConnector):
         handshake = self.target.handshake
         if handshake is None:
             return None
+        self._run_round = handshake.run.round  # what these steps are done with, and may be refused for
         if self._progress is None:
             self._progress = handshake.new_progress()
         if not self._progress.due():

@@ -103,7 +103,8 @@ class Timeline:
         return 0 if self.first_content_ns is None else len(self.gaps_ns) + 1
 
     def sent(self, ns: int, size: int) -> None:
-        self.sent_ns = ns
+        if self.sent_ns is None:  # else the same turn goes on behind a redirect
+            self.sent_ns = ns
         self.bytes_out += size
 
     def received(self, ns: int, size: int) -> None:

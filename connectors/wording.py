@@ -8,7 +8,9 @@ import orjson
 
 SHAPE_LIMIT = 160
 """Characters."""
+REDIRECTED = "the target redirects: give its final address, or set follow_redirects"
 STATUS_ADVICE = {
+    **dict.fromkeys((301, 302, 303, 307, 308), REDIRECTED),
     401: "the target wants credentials: set its secret (on the command line TOKENBURN_SECRET_API_KEY)",
     403: "the credentials may not do this: check the secret and the model's permissions",
     404: "nothing at this address: check the base URL, the preset and the model's name",

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
 from connectors.shaking import ShakingConnector
 
@@ -34,7 +35,7 @@ class ReferenceConnector(ShakingConnector):
         self._shook()
 
     def _walk(self, steps: Steps) -> None:
-        from connectors.handshake import StepAnswer, StepTimeline
+        from connectors.handshake import StepAnswer, StepTimeline, of_step
         from connectors.reference.http import HttpConnector  # a connector of this kind itself
 
         carriers: dict[CompiledTarget, HttpConnector] = {}
@@ -44,10 +45,13 @@ class ReferenceConnector(ShakingConnector):
                 began_ns = time.monotonic_ns()
                 if (carrier := carriers.get(step.target)) is None:
                     carrier = carriers[step.target] = HttpConnector(step.target, allow_private=self.allow_private)
-                if not carrier.ready:
-                    carrier.connect()
-                timeline = StepTimeline(step.target.meaning, began_ns)
-                carrier.send_message(step.request, timeline)
+                timeline = StepTimeline(step, began_ns)
+                try:
+                    if not carrier.ready:
+                        carrier.connect()
+                    carrier.send_message(step.request, timeline)
+                except TurnError as exc:
+                    raise of_step(step.name, exc) from exc.__cause__
                 self.add_step(step.name, time.monotonic_ns() - began_ns)
                 try:
                     step = steps.send(StepAnswer(timeline.status, timeline.body))

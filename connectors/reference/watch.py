@@ -149,7 +149,8 @@ class Watch:
         timeline = self._timeline
         if timeline.done_ns is not None:
             return timeline.done_ns + int(DONE_GRACE_S * 1e9), "done"
-        total = (self._sent_ns + int(timeouts.total * 1e9), "total_timeout")
+        began_ns = self._sent_ns if timeline.sent_ns is None else timeline.sent_ns
+        total = (began_ns + int(timeouts.total * 1e9), "total_timeout")
         if timeline.first_byte_ns is None:
             return min(total, (self._sent_ns + int(timeouts.first_byte * 1e9), "first_byte_timeout"))
         return min(total, (self.last_ns + int(timeouts.idle * 1e9), "idle_timeout"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from connectors import guard
-from connectors.errors import ConnectFailed, TimedOut
+from connectors.errors import ConnectFailed, TimedOut, TurnError
 from connectors.mapping import CompiledTarget
 from connectors.shaking import ShakingConnector
 from connectors.spec import TlsSpec
@@ -89,7 +89,7 @@ class WireConnector(ShakingConnector):
         self._shook()
 
     async def _walk(self, steps: Steps) -> None:
-        from connectors.handshake import StepAnswer, StepTimeline
+        from connectors.handshake import StepAnswer, StepTimeline, of_step
         from connectors.wire.connector import HttpConnector  # a connector of this kind itself
 
         carriers: dict[CompiledTarget, HttpConnector] = {}
@@ -99,10 +99,13 @@ class WireConnector(ShakingConnector):
                 began_ns = time.monotonic_ns()
                 if (carrier := carriers.get(step.target)) is None:
                     carrier = carriers[step.target] = HttpConnector(step.target, allow_private=self.allow_private)
-                if not carrier.ready:
-                    await carrier.connect()
-                timeline = StepTimeline(step.target.meaning, began_ns)
-                await carrier.send_message(step.request, timeline)
+                timeline = StepTimeline(step, began_ns)
+                try:
+                    if not carrier.ready:
+                        await carrier.connect()
+                    await carrier.send_message(step.request, timeline)
+                except TurnError as exc:
+                    raise of_step(step.name, exc) from exc.__cause__
                 self.add_step(step.name, time.monotonic_ns() - began_ns)
                 try:
                     step = steps.send(StepAnswer(timeline.status, timeline.body))

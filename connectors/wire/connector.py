@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from connectors import guard
+from connectors.errors import Refused
 from connectors.headers import EVENTS, LINES, WHOLE, Style
 from connectors.mapping import CompiledTarget, RenderedRequest
+from connectors.redirects import REDIRECTS, Trail
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
 from connectors.wire.http1 import ClosedUnsent, HttpConnection
@@ -40,8 +42,31 @@ class HttpConnector(WireConnector):
             await self._connection.exchange(request, timeline, self.style)
         except ClosedUnsent:
             await self.connect()  # a kept connection that the target let go in this very moment
-            timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-            await self._connection.exchange(request, timeline, self.style)
+            await self.send_message(request, timeline)
+        except Refused as exc:
+            if exc.status not in REDIRECTS or not self.target.spec.follow_redirects:
+                raise
+            await self._follow(exc, self._connection.location, request, timeline)
+
+    async def _follow(self, refused: Refused, location: str, request: RenderedRequest, timeline: Timeline) -> None:
+        """To the answer, each hop on a connection of its own."""
+        trail = Trail(self.target, request, self.saved, timeline)
+        handshake_ns = timeline.handshake_ns
+        while True:
+            hop = trail.next(refused, location)
+            carrier = type(self)(hop.target, allow_private=self.allow_private)
+            try:
+                await carrier.connect()
+                await carrier.send_message(hop.request, timeline)
+            except Refused as exc:
+                if exc.status not in REDIRECTS or carrier._connection is None:
+                    raise
+                refused, location = exc, carrier._connection.location
+            else:
+                return
+            finally:
+                timeline.handshake_ns = handshake_ns  # a hop's own steps are part of the wait for the answer
+                await carrier.disconnect()
 
     async def disconnect(self) -> None:
         if self._connection is not None:
