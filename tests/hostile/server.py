@@ -24,6 +24,7 @@ class Peer:
     def __init__(self, sock: socket.socket, server: HostileServer) -> None:
         self.sock = sock
         self.server = server
+        self.last = b""
         self._unread = b""
 
     def read_request(self) -> bytes:
@@ -45,6 +46,7 @@ class Peer:
 
     def count(self, request: bytes) -> None:
         """Note a request that was read by other means."""
+        self.last = request
         self.server.count_request(request)
 
     def send(self, data: bytes) -> None:
