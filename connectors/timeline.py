@@ -25,6 +25,8 @@ from connectors.wording import SHAPE_LIMIT, STATUS_ADVICE, error_text, shape
 
 COMPARE = "compare the target's response mapping with the shape shown"
 MOST_TOKENS = 2**31 - 1
+TEXT_CHARS = 4 * 1024 * 1024
+"""Characters of one answer's text: far more than anybody reads, and held in memory, up to four bytes each, twice."""
 LATEST_NS = 1 << 62
 """A target may send any number as a stamp, and 64 bits must hold the difference."""
 
@@ -37,6 +39,7 @@ class Timeline:
         "_has_text",
         "_last_without_text",
         "_one_frame",
+        "_room",
         "_text",
         "arrival_errors",
         "bytes_in",
@@ -84,6 +87,7 @@ class Timeline:
         self.saved: dict[str, Any] | None = None
         self.status = 0
         self._text = StringIO()
+        self._room = TEXT_CHARS
         self.reasoning_chars = 0
         self.tokens_in: int | None = None
         self.tokens_out: int | None = None
@@ -112,7 +116,7 @@ class Timeline:
             self.first_byte_ns = ns
         self.bytes_in += size
 
-    def event(self, ns: int, data: bytes) -> None:  # noqa: PLR0912 - a call for each part would cost as much as it does
+    def event(self, ns: int, data: bytes) -> None:  # noqa: PLR0912, PLR0915 - a call for each part would cost as much as it does
         """One whole event of a stream, arrived at `ns`. The hot path: it runs for every token."""
         if self.first_chunk_ns is None:
             self.first_chunk_ns = ns
@@ -151,6 +155,9 @@ class Timeline:
                 self.gaps_ns.append(ns - self.last_content_ns)
             self.last_content_ns = ns
             self._text.write(text)
+            self._room -= len(text)
+            if self._room < 0:
+                raise _endless_text()
         else:
             if text is not None:
                 self._content(ns, text, part)
@@ -241,6 +248,9 @@ class Timeline:
             self.gaps_ns.append(ns - self.last_content_ns)
         self.last_content_ns = ns
         self._text.write(text)
+        self._room -= len(text)
+        if self._room < 0:
+            raise _endless_text()
 
     def _grown(self, text: str) -> str:
         """What a text that grows from event to event has more than before; all of it if it is another one."""
@@ -288,6 +298,10 @@ class Timeline:
         find = self.meaning.part.error
         error = find(message) if find else None
         return error_text(error if error else message)
+
+
+def _endless_text() -> TooLarge:
+    return TooLarge("body_too_large", f"the answer's text has more than {TEXT_CHARS} characters")
 
 
 def _not_text(value: Any, part: Part) -> BadAnswer:

@@ -25,8 +25,14 @@ def error_text(error: Any) -> str:
         if not inner:
             break
         error = inner
-    text = error if isinstance(error, str) else orjson.dumps(error).decode()
-    return " ".join(text[:SHAPE_LIMIT].split())
+    return " ".join((error if isinstance(error, str) else _json(error))[:SHAPE_LIMIT].split())
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return "something nested too deeply to show"  # what was read may be deeper than what can be written
 
 
 def shape(message: Any) -> str:

@@ -10,10 +10,10 @@ import logging
 import time
 from typing import Any, Protocol
 
-import engineio  # type: ignore[import-untyped] # python-engineio ships no types
+import engineio
 import socketio
 from engineio import base_client
-from engineio.packet import Packet as EnginePacket  # type: ignore[import-untyped] # as above
+from engineio.packet import Packet as EnginePacket
 from socketio import packet as kinds
 from websocket import ABNF
 

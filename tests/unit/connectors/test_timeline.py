@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from connectors.errors import BadAnswer, BrokenTransport, Refused, TurnError
+from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge, TurnError
 from connectors.mapping import CompiledTarget
 from connectors.paths import Meaning
 from connectors.spec import ResponseSpec, build_target_spec
@@ -129,3 +129,18 @@ def test_a_token_count_that_cannot_be_stored_is_no_count(said: bytes, kept: int 
     line = Timeline(Meaning(ResponseSpec.model_validate({"text": "t", "usage": {"output": "n"}})), 0)
     line.answer(10, b'{"t":"hi","n":%b}' % said)
     assert line.tokens_out == kept
+
+
+def test_a_text_without_end_is_stopped() -> None:
+    line = Timeline(Meaning(ResponseSpec(delta="t")), 0)
+    line.sent(1, 1)
+    with pytest.raises(TooLarge, match="body_too_large"):
+        for at in range(10):
+            line.event(at, b'{"t":"%b"}' % (b"x" * 1_000_000))
+
+
+def test_an_error_too_deep_to_be_written_is_still_said() -> None:
+    line = Timeline(Meaning(ResponseSpec(delta="t", error="error")), 0)
+    deep = b"[" * 500 + b"]" * 500
+    with pytest.raises(BadAnswer, match="target_error: something nested too deeply"):
+        line.event(1, b'{"error":%b}' % deep)
