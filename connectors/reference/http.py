@@ -15,7 +15,7 @@ from connectors.headers import WHOLE, Style, with_defaults
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.redirects import REDIRECTS, Trail
 from connectors.reference.shake import ReferenceConnector
-from connectors.reference.transport import GuardedAdapter
+from connectors.reference.transport import NO_HOST, GuardedAdapter
 from connectors.reference.watch import GraceOver, Watch
 from connectors.timeline import Timeline
 from connectors.wire.body import make_decoder
@@ -104,7 +104,7 @@ class HttpConnector(ReferenceConnector):
     def _prepare(self, request: RenderedRequest) -> requests.PreparedRequest:
         pairs = with_defaults(request, self.target.host_header, self.style)
         headers = {name: value.encode("latin-1", "replace") for name, value in pairs}
-        url = f"{'https' if self.target.tls else 'http'}://{self.target.host_header}{request.path}"
+        url = f"{'https' if self.target.tls else 'http'}://{NO_HOST}{request.path}"
         try:
             return requests.Request(request.method, url, headers=headers, data=request.body).prepare()
         except (requests.RequestException, ValueError) as exc:

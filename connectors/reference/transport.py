@@ -22,6 +22,9 @@ from connectors.reference.watch import Watch, WatchedFile
 from connectors.wire.base import tls_context
 from connectors.wire.stream import tls_failure
 
+NO_HOST = "target"
+"""For the client, which refuses hosts that a resolver takes ([::1%lo]): the Watch knows where to dial."""
+
 
 class WatchedResponse(http.client.HTTPResponse):
     """Reads through the Watch, and tells it which part of the answer is being read."""
@@ -130,11 +133,10 @@ class GuardedAdapter(HTTPAdapter):
         self._pool: HTTPConnectionPool
         if target.tls:
             context = tls_context(target.spec.tls)
-            self._pool = GuardedHTTPSPool(
-                target.host, target.port, ssl_context=context, cert_reqs=context.verify_mode, **common
-            )
+            common |= {"ssl_context": context, "cert_reqs": context.verify_mode, "server_hostname": target.host}
+            self._pool = GuardedHTTPSPool(NO_HOST, target.port, **common)
         else:
-            self._pool = GuardedHTTPPool(target.host, target.port, **common)
+            self._pool = GuardedHTTPPool(NO_HOST, target.port, **common)
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         return self._pool

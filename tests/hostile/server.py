@@ -102,7 +102,7 @@ class HostileServer:
     `requests` holds every request it read, whole; `connections` counts what it accepted; `stopping` is set at the end.
     """
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self._script = script
         self._tls = tls
         self._lock = threading.Lock()
@@ -111,12 +111,13 @@ class HostileServer:
         self.stopping = threading.Event()
         self.requests: list[bytes] = []
         self.connections = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
+        self.host = host
         self.port: int = self._listener.getsockname()[1]
 
     @property
     def url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
 
     def count_request(self, request: bytes) -> None:
         with self._lock:

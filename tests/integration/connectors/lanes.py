@@ -13,6 +13,7 @@ import uvloop
 
 from connectors.base import BaseConnector
 from connectors.errors import TurnError
+from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget
 from connectors.registry import Lane, connector_class
 from connectors.spec import TargetSpec, build_target_spec
@@ -72,7 +73,7 @@ def context(text: str = "hello") -> dict[str, Any]:
 class Client:
     """One conversation on one lane: each call of `say` is a turn on the same connector. Use in a `with`."""
 
-    def __init__(self, lane: Lane, spec: TargetSpec, *, allow_private: bool = True) -> None:
+    def __init__(self, lane: Lane, spec: TargetSpec, *, allow_private: AllowPrivate = True) -> None:
         self.target = CompiledTarget(spec)
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self._kind = connector_class(spec.protocol, lane)

@@ -30,7 +30,7 @@ Answer = Callable[[Asked], bytes]
 def asked(request: bytes) -> Asked:
     head, _, body = request.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
-    method, path, _ = first.split(" ")
+    method, path, *_ = [*first.split(" "), ""]  # a client of another protocol says something else
     pairs = (line.partition(":") for line in lines)
     return Asked(method, path, {name.lower(): value.strip() for name, _, value in pairs}, body)
 
@@ -52,13 +52,13 @@ class Scripted(NamedTuple):
 
 
 @contextmanager
-def scripted(answer: Answer) -> Iterator[Scripted]:
+def scripted(answer: Answer, host: str = "127.0.0.1") -> Iterator[Scripted]:
     def serve(peer: Peer) -> None:
         while True:
             peer.read_request()
             peer.send(answer(asked(peer.last)))
 
-    with HostileServer(serve) as server:
+    with HostileServer(serve, host=host) as server:
         yield Scripted(server)
 
 
