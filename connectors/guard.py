@@ -56,9 +56,7 @@ ISATAP_IDS = (0x00005EFE, 0x02005EFE)  # RFC 5214: interface identifier before t
 
 DNS_ADVICE = "check the host name in the target's URL, and that this machine can resolve it"
 NEVER_ADVICE = "this address is never dialled; point the target at the chatbot's own address"
-PRIVATE_ADVICE = (
-    "an administrator can allow it: TOKENBURN_ALLOW_PRIVATE, see docs/operations.md"
-)
+PRIVATE_ADVICE = "an administrator can allow it: TOKENBURN_ALLOW_PRIVATE, see docs/operations.md"
 
 
 class Address(NamedTuple):

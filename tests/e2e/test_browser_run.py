@@ -62,6 +62,7 @@ def make_plan(watched: Watched) -> None:
     choose(page, "id_target", "My chatbot")
     page.fill("#id_load", '{"kind": "closed", "users": 8, "duration_s": 300}')
     page.fill("#id_thresholds", '["ttft_ms.p95<60000"]')
+    page.uncheck("#id_witness")  # the target's count is to be the load's alone
     choose(page, "id_mix-0-scenario", "rapid")
     save(page, "_continue")
 

@@ -187,7 +187,7 @@ def test_secrets_in_every_field_are_found_nowhere(
     assert turns.filter(answer__contains=MASK).count() > 10
     assert len(set(turns.filter(detail__contains=MASK).values_list("code", flat=True))) >= 4
     reasons = {run.name: run.reason for run in Run.objects.filter(pk__in=[run.pk for run in runs])}
-    assert reasons["bad url"].count(MASK) == 1
+    assert "{{ secret.url }}" in reasons["bad url"]  # its name, which says more than a mask would
     assert "key: has" in reasons["bad key"]
     assert any("execute_shard" in command for command in heard)
     assert any(name.startswith("witness") for name in (path.name for path in ledgers()))

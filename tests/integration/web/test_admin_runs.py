@@ -46,7 +46,7 @@ def test_a_plan_is_made_with_its_mix(admin_page: Client) -> None:
     ("fields", "text"),
     [
         ({"load": '{"kind": "closed", "users": 5}'}, "a load must end"),
-        ({"load": '{"kind": "closed", "users": 0, "duration_s": 3}'}, "greater than or equal to 1"),
+        ({"load": '{"kind": "closed", "users": 0, "duration_s": 3}'}, "give at least one user"),
         ({"load": "5"}, "give a JSON object"),
         ({"load": "{"}, "Enter a valid JSON."),
         ({"processes": "6"}, "cannot be shared by 6 processes"),
