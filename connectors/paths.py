@@ -208,7 +208,7 @@ class Meaning:
         self.cumulative = spec.cumulative
         self.ignored_data = frozenset(c.data.encode() for c in spec.ignore if c.data is not None)
         self._ignored = [_test(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None]
-        self.plain = self._kind is None and not self._ignored and not self.by_name
+        self.plain = self._kind is None and not self.ignored_data and not self._ignored and not self.by_name
         self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
         ends = [_end_mark(spec.done)] if self.part.ends else []
         kinds = [(name, part.done) for name, part in spec.kinds.items() if self._parts[name].ends]

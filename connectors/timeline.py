@@ -127,7 +127,7 @@ class Timeline:
         if data == part.done_data:
             self.done_ns = ns
             return
-        if not data or data in meaning.ignored_data:
+        if not data or (not meaning.plain and data in meaning.ignored_data):
             return  # an event with empty data is how some servers keep a stream alive
         try:
             message = orjson.loads(data)
