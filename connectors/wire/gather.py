@@ -1,7 +1,7 @@
 """Reading many calm connections together: most of what a chunk costs is waking up for it alone.
 
-Reads carry the kernel's own stamps, so that reading a millisecond later makes no arrival time worse, unless two chunks
-of one connection fall into that millisecond: they then share a stamp. Reads are therefore gathered only while
+Reads carry the kernel's own stamps, so that reading two milliseconds later makes no arrival time worse, unless two
+chunks of one connection fall into them: they then share a stamp. Reads are therefore gathered only while
 connections are read rarely (on average at most once in `CALM` naps) and often enough in all for it to save something.
 """
 
@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakKeyDictionary
 
-NAP_S: Final = 0.001
-CALM: Final = 16
-BUSY: Final = 8
+NAP_S: Final = 0.002
+CALM: Final = 8
+BUSY: Final = 16
 """Reads per nap, of all connections, from which on gathering pays."""
 SAMPLE_S: Final = 0.1
 
