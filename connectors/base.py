@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from connectors.errors import TurnError
@@ -40,7 +41,12 @@ class BaseConnector(ABC):
         self.saved: dict[str, Any] = {}
         self._codecs: Codecs | None = None
         self._codecs_made = False
-        self._one_frame = self.goes_on and not target.meaning.needs_done
+        self._new_timeline = partial(
+            NamedTimeline if target.meaning.by_name else Timeline,
+            target.meaning,
+            decode=self._decode if target.has_codecs else None,
+            one_frame=self.goes_on and not target.meaning.needs_done,
+        )
 
     handshake_ns: dict[str, int] | None = None
     """What the steps of connecting took, until the turn that follows takes it over."""
@@ -84,9 +90,7 @@ class BaseConnector(ABC):
 
     def timeline(self, planned_ns: int) -> Timeline:
         """For the turn that follows; planned for `planned_ns` (monotonic)."""
-        decode = self._decode if self.target.has_codecs else None
-        kind = NamedTimeline if self.target.meaning.by_name else Timeline
-        return kind(self.target.meaning, planned_ns, decode=decode, one_frame=self._one_frame)
+        return self._new_timeline(planned_ns)
 
     def took(self, timeline: Timeline) -> None:
         """A turn went well: keep what its answer gave to save."""
@@ -118,7 +122,7 @@ class BaseConnector(ABC):
     @property
     def codecs(self) -> Codecs | None:
         """The conversation's, made when first asked for. Raises BadRequest."""
-        if not self._codecs_made:
+        if not self._codecs_made and self.target.has_codecs:
             self._codecs = self.target.codecs({"session": self.session, "saved": self.saved})
             self._codecs_made = True
         return self._codecs
