@@ -76,10 +76,6 @@ NAMES = {
     "localhost.": ["::1", "127.0.0.1"],
 }
 
-# grpcio's own thread can find its channel closed; ours have names.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception in thread Thread:pytest.PytestUnhandledThreadExceptionWarning"
-)
 lanes = pytest.mark.parametrize("lane", LANES)
 every = pytest.mark.parametrize("protocol", PROTOCOLS)
 
