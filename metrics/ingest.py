@@ -14,7 +14,7 @@ import orjson
 
 from metrics.columns import INT32, INT64
 from metrics.histogram import Histogram
-from metrics.turns import CODE_CHARS, NAME_CHARS, Line, Malformed, Turns, turns_of
+from metrics.turns import CODE_CHARS, MODEL_CHARS, NAME_CHARS, Line, Malformed, Turns, turns_of
 from metrics.windows import Span, Windows, add_bad_lines, add_sessions, add_turns, second_of, window
 
 T = TypeVar("T")
@@ -29,6 +29,10 @@ class SessionOpen:
     user_no: int
     scenario: str
     started_ns: int
+    group: int = 0
+    model: str = ""
+    params: str | None = None
+    """JSON."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +195,17 @@ def _word(line: Line, key: str, size: int) -> str:
 
 
 def _session_open(line: Line) -> SessionOpen:
+    """A line says its group, model and params where they are not the only ones."""
+    params = line.get("params")
     return SessionOpen(
-        _int(line, "id"), _int(line, "user"), _word(line, "scenario", NAME_CHARS), _int(line, "at")
-    )  # fmt: skip
+        id=_int(line, "id"),
+        user_no=_int(line, "user"),
+        scenario=_word(line, "scenario", NAME_CHARS),
+        started_ns=_int(line, "at"),
+        group=_int(line, "group", INT32) if "group" in line else 0,
+        model=_word(line, "model", MODEL_CHARS) if "model" in line else "",
+        params=None if params is None else orjson.dumps(params).decode(),
+    )
 
 
 def _session_close(line: Line) -> SessionClose:

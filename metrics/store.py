@@ -24,7 +24,8 @@ Row = tuple[Any, ...]
 _TURN = ("run_id", "shard_id", *ROW_FIELDS)
 _WINDOW = ("run_id", "shard_id", "second", "ledger_offset", "data")
 _SESSION = (
-    "id", "run_id", "shard_id", "user_no", "scenario", "started_ns", "ended_ns", "outcome", "code", "turns",
+    "id", "run_id", "shard_id", "user_no", "scenario", "group", "model", "params", "started_ns", "ended_ns", "outcome",
+    "code", "turns",
 )  # fmt: skip
 _TYPES = {
     "BigAutoField": "int8",
@@ -71,7 +72,8 @@ def _write_sessions(batch: Batch) -> None:
     closes = {close.id: close for close in batch.closes}
     rows: list[Row] = []
     for opened in batch.opens:
-        begin = (opened.id, batch.run_id, batch.shard_id, opened.user_no, opened.scenario, opened.started_ns)
+        who = (opened.user_no, opened.scenario, opened.group, opened.model, opened.params)
+        begin = (opened.id, batch.run_id, batch.shard_id, *who, opened.started_ns)
         closed = closes.pop(opened.id, None)
         end = (closed.ended_ns, closed.outcome, closed.code, closed.turns) if closed else (None, "", None, 0)
         rows.append((*begin, *end))

@@ -57,6 +57,7 @@ _TYPES = {
 }
 CODE_CHARS = 60
 NAME_CHARS = 120
+MODEL_CHARS = 200
 
 
 class Malformed(ValueError):

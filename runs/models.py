@@ -29,6 +29,14 @@ class TestPlan(models.Model):
     witness = models.BooleanField(
         default=True, help_text="One more session on stock client libraries, to check the figures; not in any of them."
     )
+    abort_on_fail = models.BooleanField(
+        default=False, help_text="Stop a run as soon as one of its thresholds is missed."
+    )
+    regions = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='Where its engines run, such as ["eu", "us"]: shared evenly. Empty: anywhere.',
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -90,7 +98,12 @@ class Run(models.Model):
     scenario_specs = models.JSONField(help_text="[{weight, scenario}]")
     load = models.JSONField()
     thresholds = models.JSONField(default=list, blank=True)
+    abort_on_fail = models.BooleanField(default=False)
     seed = models.BigIntegerField()
+    load_changes = models.JSONField(
+        default=list, blank=True, help_text="Levels set while it ran: [{at_s, level, by}], since the common start."
+    )
+    search = models.JSONField(null=True, blank=True, help_text="How far a search for the capacity has come.")
     sealed_secrets = models.TextField(default="", blank=True, editable=False)
     local = models.BooleanField(default=False, help_text="Supervised by the command line, not by Celery workers.")
     with_witness = models.BooleanField(default=False, help_text="Whether an independent session goes along.")
@@ -121,6 +134,7 @@ class Shard(models.Model):
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="shards")
     index = models.PositiveIntegerField()
+    region = models.CharField(max_length=60, default="", blank=True, help_text="Where it must run; empty: anywhere.")
     status = models.CharField(max_length=12, choices=ShardStatus.choices, default=ShardStatus.QUEUED, db_index=True)
     reason = models.TextField(default="", blank=True)
     epoch = models.PositiveIntegerField(default=0, help_text="Grows with each claim: an old holder cannot write.")
@@ -153,6 +167,9 @@ class Session(models.Model):
     shard = models.ForeignKey(Shard, on_delete=models.CASCADE, related_name="sessions", db_constraint=False)
     user_no = models.BigIntegerField()
     scenario = models.CharField(max_length=120)
+    group = models.IntegerField(default=0, help_text="Which group of its run it belongs to (see docs/ledger.md).")
+    model = models.CharField(max_length=200, default="", blank=True)
+    params = models.JSONField(null=True, help_text="What was drawn for it, such as {temperature: 0.7}.")
     started_ns = models.BigIntegerField(help_text="Since the shard's start.")
     ended_ns = models.BigIntegerField(null=True)
     outcome = models.CharField(max_length=12, default="", help_text="completed, failed, cut, lost; empty: open.")

@@ -78,7 +78,8 @@ def _above(piece: Piece, number: int) -> tuple[float, float] | None:
     if low > number or (low == number and piece.begin == number):
         # Rising from exactly `number` it is above at once.
         return piece.begin_s, piece.end_s
-    crossing = piece.begin_s + (number - piece.begin) / piece.slope
+    share = (number - piece.begin) / (piece.end - piece.begin)  # the slope of a tiny step may be rounded to 0
+    crossing = piece.begin_s + share * (piece.end_s - piece.begin_s)
     return (crossing, piece.end_s) if piece.end > piece.begin else (piece.begin_s, crossing)
 
 

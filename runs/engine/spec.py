@@ -10,6 +10,9 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from connectors.guard import AllowPrivate
 from connectors.spec import Frozen, SpecError, TargetSpec, spec_problems
+from runs.engine.budget import Budget
+from runs.engine.people import People
+from runs.engine.search import Search
 from scenarios.spec import ScenarioSpec
 
 
@@ -33,6 +36,9 @@ class _Load(Frozen):
     """A cap over all engines: a turn that would exceed it is planned for later."""
     grace_s: float = Field(30.0, ge=0)
     """How long turns in flight may go on after the end of `duration_s`; then they are aborted."""
+    budget: Budget = Budget()
+    people: People = People()
+    search: Search | None = None
 
     @model_validator(mode="before")
     @classmethod

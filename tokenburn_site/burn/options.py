@@ -12,8 +12,11 @@ from django.core.management.base import CommandParser
 from connectors.spec import preset_names
 from tokenburn_site.burn import values
 from tokenburn_site.burn.errors import EXIT_USAGE, BadUsage
+from tokenburn_site.burn.flags import budget, people, search
 
 STDOUT = "-"
+LOAD_FLAGS = (people, budget, search)
+"""Parts of the load that have their options in a file of their own."""
 HELP_HINT = "see burn --help"
 USAGE = """\
 %(prog)s (--url URL --preset NAME | --target NAME)
@@ -63,6 +66,8 @@ class Options:
     start_jitter_s: float = 0.0
     warm_up_s: float = 0.0
     cool_down_s: float = 0.0
+    load_parts: Mapping[str, Any] = field(default_factory=dict)
+    """What `LOAD_FLAGS` add to the load's data."""
     conversations: int | None = None
     processes: int = 1
     workers: bool = False
@@ -98,6 +103,8 @@ def add_options(parser: ArgumentParser) -> None:
     target_options(parser)
     _said_options(parser)
     _load_options(parser)
+    for flags in LOAD_FLAGS:
+        flags.add(parser)
     _result_options(parser)
 
 
@@ -212,6 +219,7 @@ def check(given: Mapping[str, Any]) -> Options:
         start_jitter_s=given["start_jitter"] or 0.0,
         warm_up_s=given["warm_up"] or 0.0,
         cool_down_s=given["cool_down"] or 0.0,
+        load_parts={name: part for flags in LOAD_FLAGS for name, part in flags.load_data(given).items()},
     )
 
 

@@ -42,7 +42,7 @@ def build_load(options: Options) -> ClosedLoad | OpenLoad:
     """The load that the options ask for, sharable by --processes."""
     data: dict[str, Any] = {"duration_s": options.duration_s, "conversations": options.conversations}
     data |= {"stages": options.stages, "max_turns_per_s": options.max_turns_per_s}
-    data |= {"warm_up_s": options.warm_up_s, "cool_down_s": options.cool_down_s}
+    data |= {"warm_up_s": options.warm_up_s, "cool_down_s": options.cool_down_s, **options.load_parts}
     if options.users is not None:
         data |= {"kind": "closed", "users": options.users, "start_jitter_s": options.start_jitter_s}
     else:
