@@ -8,6 +8,15 @@ from typing import NamedTuple
 from runs.models import RunStatus, ShardStatus
 
 WORST_FIRST = (ShardStatus.LOST, ShardStatus.FAILED, ShardStatus.ABORTED)
+BUDGET = "budget"
+"""The first word of the reason of what was ended by its budget; the ceiling follows: `budget: tokens: ...`."""
+ABORTING = ("budget: errors: ", "budget: error_rate: ", "budget: only_errors: ", "threshold: ")
+"""Beginnings of reasons with which a run that was stopped is not `stopped` but `aborted`."""
+
+
+def aborts(reason: str) -> bool:
+    """Whether a run that was stopped for this reason was aborted: by what its target did, not by a person."""
+    return reason.startswith(ABORTING)
 
 
 class ShardEnd(NamedTuple):
@@ -40,9 +49,10 @@ def ending(
         if not ended:
             continue
         final = RunStatus.ABORTED if status == ShardStatus.ABORTED else RunStatus.FAILED
-        return Ending(final, run_reason if run_reason and not stop_requested else _says(ended, len(shards)))
+        known = run_reason and (not stop_requested or (final == RunStatus.ABORTED and aborts(run_reason)))
+        return Ending(final, run_reason if known else _says(ended, len(shards)))
     if stop_requested:
-        return Ending(RunStatus.STOPPED, run_reason)
+        return Ending(RunStatus.ABORTED if aborts(run_reason) else RunStatus.STOPPED, run_reason)
     if run_reason:  # it was ended before its start, and every supervisor had time to stop cleanly
         return Ending(RunStatus.FAILED, run_reason)
     if turns_ok == 0:

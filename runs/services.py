@@ -25,6 +25,7 @@ from runs.finalize import finalize_run
 from runs.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
 from runs.lifecycle import RUN_STOPPABLE, move_run, move_shards
 from runs.models import Run, RunStatus, Shard, ShardStatus, TestPlan
+from runs.outcome import aborts
 from runs.planner import check_shares
 from runs.reaper import reap_lost
 from runs.witness import worth_while
@@ -35,6 +36,7 @@ from targets.services import target_spec
 
 __all__ = [
     "RequestError",
+    "abort_run",
     "claim_shard",
     "finalize_run",
     "finish_shard",
@@ -202,6 +204,16 @@ def stop_run(run: Run | int, reason: str = "stopped on request") -> bool:
         live.publish_status(run_id, RunStatus.STOPPING, reason)
         finalize_run(run_id)
     return moved
+
+
+def abort_run(run: Run | int, reason: str) -> bool:
+    """Stop a run because of what its target does: it becomes `aborted`. `reason` begins as in `runs.outcome.ABORTING`.
+
+    False if it was stopping or over already.
+    """
+    if not aborts(reason):
+        raise ValueError(f"{reason!r} is no reason to abort a run: see runs.outcome.ABORTING")
+    return stop_run(run, reason)
 
 
 def can_stop(run: Run) -> bool:

@@ -30,6 +30,15 @@ def test_an_engine_that_gave_up_aborts_the_run_with_its_own_words() -> None:
     assert end((ShardStatus.ABORTED, "http_401: no key"), ok=0) == (RunStatus.ABORTED, "http_401: no key")
 
 
+@pytest.mark.parametrize("kind", ["budget: errors", "budget: error_rate", "budget: only_errors", "threshold"])
+def test_a_stop_for_what_the_target_did_is_an_abort_in_its_own_words(kind: str) -> None:
+    why = f"{kind}: too many"
+    assert end((ShardStatus.STOPPED, why), stop=True, said=why) == (RunStatus.ABORTED, why)
+    shards = ((ShardStatus.ABORTED, why), (ShardStatus.STOPPED, why))
+    assert end(*shards, stop=True, said=why) == (RunStatus.ABORTED, why)
+    assert end((ShardStatus.LOST, "killed"), stop=True, said=why) == (RunStatus.FAILED, "killed")
+
+
 def test_several_alike_are_counted() -> None:
     got = end(*[(ShardStatus.ABORTED, "http_401")] * 3)
     assert got == (RunStatus.ABORTED, "shard 1 of 3 aborted: http_401 (and 2 more like it)")
