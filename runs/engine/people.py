@@ -7,17 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from connectors.spec import Frozen
-
-
-class Spread(Frozen):
-    """A random number: `constant` is `mean`; `uniform` lies between `low` and `high`; the others have `mean` and, but
-    for exponential, `sd`, and are cut to [low, high]."""
-
-    kind: Literal["constant", "uniform", "normal", "lognormal", "exponential"] = "constant"
-    mean: float = Field(0.0, ge=0)
-    sd: float = Field(0.0, ge=0)
-    low: float = Field(0.0, ge=0)
-    high: float | None = Field(None, ge=0)
+from scenarios.spread import Spread
 
 
 class Think(Frozen):
