@@ -12,18 +12,15 @@ from connectors.base import BaseConnector
 from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
-from runs.engine.arrivals import jitter_ns, share
 from runs.engine.clock import sleep_until
 from runs.engine.ledger import Ledger
-from runs.engine.levels import Level
+from runs.engine.loads import new_driver
 from runs.engine.session import LazyRandom, Session, User
-from runs.engine.spec import ClosedLoad, OpenLoad, ShardSpec
+from runs.engine.spec import ShardSpec
 from runs.engine.vitals import Vitals
 from scenarios.render import CompiledScenario, compile_scenario
 from scenarios.spec import ScenarioError
 
-START_GAP_NS: Final = 1_000_000
-"""Between the starts of a closed loop's users: nobody's users come in the same instant, and no loop can serve that."""
 GIVE_UP_AFTER: Final = 20
 """Turns that fail, with no good one between them, before a run against a target that refuses everything ends."""
 HOPELESS: Final = frozenset(
@@ -64,7 +61,6 @@ class Shard:
         self._scenarios: list[CompiledScenario] = [compile_scenario(item.scenario) for item in spec.scenarios]
         self._weights = [item.weight for item in spec.scenarios]
         self._tasks: dict[asyncio.Task[None], User | None] = {}
-        self._idle: list[User] = []
         self._turns = 0
         self._sessions = 0
         self._good_turns = 0
@@ -93,10 +89,7 @@ class Shard:
         if load.duration_s is not None:
             end_s = (t0_ns - time.monotonic_ns()) / 1e9 + load.duration_s
             loop.call_later(end_s, self.end, "done", load.grace_s)
-        if isinstance(load, ClosedLoad):
-            self._start_users(load)
-        else:
-            self._start(self._arrive(load), None)
+        new_driver(self).start()
         await self._over.wait()
         beats.cancel()
         vitals.last_words(self.reason, self._turns, self._sessions)
@@ -117,73 +110,14 @@ class Shard:
         if not self._tasks:
             self._over.set()
 
-    # --- users ----------------------------------------------------------------------------------------------
+    # --- tasks ----------------------------------------------------------------------------------------------
 
-    def _start_users(self, load: ClosedLoad) -> None:
-        index, of = self.spec.index, self.spec.of
-        total = load.conversations
-        self._left = None if total is None else total // of + (index < total % of)
-        for number in range(index, load.peak, of):
-            user = User(self, number)
-            begin_ns = self.t0_ns + number // of * START_GAP_NS + jitter_ns(load, self._seed, number)
-            if load.stages:
-                spans = Level(load.users, load.stages).times_above(number)
-                self._start(self._come_and_go(user, begin_ns, spans), user)
-            else:
-                self._start(self._hold_conversations(user, begin_ns), user)
-        if not self._tasks:
-            self.end("done")
-
-    async def _come_and_go(self, user: User, begin_ns: int, spans: list[tuple[float, float]]) -> None:
-        """A user of a load in stages: there while the level is above the user's number."""
-        for from_s, to_s in spans:
-            user.leaves_ns = self.t0_ns + int(to_s * 1e9)
-            planned_ns = max(begin_ns, self.t0_ns + int(from_s * 1e9))
-            if planned_ns < user.leaves_ns:
-                await self._hold_conversations(user, planned_ns)
-
-    async def _hold_conversations(self, user: User, planned_ns: int) -> None:
-        await sleep_until(planned_ns)
-        try:
-            while not self.stopping and planned_ns < user.leaves_ns and self._take_conversation():
-                planned_ns = await user.converse(planned_ns, self._new_session(user.number))
-                if user.needs_rest:
-                    planned_ns = await user.rest(planned_ns)
-        finally:
-            await user.leave()
-
-    def _take_conversation(self) -> bool:
-        if self._left is None:
-            return True
-        self._left -= 1
-        return self._left >= 0
-
-    async def _arrive(self, load: OpenLoad) -> None:
-        limit = max(1, load.max_sessions // self.spec.of)
-        for number, at_ns in share(load, self.spec.seed, self.spec.index, self.spec.of):
-            planned_ns = self.t0_ns + at_ns
-            await sleep_until(planned_ns)
-            if self.active >= limit:
-                self.dropped += 1
-                continue
-            user = self._idle.pop() if self._idle else User(self, number)
-            user.number = number
-            self._start(self._hold_one(user, planned_ns), user)
-        if load.duration_s is not None:
-            await sleep_until(self.t0_ns + int(load.duration_s * 1e9))
-
-    async def _hold_one(self, user: User, planned_ns: int) -> None:
-        try:
-            await user.converse(planned_ns, self._new_session(user.number, user.number))
-        except asyncio.CancelledError:
-            await user.leave()
-            raise
-        self._idle.append(user)
-
-    def _start(self, work: Coroutine[Any, Any, None], user: User | None) -> None:
+    def start(self, work: Coroutine[Any, Any, None], user: User | None) -> asyncio.Task[None]:
+        """A task of the load; `user` is whose conversation it holds. The last one to end ends the load."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[task] = user
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
@@ -202,7 +136,7 @@ class Shard:
     def new_connector(self) -> BaseConnector:
         return self._connector_class(self.target, allow_private=self.spec.allow_private)
 
-    def _new_session(self, user: int, number: int | None = None) -> Session:
+    def new_session(self, user: int, number: int | None = None) -> Session:
         local = self._sessions
         self._sessions += 1
         whole = number if number is not None else self._index + local * self._of
