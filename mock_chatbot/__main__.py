@@ -17,6 +17,7 @@ from mock_chatbot.chatbot import Chatbot
 from mock_chatbot.errors import InvalidOption
 from mock_chatbot.nuc import NucSettings
 from mock_chatbot.options import OPTIONS, Options, parse
+from mock_chatbot.places import Places
 from mock_chatbot.server import Beside, listen, serve
 
 NUC = NucSettings()
@@ -34,6 +35,7 @@ class Arguments:
     grpc_port: int
     socketio: bool
     api_key: str
+    concurrency: int | None
     access_log: bool
     nuc_settings: NucSettings
     options: Options
@@ -54,6 +56,9 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     )
     parser.add_argument("--socketio", action="store_true", help="load Socket.IO now, not at its first connection")
     parser.add_argument("--api-key", default="", help="answer 401 to requests without it")
+    parser.add_argument(
+        "--concurrency", type=_positive, metavar="K", help="answers at once, further requests wait (default: no limit)"
+    )
     parser.add_argument("--access-log", action="store_true", help="log each request to stderr")
     parser.add_argument("--nuc-passphrase", default=NUC.passphrase, help="of the NUC shape (default: %(default)s)")
     parser.add_argument(
@@ -88,6 +93,12 @@ def _grpc_port(text: str) -> int:
     return -1 if text == "-1" else _port(text)
 
 
+def _positive(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,6}", text):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"\d{1,9}(\.\d+)?", text):
         raise argparse.ArgumentTypeError(f"must be a number of seconds, not {text!r}")
@@ -105,7 +116,8 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it, without a traceback
     if arguments.socketio:
         from mock_chatbot import socketio_face  # noqa: F401 - for the time it takes
-    chatbot = Chatbot(arguments.options)
+    places = None if arguments.concurrency is None else Places(arguments.concurrency)
+    chatbot = Chatbot(arguments.options, places)
     app = create_app(chatbot, arguments.api_key, arguments.nuc_settings)
     beside = None if arguments.grpc_port < 0 else _grpc_face(chatbot, arguments)
     serve(app, sock, beside, access_log=arguments.access_log)

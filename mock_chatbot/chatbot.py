@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from mock_chatbot.errors import InvalidBody
 from mock_chatbot.options import CONVERSATION, Options
+from mock_chatbot.places import Places
 from mock_chatbot.reply import Ask, Dice, Plan, Reply, plan
 from mock_chatbot.responses import (
     SSE,
@@ -23,6 +24,7 @@ from mock_chatbot.responses import (
     PlainAnswer,
     Stamper,
     Streamed,
+    Timed,
     stamper,
 )
 from mock_chatbot.stats import Stats
@@ -45,6 +47,7 @@ class Wording(Protocol):
 @dataclass(frozen=True, slots=True)
 class Chatbot:
     options: Options
+    places: Places | None = None
     stats: Stats = field(default_factory=Stats)
     dice: Dice = field(default_factory=Dice)
 
@@ -64,6 +67,11 @@ class Chatbot:
 
     def answer(self, ask: Ask, request: Request, wording: Wording, framing: Framing = SSE) -> Response:
         """Raises InvalidOption for an `X-Mock-` header that has no usable value."""
+        response = self._response(ask, request, wording, framing)
+        response.places = self.places
+        return response
+
+    def _response(self, ask: Ask, request: Request, wording: Wording, framing: Framing) -> Timed:
         now_s = time.monotonic()
         planned, options = self.plan(ask, request.scope["headers"])
         reply, stamp = planned.reply, stamper(options.stamp)

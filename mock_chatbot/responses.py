@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from mock_chatbot.errors import Failure
+from mock_chatbot.places import Places
 from mock_chatbot.stats import Stats
 
 JSON_HEADERS = [(b"content-type", b"application/json")]
@@ -80,6 +81,9 @@ def failure_response(failure: Failure) -> Response:
 class Timed(Response, ABC):
     """A response that begins at `deadline_s` (monotonic) and gives up when the client has left."""
 
+    places: Places | None = None
+    """Where the answers that are under way at once are limited."""
+
     def __init__(self, stats: Stats, deadline_s: float) -> None:
         super().__init__()
         self._stats, self._deadline_s = stats, deadline_s
@@ -87,11 +91,25 @@ class Timed(Response, ABC):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         leaving = asyncio.ensure_future(receive())  # the body is read: what comes next is the disconnect
         try:
-            await sleep_until(self._deadline_s)
-            if not leaving.done():
-                await self._write(send, leaving)
+            if self.places is None:
+                await self._serve(send, leaving)
+            else:
+                await self._serve_in_turn(self.places, send, leaving)
         finally:
             leaving.cancel()
+
+    async def _serve_in_turn(self, places: Places, send: Send, leaving: asyncio.Future[Message]) -> None:
+        self._deadline_s += await places.take()
+        try:
+            if not leaving.done():
+                await self._serve(send, leaving)
+        finally:
+            places.give(min(self._deadline_s, time.monotonic()))  # sooner if the client left
+
+    async def _serve(self, send: Send, leaving: asyncio.Future[Message]) -> None:
+        await sleep_until(self._deadline_s)
+        if not leaving.done():
+            await self._write(send, leaving)
 
     @abstractmethod
     async def _write(self, send: Send, leaving: asyncio.Future[Message]) -> None:
@@ -154,6 +172,7 @@ class EventStream(Timed):
             await sleep_until(deadline_s)
             if leaving.done():
                 return
+            self._deadline_s = deadline_s
             stats.chunks += chunk.tokens > 0
             stats.events += len(chunk.objects)
             stats.output_tokens += chunk.tokens

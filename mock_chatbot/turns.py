@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from mock_chatbot.chatbot import Chatbot, Headers
 from mock_chatbot.errors import Failure, InvalidInput, invalid_request
-from mock_chatbot.reply import Ask, Reply
+from mock_chatbot.reply import Ask, Plan, Reply
 from mock_chatbot.responses import sleep_until
 
 BUSY = invalid_request("An answer is still under way: wait for its end.", status=409, code="busy")
@@ -40,6 +40,7 @@ class Turn:
         """`headers`: those of the connection. `is_request`: not if HTTP has counted the request already."""
         self._chatbot, self._voice, self._headers, self._is_request = chatbot, voice, headers, is_request
         self._open = False
+        self._due_s = 0.0  # the deadline of what was sent last
 
     async def take(self, read: Callable[[], Ask]) -> bool:
         """Answers what `read` finds, or says what is wrong with it (InvalidInput); True if it was answered."""
@@ -52,16 +53,26 @@ class Turn:
             except InvalidInput as exc:
                 await self._fail(exc.failure())
                 return False
-            reply = planned.reply
-            deadline_s = now_s + reply.delay_s
-            await sleep_until(deadline_s)
-            if planned.failure:
-                await self._fail(planned.failure)
-                return False
-            await self._answer(reply, deadline_s, streamed=ask.stream)
-            return True
+            places = self._chatbot.places
+            if places is None:
+                return await self._serve(planned, ask, now_s)
+            self._due_s = now_s + await places.take()
+            try:
+                return await self._serve(planned, ask, self._due_s)
+            finally:
+                places.give(min(self._due_s, time.monotonic()))  # sooner if the client left
         finally:
             self._end(0)
+
+    async def _serve(self, planned: Plan, ask: Ask, begin_s: float) -> bool:
+        reply = planned.reply
+        self._due_s = begin_s + reply.delay_s
+        await sleep_until(self._due_s)
+        if planned.failure:
+            await self._fail(planned.failure)
+            return False
+        await self._answer(reply, self._due_s, streamed=ask.stream)
+        return True
 
     async def refuse(self, failure: Failure) -> None:
         """Answers at once, and without dice."""
@@ -88,6 +99,7 @@ class Turn:
         if streamed:
             for index, token in enumerate(reply.tokens):
                 await sleep_until(deadline_s)
+                self._due_s = deadline_s
                 stats.chunks += 1
                 stats.events += 1
                 stats.output_tokens += 1
