@@ -181,3 +181,6 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"Session {self.pk}"
+
+
+from runs import schedule_models  # noqa: E402, F401  Django finds models here; these name those above by text
