@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -55,8 +56,12 @@ def ending(
         return Ending(RunStatus.ABORTED if aborts(run_reason) else RunStatus.STOPPED, run_reason)
     if run_reason:  # it was ended before its start, and every supervisor had time to stop cleanly
         return Ending(RunStatus.FAILED, run_reason)
+    spent = [shard.reason for shard in shards if shard.reason.startswith(f"{BUDGET}: ")]
     if turns_ok == 0:
-        return Ending(RunStatus.FAILED, _not_one_ok(errors, example))
+        why = _nothing_counted(spent) if spent and not errors else _not_one_ok(errors, example)
+        return Ending(RunStatus.FAILED, why)
+    if spent:
+        return Ending(RunStatus.STOPPED, _out_of_budget(spent, len(shards)))
     return Ending(RunStatus.COMPLETED, "")
 
 
@@ -67,6 +72,22 @@ def _says(ended: Sequence[ShardEnd], of: int) -> str:
         return what
     others = f" (and {len(ended) - 1} more like it)" if len(ended) > 1 else ""
     return f"shard {first.number + 1} of {of} {first.status}: {what}{others}"
+
+
+def _out_of_budget(spent: Sequence[str], of: int) -> str:
+    """`budget: tokens: ...`: what most of the engines ran out of."""
+    ((what, _),) = Counter(map(_ceiling, spent)).most_common(1)
+    if len(spent) == of:
+        return f"{BUDGET}: {what}: the ceiling is reached"
+    return f"{BUDGET}: {what}: {len(spent)} of {of} engines used up their share, the others went on to the end"
+
+
+def _ceiling(reason: str) -> str:
+    return reason.split(": ")[1]
+
+
+def _nothing_counted(spent: Sequence[str]) -> str:
+    return f"{BUDGET}: {_ceiling(spent[0])}: it was used up before a turn counted: raise it, or shorten the warm-up"
 
 
 def _not_one_ok(errors: Mapping[str, int], example: str) -> str:

@@ -31,9 +31,12 @@ def check_shares(load: ClosedLoad | OpenLoad, processes: int) -> None:
         _enough(load.max_sessions, "session", processes)
     if load.conversations is not None:
         _enough(load.conversations, "conversation", processes)
+    for what, total in (("token", load.budget.tokens), ("turn", load.budget.turns)):
+        if total is not None:
+            _enough(total, what, processes, "budget")
 
 
-def _enough(total: int, what: str, processes: int) -> None:
+def _enough(total: int, what: str, processes: int, of: str = "load") -> None:
     if share_count(total, processes - 1, processes) == 0:
         things = f"{total} {what}" + ("" if total == 1 else "s")
-        raise SpecError(f"a load of {things} cannot be shared by {processes} processes: give at most {total}")
+        raise SpecError(f"a {of} of {things} cannot be shared by {processes} processes: give at most {total}")

@@ -35,7 +35,8 @@ from runs.leases import (
 )
 from runs.lifecycle import RUN_BEFORE_START
 from runs.models import Run, RunStatus, Shard, ShardStatus
-from runs.services import shard_spec, stop_run
+from runs.outcome import BUDGET, aborts
+from runs.services import abort_run, shard_spec, stop_run
 from runs.ticks import Ticker, TickInfo
 from runs.witness import WitnessProcess
 from targets.secrets import SecretsError
@@ -275,6 +276,11 @@ class Supervisor:
             return ShardStatus.DONE, ""
         if word == "aborted":
             return ShardStatus.ABORTED, text
+        if word == BUDGET:
+            if not aborts(tail.reason):
+                return ShardStatus.STOPPED, tail.reason
+            abort_run(self._shard.run_id, tail.reason)  # the other engines need not try as often
+            return ShardStatus.ABORTED, tail.reason
         if word == ENGINE_DIED:
             return ShardStatus.LOST, self._why_gone("in the middle")
         if word == "stopped" and self._run_stops:

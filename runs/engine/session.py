@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connectors.errors import Aborted, BadAnswer, Refused, TurnError
 from runs.engine.clock import sleep_until
+from runs.engine.purse import SpentError
 from runs.engine.record import turn_line
 from scenarios.render import CompiledScenario, SayAction, Walk
 from scenarios.spec import ScenarioError
@@ -52,6 +53,8 @@ class User:
         self.shard = shard
         self.number = number
         self.in_flight = False
+        self.paid = False
+        """The budget has counted this user's next turn, which may still have to connect."""
         self.leaves_ns = NEVER_NS
         """When the user goes away (monotonic); a conversation that goes on then is cut before its next turn."""
         self._connector = shard.new_connector()
@@ -88,6 +91,8 @@ class User:
                     break
             else:
                 outcome = "completed" if action is None else "cut"
+        except SpentError:
+            pass  # cut, as by any other end
         except ScenarioError as exc:
             outcome, code = "failed", "scenario_invalid"
             shard.scenario_failed(exc)
@@ -125,6 +130,8 @@ class User:
         shard = self.shard
         text, number = action
         connector = self._connector
+        if shard.purse is not None:
+            shard.purse.begin(self)
         timeline = connector.timeline(planned_ns)
         failure: TurnError | None = None
         slot: int | None = None
@@ -172,5 +179,7 @@ class User:
             redact=shard.redact,
         )
         shard.ledger.append(line, slot)
+        if shard.purse is not None:
+            shard.purse.spend(line, "", self)
         shard.took_turn(failure)
         return failure, timeline.done_ns if failure is None and timeline.done_ns else ended_ns

@@ -15,6 +15,7 @@ from connectors.registry import connector_class, register
 from runs.engine.clock import sleep_until
 from runs.engine.ledger import Ledger
 from runs.engine.loads import new_driver
+from runs.engine.purse import Purse
 from runs.engine.session import LazyRandom, Session, User
 from runs.engine.spec import ShardSpec
 from runs.engine.vitals import Vitals
@@ -70,6 +71,8 @@ class Shard:
         cap = spec.load.max_turns_per_s
         self.turn_gap_ns = 0 if cap is None else int(spec.of * 1e9 / cap)
         self._next_turn_ns = 0
+        self.purse = self._new_purse()
+        """None where no ceiling of the budget is an engine's to count."""
         self.active = 0
         self.dropped = 0
         self.stopping = False
@@ -94,14 +97,15 @@ class Shard:
         beats.cancel()
         vitals.last_words(self.reason, self._turns, self._sessions)
 
-    def end(self, reason: str, grace_s: float = STOP_GRACE_S) -> None:
-        """No new turn from now on. Turns in flight get `grace_s`, then they are aborted. May be called again, to
-        hurry or to give a weightier reason than "done"."""
+    def end(self, reason: str, grace_s: float = STOP_GRACE_S, *, finish_paid: bool = False) -> None:
+        """No new turn from now on. Turns in flight get `grace_s`, then they are aborted; with `finish_paid` so do those
+        that the budget has counted and that still connect. May be called again, to hurry or to give a weightier reason
+        than "done"."""
         if not self.stopping or self.reason == "done":
             self.reason = self.redact.error(reason)
         self.stopping = True
         for task, user in list(self._tasks.items()):
-            if user is None or not user.in_flight:
+            if user is None or not (user.in_flight or (finish_paid and user.paid)):
                 task.cancel()
         loop = asyncio.get_running_loop()
         if self._abort is not None:
@@ -109,6 +113,16 @@ class Shard:
         self._abort = loop.call_later(grace_s, self._abort_all)
         if not self._tasks:
             self._over.set()
+
+    def _new_purse(self) -> Purse | None:
+        budget, target = self.spec.load.budget, self.spec.target
+        if not budget.bounds_engines:
+            return None
+        return Purse(budget, self._index, self._of, str(target.params.get("model") or ""), self._out_of_budget)
+
+    def _out_of_budget(self, reason: str, wait: bool) -> None:
+        if not self.stopping:
+            self.end(reason, self.spec.load.grace_s if wait else STOP_GRACE_S, finish_paid=wait)
 
     # --- tasks ----------------------------------------------------------------------------------------------
 

@@ -69,3 +69,17 @@ def test_not_one_good_turn_is_a_failure_that_names_the_most_frequent_error(
     errors: dict[str, int], example: str, reason: str
 ) -> None:
     assert end((ShardStatus.DONE, ""), ok=0, errors=errors, example=example) == (RunStatus.FAILED, reason)
+
+
+def test_a_run_whose_engines_used_up_their_budget_is_stopped() -> None:
+    done, spent = (ShardStatus.DONE, ""), (ShardStatus.STOPPED, "budget: tokens: its share is used or on its way")
+    assert end(spent, spent) == (RunStatus.STOPPED, "budget: tokens: the ceiling is reached")
+    assert end(spent, done, done) == (
+        RunStatus.STOPPED,
+        "budget: tokens: 1 of 3 engines used up their share, the others went on to the end",
+    )
+    assert end(spent, spent, ok=0, errors={"http_500": 3}).status == RunStatus.FAILED
+    assert end(spent, ok=0) == (
+        RunStatus.FAILED,
+        "budget: tokens: it was used up before a turn counted: raise it, or shorten the warm-up",
+    )

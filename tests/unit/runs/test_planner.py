@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.spec import SpecError
-from runs.engine.spec import ClosedLoad, OpenLoad
+from runs.engine.spec import ClosedLoad, OpenLoad, parse_load
 from runs.planner import check_shares, share_count, share_numbers
 
 
@@ -53,3 +53,11 @@ def test_a_number_of_processes_below_one_is_refused(processes: int) -> None:
 def test_a_share_outside_the_range_does_not_exist() -> None:
     with pytest.raises(ValueError, match="share 2 of 2"):
         share_numbers(10, 2, 2)
+
+
+def test_a_budget_that_leaves_an_engine_nothing_is_refused() -> None:
+    load = {"kind": "closed", "users": 9, "duration_s": 1}
+    with pytest.raises(SpecError, match="a budget of 3 turns cannot be shared by 4 processes: give at most 3"):
+        check_shares(parse_load({**load, "budget": {"turns": 3}}), 4)
+    with pytest.raises(SpecError, match="a budget of 1 token cannot be shared by 2 processes"):
+        check_shares(parse_load({**load, "budget": {"tokens": 1}}), 2)
