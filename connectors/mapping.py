@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -100,9 +102,13 @@ class RequestTemplate:
 
 
 class CompiledTarget:
-    """A TargetSpec ready for use: `render` makes requests, `meaning` reads answers. Raises SpecError when built."""
+    """A TargetSpec ready for use: `render` makes requests, `meaning` reads answers. Raises SpecError when built.
 
-    def __init__(self, spec: TargetSpec) -> None:
+    `params_vary`: each conversation may have params of its own (`with_params`), so that nothing that names one is
+    rendered beforehand. What a handshake sends always has the target's own.
+    """
+
+    def __init__(self, spec: TargetSpec, *, params_vary: bool = False) -> None:
         self.spec = spec
         self.meaning = Meaning(spec.response)
         parts = urlsplit(spec.url)
@@ -115,7 +121,10 @@ class CompiledTarget:
             "secret": {name: value.get_secret_value() for name, value in spec.secrets.items()},
         }
         self._fold = fold
+        self._original: CompiledTarget | None = None
         self.redact = Redactor(fold["secret"].values())
+        if params_vary:
+            fold = {"secret": fold["secret"]}
         base, query = parts.path, f"?{parts.query}" if parts.query else ""
         self._request = RequestTemplate(spec.request, "request", fold, base, query)
         self._standing = spec.standing and RequestTemplate(spec.standing, "standing", fold, base, query)
@@ -132,6 +141,18 @@ class CompiledTarget:
         from connectors.handshake import Handshake  # it compiles requests as this module does
 
         return Handshake(self.spec, self._fold)
+
+    @property
+    def original(self) -> CompiledTarget:
+        """What this one was made from by `with_params`, or itself: for what all conversations share."""
+        return self._original or self
+
+    def with_params(self, params: Mapping[str, Any]) -> CompiledTarget:
+        """The same target with other params; it must have been compiled with `params_vary`. Costs a shallow copy."""
+        other = copy.copy(self)
+        other._fold = {**self._fold, "params": params}
+        other._original = self.original
+        return other
 
     def render(self, context: Context) -> RenderedRequest:
         """The request of one turn. Raises BadRequest (nothing is sent then).

@@ -186,6 +186,16 @@ class GrpcSpec(Frozen):
     reconnect: Reconnect = "fail"
 
 
+class ModelsSpec(Frozen):
+    """Where the target lists its models: a GET of `path`, a template, below its URL, with `headers` (without them:
+    those of `request`). `pick` is the path to their names in the answer; each loses the beginning `strip`."""
+
+    path: str
+    pick: str
+    headers: dict[str, str] | None = None
+    strip: str = ""
+
+
 class Timeouts(Frozen):
     """Seconds. `first_byte` and `total` count from the request's first byte, `idle` from the last byte received."""
 
@@ -233,6 +243,7 @@ class TargetSpec(Frozen):
     websocket: WebSocketSpec = WebSocketSpec()
     socketio: SocketIoSpec = SocketIoSpec()
     grpc: GrpcSpec = GrpcSpec()
+    models: ModelsSpec | None = None
     reuse_connections: bool = True
     follow_redirects: bool = False
     secrets: dict[str, SecretStr] = Field(default_factory=dict, repr=False)

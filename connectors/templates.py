@@ -23,8 +23,6 @@ Context = Mapping[str, Any]
 CONTEXT_NAMES: Final = frozenset(
     {"message", "messages", "history", "session", "turn", "vars", "params", "secret", "saved"}
 )
-FOLDED_NAMES: Final = frozenset({"params", "secret"})
-"""Names that do not change while a run lasts: what depends only on them is rendered once."""
 TEMPLATE_LIMIT: Final = 4 * 1024 * 1024
 """Characters that one rendered string may have."""
 
@@ -107,6 +105,7 @@ def _name_getter(root: str, keys: list[str]) -> Callable[[Context], Any]:
 
 
 def compile_string(text: str, where: str, fold: Context) -> Template:
+    """`fold` holds what does not change while a run lasts: what depends only on that is rendered once."""
     found = list(_EXPRESSION.finditer(text))
     if not found:
         return Template(text, None)
@@ -115,7 +114,7 @@ def compile_string(text: str, where: str, fold: Context) -> Template:
         render = _compile_expression(found[0][1].strip(), where)
     else:
         render = _joined(_split(text, found, where), where)
-    if not names & (CONTEXT_NAMES - FOLDED_NAMES):
+    if not names & (CONTEXT_NAMES - fold.keys()):
         return Template(render(fold), None)
     return Template(None, render)
 

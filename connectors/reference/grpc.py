@@ -160,10 +160,10 @@ class GrpcConnector(ReferenceConnector):
     # --- the method -----------------------------------------------------------------------------------------------
 
     def _find_method(self, channel: Any) -> Method:
-        if (found := known_methods.get(self.target)) is not None:
+        if (found := known_methods.get(self.target.original)) is not None:
             return found
         proto = self.target.spec.grpc.proto
-        return keep_method(self.target, proto_files(proto) if proto is not None else self._reflect(channel))
+        return keep_method(self.target.original, proto_files(proto) if proto is not None else self._reflect(channel))
 
     def _reflect(self, channel: Any) -> Files:
         """Ask the server for its descriptors, in the connection's own time. Raises TurnError."""

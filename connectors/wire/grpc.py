@@ -148,16 +148,16 @@ class GrpcConnector(WireConnector):
     # --- the method -----------------------------------------------------------------------------------------------
 
     async def _find_method(self, channel: grpc.aio.Channel) -> Method:
-        if (found := known_methods.get(self.target)) is not None:
+        if (found := known_methods.get(self.target.original)) is not None:
             return found
         async with _searching():
-            if (found := known_methods.get(self.target)) is not None:
+            if (found := known_methods.get(self.target.original)) is not None:
                 return found
             if (proto := self.target.spec.grpc.proto) is not None:
                 files = await asyncio.get_running_loop().run_in_executor(None, proto_files, proto)
             else:
                 files = await self._reflect(channel)
-            return keep_method(self.target, files)
+            return keep_method(self.target.original, files)
 
     async def _reflect(self, channel: grpc.aio.Channel) -> Files:
         """Ask the server for its descriptors, in the connection's own time. Raises TurnError."""

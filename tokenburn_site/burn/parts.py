@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from connectors.mapping import CompiledTarget
+from connectors.params import lacks_param
 from connectors.spec import SpecError, TargetSpec, build_target_spec
 from metrics.thresholds import ThresholdError, parse_threshold
 from runs.engine.spec import ClosedLoad, OpenLoad, parse_load
@@ -19,8 +18,6 @@ from tokenburn_site.burn.options import Options
 from tokenburn_site.burn.stored import stored_scenario
 
 NAME_LIMIT = 60
-_PARAM = re.compile(r"\bparams\.(\w+)")
-_ANY_PARAM = re.compile(r"\bparams\b(?!\.\w)")
 
 
 class Parts(NamedTuple):
@@ -78,14 +75,9 @@ def adhoc_target(options: Options, secrets: Mapping[str, str]) -> TargetSpec:
 
 def check_params(spec: TargetSpec, given: Mapping[str, Any]) -> None:
     """Raises BadUsage for a --param that nothing of `spec` names: a typing error would pass unseen."""
-    text = json.dumps({part: value for part, value in spec.frozen_dict().items() if part != "params"})
-    if _ANY_PARAM.search(text):
-        return
-    known = set(_PARAM.findall(text))
     for name in given:
-        if name not in known:
-            these = f"it has {', '.join(sorted(known))}" if known else "it has none"
-            raise BadUsage(f"--param {name}: the target's request has no such parameter: {these}")
+        if why := lacks_param(spec, name):
+            raise BadUsage(f"--param {name}: {why}")
 
 
 def build_scenarios(options: Options) -> list[tuple[float, ScenarioSpec]]:

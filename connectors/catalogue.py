@@ -1,0 +1,115 @@
+"""The models that a target says it has: one request of the reference lane, before a run."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final
+
+import orjson
+
+from connectors.errors import BadAnswer, TimedOut
+from connectors.guard import AllowPrivate
+from connectors.handshake import HTTP_OF
+from connectors.mapping import CompiledTarget
+from connectors.paths import compile_path
+from connectors.spec import CodecSpec, ModelsSpec, RequestSpec, ResponseSpec, SpecError, TargetSpec
+from connectors.timeline import Timeline
+from connectors.wording import shape
+
+LIMIT_S: Final = 15.0
+"""For all of it, handshake included: somebody waits for the run to begin."""
+STEP_S: Final = 10.0
+MOST_MODELS: Final = 1000
+NAME_CHARS: Final = 200
+
+
+class _Raw(Timeline):
+    """Keeps an answer as it came."""
+
+    __slots__ = ("body",)
+
+    def answer(self, ns: int, data: bytes) -> None:
+        self.body = data
+        self.done_ns = ns
+
+
+def fetch_models(spec: TargetSpec, *, allow_private: AllowPrivate = True) -> list[str]:
+    """Names of the models, each once, sorted. Blocks for LIMIT_S at most.
+
+    Raises SpecError if the target's mapping does not say where they are listed, TurnError if they cannot be had.
+    """
+    if spec.models is None:
+        raise SpecError("the target does not say where its models are listed: name them, or set its `models`")
+    names = _names(_in_time(_listing(spec, spec.models), allow_private), spec.models)
+    if not names:
+        raise BadAnswer("answer_unmatched", "the list of models is empty")
+    return names
+
+
+def _listing(spec: TargetSpec, models: ModelsSpec) -> CompiledTarget:
+    """The target as a plain HTTP one whose request is that for the list; its handshake, TLS and limits stay."""
+    scheme, _, rest = spec.url.partition("://")
+    limits = {name: min(value, STEP_S) for name, value in spec.timeouts.model_dump().items()}
+    headers = spec.request.headers if models.headers is None else models.headers
+    changes: dict[str, Any] = {
+        "protocol": "http",
+        "url": f"{HTTP_OF.get(scheme, scheme)}://{rest}",
+        "request": RequestSpec(method="GET", path=models.path, headers=headers),
+        "response": ResponseSpec(text="@", error=spec.response.error),
+        "codec": CodecSpec(),
+        "standing": None,
+        "timeouts": spec.timeouts.model_copy(update=limits),
+    }
+    return CompiledTarget(spec.model_copy(update=changes))
+
+
+def _in_time(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:
+    """What the target answers, asked in a thread of its own: a handshake's steps each have their own limits."""
+    box: list[bytes | BaseException] = []
+
+    def work() -> None:
+        try:
+            box.append(_ask(target, allow_private))
+        except BaseException as exc:  # noqa: BLE001 - carried over to the waiting thread and raised there
+            box.append(exc)
+
+    thread = threading.Thread(target=work, name="models", daemon=True)
+    thread.start()
+    thread.join(LIMIT_S)
+    if not box:
+        raise TimedOut("total_timeout", f"the list of models did not come within {LIMIT_S:g} s")
+    if isinstance(box[0], BaseException):
+        raise box[0]
+    return box[0]
+
+
+def _ask(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:
+    from connectors.reference.http import HttpConnector  # what few runs need is loaded for them alone
+
+    connector = HttpConnector(target, allow_private=allow_private)
+    connector.begin({"id": "models", "number": 0, "user": -1})
+    timeline = _Raw(target.meaning, 0)
+    try:
+        connector.connect()
+        empty: dict[str, Any] = {"message": "", "messages": [], "history": [], "turn": 0, "vars": {}}
+        connector.send_message(connector.render(empty), timeline)
+    finally:
+        connector.disconnect()
+    return timeline.body
+
+
+def _names(body: bytes, models: ModelsSpec) -> list[str]:
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        raise BadAnswer("json_invalid", f"the list of models is not JSON: {exc}") from exc
+    found = compile_path(models.pick, "models.pick")(message)
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise BadAnswer("answer_unmatched", f"no names at {models.pick!r}; the answer has {shape(message)}")
+    names = sorted({name.removeprefix(models.strip) for name in found})
+    if len(names) > MOST_MODELS:
+        raise BadAnswer("answer_unmatched", f"{len(names)} models, and at most {MOST_MODELS} are possible")
+    for name in names:
+        if not name.strip() or len(name) > NAME_CHARS or not name.isprintable():
+            raise BadAnswer("answer_unmatched", f"{name[:60]!r} is no name of a model")
+    return names
