@@ -10,11 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from scenarios.data import DataPool, fields_of
 from scenarios.expect import Bind, Check, compile_expect
 from scenarios.limits import size_of
-from scenarios.names import RESERVED, Names
-from scenarios.spec import Expect, Repeat, Say, ScenarioError, ScenarioSpec, Set, Step, Wait
-from scenarios.template import Getter, Text, checked, compile_text, compile_value
+from scenarios.lists import Lists
+from scenarios.names import Names, Rows
+from scenarios.replay import check_messages
+from scenarios.spec import Expect, Repeat, Replay, Say, ScenarioError, ScenarioSpec, Set, Step, Wait
+from scenarios.spread import Spread, at_pace_s
+from scenarios.template import Getter, Scope, Text, checked, compile_text, compile_value
 
 MAX_DEPTH = 20
 """Repeats inside repeats."""
@@ -39,10 +43,19 @@ class WaitOp:
     seconds: float
     per_character_s: float
     max_s: float
+    pause_s: Spread | None = None
+    reading_wpm: float | None = None
+    steady: bool = False
+    """Always `seconds`, whatever is said."""
 
-    def seconds_before(self, chars: int) -> float:
+    def seconds_before(self, chars: int, scope: Scope) -> float:
         """How long to wait before a message of `chars` characters."""
-        return min(self.seconds + self.per_character_s * chars, self.max_s)
+        total_s = self.seconds + self.per_character_s * chars
+        if self.pause_s is not None:
+            total_s += self.pause_s.draw(scope.rng)
+        if self.reading_wpm is not None and scope.reply:
+            total_s += at_pace_s(len(scope.reply), self.reading_wpm)
+        return min(total_s, self.max_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +68,12 @@ class SetOp:
 
 @dataclass(frozen=True, slots=True)
 class LoopStart:
+    """`rows` gives what it goes through, one by one, under the name `row`; None: it only counts to `times`."""
+
     path: str
     times: int
+    rows: Getter | None = None
+    row: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,14 @@ class LoopEnd:
     path: str
 
 
-Op = SayOp | WaitOp | SetOp | LoopStart | LoopEnd
+@dataclass(frozen=True, slots=True)
+class ReplayOp:
+    path: str
+    messages: Getter
+    wait: WaitOp | None
+
+
+Op = SayOp | WaitOp | SetOp | LoopStart | LoopEnd | ReplayOp
 
 
 class Program(NamedTuple):
@@ -73,11 +97,23 @@ class Program(NamedTuple):
     computed: tuple[tuple[str, Getter], ...]
     """Variables to compute at the start of a session, each after those that it uses."""
     system: Text | None
+    data: tuple[tuple[str, DataPool], ...] = ()
+    """By name, so that what a session draws does not depend on the order in a file or database."""
 
     @property
     def plain(self) -> bool:
         """Whether a session begins with nothing to do."""
-        return not self.constants and not self.computed and self.system is None
+        return not self.constants and not self.computed and self.system is None and not self.data
+
+
+def _wait(step: Wait, here: str) -> WaitOp | None:
+    """None for no wait at all."""
+    per_character_s = step.per_character_s + at_pace_s(1, step.typing_wpm)
+    varies = step.pause_s is not None or step.reading_wpm is not None or per_character_s > 0
+    if not step.max_s or not (step.seconds or varies):
+        return None
+    seconds = min(step.seconds, step.max_s)
+    return WaitOp(here, seconds, per_character_s, step.max_s, step.pause_s, step.reading_wpm, not varies)
 
 
 @contextmanager
@@ -94,16 +130,17 @@ def compile_program(spec: ScenarioSpec) -> Program:
         for number, text in enumerate(texts):
             with _at(f"pools.{pool}[{number}]"):
                 checked(text or " ")  # a pool may draw nothing: it is a part of a message
-    pools = frozenset(spec.pools)
-    constants, computed = _variables(spec, pools)
-    compiler = _Compiler(pools, {*constants, *(name for name, _ in computed)})
+    data = {name: Rows(fields_of(pool.rows)) for name, pool in spec.data.items()}
+    names = Names(frozenset(), frozenset(spec.pools), in_repeat=False, data=data)
+    constants, computed = _variables(spec, names)
+    compiler = _Compiler(names, {*constants, *(name for name, _ in computed)}, Lists(spec.data))
     with _at("system"):
         system = None if spec.system is None else compile_text(spec.system, compiler.names())
     compiler.add(spec.steps, "steps", 0)
-    return Program(tuple(compiler.ops), constants, tuple(computed), system)
+    return Program(tuple(compiler.ops), constants, tuple(computed), system, tuple(sorted(spec.data.items())))
 
 
-def _variables(spec: ScenarioSpec, pools: frozenset[str]) -> tuple[dict[str, Any], list[tuple[str, Getter]]]:
+def _variables(spec: ScenarioSpec, names: Names) -> tuple[dict[str, Any], list[tuple[str, Getter]]]:
     """Constant and computed variables, these in an order in which each finds what it uses.
 
     The order is not that of the data: a database may not keep it, and the draws of a session depend on it.
@@ -114,7 +151,7 @@ def _variables(spec: ScenarioSpec, pools: frozenset[str]) -> tuple[dict[str, Any
     while problems:
         found = len(problems)
         for name in list(problems):
-            known = Names(frozenset({*constants, *(done for done, _ in computed)}), pools, in_repeat=False)
+            known = names._replace(variables=frozenset({*constants, *(done for done, _ in computed)}))
             try:
                 get = _variable(name, spec.variables[name], known)
             except ScenarioError as exc:
@@ -132,7 +169,7 @@ def _variables(spec: ScenarioSpec, pools: frozenset[str]) -> tuple[dict[str, Any
 
 
 def _variable(name: str, value: Any, names: Names) -> Getter | None:
-    if not name.isidentifier() or name in RESERVED:
+    if not name.isidentifier() or names.taken(name):
         raise ScenarioError(f"{name!r} cannot be the name of a variable")
     size_of(value)
     return compile_value(value, names)
@@ -141,14 +178,16 @@ def _variable(name: str, value: Any, names: Names) -> Getter | None:
 class _Compiler:
     """Adds steps to a program; `known` are the variables that exist by then."""
 
-    def __init__(self, pools: frozenset[str], known: set[str]) -> None:
+    def __init__(self, names: Names, known: set[str], lists: Lists) -> None:
         self.ops: list[Op] = []
-        self._pools = pools
+        self._names = names
         self._known = known
+        self._lists = lists
+        self._rows: dict[str, Rows] = {}
         self._depth = 0
 
     def names(self) -> Names:
-        return Names(frozenset(self._known), self._pools, self._depth > 0)
+        return self._names._replace(variables=frozenset(self._known), in_repeat=self._depth > 0, rows=dict(self._rows))
 
     def add(self, steps: tuple[Step, ...], path: str, depth: int) -> None:
         if depth > MAX_DEPTH:
@@ -165,19 +204,42 @@ class _Compiler:
             self._add_one(step, here, depth)
             after_say = isinstance(step, Say)
 
-    def _add_one(self, step: Say | Wait | Set | Repeat, here: str, depth: int) -> None:
+    def _add_one(self, step: Say | Wait | Set | Repeat | Replay, here: str, depth: int) -> None:
         if isinstance(step, Say):
             self.ops.append(self._say(step, here))
         elif isinstance(step, Wait):
-            if step.max_s and (step.seconds or step.per_character_s):
-                self.ops.append(WaitOp(here, min(step.seconds, step.max_s), step.per_character_s, step.max_s))
+            if (wait := _wait(step, here)) is not None:
+                self.ops.append(wait)
         elif isinstance(step, Set):
             self.ops.append(self._set(step, here))
+        elif isinstance(step, Replay):
+            self.ops.append(self._replay(step, here))
         else:
-            self.ops.append(LoopStart(here, step.times))
-            self.add(step.steps, f"{here}.steps", depth + 1)
-            self._depth = depth
-            self.ops.append(LoopEnd(here))
+            self._repeat(step, here, depth)
+
+    def _repeat(self, step: Repeat, here: str, depth: int) -> None:
+        outer = dict(self._rows)
+        if step.over is None:
+            self.ops.append(LoopStart(here, step.times or 1))
+        else:
+            with _at(f"{here}.over"):
+                get, items = self._lists.find(step.over, self.names())
+            with _at(f"{here}.row"):
+                if self.names().taken(step.row) or step.row in self._known:
+                    raise ScenarioError(f"{step.row!r} has a meaning already: give the row another name")
+            self.ops.append(LoopStart(here, 0, get, step.row))
+            self._rows[step.row] = Rows(None if items is None else fields_of(items), depth)
+            self._lists.enter(step.row, items)
+        self.add(step.steps, f"{here}.steps", depth + 1)
+        self._rows = outer
+        self._depth = depth
+        self.ops.append(LoopEnd(here))
+
+    def _replay(self, step: Replay, here: str) -> ReplayOp:
+        with _at(f"{here}.messages"):
+            get, _ = self._lists.find(step.messages, self.names(), check_messages)
+        wait = Wait(per_character_s=step.per_character_s, max_s=step.max_s)
+        return ReplayOp(here, get, _wait(wait, here))
 
     def _say(self, step: Say, here: str) -> SayOp:
         with _at(f"{here}.text"):
@@ -200,7 +262,7 @@ class _Compiler:
 
     def _set(self, step: Set, here: str) -> SetOp:
         with _at(f"{here}.name"):
-            if step.name in RESERVED:
+            if self.names().taken(step.name):
                 raise ScenarioError(f"{step.name!r} has a meaning of its own: use another name")
         with _at(f"{here}.value"):
             get = _variable(step.name, step.value, self.names())

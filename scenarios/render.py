@@ -7,12 +7,14 @@ A scenario becomes a flat program. `repeat` is a counter on a stack and never a 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from scenarios.data import counts, rows_for_all
 from scenarios.expect import Check
 from scenarios.limits import STEP_COST, WORK
-from scenarios.program import LoopEnd, LoopStart, Op, Program, SayOp, SetOp, WaitOp, compile_program
+from scenarios.program import LoopEnd, LoopStart, Op, Program, ReplayOp, SayOp, SetOp, WaitOp, compile_program
+from scenarios.replay import check_messages
 from scenarios.spec import ScenarioError, ScenarioSpec, parse_scenario
 from scenarios.template import Loop, Scope, bounded
 
@@ -36,13 +38,19 @@ class CompiledScenario:
         self.history = spec.history
         self.pools: Mapping[str, tuple[str, ...]] = spec.pools
         self.program = program
+        self.counts = counts(spec.data)
+        """Whether it matters which of the scenario's conversations one is: its rows depend on it."""
+        self.at_most = rows_for_all(spec.data)
+        """Conversations for which there are rows; None: any number."""
 
-    def walk(self, rng: random.Random, session: Mapping[str, Any]) -> Walk:
-        """A new conversation. The same `rng` state and session give the same conversation.
+    def walk(self, rng: random.Random, session: Mapping[str, Any], number: int | None = None) -> Walk:
+        """A new conversation. The same `rng` state, session and number give the same conversation.
 
-        Raises ScenarioError if a variable or the system message cannot be rendered.
+        `number` counts the conversations of this scenario in the run, from 0; it says which rows of data this one
+        has. None: the session's own number, for a run that has no other scenario.
+        Raises ScenarioError if a variable or the system message cannot be rendered, or there is no row left.
         """
-        return Walk(self, rng, session)
+        return Walk(self, rng, session, number)
 
 
 class Walk(Scope):
@@ -52,9 +60,11 @@ class Walk(Scope):
     them. A message that gets no answer is taken out of the history when the next one is said.
     """
 
-    __slots__ = ("_at", "_checks", "_log", "_open", "_ops", "_said", "_scenario", "_scripted", "_turns")
+    __slots__ = ("_at", "_checks", "_log", "_open", "_ops", "_said", "_scenario", "_scripted", "_talk", "_turns")
 
-    def __init__(self, scenario: CompiledScenario, rng: random.Random, session: Mapping[str, Any]) -> None:
+    def __init__(
+        self, scenario: CompiledScenario, rng: random.Random, session: Mapping[str, Any], number: int | None = None
+    ) -> None:
         super().__init__(rng, session, scenario.pools)
         program = scenario.program
         self._scenario = scenario
@@ -66,13 +76,16 @@ class Walk(Scope):
         self._scripted: str | None = None
         self._checks: tuple[Check, ...] = ()
         self._log: list[dict[str, str]] = []
+        self._talk: Iterator[tuple[str, list[str]]] | None = None  # what is left of a replayed conversation
         if not program.plain:
-            self._begin(program)
+            self._begin(program, number)
 
-    def _begin(self, program: Program) -> None:
+    def _begin(self, program: Program, number: int | None) -> None:
         self.variables.update(program.constants)
-        where = ""
+        where = "data"
         try:
+            if program.data:
+                self.data = self._rows(program, self.session["number"] if number is None else number)
             for name, get in program.computed:
                 where = f"variables.{name}"
                 self.variables[name] = bounded(get(self), self)
@@ -81,6 +94,12 @@ class Walk(Scope):
                 self._log.append({"role": "system", "content": program.system.of(self)})
         except ScenarioError as exc:
             raise self._failed(where, exc) from exc
+
+    def _rows(self, program: Program, number: int) -> dict[str, Any]:
+        try:
+            return {name: pool.row(number, self.rng) for name, pool in program.data}
+        except IndexError as exc:
+            raise ScenarioError(f"there is no row left for conversation {number} of this scenario") from exc
 
     def _failed(self, path: str, exc: ScenarioError) -> ScenarioError:
         return ScenarioError(f"scenario {self._scenario.name!r}: {path}: {exc}")
@@ -111,9 +130,12 @@ class Walk(Scope):
                 said = self._prepare(op)
                 return self._wait(waits, said) if waits else self._say(said)
             if isinstance(op, WaitOp):
-                if not waits and not op.per_character_s:
+                if not waits and op.steady:
                     return WaitAction(op.seconds)
                 waits.append(op)
+            elif isinstance(op, ReplayOp):
+                if (said := self._recorded(op, waits)) is not None:
+                    return self._wait(waits, said) if waits else self._say(said)
             else:
                 self._silent(op)
             self._spend(op)
@@ -128,6 +150,36 @@ class Walk(Scope):
             self._bind(op)
         return said
 
+    def _recorded(self, op: ReplayOp, waits: list[WaitOp]) -> SayAction | None:
+        """The next message of a replayed conversation, with the wait before it; None after the last."""
+        if self._talk is None:
+            self._talk = self._begin_talk(op)
+        elif op.wait is not None:
+            waits.append(op.wait)
+        text, answers = next(self._talk, ("", None))
+        if answers is None:
+            self._talk = None
+            if op.wait is not None:
+                waits.pop()
+            return None
+        self._at -= 1  # the step goes on with its next message
+        self._checks = ()
+        self._scripted = "\n\n".join(answers) if answers else None
+        self._turns += 1
+        return SayAction(text, self._turns - 1)
+
+    def _begin_talk(self, op: ReplayOp) -> Iterator[tuple[str, list[str]]]:
+        try:
+            recorded = check_messages(op.messages(self))
+        except ScenarioError as exc:
+            raise self._failed(op.path, exc) from exc
+        if recorded.system:
+            if self._open:
+                self._open = False
+                self._log.pop()
+            self._log.append({"role": "system", "content": "\n\n".join(recorded.system)})
+        return iter(recorded.turns)
+
     def _say(self, said: SayAction) -> SayAction:
         log = self._log
         if self._open:
@@ -140,7 +192,7 @@ class Walk(Scope):
         """One wait for all that stand before a message: each depends on the message's length."""
         self._said = said
         chars = 0 if said is None else len(said.text)
-        return WaitAction(sum(op.seconds_before(chars) for op in waits))
+        return WaitAction(sum(op.seconds_before(chars, self) for op in waits))
 
     def _spend(self, op: Op) -> None:
         try:
@@ -170,7 +222,7 @@ class Walk(Scope):
             except ScenarioError as exc:
                 raise self._failed(f"{op.path}.value", exc) from exc
         elif isinstance(op, LoopStart):
-            self.loops.append(Loop(op.times, self._at))
+            self.loops.append(self._loop(op))
         elif isinstance(op, LoopEnd):
             loop = self.loops[-1]
             if loop.index < loop.times:
@@ -178,6 +230,15 @@ class Walk(Scope):
                 self._at = loop.start
             else:
                 self.loops.pop()
+
+    def _loop(self, op: LoopStart) -> Loop:
+        if op.rows is None:
+            return Loop(op.times, self._at)
+        try:
+            rows = op.rows(self)
+        except ScenarioError as exc:
+            raise self._failed(f"{op.path}.over", exc) from exc
+        return Loop(len(rows), self._at, op.row, rows)
 
     def answer(self, text: str) -> str | None:
         """Take the reply to the last message; return why it is not as expected, or None.

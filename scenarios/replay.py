@@ -29,17 +29,7 @@ def conversation_scenario(data: Mapping[str, Any], name: str, per_character_s: f
 
     Raises ScenarioError naming the message by its index, as in `messages[3]`.
     """
-    messages = data.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise ScenarioError("messages: must be a list of at least one message")
-    replay = _Replay(per_character_s)
-    for number, message in enumerate(messages):
-        try:
-            replay.add(message)
-        except ScenarioError as exc:
-            raise ScenarioError(f"messages[{number}]: {exc}") from exc
-    if not replay.turns:
-        raise ScenarioError("messages: there is no message of role 'user': nothing would be sent")
+    replay = check_messages(data.get("messages"), per_character_s)
     title = data.get("conversation_id", name)
     if not isinstance(title, str | int) or not 1 <= len(str(title)) <= 120:
         raise ScenarioError("conversation_id: must be a text of 1 to 120 characters")
@@ -54,7 +44,22 @@ def conversation_scenario(data: Mapping[str, Any], name: str, per_character_s: f
     )
 
 
-class _Replay:
+def check_messages(messages: Any, per_character_s: float = PER_CHARACTER_S) -> Recorded:
+    """A recorded conversation's turns. Raises ScenarioError as `conversation_scenario` does."""
+    if not isinstance(messages, list) or not messages:
+        raise ScenarioError("messages: must be a list of at least one message")
+    replay = Recorded(per_character_s)
+    for number, message in enumerate(messages):
+        try:
+            replay.add(message)
+        except ScenarioError as exc:
+            raise ScenarioError(f"messages[{number}]: {exc}") from exc
+    if not replay.turns:
+        raise ScenarioError("messages: there is no message of role 'user': nothing would be sent")
+    return replay
+
+
+class Recorded:
     """Collects messages into turns: a user's message and the recorded answer to it."""
 
     def __init__(self, per_character_s: float) -> None:

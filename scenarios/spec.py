@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from scenarios.data import DataPool, check_size
+from scenarios.spread import Spread
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+_PATH = r"^[a-zA-Z_]\w*(\.\w+)*$"
+"""Where a list is found, as a template would name it: `questions`, `row.questions`, `data.talk.messages`."""
 
 
 class ScenarioError(ValueError):
@@ -28,10 +35,14 @@ class Say(Frozen):
 
 
 class Wait(Frozen):
-    """Think. `seconds`, plus `per_character_s` for each character of the message that follows, at most `max_s`."""
+    """Think. All of these together, at most `max_s`: `seconds`, a drawn pause, the time to read the last answer, and
+    that to type the message that follows, as words a minute or `per_character_s`."""
 
     do: Literal["wait"] = "wait"
     seconds: float = Field(0.0, ge=0, le=3600)
+    pause_s: Spread | None = None
+    reading_wpm: float | None = Field(None, ge=1)
+    typing_wpm: float | None = Field(None, ge=1)
     per_character_s: float = Field(0.0, ge=0, le=10)
     max_s: float = Field(60.0, ge=0, le=3600)
 
@@ -57,31 +68,86 @@ class Set(Frozen):
 
 
 class Repeat(Frozen):
-    """Do `steps` `times` times; `{{ loop.index }}` counts from 1."""
+    """Do `steps` `times` times, or for each item of the list `over`, which is then `{{ row }}` (or another name).
+
+    `{{ loop.index }}` counts from 1.
+    """
 
     do: Literal["repeat"] = "repeat"
-    times: int = Field(ge=1, le=100_000)
+    times: int | None = Field(None, ge=1, le=100_000)
+    over: str | None = Field(None, pattern=_PATH)
+    row: str = Field("row", pattern=r"^[a-zA-Z_]\w*$")
     steps: tuple[Step, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _times_or_over(self) -> Self:
+        if (self.times is None) == (self.over is None):
+            raise ValueError("a repeat needs either `times` or `over`")
+        return self
 
-Step = Annotated[Say | Wait | Expect | Set | Repeat, Field(discriminator="do")]
+
+class Replay(Frozen):
+    """Hold the recorded conversation that `messages` names: `[{"role", "content"}]`, as in a conversation file.
+
+    Before each message but the first, the user takes `per_character_s` for each of its characters, at most `max_s`.
+    """
+
+    do: Literal["replay"] = "replay"
+    messages: str = Field(pattern=_PATH)
+    per_character_s: float = Field(0.05, ge=0, le=10)
+    max_s: float = Field(30.0, ge=0, le=3600)
+
+
+MAX_TAGS = 10
+_TAG_NAME = re.compile(r"[A-Za-z_][\w-]{0,39}")
+_TAG_VALUE = re.compile(r"[^\x00-\x1f\x7f]{1,60}")
+RESERVED_TAGS = frozenset({"scenario", "model"})
+
+
+def _few_and_short(tags: dict[str, str]) -> dict[str, str]:
+    if len(tags) > MAX_TAGS:
+        raise ValueError(f"there are {len(tags)} tags, and at most {MAX_TAGS} are possible")
+    for name, value in tags.items():
+        if name in RESERVED_TAGS:
+            raise ValueError(f"a tag cannot be called {name!r}: conversations are told apart by their {name} anyway")
+        if not _TAG_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for a tag: up to 40 letters, digits, _ and -, and no digit first")
+        if not _TAG_VALUE.fullmatch(value):
+            raise ValueError(f"the tag {name!r} needs a value of 1 to 60 characters on one line")
+    return tags
+
+
+Tags = Annotated[dict[str, str], AfterValidator(_few_and_short)]
+Step = Annotated[Say | Wait | Expect | Set | Repeat | Replay, Field(discriminator="do")]
 
 
 class ScenarioSpec(Frozen):
-    """Steps, variables and pools. A pool is a list of texts: `{{ pick.topic }}` draws one, seeded by the session."""
+    """Steps, variables, pools and data. A pool is a list of texts: `{{ pick.topic }}` draws one, seeded by the session.
+    Of each pool of `data` a conversation has one row: `{{ data.customers.name }}`."""
 
     name: str = Field(min_length=1, max_length=120)
     description: str = ""
+    tags: Tags = Field(default_factory=dict)
+    """What thresholds and the report may tell conversations apart by, besides the scenario's name and the model."""
     system: str | None = None
     history: Literal["live", "scripted", "none"] = "live"
     variables: dict[str, Any] = Field(default_factory=dict)
     pools: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    data: dict[str, DataPool] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not any(True for _ in _says(self.steps)):
             raise ValueError("the scenario has no `say` step: it would send nothing")
+        return self
+
+    @model_validator(mode="after")
+    def _data_fits(self) -> Self:
+        for name in self.data:
+            if not name.isidentifier():
+                raise ValueError(f"data: {name!r} cannot be used in templates: give it a name of letters, digits and _")
+        check_size(self.data)
         return self
 
     @model_validator(mode="after")
@@ -92,9 +158,9 @@ class ScenarioSpec(Frozen):
         return self
 
 
-def _says(steps: tuple[Step, ...]) -> Iterator[Say]:
+def _says(steps: tuple[Step, ...]) -> Iterator[Say | Replay]:
     for step in steps:
-        if isinstance(step, Say):
+        if isinstance(step, Say | Replay):
             yield step
         elif isinstance(step, Repeat):
             yield from _says(step.steps)
@@ -115,7 +181,7 @@ def parse_scenario(data: Mapping[str, Any]) -> ScenarioSpec:
         raise ScenarioError("; ".join(found)) from exc
 
 
-_KINDS = ("say", "wait", "expect", "set", "repeat")
+_KINDS = ("say", "wait", "expect", "set", "repeat", "replay")
 _WORDS = {
     "missing": "is missing",
     "extra_forbidden": "is not a known field",

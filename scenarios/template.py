@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from scenarios.expressions import compile_template
@@ -25,13 +25,14 @@ _MISSING: Final = object()
 class Scope:
     """What templates see of one session, and the budget that they share from one message to the next."""
 
-    __slots__ = ("loops", "pools", "reply", "rng", "session", "variables", "work")
+    __slots__ = ("data", "loops", "pools", "reply", "rng", "session", "variables", "work")
 
     def __init__(self, rng: random.Random, session: Mapping[str, Any], pools: Mapping[str, tuple[str, ...]]) -> None:
         self.rng = rng
         self.session = session
         self.pools = pools
         self.variables: dict[str, Any] = {}
+        self.data: dict[str, Any] | None = None
         self.loops: list[Loop] = []
         self.reply: str | None = None
         self.work = WORK
@@ -52,7 +53,10 @@ class Scope:
     def values(self) -> dict[str, Any]:
         """All names that a template of this moment may use."""
         values: dict[str, Any] = {**self.variables, "session": dict(self.session), "pick": self}
+        if self.data is not None:
+            values["data"] = self.data
         if self.loops:
+            values |= {loop.name: loop.row for loop in self.loops if loop.rows is not None}
             values["loop"] = self.loops[-1].values()
         if self.reply is not None:
             values["answer"] = self.reply
@@ -60,14 +64,20 @@ class Scope:
 
 
 class Loop:
-    """One `repeat` under way. `index` counts from 1."""
+    """One `repeat` under way. `index` counts from 1. Where it goes through `rows`, each is called `name` in turn."""
 
-    __slots__ = ("index", "start", "times")
+    __slots__ = ("index", "name", "rows", "start", "times")
 
-    def __init__(self, times: int, start: int) -> None:
+    def __init__(self, times: int, start: int, name: str = "", rows: Sequence[Any] | None = None) -> None:
         self.index = 1
         self.times = times
         self.start = start
+        self.name = name
+        self.rows = rows
+
+    @property
+    def row(self) -> Any:
+        return None if self.rows is None else self.rows[self.index - 1]
 
     def values(self) -> dict[str, Any]:
         """What `loop` is in a template."""
@@ -151,7 +161,7 @@ def _compile_string(source: str, names: Names) -> Getter | None:
     if not _MARK.search(source):
         return None
     if (plain := _PLAIN.fullmatch(source)) and _is_name(plain):
-        return _name(plain[1], names)
+        return compile_name(plain[1], names)
     parts = _plain_parts(source, names)
     if parts is not None:
         return _joined(parts)
@@ -175,7 +185,7 @@ def _plain_parts(source: str, names: Names) -> list[str | Getter] | None:
     at = 0
     for match in found:
         parts.append(source[at : match.start()])
-        parts.append(_name(match[1], names) if match[1] else match[2])
+        parts.append(compile_name(match[1], names) if match[1] else match[2])
         at = match.end()
     return [part for part in (*parts, source[at:]) if part != ""]
 
@@ -191,16 +201,16 @@ def _joined(parts: list[str | Getter]) -> Callable[[Scope], str]:
     return render
 
 
-def _name(dotted: str, names: Names) -> Getter:
+def compile_name(dotted: str, names: Names) -> Getter:
     """A closure for `name` or `name.key.key`. Raises ScenarioError if the name cannot be known."""
     root, *keys = dotted.split(".")
-    names.check(root, keys[0] if keys else None, bool(keys))
+    names.check_path(root, keys)
     if root == "pick":
         if len(keys) > 1:
             raise ScenarioError(f"`{dotted}`: a pool holds texts, which have no {keys[1]!r}")
         pool = keys[0]
         return lambda scope: scope.draw(pool)
-    start = _root(root)
+    start = _root(root, names)
     if not keys:
         return start
 
@@ -215,7 +225,12 @@ def _name(dotted: str, names: Names) -> Getter:
     return get
 
 
-def _root(name: str) -> Getter:
+def _root(name: str, names: Names) -> Getter:
+    if name in names.rows:
+        at = names.rows[name].at
+        return lambda scope: scope.loops[at].row
+    if name == "data" and names.data:
+        return lambda scope: scope.data
     if name == "session":
         return lambda scope: scope.session
     if name == "loop":

@@ -14,8 +14,14 @@ SAY = {"do": "say", "text": "x"}
     [
         ({"name": "a", "steps": [SAY, {"do": "say"}]}, "steps[1].text: is missing"),
         ({"name": "a", "steps": [{"do": "say", "text": 5}]}, "steps[0].text: must be a text"),
-        ({"name": "a", "steps": [{"text": "x"}]}, "steps[0]: needs `do`, one of say, wait, expect, set, repeat"),
-        ({"name": "a", "steps": [{"do": "ask"}]}, "steps[0]: `do` must be one of say, wait, expect, set, repeat"),
+        (
+            {"name": "a", "steps": [{"text": "x"}]},
+            "steps[0]: needs `do`, one of say, wait, expect, set, repeat, replay",
+        ),
+        (
+            {"name": "a", "steps": [{"do": "ask"}]},
+            "steps[0]: `do` must be one of say, wait, expect, set, repeat, replay",
+        ),
         ({"name": "a", "steps": ["x"]}, "steps[0]: must be an object"),
         ({"name": "a", "steps": []}, "steps: must hold at least one step"),
         ({"name": "a", "steps": {}}, "steps: must be a list"),
