@@ -20,6 +20,7 @@ from connectors.spec import SpecError, TargetSpec, parse_target_spec
 from metrics.thresholds import ThresholdError, parse_threshold
 from runs import dispatch, live
 from runs.dbclock import DbNow
+from runs.engine.budget import check_prices
 from runs.engine.spec import ClosedLoad, OpenLoad, ShardSpec, WeightedScenario, parse_load
 from runs.finalize import finalize_run
 from runs.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
@@ -140,6 +141,7 @@ def _freeze(
     try:
         profile = load if isinstance(load, ClosedLoad | OpenLoad) else parse_load(load)
         check_shares(profile, how.processes)
+        check_prices(profile.budget, profile.people.models or (str(target.params.get("model") or ""),))
     except SpecError as exc:
         raise RequestError("load_invalid", str(exc)) from exc
     try:
