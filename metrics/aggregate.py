@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import orjson
-from django.db.models import TextField
+from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
 from metrics.models import SessionMetric, Window
 from metrics.rows import read_columns, read_turns
 from metrics.totals import Aggregate, merge
-from metrics.windows import Span, Windows, add_sessions, add_turns
+from metrics.windows import Closed, Opened, Span, Windows, add_sessions, add_turns
 
-__all__ = ["Aggregate", "aggregate_rows", "aggregate_run", "merge"]
+__all__ = ["Aggregate", "aggregate_rows", "aggregate_run", "merge", "windows_between"]
 
 
 def aggregate_run(run_id: int) -> Aggregate:
     """What is stored of the run by now, finished or not."""
-    windows = Window.objects.filter(run=run_id).order_by("shard_id", "second", "ledger_offset")
-    texts = windows.annotate(text=Cast("data", TextField())).values_list("text", flat=True)
-    return merge(map(orjson.loads, texts.iterator(chunk_size=500)))
+    return merge(_data(Window.objects.filter(run=run_id)))
 
 
-def aggregate_rows(run_id: int, counted: Span = (0, None)) -> Aggregate:
-    """The same computed anew from turns and sessions; without what only engines know (CPU, memory, loop lag)."""
-    aggregate = Aggregate()
-    for fields in read_turns(run_id):
+def windows_between(run_id: int, from_s: int, to_s: int) -> list[dict[str, Any]]:
+    """The data of the run's windows of the seconds [from_s, to_s), of all shards."""
+    return list(_data(Window.objects.filter(run=run_id, second__gte=from_s, second__lt=to_s)))
+
+
+def _data(windows: QuerySet[Window]) -> Iterator[dict[str, Any]]:
+    ordered = windows.order_by("shard_id", "second", "ledger_offset")
+    texts = ordered.annotate(text=Cast("data", TextField())).values_list("text", flat=True)
+    return map(orjson.loads, texts.iterator(chunk_size=500))
+
+
+def aggregate_rows(run_id: int, counted: Span = (0, None), groups: int = 1) -> Aggregate:
+    """The same computed anew from turns and sessions of a run with so many groups; without what only engines know
+    (CPU, memory, loop lag)."""
+    aggregate, grouped = Aggregate(), groups > 1
+    for fields in read_turns(run_id, grouped=grouped):
         windows: Windows = {}
         add_turns(windows, 0, read_columns(fields), fields["code"], counted)
         aggregate.add_all(windows.values())
-    aggregate.add_all(_session_windows(run_id).values())
+    aggregate.add_all(_session_windows(run_id, grouped=grouped).values())
     return aggregate
 
 
-def _session_windows(run_id: int) -> Windows:
+def _session_windows(run_id: int, *, grouped: bool) -> Windows:
     sessions = SessionMetric._meta.get_field("session").related_model
     assert isinstance(sessions, type)  # noqa: S101 - a "self" relation would be a text; this one is not
-    rows = sessions._default_manager.filter(run=run_id).values_list("started_ns", "ended_ns", "outcome", "code")
+    fields = ("started_ns", "ended_ns", "outcome", "code", "group")
+    rows = sessions._default_manager.filter(run=run_id).values_list(*fields)
     windows: Windows = {}
-    begun: list[int] = []
-    ended: list[tuple[int, str, str | None]] = []
-    for started_ns, ended_ns, outcome, code in rows.iterator():
-        begun.append(started_ns)
+    begun: list[Opened] = []
+    ended: list[Closed] = []
+    for started_ns, ended_ns, outcome, code, group in rows.iterator():
+        begun.append((started_ns, group))
         if outcome:
-            ended.append((ended_ns, outcome, code))
-    add_sessions(windows, 0, begun, ended)
+            ended.append((ended_ns, outcome, code, group))
+    add_sessions(windows, 0, begun, ended, grouped=grouped)
     return windows

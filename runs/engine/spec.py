@@ -12,7 +12,8 @@ from connectors.guard import AllowPrivate
 from connectors.spec import Frozen, SpecError, TargetSpec, spec_problems
 from runs.engine.budget import Budget
 from runs.engine.people import People
-from runs.engine.search import Search
+from runs.engine.search import Search, Sweep, completed, problem
+from runs.engine.trace import pack, unpack
 from scenarios.spec import ScenarioSpec
 
 
@@ -39,11 +40,13 @@ class _Load(Frozen):
     budget: Budget = Budget()
     people: People = People()
     search: Search | None = None
+    sweep: Sweep | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _length(cls, data: Any) -> Any:
         """The stages say how long the load lasts."""
+        data = completed(data, _level_field(cls)) if isinstance(data, Mapping) else data
         if not isinstance(data, Mapping) or not data.get("stages") or data.get("duration_s") is not None:
             return data
         try:
@@ -53,6 +56,8 @@ class _Load(Frozen):
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
+        if wrong := problem(self):
+            raise ValueError(wrong)
         if self.duration_s is None and self.conversations is None:
             raise ValueError("give a duration or a number of conversations: a load must end")
         if self.cool_down_s and self.duration_s is None:
@@ -65,10 +70,19 @@ class _Load(Frozen):
         return self
 
     @property
+    def begins_at(self) -> float:
+        """The level before the first stage: users, or conversations a second."""
+        raise NotImplementedError
+
+    @property
     def counted_ns(self) -> tuple[int, int | None]:
         """From when until when turns count, by the time they are planned for; None: to the end."""
         end_s = None if self.duration_s is None or not self.cool_down_s else self.duration_s - self.cool_down_s
         return int(self.warm_up_s * 1e9), None if end_s is None else int(end_s * 1e9)
+
+
+def _level_field(kind: type[_Load]) -> str:
+    return "rate_per_s" if "rate_per_s" in kind.model_fields else "users"
 
 
 def _of(stage: Any, name: str) -> Any:
@@ -88,6 +102,10 @@ class ClosedLoad(_Load):
         if not self.peak:
             raise ValueError("give at least one user")
         return self
+
+    @property
+    def begins_at(self) -> float:
+        return self.users
 
     @property
     def peak(self) -> int:
@@ -110,12 +128,57 @@ class OpenLoad(_Load):
             raise ValueError("give a rate above zero")
         return self
 
+    @property
+    def begins_at(self) -> float:
+        return self.rate_per_s
 
-LoadProfile = Annotated[ClosedLoad | OpenLoad, Field(discriminator="kind")]
-_load: TypeAdapter[ClosedLoad | OpenLoad] = TypeAdapter(LoadProfile)
+
+class TraceLoad(_Load):
+    """Conversations arrive at the times of a recorded trace; row i of it is conversation i. Missed ones are dropped.
+
+    Give `arrivals_s`, a list of seconds since the start, ascending; it is kept packed. `duration_s` and
+    `conversations` may end the load before the trace does.
+    """
+
+    kind: Literal["trace"] = "trace"
+    arrivals: str = Field(min_length=1, repr=False)
+    """Packed by `runs.engine.trace`."""
+    speed: float = Field(1.0, ge=0.001, le=1000)
+    """2: twice as fast as it was."""
+    max_sessions: int = Field(10_000, ge=1)
+    """As in an open loop."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _packed(cls, data: Any) -> Any:
+        """A trace bounds the load: no duration and no number of conversations has to be given."""
+        if not isinstance(data, Mapping):
+            return data
+        if data.get("stages"):
+            raise ValueError("a trace has its own times: leave the stages out, and give its speed")
+        data = dict(data)
+        if "arrivals_s" in data:
+            try:
+                data["arrivals"] = pack(map(float, data.pop("arrivals_s")))
+            except TypeError as exc:
+                raise ValueError("arrivals_s is a list of seconds since the start, ascending") from exc
+        if isinstance(data.get("arrivals"), str):
+            rows = len(unpack(data["arrivals"]))
+            asked = data.get("conversations")
+            data["conversations"] = min(asked, rows) if isinstance(asked, int) else asked or rows
+        return data
+
+    @property
+    def begins_at(self) -> float:
+        return self.speed
 
 
-def parse_load(data: Mapping[str, Any]) -> ClosedLoad | OpenLoad:
+Load = ClosedLoad | OpenLoad | TraceLoad
+LoadProfile = Annotated[Load, Field(discriminator="kind")]
+_load: TypeAdapter[Load] = TypeAdapter(LoadProfile)
+
+
+def parse_load(data: Mapping[str, Any]) -> Load:
     """Validate a load profile's data. Raises SpecError naming each wrong field."""
     try:
         return _load.validate_python(dict(data))

@@ -1,0 +1,126 @@
+"""A chatbot under several loads in one run: what was measured at each level, and where the curve has its knee. Pure.
+
+A level is measured in whole seconds, from those windows that lie in them: its turns are those that ended then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import mean
+from typing import Any, Final, NamedTuple
+
+from metrics.definitions import SAMPLES_NEEDED, find
+from metrics.histogram import Histogram
+from metrics.report import metric_names, stats
+from metrics.thresholds import parse_threshold
+from metrics.totals import Aggregate, merge
+
+Figures = dict[str, Any]
+SHOWN: Final = ("ttft_ms", "e2e_ms")
+STATS_SHOWN: Final = ("p50", "p95")
+MOST_TURNS: Final = 1000
+"""That a condition on `error_rate` waits for, however small its limit."""
+KNEE_FROM: Final = 0.1
+"""How far the curve must rise above the straight line for a knee to be called one."""
+DIGITS: Final = 6
+
+
+def measure(windows: Iterable[Mapping[str, Any]], from_s: int, to_s: int) -> Figures:
+    """The seconds [from_s, to_s) as a report of their own, with those keys that thresholds ask for, and `active`: the
+    mean of the open sessions. Rates are per second of the whole span."""
+    found = merge(data for data in windows if from_s <= data["second"] < to_s)
+    engines = [engine.samples.values() for engine in found.engines.values() if engine.samples]
+    seconds, judged = to_s - from_s, found.outcomes["ok"] + found.failed
+    return {
+        "metrics": {name: _stats(found, name) for name in metric_names(found)},
+        "turns": {"sent": found.sums["sent"], **found.outcomes},
+        "sessions": {word: found.sessions_ended[word] for word in ("completed", "failed", "lost", "cut")},
+        "rates": {
+            "turns_per_s": found.outcomes["ok"] / seconds,
+            "sessions_per_min": found.sessions_ended["completed"] * 60 / seconds,
+            "output_tokens_per_s": found.sums["tokens_out_ok"] / seconds,
+            "error_rate": found.failed / judged if judged else None,
+        },
+        "dropped_arrivals": sum(_rise([sample.dropped for sample in samples]) for samples in engines),
+        "active": sum(mean(sample.active for sample in samples) for samples in engines),
+    }
+
+
+def _rise(values: Sequence[int]) -> int:
+    return max(values) - min(values)
+
+
+def _stats(found: Aggregate, name: str) -> dict[str, float | int | None]:
+    metric = find(name)
+    assert metric is not None, name  # noqa: S101 - windows only hold metrics that `definitions` computed
+    return stats(metric, found.histograms.get(name, Histogram()))
+
+
+def turns_needed(conditions: Iterable[str]) -> int:
+    """Good turns below which one of the conditions says nothing: a percentile needs its samples, and a rate of errors
+    so many turns that a single one does not decide."""
+    most = 1
+    for text in conditions:
+        threshold = parse_threshold(text)
+        most = max(most, SAMPLES_NEEDED.get(threshold.stat or "", 1))
+        if threshold.name == "error_rate" and threshold.op in {"<", "<="} and threshold.limit > 0:
+            most = max(most, min(MOST_TURNS, math.ceil(1 / threshold.limit)))
+    return most
+
+
+def level_row(level: float, from_s: int, to_s: int, figures: Figures, good: bool | None) -> dict[str, Any]:
+    """One entry of a report's `load_curve`; latencies in ms."""
+    turns, rates, measured = figures["turns"], figures["rates"], figures["metrics"]
+    return {
+        "level": _plain(level),
+        "from_s": from_s,
+        "to_s": to_s,
+        "turns": turns["ok"] + turns["error"] + turns["timeout"],
+        "error_rate": _short(rates["error_rate"]),
+        "turns_per_s": _short(rates["turns_per_s"]),
+        "output_tokens_per_s": _short(rates["output_tokens_per_s"]),
+        "active": _short(figures["active"]),
+        **{name: {stat: measured[name][stat] for stat in STATS_SHOWN} for name in SHOWN},
+        "dropped_arrivals": figures["dropped_arrivals"],
+        "send_lag_p99_ms": measured["send_lag_ms"]["p99"],
+        "good": good,
+    }
+
+
+def _plain(level: float) -> float | int:
+    return int(level) if level == int(level) else level
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
+
+
+class Point(NamedTuple):
+    """`y`: what is got at the load `x`."""
+
+    x: float
+    y: float
+
+
+def knee(points: Iterable[Point]) -> float | None:
+    """The load from which on more load brings little more throughput; None if the curve has no such place.
+
+    After Kneedle (Satopää, Albrecht, Irwin, Raghavan: Finding a "Kneedle" in a Haystack, 2011), for a rising concave
+    curve: with x and y scaled to 0..1, the place where y - x is greatest. Both are divided by their largest value,
+    for at no load there is no throughput; a load that was measured several times counts with its mean.
+    """
+    by_load: dict[float, list[float]] = {}
+    for x, y in points:
+        by_load.setdefault(x, []).append(y)
+    means = [Point(x, sum(values) / len(values)) for x, values in sorted(by_load.items())]
+    top = max((point.y for point in means), default=0.0)
+    if len(means) < 3 or top <= 0:
+        return None
+    rise, x = max((point.y / top - point.x / means[-1].x, -point.x) for point in means)
+    return _plain(-x) if rise >= KNEE_FROM else None
+
+
+def knee_of(curve: Iterable[Mapping[str, Any]]) -> float | None:
+    """Of a report's `load_curve`, by its turns per second."""
+    return knee(Point(row["level"], row["turns_per_s"]) for row in curve)
