@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import Any, NamedTuple
 
 from scenarios.data import counts, rows_for_all
@@ -42,15 +43,21 @@ class CompiledScenario:
         """Whether it matters which of the scenario's conversations one is: its rows depend on it."""
         self.at_most = rows_for_all(spec.data)
         """Conversations for which there are rows; None: any number."""
+        self.number: int | None = None
 
-    def walk(self, rng: random.Random, session: Mapping[str, Any], number: int | None = None) -> Walk:
-        """A new conversation. The same `rng` state, session and number give the same conversation.
+    def numbered(self, number: int) -> CompiledScenario:
+        """The same for its conversation `number`, from 0, in a run that has other scenarios as well: that says which
+        rows of data it has. Without it the session's own number does."""
+        other = copy(self)
+        other.number = number
+        return other
 
-        `number` counts the conversations of this scenario in the run, from 0; it says which rows of data this one
-        has. None: the session's own number, for a run that has no other scenario.
+    def walk(self, rng: random.Random, session: Mapping[str, Any]) -> Walk:
+        """A new conversation. The same `rng` state and session give the same conversation.
+
         Raises ScenarioError if a variable or the system message cannot be rendered, or there is no row left.
         """
-        return Walk(self, rng, session, number)
+        return Walk(self, rng, session)
 
 
 class Walk(Scope):
@@ -62,9 +69,7 @@ class Walk(Scope):
 
     __slots__ = ("_at", "_checks", "_log", "_open", "_ops", "_said", "_scenario", "_scripted", "_talk", "_turns")
 
-    def __init__(
-        self, scenario: CompiledScenario, rng: random.Random, session: Mapping[str, Any], number: int | None = None
-    ) -> None:
+    def __init__(self, scenario: CompiledScenario, rng: random.Random, session: Mapping[str, Any]) -> None:
         super().__init__(rng, session, scenario.pools)
         program = scenario.program
         self._scenario = scenario
@@ -78,14 +83,14 @@ class Walk(Scope):
         self._log: list[dict[str, str]] = []
         self._talk: Iterator[tuple[str, list[str]]] | None = None  # what is left of a replayed conversation
         if not program.plain:
-            self._begin(program, number)
+            self._begin(program)
 
-    def _begin(self, program: Program, number: int | None) -> None:
+    def _begin(self, program: Program) -> None:
         self.variables.update(program.constants)
         where = "data"
         try:
             if program.data:
-                self.data = self._rows(program, self.session["number"] if number is None else number)
+                self.data = self._rows(program)
             for name, get in program.computed:
                 where = f"variables.{name}"
                 self.variables[name] = bounded(get(self), self)
@@ -95,7 +100,8 @@ class Walk(Scope):
         except ScenarioError as exc:
             raise self._failed(where, exc) from exc
 
-    def _rows(self, program: Program, number: int) -> dict[str, Any]:
+    def _rows(self, program: Program) -> dict[str, Any]:
+        number = self.session["number"] if self._scenario.number is None else self._scenario.number
         try:
             return {name: pool.row(number, self.rng) for name, pool in program.data}
         except IndexError as exc:

@@ -1,0 +1,33 @@
+"""How data that is used once bounds a load: no conversation begins that would find no row. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connectors.spec import SpecError
+from runs.engine.mix import conversations_with_rows
+from runs.engine.spec import Load
+from runs.planner import check_shares
+from scenarios.data import rows_for_all
+from scenarios.spec import ScenarioSpec
+
+Mix = Sequence[tuple[float, ScenarioSpec]]
+
+
+def used_once(mix: Mix) -> bool:
+    """Whether a scenario has data of which each row is used once."""
+    return any(rows_for_all(spec.data) is not None for _, spec in mix)
+
+
+def within_rows(load: Load, mix: Mix, seed: int, processes: int) -> Load:
+    """The load, with as many conversations as there are rows for. Raises SpecError if some engine would have none."""
+    if not used_once(mix):
+        return load
+    at_most = [rows_for_all(spec.data) for _, spec in mix]
+    try:
+        number = conversations_with_rows(at_most, [weight for weight, _ in mix], seed, load.conversations)
+        bounded: Load = load.model_copy(update={"conversations": number})
+        check_shares(bounded, processes)
+    except ValueError as exc:
+        raise SpecError(f"data that is used once: {exc}") from exc
+    return bounded
