@@ -64,6 +64,8 @@ class _Load(Frozen):
             raise ValueError("a cool-down needs a duration: it is its last part")
         if self.duration_s is not None and self.warm_up_s + self.cool_down_s >= self.duration_s:
             raise ValueError("warm-up and cool-down leave nothing of the duration to count")
+        if self.people.at_once > 1 and not isinstance(self, ClosedLoad):
+            raise ValueError("people.at_once is for the users of a closed loop: arrivals hold one conversation each")
         total_s = sum(stage.duration_s for stage in self.stages)
         if self.stages and self.duration_s is not None and abs(total_s - self.duration_s) > 1e-6:
             raise ValueError(f"the stages last {total_s:g} s and duration_s says {self.duration_s:g}: leave it out")

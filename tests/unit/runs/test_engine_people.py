@@ -1,0 +1,150 @@
+"""Simulated users: what may be asked for, and what each conversation draws."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.spec import SpecError
+from runs.engine.draws import Draws
+from runs.engine.pace import PacedWalk
+from runs.engine.people import People, Think, excluded
+from runs.engine.session import LazyRandom
+from runs.engine.spec import parse_load
+from scenarios.render import SayAction, WaitAction, compile_scenario
+from scenarios.spec import parse_scenario
+from scenarios.spread import Spread
+
+CLOSED = {"kind": "closed", "users": 2, "duration_s": 5}
+OPEN = {"kind": "open", "rate_per_s": 2, "duration_s": 5}
+
+
+def people(**given: Any) -> People:
+    return People.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("load", "given", "why"),
+    [
+        (CLOSED, {"models": ["a"], "models_from_target": True}, "not both"),
+        (CLOSED, {"models": ["a", "a"]}, "named twice"),
+        (CLOSED, {"models": [" "]}, "is no name of a model"),
+        (CLOSED, {"exclude": ["a"]}, "there are no models to leave any out of"),
+        (CLOSED, {"models": ["a"], "exclude": ["?"]}, "leaves none"),
+        (CLOSED, {"temperature": [1.0, 0.5]}, "lower and the higher"),
+        (CLOSED, {"temperature": [-1, 0.5]}, "lower and the higher"),
+        (CLOSED, {"first_messages": {"share": 0.2, "low": 3, "high": 1}}, "low 3 is above high 1"),
+        (CLOSED, {"first_messages": {"share": 0}}, "greater than 0"),
+        (CLOSED, {"at_once": 0}, "greater than or equal to 1"),
+        (OPEN, {"at_once": 2}, "at_once is for the users of a closed loop"),
+        (CLOSED, {"patience": {"within_s": {}}}, "without any patience"),
+        (CLOSED, {"patience": {"within_s": {"mean": 1}, "then": "shout"}}, "'abandon', 'resend' or 'double'"),
+        (CLOSED, {"think": {"pause_s": {"kind": "uniform"}}}, "needs `high`"),
+        (CLOSED, {"patiance": {}}, "Extra inputs"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(load: dict[str, Any], given: dict[str, Any], why: str) -> None:
+    with pytest.raises(SpecError, match=why) as caught:
+        parse_load({**load, "people": given})
+    assert str(caught.value).startswith("load: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_exclusion_file_has_patterns_and_comments() -> None:
+    patterns = excluded("# Embedding models\ntext-embedding-*\n\n  # Expensive\n  gpt-4-32k  \n")
+    assert patterns == ("text-embedding-*", "gpt-4-32k")
+    some = people(models_from_target=True, exclude=patterns)
+    settled = some.settled(["gpt-4", "gpt-4-32k", "text-embedding-3-small"])
+    assert settled.models == ("gpt-4",)
+    assert not settled.models_from_target
+    assert people(**settled.model_dump()) == settled  # a frozen load is a load
+
+
+FULL = people(models=["a", "b", "c"], temperature=[0.5, 1.0], first_messages={"share": 0.2, "low": 1, "high": 3})
+
+
+@given(seed=st.integers(-(2**60), 2**60), of=st.integers(1, 5))
+def test_draws_are_the_same_for_any_number_of_engines(seed: int, of: int) -> None:
+    whole = [Draws(FULL, seed).of(number) for number in range(20)]
+    shares = [Draws(FULL, seed) for _ in range(of)]
+    assert [shares[number % of].of(number) for number in range(20)] == whole
+
+
+def test_one_part_does_not_change_anothers_draws() -> None:
+    draws = [
+        Draws(FULL, 7),
+        Draws(people(models=["a", "b", "c"]), 7),
+        Draws(people(temperature=[0.5, 1.0]), 7),
+        Draws(people(first_messages={"share": 0.2, "low": 1, "high": 3}), 7),
+    ]
+    for number in range(200):
+        full, model, warmth, length = (draw.of(number) for draw in draws)
+        assert (full.place, full.model) == (model.place, model.model)
+        assert full.params == warmth.params
+        assert full.messages == length.messages
+        assert (model.params, model.messages, warmth.model) == (None, 0, "")
+
+
+def test_draws_are_even_and_within_their_bounds() -> None:
+    drawn = [Draws(FULL, 1).of(number) for number in range(3000)]
+    models = Counter(one.model for one in drawn)
+    assert all(900 < models[name] < 1100 for name in "abc")
+    assert all(one.model == "abc"[one.place] for one in drawn)
+    warmth = [one.params["temperature"] for one in drawn if one.params]
+    assert 0.5 <= min(warmth) < 0.51
+    assert 0.99 < max(warmth) <= 1.0
+    assert sum(warmth) / 3000 == pytest.approx(0.75, abs=0.01)
+    lengths = Counter(one.messages for one in drawn)
+    assert set(lengths) == {0, 1, 2, 3}
+    assert lengths[0] / 3000 == pytest.approx(0.8, abs=0.03)
+    assert all(lengths[count] == pytest.approx(200, abs=45) for count in (1, 2, 3))
+
+
+def steps(*texts: str, waits: dict[int, float] | None = None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for number, text in enumerate(texts):
+        if waits and number in waits:
+            found.append({"do": "wait", "seconds": waits[number]})
+        found.append({"do": "say", "text": text})
+    return found
+
+
+def paced(think: Think | None, messages: int = 0, **more: Any) -> list[float | str]:
+    """What a user does: seconds of waiting and texts said; each answer has 50 characters."""
+    scenario = compile_scenario(parse_scenario({"name": "s", "steps": steps("one", "two", "three", **more)}))
+    walk = PacedWalk(
+        scenario.walk(LazyRandom(1, 2), {"id": "i", "number": 2, "user": 0}), messages, think, LazyRandom(3)
+    )  # type: ignore[arg-type] # as a session does
+    done: list[float | str] = []
+    while (action := walk.next_action()) is not None:
+        if isinstance(action, WaitAction):
+            done.append(action.seconds)
+            continue
+        assert isinstance(action, SayAction)
+        assert walk.messages[-1]["content"] == action.text
+        done.append(action.text)
+        walk.answer("x" * 50)
+    return done
+
+
+def test_people_think_read_and_type_before_each_further_message() -> None:
+    think = Think(pause_s=Spread(mean=2), reading_wpm=300, typing_wpm=60)
+    assert paced(think) == ["one", pytest.approx(2 + 2 + 0.6), "two", pytest.approx(2 + 2 + 1.0), "three"]
+
+
+def test_thinking_has_an_upper_bound() -> None:
+    assert paced(Think(pause_s=Spread(mean=100), max_s=1.5)) == ["one", 1.5, "two", 1.5, "three"]
+
+
+def test_a_wait_of_the_scenario_stands_instead() -> None:
+    assert paced(Think(pause_s=Spread(mean=2)), waits={1: 0.3}) == ["one", 0.3, "two", 2.0, "three"]
+
+
+def test_a_conversation_may_end_after_its_first_messages() -> None:
+    assert paced(None, 2) == ["one", "two"]
+    assert paced(Think(pause_s=Spread(mean=2)), 1) == ["one"]
+    assert paced(None, 9) == ["one", "two", "three"]
