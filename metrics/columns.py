@@ -69,6 +69,7 @@ class Columns:
     gaps_us: Pooled  # between content chunks
     arrival_error_ns: Pooled
     handshake: Mapping[str, Pooled] = field(default_factory=dict)  # ns per step
+    group: Ints | None = None  # its number; None in a run with one group
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -80,9 +81,14 @@ class Columns:
         plain = {
             item.name: getattr(self, item.name)[chosen]
             for item in fields(self)
-            if item.name not in {*pooled, "handshake"}
+            if item.name not in {*pooled, "handshake", "group"}
         }
-        return Columns(**plain, **pooled, handshake={step: found for step, found in steps.items() if len(found.values)})
+        return Columns(
+            **plain,
+            **pooled,
+            handshake={step: found for step, found in steps.items() if len(found.values)},
+            group=None if self.group is None else self.group[chosen],
+        )
 
     @property
     def ok(self) -> Bools:

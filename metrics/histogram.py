@@ -13,7 +13,7 @@ value falls into the same bucket on every machine, which is what makes aggregate
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,8 @@ _BOUNDS = _bounds()
 _LAST = len(_BOUNDS) - 2
 _LOWS, _HIGHS = _BOUNDS[:-1].astype(float), (_BOUNDS[1:] - 1).astype(float)
 _MIDDLES = 2 * _LOWS * np.maximum(_HIGHS, _LOWS) / (_LOWS + np.maximum(_HIGHS, _LOWS))
+DENSE = 16
+"""Buckets a value up to which an array of all buckets is cheaper than a sorted list of the filled ones."""
 _PER_LOG = 1 / math.log(GAMMA)
 _PIECE = 65536  # values at a time: what stays in the processor's cache is ten times as fast
 
@@ -94,13 +96,10 @@ class Histogram:
         array = np.asarray(values, dtype=np.int64)
         for start in range(0, len(array), _PIECE):
             piece = array[start : start + _PIECE]
-            self.record_indexed(piece, bucket_indices(piece))
-
-    def record_indexed(self, values: Ints, indices: Ints) -> None:
-        """`record` for values (at least one) whose `bucket_indices` are known already."""
-        low = int(indices.min())
-        self._add_counts(low, np.bincount(indices - low))
-        self._add_exact(len(values), int(values.sum()), int(values.min()), int(values.max()))
+            indices = bucket_indices(piece)
+            low = int(indices.min())
+            self._add_counts(low, np.bincount(indices - low))
+            self._add_exact(len(piece), int(piece.sum()), int(piece.min()), int(piece.max()))
 
     def merge(self, other: Histogram) -> None:
         """Add all that `other` holds. The order of merging does not matter."""
@@ -182,6 +181,43 @@ class Histogram:
 
     def __repr__(self) -> str:
         return f"Histogram(count={self.count}, min={self.minimum}, max={self.maximum})"
+
+
+def packed(keys: Ints, values: Ints) -> Iterator[tuple[int, dict[str, Any]]]:
+    """For each key in order, `to_json` of a histogram of its values: many small ones for little more than one large.
+
+    `keys[i]` is that of `values[i]`.
+    """
+    if not len(values):
+        return
+    order = np.argsort(keys, kind="stable")
+    values = values[order]
+    found, starts, numbers = np.unique(keys[order], return_index=True, return_counts=True)
+    owners, filled, counts = _filled(np.repeat(np.arange(len(found)), numbers), bucket_indices(values))
+    begins = np.searchsorted(owners, np.arange(len(found) + 1))
+    steps = np.diff(filled, prepend=0)
+    steps[begins[:-1]] = filled[begins[:-1]]
+    all_steps, all_counts, edges = steps.tolist(), counts.tolist(), begins.tolist()
+    exact = (reduce.reduceat(values, starts).tolist() for reduce in (np.add, np.minimum, np.maximum))
+    rows = zip(found.tolist(), numbers.tolist(), *exact, edges[:-1], edges[1:], strict=True)
+    for key, n, total, low, high, begin, end in rows:
+        yield key, {
+            "n": n, "sum": total, "min": low, "max": high, "i": all_steps[begin:end], "c": all_counts[begin:end],
+        }  # fmt: skip
+
+
+def _filled(owners: Ints, indices: Ints) -> tuple[Ints, Ints, Ints]:
+    """The buckets that hold something, ordered: whose they are (0, 1, ..), which, and how many values are in them."""
+    low = int(indices.min())
+    span = int(indices.max()) - low + 1
+    places = owners * span + (indices - low)
+    if int(owners[-1] + 1) * span <= DENSE * len(places):  # counting is faster than sorting while most buckets count
+        counts = np.bincount(places)
+        buckets = np.flatnonzero(counts)
+        counts = counts[buckets]
+    else:
+        buckets, counts = np.unique(places, return_counts=True)
+    return buckets // span, buckets % span + low, counts
 
 
 def rank_of(q: float, count: int) -> int:

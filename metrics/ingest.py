@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -42,6 +43,7 @@ class SessionClose:
     outcome: str
     turns: int
     code: str | None
+    group: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,24 +81,27 @@ def parse(
     base_offset: int = 0,
     previous: Mapping[int, str] | None = None,
     counted: Span = (0, None),
+    groups: int = 1,
 ) -> Batch:
     """Read the whole lines in `data`, which begins at the ledger's byte `base_offset`.
 
     `previous` is the last batch's `last_answers`, or after a restart `metrics.store.last_answers(shard_id)`: with
     it a turn's repetition does not depend on where the ledger was cut into batches. Turns outside of `counted` become
-    rows, and in the windows a number.
+    rows, and in the windows a number. With several `groups` the windows tell them apart.
     """
     consumed = data.rfind(b"\n") + 1
     bad: list[str] = []
     lines = _by_kind(data[:consumed], bad)
-    turns = _turns(lines["turn"], previous or {}, bad)
-    opens = _each(_session_open, lines["open"], bad)
-    closes = _each(_session_close, lines["close"], bad)
+    turns = _turns(lines["turn"], previous or {}, groups, bad)
+    opens = _each(partial(_session_open, groups=groups), lines["open"], bad)
+    closes = _each(partial(_session_close, groups=groups), lines["close"], bad)
     for close in closes:
         turns.last_answers.pop(close.id, None)
     windows: Windows = {}
     add_turns(windows, shard_id, turns.columns, turns.row("code"), counted)
-    add_sessions(windows, shard_id, (o.started_ns for o in opens), ((c.ended_ns, c.outcome, c.code) for c in closes))
+    begun = ((o.started_ns, o.group) for o in opens)
+    ended = ((c.ended_ns, c.outcome, c.code, c.group) for c in closes)
+    add_sessions(windows, shard_id, begun, ended, grouped=groups > 1)
     gens = _each(_generator, lines["gen"], bad)
     _add_generator(windows, shard_id, gens)
     heads, tails = _each(_head, lines["head"], bad), _each(_tail, lines["tail"], bad)
@@ -156,17 +161,15 @@ def _text(line: Any) -> str:
     return orjson.dumps(line).decode().replace("\x00", "\ufffd")
 
 
-def _turns(lines: list[Line], previous: Mapping[int, str], bad: list[str]) -> Turns:
+def _turns(lines: list[Line], previous: Mapping[int, str], groups: int, bad: list[str]) -> Turns:
+    def checked(line: Line) -> Line:
+        turns_of([line], {}, groups)
+        return line
+
     try:
-        return turns_of(lines, previous)
+        return turns_of(lines, previous, groups)
     except Malformed:
-        good = _each(_checked_turn, lines, bad)
-        return turns_of(good, previous)
-
-
-def _checked_turn(line: Line) -> Line:
-    turns_of([line], {})
-    return line
+        return turns_of(_each(checked, lines, bad), previous, groups)
 
 
 def _each(read: Callable[[Line], T], lines: Sequence[Line], bad: list[str]) -> list[T]:
@@ -194,7 +197,15 @@ def _word(line: Line, key: str, size: int) -> str:
     return value[:size]
 
 
-def _session_open(line: Line) -> SessionOpen:
+def _group(line: Line, key: str, groups: int) -> int:
+    """0 where the line says none: a run with one group, or what an engine's death left behind."""
+    number = _int(line, key) if key in line else 0
+    if not 0 <= number < groups:
+        raise ValueError(f"'{key}' is no group of its run")
+    return number
+
+
+def _session_open(line: Line, groups: int) -> SessionOpen:
     """A line says its group, model and params where they are not the only ones."""
     params = line.get("params")
     return SessionOpen(
@@ -202,17 +213,18 @@ def _session_open(line: Line) -> SessionOpen:
         user_no=_int(line, "user"),
         scenario=_word(line, "scenario", NAME_CHARS),
         started_ns=_int(line, "at"),
-        group=_int(line, "group", INT32) if "group" in line else 0,
+        group=_group(line, "group", groups),
         model=_word(line, "model", MODEL_CHARS) if "model" in line else "",
         params=None if params is None else orjson.dumps(params).decode(),
     )
 
 
-def _session_close(line: Line) -> SessionClose:
+def _session_close(line: Line, groups: int) -> SessionClose:
     if line["out"] not in SESSION_OUTCOMES:
         raise ValueError("a session ends in another way")
     code = None if line["code"] is None else _word(line, "code", CODE_CHARS)
-    return SessionClose(_int(line, "id"), _int(line, "at"), line["out"], _int(line, "turns", INT32), code)
+    turns, group = _int(line, "turns", INT32), _group(line, "g", groups)
+    return SessionClose(_int(line, "id"), _int(line, "at"), line["out"], turns, code, group)
 
 
 def _generator(line: Line) -> Line:

@@ -25,12 +25,14 @@ from metrics.turns import ROW_FIELDS
 
 Fields = Mapping[str, Sequence[Any]]
 """Values by the name of their column (`metrics.turns.ROW_FIELDS`), all of one length."""
+GROUP = "session__group"
 TEXTS = frozenset({"detail", "message", "answer"})
 
 
-def read_turns(run_id: int, *, texts: bool = False, size: int = 20_000) -> Iterator[Fields]:
-    """The run's turns in the order of their ids, at most `size` at a time; with the long texts only on request."""
-    names = [name for name in ROW_FIELDS if texts or name not in TEXTS]
+def read_turns(run_id: int, *, texts: bool = False, grouped: bool = False, size: int = 20_000) -> Iterator[Fields]:
+    """The run's turns in the order of their ids, at most `size` at a time; with the long texts, and with their
+    session's group (GROUP), only on request."""
+    names = [name for name in ROW_FIELDS if texts or name not in TEXTS] + [GROUP] * grouped
     rows = SessionMetric.objects.filter(run=run_id).order_by("pk").values_list(*names).iterator(chunk_size=size)
     while piece := list(islice(rows, size)):
         yield dict(zip(names, zip(*piece, strict=True), strict=True))
@@ -59,6 +61,7 @@ def read_columns(fields: Fields) -> Columns:
         gaps_us=_pooled(fields["icl_us"], "<u4"),
         arrival_error_ns=_pooled(fields["arrival_error_ns"], "<i8"),
         handshake=handshake_columns(fields["handshake"]),
+        group=int_column(fields[GROUP]) if GROUP in fields else None,
     )
 
 

@@ -80,14 +80,13 @@ class Engine:
         return [(b.cpu_ns - a.cpu_ns) / (b.at_ns - a.at_ns) for a, b in pairs]
 
 
-class Aggregate:
-    """Start empty and `add` the data of windows, in any order; each window once."""
+class Counts:
+    """What turns and sessions came to: of a whole run, or of one of its groups."""
 
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = dict.fromkeys(OUTCOMES, 0)
         self.sources: dict[str, int] = dict.fromkeys(TOKEN_SOURCES, 0)
         self.sums: dict[str, int] = dict.fromkeys(_SUMS, 0)
-        self.uncounted = 0
         self.codes: Counter[str] = Counter()
         self.sessions_started = 0
         self.sessions_ended: Counter[str] = Counter()
@@ -95,6 +94,92 @@ class Aggregate:
         self.histograms: dict[str, Histogram] = {}
         self.first_ns: int | None = None
         self.last_ns: int | None = None
+
+    def add_part(self, data: Mapping[str, Any]) -> dict[str, Histogram]:
+        """Add the turns and sessions of one window, or of a group in it. Returns the window's own histograms."""
+        self.sessions_started += data.get("opened", 0)
+        self.sessions_ended.update(data.get("closed", {}))
+        self.session_codes.update(data.get("closed_codes", {}))
+        if "out" not in data:
+            return {}
+        for word, count in zip(OUTCOMES, data["out"], strict=True):
+            self.outcomes[word] += count
+        for word, count in zip(TOKEN_SOURCES, data["sources"], strict=True):
+            self.sources[word] += count
+        for name in _SUMS:
+            self.sums[name] += data[name]
+        self.codes.update(data.get("codes", {}))
+        self._span(data["first"], data["last"])
+        found = {name: Histogram.from_json(packed) for name, packed in data.get("m", {}).items()}
+        for name, histogram in found.items():
+            self.histograms.setdefault(name, Histogram()).merge(histogram)
+        return found
+
+    def include(self, other: Counts) -> None:
+        """Add all that `other` counts."""
+        for ours, theirs in ((self.outcomes, other.outcomes), (self.sources, other.sources), (self.sums, other.sums)):
+            for word, count in theirs.items():
+                ours[word] += count
+        self.codes.update(other.codes)
+        self.sessions_started += other.sessions_started
+        self.sessions_ended.update(other.sessions_ended)
+        self.session_codes.update(other.session_codes)
+        for name, histogram in other.histograms.items():
+            self.histograms.setdefault(name, Histogram()).merge(histogram)
+        if other.first_ns is not None and other.last_ns is not None:
+            self._span(other.first_ns, other.last_ns)
+
+    def _span(self, first_ns: int, last_ns: int) -> None:
+        self.first_ns = first_ns if self.first_ns is None else min(self.first_ns, first_ns)
+        self.last_ns = last_ns if self.last_ns is None else max(self.last_ns, last_ns)
+
+    @property
+    def turns(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def failed(self) -> int:
+        """Turns that went wrong on the target's side: error and timeout."""
+        return self.outcomes["error"] + self.outcomes["timeout"]
+
+    @property
+    def duration_s(self) -> float:
+        """From the first turn's begin to the last one's end."""
+        if self.first_ns is None or self.last_ns is None:
+            return 0.0
+        return (self.last_ns - self.first_ns) / 1e9
+
+    def rates(self, seconds: float | None = None) -> dict[str, float | None]:
+        """Per second (sessions: per minute) of `seconds`, or of `duration_s`; None if that is zero.
+
+        For a group, `seconds` is its run's duration: then the groups' rates add up to the run's.
+        """
+        seconds = self.duration_s if seconds is None else seconds
+        judged = self.outcomes["ok"] + self.failed
+        return {
+            "turns_per_s": self.outcomes["ok"] / seconds if seconds else None,
+            "sessions_per_min": self.sessions_ended["completed"] * 60 / seconds if seconds else None,
+            "output_tokens_per_s": self.sums["tokens_out_ok"] / seconds if seconds else None,
+            "error_rate": self.failed / judged if judged else None,
+        }
+
+    def counted(self) -> dict[str, Any]:
+        """All of it, to compare."""
+        return {
+            "outcomes": self.outcomes, "sources": self.sources, "sums": self.sums, "codes": self.codes,
+            "sessions": (self.sessions_started, self.sessions_ended, self.session_codes),
+            "histograms": self.histograms, "span": (self.first_ns, self.last_ns),
+        }  # fmt: skip
+
+
+class Aggregate(Counts):
+    """Start empty and `add` the data of windows, in any order; each window once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: dict[int, Counts] = {}
+        """By number, those that said something; empty in a run with one group."""
+        self.uncounted = 0
         self.loop_lag = Histogram()
         self.engines: dict[int, Engine] = {}
         self.bad_lines = 0
@@ -104,12 +189,15 @@ class Aggregate:
 
     def add(self, data: Mapping[str, Any]) -> None:
         """Add one window (see `metrics.windows` for its keys)."""
+        found = self.add_part(data)
         if "out" in data:
-            self._add_turns(data)
+            ok, error, timeout = data["out"][:3]
+            point = Point(ok, error + timeout, data["tokens_out_ok"])
+            point.histograms |= {name: found[name] for name in SERIES_METRICS if name in found}
+            self._add_point(data["second"], point)
+        for number, part in data.get("groups", {}).items():
+            self.groups.setdefault(int(number), Counts()).add_part(part)
         self.uncounted += data.get("uncounted", 0)
-        self.sessions_started += data.get("opened", 0)
-        self.sessions_ended.update(data.get("closed", {}))
-        self.session_codes.update(data.get("closed_codes", {}))
         if "lag" in data:
             self.loop_lag.merge(Histogram.from_json(data["lag"]))
         if not data.keys().isdisjoint(("gen", "head", "tail")):
@@ -122,24 +210,13 @@ class Aggregate:
         for data in windows:
             self.add(data)
 
-    def _add_turns(self, data: Mapping[str, Any]) -> None:
-        for word, count in zip(OUTCOMES, data["out"], strict=True):
-            self.outcomes[word] += count
-        for word, count in zip(TOKEN_SOURCES, data["sources"], strict=True):
-            self.sources[word] += count
-        for name in _SUMS:
-            self.sums[name] += data[name]
-        self.codes.update(data.get("codes", {}))
-        self.first_ns = data["first"] if self.first_ns is None else min(self.first_ns, data["first"])
-        self.last_ns = data["last"] if self.last_ns is None else max(self.last_ns, data["last"])
-        ok, error, timeout = data["out"][:3]
-        point = Point(ok, error + timeout, data["tokens_out_ok"])
-        for name, packed in data.get("m", {}).items():
-            histogram = Histogram.from_json(packed)
-            self.histograms.setdefault(name, Histogram()).merge(histogram)
-            if name in point.histograms:
-                point.histograms[name] = histogram
-        self._add_point(data["second"], point)
+    def of_groups(self, numbers: Iterable[int]) -> Counts:
+        """Those groups together."""
+        counts = Counts()
+        for number in numbers:
+            if number in self.groups:
+                counts.include(self.groups[number])
+        return counts
 
     def _add_engine(self, data: Mapping[str, Any]) -> None:
         engine = self.engines.setdefault(data["shard"], Engine())
@@ -161,45 +238,14 @@ class Aggregate:
         return self.points.setdefault(index, Point())
 
     @property
-    def turns(self) -> int:
-        return sum(self.outcomes.values())
-
-    @property
-    def failed(self) -> int:
-        """Turns that went wrong on the target's side: error and timeout."""
-        return self.outcomes["error"] + self.outcomes["timeout"]
-
-    @property
-    def duration_s(self) -> float:
-        """From the first turn's begin to the last one's end."""
-        if self.first_ns is None or self.last_ns is None:
-            return 0.0
-        return (self.last_ns - self.first_ns) / 1e9
-
-    @property
     def dropped(self) -> int:
         return sum(engine.dropped for engine in self.engines.values())
 
-    def rates(self) -> dict[str, float | None]:
-        """Per second (sessions: per minute) of `duration_s`; None if it is zero."""
-        seconds = self.duration_s
-        judged = self.outcomes["ok"] + self.failed
-        return {
-            "turns_per_s": self.outcomes["ok"] / seconds if seconds else None,
-            "sessions_per_min": self.sessions_ended["completed"] * 60 / seconds if seconds else None,
-            "output_tokens_per_s": self.sums["tokens_out_ok"] / seconds if seconds else None,
-            "error_rate": self.failed / judged if judged else None,
-        }
-
     def from_turns(self) -> dict[str, Any]:
         """All that turns and sessions alone decide: the same from windows as from rows (invariant B)."""
-        return {
-            "outcomes": self.outcomes, "sources": self.sources, "sums": self.sums, "codes": self.codes,
-            "uncounted": self.uncounted,
-            "sessions": (self.sessions_started, self.sessions_ended, self.session_codes),
-            "histograms": self.histograms, "span": (self.first_ns, self.last_ns),
-            "series": (self.point_s, self.points),
-        }  # fmt: skip
+        groups = {number: counts.counted() for number, counts in self.groups.items()}
+        series = (self.point_s, self.points)
+        return {**self.counted(), "uncounted": self.uncounted, "series": series, "groups": groups}
 
 
 def merge(windows: Iterable[Mapping[str, Any]]) -> Aggregate:

@@ -85,19 +85,30 @@ class Turns:
         return self.rows[ROW_FIELDS.index(field)]
 
 
-def turns_of(lines: Sequence[Line], previous: Mapping[int, str]) -> Turns:
-    """Turn lines as rows and columns. Raises Malformed if any of them is not what a turn line should be."""
+def turns_of(lines: Sequence[Line], previous: Mapping[int, str], groups: int = 1) -> Turns:
+    """Turn lines as rows and columns, of a run with so many groups.
+
+    Raises Malformed if any of them is not what a turn line should be.
+    """
     try:
         raw = dict(zip(_KEYS, zip(*map(_get, lines), strict=True), strict=True)) if lines else dict.fromkeys(_KEYS, ())
         for key, allowed in _TYPES.items():
             if not allowed.issuperset(map(type, raw[key])):
                 raise Malformed(f"a turn's '{key}' has a wrong type")
-        return _build(raw, previous)
+        return _build(raw, previous, None if groups == 1 else _groups(lines, groups))
     except (KeyError, TypeError, ValueError, OverflowError) as exc:
         raise Malformed(f"not a turn: {exc}") from exc
 
 
-def _build(raw: Mapping[str, Sequence[Any]], previous: Mapping[int, str]) -> Turns:
+def _groups(lines: Sequence[Line], groups: int) -> Ints:
+    """A line that an engine's death left behind may say no group: it counts to the first."""
+    found = [line.get("g", 0) for line in lines]
+    if not _INT.issuperset(map(type, found)) or not all(0 <= number < groups for number in found):
+        raise Malformed("a turn's 'g' is no group of its run")
+    return np.array(found, dtype=np.int64)
+
+
+def _build(raw: Mapping[str, Sequence[Any]], previous: Mapping[int, str], group: Ints | None) -> Turns:
     for key, limit in (("id", INT64), ("s", INT64), ("n", INT32)):
         if max(raw[key], default=0) > limit or min(raw[key], default=0) < 0:
             raise Malformed(f"a turn's '{key}' is out of range")
@@ -124,6 +135,7 @@ def _build(raw: Mapping[str, Sequence[Any]], previous: Mapping[int, str]) -> Tur
         gaps_us=_pooled(raw["icl"], 0, UINT32),
         arrival_error_ns=_pooled(raw["err"], -ARRIVAL_ERROR_LIMIT_NS, ARRIVAL_ERROR_LIMIT_NS),
         handshake=_handshake(raw["hs"]),
+        group=group,
     )
     return Turns(_rows(raw, columns), columns, last_answers)
 

@@ -4,7 +4,8 @@
     tokens_out_ok, sources [per TOKEN_SOURCES], first and last (ns: begin of the first turn, end of the last one),
     m {metric: histogram}, opened, closed {outcome: n}, closed_codes {code: n},
     gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns), head {..}, tail {..},
-    bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else)
+    bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else),
+    groups {number: {out .. m, opened .. closed_codes of that group}} in a run of several groups
 
 A key is left out where there is nothing to say. The second is that of a turn's end (unknown turns: of the last
 time known of them), of a session's start or end, of a generator line.
@@ -12,17 +13,18 @@ time known of them), of a session's start or end, of a generator line.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from metrics.columns import MISSING, OUTCOMES, TOKEN_SOURCES, Columns, Ints, Pooled
-from metrics.definitions import measured
-from metrics.histogram import Histogram, bucket_indices
+from metrics.definitions import Metric, measured
+from metrics.histogram import packed
 
 SECOND_NS = 1_000_000_000
+GROUPS = 1 << 20
+"""More than any run has: what tells a second and a group apart in one number."""
 BAD_TEXTS = 3
 BAD_CHARS = 200
 
@@ -46,28 +48,57 @@ Span = tuple[int, int | None]
 def add_turns(
     windows: Windows, shard_id: int, columns: Columns, codes: Sequence[str | None], counted: Span = (0, None)
 ) -> None:
-    """Counters and histograms of these turns. `codes` has one entry per turn."""
+    """Counters and histograms of these turns, of each group too where `columns.group` tells them apart.
+
+    `codes` has one entry per turn.
+    """
     if counted != (0, None):
         columns, codes = _add_uncounted(windows, shard_id, columns, codes, counted)
     if not len(columns):
         return
     seconds = columns.ended // SECOND_NS
-    order = np.argsort(seconds, kind="stable")
-    keys, starts = np.unique(seconds[order], return_index=True)
-    columns_by_name = _counters(columns)
-    sums = {name: np.add.reduceat(column[order], starts).tolist() for name, column in columns_by_name.items()}
+    counters, found = _counters(columns), list(measured(columns))
+    for second, part in _parts(seconds, columns, counters, found, codes):
+        window(windows, shard_id, second).update(part)
+    if columns.group is not None:
+        keys = seconds * GROUPS + columns.group
+        for key, part in _parts(keys, columns, counters, found, codes):
+            second, number = divmod(key, GROUPS)
+            group(windows[second], number).update(part)
+
+
+def group(data: Data, number: int) -> Data:
+    """That group's part of a window, made if need be."""
+    part: Data = data.setdefault("groups", {}).setdefault(str(number), {})
+    return part
+
+
+def _parts(
+    keys: Ints,
+    columns: Columns,
+    counters: Mapping[str, Ints],
+    found: Sequence[tuple[Metric, Pooled]],
+    codes: Sequence[str | None],
+) -> Iterator[tuple[int, Data]]:
+    """What the turns of each key come to; `keys` has one entry per turn."""
+    order = np.argsort(keys, kind="stable")
+    numbers, starts = np.unique(keys[order], return_index=True)
+    sums = {name: np.add.reduceat(column[order], starts).tolist() for name, column in counters.items()}
     firsts = np.minimum.reduceat(columns.begun[order], starts).tolist()
     lasts = np.maximum.reduceat(columns.ended[order], starts).tolist()
-    for i, second in enumerate(keys.tolist()):
-        data = window(windows, shard_id, second)
-        data.update({name: values[i] for name, values in sums.items() if "." not in name})
-        data["out"] = [sums[f"out.{word}"][i] for word in OUTCOMES]
-        data["sources"] = [sums[f"sources.{word}"][i] for word in TOKEN_SOURCES]
-        data["first"], data["last"] = firsts[i], lasts[i]
-    _add_codes(windows, seconds, columns, codes)
-    for metric, found in measured(columns):
-        for second, histogram in _histograms(seconds, found):
-            windows[second].setdefault("m", {})[metric.name] = histogram.to_json()
+    parts: dict[int, Data] = {}
+    for i, key in enumerate(numbers.tolist()):
+        part = parts[key] = {name: values[i] for name, values in sums.items() if "." not in name}
+        part["out"] = [sums[f"out.{word}"][i] for word in OUTCOMES]
+        part["sources"] = [sums[f"sources.{word}"][i] for word in TOKEN_SOURCES]
+        part["first"], part["last"] = firsts[i], lasts[i]
+    for row in np.flatnonzero(~columns.ok).tolist():
+        # Every turn that is not ok counts under its code, and without one under its outcome.
+        _count(parts[int(keys[row])], "codes", codes[row] or OUTCOMES[columns.outcome[row]])
+    for metric, pooled in found:
+        for key, histogram in packed(keys[pooled.rows], pooled.values):
+            parts[key].setdefault("m", {})[metric.name] = histogram
+    yield from parts.items()
 
 
 def _add_uncounted(
@@ -102,43 +133,31 @@ def _counters(columns: Columns) -> dict[str, Ints]:
     return counters
 
 
-def _add_codes(windows: Windows, seconds: Ints, columns: Columns, codes: Sequence[str | None]) -> None:
-    """Every turn that is not ok counts under its code, and without one under its outcome."""
-    for row in np.flatnonzero(~columns.ok).tolist():
-        code = codes[row] or OUTCOMES[columns.outcome[row]]
-        _count(windows[int(seconds[row])], "codes", code)
-
-
 def _count(data: Data, key: str, word: str) -> None:
     counts = data.setdefault(key, {})
     counts[word] = counts.get(word, 0) + 1
 
 
-def _histograms(seconds: Ints, found: Pooled) -> Iterator[tuple[int, Histogram]]:
-    """One histogram for each second that has values."""
-    at = seconds[found.rows]
-    order = np.argsort(at, kind="stable")
-    values = found.values[order]
-    indices = bucket_indices(values)
-    keys, starts = np.unique(at[order], return_index=True)
-    ends = [*starts.tolist()[1:], len(values)]
-    for second, start, end in zip(keys.tolist(), starts.tolist(), ends, strict=True):
-        histogram = Histogram()
-        histogram.record_indexed(values[start:end], indices[start:end])
-        yield second, histogram
+Opened = tuple[int, int]
+"""When a session began, and its group."""
+Closed = tuple[int, str, str | None, int]
+"""When a session ended, how, with which code, and its group."""
 
 
 def add_sessions(
-    windows: Windows, shard_id: int, opened_ns: Iterable[int], closed: Iterable[tuple[int, str, str | None]]
+    windows: Windows, shard_id: int, opened: Iterable[Opened], closed: Iterable[Closed], *, grouped: bool = False
 ) -> None:
-    """Sessions that began (their times) and that ended (time, outcome, code)."""
-    for second, count in Counter(map(second_of, opened_ns)).items():
-        window(windows, shard_id, second)["opened"] = count
-    for at_ns, outcome, code in closed:
+    """Sessions that began and that ended; `grouped`: of each group too."""
+    for at_ns, number in opened:
         data = window(windows, shard_id, second_of(at_ns))
-        _count(data, "closed", outcome)
-        if code:
-            _count(data, "closed_codes", code)
+        for part in (data, group(data, number)) if grouped else (data,):
+            part["opened"] = part.get("opened", 0) + 1
+    for at_ns, outcome, code, number in closed:
+        data = window(windows, shard_id, second_of(at_ns))
+        for part in (data, group(data, number)) if grouped else (data,):
+            _count(part, "closed", outcome)
+            if code:
+                _count(part, "closed_codes", code)
 
 
 def add_bad_lines(windows: Windows, shard_id: int, texts: Sequence[str]) -> None:

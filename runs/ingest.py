@@ -16,6 +16,7 @@ from django.db import transaction
 
 from metrics import store
 from metrics.ingest import Batch, parse
+from runs.engine.groups import frozen_groups
 from runs.engine.ledger import recover
 from runs.engine.spec import parse_load
 from runs.leases import renew_lease
@@ -47,7 +48,9 @@ class LedgerIngest:
         self.path = path or Path(shard.ledger_path)
         self._previous: Mapping[int, str] | None = None
         self._unsure = False
-        self._counted = parse_load(shard.run.load).counted_ns
+        run = shard.run
+        self._counted = parse_load(run.load).counted_ns
+        self._groups = max(1, len(frozen_groups(run.scenario_specs, run.load, run.target_spec)))
 
     def step(self) -> Batch | None:
         """Store the next whole lines; None if there are none yet. Raises LeaseLostError."""
@@ -59,7 +62,7 @@ class LedgerIngest:
             return None
         if self._previous is None:
             self._previous = store.last_answers(shard.pk) if offset else {}
-        batch = parse(data, shard.run_id, shard.pk, offset, self._previous, self._counted)
+        batch = parse(data, shard.run_id, shard.pk, offset, self._previous, self._counted, self._groups)
         self._unsure = True
         with transaction.atomic():
             mine = Shard.objects.filter(pk=shard.pk, epoch=shard.epoch, ledger_offset=offset)

@@ -105,6 +105,8 @@ class _Seen:
         self.last_ns = 0
         self.open: dict[int, int] = {}
         """Open sessions: id and number of turns recorded."""
+        self.groups: dict[int, int] = {}
+        """Of open sessions, where the run has several."""
         self.in_flight = {turn.turn: turn for turn in read_flight(flight_path(path))}
         self.recorded: set[int] = set()
         with path.open("rb") as file:
@@ -122,12 +124,19 @@ class _Seen:
         elif kind == "open":
             self.sessions += 1
             self.open.setdefault(line["id"], 0)
+            if "group" in line:
+                self.groups[line["id"]] = line["group"]
         elif kind == "close":
             self.open.pop(line["id"], None)
+            self.groups.pop(line["id"], None)
         elif kind == "tail":
             self.ended = True
         if kind in {"open", "close", "gen"}:
             self.last_ns = max(self.last_ns, line["at"])
+
+    def group(self, session: int) -> Line:
+        """What its lines say of its group."""
+        return {"g": self.groups[session]} if session in self.groups else {}
 
 
 def _missing_lines(seen: _Seen, path: Path) -> Iterator[Line]:
@@ -137,9 +146,10 @@ def _missing_lines(seen: _Seen, path: Path) -> Iterator[Line]:
             seen.sessions += 1
             yield {"k": "open", "id": turn.session, "user": -1, "scenario": "unknown", "at": turn.planned_ns}
         seen.open[turn.session] = seen.open.get(turn.session, 0) + 1
-        yield unknown_line(turn)
+        yield unknown_line(turn) | seen.group(turn.session)
     for session, turns in seen.open.items():
-        yield {"k": "close", "id": session, "at": seen.last_ns, "out": "lost", "turns": turns, "code": "engine_died"}
+        close = {"k": "close", "id": session, "at": seen.last_ns, "out": "lost", "turns": turns, "code": "engine_died"}
+        yield close | seen.group(session)
     yield {
         "k": "tail",
         "at": seen.last_ns,

@@ -44,6 +44,8 @@ class Session(NamedTuple):
     scenario: CompiledScenario
     rng: LazyRandom
     info: dict[str, Any]
+    group: int = 0
+    """Its number (see `runs.engine.groups`)."""
 
 
 class User:
@@ -178,6 +180,8 @@ class User:
             record_chars=shard.record_chars,
             redact=shard.redact,
         )
+        if shard.grouped:
+            line["g"] = session.group
         shard.ledger.append(line, slot)
         if shard.purse is not None:
             shard.purse.spend(line, "", self)

@@ -13,6 +13,7 @@ from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
 from runs.engine.clock import sleep_until
+from runs.engine.groups import first_numbers, groups_of
 from runs.engine.ledger import Ledger
 from runs.engine.loads import new_driver
 from runs.engine.purse import Purse
@@ -61,6 +62,11 @@ class Shard:
         self.user_stamps = self._connector_class.user_stamps
         self._scenarios: list[CompiledScenario] = [compile_scenario(item.scenario) for item in spec.scenarios]
         self._weights = [item.weight for item in spec.scenarios]
+        told = [item.scenario for item in spec.scenarios]
+        self._choices = range(len(told))
+        self._groups = first_numbers(told, spec.load.people)
+        self.grouped = len(groups_of(told, spec.load.people)) > 1
+        """Whether lines say which group they belong to: with one group there is nothing to say."""
         self._tasks: dict[asyncio.Task[None], User | None] = {}
         self._turns = 0
         self._sessions = 0
@@ -155,12 +161,10 @@ class Shard:
         self._sessions += 1
         whole = number if number is not None else self._index + local * self._of
         rng = LazyRandom(self._seed, whole)
-        scenario = self._scenarios[0]
-        if len(self._scenarios) > 1:
-            scenario = rng.choices(self._scenarios, self._weights)[0]
+        which = rng.choices(self._choices, self._weights)[0] if len(self._choices) > 1 else 0
         session_id = self._id_base + local
         info = {"id": f"{self._name_base}{session_id}", "number": whole, "user": user}
-        return Session(session_id, scenario, rng, info)
+        return Session(session_id, self._scenarios[which], rng, info, self._groups[which])
 
     async def turn_slot(self, planned_ns: int) -> int:
         """When a turn may be sent under the load's cap: `planned_ns`, or later. Waits until then."""
@@ -178,12 +182,18 @@ class Shard:
     def opened(self, session: Session, user: int) -> None:
         self.active += 1
         at = time.monotonic_ns() - self.t0_ns
-        self.ledger.append({"k": "open", "id": session.id, "user": user, "scenario": session.scenario.name, "at": at})
+        line = {"k": "open", "id": session.id, "user": user, "scenario": session.scenario.name, "at": at}
+        if self.grouped:
+            line["group"] = session.group
+        self.ledger.append(line)
 
     def closed(self, session: Session, outcome: str, code: str | None, turns: int) -> None:
         self.active -= 1
         at = time.monotonic_ns() - self.t0_ns
-        self.ledger.append({"k": "close", "id": session.id, "at": at, "out": outcome, "turns": turns, "code": code})
+        line = {"k": "close", "id": session.id, "at": at, "out": outcome, "turns": turns, "code": code}
+        if self.grouped:
+            line["g"] = session.group
+        self.ledger.append(line)
 
     def took_turn(self, failure: TurnError | None) -> None:
         """Count a turn; end the run when the target refuses everything."""

@@ -47,6 +47,7 @@ class LedgerMaker:
     turns_per_s: int = 2000
     stamped: bool = False
     end: bool = True
+    groups: int = 1
     _opened: int = field(default=0, init=False)
 
     def lines(self) -> Iterator[Line]:
@@ -67,22 +68,27 @@ class LedgerMaker:
             user = number % self.users
             if user not in sessions:
                 sessions[user] = [base + self._opened, 0]
-                yield {"k": "open", "id": base + self._opened, "user": user, "scenario": "support", "at": at}
+                begin = {"k": "open", "id": base + self._opened, "user": user, "scenario": "support", "at": at}
+                yield begin | self._said(base + self._opened, "group")
                 self._opened += 1
             session = sessions[user]
-            yield self._turn(rng, base + number, session, at)
+            yield self._turn(rng, base + number, session, at) | self._said(session[0])
             session[1] += 1
             if rng.random() < 0.2:
                 outcome = "failed" if rng.random() < 0.05 else "completed"
-                yield _close(session, at, outcome, "idle_timeout" if outcome == "failed" else None)
+                end = _close(session, at, outcome, "idle_timeout" if outcome == "failed" else None)
+                yield end | self._said(session[0])
                 del sessions[user]
         if self.end:
             for session in sessions.values():
-                yield _close(session, at, "cut", None)
+                yield _close(session, at, "cut", None) | self._said(session[0])
             yield {
                 "k": "tail", "at": at, "reason": "done", "turns": self.turns, "sessions": self._opened,
                 "cpu_ns": at // 5, "rss": 90_000_000,
             }  # fmt: skip
+
+    def _said(self, session: int, key: str = "g") -> Line:
+        return {key: session % self.groups} if self.groups > 1 else {}
 
     def _turn(self, rng: random.Random, turn: int, session: list[int], done: int) -> Line:
         begun = max(0, done - int(rng.lognormvariate(0, 0.5) * 200 * MS))

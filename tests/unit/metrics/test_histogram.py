@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.histogram import GAMMA, LIMIT, RELATIVE_ERROR, Histogram, bucket_indices, rank_of
+from metrics.histogram import GAMMA, LIMIT, RELATIVE_ERROR, Histogram, bucket_indices, packed, rank_of
 
 TIMES = st.one_of(st.integers(-1000, 1000), st.integers(-(10**10), 10**15), st.sampled_from([0, 1, 2, 99, 100, 101]))
 VALUES = st.lists(TIMES, min_size=1, max_size=300)
@@ -113,3 +113,17 @@ def test_many_pieces_are_recorded_like_one() -> None:
     whole = Histogram.of(values)
     assert whole.count == len(values)
     assert whole == Histogram.merged([Histogram.of(values[:100]), Histogram.of(values[100:])])
+
+
+@given(st.lists(st.tuples(st.integers(-3, 10**12), TIMES), max_size=300))
+def test_many_histograms_in_one_go_are_those_made_one_by_one(pairs: list[tuple[int, int]]) -> None:
+    keys, values = (np.array([pair[part] for pair in pairs], dtype=np.int64) for part in (0, 1))
+    one_by_one = {key: Histogram.of(values[keys == key]).to_json() for key in sorted(set(keys.tolist()))}
+    assert dict(packed(keys, values)) == one_by_one
+
+
+def test_many_histograms_are_the_same_whether_most_buckets_are_filled_or_few() -> None:
+    values = np.arange(1, 4001, dtype=np.int64)
+    for keys in (np.zeros(4000, dtype=np.int64), values):
+        assert [found["n"] for _, found in packed(keys, values)] == np.unique(keys, return_counts=True)[1].tolist()
+        assert sum(sum(found["c"]) for _, found in packed(keys, values)) == 4000

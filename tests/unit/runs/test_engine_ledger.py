@@ -129,6 +129,16 @@ def test_recover_twice_changes_nothing_more(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_recover_keeps_each_conversations_group(tmp_path: Path) -> None:
+    path = tmp_path / "l.jsonl"
+    dead_engine(path)
+    said = path.read_bytes().replace(b'"k":"open",', b'"k":"open","group":3,')
+    path.write_bytes(said)
+    recover(path)
+    added = [line for line in lines(path) if line.get("code") == "engine_died"]
+    assert {(line["k"], line["g"]) for line in added} == {("turn", 3), ("close", 3)}
+
+
 def test_recover_cuts_a_torn_line_and_keeps_it_beside(tmp_path: Path) -> None:
     path = tmp_path / "l.jsonl"
     dead_engine(path)

@@ -1,0 +1,44 @@
+"""A group: the conversations of a run that have one scenario and one model. Pure, and light: the engine imports it.
+
+Groups are numbered from 0 (`runs.engine.groups` says how); what is counted for each of them can be added up again for
+every choice of scenario, model and tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+SCENARIO, MODEL = "scenario", "model"
+Where = tuple[tuple[str, str], ...]
+"""What a choice asks for: pairs of `scenario`, `model` or the name of a tag, and its value. All must hold."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """`model` is empty where the target names none."""
+
+    scenario: str
+    model: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, key: str) -> str | None:
+        """Its scenario, its model or that tag of it."""
+        if key == SCENARIO:
+            return self.scenario
+        return self.model if key == MODEL else self.tags.get(key)
+
+
+def chosen(groups: Sequence[Group], where: Where) -> list[int]:
+    """The numbers of the groups for which all of `where` holds."""
+    return [number for number, group in enumerate(groups) if all(group.value(key) == want for key, want in where)]
+
+
+def known_values(groups: Iterable[Group], key: str) -> list[str]:
+    """Every value that `key` has among them, in their order."""
+    return list(dict.fromkeys(value for group in groups if (value := group.value(key))))
+
+
+def known_keys(groups: Iterable[Group]) -> list[str]:
+    """What a choice may ask for."""
+    return [SCENARIO, MODEL, *sorted({name for group in groups for name in group.tags})]
