@@ -6,7 +6,7 @@ Shares differ by at most one and their union is the whole. User `i` belongs to s
 from __future__ import annotations
 
 from connectors.spec import SpecError
-from runs.engine.spec import ClosedLoad, OpenLoad
+from runs.engine.spec import ClosedLoad, Load
 
 
 def share_numbers(total: int, index: int, of: int) -> range:
@@ -21,7 +21,7 @@ def share_count(total: int, index: int, of: int) -> int:
     return len(share_numbers(total, index, of))
 
 
-def check_shares(load: ClosedLoad | OpenLoad, processes: int) -> None:
+def check_shares(load: Load, processes: int) -> None:
     """Raises SpecError if some engine would have nothing to do."""
     if processes < 1:
         raise SpecError(f"processes: {processes} is not a number of processes: give 1 or more")

@@ -21,7 +21,7 @@ from metrics.thresholds import ThresholdError, parse_threshold
 from runs import dispatch, live
 from runs.dbclock import DbNow
 from runs.engine.budget import check_prices
-from runs.engine.spec import ClosedLoad, OpenLoad, ShardSpec, WeightedScenario, parse_load
+from runs.engine.spec import Load, ShardSpec, WeightedScenario, parse_load
 from runs.finalize import finalize_run
 from runs.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
 from runs.lifecycle import RUN_STOPPABLE, move_run, move_shards
@@ -76,7 +76,7 @@ class _Frozen(NamedTuple):
     target: TargetSpec
     secrets: Mapping[str, str]
     scenarios: Sequence[tuple[float, ScenarioSpec]]
-    load: ClosedLoad | OpenLoad
+    load: Load
     thresholds: list[str]
     seed: int
     processes: int
@@ -108,7 +108,7 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     *,
     target: TargetSpec,
     scenarios: Iterable[tuple[float, ScenarioSpec | Mapping[str, Any]]],
-    load: ClosedLoad | OpenLoad | Mapping[str, Any],
+    load: Load | Mapping[str, Any],
     thresholds: Sequence[str] = (),
     seed: int | None = None,
     processes: int = 1,
@@ -131,7 +131,7 @@ def _freeze(
     target: TargetSpec,
     values: Mapping[str, str],
     mix: Iterable[tuple[float, ScenarioSpec | Mapping[str, Any]]],
-    load: ClosedLoad | OpenLoad | Mapping[str, Any],
+    load: Load | Mapping[str, Any],
     thresholds: Sequence[str],
     how: _How,
 ) -> _Frozen:
@@ -139,7 +139,7 @@ def _freeze(
     if not parsed:
         raise RequestError("scenario_invalid", "there is no scenario: give at least one, or a prompt")
     try:
-        profile = load if isinstance(load, ClosedLoad | OpenLoad) else parse_load(load)
+        profile = load if isinstance(load, Load) else parse_load(load)
         check_shares(profile, how.processes)
         check_prices(profile.budget, profile.people.models or (str(target.params.get("model") or ""),))
     except SpecError as exc:

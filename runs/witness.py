@@ -14,7 +14,7 @@ from metrics.ingest import parse
 from metrics.report import witness_of
 from metrics.totals import Aggregate
 from metrics.windows import Span
-from runs.engine.spec import ClosedLoad, OpenLoad, ShardSpec
+from runs.engine.spec import Load, ShardSpec
 from runs.engine_process import EngineProcess
 from runs.models import Run
 
@@ -24,7 +24,7 @@ SHORTEST_S: Final = 10.0
 FEWEST_CONVERSATIONS: Final = 100
 
 
-def worth_while(load: ClosedLoad | OpenLoad) -> bool:
+def worth_while(load: Load) -> bool:
     """Whether a witness could say anything: not in a run so short that it has but a handful of turns."""
     if load.duration_s is not None:
         return load.duration_s >= SHORTEST_S

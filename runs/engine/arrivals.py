@@ -1,8 +1,9 @@
-"""When conversations arrive in an open loop. Each shard computes the whole plan and takes its own share of it, so
-that the union over all shards is the one-shard plan exactly, and nobody deals out work.
+"""When conversations arrive. Each shard computes the whole plan and takes its own share of it, so that the union over
+all shards is the one-shard plan exactly, and nobody deals out work.
 
 Arrivals are made for a rate of one a unit, and then placed where the area below the load's rate reaches them (time
-rescaling: exact for constant gaps and for a Poisson process alike, whatever the rate does).
+rescaling: exact for constant gaps and for a Poisson process alike, whatever the rate does). A trace's own times are
+such areas too, and its speed is the rate.
 """
 
 from __future__ import annotations
@@ -11,46 +12,51 @@ from collections.abc import Iterator
 from itertools import count, islice
 from random import Random
 
-from runs.engine.levels import Level
-from runs.engine.spec import ClosedLoad, OpenLoad
+from runs.engine.levels import Level, level_of
+from runs.engine.spec import ClosedLoad, OpenLoad, TraceLoad
+from runs.engine.trace import unpack
+
+Arriving = OpenLoad | TraceLoad
 
 
-def arrivals(load: OpenLoad, seed: int) -> Iterator[int]:
-    """All arrivals of the whole plan, in ns since the start, ascending.
+def level_for(load: Arriving) -> Level:
+    """The rate of an open loop, or the speed of a trace, until the load ends."""
+    if isinstance(load, TraceLoad):
+        return level_of(load.speed, (), load.duration_s)
+    return level_of(load.rate_per_s, load.stages, load.duration_s)
 
-    Poisson: gaps drawn from the exponential distribution with mean 1/rate, from `seed` alone.
+
+def areas(load: Arriving, seed: int) -> Iterator[float]:
+    """Where the whole plan's arrivals are, as areas below the level, ascending.
+
+    Poisson: gaps drawn from the exponential distribution with mean 1, from `seed` alone.
     """
-    areas = _constant(load) if load.arrivals == "constant" else _poisson(seed)
-    times = _staged(load, areas) if load.stages else _steady(load, areas)
-    return islice(times, load.conversations)
+    if isinstance(load, TraceLoad):
+        return islice(unpack(load.arrivals), load.conversations)
+    # Constant: from the first moment on, but not while the rate is still zero.
+    made = iter(count(0 if load.rate_per_s else 1)) if load.arrivals == "constant" else _poisson(seed)
+    return islice(made, load.conversations)
 
 
-def share(load: OpenLoad, seed: int, index: int, of: int) -> Iterator[tuple[int, int]]:
-    """(number in the whole plan, ns since the start) of the arrivals that belong to shard `index` of `of`."""
-    return islice(enumerate(arrivals(load, seed)), index, None, of)
+def own_areas(load: Arriving, seed: int, index: int, of: int) -> Iterator[tuple[int, float]]:
+    """(number in the whole plan, area) of the arrivals that belong to shard `index` of `of`."""
+    return islice(enumerate(areas(load, seed)), index, None, of)
 
 
-def _steady(load: OpenLoad, areas: Iterator[float]) -> Iterator[int]:
-    end_ns = None if load.duration_s is None else int(load.duration_s * 1e9)
-    for area in areas:
-        at_ns = int(area * 1e9 / load.rate_per_s)
-        if end_ns is not None and at_ns >= end_ns:
+def arrivals(load: Arriving, seed: int) -> Iterator[int]:
+    """All arrivals of the whole plan, in ns since the start, ascending."""
+    level = level_for(load)
+    for area in areas(load, seed):
+        at_ns = arrival_ns(level, area)
+        if at_ns is None:
             return
         yield at_ns
 
 
-def _staged(load: OpenLoad, areas: Iterator[float]) -> Iterator[int]:
-    level = Level(load.rate_per_s, load.stages)
-    for area in areas:
-        at_s = level.time_of_area(area)
-        if at_s is None:
-            return
-        yield int(at_s * 1e9)
-
-
-def _constant(load: OpenLoad) -> Iterator[float]:
-    """From the first moment on, but not while the rate is still zero."""
-    return iter(count(0 if load.rate_per_s else 1))
+def arrival_ns(level: Level, area: float) -> int | None:
+    """When the arrival at `area` is planned, in ns since the start; None if `level` never gets there."""
+    at_s = level.time_of_area(area)
+    return None if at_s is None else int(at_s * 1e9)
 
 
 def _poisson(seed: int) -> Iterator[float]:

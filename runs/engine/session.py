@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 BACKOFF_S: Final = 0.05
 BACKOFF_MAX_S: Final = 1.0
-NEVER_NS: Final = 1 << 63
 
 
 class LazyRandom:
@@ -57,8 +56,8 @@ class User:
         self.in_flight = False
         self.paid = False
         """The budget has counted this user's next turn, which may still have to connect."""
-        self.leaves_ns = NEVER_NS
-        """When the user goes away (monotonic); a conversation that goes on then is cut before its next turn."""
+        self.leaving = False
+        """The user goes away: a conversation that goes on is cut before its next turn."""
         self._connector = shard.new_connector()
         self._failures = 0
 
@@ -76,9 +75,9 @@ class User:
             while (action := walk.next_action()) is not None and not shard.stopping:
                 if not isinstance(action, SayAction):
                     planned_ns += int(action.seconds * 1e9)
-                    await sleep_until(min(planned_ns, self.leaves_ns))
+                    await sleep_until(planned_ns)
                     continue
-                if self.leaves_ns < NEVER_NS and max(planned_ns, time.monotonic_ns()) >= self.leaves_ns:
+                if self.leaving:
                     break
                 if shard.turn_gap_ns:
                     planned_ns = await shard.turn_slot(planned_ns)

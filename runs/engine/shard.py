@@ -79,6 +79,7 @@ class Shard:
         self._next_turn_ns = 0
         self.purse = self._new_purse()
         """None where no ceiling of the budget is an engine's to count."""
+        self.driver = new_driver(self)
         self.active = 0
         self.dropped = 0
         self.stopping = False
@@ -98,7 +99,7 @@ class Shard:
         if load.duration_s is not None:
             end_s = (t0_ns - time.monotonic_ns()) / 1e9 + load.duration_s
             loop.call_later(end_s, self.end, "done", load.grace_s)
-        new_driver(self).start()
+        self.driver.start()
         await self._over.wait()
         beats.cancel()
         vitals.last_words(self.reason, self._turns, self._sessions)

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from connectors.spec import TargetSpec, build_target_spec
-from runs.engine.spec import ClosedLoad, OpenLoad
+from runs.engine.spec import ClosedLoad, Load
 from runs.models import Run, Shard
 from runs.services import request_adhoc_run
 
@@ -29,7 +29,7 @@ def talk(*texts: str, name: str = "talk") -> dict[str, Any]:
 
 
 def a_run(
-    processes: int = 1, load: ClosedLoad | OpenLoad | None = None, url: str = "http://127.0.0.1:9/v1", **more: Any
+    processes: int = 1, load: Load | None = None, url: str = "http://127.0.0.1:9/v1", **more: Any
 ) -> Run:
     """A queued run. `local` unless told otherwise: no message is sent."""
     return request_adhoc_run(

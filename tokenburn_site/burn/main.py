@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from runs.engine.spec import ClosedLoad, OpenLoad
+from runs.engine.spec import Load
 from runs.local import interrupts, run_local
 from runs.models import Run
 from runs.services import RequestError, request_adhoc_run
@@ -88,7 +88,7 @@ def _request(options: Options, parts: Parts) -> Run:
         raise BadUsage(str(exc)) from exc
 
 
-def _see_through(options: Options, run: Run, load: ClosedLoad | OpenLoad, console: Console, typed: str) -> int:
+def _see_through(options: Options, run: Run, load: Load, console: Console, typed: str) -> int:
     try:
         with Progress(console, load) as progress:
             interrupted = _run(options, run, progress)

@@ -9,7 +9,7 @@ from connectors.mapping import CompiledTarget
 from connectors.params import lacks_param
 from connectors.spec import SpecError, TargetSpec, build_target_spec
 from metrics.thresholds import ThresholdError, parse_threshold
-from runs.engine.spec import ClosedLoad, OpenLoad, parse_load
+from runs.engine.spec import Load, parse_load
 from runs.planner import check_shares
 from scenarios.importers import load_scenario, prompt_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
@@ -23,7 +23,7 @@ NAME_LIMIT = 60
 class Parts(NamedTuple):
     target: TargetSpec
     scenarios: list[tuple[float, ScenarioSpec]]
-    load: ClosedLoad | OpenLoad
+    load: Load
 
 
 def check_thresholds(options: Options) -> None:
@@ -35,7 +35,7 @@ def check_thresholds(options: Options) -> None:
             raise BadUsage(f"--threshold: {exc}") from exc
 
 
-def build_load(options: Options) -> ClosedLoad | OpenLoad:
+def build_load(options: Options) -> Load:
     """The load that the options ask for, sharable by --processes."""
     data: dict[str, Any] = {"duration_s": options.duration_s, "conversations": options.conversations}
     data |= {"stages": options.stages, "max_turns_per_s": options.max_turns_per_s}

@@ -17,7 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from runs.engine.spec import ClosedLoad, OpenLoad
+from runs.engine.spec import Load
 from runs.live import Tick
 from runs.ticks import TickInfo
 from tokenburn_site.burn.words import clock, count, ms, per_s
@@ -32,7 +32,7 @@ class Progress:
     """A context manager; `tick` and `status` may be called from any thread."""
 
     def __init__(
-        self, console: Console, load: ClosedLoad | OpenLoad, now: Callable[[], float] = time.monotonic
+        self, console: Console, load: Load, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._console = console
         self._load = load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from runs.engine.loads.base import Driver
@@ -11,7 +12,11 @@ from runs.engine.loads.open import OpenDriver
 if TYPE_CHECKING:
     from runs.engine.shard import Shard
 
-DRIVERS: Final[dict[str, type[Driver]]] = {"closed": ClosedDriver, "open": OpenDriver}
+DRIVERS: Final[dict[str, Callable[[Shard], Driver]]] = {
+    "closed": ClosedDriver,
+    "open": OpenDriver,
+    "trace": OpenDriver,
+}
 
 
 def new_driver(shard: Shard) -> Driver:

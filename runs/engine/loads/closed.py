@@ -1,13 +1,14 @@
-"""A closed loop: each user holds one conversation after another."""
+"""A closed loop: each user holds one conversation after another, as long as the level is above the user's number."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+import asyncio
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from runs.engine.arrivals import jitter_ns
 from runs.engine.clock import sleep_until
-from runs.engine.levels import Level
-from runs.engine.loads.base import Driver
+from runs.engine.levels import level_of
+from runs.engine.loads.base import Driver, until_cancelled
 from runs.engine.session import User
 from runs.engine.spec import ClosedLoad
 
@@ -15,44 +16,68 @@ if TYPE_CHECKING:
     from runs.engine.shard import Shard
 
 START_GAP_NS: Final = 1_000_000
-"""Between the starts of a closed loop's users: nobody's users come in the same instant, and no loop can serve that."""
+"""Between users who come in the same instant: nobody's users do, and no loop can serve that."""
+LATER_WITHIN_NS: Final = 500_000_000
+"""Within this time all come whom a jump of the level brings after the start."""
+
+
+class _Seat(NamedTuple):
+    user: User
+    task: asyncio.Task[None]
 
 
 class ClosedDriver(Driver):
     def __init__(self, shard: Shard) -> None:
-        super().__init__(shard)
-        self._load = cast("ClosedLoad", shard.spec.load)
-        total = self._load.conversations
+        self._load = load = cast("ClosedLoad", shard.spec.load)
+        super().__init__(shard, level_of(load.users, load.stages, load.duration_s))
+        total = load.conversations
         self._left = None if total is None else total // self.of + (self.index < total % self.of)
+        self._there = 0
+        """Of all users, over all shards, those below this number are there."""
+        self._seats: dict[int, _Seat] = {}
 
-    def start(self) -> None:
-        shard, load = self.shard, self._load
-        users = range(self.index, load.peak, self.of)
-        for number in users:
-            user = User(shard, number)
-            begin_ns = shard.t0_ns + number // self.of * START_GAP_NS + jitter_ns(load, self.seed, number)
-            if load.stages:
-                spans = Level(load.users, load.stages).times_above(number)
-                shard.start(self._come_and_go(user, begin_ns, spans), user)
-            else:
-                shard.start(self._hold_conversations(user, begin_ns), user)
-        if not users:
-            shard.end("done")
+    def files(self, level: float) -> int:
+        return -(-int(level) // self.of)
 
-    async def _come_and_go(self, user: User, begin_ns: int, spans: list[tuple[float, float]]) -> None:
-        """A user of a load in stages: there while the level is above the user's number."""
+    async def _lead(self) -> None:
+        """Brings and sends away users as the level says."""
+        if self._left == 0:
+            return
         t0_ns = self.shard.t0_ns
-        for from_s, to_s in spans:
-            user.leaves_ns = t0_ns + int(to_s * 1e9)
-            planned_ns = max(begin_ns, t0_ns + int(from_s * 1e9))
-            if planned_ns < user.leaves_ns:
-                await self._hold_conversations(user, planned_ns)
+        later_gap_ns = min(START_GAP_NS, LATER_WITHIN_NS // max(1, self.files(self.level.peak)))
+        instant_s, place = -1.0, 0
+        for at_s, number, comes in self.level.crossings(self._there, self.from_s):
+            place = place + (number % self.of == self.index) if at_s == instant_s else 0
+            instant_s = at_s
+            planned_ns = t0_ns + int(at_s * 1e9) + place * (later_gap_ns if at_s else START_GAP_NS) * comes
+            if at_s:  # who is there from the start is made ready before it
+                await sleep_until(planned_ns)
+            self._there = number + comes
+            if number % self.of == self.index:
+                self._come(number, planned_ns) if comes else self._go(number)
+        await until_cancelled()
+
+    def _come(self, number: int, planned_ns: int) -> None:
+        seat = self._seats.get(number)
+        if seat is not None and not seat.task.done():
+            seat.user.leaving = False  # whose last turn is still in flight, and who stays then
+            return
+        planned_ns = max(planned_ns, self.shard.t0_ns + jitter_ns(self._load, self.seed, number))
+        user = User(self.shard, number)
+        self._seats[number] = _Seat(user, self.shard.start(self._hold_conversations(user, planned_ns), user))
+
+    def _go(self, number: int) -> None:
+        user, task = self._seats[number]
+        user.leaving = True
+        if not (user.in_flight or user.paid):
+            del self._seats[number]
+            task.cancel()
 
     async def _hold_conversations(self, user: User, planned_ns: int) -> None:
         await sleep_until(planned_ns)
         shard = self.shard
         try:
-            while not shard.stopping and planned_ns < user.leaves_ns and self._take_conversation():
+            while not (shard.stopping or user.leaving) and self._take_conversation():
                 planned_ns = await user.converse(planned_ns, shard.new_session(user.number))
                 if user.needs_rest:
                     planned_ns = await user.rest(planned_ns)
@@ -62,5 +87,9 @@ class ClosedDriver(Driver):
     def _take_conversation(self) -> bool:
         if self._left is None:
             return True
+        if self._left == 0:
+            return False
         self._left -= 1
-        return self._left >= 0
+        if self._left == 0 and self._leading is not None:
+            self._leading.cancel()  # nobody who came later would have anything to say
+        return True

@@ -1,43 +1,51 @@
-"""An open loop: conversations arrive, whatever the target does."""
+"""Conversations arrive, whatever the target does: at a rate, or at the times of a trace."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from runs.engine.arrivals import share
+from runs.engine.arrivals import Arriving, arrival_ns, level_for, own_areas
 from runs.engine.clock import sleep_until
-from runs.engine.loads.base import Driver
+from runs.engine.loads.base import Driver, until_cancelled
 from runs.engine.session import User
-from runs.engine.spec import OpenLoad
 
 if TYPE_CHECKING:
     from runs.engine.shard import Shard
 
 
 class OpenDriver(Driver):
+    """Takes its share of the arrivals one by one; those that come while too many sessions are open are dropped."""
+
     def __init__(self, shard: Shard) -> None:
-        super().__init__(shard)
-        self._load = cast("OpenLoad", shard.spec.load)
+        load = cast("Arriving", shard.spec.load)
+        super().__init__(shard, level_for(load))
+        self._limit = max(1, load.max_sessions // self.of)
+        self._areas = own_areas(load, self.seed, self.index, self.of)
+        self._next = next(self._areas, None)
         self._idle: list[User] = []
 
-    def start(self) -> None:
-        self.shard.start(self._arrive(), None)
-
-    async def _arrive(self) -> None:
-        load, shard = self._load, self.shard
-        limit = max(1, load.max_sessions // self.of)
-        for number, at_ns in share(load, self.seed, self.index, self.of):
-            planned_ns = shard.t0_ns + at_ns
+    async def _lead(self) -> None:
+        t0_ns = self.shard.t0_ns
+        while self._next is not None:
+            number, area = self._next
+            at_ns = arrival_ns(self.level, area)
+            if at_ns is None:
+                await until_cancelled()
+                return
+            planned_ns = t0_ns + at_ns
             await sleep_until(planned_ns)
-            if shard.active >= limit:
-                shard.dropped += 1
-                continue
-            user = self._idle.pop() if self._idle else User(shard, number)
-            user.number = number
-            shard.start(self._hold_one(user, planned_ns), user)
-        if load.duration_s is not None:
-            await sleep_until(shard.t0_ns + int(load.duration_s * 1e9))
+            self._next = next(self._areas, None)
+            self._arrive(number, planned_ns)
+
+    def _arrive(self, number: int, planned_ns: int) -> None:
+        shard = self.shard
+        if shard.active >= self._limit:
+            shard.dropped += 1
+            return
+        user = self._idle.pop() if self._idle else User(shard, number)
+        user.number = number
+        shard.start(self._hold_one(user, planned_ns), user)
 
     async def _hold_one(self, user: User, planned_ns: int) -> None:
         try:

@@ -17,7 +17,7 @@ import pytest
 
 from metrics.aggregate import aggregate_rows, aggregate_run
 from metrics.models import SessionMetric
-from runs.engine.spec import ClosedLoad, OpenLoad
+from runs.engine.spec import ClosedLoad, Load
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, Session
 from tests.support.processes import ROOT, child_env, read_json_line
@@ -44,7 +44,7 @@ class Counting:
             found.append((int(at), turn))
         return found
 
-    def run(self, processes: int = 1, load: ClosedLoad | OpenLoad | None = None, **more: Any) -> Run:
+    def run(self, processes: int = 1, load: Load | None = None, **more: Any) -> Run:
         """A run of USERS users against it; every request says which turn it is."""
         spec = target(self.url, overrides={"request": {"headers": {"x-turn": "{{ session.id }}/{{ turn }}"}}})
         say = {"do": "say", "text": "turn {{ loop.index }} of {{ session.id }}"}

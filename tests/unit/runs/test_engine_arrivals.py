@@ -2,10 +2,10 @@
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from runs.engine.arrivals import arrivals, share
+from runs.engine.arrivals import arrivals
 from runs.engine.spec import OpenLoad
 
 LOADS = st.builds(
@@ -14,14 +14,6 @@ LOADS = st.builds(
     arrivals=st.sampled_from(["constant", "poisson"]),
     duration_s=st.floats(0.1, 5),
 )
-
-
-@settings(max_examples=50)
-@given(LOADS, st.integers(0, 2**32), st.integers(1, 7))
-def test_the_union_of_all_shares_is_the_whole_plan(load: OpenLoad, seed: int, of: int) -> None:
-    whole = list(enumerate(arrivals(load, seed)))
-    shares = [arrival for index in range(of) for arrival in share(load, seed, index, of)]
-    assert sorted(shares) == whole
 
 
 @given(LOADS, st.integers(0, 2**32))

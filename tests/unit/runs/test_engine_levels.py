@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.spec import SpecError
-from runs.engine.arrivals import arrivals, jitter_ns, share
-from runs.engine.levels import Level
+from runs.engine.arrivals import arrival_ns, arrivals, jitter_ns, level_for, own_areas
+from runs.engine.levels import Level, level_of
 from runs.engine.spec import ClosedLoad, OpenLoad, Stage, parse_load
 
 STAGES = st.lists(
@@ -22,24 +22,74 @@ def ramp(*stages: tuple[float, float]) -> tuple[Stage, ...]:
     return tuple(Stage(duration_s=seconds, to=to) for seconds, to in stages)
 
 
+def presence(level: Level, there: int = 0, after_s: float = 0.0) -> dict[int, list[tuple[float, float]]]:
+    """By user: from when until when, if users 0 to `there` - 1 are there at `after_s`."""
+    spans = {number: [(after_s, level.end_s)] for number in range(there)}
+    for at_s, number, comes in level.crossings(there, after_s):
+        assert number == there - (not comes)
+        if comes:
+            spans.setdefault(number, []).append((at_s, level.end_s))
+        else:
+            spans[number][-1] = (spans[number][-1][0], at_s)
+        there = number + comes
+    return spans
+
+
+def there_at(spans: dict[int, list[tuple[float, float]]], at_s: float) -> int:
+    return sum(begin <= at_s < end for user in spans.values() for begin, end in user)
+
+
 @given(STAGES, st.integers(0, 40), st.floats(0, 1))
 def test_at_any_time_as_many_users_are_there_as_the_level_says(stages: list[Stage], start: int, part: float) -> None:
-    level = Level(start, stages)
+    level = level_of(start, stages)
     at_s = level.end_s * part
-    there = sum(any(begin <= at_s < end for begin, end in level.times_above(number)) for number in range(41))
-    assert abs(there - level.at(at_s)) <= 1.0 + 1e-6
+    assert abs(there_at(presence(level), at_s) - level.at(at_s)) <= 1.0 + 1e-6
+
+
+@given(STAGES, st.integers(0, 40), st.floats(0, 1), st.floats(0, 1), st.integers(0, 40))
+def test_whoever_looks_later_finds_the_same_users(
+    stages: list[Stage], start: int, looks: float, part: float, believed: int
+) -> None:
+    level = level_of(start, stages)
+    after_s = level.end_s * looks
+    at_s = after_s + (level.end_s - after_s) * part
+    there = there_at(presence(level, believed, after_s), at_s)
+    assert abs(there - level.at(at_s)) <= 1.0 + 1e-6 or at_s == level.end_s
 
 
 def test_a_ramp_brings_users_one_by_one_and_takes_the_last_first() -> None:
-    level = Level(0, ramp((4, 4), (2, 4), (4, 0)))
-    assert [level.times_above(number) for number in range(5)] == [[(0, 10)], [(1, 9)], [(2, 8)], [(3, 7)], []]
+    level = level_of(0, ramp((4, 4), (2, 4), (4, 0)))
+    assert presence(level) == {0: [(0, 10)], 1: [(1, 9)], 2: [(2, 8)], 3: [(3, 7)]}
 
 
 def test_a_spike_is_a_jump_up_and_down() -> None:
-    level = Level(2, ramp((5, 2), (0, 10), (1, 10), (0, 2), (4, 2)))
-    assert level.times_above(1) == [(0, 10)]
-    assert level.times_above(9) == [(5, 6)]
+    level = level_of(2, ramp((5, 2), (0, 10), (1, 10), (0, 2), (4, 2)))
+    assert presence(level)[1] == [(0, 10)]
+    assert presence(level)[9] == [(5, 6)]
     assert (level.peak, level.end_s, level.area) == (10, 10, 28)
+
+
+CHANGES = st.lists(st.tuples(st.floats(0, 60), st.sampled_from([0.0, 1.0, 3.5, 40.0])), max_size=4)
+
+
+@given(STAGES, st.integers(0, 40), CHANGES, st.floats(0, 1))
+def test_a_change_holds_until_the_end_or_the_next_one(
+    stages: list[Stage], start: int, changes: list[tuple[float, float]], part: float
+) -> None:
+    level = level_of(start, stages)
+    at_s = level.end_s * part
+    changed = level
+    for from_s, to in changes:
+        changed = changed.changed(from_s, to)
+    assert changed.end_s == level.end_s
+    assert changed.at(at_s) == pytest.approx(_last_said(level, changes, at_s))
+    areas = [(piece.end_s - piece.begin_s) * (piece.begin + piece.end) / 2 for piece in changed.pieces]
+    assert changed.area == pytest.approx(sum(areas))
+
+
+def _last_said(level: Level, changes: list[tuple[float, float]], at_s: float) -> float:
+    said = [to for from_s, to in changes if from_s <= at_s < level.end_s]
+    return said[-1] if said else level.at(at_s)
 
 
 @settings(max_examples=60)
@@ -53,10 +103,21 @@ def test_the_union_of_all_shares_is_the_whole_plan(
         return  # never above zero
     assert isinstance(load, OpenLoad)
     whole = list(enumerate(arrivals(load, seed)))
-    assert sorted(arrival for index in range(of) for arrival in share(load, seed, index, of)) == whole
+    assert sorted(taken for index in range(of) for taken in share(load, seed, index, of)) == whole
     times = [at for _, at in whole]
     assert times == sorted(times)
-    assert all(0 <= at <= Level(rate, stages).end_s * 1e9 for at in times)
+    assert all(0 <= at <= level_for(load).end_s * 1e9 for at in times)
+
+
+def share(load: OpenLoad, seed: int, index: int, of: int) -> list[tuple[int, int]]:
+    """What shard `index` takes, as its driver does."""
+    taken = []
+    for number, area in own_areas(load, seed, index, of):
+        at_ns = arrival_ns(level_for(load), area)
+        if at_ns is None:
+            break
+        taken.append((number, at_ns))
+    return taken
 
 
 def test_arrivals_follow_the_area_below_the_rate() -> None:
