@@ -19,8 +19,8 @@ OVERHEAD_S: Final = 3.0
 LOWEST_SHARE: Final = 1000
 """A rate is lowered to this part of where it began, at most."""
 SETTLE_S: Final = 5.0
-LEAVE_OUT: Final = ("conversations", "warm_up_s", "cool_down_s", "max_turns_per_s")
-"""What would end a load of levels too soon, or falsify one."""
+LEAVE_OUT: Final = ("warm_up_s", "cool_down_s", "max_turns_per_s")
+"""What would falsify a level."""
 
 
 class Span(NamedTuple):
@@ -145,7 +145,7 @@ def problem(load: Any) -> str:
     if search is not None and sweep is not None:
         return "give a search or a sweep, not both: a sweep has conditions of its own"
     if unfit := [name for name in LEAVE_OUT if getattr(load, name)]:
-        return f"a {what} sets its own levels and its own end: leave out {', '.join(unfit)}"
+        return f"a {what} sets its own levels and measures them in its own time: leave out {', '.join(unfit)}"
     if search is not None:
         return "a search has no stages: leave them out" if load.stages else search.problem(load.begins_at, whole=whole)
     if [stage.model_dump() for stage in load.stages] != sweep.stages() or load.begins_at != sweep.levels[0]:

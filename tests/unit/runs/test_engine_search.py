@@ -63,7 +63,6 @@ def test_a_search_has_a_longest_duration() -> None:
         (users(users=10, search={"conditions": CONDITIONS, "high": 5}), "not between its low 1 and its high 5"),
         (users(users=10, search={"conditions": CONDITIONS, "low": 1.5}), "whole numbers"),
         (users(users=10, stages=[{"duration_s": 5, "to": 9}], search={"conditions": CONDITIONS}), "has no stages"),
-        (users(users=10, conversations=5, search={"conditions": CONDITIONS}), "leave out conversations"),
         (users(users=10, warm_up_s=5, search={"conditions": CONDITIONS}), "leave out warm_up_s"),
         (users(users=0, search={"conditions": CONDITIONS}), "above zero"),
         (users(sweep={"levels": [10, 2.5], "hold_s": 8}), "whole numbers"),
