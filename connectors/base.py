@@ -85,6 +85,8 @@ class BaseConnector(ABC):
         context["session"] = self.session
         context["saved"] = self.saved
         request = self.target.render(context)
+        if not self.target.has_codecs:
+            return request
         codecs = self.codecs
         return request if codecs is None else request._replace(body=codecs.encode(request.body))
 

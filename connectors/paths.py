@@ -26,7 +26,7 @@ def compile_path(path: str, where: str) -> Getter:
         return _walk(_keys(path))
     choices = [choice.strip() for choice in path.split("||")]
     if all(_PLAIN_PATH.match(choice) for choice in choices):
-        return _first([_walk(_keys(choice)) for choice in choices])
+        return _first([_keys(choice) for choice in choices])
     try:
         expression = jmespath.compile(path)
     except jmespath.exceptions.JMESPathError as exc:
@@ -88,8 +88,12 @@ def _walk(keys: list[str | int]) -> Getter:
     return get
 
 
-def _first(getters: list[Getter]) -> Getter:
+def _first(paths: list[list[str | int]]) -> Getter:
     """JMESPath's `a || b` of plain paths: the first value that is neither missing, false nor empty; else the last."""
+    parents = [path[:-1] for path in paths]
+    if parents[0] and parents.count(parents[0]) == len(parents):
+        return _below(_walk(parents[0]), _first([path[-1:] for path in paths]))
+    getters = [_walk(path) for path in paths]
 
     def get(data: Any) -> Any:
         value = None
@@ -100,6 +104,11 @@ def _first(getters: list[Getter]) -> Getter:
         return value
 
     return get
+
+
+def _below(parent: Getter, getter: Getter) -> Getter:
+    """Alternatives are mostly neighbours: the way to them is gone once."""
+    return lambda data: None if (inner := parent(data)) is None else getter(inner)
 
 
 def _optional(path: str | None, where: str) -> Getter | None:
@@ -137,6 +146,7 @@ class Part:
             self.whole = None
         self.text_at = " or ".join(repr(path) for path in (spec.delta, spec.text) if path is not None)
         self.reasoning = _optional(spec.reasoning, f"{where}.reasoning")
+        self.reasoning_marks = _marks(spec.reasoning)
         self.error = _optional(spec.error, f"{where}.error")
         self.usage_in = _optional(spec.usage.input, f"{where}.usage.input")
         self.usage_out = _optional(spec.usage.output, f"{where}.usage.output")
@@ -164,6 +174,18 @@ class Part:
     def ends(self) -> bool:
         """Whether an event of this part may be the answer's last."""
         return self.done_data is not None or self.done_test is not None
+
+
+def _marks(path: str | None) -> tuple[bytes, ...]:
+    """Names of which a document must hold one, as they stand in it, for anything to be at `path`: to search bytes for
+    a name is far cheaper than to follow a path that leads nowhere. Of a path that is not plain, nothing is known."""
+    if path is None:
+        return ()
+    names = {choice.strip().rpartition(".")[2] for choice in path.split("||")}
+    if not all(map(_NAMES.fullmatch, names)):
+        return (b"",)
+    shortest = [name for name in names if not any(other in name for other in names - {name})]
+    return tuple(name.encode() for name in sorted(shortest))
 
 
 def _nothing(_data: Any) -> Any:

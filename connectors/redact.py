@@ -73,7 +73,9 @@ class Redactor:
 
     def cut(self, text: str, limit: int) -> str:
         """The first `limit` characters, redacted before they are cut: nothing is left of a value at the cut."""
-        if self._all is None or not self._in(text[: limit + self._margin]):
+        if self._all is None:
+            return text[:limit]
+        if not self._in(text[: limit + self._margin]):
             return text[:limit]
         return self._all.sub(MASK, text)[:limit]
 

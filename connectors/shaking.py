@@ -20,6 +20,7 @@ class ShakingConnector(BaseConnector):
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
+        self._handshake = target.handshake
         self._progress: Progress | None = None
         self._run_round = 0
 

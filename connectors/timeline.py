@@ -13,7 +13,7 @@ Times are nanoseconds of one monotonic clock. A lane calls, in this order:
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import Any, NoReturn
 
@@ -36,11 +36,13 @@ class Timeline:
 
     __slots__ = (
         "_decode",
+        "_gaps_ns",
         "_has_text",
         "_last_without_text",
         "_one_frame",
         "_room",
         "_text",
+        "_whole",
         "arrival_errors",
         "bytes_in",
         "bytes_out",
@@ -80,13 +82,12 @@ class Timeline:
         self.first_content_ns: int | None = None
         self.last_content_ns: int | None = None
         self.done_ns: int | None = None
-        # Compact, not lists of objects: an endless stream of small tokens must not cost many times its own size.
-        self.gaps_ns = array("q")
-        self.arrival_errors = array("q")
+        self.gaps_ns: Sequence[int] = ()
+        self.arrival_errors: Sequence[int] = ()
         self.handshake_ns: dict[str, int] | None = None
         self.saved: dict[str, Any] | None = None
         self.status = 0
-        self._text = StringIO()
+        self._whole = ""
         self._room = TEXT_CHARS
         self.reasoning_chars = 0
         self.tokens_in: int | None = None
@@ -99,6 +100,8 @@ class Timeline:
     @property
     def text(self) -> str:
         """The answer so far; reasoning is not part of it."""
+        if self._whole or self.first_content_ns is None:
+            return self._whole
         return self._text.getvalue()
 
     @property
@@ -149,10 +152,9 @@ class Timeline:
             if type(text) is not str:
                 raise _not_text(text, part)
             if self.last_content_ns is None:
-                self.first_content_ns = ns
-                self._has_text = True
+                self._first_piece(ns)
             else:
-                self.gaps_ns.append(ns - self.last_content_ns)
+                self._gaps_ns.append(ns - self.last_content_ns)
             self.last_content_ns = ns
             self._text.write(text)
             self._room -= len(text)
@@ -168,11 +170,25 @@ class Timeline:
         if part.stamp is not None:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
-                self.arrival_errors.append(ns - stamp)
+                errors = self.arrival_errors
+                if type(errors) is not array:
+                    errors = self.arrival_errors = array("q")
+                errors.append(ns - stamp)
         if type(message) is dict and not part.beside_keys.isdisjoint(message):
             self._beside(ns, part, message)
         if (part.done_test is not None and part.done_test(message)) or (self._one_frame and self._has_text):
             self.done_ns = ns
+
+    def _reason(self, part: Part, message: Any) -> None:
+        if part.reasoning is not None and type(thought := part.reasoning(message)) is str:
+            self.reasoning_chars += len(thought)
+
+    def _first_piece(self, ns: int) -> None:
+        """What pieces are kept in: compact, for an endless stream of small tokens must not cost many times its size."""
+        self.first_content_ns = ns
+        self._has_text = True
+        self._text = StringIO()
+        self.gaps_ns = self._gaps_ns = array("q")
 
     def _part_of(self, message: Any) -> Part | None:
         return self.meaning.part_of(message)
@@ -190,21 +206,31 @@ class Timeline:
         if part is None:
             raise self._unmatched(message)
         self._beside(ns, part, message)
-        if part.reasoning is not None and type(thought := part.reasoning(message)) is str:
-            self.reasoning_chars += len(thought)
+        for mark in part.reasoning_marks:
+            if mark in data:
+                self._reason(part, message)
+                break
         if self.last_content_ns is None:
             try:
                 text = part.quick_piece(message)
             except (KeyError, IndexError, TypeError):
                 text = part.piece(message) if part.piece is not None else None
-            if text is not None:
+            if text is None:
+                if not self._has_text:
+                    raise self._unmatched(message)
+            elif type(text) is str and 0 < len(text) <= TEXT_CHARS:
+                self._whole = text
+                self._has_text = True
+                self.first_content_ns = self.last_content_ns = ns
+            else:
                 self._content(ns, text, part)
-            elif not self._has_text:
-                raise self._unmatched(message)
         if part.stamp is not None:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
-                self.arrival_errors.append(ns - stamp)
+                errors = self.arrival_errors
+                if type(errors) is not array:
+                    errors = self.arrival_errors = array("q")
+                errors.append(ns - stamp)
         self.done_ns = ns
 
     def aside(self, data: bytes) -> None:
@@ -243,9 +269,9 @@ class Timeline:
         if not text:
             return
         if self.last_content_ns is None:
-            self.first_content_ns = ns
+            self._first_piece(ns)
         else:
-            self.gaps_ns.append(ns - self.last_content_ns)
+            self._gaps_ns.append(ns - self.last_content_ns)
         self.last_content_ns = ns
         self._text.write(text)
         self._room -= len(text)
@@ -254,7 +280,7 @@ class Timeline:
 
     def _grown(self, text: str) -> str:
         """What a text that grows from event to event has more than before; all of it if it is another one."""
-        before = self._text.getvalue()
+        before = self.text
         if text.startswith(before):
             return text[len(before) :]
         self._text = StringIO()

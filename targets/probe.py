@@ -234,7 +234,7 @@ class _Teller:
         body = request.body
         if self._target.has_codecs:
             sent = visible(redact.cut(body.decode(errors="backslashreplace"), FRAME_CHARS))
-            body = self._target.render(context).body
+            body = self._target.render(dict(context)).body
         return Request(
             method="" if on_connection else request.method,
             url=visible(redact(f"{scheme}://{self._target.host_header}{request.path}")),

@@ -25,7 +25,8 @@ class HttpConnector(WireConnector):
 
     @property
     def ready(self) -> bool:
-        return self._connection is not None and self._connection.usable and self.fresh
+        connection = self._connection
+        return connection is not None and connection.usable and (self._handshake is None or self.fresh)
 
     async def connect(self) -> None:
         await self.disconnect()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import lru_cache
 from typing import Final
 
 import httptools
@@ -28,6 +29,11 @@ DONE_GRACE_S: Final = 1.0
 _NO_BODY_STATUS = frozenset({204, 304})
 
 
+@lru_cache(maxsize=64)
+def _media_type(value: bytes) -> str:
+    return value.decode("latin-1").partition(";")[0].strip().lower()
+
+
 class ClosedUnsent(BrokenTransport):
     """The connection ended before anything of the request was written: it may go out on another one."""
 
@@ -40,6 +46,7 @@ class HttpConnection:
 
     # Slots, because Python looks an attribute up by hash in an object that has over thirty, and this is per token.
     __slots__ = (
+        "_answer_limit",
         "_beside_body",
         "_body",
         "_body_limit",
@@ -66,6 +73,7 @@ class HttpConnection:
         "_sent_at",
         "_status",
         "_stream",
+        "_stream_limit",
         "_style",
         "_timeline",
         "_timeouts",
@@ -81,7 +89,8 @@ class HttpConnection:
         self._loop = asyncio.get_running_loop()
         self._stream = stream
         self._limits = limits
-        self._body_limit = limits.body_bytes
+        self._body_limit = self._stream_limit = limits.body_bytes
+        self._answer_limit = min(limits.body_bytes, limits.answer_bytes)
         self._header_limit = limits.header_bytes
         self._timeouts = timeouts
         # The timer is never further away than the shortest time limit, or a deadline that begins meanwhile would
@@ -168,7 +177,7 @@ class HttpConnection:
     def _let_go(self) -> None:
         """Hold nothing of an answer's body, which may be large, while the user waits or is done."""
         self._pieces: PieceParser | None = None
-        self._body = bytearray()  # not a list of pieces: a hostile target sends them a byte each
+        self._body: bytes | bytearray = b""
 
     def _forget_headers(self) -> None:
         self.location = ""
@@ -300,18 +309,18 @@ class HttpConnection:
     # --- the parser's calls; they must not raise, so a failure is kept until the read is done -----------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        lower = name.lower()
         self._header_bytes += len(name) + len(value) + 4
         if self._header_bytes > self._header_limit:
             self._failure = self._failure or self._endless_headers()
-        elif lower == b"content-length":
+        lower = name.lower()
+        if lower == b"content-length":
             self._until_close = False
         elif lower == b"transfer-encoding":
             self._until_close = b"chunked" not in value.lower()
         elif lower == b"content-encoding":
             self._encoding = value.decode("latin-1").strip().lower()
         elif lower == b"content-type":
-            self._content_type = value.decode("latin-1").partition(";")[0].strip().lower()
+            self._content_type = _media_type(value)
         elif lower == b"location":
             self.location += f"{', ' if self.location else ''}{value.decode('latin-1')}"
 
@@ -332,9 +341,7 @@ class HttpConnection:
         if not self._parser.should_keep_alive():
             self.usable = False
         streamed = status < 300 and self._content_type in self._style.streamed
-        self._body_limit = self._limits.body_bytes
-        if not streamed:
-            self._body_limit = min(self._body_limit, self._limits.answer_bytes)
+        self._body_limit = self._stream_limit if streamed else self._answer_limit
         if self._encoding:
             try:
                 self._decoder = make_decoder(self._encoding, self._body_limit)
@@ -358,6 +365,11 @@ class HttpConnection:
                     self._failure = TooLarge("body_too_large", f"the answer is larger than {self._body_limit} bytes")
                     return
                 if self._pieces is None:
+                    if not self._body:
+                        self._body = piece
+                        continue
+                    if type(self._body) is bytes:
+                        self._body = bytearray(self._body)  # no list of pieces: a hostile target sends them a byte each
                     self._body += piece
                     continue
                 for event in self._pieces.feed(piece):
