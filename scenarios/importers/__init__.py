@@ -1,0 +1,23 @@
+"""From what people have (names, files of many formats, prompts) to scenarios and data pools that are checked."""
+
+from scenarios.importers.files import Wanted
+from scenarios.importers.library import SAMPLES, library, library_names
+from scenarios.importers.pools import attach, load_pool, read_pool
+from scenarios.importers.reading import Sample, Source, open_source
+from scenarios.importers.refs import import_scenarios, load_scenario, prompt_scenario
+
+__all__ = [
+    "SAMPLES",
+    "Sample",
+    "Source",
+    "Wanted",
+    "attach",
+    "import_scenarios",
+    "library",
+    "library_names",
+    "load_pool",
+    "load_scenario",
+    "open_source",
+    "prompt_scenario",
+    "read_pool",
+]

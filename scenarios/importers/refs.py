@@ -1,0 +1,68 @@
+"""From what a person names (a scenario of the library, a file, a folder, a prompt) to scenarios that are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from scenarios.data import DataPool
+from scenarios.importers.files import Wanted, load_dir, load_file, read_source
+from scenarios.importers.library import SAMPLES, by_name, conversations, library_names
+from scenarios.importers.pools import attach
+from scenarios.importers.reading import Source
+from scenarios.render import check_scenario
+from scenarios.replay import PER_CHARACTER_S
+from scenarios.spec import ScenarioError, ScenarioSpec
+
+
+def load_scenario(
+    ref: str, per_character_s: float = PER_CHARACTER_S, wanted: Wanted | None = None
+) -> list[ScenarioSpec]:
+    """The scenarios that `ref` names: one of the library, a file, or all JSON files of a folder, sorted by name.
+
+    What a file may hold: see `docs/importing.md`. A name of the library goes before a file of that name; write
+    `./name` for the file. `per_character_s`: how long users take before each further message of a conversation
+    file. Raises ScenarioError: one line that says which file, where in it, and what is wrong.
+    """
+    if ref in library_names():
+        return list(conversations()) if ref == SAMPLES else [by_name()[ref]]
+    wanted = wanted or Wanted(per_character_s)
+    path = Path(ref).expanduser()
+    try:
+        is_dir, exists = path.is_dir(), path.exists()
+    except (OSError, ValueError) as exc:  # a name too long for a path, or with a NUL byte
+        raise ScenarioError(f"{_short(ref)} is neither a file nor a scenario of the library: {exc.args[-1]}") from exc
+    if not ref or not exists:
+        samples = {spec.name for spec in conversations()}
+        names = ", ".join(name for name in library_names() if name not in samples)
+        raise ScenarioError(f"there is no file {_short(ref)} and no such scenario in the library: it has {names}")
+    specs = load_dir(path, wanted) if is_dir else load_file(path, wanted)
+    _refuse_twins(specs, ref)
+    return specs
+
+
+def import_scenarios(source: Source, wanted: Wanted) -> list[ScenarioSpec]:
+    """The scenarios of an open file, as `load_scenario` makes them. Raises ScenarioError."""
+    specs = read_source(source, wanted)
+    _refuse_twins(specs, source.name)
+    return specs
+
+
+def prompt_scenario(text: str, data: Mapping[str, DataPool] | None = None) -> ScenarioSpec:
+    """The smallest scenario: say `text`, which may be a template, and go. Raises ScenarioError."""
+    if not text.strip():
+        raise ScenarioError("the prompt is empty")
+    return check_scenario(attach({"name": "prompt", "steps": [{"do": "say", "text": text}]}, data or {}))
+
+
+def _short(ref: str) -> str:
+    return repr(ref if len(ref) <= 80 else ref[:77] + "...")
+
+
+def _refuse_twins(specs: list[ScenarioSpec], ref: str) -> None:
+    """Results are told apart by a scenario's name."""
+    seen: set[str] = set()
+    for spec in specs:
+        if spec.name in seen:
+            raise ScenarioError(f"{ref}: two scenarios are named {spec.name!r}: give each its own name")
+        seen.add(spec.name)
