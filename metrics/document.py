@@ -44,6 +44,14 @@ REPORT = (
     ("thresholds", "expr, value, passed; a value that was not measured is a threshold missed"),
     ("witness", "what an independent session on stock libraries measured, in no other figure; null without one"),
     ("generator", "processes, CPU, memory, time stamps, send lag and loop lag: how the tool itself did"),
+    (
+        "budget",
+        "null without ceilings; ended_by (what ended the run, or null); each: ceiling, used, over; all turns count",
+    ),
+    (
+        "cost",
+        "null without prices; total, by_model [model, input, output, money], estimated (not all tokens are usage)",
+    ),
     ("verdict", "trusted; reasons why not and notes how to read it, each `code: text`"),
     ("series", "the run over time, `point_s` seconds a point: what the charts draw"),
 )

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from metrics.definitions import BY_NAME, METRICS, MS, QUANTILES, SAMPLES_NEEDED, STATS, Metric, find
+from metrics.groups import Group
 from metrics.histogram import Histogram
+from metrics.spending import budget_of, cost_of
 from metrics.thresholds import evaluate, parse_threshold
 from metrics.totals import SERIES_METRICS, Aggregate
 from metrics.verdict import Remark, Witness, judge, timestamps
@@ -33,6 +35,8 @@ class RunFacts:
     started_at: str | None
     reason: str = ""
     finished: bool = True
+    groups: Sequence[Group] = ()
+    """By number; empty: one, of which nothing is known."""
 
 
 def build_report(
@@ -62,6 +66,8 @@ def build_report(
         "metrics": {name: _stats_of(aggregate, name) for name in metric_names(aggregate)},
         "generator": _generator(aggregate),
         "witness": dict(witness) if witness else None,
+        "budget": budget_of(run.load, aggregate, run.groups, run.reason),
+        "cost": cost_of(run.load, aggregate, run.groups, token_source(aggregate)),
         "verdict": {
             "trusted": verdict.trusted, "reasons": _remarks(verdict.reasons), "notes": _remarks(verdict.notes),
         },

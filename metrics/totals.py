@@ -180,6 +180,8 @@ class Aggregate(Counts):
         self.groups: dict[int, Counts] = {}
         """By number, those that said something; empty in a run with one group."""
         self.uncounted = 0
+        self.uncounted_spent: dict[int, tuple[int, ...]] = {}
+        """By group: ok, failed, tokens in and out of those."""
         self.loop_lag = Histogram()
         self.engines: dict[int, Engine] = {}
         self.bad_lines = 0
@@ -197,7 +199,8 @@ class Aggregate(Counts):
             self._add_point(data["second"], point)
         for number, part in data.get("groups", {}).items():
             self.groups.setdefault(int(number), Counts()).add_part(part)
-        self.uncounted += data.get("uncounted", 0)
+        if "uncounted" in data:
+            self._add_uncounted(data)
         if "lag" in data:
             self.loop_lag.merge(Histogram.from_json(data["lag"]))
         if not data.keys().isdisjoint(("gen", "head", "tail")):
@@ -209,6 +212,12 @@ class Aggregate(Counts):
     def add_all(self, windows: Iterable[Mapping[str, Any]]) -> None:
         for data in windows:
             self.add(data)
+
+    def _add_uncounted(self, data: Mapping[str, Any]) -> None:
+        self.uncounted += data["uncounted"]
+        for number, spent in data.get("uncounted_spent", {}).items():  # windows of an earlier version have none
+            before = self.uncounted_spent.get(int(number), (0, 0, 0, 0))
+            self.uncounted_spent[int(number)] = tuple(a + b for a, b in zip(before, spent, strict=True))
 
     def of_groups(self, numbers: Iterable[int]) -> Counts:
         """Those groups together."""
@@ -245,7 +254,7 @@ class Aggregate(Counts):
         """All that turns and sessions alone decide: the same from windows as from rows (invariant B)."""
         groups = {number: counts.counted() for number, counts in self.groups.items()}
         series = (self.point_s, self.points)
-        return {**self.counted(), "uncounted": self.uncounted, "series": series, "groups": groups}
+        return {**self.counted(), "uncounted": (self.uncounted, self.uncounted_spent), "series": series, "groups": groups}
 
 
 def merge(windows: Iterable[Mapping[str, Any]]) -> Aggregate:

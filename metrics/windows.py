@@ -4,7 +4,8 @@
     tokens_out_ok, sources [per TOKEN_SOURCES], first and last (ns: begin of the first turn, end of the last one),
     m {metric: histogram}, opened, closed {outcome: n}, closed_codes {code: n},
     gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns), head {..}, tail {..},
-    bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else),
+    bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else but)
+    uncounted_spent {group: [ok, failed, tokens_in, tokens_out]}: what a budget counts of them,
     groups {number: {out .. m, opened .. closed_codes of that group}} in a run of several groups
 
 A key is left out where there is nothing to say. The second is that of a turn's end (unknown turns: of the last
@@ -25,6 +26,8 @@ from metrics.histogram import packed
 SECOND_NS = 1_000_000_000
 GROUPS = 1 << 20
 """More than any run has: what tells a second and a group apart in one number."""
+FAILED = (OUTCOMES.index("error"), OUTCOMES.index("timeout"))
+"""Outcomes that went wrong on the target's side."""
 BAD_TEXTS = 3
 BAD_CHARS = 200
 
@@ -109,10 +112,24 @@ def _add_uncounted(
     inside = columns.planned >= from_ns
     if to_ns is not None:
         inside &= columns.planned < to_ns
-    seconds, numbers = np.unique(columns.ended[~inside] // SECOND_NS, return_counts=True)
-    for second, number in zip(seconds.tolist(), numbers.tolist(), strict=True):
-        window(windows, shard_id, second)["uncounted"] = number
+    outside = columns.of_rows(~inside)
+    groups = np.zeros(len(outside), dtype=np.int64) if outside.group is None else outside.group
+    keys, places, numbers = np.unique(
+        outside.ended // SECOND_NS * GROUPS + groups, return_inverse=True, return_counts=True
+    )
+    spent = [np.bincount(places, counts, len(keys)).astype(np.int64).tolist() for counts in _spent(outside)]
+    for key, number, *used in zip(keys.tolist(), numbers.tolist(), *spent, strict=True):
+        second, group_number = divmod(key, GROUPS)
+        data = window(windows, shard_id, second)
+        data["uncounted"] = data.get("uncounted", 0) + number
+        data.setdefault("uncounted_spent", {})[str(group_number)] = used
     return columns.of_rows(inside), [codes[row] for row in np.flatnonzero(inside).tolist()]
+
+
+def _spent(columns: Columns) -> tuple[Ints, ...]:
+    """What a budget counts of each turn: ok, failed, tokens in and out."""
+    ok, failed = columns.ok.astype(np.int64), np.isin(columns.outcome, FAILED).astype(np.int64)
+    return ok, failed, np.maximum(columns.tokens_in, 0), np.maximum(columns.tokens_out, 0)
 
 
 def _counters(columns: Columns) -> dict[str, Ints]:

@@ -7,6 +7,7 @@ from typing import Any
 from metrics.aggregate import Aggregate, aggregate_run
 from metrics.models import SessionMetric
 from metrics.report import RunFacts, build_report
+from runs.engine.groups import frozen_groups
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run
 
@@ -36,5 +37,6 @@ def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str,
         started_at=run.start_at.isoformat() if run.start_at else None,
         reason=reason,
         finished=status in RUN_TERMINAL,
+        groups=frozen_groups(run.scenario_specs, run.load, run.target_spec),
     )
     return build_report(facts, found, run.thresholds, run.witness)

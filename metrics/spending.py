@@ -1,0 +1,102 @@
+"""What a run has used of its budget, and what its tokens cost: of every turn that was sent, the warm-up's too. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from metrics.groups import Group
+from metrics.totals import Aggregate
+
+BUDGET = "budget"
+CEILINGS = ("tokens", "money", "turns", "errors")
+ANY_MODEL = "*"
+PER_TOKENS = 1_000_000
+DIGITS = 6  # of money
+Prices = Mapping[str, Mapping[str, float]]
+
+
+class Spent(NamedTuple):
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    def plus(self, tokens_in: int, tokens_out: int) -> Spent:
+        return Spent(self.tokens_in + tokens_in, self.tokens_out + tokens_out)
+
+
+def by_model(aggregate: Aggregate, groups: Sequence[Group]) -> dict[str, Spent]:
+    """Tokens of each model, in the order of the groups; the name is empty for a target that names none."""
+    found = {group.model: Spent() for group in groups} or {"": Spent()}
+    models = dict(enumerate(group.model for group in groups)) or {0: ""}
+    counted = {number: counts.sums for number, counts in aggregate.groups.items()} or {0: aggregate.sums}
+    for number, sums in counted.items():
+        found[models[number]] = found[models[number]].plus(sums["tokens_in"], sums["tokens_out"])
+    for number, (_ok, _failed, tokens_in, tokens_out) in aggregate.uncounted_spent.items():
+        found[models[number]] = found[models[number]].plus(tokens_in, tokens_out)
+    return found
+
+
+def money(spent: Spent, model: str, prices: Prices) -> float:
+    """What it costs; nothing where the table has no price (a run is not started with such a table)."""
+    price = prices.get(model) or prices.get(ANY_MODEL)
+    if price is None:
+        return 0.0
+    return (spent.tokens_in * price["input"] + spent.tokens_out * price["output"]) / PER_TOKENS
+
+
+def cost_of(
+    load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group], token_source: str
+) -> dict[str, Any] | None:
+    """{total, by_model [{model, input, output, money}], estimated}; None without prices. `input` and `output` are
+    tokens; `estimated`: the target did not count all of them itself."""
+    prices: Prices = load.get(BUDGET, {}).get("prices") or {}
+    if not prices:
+        return None
+    rows = [
+        {
+            "model": model,
+            "input": spent.tokens_in,
+            "output": spent.tokens_out,
+            "money": round(money(spent, model, prices), DIGITS),
+        }
+        for model, spent in by_model(aggregate, groups).items()
+    ]
+    total = sum(money(spent, model, prices) for model, spent in by_model(aggregate, groups).items())
+    return {"total": round(total, DIGITS), "by_model": rows, "estimated": token_source in {"estimate", "mixed"}}
+
+
+def used(load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group]) -> dict[str, dict[str, float]]:
+    """{ceiling, used} of each ceiling that the load has."""
+    budget = load.get(BUDGET) or {}
+    tokens = by_model(aggregate, groups)
+    failed = aggregate.failed + sum(failed for _, failed, *_ in aggregate.uncounted_spent.values())
+    cost = sum(money(spent, model, budget.get("prices") or {}) for model, spent in tokens.items())
+    values = {
+        "tokens": sum(sum(spent) for spent in tokens.values()),
+        "money": round(cost, DIGITS),
+        "turns": aggregate.turns + aggregate.uncounted,
+        "errors": failed,
+    }
+    return {
+        name: {"ceiling": ceiling, "used": values[name]}
+        for name in CEILINGS
+        if (ceiling := budget.get(name)) is not None
+    }
+
+
+def budget_of(
+    load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group], reason: str
+) -> dict[str, Any] | None:
+    """{ended_by, NAME {ceiling, used, over}, error_rate {..}}; None if there is no ceiling and none ended the run.
+
+    `reason` is the run's: `budget: tokens: ...`.
+    """
+    word, _, rest = reason.partition(": ")
+    ended_by = rest.partition(": ")[0] if word == BUDGET else None
+    found: dict[str, Any] = {
+        name: {**part, "over": round(max(0, part["used"] - part["ceiling"]), DIGITS)}
+        for name, part in used(load, aggregate, groups).items()
+    }
+    if limit := (load.get(BUDGET) or {}).get("error_rate"):
+        found["error_rate"] = dict(limit)
+    return {"ended_by": ended_by, **found} if found or ended_by else None
