@@ -10,7 +10,8 @@
     ├── Refused             http_<status>: an answer with a status that is not 2xx
     ├── BadAnswer           json_invalid, codec_failed, answer_unmatched, stream_incomplete, target_error, expect_failed
     ├── BadRequest          request_invalid: the mapping or a template could not be rendered
-    └── Aborted             stopped: the run ended before the answer did
+    ├── Aborted             stopped: the run ended before the answer did
+    └── LostPatience        user_left, user_resent, user_doubled: a simulated user did not wait for the answer
 
 A code is part of the product's contract: reports count by it, users search for it. Foreign exceptions are
 mapped at the edge (`raise ConnectFailed(...) from exc`) and never reach a report.
@@ -79,3 +80,20 @@ class Aborted(TurnError):
 
     def __init__(self, detail: str = "the run ended before the answer did") -> None:
         super().__init__("stopped", detail)
+
+
+PATIENCE_CODES = {
+    "user_left": "the user left before the answer came",
+    "user_resent": "the user sent the message again before the answer came",
+    "user_doubled": "another answer to the same message came first",
+}
+"""What becomes of an answer that its user did not wait for. Its tokens are wasted."""
+
+
+class LostPatience(TurnError):
+    """A simulated user did not wait for the answer; `code` is one of PATIENCE_CODES."""
+
+    outcome = "aborted"
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code, PATIENCE_CODES[code])

@@ -31,6 +31,9 @@ _BY_CODE = {
     "target_error": "the target answered with an error of its own: see the turn's detail",
     "expect_failed": "an answer was not what the scenario expects",
     "request_invalid": "the request could not be built: check parameters and templates",
+    "user_left": "the user did not wait for the answer: see `patience` in the load",
+    "user_resent": "the user did not wait, and sent the message again",
+    "user_doubled": "the message was sent twice, and the other answer came first",
     "stopped": "in flight when the run ended: not the target's fault",
     "engine_died": "in flight when an engine died: nobody knows whether it was answered",
 }

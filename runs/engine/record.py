@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.errors import Outcome, TurnError
+from connectors.errors import LostPatience, Outcome, TurnError
 from connectors.redact import Redactor
 from connectors.timeline import Timeline
 from runs.engine.ledger import Line
@@ -30,6 +30,10 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     `redact` takes the target's secrets out of every text: a target may send back what it was sent.
     """
     tokens_in, tokens_out, source = _tokens(timeline, message, text)
+    if source == "none" and isinstance(failure, LostPatience) and timeline.sent_ns is not None:
+        # The target had work of it all the same.
+        tokens_in = estimate(len(message)) if tokens_in is None else tokens_in
+        tokens_out, source = estimate(timeline.reasoning_chars), "estimate"
     outcome: Outcome = "ok" if failure is None else failure.outcome
     done_ns = timeline.done_ns if failure is None and timeline.done_ns is not None else ended_ns
     return {
@@ -54,8 +58,8 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
         "ti": tokens_in,
         "to": tokens_out,
         "ts": source,
-        "icl": [gap // 1000 for gap in timeline.gaps_ns] or None,
-        "err": list(timeline.arrival_errors) or None,
+        "icl": [gap // 1000 for gap in timeline.gaps_ns] if timeline.gaps_ns else None,
+        "err": list(timeline.arrival_errors) if timeline.arrival_errors else None,
         "msg": redact.cut(message, record_chars) if record_chars else None,
         "ans": redact.cut(text, record_chars) if record_chars else None,
     }

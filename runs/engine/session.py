@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from connectors.base import BaseConnector
 from connectors.errors import Aborted, BadAnswer, Refused, TurnError
 from runs.engine.clock import sleep_until
 from runs.engine.purse import SpentError
@@ -23,7 +25,7 @@ BACKOFF_MAX_S: Final = 1.0
 class LazyRandom:
     """A `random.Random` seeded when first used: seeding costs more than a turn of a scenario that draws nothing."""
 
-    def __init__(self, *seed: int) -> None:
+    def __init__(self, *seed: int | str) -> None:
         self._seed = seed
 
     def __getattr__(self, name: str) -> Any:
@@ -45,6 +47,11 @@ class Session(NamedTuple):
     info: dict[str, Any]
     group: int = 0
     """Its number (see `runs.engine.groups`)."""
+    model: str = ""
+    params: dict[str, Any] | None = None
+    """What was drawn for it (see `runs.engine.draws`): its model, and other params of its requests."""
+    messages: int = 0
+    """After so many of them it is over; 0: when the scenario is."""
 
 
 class User:
@@ -60,18 +67,20 @@ class User:
         """The user goes away: a conversation that goes on is cut before its next turn."""
         self._connector = shard.new_connector()
         self._failures = 0
+        self._recorded = 0
 
     async def converse(self, planned_ns: int, session: Session) -> int:
         """Hold one conversation, planned to begin at `planned_ns` (monotonic); return when it ended.
 
         Whatever happens, the conversation is closed in the ledger.
         """
-        outcome, code, turns = "cut", None, 0
+        outcome, code = "cut", None
+        self._recorded = 0
         shard = self.shard
         shard.opened(session, self.number)
         try:
             self._connector.begin(session.info)
-            walk = session.scenario.walk(session.rng, session.info)  # type: ignore[arg-type] # LazyRandom is one
+            walk = self._walk(session)
             while (action := walk.next_action()) is not None and not shard.stopping:
                 if not isinstance(action, SayAction):
                     planned_ns += int(action.seconds * 1e9)
@@ -82,11 +91,9 @@ class User:
                 if shard.turn_gap_ns:
                     planned_ns = await shard.turn_slot(planned_ns)
                 failure, planned_ns = await self._turn(session, walk, action, planned_ns)
-                turns += 1
                 if isinstance(failure, Refused) and self._connector.refresh(failure.status):
                     # A turn of its own: what was refused stays in the record as refused.
                     failure, planned_ns = await self._turn(session, walk, action, planned_ns)
-                    turns += 1
                 if failure is not None:
                     outcome, code = ("cut" if isinstance(failure, Aborted) else "failed"), failure.code
                     break
@@ -99,10 +106,13 @@ class User:
             shard.scenario_failed(exc)
         finally:
             self._failures = self._failures + 1 if outcome == "failed" else 0
-            shard.closed(session, outcome, code, turns)
+            shard.closed(session, outcome, code, self._recorded)
             if not shard.reuse_connections or self._connector.goes_on:
                 await self.leave()  # such a connection is the conversation
         return planned_ns
+
+    def _walk(self, session: Session) -> Walk:
+        return session.scenario.walk(session.rng, session.info)  # type: ignore[arg-type] # LazyRandom is one
 
     @property
     def needs_rest(self) -> bool:
@@ -122,15 +132,16 @@ class User:
             await closing
 
     async def _turn(
-        self, session: Session, walk: Walk, action: SayAction, planned_ns: int
+        self, session: Session, walk: Walk, action: SayAction, planned_ns: int, connector: BaseConnector | None = None
     ) -> tuple[TurnError | None, int]:
-        """One turn, recorded. Returns its failure and when it ended (monotonic ns).
+        """One turn, recorded, over `connector` or the user's own. Returns its failure and when it ended (monotonic ns).
 
         A turn that is cancelled before anything of it was sent never was: CancelledError goes on.
         """
         shard = self.shard
         text, number = action
-        connector = self._connector
+        if connector is None:
+            connector = self._connector
         if shard.purse is not None:
             shard.purse.begin(self)
         timeline = connector.timeline(planned_ns)
@@ -161,8 +172,8 @@ class User:
             answer = timeline.text
             if (why := walk.answer(answer)) is not None:
                 failure = BadAnswer("expect_failed", why)
-        except TurnError as exc:
-            failure = exc
+        except (TurnError, asyncio.CancelledError) as exc:
+            failure = self._failure_of(exc)
         finally:
             self.in_flight = False
         ended_ns = time.monotonic_ns()
@@ -182,7 +193,14 @@ class User:
         if shard.grouped:
             line["g"] = session.group
         shard.ledger.append(line, slot)
+        self._recorded += 1
         if shard.purse is not None:
-            shard.purse.spend(line, "", self)
+            shard.purse.spend(line, session.model, self)
         shard.took_turn(failure)
         return failure, timeline.done_ns if failure is None and timeline.done_ns else ended_ns
+
+    def _failure_of(self, exc: TurnError | asyncio.CancelledError) -> TurnError:
+        """What a turn that ended with `exc` failed of. Raises CancelledError again: nothing was sent."""
+        if isinstance(exc, TurnError):
+            return exc
+        raise exc

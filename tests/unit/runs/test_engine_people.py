@@ -116,9 +116,8 @@ def steps(*texts: str, waits: dict[int, float] | None = None) -> list[dict[str, 
 def paced(think: Think | None, messages: int = 0, **more: Any) -> list[float | str]:
     """What a user does: seconds of waiting and texts said; each answer has 50 characters."""
     scenario = compile_scenario(parse_scenario({"name": "s", "steps": steps("one", "two", "three", **more)}))
-    walk = PacedWalk(
-        scenario.walk(LazyRandom(1, 2), {"id": "i", "number": 2, "user": 0}), messages, think, LazyRandom(3)
-    )  # type: ignore[arg-type] # as a session does
+    rng: Any = LazyRandom(1, 2)
+    walk = PacedWalk(scenario.walk(rng, {"id": "i", "number": 2, "user": 0}), messages, think, rng)
     done: list[float | str] = []
     while (action := walk.next_action()) is not None:
         if isinstance(action, WaitAction):
