@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from functools import cache
-from typing import Any, Literal, NamedTuple, TypedDict, cast
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, cast
 
 import orjson
 import redis
@@ -49,6 +49,8 @@ class Tick(TypedDict):
     metrics: dict[str, Quantiles]
     active: int
     inflight: int
+    budget: NotRequired[dict[str, dict[str, float]]]
+    """{ceiling, used} of each ceiling of the run; see `metrics.spending`."""
 
 
 class Line(TypedDict):

@@ -176,6 +176,8 @@ class Supervisor:
         if self._went:
             self._store()
             self._ticker.tick(run.status)
+            if run.status == RunStatus.RUNNING and (why := self._ticker.why_abort()):
+                abort_run(run.pk, why)
 
     def _store(self) -> None:
         """What the ledger has that is new, or as much of it as can be stored until the next check is due."""

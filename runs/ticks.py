@@ -6,7 +6,7 @@ the lowest active shard, which merges the windows that all of them have stored: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.db.models import Q
@@ -15,10 +15,14 @@ from metrics.aggregate import Aggregate
 from metrics.definitions import find
 from metrics.ingest import Batch
 from metrics.models import Window
+from metrics.spending import used
 from runs import live
+from runs.engine.budget import Budget
+from runs.engine.groups import frozen_groups
 from runs.lifecycle import SHARD_ACTIVE
 from runs.live import Kind, Line, Lines, Payload, Quantiles, Tick, safe_text
-from runs.models import Shard
+from runs.models import Run, Shard
+from runs.watch import Watch
 
 LINES_A_TICK = 50
 NS_PER_MS = 1e6
@@ -36,13 +40,17 @@ class TickInfo(NamedTuple):
 
 
 class RunTotals:
-    """The whole run so far, kept up to date from the windows that are stored."""
+    """The whole run so far, kept up to date from the windows that are stored; `watch` gets each of them too."""
 
-    def __init__(self, run_id: int) -> None:
-        self._run_id = run_id
+    def __init__(self, run: Run, watch: Watch | None = None) -> None:
+        self._run_id = run.pk
+        self._load: Mapping[str, Any] = run.load
+        self._groups = frozen_groups(run.scenario_specs, run.load, run.target_spec)
+        self._watch = watch
         self._aggregate = Aggregate()
         self._read_to: dict[int, int] = {}  # by shard: the last ledger offset that was read
         self._generators: dict[int, tuple[int, int, int]] = {}  # by shard: time, active, in flight
+        self._ended: set[int] = set()
 
     def update(self) -> None:
         """Read the windows that are new. A batch's windows share one offset and one commit: none is missed."""
@@ -52,11 +60,21 @@ class RunTotals:
         rows = Window.objects.filter(new).order_by("shard_id", "ledger_offset", "second")
         for shard_id, offset, data in rows.values_list("shard_id", "ledger_offset", "data").iterator(chunk_size=200):
             self._aggregate.add(data)
+            if self._watch is not None:
+                self._watch.add(data)
             self._read_to[shard_id] = offset
             for at_ns, _cpu, _rss, active, inflight, _dropped in data.get("gen", ()):
                 self._generators[shard_id] = (at_ns, active, inflight)
             if "tail" in data:
                 self._generators[shard_id] = (data["tail"]["at"], 0, 0)
+                self._ended.add(shard_id)
+
+    @property
+    def complete_s(self) -> float:
+        """Seconds since the start up to which the windows of every engine that is at work are here."""
+        times = {shard: at_ns for shard, (at_ns, _, _) in self._generators.items()}
+        working = [at_ns for shard, at_ns in times.items() if shard not in self._ended]
+        return (min(working) if working else max(times.values(), default=0)) / NS_PER_S
 
     def _shard_ids(self) -> list[int]:
         if not self._read_to:
@@ -87,6 +105,7 @@ class RunTotals:
             "metrics": dict(self._quantiles()),
             "active": sum(active for _, active, _ in generators),
             "inflight": sum(inflight for _, _, inflight in generators),
+            "budget": used(self._load, found, self._groups),
         }
 
     def _quantiles(self) -> Iterator[tuple[str, Quantiles]]:
@@ -105,7 +124,8 @@ class Ticker:
     def __init__(self, shard: Shard, on_tick: Callable[[TickInfo], None] | None) -> None:
         self._shard = shard
         self._on_tick = on_tick
-        self._totals = RunTotals(shard.run_id)
+        self._watch = Watch(Budget.model_validate(shard.run.load.get("budget", {})))
+        self._totals = RunTotals(shard.run, self._watch)
         self._lines: list[Line] = []
         self._held_back = 0
 
@@ -130,6 +150,11 @@ class Ticker:
         self._lines = []
         if self._on_tick is not None:
             self._on_tick(TickInfo(self._shard.run_id, status, tick, lines))
+
+    def why_abort(self) -> str:
+        """Why the whole run must end now, by what is known since the last tick; empty: it may go on, or it is another's
+        to say."""
+        return self._watch.why_abort(self._totals.complete_s)
 
     def _leads(self) -> bool:
         active = Shard.objects.filter(run=self._shard.run_id, status__in=SHARD_ACTIVE).order_by("index")

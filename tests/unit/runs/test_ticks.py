@@ -6,7 +6,9 @@ import pytest
 
 from metrics.aggregate import aggregate_run
 from metrics.ingest import parse
+from metrics.models import Window
 from runs import ingest, live
+from runs.engine.spec import parse_load
 from runs.ingest import LedgerIngest
 from runs.leases import claim_shard
 from runs.models import Run, Shard, ShardStatus
@@ -47,7 +49,7 @@ def test_totals_that_were_merged_bit_by_bit_equal_the_aggregate_at_the_end(
 ) -> None:
     monkeypatch.setattr(ingest, "CHUNK_BYTES", 20_000)
     run = a_run(2)
-    totals, readers = RunTotals(run.pk), [LedgerIngest(shard) for shard in claimed(run, tmp_path)]
+    totals, readers = RunTotals(run), [LedgerIngest(shard) for shard in claimed(run, tmp_path)]
     more = True
     while more:
         more = [reader for reader in readers if reader.step() is not None] != []
@@ -112,3 +114,40 @@ def test_a_sample_prefers_failures_keeps_the_order_and_is_safe_to_show() -> None
     assert [line["at_ms"] for line in lines] == sorted(line["at_ms"] for line in lines)
     assert sample(batch, 0) == []
     assert len(sample(batch, 10_000)) == 500
+
+
+def test_a_leader_says_why_a_run_must_end_from_what_all_engines_stored(tmp_path: Path) -> None:
+    run = a_run(2, parse_load({"kind": "closed", "users": 8, "duration_s": 60, "budget": {"errors": 5, "tokens": 9}}))
+    first, second = claimed(run, tmp_path)
+    ours, theirs = Ticker(first, None), Ticker(second, None)
+    LedgerIngest(first).step()
+    ours.tick("running")
+    alone = run.turns.filter(outcome__in=["error", "timeout"]).count()
+    assert 0 < alone < 5
+    assert ours.why_abort() == ""
+    LedgerIngest(second).step()
+    ours.tick("running")
+    theirs.tick("running")
+    both = run.turns.filter(outcome__in=["error", "timeout"]).count()
+    assert ours.why_abort().startswith(f"budget: errors: {both} turns failed, the budget allows 5; most often ")
+    assert theirs.why_abort() == ""  # it is the first shard's to say
+
+
+def test_a_tick_says_what_is_used_of_the_budget(tmp_path: Path) -> None:
+    run = a_run(1, parse_load({"kind": "closed", "users": 8, "duration_s": 60, "budget": {"turns": 500}}))
+    (shard,) = claimed(run, tmp_path)
+    LedgerIngest(shard).step()
+    totals = RunTotals(run)
+    totals.update()
+    assert totals.tick()["budget"] == {"turns": {"ceiling": 500, "used": 300}}
+
+
+def test_engines_are_judged_up_to_where_all_that_work_have_stored(tmp_path: Path) -> None:
+    run = a_run(3)
+    totals = RunTotals(run)
+    for shard, seconds, ended in zip(claimed(run, tmp_path), (9, 5, 3), (False, False, True), strict=True):
+        gen = {"second": 0, "shard": shard.pk, "v": 1, "gen": [[seconds * 10**9, 0, 0, 1, 1, 0]]}
+        data = {**gen, "tail": {"at": seconds * 10**9}} if ended else gen
+        Window.objects.create(run=run, shard=shard, second=0, ledger_offset=1, data=data)
+    totals.update()
+    assert totals.complete_s == 5.0
