@@ -11,8 +11,8 @@ from statistics import mean
 from typing import Any, Final, NamedTuple
 
 from metrics.definitions import SAMPLES_NEEDED, find
+from metrics.figures import metric_names, stats
 from metrics.histogram import Histogram
-from metrics.report import metric_names, stats
 from metrics.thresholds import parse_threshold
 from metrics.totals import Aggregate, merge
 

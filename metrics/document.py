@@ -41,6 +41,11 @@ REPORT = (
     ("tokens", "input and output of all turns; source: usage (the target's own), estimate, mixed or none"),
     ("traffic", "chunks, bytes_in, bytes_out"),
     ("metrics", "for each metric below: count, mean, min, p50, p90, p95, p99, p999, max; null: not measured"),
+    (
+        "groups",
+        "in a run of several scenarios or models: for each of them and its tags turns, error_rate, rates, metrics",
+    ),
+    ("models", "for each model that answered: sessions, turns, error_rate, rates (of the run's time), tokens, metrics"),
     ("thresholds", "expr, value, passed; a value that was not measured is a threshold missed"),
     ("witness", "what an independent session on stock libraries measured, in no other figure; null without one"),
     ("generator", "processes, CPU, memory, time stamps, send lag and loop lag: how the tool itself did"),
@@ -115,6 +120,17 @@ def _thresholds() -> Iterator[str]:
     yield "these, without a statistic:"
     yield ""
     yield from _table(("name", "meaning"), [(f"`{name}`", text) for name, text in thresholds.RATES.items()])
+    yield ""
+    yield "Braces behind the name choose conversations: by `scenario`, by `model`, or by a tag of their scenario."
+    yield "Several must all hold; a value with spaces, commas, braces or = stands in quotes. Rates are per second of"
+    yield "the whole run."
+    yield ""
+    yield f"- `{thresholds.CHOICE_EXAMPLE}`"
+    yield "- `error_rate{model=gpt-4o, tier=gold}<1%`"
+    yield '- `turns_ok{scenario="Where is my order?"}>=100`'
+    yield ""
+    yield "`and` joins several in one text, and all of them must hold: `ttft_ms.p95<800 and error_rate<1%`. What a run"
+    yield "does not have (a scenario, a model, a tag) is refused before it begins."
 
 
 def _verdict() -> Iterator[str]:

@@ -16,11 +16,12 @@ Where = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Group:
-    """`model` is empty where the target names none."""
+    """`model` is empty where the target names none; `scenarios` is how many it stands for, as its name then says."""
 
     scenario: str
     model: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    scenarios: int = 1
 
     def value(self, key: str) -> str | None:
         """Its scenario, its model or that tag of it."""
@@ -32,6 +33,11 @@ class Group:
 def chosen(groups: Sequence[Group], where: Where) -> list[int]:
     """The numbers of the groups for which all of `where` holds."""
     return [number for number, group in enumerate(groups) if all(group.value(key) == want for key, want in where)]
+
+
+def choice_text(where: Where) -> str:
+    """As it stands behind a metric's name: `{scenario=rapid-fire}`; empty for no choice."""
+    return "{" + ", ".join(f"{key}={value}" for key, value in where) + "}" if where else ""
 
 
 def known_values(groups: Iterable[Group], key: str) -> list[str]:

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metrics.definitions import BY_NAME, METRICS, MS, QUANTILES, SAMPLES_NEEDED, STATS, Metric, find
+from metrics.definitions import BY_NAME, MS, QUANTILES, find
+from metrics.figures import DIGITS, figures, of_choice, of_models, of_parts, stats, stats_of, token_source
 from metrics.groups import Group
 from metrics.histogram import Histogram
 from metrics.spending import budget_of, cost_of
-from metrics.thresholds import evaluate, parse_threshold
+from metrics.thresholds import evaluate, parse_all
 from metrics.totals import SERIES_METRICS, Aggregate
 from metrics.verdict import Remark, Witness, judge, timestamps
 
 Report = dict[str, Any]
-DIGITS = 6  # of a ms: to the ns
 NS_PER_S = 1e9
 WITNESS_METRICS = ("ttft_ms", "e2e_ms")
 WITNESS_TURNS = 10
@@ -44,26 +44,25 @@ def build_report(
 ) -> Report:
     """See `docs/metrics.md` for every key; `witness` is what `witness_of` made. Raises ThresholdError for a threshold
     that does not parse."""
-    ended, outcomes, sums = aggregate.sessions_ended, aggregate.outcomes, aggregate.sums
-    parsed = [parse_threshold(text) for text in thresholds]
-    verdict = judge(aggregate, parsed, _testimony(aggregate, witness), finished=run.finished)
+    sums, asked = aggregate.sums, parse_all(thresholds)
+    verdict = judge(aggregate, asked, _testimony(aggregate, witness), groups=run.groups, finished=run.finished)
+    whole = figures(aggregate, dropped=aggregate.dropped)
     report: Report = {
         "run": {
             "id": run.id, "status": run.status, "reason": run.reason, "target": run.target, "scenario": run.scenario,
             "load": dict(run.load), "started_at": run.started_at, "duration_s": round(aggregate.duration_s, 3),
         },
-        "sessions": {
-            "started": aggregate.sessions_started,
-            **{word: ended[word] for word in ("completed", "failed", "lost", "cut")},
-        },
-        "turns": {"sent": sums["sent"], **outcomes},
+        "sessions": whole["sessions"],
+        "turns": whole["turns"],
         "uncounted_turns": aggregate.uncounted,
-        "dropped_arrivals": aggregate.dropped,
+        "dropped_arrivals": whole["dropped_arrivals"],
         "errors": dict(aggregate.codes.most_common()),
-        "rates": {name: _rounded(value) for name, value in aggregate.rates().items()},
+        "rates": whole["rates"],
         "tokens": {"input": sums["tokens_in"], "output": sums["tokens_out"], "source": token_source(aggregate)},
         "traffic": {name: sums[name] for name in ("chunks", "bytes_in", "bytes_out")},
-        "metrics": {name: _stats_of(aggregate, name) for name in metric_names(aggregate)},
+        "metrics": whole["metrics"],
+        "groups": of_parts(aggregate, run.groups),
+        "models": of_models(aggregate, run.groups),
         "generator": _generator(aggregate),
         "witness": dict(witness) if witness else None,
         "budget": budget_of(run.load, aggregate, run.groups, run.reason),
@@ -73,7 +72,7 @@ def build_report(
         },
         "series": series(aggregate),
     }  # fmt: skip
-    report["thresholds"] = evaluate(thresholds, report)
+    report["thresholds"] = evaluate(thresholds, report, of_choice(aggregate, run.groups))
     return report
 
 
@@ -84,7 +83,7 @@ def witness_of(aggregate: Aggregate) -> dict[str, Any]:
         "turns": {"sent": aggregate.sums["sent"], **aggregate.outcomes},
         "tokens": {"output": aggregate.sums["tokens_out"]},
         "errors": dict(aggregate.codes.most_common()),
-        "metrics": {name: _stats_of(aggregate, name) for name in WITNESS_METRICS},
+        "metrics": {name: stats_of(aggregate, name) for name in WITNESS_METRICS},
         "median_bounds": {name: _median_bounds(aggregate, name) for name in WITNESS_METRICS},
     }
 
@@ -103,46 +102,13 @@ def _testimony(aggregate: Aggregate, witness: Mapping[str, Any] | None) -> Witne
     """The witness's figure to compare with: of the first content where answers stream, else of the whole turn."""
     if witness is None:
         return None
-    ours = {name: _stats_of(aggregate, name)["p50"] for name in WITNESS_METRICS}
+    ours = {name: stats_of(aggregate, name)["p50"] for name in WITNESS_METRICS}
     ttft, e2e = ours["ttft_ms"], ours["e2e_ms"]
     name = "ttft_ms" if ttft is not None and e2e is not None and ttft < e2e else "e2e_ms"
     bounds, median, own = witness["median_bounds"].get(name), witness["metrics"][name]["p50"], ours[name]
     if bounds is None or median is None or own is None:
         return None
     return Witness(name, median, own, *bounds)
-
-
-def metric_names(aggregate: Aggregate) -> list[str]:
-    """Every defined metric, measured or not; the target's own handshake steps follow the common ones."""
-    names = [metric.name for metric in METRICS]
-    after = names.index("handshake_tls_ms") + 1
-    return names[:after] + sorted(aggregate.histograms.keys() - BY_NAME.keys()) + names[after:]
-
-
-def _stats_of(aggregate: Aggregate, name: str) -> dict[str, float | int | None]:
-    metric = find(name)
-    assert metric is not None, name  # noqa: S101 - windows only hold metrics that `definitions` computed
-    return stats(metric, aggregate.histograms.get(name, Histogram()))
-
-
-def stats(metric: Metric, histogram: Histogram) -> dict[str, float | int | None]:
-    """Count and statistics in the metric's unit; None where not measured, p999 also below 1000 values."""
-    values: dict[str, float | int | None] = {"count": histogram.count, **dict.fromkeys(STATS[1:])}
-    if histogram.count and histogram.minimum is not None and histogram.maximum is not None:
-        found: dict[str, float | None] = dict(
-            zip(QUANTILES, histogram.quantiles(list(QUANTILES.values())), strict=True)
-        )
-        if histogram.count < SAMPLES_NEEDED["p999"]:
-            found["p999"] = None
-        found |= {"mean": histogram.mean(), "min": float(histogram.minimum), "max": float(histogram.maximum)}
-        values |= {name: None if v is None else round(v / metric.scale, DIGITS) for name, v in found.items()}
-    return values
-
-
-def token_source(aggregate: Aggregate) -> str:
-    """usage, estimate, mixed, or none: where the token counts come from."""
-    counted = [word for word in ("usage", "estimate") if aggregate.sources[word]]
-    return "mixed" if len(counted) == 2 else (counted[0] if counted else "none")
 
 
 def _generator(aggregate: Aggregate) -> dict[str, Any]:
@@ -168,10 +134,6 @@ def _generator(aggregate: Aggregate) -> dict[str, Any]:
 def _remarks(remarks: Sequence[Remark]) -> list[str]:
     """`code: text`, so that a person can read it and a program can split it at the first colon."""
     return [f"{remark.code}: {remark.text}" for remark in remarks]
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, DIGITS)
 
 
 def series(aggregate: Aggregate) -> dict[str, Any]:

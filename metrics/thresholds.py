@@ -1,29 +1,39 @@
-"""Thresholds: what a run must keep to, such as `ttft_ms.p95<500`. Pure."""
+"""Thresholds: what a run must keep to, such as `ttft_ms.p95<500`, of all its conversations or of some. Pure.
+
+`metric.statistic`, or a rate or count, an operator and a number. Braces choose conversations by scenario, model and
+tags: `ttft_ms{scenario=rapid-fire}.p95<500`, `error_rate{model=gpt-4o, tier=gold}<1%`. `and` joins several.
+"""
 
 from __future__ import annotations
 
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from metrics.definitions import BY_NAME, STATS, find
+from metrics.groups import MODEL, SCENARIO, Group, Where, chosen, known_keys, known_values
 
 EXAMPLE = "ttft_ms.p95<500"
+CHOICE_EXAMPLE = "ttft_ms{scenario=rapid-fire}.p95<500"
 RATES = {
     "error_rate": "failed turns / (ok + failed), 0 to 1; also written as 1%",
     "turns_per_s": "ok turns per second",
     "sessions_per_min": "completed sessions per minute",
     "output_tokens_per_s": "output tokens of ok turns per second",
-    "dropped_arrivals": "arrivals that the generator could not start",
+    "dropped_arrivals": "arrivals that the generator could not start; of the whole run only",
     "turns_ok": "ok turns",
     "turns_failed": "turns with the outcome error or timeout",
     "turns_unknown": "turns in flight when an engine died",
     "sessions_failed": "failed sessions",
 }
+COUNTS = frozenset({"dropped_arrivals", "turns_ok", "turns_failed", "turns_unknown", "sessions_failed"})
+"""Those that only grow while a run goes on."""
+OF_THE_RUN = frozenset({"dropped_arrivals"})
+"""What belongs to no conversation."""
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -31,10 +41,15 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
 _SHAPE = re.compile(
-    r"\s*(?P<name>[A-Za-z_][\w-]*)(?:\.(?P<stat>\w+))?\s*(?P<op><=|>=|==|<|>)\s*(?P<limit>[^\s%]+)\s*(?P<percent>%?)\s*"
+    rf"\s*(?P<name>[A-Za-z_][\w-]*)\s*(?:\{{(?P<where>(?:[^\"{{}}]|{_QUOTED})*)\}})?(?:\.(?P<stat>\w+))?"
+    r"\s*(?P<op><=|>=|==|<|>)\s*(?P<limit>[^\s%]+)\s*(?P<percent>%?)\s*"
 )
-LONGEST = 200
+_PAIR = re.compile(rf'\s*(?P<key>[A-Za-z_][\w-]*)\s*=\s*(?:(?P<quoted>{_QUOTED})|(?P<bare>[^",={{}}]+))\s*')
+_PART = re.compile(rf"{_QUOTED}|\s+and\s+|,|.", re.DOTALL)
+LONGEST = 1000
+SHOWN = 10
 
 
 class ThresholdError(ValueError):
@@ -43,24 +58,42 @@ class ThresholdError(ValueError):
 
 @dataclass(frozen=True)
 class Threshold:
-    """`stat` is None for a rate or count; `limit` is in the metric's own unit."""
+    """`stat` is None for a rate or count; `limit` is in the metric's own unit; `where` chooses conversations."""
 
     expr: str
     name: str
     stat: str | None
     op: str
     limit: float
+    where: Where = ()
 
     def holds(self, value: float | None) -> bool:
         """A value that was not measured keeps no promise."""
         return value is not None and OPERATORS[self.op](value, self.limit)
 
 
+def parse_thresholds(text: str) -> tuple[Threshold, ...]:
+    """Read one threshold, or several joined by `and`. Raises ThresholdError."""
+    if not isinstance(text, str) or len(text) > LONGEST:
+        return (parse_threshold(text),)
+    return tuple(parse_threshold(part) for part in _split(text, lambda piece: piece.strip() == "and" != piece))
+
+
+def parse_all(texts: Iterable[str]) -> list[Threshold]:
+    """Every threshold of a list of such texts, in their order. Raises ThresholdError."""
+    return [threshold for text in texts for threshold in parse_thresholds(text)]
+
+
 def parse_threshold(text: str) -> Threshold:
-    """Read `metric.stat<limit` or `rate<limit`. Raises ThresholdError."""
+    """Read `metric.stat<limit` or `rate<limit`, with or without a choice in braces. Raises ThresholdError."""
     match = _SHAPE.fullmatch(text) if isinstance(text, str) and len(text) <= LONGEST else None
     if match is None:
-        raise _error(text, "write it as metric.statistic, an operator (< <= > >= ==) and a number")
+        braces = isinstance(text, str) and "{" in text
+        raise _error(
+            text,
+            "write it as metric.statistic, an operator (< <= > >= ==) and a number",
+            example=CHOICE_EXAMPLE if braces else EXAMPLE,
+        )
     name, stat = match["name"], match["stat"]
     if name in RATES:
         if stat is not None:
@@ -72,21 +105,51 @@ def parse_threshold(text: str) -> Threshold:
         if name not in {"error_rate", "repetition"}:
             raise _error(text, f"'{name}' is not a share, so it takes no %")
         limit /= 100
-    return Threshold(text.strip(), name, stat, match["op"], limit)
+    return Threshold(text.strip(), name, stat, match["op"], limit, _where(text, name, match["where"]))
+
+
+def _split(text: str, ends: Callable[[str], bool]) -> list[str]:
+    """The text cut at the pieces for which `ends` holds, none of them inside quotes."""
+    parts = [""]
+    for piece in _PART.findall(text):
+        if ends(piece):
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def _where(text: str, name: str, inside: str | None) -> Where:
+    if inside is None:
+        return ()
+    if name in OF_THE_RUN:
+        raise _error(text, f"'{name}' is of the whole run: leave the braces out")
+    found: dict[str, str] = {}
+    for part in _split(inside, lambda piece: piece == ","):
+        match = _PAIR.fullmatch(part)
+        if match is None:
+            problem = "braces hold scenario=, model= or a tag's name=, with a value (in quotes if it is not one word)"
+            raise _error(text, problem, example=CHOICE_EXAMPLE)
+        if match["key"] in found:
+            raise _error(text, f"'{match['key']}' is asked for twice: a conversation has one", example=CHOICE_EXAMPLE)
+        quoted = match["quoted"]
+        found[match["key"]] = match["bare"].strip() if quoted is None else re.sub(r"\\(.)", r"\1", quoted[1:-1])
+    return tuple(found.items())
 
 
 def _check_metric(text: str, name: str, stat: str | None, match: re.Match[str]) -> None:
+    braces = "" if match["where"] is None else f"{{{match['where']}}}"
     end = f"{match['op']}{match['limit']}{match['percent']}"
     if find(name) is None:
         known = [*BY_NAME, *RATES]
         near = get_close_matches(name, known, n=1, cutoff=0.6) or get_close_matches(f"{name}_ms", known, n=1)
         if not near:
             raise _error(text, f"no metric is called '{name}'; there are {', '.join(known)}")
-        raise _error(text, f"no metric is called '{name}'", f"{near[0]}{_stat_end(near[0], stat)}{end}")
+        raise _error(text, f"no metric is called '{name}'", f"{near[0]}{braces}{_stat_end(near[0], stat)}{end}")
     if stat not in STATS:
         near = get_close_matches(stat or "", STATS, n=1, cutoff=0.4) or ["p95"]
         said = f"has no statistic '{stat}'" if stat else "needs a statistic"
-        raise _error(text, f"'{name}' {said} ({', '.join(STATS)})", f"{name}.{near[0]}{end}")
+        raise _error(text, f"'{name}' {said} ({', '.join(STATS)})", f"{name}{braces}.{near[0]}{end}")
 
 
 def _stat_end(name: str, stat: str | None) -> str:
@@ -105,20 +168,55 @@ def _limit(text: str, match: re.Match[str]) -> float:
     return limit
 
 
-def _error(text: Any, problem: str, better: str = "") -> ThresholdError:
-    hint = f"did you mean '{better}'?" if better else f"for example '{EXAMPLE}'"
-    shown = " ".join(str(text).split())[:80]
-    return ThresholdError(f"threshold '{shown}': {problem}; {hint}")
+def _error(text: Any, problem: str, better: str = "", example: str = EXAMPLE) -> ThresholdError:
+    hint = f"did you mean '{better}'?" if better else f"for example '{example}'"
+    return ThresholdError(f"threshold '{_shown(text)}': {problem}; {hint}")
 
 
-def value_of(threshold: Threshold, report: Mapping[str, Any]) -> float | None:
-    """What the report (see `metrics.report`) says about it; None if that was not measured."""
+def _shown(text: Any) -> str:
+    return " ".join(str(text).split())[:80]
+
+
+def check_choices(thresholds: Iterable[Threshold], groups: Sequence[Group]) -> None:
+    """Whether a run with these groups has what the thresholds choose. Raises ThresholdError, which says what it has."""
+    for threshold in thresholds:
+        for key, value in threshold.where:
+            known = known_values(groups, key)
+            if value not in known:
+                problem = _unknown(key, value, known, groups)
+                raise ThresholdError(f"threshold '{_shown(threshold.expr)}': {problem}")
+        if threshold.where and not chosen(groups, threshold.where):
+            both = " and ".join(f"{key}={value}" for key, value in threshold.where)
+            raise ThresholdError(f"threshold '{_shown(threshold.expr)}': no conversation has {both} together")
+
+
+def _unknown(key: str, value: str, known: Sequence[str], groups: Sequence[Group]) -> str:
+    if key == SCENARIO and any(group.scenarios > 1 for group in groups):
+        return f"the run has too many scenarios to tell {value!r} from the others: give them tags, and ask for those"
+    if key == MODEL and not known:
+        return "the target names no model"
+    if not known:
+        return f"no scenario has a tag {key!r}; a choice may ask for {_list(known_keys(groups))}"
+    near = get_close_matches(value, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    what = key if key in {SCENARIO, MODEL} else f"scenario with the tag {key}="
+    return f"the run has no {what} {value!r}, it has {_list(known)}{hint}"
+
+
+def _list(words: Sequence[str]) -> str:
+    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return ", ".join(words[:SHOWN]) + more
+
+
+def value_of(threshold: Threshold, figures: Mapping[str, Any]) -> float | None:
+    """What a report, or the figures of some groups (see `metrics.figures`), says about it; None if that was not
+    measured."""
     if threshold.stat is not None:
-        stats: Mapping[str, float | None] = report["metrics"].get(threshold.name, {})
+        stats: Mapping[str, float | None] = figures["metrics"].get(threshold.name, {})
         return stats.get(threshold.stat)
-    turns, sessions, rates = report["turns"], report["sessions"], report["rates"]
+    turns, sessions, rates = figures["turns"], figures["sessions"], figures["rates"]
     counts: dict[str, float | None] = {
-        "dropped_arrivals": report["dropped_arrivals"],
+        "dropped_arrivals": figures["dropped_arrivals"],
         "turns_ok": turns["ok"],
         "turns_failed": turns["error"] + turns["timeout"],
         "turns_unknown": turns["unknown"],
@@ -130,10 +228,17 @@ def value_of(threshold: Threshold, report: Mapping[str, Any]) -> float | None:
     return rate
 
 
-def evaluate(expressions: Iterable[str], report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """`[{expr, value, passed}]` in the given order. Raises ThresholdError."""
+Choice = Callable[[Where], Mapping[str, Any]]
+
+
+def evaluate(
+    expressions: Iterable[str], figures: Mapping[str, Any], of_choice: Choice | None = None
+) -> list[dict[str, Any]]:
+    """`[{expr, value, passed}]` in the given order, by the figures of the whole and, where a threshold chooses, by
+    those that `of_choice` finds (see `metrics.figures.of_choice`). Raises ThresholdError."""
     results = []
-    for threshold in map(parse_threshold, expressions):
-        value = value_of(threshold, report)
+    for threshold in parse_all(expressions):
+        found = figures if not threshold.where else of_choice(threshold.where) if of_choice is not None else None
+        value = None if found is None else value_of(threshold, found)
         results.append({"expr": threshold.expr, "value": value, "passed": threshold.holds(value)})
     return results

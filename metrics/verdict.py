@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from metrics.columns import TOKEN_SOURCES
 from metrics.definitions import MS, QUANTILES, SAMPLES_NEEDED
+from metrics.groups import Group, choice_text, chosen
 from metrics.histogram import Histogram
 from metrics.thresholds import Threshold
 from metrics.totals import Aggregate
@@ -80,10 +81,11 @@ def judge(
     thresholds: Sequence[Threshold] = (),
     witness: Witness | None = None,
     *,
+    groups: Sequence[Group] = (),
     finished: bool = True,
 ) -> Verdict:
-    """`finished` is False for a run under way, of which no end can be asked yet."""
-    reasons = [*_samples(aggregate, thresholds), *_generator(aggregate)]
+    """`finished` is False for a run under way, of which no end can be asked yet. `groups` are the run's."""
+    reasons = [*_samples(aggregate, thresholds, groups), *_generator(aggregate)]
     if finished:
         reasons += _records(aggregate)
     if witness is not None:
@@ -99,18 +101,18 @@ def timestamps(aggregate: Aggregate) -> str | None:
     return "kernel" if kinds == {"kernel"} else "user"
 
 
-def _samples(aggregate: Aggregate, thresholds: Sequence[Threshold]) -> Iterator[Remark]:
+def _samples(aggregate: Aggregate, thresholds: Sequence[Threshold], groups: Sequence[Group]) -> Iterator[Remark]:
     if not aggregate.outcomes["ok"]:
         yield Remark("no_ok_turns", "Not one turn was answered well, so there is no latency to report.")
         return
-    asked = {(t.name, t.stat) for t in thresholds if t.stat in SAMPLES_NEEDED} | {(MAIN_METRIC, "p99")}
-    for name, stat in sorted(asked, key=str):
-        count = aggregate.histograms.get(name, Histogram()).count
+    asked = {(t.name, t.where, t.stat) for t in thresholds if t.stat in SAMPLES_NEEDED} | {(MAIN_METRIC, (), "p99")}
+    for name, where, stat in sorted(asked, key=str):
+        counts = aggregate.of_groups(chosen(groups, where)) if where and len(groups) > 1 else aggregate
+        count = counts.histograms.get(name, Histogram()).count
         needed = SAMPLES_NEEDED[stat or ""]
         if count < needed:
-            yield Remark(
-                "few_samples", f"{name}.{stat} rests on {count:,} values; it needs {needed:,} to mean anything."
-            )
+            what = f"{name}{choice_text(where)}.{stat}"
+            yield Remark("few_samples", f"{what} rests on {count:,} values; it needs {needed:,} to mean anything.")
 
 
 def _quantile_ms(histogram: Histogram | None, stat: str) -> float:

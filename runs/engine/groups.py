@@ -32,6 +32,7 @@ class _People(Protocol):
 class _Frozen(NamedTuple):
     name: str
     tags: Mapping[str, str]
+    stands_for: int = 1
 
 
 class _FrozenPeople(NamedTuple):
@@ -41,7 +42,7 @@ class _FrozenPeople(NamedTuple):
 def groups_of(scenarios: Sequence[_Scenario], people: _People, model: str = "") -> tuple[Group, ...]:
     """Every group by its number. `model` is the target's own, for a run whose people bring none."""
     named, models = _told_apart(scenarios, people)[0], tuple(people.models) or (model,)
-    return tuple(Group(told.name, name, told.tags) for told in named for name in models)
+    return tuple(Group(told.name, name, told.tags, told.stands_for) for told in named for name in models)
 
 
 def first_numbers(scenarios: Sequence[_Scenario], people: _People) -> tuple[int, ...]:
@@ -72,6 +73,7 @@ def _told_apart(scenarios: Sequence[_Scenario], people: _People) -> tuple[list[_
         kinds.setdefault(key, []).append(one.name)
     places = {key: place for place, key in enumerate(kinds)}
     named = [
-        _Frozen(names[0] if len(names) == 1 else f"{len(names)} scenarios", dict(key)) for key, names in kinds.items()
+        _Frozen(names[0] if len(names) == 1 else f"{len(names)} scenarios", dict(key), len(names))
+        for key, names in kinds.items()
     ]
     return named, [places[key] for key in keys]

@@ -37,8 +37,8 @@ def test_the_groups_of_any_turns_sum_to_the_whole(turns: list[tuple[int, bool, i
     lines = []
     for number, (group, good, planned, took) in enumerate(turns):
         made = turn if good else failed
-        times = {"planned": planned * MS, "sent": (planned + 1) * MS, "done": (planned + took + 5) * MS}
-        content = {"ft": (planned + 2) * MS, "lc": (planned + 3) * MS} if good else {}
+        times: dict[str, Any] = {"planned": planned * MS, "sent": (planned + 1) * MS, "done": (planned + took + 5) * MS}
+        content: dict[str, Any] = {"ft": (planned + 2) * MS, "lc": (planned + 3) * MS} if good else {}
         lines.append(made(number, s=number, g=group, **times, **content))
     total = merge(batch(*lines, groups=4).windows.values())
     assert of_all(total) == total.counted()

@@ -4,9 +4,21 @@ from typing import Any
 
 import pytest
 
+from metrics.groups import Group
 from metrics.report import RunFacts, build_report
-from metrics.thresholds import EXAMPLE, RATES, ThresholdError, evaluate, parse_threshold
-from tests.unit.metrics.made import aggregate, failed, turn
+from metrics.thresholds import (
+    CHOICE_EXAMPLE,
+    EXAMPLE,
+    RATES,
+    ThresholdError,
+    check_choices,
+    evaluate,
+    parse_all,
+    parse_threshold,
+    parse_thresholds,
+)
+from metrics.totals import merge
+from tests.unit.metrics.made import MS, aggregate, batch, failed, turn
 
 FACTS = RunFacts(1, "completed", "target", "scenario", {}, None)
 
@@ -64,8 +76,125 @@ def test_what_is_no_text_is_refused_like_one(value: Any) -> None:
         parse_threshold(value)
 
 
-def test_the_example_parses() -> None:
+def test_the_examples_parse() -> None:
     assert parse_threshold(EXAMPLE).expr == EXAMPLE
+    assert parse_threshold(CHOICE_EXAMPLE).where == (("scenario", "rapid-fire"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("ttft_ms{scenario=rapid-fire}.p95<500", {"scenario": "rapid-fire"}),
+        ("error_rate{model=gpt-4o}<1%", {"model": "gpt-4o"}),
+        ("error_rate { tier = gold , team=x y }<1%", {"tier": "gold", "team": "x y"}),
+        ("error_rate{ tier = gold , team=x y }<1%", {"tier": "gold", "team": "x y"}),
+        ('turns_ok{scenario="a, {b} = \\"c\\" and d"}>=1', {"scenario": 'a, {b} = "c" and d'}),
+        ("turns_ok{model=org/model:7b@q4}>=1", {"model": "org/model:7b@q4"}),
+        ("turns_ok{scenario=<script>}>=1", {"scenario": "<script>"}),
+    ],
+)
+def test_braces_choose_conversations(text: str, where: dict[str, str]) -> None:
+    threshold = parse_threshold(text)
+    assert dict(threshold.where) == where
+    assert threshold.expr == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("ttft_ms{}.p95<5", "braces hold"),
+        ("ttft_ms{scenario}.p95<5", "braces hold"),
+        ("ttft_ms{scenario=}.p95<5", "braces hold"),
+        ("ttft_ms{scenario=a,}.p95<5", "braces hold"),
+        ("ttft_ms{a b=c}.p95<5", "braces hold"),
+        ("ttft_ms{scenario=a=b}.p95<5", "braces hold"),
+        ("ttft_ms{scenario=a, scenario=b}.p95<5", "asked for twice"),
+        ("ttft_ms.p95{scenario=a}<5", CHOICE_EXAMPLE),
+        ('ttft_ms{scenario="a}.p95<5', CHOICE_EXAMPLE),
+        ("ttft_ms{scenario=a}<5", "did you mean 'ttft_ms{scenario=a}.p95<5'?"),
+        ("ttft{scenario=a}.p95<5", "did you mean 'ttft_ms{scenario=a}.p95<5'?"),
+        ("dropped_arrivals{scenario=a}<5", "of the whole run"),
+    ],
+)
+def test_wrong_braces_say_how_to_write_them(text: str, hint: str) -> None:
+    with pytest.raises(ThresholdError) as caught:
+        parse_threshold(text)
+    assert hint in str(caught.value)
+
+
+def test_and_joins_thresholds_but_not_inside_quotes() -> None:
+    found = parse_thresholds('ttft_ms.p95<800  and error_rate{scenario="salt and pepper"}<1%')
+    assert [threshold.expr for threshold in found] == ["ttft_ms.p95<800", 'error_rate{scenario="salt and pepper"}<1%']
+    assert found[1].where == (("scenario", "salt and pepper"),)
+    assert [threshold.name for threshold in parse_all(["turns_ok>1 and turns_ok<9", "error_rate<1"])] == [
+        "turns_ok",
+        "turns_ok",
+        "error_rate",
+    ]
+
+
+@pytest.mark.parametrize("text", ["ttft_ms.p95<800 and", "and ttft_ms.p95<800", "a and b", "", "x" * 5000, None])
+def test_a_wrong_part_of_several_is_named(text: Any) -> None:
+    with pytest.raises(ThresholdError):
+        parse_thresholds(text)
+
+
+GROUPS = (Group("rapid-fire", "small", {"tier": "gold"}), Group("slow", "small", {"tier": "free"}))
+
+
+@pytest.mark.parametrize(
+    ("choice", "hint"),
+    [
+        ("scenario=rapid-fir", "no scenario 'rapid-fir', it has rapid-fire, slow; did you mean 'rapid-fire'?"),
+        ("scenario=xyz", "it has rapid-fire, slow"),
+        ("model=large", "no model 'large', it has small"),
+        ("tier=silver", "no scenario with the tag tier= 'silver', it has gold, free"),
+        ("team=x", "no scenario has a tag 'team'; a choice may ask for scenario, model, tier"),
+        ("scenario=slow, tier=gold", "no conversation has scenario=slow and tier=gold together"),
+    ],
+)
+def test_a_choice_that_the_run_cannot_make_says_what_it_has(choice: str, hint: str) -> None:
+    (threshold,) = parse_thresholds(f"ttft_ms{{{choice}}}.p95<500")
+    with pytest.raises(ThresholdError) as caught:
+        check_choices([threshold], GROUPS)
+    assert str(caught.value).endswith(hint)
+
+
+def test_a_choice_that_the_run_can_make_is_taken() -> None:
+    check_choices(parse_thresholds("error_rate{scenario=slow, model=small, tier=free}<1 and turns_ok>1"), GROUPS)
+    with pytest.raises(ThresholdError, match="names no model"):
+        check_choices(parse_thresholds("error_rate{model=a}<1"), [Group("slow")])
+    with pytest.raises(ThresholdError, match="give them tags"):
+        check_choices(parse_thresholds("error_rate{scenario=a}<1"), [Group("300 scenarios", scenarios=300)])
+
+
+def test_values_of_a_choice_are_those_of_its_groups() -> None:
+    lines = [turn(0, g=0), turn(1, g=1, done=500 * MS), failed(2, g=1), turn(3, g=2, done=900 * MS)]
+    groups = (Group("a", tags={"tier": "gold"}), Group("b", tags={"tier": "gold"}), Group("c"))
+    found = merge(batch(*lines, groups=3).windows.values())
+    texts = [
+        "e2e_ms{scenario=a}.max<=90", "e2e_ms{tier=gold}.max<=390", "e2e_ms.max<=790", "error_rate{scenario=b}==50%",
+        "error_rate{scenario=a}==0", "turns_ok{tier=gold}==2", "turns_ok{scenario=nobody}==0",
+    ]  # fmt: skip
+    report = build_report(RunFacts(1, "completed", "t", "s", {}, None, groups=groups), found, texts)
+    assert [result["passed"] for result in report["thresholds"]] == [True] * 7
+    assert report["thresholds"][1]["value"] == 390
+
+
+def test_in_a_run_with_one_group_a_choice_of_it_is_the_whole() -> None:
+    facts = RunFacts(1, "completed", "t", "s", {}, None, groups=(Group("a", "m"),))
+    report = build_report(facts, aggregate(turn(), turn(1)), ["turns_ok{scenario=a, model=m}==2"])
+    assert report["thresholds"][0]["passed"] is True
+
+
+def test_too_few_samples_of_a_choice_are_said_in_the_verdict() -> None:
+    lines = [turn(number, g=int(number == 0)) for number in range(120)]
+    facts = RunFacts(1, "completed", "t", "s", {}, None, groups=(Group("a"), Group("b")))
+    found = merge(batch(*lines, groups=2).windows.values())
+    reasons = build_report(facts, found, ["ttft_ms{scenario=b}.p95<500", "ttft_ms.p95<500"])["verdict"]["reasons"]
+    assert [text for text in reasons if text.startswith("few_samples")] == [
+        "few_samples: ttft_ms{scenario=b}.p95 rests on 1 values; it needs 20 to mean anything."
+    ]
 
 
 def test_values_come_from_the_report_and_unmeasured_ones_are_missed() -> None:

@@ -41,10 +41,10 @@ def test_very_many_scenarios_are_told_apart_by_their_tags_and_else_not_at_all() 
     assert len(groups_of(numbered(MAX_GROUPS), People())) == MAX_GROUPS
     by_tag = groups_of(numbered(MAX_GROUPS + 5, tags=5), People(models=("x", "y")))
     assert len(by_tag) == 10
-    assert by_tag[3] == Group("21 scenarios", "y", {"kind": "1"})
+    assert by_tag[3] == Group("21 scenarios", "y", {"kind": "1"}, 21)
     assert first_numbers(numbered(MAX_GROUPS + 5, tags=5), People(models=("x", "y")))[:6] == (0, 2, 4, 6, 8, 0)
     assert groups_of(numbered(MAX_GROUPS + 5), People(models=("x", "y"))) == (
-        Group("105 scenarios", "x", {}),
-        Group("105 scenarios", "y", {}),
+        Group("105 scenarios", "x", {}, 105),
+        Group("105 scenarios", "y", {}, 105),
     )
     assert set(first_numbers(numbered(300, tags=200), People())) == {0}

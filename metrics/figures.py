@@ -1,0 +1,120 @@
+"""Figures from counts: statistics of a metric, and all that a threshold may ask for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from metrics.definitions import BY_NAME, METRICS, QUANTILES, SAMPLES_NEEDED, STATS, Metric, find
+from metrics.groups import Group, Where, chosen
+from metrics.histogram import Histogram
+from metrics.totals import Aggregate, Counts
+
+Figures = dict[str, Any]
+DIGITS = 6  # of a ms: to the ns
+SESSION_ENDS = ("completed", "failed", "lost", "cut")
+
+
+def figures(counts: Counts, seconds: float | None = None, dropped: int = 0) -> Figures:
+    """`metrics`, `turns`, `sessions`, `rates` and `dropped_arrivals`, as in a report; rates are per second of `seconds`
+    (default: from the first turn's begin to the last one's end)."""
+    return {
+        "sessions": {
+            "started": counts.sessions_started,
+            **{word: counts.sessions_ended[word] for word in SESSION_ENDS},
+        },
+        "turns": {"sent": counts.sums["sent"], **counts.outcomes},
+        "dropped_arrivals": dropped,
+        "rates": {name: rounded(value) for name, value in counts.rates(seconds).items()},
+        "metrics": {name: stats_of(counts, name) for name in metric_names(counts)},
+    }
+
+
+def of_choice(
+    aggregate: Aggregate, groups: Sequence[Group], seconds: float | None = None
+) -> Callable[[Where], Figures]:
+    """The figures of those groups of a run for which something holds; rates are per second of the run, or `seconds`."""
+
+    def found(where: Where) -> Figures:
+        numbers = chosen(groups, where)
+        counts = aggregate if groups and len(numbers) == len(groups) else aggregate.of_groups(numbers)
+        return figures(counts, aggregate.duration_s if seconds is None else seconds)
+
+    return found
+
+
+def metric_names(counts: Counts) -> list[str]:
+    """Every defined metric, measured or not; the target's own handshake steps follow the common ones."""
+    names = [metric.name for metric in METRICS]
+    after = names.index("handshake_tls_ms") + 1
+    return names[:after] + sorted(counts.histograms.keys() - BY_NAME.keys()) + names[after:]
+
+
+def stats_of(counts: Counts, name: str) -> dict[str, float | int | None]:
+    metric = find(name)
+    assert metric is not None, name  # noqa: S101 - windows only hold metrics that `definitions` computed
+    return stats(metric, counts.histograms.get(name, Histogram()))
+
+
+def stats(metric: Metric, histogram: Histogram) -> dict[str, float | int | None]:
+    """Count and statistics in the metric's unit; None where not measured, p999 also below 1000 values."""
+    values: dict[str, float | int | None] = {"count": histogram.count, **dict.fromkeys(STATS[1:])}
+    if histogram.count and histogram.minimum is not None and histogram.maximum is not None:
+        found: dict[str, float | None] = dict(
+            zip(QUANTILES, histogram.quantiles(list(QUANTILES.values())), strict=True)
+        )
+        if histogram.count < SAMPLES_NEEDED["p999"]:
+            found["p999"] = None
+        found |= {"mean": histogram.mean(), "min": float(histogram.minimum), "max": float(histogram.maximum)}
+        values |= {name: None if v is None else round(v / metric.scale, DIGITS) for name, v in found.items()}
+    return values
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
+
+
+def token_source(counts: Counts) -> str:
+    """usage, estimate, mixed, or none: where the token counts come from."""
+    counted = [word for word in ("usage", "estimate") if counts.sources[word]]
+    return "mixed" if len(counted) == 2 else (counted[0] if counted else "none")
+
+
+def of_parts(aggregate: Aggregate, groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """A report's `groups`: one entry for each that said something; empty in a run with one group."""
+    if len(groups) < 2:
+        return []
+    named = [(number, group) for number, group in enumerate(groups) if number in aggregate.groups]
+    return [
+        {"scenario": group.scenario, "model": group.model, "tags": dict(group.tags)}
+        | _part(aggregate.groups[number], aggregate.duration_s)
+        for number, group in named
+    ]
+
+
+def of_models(aggregate: Aggregate, groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """A report's `models`: one entry for each that answered; empty if the target names none."""
+    found = []
+    for model in dict.fromkeys(group.model for group in groups if group.model):
+        numbers = chosen(groups, (("model", model),))
+        counts = aggregate if len(numbers) == len(groups) else aggregate.of_groups(numbers)
+        if counts.turns:
+            found.append({"model": model} | _part(counts, aggregate.duration_s))
+    return found
+
+
+def _part(counts: Counts, seconds: float) -> dict[str, Any]:
+    own = figures(counts, seconds)
+    rates = own["rates"]
+    return {
+        "sessions": own["sessions"],
+        "turns": own["turns"],
+        "error_rate": rates.pop("error_rate"),
+        "rates": rates,
+        "tokens": {
+            "input": counts.sums["tokens_in"],
+            "output": counts.sums["tokens_out"],
+            "source": token_source(counts),
+        },
+        "metrics": {name: values for name, values in own["metrics"].items() if values["count"]},
+    }
