@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from jinja2 import Template, TemplateError, Undefined, meta, nodes
 from jinja2.visitor import NodeTransformer
 
-from scenarios.filters import FILTERS, TESTS
+from scenarios.filters import DRAWING, FILTERS, TESTS
 from scenarios.limits import STEP_COST, bounded_chars, size_of
 from scenarios.names import RESERVED, Names
 from scenarios.sandbox import ENV, SCOPE_KEY, Payer
@@ -64,8 +64,9 @@ class _Admit(NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
-        if node.name not in FILTERS or node.node is None:
-            raise ScenarioError(f"there is no filter {node.name!r}: use one of {', '.join(sorted(FILTERS))}")
+        if node.node is None or not (node.name in FILTERS or node.name in DRAWING):
+            known = ", ".join(sorted([*FILTERS, *DRAWING]))
+            raise ScenarioError(f"there is no filter {node.name!r}: use one of {known}")
         return self.generic_visit(node)
 
     def visit_Test(self, node: nodes.Test) -> nodes.Node:

@@ -6,13 +6,18 @@ Jinja's own are not used: `"%999999999d" is odd`, `center` and `replace` make a 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from jinja2 import Undefined
+from pydantic import ValidationError
 
 from scenarios.limits import bounded_chars, size_of
 from scenarios.spec import ScenarioError
+from scenarios.spread import Spread
+from scenarios.synthetic import CHARS_PER_TOKEN, Drawing, shared_text, synthetic_text
 
 
 def as_text(value: Any) -> str:
@@ -116,3 +121,38 @@ TESTS: Final[dict[str, Callable[..., bool]]] = {
     "string": lambda value: isinstance(value, str),
     "undefined": lambda value: isinstance(value, Undefined),
 }
+
+
+def _number(value: Any) -> float:
+    """Also from a text: the values of a table are texts."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as exc:
+        raise ScenarioError(f"this filter works on numbers, not on {as_text(value)[:40]}") from exc
+    if not math.isfinite(number):
+        raise ScenarioError(f"this filter works on numbers, not on {number}")
+    return number
+
+
+def _spread(
+    rng: Drawing, mean: Any, kind: str = "normal", sd: float = 0, low: float = 0, high: float | None = None
+) -> float:
+    return _distribution(_number(mean), kind, sd, low, high).draw(rng)
+
+
+@lru_cache(maxsize=1000)
+def _distribution(mean: float, kind: str, sd: float, low: float, high: float | None) -> Spread:
+    try:
+        return Spread.model_validate({"mean": mean, "kind": kind, "sd": sd, "low": low, "high": high})
+    except ValidationError as exc:
+        raise ScenarioError(f"spread: {exc.errors()[0]['msg'].removeprefix('Value error, ')}") from exc
+
+
+def _synthetic(rng: Drawing, tokens: Any, label: str | None = None) -> str:
+    number = _number(tokens)
+    bounded_chars(abs(int(number)) * CHARS_PER_TOKEN)
+    return synthetic_text(number, rng) if label is None else shared_text(number, _text(label))
+
+
+DRAWING: Final[dict[str, Callable[..., Any]]] = {"spread": _spread, "synthetic": _synthetic}
+"""Filters that draw from the session's random numbers: these are their first argument."""

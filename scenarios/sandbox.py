@@ -8,13 +8,14 @@ objects, and every operation is charged to a budget before its result exists.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from random import Random
 from typing import Any, Final, Protocol, runtime_checkable
 
 from jinja2 import StrictUndefined, Undefined, pass_context
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from scenarios.filters import FILTERS, TESTS, as_text
+from scenarios.filters import DRAWING, FILTERS, TESTS, as_text
 from scenarios.limits import INT_BITS, MAX_CHARS, STEP_COST, size_of
 from scenarios.spec import ScenarioError
 
@@ -24,9 +25,10 @@ _LOOP_NAMES = frozenset({"index", "index0", "revindex", "revindex0", "first", "l
 
 
 class Payer(Protocol):
-    """Whoever renders: `work` is what it may still spend until its next message."""
+    """Whoever renders: `work` is what it may still spend until its next message, `rng` what it draws from."""
 
     work: int
+    rng: Random
 
     def charge(self, cost: int) -> None:
         """Raises ScenarioError when the budget is spent."""
@@ -123,7 +125,7 @@ def _charged(payer: Payer, values: Sequence[Any] | Mapping[Any, Any], cost: int)
 
 
 def _guarded(name: str) -> Any:
-    function = FILTERS[name]
+    function, draws = FILTERS.get(name) or DRAWING[name], name in DRAWING
 
     @pass_context
     def run(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -132,7 +134,7 @@ def _guarded(name: str) -> Any:
         payer = _payer(context)
         if isinstance(value, Sequence | Mapping):
             payer.charge(len(value))
-        result = function(value, *args, **kwargs)
+        result = function(payer.rng, value, *args, **kwargs) if draws else function(value, *args, **kwargs)
         payer.charge(size_of(result))
         return result
 
@@ -149,7 +151,7 @@ def _sandbox() -> Sandbox:
         finalize=as_text,
         optimized=False,
     )
-    env.filters = {name: _guarded(name) for name in FILTERS} | {"_each": _each}
+    env.filters = {name: _guarded(name) for name in (*FILTERS, *DRAWING)} | {"_each": _each}
     env.tests = dict(TESTS)
     env.globals = {"range": env.globals["range"]}
     return env

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenarios.filters import FILTERS
+from scenarios.filters import DRAWING, FILTERS
 from scenarios.render import SayAction
 from scenarios.spec import ScenarioError
 from scenarios.template import literal
@@ -141,4 +141,4 @@ def test_a_hostile_template_is_one_clear_error_in_little_time_and_memory(text: s
 def test_an_unknown_filter_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ScenarioError) as caught:
         render("{{ s | nope }}")
-    assert f"there is no filter 'nope': use one of {', '.join(sorted(FILTERS))}" in str(caught.value)
+    assert f"there is no filter 'nope': use one of {', '.join(sorted([*FILTERS, *DRAWING]))}" in str(caught.value)
