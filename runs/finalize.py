@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from runs import live
+from django.db import transaction
+
+from runs import live, webhooks
 from runs.dbclock import DATABASE_AWAY
 from runs.lifecycle import RUN_TERMINAL, SHARD_ACTIVE, move_run
 from runs.models import Run, RunStatus, Shard
@@ -29,10 +31,24 @@ def finalize_run(run_id: int) -> bool:
     if run.status != RunStatus.FINALIZING:
         return False
     report, end = _settle(run)
-    moved = move_run(run_id, end.status, reason=end.reason[:1000], report=report)
+    with transaction.atomic():
+        moved = move_run(run_id, end.status, reason=end.reason[:1000], report=report)
+        if moved:
+            _note_end(run_id)
     if moved:
         live.publish_status(run_id, end.status, end.reason)
     return moved
+
+
+def _note_end(run_id: int) -> None:
+    """Who is told of it is part of its end: after a crash in between, nobody would know that they were not."""
+    try:
+        with transaction.atomic():
+            webhooks.note_end(run_id)
+    except DATABASE_AWAY:
+        raise
+    except Exception:
+        logger.exception("webhooks_unnoted: run %s", run_id)  # a run that can never end would be worse
 
 
 def refresh_report(run_id: int) -> bool:

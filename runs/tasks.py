@@ -9,6 +9,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
+from runs import deliveries, scheduling
 from runs.reaper import reap_lost
 from runs.supervisor import supervise
 
@@ -37,3 +38,15 @@ def execute_shard(shard_id: int) -> bool:
 def reap() -> dict[str, int]:
     """Finish what nobody else finishes. Beat sends it every few seconds."""
     return asdict(reap_lost())
+
+
+@shared_task(name="runs.tasks.start_due", ignore_result=True)
+def start_due() -> dict[str, int]:
+    """Start what schedules say. Beat sends it at each slot, and every few seconds besides."""
+    return dict(scheduling.start_due())
+
+
+@shared_task(name="runs.tasks.deliver", ignore_result=True)
+def deliver() -> int:
+    """Tell webhooks of runs' ends: what is due by now. Beat sends it every few seconds."""
+    return deliveries.deliver_due()

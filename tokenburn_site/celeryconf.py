@@ -13,6 +13,8 @@ from kombu import Exchange, Queue
 
 LOAD, CONTROL = "load", "control"
 REAP_EVERY_S = 5.0
+SLOTS_EVERY_S = 5.0
+WEBHOOKS_EVERY_S = 5.0
 
 broker_url = settings.REDIS_URL
 broker_connection_retry_on_startup = True
@@ -56,12 +58,18 @@ worker_redirect_stdouts = False
 worker_send_task_events = False
 
 timezone = settings.TIME_ZONE
-beat_scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
+beat_scheduler = "runs.beat:LeaderScheduler"
 beat_max_loop_interval = 5  # a schedule changed in the admin takes effect within 5 s
+
+
+def _every(task: str, seconds: float) -> dict[str, Any]:
+    """No backlog while no control worker runs: what is not fetched until the next one expires. In the words of
+    django-celery-beat, which passes over Celery's own "expires"."""
+    return {"task": task, "schedule": seconds, "options": {"expire_seconds": seconds}}
+
+
 beat_schedule = {
-    "Reap lost runs": {
-        "task": "runs.tasks.reap",
-        "schedule": REAP_EVERY_S,
-        "options": {"expires": REAP_EVERY_S},  # no backlog while no control worker runs
-    }
+    "Reap lost runs": _every("runs.tasks.reap", REAP_EVERY_S),
+    "Start what schedules say": _every("runs.tasks.start_due", SLOTS_EVERY_S),
+    "Tell webhooks": _every("runs.tasks.deliver", WEBHOOKS_EVERY_S),
 }

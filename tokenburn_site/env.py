@@ -32,6 +32,8 @@ class Env(BaseSettings):
     csrf_trusted_origins: list[str] = []
     var_dir: Path | None = None
     time_zone: str = "UTC"
+    site_url: str = Field("", pattern=r"^(https?://\S+)?$")
+    """By which people reach the site: for links in webhooks' messages."""
     https: bool = False
     """The site is reached by HTTPS, through a proxy that sets X-Forwarded-Proto: cookies then travel by it only."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -25,6 +25,7 @@ def REREAD_KEYRING() -> Keyring:
 
 ALLOW_PRIVATE = private_addresses(env)
 CONNECTORS = env.connectors
+SITE_URL = env.site_url
 DEBUG = env.debug
 ALLOWED_HOSTS = env.allowed_hosts
 CSRF_TRUSTED_ORIGINS = env.csrf_trusted_origins

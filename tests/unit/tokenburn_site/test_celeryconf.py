@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
+from runs.beat import SlotEntry
 from tokenburn_site.celery import app
 
 
@@ -22,7 +23,12 @@ def test_only_json_is_accepted_and_no_results_are_kept() -> None:
     assert app.conf.task_ignore_result and app.conf.result_backend is None
 
 
-def test_the_reaper_runs_every_five_seconds_without_a_backlog() -> None:
-    (entry,) = [entry for entry in app.conf.beat_schedule.values() if entry["task"] == "runs.tasks.reap"]
-    assert entry["schedule"] == 5
-    assert entry["options"]["expires"] <= 5
+@pytest.mark.django_db
+@pytest.mark.parametrize("task", ["runs.tasks.reap", "runs.tasks.start_due", "runs.tasks.deliver"])
+def test_what_must_not_wait_is_sent_every_five_seconds_without_a_backlog(task: str) -> None:
+    """As beat sends it, which goes through the database."""
+    ((name, given),) = [(name, one) for name, one in app.conf.beat_schedule.items() if one["task"] == task]
+    entry = SlotEntry.from_entry(name, app=app, **given)
+    assert entry.schedule.run_every.total_seconds() == 5
+    assert entry.options["expires"] == 5
+    assert app.amqp.router.route(entry.options, task)["queue"].name == "control"

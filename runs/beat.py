@@ -1,0 +1,111 @@
+"""Celery's beat, of which several may run: one leads and sends, the others wait for its end.
+
+What beat sends is a nudge, at each slot of a schedule and every few seconds besides; what is due is found in the
+database (`runs.scheduling`). Two that lead by mistake nudge twice, and a nudge that is lost is only late.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any, Final
+
+from celery.schedules import schedstate
+from django.db import close_old_connections
+from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+
+from runs.dbclock import DATABASE_AWAY
+from runs.leader import RENEW_S, Leadership
+from runs.scheduling import START_DUE, slots_of
+from runs.timing import TimingError
+
+logger = logging.getLogger(__name__)
+LOOK_AGAIN_S: Final = 3600.0
+NUDGE_EXPIRES_S: Final = 30
+"""By then others have said the same."""
+
+
+class SlotEntry(ModelEntry):  # type: ignore[misc]  # the base is untyped
+    """An entry whose schedule is a plan's: due at its slots, as `runs.slot_times` computes them."""
+
+    def __init__(self, model: PeriodicTask, app: Any = None) -> None:
+        super().__init__(model, app=app)
+        if model.task == START_DUE and model.expire_seconds is None:
+            self.options["expires"] = NUDGE_EXPIRES_S
+
+    def default_now(self) -> datetime:
+        """Not the schedule's own clock, which may be in another zone."""
+        now: datetime = self._default_now()
+        return now
+
+    def is_due(self) -> schedstate:
+        schedule = getattr(self.model, "plan_schedule", None) if self.model.task == START_DUE else None
+        if schedule is None:
+            found: schedstate = super().is_due()
+            return found
+        now = self.default_now()
+        try:
+            slots = slots_of(schedule)
+        except TimingError:
+            return schedstate(False, LOOK_AGAIN_S)
+        due = bool(slots.due(self.last_run_at, now, 1).latest)
+        following = slots.next(now, 1)
+        wait_s = (following[0] - now).total_seconds() if following else LOOK_AGAIN_S
+        return schedstate(due, min(wait_s, LOOK_AGAIN_S))
+
+
+class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # the base is untyped
+    """Sends what is due while this process leads; else asks again every second whether it may."""
+
+    Entry = SlotEntry
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.leadership = Leadership("beat")
+        self._leading = False
+        super().__init__(*args, **kwargs)
+
+    def setup_schedule(self) -> None:
+        """Only who leads writes the settings' entries into the database: see `_begin`."""
+
+    def enabled_models_qs(self) -> Any:
+        """All of them: the base leaves out crontabs of other hours, by offsets that know no summer."""
+        timings = ("crontab", "interval", "clocked", "solar")
+        return PeriodicTask.objects.enabled().select_related("plan_schedule", *timings)
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """One step, of which each sends one message at most; the seconds until the next."""
+        try:
+            close_old_connections()
+            if not self.leadership.leads():
+                self._end()
+                return self.leadership.renew_s
+            if not self._leading:
+                self._begin()
+            wait_s: float = super().tick(*args, **kwargs)
+        except DATABASE_AWAY as exc:
+            logger.warning("database_away: beat waits: %s", str(exc).strip())
+            self._end()
+            return RENEW_S
+        return min(wait_s, self.leadership.renew_s)
+
+    def close(self) -> None:
+        super().close()
+        try:
+            self.leadership.release()
+        except DATABASE_AWAY as exc:
+            logger.warning("database_away: the next beat leads when the lease ends: %s", str(exc).strip())
+
+    def _begin(self) -> None:
+        logger.info("beat_leads: %s", self.leadership.holder)
+        self._leading = True
+        self._initial_read = True
+        self._heap = None
+        super().setup_schedule()
+
+    def _end(self) -> None:
+        """Forget all: what was sent when is the next leader's matter."""
+        if self._leading:
+            logger.warning("beat_follows: %s", self.leadership.holder)
+        self._leading = False
+        self._dirty.clear()

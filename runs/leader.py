@@ -1,0 +1,57 @@
+"""One of several processes does what only one should: whoever holds the row's lease, by the database's clock.
+
+Nothing may depend on there being one leader alone: a process that was stopped for longer than its lease does one more
+step before it sees that another one leads.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+
+from django.db.models import Q
+
+from runs.dbclock import DbNow
+from runs.leases import host_name
+from runs.schedule_models import Leader
+
+LEASE_S = 5.0
+"""How long nobody leads after the leader was killed, at most."""
+RENEW_S = 1.0
+"""How often the leader renews its lease, and how often others try."""
+
+
+class Leadership:
+    """This process's claim to `name`. For one thread."""
+
+    def __init__(self, name: str, lease_s: float = LEASE_S, renew_s: float = RENEW_S) -> None:
+        self.name = name
+        self.renew_s = renew_s
+        self.holder = f"{host_name()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self._lease_s = lease_s
+        self._renew_at = 0.0
+        self._known = False
+
+    def leads(self) -> bool:
+        """Whether this process leads now; asks the database at most every `renew_s` while it does."""
+        return time.monotonic() < self._renew_at or self.hold()
+
+    def hold(self) -> bool:
+        """Take or renew the lease. False if another one holds it."""
+        asked = time.monotonic()
+        self._renew_at = 0.0
+        if not self._known:
+            Leader.objects.bulk_create([Leader(name=self.name, until=DbNow())], ignore_conflicts=True)
+            self._known = True
+        free = Q(holder=self.holder) | Q(until__lt=DbNow())
+        mine = Leader.objects.filter(free, name=self.name).update(holder=self.holder, until=DbNow(self._lease_s))
+        self._known = bool(mine)
+        if mine:
+            self._renew_at = asked + self.renew_s
+        return bool(mine)
+
+    def release(self) -> None:
+        """Let another one lead at once."""
+        self._renew_at = 0.0
+        Leader.objects.filter(name=self.name, holder=self.holder).update(until=DbNow())

@@ -1,0 +1,40 @@
+"""Who is told of a run's end: a row for each delivery, written with the run's last status in one transaction.
+
+`runs.deliveries` sends them.
+"""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from runs.dbclock import DbNow
+from runs.lifecycle import RUN_TERMINAL
+from runs.models import Run
+from runs.schedule_models import Webhook, WebhookDelivery, WebhookWhen
+from runs.webhook_text import is_bad
+
+
+def note_end(run_id: int) -> None:
+    """Write a delivery for each webhook that wants to know of this run's end. In the transaction that ends it."""
+    found = Run.objects.filter(pk=run_id, local=False)
+    row = found.values_list("plan_id", "status", "report__thresholds").first()
+    if row is None:
+        return  # the command line's own: whoever started it sees its end
+    plan_id, *outcome = row
+    mine = Q(plan=None) | Q(plan_id=plan_id)
+    hooks = Webhook.objects.filter(mine, Q(schedule=None) | Q(schedule__slots__run=run_id), enabled=True)
+    wanted = [hook for hook in hooks if _wants(hook.when, run_id, plan_id, (outcome[0], outcome[1]))]
+    WebhookDelivery.objects.bulk_create(
+        [WebhookDelivery(webhook=hook, run_id=run_id, next_at=DbNow()) for hook in wanted], ignore_conflicts=True
+    )
+
+
+def _wants(when: str, run_id: int, plan_id: int | None, outcome: tuple[str, object]) -> bool:
+    if when == WebhookWhen.ALWAYS:
+        return True
+    bad = is_bad(outcome)
+    if when == WebhookWhen.FAILED:
+        return bad
+    others = Run.objects.filter(plan_id=plan_id, local=False, status__in=RUN_TERMINAL).exclude(pk=run_id)
+    before = others.order_by("-ended_at").values_list("status", "report__thresholds").first()
+    return bad != (before is not None and is_bad(before))
