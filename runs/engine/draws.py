@@ -20,9 +20,6 @@ class Drawn(NamedTuple):
     messages: int
 
 
-NOTHING = Drawn(0, "", None, 0)
-
-
 class Draws:
     """All conversations take the same number of draws, so that one part of `people` does not change another's."""
 
@@ -31,12 +28,9 @@ class Draws:
         self._temperature = people.temperature
         self._first = people.first_messages
         self._seed = seed
-        self._any = people.draws_params or people.first_messages is not None
 
     def of(self, number: int) -> Drawn:
         """What the conversation of this number in the whole run has; no draw of its scenario is touched."""
-        if not self._any:
-            return NOTHING
         rng = Random(f"people:{self._seed}:{number}")  # noqa: S311 - repeatable on purpose
         which, warmth, whether, length = (rng.random() for _ in range(4))
         place = int(which * len(self._models))
@@ -49,3 +43,8 @@ class Draws:
         if first is not None and whether < first.share:
             messages = first.low + int(length * (first.high - first.low + 1))
         return Drawn(place, model, params, messages)
+
+
+def new_draws(people: People, seed: int) -> Draws | None:
+    """None if conversations draw nothing of the kind."""
+    return Draws(people, seed) if people.draws_params or people.first_messages is not None else None

@@ -13,12 +13,15 @@ from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
 from runs.engine.clock import sleep_until
+from runs.engine.draws import new_draws
 from runs.engine.groups import first_numbers, groups_of
 from runs.engine.ledger import Ledger
 from runs.engine.loads import new_driver
+from runs.engine.mix import Numbers
 from runs.engine.purse import Purse
 from runs.engine.session import LazyRandom, Session, User
 from runs.engine.spec import ShardSpec
+from runs.engine.users import user_class
 from runs.engine.vitals import Vitals
 from scenarios.render import CompiledScenario, compile_scenario
 from scenarios.spec import ScenarioError
@@ -50,7 +53,8 @@ class Shard:
 
     def __init__(self, spec: ShardSpec) -> None:
         self.spec = spec
-        self.target = CompiledTarget(spec.target)
+        people = spec.load.people
+        self.target = CompiledTarget(spec.target, params_vary=people.draws_params)
         self.redact = self.target.redact
         self.reuse_connections = spec.target.reuse_connections
         self.record_chars = spec.record_chars
@@ -64,8 +68,12 @@ class Shard:
         self._weights = [item.weight for item in spec.scenarios]
         told = [item.scenario for item in spec.scenarios]
         self._choices = range(len(told))
-        self._groups = first_numbers(told, spec.load.people)
-        self.grouped = len(groups_of(told, spec.load.people)) > 1
+        counted = len(told) > 1 and any(scenario.counts for scenario in self._scenarios)
+        self._numbers = Numbers(spec.seed, self._weights) if counted else None
+        self._draws = new_draws(people, spec.seed)
+        self._user_class = user_class(people)
+        self._groups = first_numbers(told, people)
+        self.grouped = len(groups_of(told, people)) > 1
         """Whether lines say which group they belong to: with one group there is nothing to say."""
         self._tasks: dict[asyncio.Task[None], User | None] = {}
         self._turns = 0
@@ -157,15 +165,25 @@ class Shard:
     def new_connector(self) -> BaseConnector:
         return self._connector_class(self.target, allow_private=self.spec.allow_private)
 
+    def new_user(self, number: int) -> User:
+        return self._user_class(self, number)
+
     def new_session(self, user: int, number: int | None = None) -> Session:
         local = self._sessions
         self._sessions += 1
         whole = number if number is not None else self._index + local * self._of
         rng = LazyRandom(self._seed, whole)
         which = rng.choices(self._choices, self._weights)[0] if len(self._choices) > 1 else 0
+        scenario = self._scenarios[which]
+        if self._numbers is not None and scenario.counts:
+            scenario = scenario.numbered(self._numbers.of(whole, which))
         session_id = self._id_base + local
         info = {"id": f"{self._name_base}{session_id}", "number": whole, "user": user}
-        return Session(session_id, self._scenarios[which], rng, info, self._groups[which])
+        if self._draws is None:
+            return Session(session_id, scenario, rng, info, self._groups[which])
+        drawn = self._draws.of(whole)
+        group = self._groups[which] + drawn.place
+        return Session(session_id, scenario, rng, info, group, drawn.model, drawn.params, drawn.messages)
 
     async def turn_slot(self, planned_ns: int) -> int:
         """When a turn may be sent under the load's cap: `planned_ns`, or later. Waits until then."""
@@ -186,6 +204,10 @@ class Shard:
         line = {"k": "open", "id": session.id, "user": user, "scenario": session.scenario.name, "at": at}
         if self.grouped:
             line["group"] = session.group
+        if session.model:
+            line["model"] = session.model
+        if session.params is not None:
+            line["params"] = session.params
         self.ledger.append(line)
 
     def closed(self, session: Session, outcome: str, code: str | None, turns: int) -> None:
