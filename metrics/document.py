@@ -59,6 +59,8 @@ REPORT = (
     ),
     ("verdict", "trusted; reasons why not and notes how to read it, each `code: text`"),
     ("series", "the run over time, `point_s` seconds a point: what the charts draw"),
+    ("load_curve", "of a run that searches or sweeps: each measured level (docs/capacity.md); null for others"),
+    ("capacity", "of the same: level, unit, found, low, high, limited_by, conditions, knee, note; null for others"),
 )
 
 

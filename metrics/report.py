@@ -37,6 +37,9 @@ class RunFacts:
     finished: bool = True
     groups: Sequence[Group] = ()
     """By number; empty: one, of which nothing is known."""
+    load_curve: Sequence[Mapping[str, Any]] | None = None
+    """What was measured at each level (see `metrics.curve.level_row`) of a run that searches or sweeps."""
+    capacity: Mapping[str, Any] | None = None
 
 
 def build_report(
@@ -71,6 +74,8 @@ def build_report(
             "trusted": verdict.trusted, "reasons": _remarks(verdict.reasons), "notes": _remarks(verdict.notes),
         },
         "series": series(aggregate),
+        "load_curve": None if run.load_curve is None else [dict(row) for row in run.load_curve],
+        "capacity": None if run.capacity is None else dict(run.capacity),
     }  # fmt: skip
     report["thresholds"] = evaluate(thresholds, report, of_choice(aggregate, run.groups))
     return report

@@ -13,14 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from metrics.advice import advice
+from metrics.curve_text import curve_parts
 from metrics.definitions import find
+from metrics.words import BAD, GOOD, QUIET, TITLE, number
 
 Report = Mapping[str, Any]
 SHOWN = ("mean", "p50", "p95", "p99", "max", "count")
 FORMULA_FROM_WIDTH = 112
 ERRORS_SHOWN = 12
-NOTHING = "-"
-GOOD, BAD, QUIET, TITLE = "green", "bold red", "dim", "bold"
 
 
 def report_text(report: Report, width: int = 100, *, color: bool = False) -> str:
@@ -48,6 +48,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     if report["thresholds"]:
         yield Text("\nthresholds", style=TITLE)
         yield _thresholds(report)
+    yield from curve_parts(report, width)
     yield Text()
     yield from _verdict(report)
 
@@ -163,14 +164,3 @@ def _verdict(report: Report) -> Iterator[RenderableType]:
         *([stamps] if stamps else []),
     ]
     yield Text(f"generator: {', '.join(facts)}", style=QUIET)
-
-
-def number(value: float | int | None) -> str:
-    """Three significant digits at least, no more than a person reads."""
-    if value is None:
-        return NOTHING
-    if isinstance(value, int):
-        return f"{value:,}"
-    size = abs(value)
-    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3 if size >= 0.01 or not size else 4
-    return f"{value:,.{digits}f}"

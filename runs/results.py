@@ -7,6 +7,7 @@ from typing import Any
 from metrics.aggregate import Aggregate, aggregate_run
 from metrics.models import SessionMetric
 from metrics.report import RunFacts, build_report
+from runs.capacity import curve_of
 from runs.engine.groups import frozen_groups
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run
@@ -28,6 +29,7 @@ def failure_example(run: Run, found: Aggregate) -> str:
 
 def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str, Any]:
     """The run's report with this status, which may be about to be written."""
+    curve = curve_of(run)
     facts = RunFacts(
         id=run.pk,
         status=str(status),
@@ -38,5 +40,7 @@ def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str,
         reason=reason,
         finished=status in RUN_TERMINAL,
         groups=frozen_groups(run.scenario_specs, run.load, run.target_spec),
+        load_curve=curve.levels,
+        capacity=curve.capacity,
     )
     return build_report(facts, found, run.thresholds, run.witness)

@@ -136,12 +136,16 @@ def _clean_from(state: State, windows: Iterable[Mapping[str, Any]]) -> int:
 
 def _judged(load: Load, state: State, figures: Figures) -> State:
     conditions = [*_search(load).conditions, *([HELD] if isinstance(load, OpenLoad) else [])]
-    missed = [result for result in evaluate(conditions, figures) if not result["passed"]]
-    words = tuple(f"{result['expr']} ({_measured(result['value'])})" for result in missed)
+    missed = tuple(missed_words(evaluate(conditions, figures)))
     one = Judged(
-        level=state.level, from_s=state.from_s, to_s=state.to_s, good=not missed, missed=words, notes=state.notes
+        level=state.level, from_s=state.from_s, to_s=state.to_s, good=not missed, missed=missed, notes=state.notes
     )
     return state.model_copy(update={"tried": (*state.tried, one), "notes": (), "step": state.step + 1})
+
+
+def missed_words(results: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Of thresholds' results, those that were missed, with what was measured."""
+    return [f"{result['expr']} ({_measured(result['value'])})" for result in results if not result["passed"]]
 
 
 def _measured(value: float | None) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from metrics.advice import advice
 from metrics.definitions import STATS, find
-from metrics.text import number, witness_words
+from metrics.text import witness_words
+from metrics.words import number
 from runs.display import load_text
 from tokenburn_site.burn.charts import chart
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from metrics.report import RunFacts, build_report
-from metrics.text import number, report_text
+from metrics.text import report_text
+from metrics.words import number
 from tests.unit.metrics.made import MS, aggregate, failed, generator, head, tail, turn
 
 
@@ -71,3 +72,49 @@ def test_a_run_without_a_turn_still_has_a_report() -> None:
 )
 def test_numbers_have_the_digits_that_a_person_reads(value: float | None, text: str) -> None:
     assert number(value) == text
+
+
+def searched(**changes: Any) -> dict[str, Any]:
+    """A report with the levels of a search that found 40 users."""
+    levels = [(10, 400, True, []), (80, 1600, False, ["e2e_ms.p95<105 (is 200)"]), (40, 1600, True, [])]
+    levels.append((42, 1600, False, ["e2e_ms.p95<105 (is 109)"]))
+    curve = [
+        {
+            "level": level, "from_s": at * 10, "to_s": at * 10 + 5, "turns": turns, "error_rate": 0.0,
+            "turns_per_s": turns / 5, "output_tokens_per_s": turns * 2.0, "active": float(level),
+            "ttft_ms": {"p50": 100.1, "p95": 102.2}, "e2e_ms": {"p50": 100.1, "p95": 104.2}, "dropped_arrivals": 0,
+            "send_lag_p99_ms": 0.2, "good": good, "missed": missed, "notes": [],
+        }
+        for at, (level, turns, good, missed) in enumerate(levels)
+    ]  # fmt: skip
+    capacity = {
+        "level": 40, "unit": "users", "found": True, "low": 40, "high": 42, "limited_by": ["e2e_ms.p95<105 (is 109)"],
+        "conditions": ["e2e_ms.p95<105"], "knee": 40, "note": "",
+    }  # fmt: skip
+    return report(*GOOD, tail(100)) | {"load_curve": curve, "capacity": capacity | changes}
+
+
+@pytest.mark.parametrize("width", [80, 100, 130])
+def test_the_levels_stand_in_their_order_with_capacity_and_knee(width: int) -> None:
+    text = report_text(searched(), width)
+    assert max(map(len, text.splitlines())) <= width
+    rows = [line.split() for line in text.splitlines() if line.strip()[:3] in {"10 ", "40 ", "42 ", "80 "}]
+    assert [row[0] for row in rows] == ["10", "40", "42", "80"]
+    assert rows[1][1:3] == ["320.0", "0.00%"] and rows[1][-3:] == ["good", "capacity,", "knee"]
+    assert ("e2e_ms.p95<105" in rows[3]) == (width == 130)
+    assert ("good" in rows[0], "bad" in rows[2], "knee" in rows[2]) == (True, True, False)
+    sentences = " ".join(text.split())
+    assert "capacity: 40 users keep e2e_ms.p95<105; 42 miss e2e_ms.p95<105 (is 109)" in sentences
+    assert "knee: 40 users, more bring little more throughput" in sentences
+
+
+def test_a_search_that_found_no_limit_says_why() -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"found": False, "high": None, "limited_by": [], "note": "raise it"}, "at least 40 users keep"),
+        ({"found": False, "low": None, "level": None, "high": 10, "note": "not one"}, "no level keeps e2e_ms.p95<105;"),
+        ({"conditions": [], "knee": None}, "knee: none"),
+    ]
+    for changes, says in cases:
+        assert says in " ".join(report_text(searched(**changes), 100).split())
+    nothing = searched(note="the run ended before the search did") | {"load_curve": []}
+    assert "no capacity: the run ended before the search did" in " ".join(report_text(nothing).split())

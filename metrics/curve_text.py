@@ -1,0 +1,116 @@
+"""A report's load curve and capacity in words and cells, for the terminal, the HTML file and the report page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from metrics.words import BAD, GOOD, QUIET, TITLE, number
+
+Report = Mapping[str, Any]
+HEADS = ("turns/s", "failed", "ttft p50", "ttft p95", "e2e p50", "e2e p95", "tokens/s", "turns", "at s")
+BY_WIDTH = ((120, HEADS), (76, ("turns/s", "failed", "ttft p95", "e2e p50", "e2e p95")), (0, ("turns/s", "e2e p95")))
+"""From how many columns on a terminal shows which."""
+
+
+class LevelRow(NamedTuple):
+    """One level as people read it: `cells` by HEADS, `mark` is good, bad or empty; `places` says whether it is the
+    capacity or the knee, `says` why it is bad and what else there is to know."""
+
+    level: str
+    cells: dict[str, str]
+    mark: str
+    places: str
+    says: str
+    capacity: bool
+    knee: bool
+
+
+def level_rows(report: Report) -> list[LevelRow]:
+    """Ascending by level, and in the order of time; empty for a run without levels."""
+    capacity = report.get("capacity") or {}
+    curve = sorted(report.get("load_curve") or (), key=lambda row: (row["level"], row["from_s"]))
+    return [_level_row(row, capacity) for row in curve]
+
+
+def _level_row(row: Mapping[str, Any], capacity: Mapping[str, Any]) -> LevelRow:
+    ttft, e2e, rate = row["ttft_ms"], row["e2e_ms"], row["error_rate"]
+    cells = [
+        number(row["turns_per_s"]),
+        "-" if rate is None else f"{rate:.2%}",
+        *(number(found[stat]) for found in (ttft, e2e) for stat in ("p50", "p95")),
+        number(row["output_tokens_per_s"]),
+        number(row["turns"]),
+        f"{row['from_s']}-{row['to_s']}",
+    ]
+    is_capacity, is_knee = row["level"] == capacity.get("level"), row["level"] == capacity.get("knee")
+    mark = {True: "good", False: "bad", None: ""}[row["good"]]
+    places = [word for word, here in (("capacity", is_capacity), ("knee", is_knee)) if here]
+    says = "; ".join([*row["missed"], *row["notes"]])
+    named = dict(zip(HEADS, cells, strict=True))
+    return LevelRow(level_text(row["level"]), named, mark, ", ".join(places), says, is_capacity, is_knee)
+
+
+def level_text(level: float) -> str:
+    return f"{level:,}" if isinstance(level, int) else f"{level:,.6g}"
+
+
+def capacity_words(report: Report) -> list[str]:
+    """One sentence about the capacity, if it was looked for, and one about the knee; empty for a run without levels."""
+    capacity = report.get("capacity")
+    if not capacity or not report.get("load_curve"):
+        return [f"no capacity: {capacity['note']}"] if capacity and capacity["note"] else []
+    return [*_limit_words(capacity), _knee_words(capacity)]
+
+
+def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
+    unit, low, high = capacity["unit"], capacity["low"], capacity["high"]
+    conditions, why = " and ".join(capacity["conditions"]), ", ".join(capacity["limited_by"])
+    if not conditions:
+        return
+    over = f"{level_text(high)} miss {why}" if high is not None and why else ""
+    note = f" ({capacity['note']})" if capacity["note"] else ""
+    if low is None:
+        yield f"capacity: no level keeps {conditions}; {over}{note}"
+    elif capacity["found"]:
+        yield f"capacity: {level_text(low)} {unit} keep {conditions}; {over}{note}"
+    else:
+        yield f"capacity: at least {level_text(low)} {unit} keep {conditions}{f'; {over}' if over else ''}{note}"
+
+
+def _knee_words(capacity: Mapping[str, Any]) -> str:
+    if capacity["knee"] is None:
+        return "knee: none, throughput grows with the load as far as it was tried"
+    return f"knee: {level_text(capacity['knee'])} {capacity['unit']}, more bring little more throughput"
+
+
+def curve_parts(report: Report, width: int) -> Iterator[RenderableType]:
+    """For the report on a terminal of so many columns: a table of the levels, then the sentences."""
+    rows, said = level_rows(report), capacity_words(report)
+    if rows:
+        yield Text(f"\nlevels ({report['capacity']['unit']})", style=TITLE)
+        yield _table(rows, next(heads for least, heads in BY_WIDTH if width >= least))
+    for sentence in said:
+        word, _, rest = sentence.partition(": ")
+        yield Text.assemble((word, TITLE), f": {rest}")
+
+
+def _table(rows: Sequence[LevelRow], heads: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    for head in ("level", *heads):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in rows:
+        mark = Text(row.mark, {"good": GOOD, "bad": BAD}.get(row.mark, QUIET))
+        cells = [row.cells[head] for head in heads]
+        says = Text("; ".join(filter(None, [row.places, row.says if heads is HEADS else ""])))
+        table.add_row(row.level, *cells, mark, says, style="bold" if row.capacity else "")
+    table.caption = "Latencies in ms; each level from when it had settled."
+    table.caption_justify = "left"
+    return table

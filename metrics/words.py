@@ -1,0 +1,19 @@
+"""Numbers as people read them, and the styles of a report on a terminal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NOTHING: Final = "-"
+GOOD, BAD, QUIET, TITLE = "green", "bold red", "dim", "bold"
+
+
+def number(value: float | int | None) -> str:
+    """Three significant digits at least, no more than a person reads."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, int):
+        return f"{value:,}"
+    size = abs(value)
+    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3 if size >= 0.01 or not size else 4
+    return f"{value:,.{digits}f}"

@@ -1,0 +1,114 @@
+"""What a run says of its target's capacity: the curve over the levels that it held, the limit and the knee.
+
+Computed from the stored windows, like all of a report, so that it can be done again at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from metrics.aggregate import windows_between
+from metrics.curve import knee_of, level_row, measure
+from metrics.thresholds import evaluate
+from runs.engine.search import Span, Sweep
+from runs.engine.spec import TraceLoad, parse_load
+from runs.models import Run
+from runs.search_state import AT_LEAST, FOUND, LOST, NOTHING, TIME, Load, State, missed_words, unit_of
+from runs.stepping import Bracket, Tried, bracket
+
+Row = dict[str, Any]
+Windows = Callable[[int, int], list[dict[str, Any]]]
+WHY = {
+    FOUND: "",
+    AT_LEAST: "the highest level that may be tried is good: raise the search's high",
+    NOTHING: "not even the lowest level that may be tried is good",
+    TIME: "the longest time that it may take was over",
+    LOST: "an engine ended before the search did",
+    "": "the run ended before the search did",
+}
+
+
+class Curve(NamedTuple):
+    """A report's `load_curve` and `capacity`; None for a run that neither searches nor sweeps."""
+
+    levels: list[Row] | None
+    capacity: Row | None
+
+
+def curve_of(run: Run) -> Curve:
+    """Of what is stored by now."""
+    load = parse_load(run.load)
+    if isinstance(load, TraceLoad):
+        return Curve(None, None)
+    if load.search is not None:
+        state = State(level=load.begins_at) if run.search is None else State.model_validate(run.search)
+        return searched(load, state, lambda from_s, to_s: windows_between(run.pk, from_s, to_s))
+    if load.sweep is not None:
+        return swept(load, load.sweep, lambda from_s, to_s: windows_between(run.pk, from_s, to_s))
+    return Curve(None, None)
+
+
+def searched(load: Load, state: State, read: Windows) -> Curve:
+    """What a search found; `read` gives the windows of the seconds from, to."""
+    assert load.search is not None  # noqa: S101 - that is what it is called for
+    rows = []
+    for one in state.tried:
+        figures = measure(read(one.from_s, one.to_s), one.from_s, one.to_s)
+        row = level_row(one.level, one.from_s, one.to_s, figures, one.good)
+        rows.append(row | {"missed": list(one.missed), "notes": list(one.notes)})
+    return Curve(rows, _capacity(load, load.search.conditions, state.bracket, rows, state.over))
+
+
+def swept(load: Load, sweep: Sweep, read: Windows) -> Curve:
+    """What a sweep found; levels that it did not hold to their end are left out."""
+    rows: list[Row] = []
+    for span in sweep.spans():
+        windows = read(int(span.set_s), span.to_s + 1)
+        if not any(data["second"] >= span.to_s - 1 for data in windows):
+            break
+        figures = measure(windows, span.from_s, span.to_s)
+        results = evaluate(sweep.conditions, figures)
+        good = all(result["passed"] for result in results) if results else None
+        notes = ["answers of the level before end in it: give it longer to settle"] if _mixed(span, windows) else []
+        row = level_row(span.level, span.from_s, span.to_s, figures, good)
+        rows.append(row | {"missed": missed_words(results), "notes": notes})
+    tried = [Tried(row["level"], row["good"]) for row in rows if row["good"] is not None]
+    found = bracket(tried)
+    over = FOUND if found.good is not None and found.bad is not None else ""
+    return Curve(rows, _capacity(load, sweep.conditions, found, rows, over, _sweeps_end(sweep, found, rows)))
+
+
+def _mixed(span: Span, windows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a turn that began under the level before ended while this one was measured."""
+    set_ns = span.set_s * 1e9
+    return any(data["second"] >= span.from_s and data.get("first", set_ns) < set_ns for data in windows if set_ns)
+
+
+def _sweeps_end(sweep: Sweep, found: Bracket, rows: list[Row]) -> str:
+    if len(rows) < len(sweep.levels):
+        return "the run ended before the sweep did"
+    if sweep.conditions and found.bad is None:
+        return "the highest level is good: sweep higher ones"
+    return "not even the lowest level is good" if sweep.conditions and found.good is None else ""
+
+
+def _capacity(
+    load: Load, conditions: Iterable[str], found: Bracket, rows: list[Row], over: str, note: str | None = None
+) -> Row:
+    limiting = [row["missed"] for row in rows if row["level"] == found.bad and row["good"] is False]
+    return {
+        "level": _plain(found.good),
+        "unit": unit_of(load),
+        "found": over == FOUND,
+        "low": _plain(found.good),
+        "high": _plain(found.bad),
+        "limited_by": limiting[-1] if limiting else [],
+        "conditions": list(conditions),
+        "knee": knee_of(rows),
+        "note": WHY[over] if note is None else note,
+    }
+
+
+def _plain(level: float | None) -> float | int | None:
+    return int(level) if level is not None and level == int(level) else level
