@@ -1,0 +1,143 @@
+"""A budget that several engines share: nothing beyond what is in flight when it is used up."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runs.engine.spec import parse_load
+from runs.local import run_local
+from runs.models import Run, RunStatus, Shard, ShardStatus
+from tests.support.budgets import LOAD, TALK, overshoot
+from tests.support.engines import Share, hold, read
+from tests.support.processes import Mock
+from tests.support.runs import a_run, in_background, shards, target, until
+
+OF = 4
+RUNS = 20
+CEILING = 24_000
+PRICES = {"mock": {"input": 10.0, "output": 1000.0}}
+
+
+@pytest.fixture
+def chatty(start_mock: Callable[..., Mock]) -> Mock:
+    return start_mock("--delay-ms", "2-30", "--tokens", "5-60", "--error-rate", "0.05", "--errors", "500")
+
+
+def held(mock: Mock, folder: Path, budget: dict[str, Any], seed: int = 7, **more: Any) -> list[Share]:
+    return hold(target(f"{mock.url}/v1"), TALK, {**LOAD, "budget": budget, **more}, folder, of=OF, seed=seed)
+
+
+def test_a_ceiling_of_tokens_is_never_passed_by_more_than_what_is_in_flight(chatty: Mock, tmp_path: Path) -> None:
+    """`python -m tests.bench.budget` does the same with processes and the database, and prints every run."""
+    overs = []
+    for number in range(RUNS):
+        shares = held(chatty, tmp_path / str(number), {"tokens": CEILING}, number)
+        assert {share.reason for share in shares} == {"budget: tokens: its share is used or on its way"}
+        over, in_flight = overshoot(shares, CEILING)
+        assert over <= in_flight
+        overs.append(over / CEILING)
+    assert max(overs) < 0.1
+    assert sum(overs) / RUNS < 0.06, "what is in flight was not foreseen: a whole wave of answers came on top"
+    assert min(overs) > -0.1
+
+
+def test_a_ceiling_of_turns_is_kept_to_the_turn(chatty: Mock, tmp_path: Path) -> None:
+    before = chatty.stats()["requests"]
+    shares = held(chatty, tmp_path / "turns", {"turns": 203})
+    assert [len(share.turns) for share in shares] == [51, 51, 51, 50]
+    assert all(turn["out"] in {"ok", "error"} for share in shares for turn in share.turns), "the last ones are finished"
+    assert chatty.stats()["requests"] - before == 203
+
+
+def test_money_is_counted_by_the_price_of_the_model(chatty: Mock, tmp_path: Path) -> None:
+    shares = held(chatty, tmp_path / "money", {"money": 4.0, "prices": PRICES})
+    turns = [turn for share in shares for turn in share.turns]
+    spent = sum((turn["ti"] or 0) * 10 + (turn["to"] or 0) * 1000 for turn in turns) / 1e6
+    assert {share.reason for share in shares} == {"budget: money: its share is used or on its way"}
+    assert spent == pytest.approx(4.0, rel=0.25)
+
+
+def test_an_open_load_keeps_its_ceilings_too(chatty: Mock, tmp_path: Path) -> None:
+    load = {"kind": "open", "rate_per_s": 300, "duration_s": 20, "budget": {"turns": 99}}
+    shares = hold(target(f"{chatty.url}/v1"), TALK, load, tmp_path / "open", of=OF)
+    assert sum(len(share.turns) for share in shares) == 99
+
+
+# --- whole runs: processes, database, report ------------------------------------------------------------------
+
+
+def run_with(mock: Mock, budget: dict[str, Any], processes: int = OF, **load: Any) -> Run:
+    data = {**LOAD, "budget": budget, **load}
+    return a_run(processes, parse_load(data), f"{mock.url}/v1", scenarios=[(1.0, TALK)])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_used_up_its_tokens_is_stopped_and_an_engine_that_was_killed_leaves_the_others_their_shares(
+    chatty: Mock,
+) -> None:
+    ceiling = 80_000
+    run = run_with(chatty, {"tokens": ceiling, "prices": PRICES})
+    thread = in_background(lambda: run_local(run))
+    until(lambda: all(shard.ledger_path and turns_of(shard) > 20 for shard in shards(run)), 20)
+    victim = shards(run)[2]
+    assert victim.engine_pid is not None
+    os.kill(victim.engine_pid, signal.SIGKILL)
+    thread.join(30)
+    run.refresh_from_db()
+    ended = {shard.index: shard for shard in shards(run)}
+    assert ended.pop(2).status == ShardStatus.LOST
+    assert {shard.reason for shard in ended.values()} == {"budget: tokens: its share is used or on its way"}
+    over, in_flight = overshoot([read(Path(shard.ledger_path)) for shard in shards(run)], ceiling)
+    assert over <= in_flight - ceiling // OF // 2  # what the killed one did not use is nobody's
+    assert run.status == RunStatus.FAILED
+    assert run.report is not None
+    assert run.report["budget"]["tokens"]["used"] == over + ceiling
+    tokens_in, tokens_out = (run.report["tokens"][name] for name in ("input", "output"))
+    assert run.report["cost"]["total"] == pytest.approx((tokens_in * 10 + tokens_out * 1000) / 1e6)
+
+
+def turns_of(shard: Shard) -> int:
+    path = Path(shard.ledger_path)
+    return path.read_bytes().count(b'"k":"turn"') if path.exists() else 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_ends_by_its_budget_with_partial_results_the_warm_up_included(chatty: Mock) -> None:
+    run = run_with(chatty, {"turns": 1000}, 2, warm_up_s=0.2)
+    run_local(run)
+    assert (run.status, run.reason) == (RunStatus.STOPPED, "budget: turns: the ceiling is reached")
+    assert run.report is not None
+    assert run.report["budget"] == {"ended_by": "turns", "turns": {"ceiling": 1000, "used": 1000, "over": 0}}
+    assert run.report["uncounted_turns"] > 0
+    assert run.turns.count() == 1000
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("budget", "says"),
+    [
+        ({"only_errors_s": 1.0}, "budget: only_errors: no turn was good since the start, and "),
+        ({"errors": 60}, "budget: errors: "),
+    ],
+    ids=["only_errors", "errors"],
+)
+def test_a_run_whose_target_fails_is_aborted(
+    start_mock: Callable[..., Mock], budget: dict[str, Any], says: str
+) -> None:
+    failing = start_mock("--delay-ms", "20", "--error-rate", "1", "--errors", "500")
+    run = run_with(failing, budget, 2, users=30, duration_s=60)
+    run_local(run)
+    assert run.status == RunStatus.ABORTED
+    assert run.reason.startswith(says)
+    assert "http_500" in run.reason or "errors: " in says
+    assert run.report is not None
+    assert run.report["budget"]["ended_by"] == says.split(": ")[1]
+    assert run.ended_at is not None
+    assert run.start_at is not None
+    assert (run.ended_at - run.start_at).total_seconds() < 30
