@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import resource
 import socket
 import sys
 import time
@@ -23,14 +22,15 @@ from connectors.redact import RedactedStream, Redactor
 from connectors.spec import SpecError, spec_problems
 from connectors.wire.clock import keep_stamping, probe
 from runs.engine.control import Command, Control, say
+from runs.engine.files import ADVICE, most_connections
 from runs.engine.ledger import Ledger
+from runs.engine.loads import Change
 from runs.engine.memory import keep_freed_memory
 from runs.engine.shard import Shard
-from runs.engine.spec import ClosedLoad, ShardSpec
+from runs.engine.spec import ShardSpec
 from scenarios.spec import ScenarioError
 
 SILENCE_S: Final = 10.0
-SPARE_FILES: Final = 64
 FATAL: Final = 3
 
 
@@ -50,6 +50,7 @@ class Engine:
         self._order: asyncio.Future[Command] = self._loop.create_future()
         self._go: asyncio.Future[int | None] = self._loop.create_future()
         self._shard: Shard | None = None
+        self._most = 0
         self._disk: OSError | None = None
         self._redact = Redactor()
 
@@ -61,10 +62,11 @@ class Engine:
             return  # the supervisor went away before it said anything
         self._hide_secrets(order)
         spec = _parse(order)
-        _raise_file_limit(spec)
         self._shard = Shard(spec)
+        self._most = most_connections()
+        self._check_files()
         stamps = "user" if self._shard.user_stamps else probe()
-        say({"ev": "ready", "pid": os.getpid(), "timestamps": stamps})
+        say({"ev": "ready", "pid": os.getpid(), "timestamps": stamps, "connections": self._most})
         t0_ns = await self._go
         if t0_ns is None:
             say({"ev": "done", "reason": "stopped"})
@@ -82,6 +84,13 @@ class Engine:
         if self._shard.crash is not None:
             traceback.print_exception(self._shard.crash)
         say({"ev": "done", "reason": self._shard.reason})
+
+    def _check_files(self) -> None:
+        """Raises FatalError if the system allows fewer open files than users who are there at once."""
+        if self._shard is None or self._shard.driver.level.peak <= self._shard.driver.most_level(self._most):
+            return
+        message = f"its share of {self._shard.driver.level.peak:g} users needs more open files than the system allows"
+        raise FatalError("local_resources", message, ADVICE)
 
     def fatal(self, code: str, message: str, advice: str = "") -> None:
         """Tell the supervisor that the work cannot be done."""
@@ -114,6 +123,9 @@ class Engine:
             self._go.set_result(int(command["start_mono_ns"]))
         elif command.get("cmd") == "stop":
             self._end(str(command.get("reason") or "stopped"))
+        elif command.get("cmd") == "load" and self._shard is not None:
+            changes = [Change(float(each["at_s"]), float(each["level"])) for each in command["changes"]]
+            self._shard.driver.change(changes, self._most)
 
     def _eof(self) -> None:
         if not self._order.done():
@@ -154,16 +166,6 @@ def _head(spec: ShardSpec, t0_ns: int, stamps: str) -> Command:
         "host": socket.gethostname(),
         "pid": os.getpid(),
     }
-
-
-def _raise_file_limit(spec: ShardSpec) -> None:
-    """One descriptor a user. Raises FatalError if the system allows fewer."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    users = -(-spec.load.peak // spec.of) if isinstance(spec.load, ClosedLoad) else 0
-    if users + SPARE_FILES > hard:
-        advice = "raise `ulimit -n`, or share the load among more processes"
-        raise FatalError("local_resources", f"{users} users need more open files than the {hard} allowed", advice)
 
 
 async def _main() -> int:
