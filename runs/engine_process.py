@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
 import orjson
@@ -33,6 +33,8 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_P
 class Ready(NamedTuple):
     pid: int
     timestamps: str
+    connections: int | None = None
+    """How many it may hold open."""
 
 
 class Fatal(NamedTuple):
@@ -105,6 +107,11 @@ class EngineProcess:
     def go(self, start_mono_ns: int) -> None:
         self._send({"cmd": "go", "start_mono_ns": start_mono_ns})
 
+    def change_load(self, changes: Sequence[Mapping[str, Any]]) -> None:
+        """All changes of the load so far: [{at_s, level}], in order."""
+        told = [{"at_s": change["at_s"], "level": change["level"]} for change in changes]
+        self._send({"cmd": "load", "changes": told})
+
     def stop(self, reason: str) -> None:
         """No new request within 1 s; the engine ends within about 3 s. The first reason is kept."""
         self.stop_reason = self.stop_reason or reason
@@ -171,7 +178,7 @@ class EngineProcess:
             data = orjson.loads(line)
             match data["ev"]:
                 case "ready":
-                    return Ready(int(data["pid"]), str(data["timestamps"]))
+                    return Ready(int(data["pid"]), str(data["timestamps"]), data.get("connections"))
                 case "fatal":
                     return Fatal(str(data["code"]), redact(str(data["message"])), str(data.get("advice") or ""))
                 case "done":

@@ -70,9 +70,9 @@ def renew_lease(shard: Shard) -> bool:
     return held.update(lease_until=DbNow(LEASE_S), suspect_since=None) == 1
 
 
-def mark_ready(shard: Shard, engine_pid: int) -> bool:
-    """The engine waits for the start. False if the shard was lost meanwhile."""
-    return _move(shard, ShardStatus.READY, engine_pid=engine_pid)
+def mark_ready(shard: Shard, engine_pid: int, connections: int | None = None) -> bool:
+    """The engine waits for the start, and may open so many. False if the shard was lost meanwhile."""
+    return _move(shard, ShardStatus.READY, engine_pid=engine_pid, connections=connections)
 
 
 def agree_start(run_id: int) -> bool:

@@ -78,8 +78,16 @@ class Status(TypedDict):
     reason: str
 
 
-Kind = Literal["tick", "lines", "status"]
-Payload = Tick | Lines | Status
+class LoadChange(TypedDict):
+    """From `at_s` since the common start on, the level is `level`: users, conversations per second, or speed."""
+
+    at_s: float
+    level: float
+    by: str
+
+
+Kind = Literal["tick", "lines", "status", "load"]
+Payload = Tick | Lines | Status | LoadChange
 
 
 class Entry(NamedTuple):

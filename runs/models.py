@@ -146,6 +146,7 @@ class Shard(models.Model):
     owner = models.CharField(max_length=200, default="", blank=True)
     host = models.CharField(max_length=200, default="", blank=True)
     engine_pid = models.PositiveIntegerField(null=True, blank=True)
+    connections = models.PositiveIntegerField(null=True, blank=True, help_text="How many its engine may hold open.")
     ledger_path = models.CharField(max_length=1000, default="", blank=True)
     ledger_offset = models.BigIntegerField(default=0, help_text="Bytes of the ledger that are stored.")
     ledger_complete = models.BooleanField(default=False, help_text="Everything the engine wrote is stored.")

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection
 
@@ -44,7 +44,10 @@ from targets.secrets import SecretsError
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 CHECK_BEFORE_START_S = 0.2
+LOOK_S = 0.5
+"""How often the run's row is read: a stop or a change of the load is known to the engine so soon."""
 CHECK_S = 1.0
+"""How often is stored what the ledger has that is new."""
 RENEW_S = 2.0
 STOP_LIMIT_S = 10.0
 """An engine that has not ended this long after a stop is killed."""
@@ -122,6 +125,8 @@ class Supervisor:
         self._fatal: Fatal | None = None
         self._exited: Exited | None = None
         self._went = False
+        self._store_at = 0.0
+        self._changes = 0
         self._lost = False
         self._run_stops = False
         self._renewed_at = time.monotonic()  # the claim was the first
@@ -161,19 +166,22 @@ class Supervisor:
             self._retry_s = min(self._retry_s * 2, RETRY_MAX_S)
             return self._retry_s
         self._retry_s = RETRY_S
-        return CHECK_S if self._went else CHECK_BEFORE_START_S
+        return LOOK_S if self._went else CHECK_BEFORE_START_S
 
     def _check(self) -> None:
         self._renew()
         if self._should_stop():
             stop_run(self._shard.run_id, "its worker was shut down")
-        run = Run.objects.only("status", "reason", "start_at").get(pk=self._shard.run_id)
+        run = Run.objects.only("status", "reason", "start_at", "load_changes").get(pk=self._shard.run_id)
         if run.status in RUN_BEFORE_START or (run.status == RunStatus.RUNNING and not self._went):
             self._advance(run)
         elif run.status != RunStatus.RUNNING:
             self._run_stops = True
             self._stop(run.reason or "the run is over")
         if self._went:
+            self._pass_on(run.load_changes)
+        if self._went and time.monotonic() >= self._store_at:
+            self._store_at = time.monotonic() + CHECK_S - LOOK_S / 2  # looks are never quite on time
             self._store()
             self._ticker.tick(run.status)
             if run.status == RunStatus.RUNNING and (why := self._ticker.why_abort()):
@@ -186,6 +194,13 @@ class Supervisor:
             self._ticker.note(batch)
             if batch.consumed < CHUNK_BYTES // 2 or time.monotonic() > until:
                 return
+            self._pass_on(Run.objects.values_list("load_changes", flat=True).get(pk=self._shard.run_id))
+
+    def _pass_on(self, changes: list[dict[str, Any]]) -> None:
+        """Changes of the load that the engine has not been told."""
+        if len(changes) > self._changes:
+            self._changes = len(changes)
+            self._engine.change_load(changes)
 
     def _renew(self) -> None:
         now = time.monotonic()
@@ -204,7 +219,7 @@ class Supervisor:
             fail_if_late(run.pk)
             return
         if self._shard.status == ShardStatus.CLAIMED:
-            if not mark_ready(self._shard, self._ready.pid):
+            if not mark_ready(self._shard, self._ready.pid, self._ready.connections):
                 raise LeaseLostError(f"shard {self._shard.pk} was lost before it was ready")
             self._shard.status = ShardStatus.READY
         if agree_start(run.pk):

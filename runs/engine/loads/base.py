@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -40,23 +41,24 @@ class Driver(ABC):
         """Called once, when the shard knows its start (`t0_ns`)."""
         self._leading = self.shard.start(self._lead(), None)
 
-    def change(self, changes: Sequence[Change]) -> None:
+    def change(self, changes: Sequence[Change], connections: int) -> None:
         """All changes since the start, in the order in which they were made; those that are known already are passed
-        over. One that comes too late counts from now on."""
+        over. One that comes too late counts from now on, and none goes beyond what `connections` allow."""
         if self._heard >= len(changes):
             return
         if self._leading is not None:
             self.from_s = max(0.0, (time.monotonic_ns() - self.shard.t0_ns) / 1e9)
         for change in changes[self._heard :]:
-            self.level = self.level.changed(max(change.at_s, self.from_s), change.level)
+            level = min(change.level, self.most_level(connections))
+            self.level = self.level.changed(max(change.at_s, self.from_s), level)
         self._heard = len(changes)
         if self._leading is not None and not (self._leading.done() or self.shard.stopping):
             self._leading.cancel()
             self._leading = self.shard.start(self._lead(), None)
 
-    def files(self, level: float) -> int:
-        """Open files that this shard needs for certain at `level`."""
-        return 0
+    def most_level(self, connections: int) -> float:
+        """The highest level at which no more than so many connections of this shard's are certain to be open."""
+        return math.inf
 
     @abstractmethod
     async def _lead(self) -> None: ...

@@ -36,15 +36,15 @@ class ClosedDriver(Driver):
         """Of all users, over all shards, those below this number are there."""
         self._seats: dict[int, _Seat] = {}
 
-    def files(self, level: float) -> int:
-        return -(-int(level) // self.of)
+    def most_level(self, connections: int) -> float:
+        return connections // self._load.people.at_once * self.of
 
     async def _lead(self) -> None:
         """Brings and sends away users as the level says."""
         if self._left == 0:
             return
         t0_ns = self.shard.t0_ns
-        later_gap_ns = min(START_GAP_NS, LATER_WITHIN_NS // max(1, self.files(self.level.peak)))
+        later_gap_ns = min(START_GAP_NS, LATER_WITHIN_NS // max(1, int(self.level.peak) // self.of))
         instant_s, place = -1.0, 0
         for at_s, number, comes in self.level.crossings(self._there, self.from_s):
             place = place + (number % self.of == self.index) if at_s == instant_s else 0

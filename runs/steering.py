@@ -1,0 +1,101 @@
+"""Changes a run's load while it goes on.
+
+A change is one more entry of `Run.load_changes`, a little ahead in time: every supervisor reads the run's row each half
+second and tells its engine all entries, so that all engines change at the same moment, whichever heard first.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.db import transaction
+
+from connectors.spec import SpecError
+from runs import live
+from runs.dbclock import now
+from runs.engine.files import ADVICE
+from runs.engine.spec import ClosedLoad, Load, TraceLoad, parse_load
+from runs.live import LoadChange
+from runs.models import Run, RunStatus
+
+AHEAD_S: Final = 1.2
+"""From the request to the change: time for each supervisor to look twice."""
+MOST_CHANGES: Final = 1000
+HIGHEST: Final = {"users": 1_000_000.0, "rate_per_s": 1_000_000.0, "speed": 1000.0}
+UNIT: Final = {"users": "users", "rate_per_s": "conversations per second", "speed": "times the trace's speed"}
+
+
+class SteeringError(ValueError):
+    """A change that cannot be made. `code`: not_running, load_invalid, too_late, too_many, local_resources."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def level_name(load: Load) -> str:
+    """What a change of this load says: users, rate_per_s, or speed."""
+    if isinstance(load, ClosedLoad):
+        return "users"
+    return "speed" if isinstance(load, TraceLoad) else "rate_per_s"
+
+
+def change_load(run: Run | int, level: float, *, by: str = "", name: str | None = None) -> LoadChange:
+    """From about a second from now on the run's level is `level`, until the load ends or the next change.
+
+    Stages that were to come are left out. `name` says what the caller takes the level for (see `level_name`).
+    Raises SteeringError.
+    """
+    run_id = run if isinstance(run, int) else run.pk
+    with transaction.atomic():
+        found = Run.objects.select_for_update().only("status", "load", "load_changes", "start_at").get(pk=run_id)
+        load = parse_load(found.load)
+        _check_level(load, level, name)
+        if found.status != RunStatus.RUNNING or found.start_at is None:
+            raise SteeringError("not_running", f"run {run_id} is {found.status}: only a running load can be changed")
+        _check_files(found, load, level)
+        at_s = max(0.0, (now() - found.start_at).total_seconds() + AHEAD_S)
+        if load.duration_s is not None and at_s >= load.duration_s:
+            raise SteeringError("too_late", f"run {run_id}: its load ends within {AHEAD_S:g} s")
+        if len(found.load_changes) >= MOST_CHANGES:
+            raise SteeringError("too_many", f"run {run_id}: its load was changed {MOST_CHANGES:,} times already")
+        change: LoadChange = {"at_s": round(at_s, 3), "level": level, "by": live.safe_text(by, 100)}
+        if found.load_changes:  # a database's clock may be put back
+            change["at_s"] = max(change["at_s"], found.load_changes[-1]["at_s"])
+        Run.objects.filter(pk=run_id).update(load_changes=[*found.load_changes, change])
+    live.publish(run_id, [("load", change)])
+    return change
+
+
+def level_now(run: Run) -> dict[str, Any] | None:
+    """For pages: what a change would set, and the level that was set last (None: the load follows its plan)."""
+    try:
+        name = level_name(parse_load(run.load))
+    except SpecError:  # of an older version
+        return None
+    return {"name": name, "unit": UNIT[name], "level": run.load_changes[-1]["level"] if run.load_changes else None}
+
+
+def _check_level(load: Load, level: float, name: str | None) -> None:
+    own = level_name(load)
+    if name is not None and name != own:
+        raise SteeringError("load_invalid", f"the load of this run is set by {own}, not by {name}")
+    if not 0 <= level <= HIGHEST[own]:  # not a number: neither
+        raise SteeringError("load_invalid", f"{own}: {level:g} is not from 0 to {HIGHEST[own]:,.0f}")
+    if own == "users" and level != int(level):
+        raise SteeringError("load_invalid", f"users: {level:g} is not a whole number")
+
+
+def _check_files(run: Run, load: Load, level: float) -> None:
+    """Each engine has said how many connections it may open."""
+    if not isinstance(load, ClosedLoad):
+        return
+    shards = list(run.shards.values_list("host", "connections"))
+    share = -(-int(level) // len(shards)) * load.people.at_once
+    for host, connections in shards:
+        if connections is not None and share > connections:
+            raise SteeringError(
+                "local_resources",
+                f"{level:,.0f} users are {share:,} connections for each of {len(shards)} engines, and {host} allows "
+                f"{connections:,}: {ADVICE}",
+            )
