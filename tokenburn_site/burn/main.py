@@ -21,9 +21,10 @@ from tokenburn_site.burn.errors import EXIT_INTERRUPTED, BadUsage, BurnError, Ca
 from tokenburn_site.burn.farm import check_workers, follow
 from tokenburn_site.burn.options import STDOUT, Options, check
 from tokenburn_site.burn.outputs import check_writable
-from tokenburn_site.burn.parts import Parts, adhoc_target, build_load, build_scenarios, check_params, check_thresholds
+from tokenburn_site.burn.parts import Parts, adhoc_target, build_load, check_params, check_thresholds
 from tokenburn_site.burn.preflight import check_reachable
 from tokenburn_site.burn.progress import Progress
+from tokenburn_site.burn.said import build_scenarios
 from tokenburn_site.burn.stored import stored_target
 
 __all__ = ["burn"]
@@ -38,6 +39,8 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
         options = check(given)
         console = PatientConsole(stderr=options.json == STDOUT, no_color=bool(given.get("no_color")))
         parts = prepare(options)
+        for note in parts.notes:
+            say(note)
         run = _request(options, parts)
         return _see_through(options, run, parts.load, console, typed)
     except BurnError as exc:
@@ -64,10 +67,10 @@ def prepare(options: Options) -> Parts:
     if target is None:
         target = stored_target(options)
         check_params(target, options.params)
-    scenarios = build_scenarios(options)
+    said = build_scenarios(options)
     if not options.workers:  # workers may reach what this machine cannot
         check_reachable(target)
-    return Parts(target, scenarios, load)
+    return Parts(target, said.mix, load, said.notes)
 
 
 def _request(options: Options, parts: Parts) -> Run:

@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 from django.core.management.base import CommandParser
 
 from connectors.spec import preset_names
+from scenarios.synthetic import Synthetic
 from tokenburn_site.burn import values
 from tokenburn_site.burn.errors import EXIT_USAGE, BadUsage
-from tokenburn_site.burn.flags import budget, people, search
+from tokenburn_site.burn.flags import budget, people, said, search
 
 STDOUT = "-"
 LOAD_FLAGS = (people, budget, search)
@@ -20,7 +21,7 @@ LOAD_FLAGS = (people, budget, search)
 HELP_HINT = "see burn --help"
 USAGE = """\
 %(prog)s (--url URL --preset NAME | --target NAME)
-       (--prompt TEXT | --scenario NAME|FILE|DIR)
+       (--prompt TEXT | --scenario NAME|FILE|DIR | --synthetic S)
        (--users N | --rate R) (--duration T | --stages S | --conversations N) [options]"""
 DESCRIPTION = """\
 Burn a chatbot: hold many conversations with it at once, and report what its
@@ -57,6 +58,9 @@ class Options:
     stamp: str | None = None
     prompt: str | None = None
     scenarios: tuple[str, ...] = ()
+    synthetic: Synthetic | None = None
+    data: tuple[said.DataFile, ...] = ()
+    limit: int | None = None
     users: int | None = None
     rate_per_s: float | None = None
     arrivals: str = "constant"
@@ -101,7 +105,7 @@ def new_parser(prog: str) -> OneLineParser:
 
 def add_options(parser: ArgumentParser) -> None:
     target_options(parser)
-    _said_options(parser)
+    said.add(parser)
     _load_options(parser)
     for flags in LOAD_FLAGS:
         flags.add(parser)
@@ -132,19 +136,6 @@ def target_options(parser: ArgumentParser) -> None:
     )
     target.add_argument(
         "--stamp", metavar="PATH", help="where each chunk carries its send time (monotonic ns, same host only)"
-    )
-
-
-def _said_options(parser: ArgumentParser) -> None:
-    said = parser.add_argument_group("what is said (one of the two)")
-    said.add_argument("--prompt", metavar="TEXT", help="one message, in each conversation")
-    said.add_argument(
-        "--scenario",
-        dest="scenarios",
-        action="append",
-        default=[],
-        metavar="NAME|FILE|DIR",
-        help="a scenario by name, or a file or folder of scenarios or conversations; repeated: an even mix",
     )
 
 
@@ -197,19 +188,19 @@ def _result_options(parser: ArgumentParser) -> None:
 def check(given: Mapping[str, Any]) -> Options:
     """What the parser found, as Options. Raises BadUsage where options contradict each other or one is missing."""
     check_target(given)
-    _check_said(given)
+    told = said.said(given)
     _check_load(given)
     if given["json"] == "" or given["html"] == "":
         raise BadUsage("--json and --html need the name of a file")
     if given["html"] == STDOUT:
         raise BadUsage("--html - is not possible: give a file; only --json can go to stdout")
-    same = {"url", "preset", "target", "stream", "stamp", "prompt", "users", "conversations", "processes"}
+    same = {"url", "preset", "target", "stream", "stamp", "users", "conversations", "processes"}
     same |= {"workers", "witness", "seed", "json", "html"}
     return Options(
         **{name: given[name] for name in same},
-        params=all_params(given),
+        **told,
+        params=all_params(given, told["synthetic"] and told["synthetic"].output),
         overrides=given["overrides"] or {},
-        scenarios=tuple(given["scenarios"]),
         thresholds=tuple(given["thresholds"]),
         rate_per_s=given["rate"],
         arrivals=given["arrivals"] or "constant",
@@ -236,15 +227,6 @@ def check_target(given: Mapping[str, Any], command: str = "burn") -> None:
         raise BadUsage(f"--url needs --preset, which API it speaks: one of {', '.join(preset_names())}")
 
 
-def _check_said(given: Mapping[str, Any]) -> None:
-    if given["prompt"] is not None and given["scenarios"]:
-        raise BadUsage(f"give --prompt or --scenario, not both; {HELP_HINT}")
-    if given["prompt"] is None and not given["scenarios"]:
-        raise BadUsage(f"say what the users say: --prompt TEXT or --scenario NAME; {HELP_HINT}")
-    if given["prompt"] is not None and not given["prompt"].strip():
-        raise BadUsage("--prompt is empty: give it a text")
-
-
 def _check_load(given: Mapping[str, Any]) -> None:
     if given["users"] is None and given["rate"] is None:
         raise BadUsage(f"say how hard: --users N or --rate 20/s; {HELP_HINT}")
@@ -262,12 +244,14 @@ def _check_load(given: Mapping[str, Any]) -> None:
         raise BadUsage(f"say when it ends: --duration 30s or --conversations N; {HELP_HINT}")
 
 
-def all_params(given: Mapping[str, Any]) -> dict[str, Any]:
-    """--param and --model. Raises BadUsage for one that is given twice."""
+def all_params(given: Mapping[str, Any], output: int | None = None) -> dict[str, Any]:
+    """--param and --model, and `output` tokens at most. Raises BadUsage for one that is given twice."""
     params: dict[str, Any] = {}
     pairs = list(given["params"])
     if given["model"] is not None:
         pairs.append(("model", given["model"]))
+    if output is not None:
+        pairs.append(("max_tokens", output))
     for key, value in pairs:
         if key in params:
             raise BadUsage(f"the parameter {key!r} is given twice: once is enough")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from connectors.mapping import CompiledTarget
@@ -11,11 +11,9 @@ from connectors.spec import SpecError, TargetSpec, build_target_spec
 from metrics.thresholds import ThresholdError, parse_threshold
 from runs.engine.spec import Load, parse_load
 from runs.planner import check_shares
-from scenarios.importers import load_scenario, prompt_scenario
-from scenarios.spec import ScenarioError, ScenarioSpec
+from scenarios.spec import ScenarioSpec
 from tokenburn_site.burn.errors import BadUsage
 from tokenburn_site.burn.options import Options
-from tokenburn_site.burn.stored import stored_scenario
 
 NAME_LIMIT = 60
 
@@ -24,6 +22,8 @@ class Parts(NamedTuple):
     target: TargetSpec
     scenarios: list[tuple[float, ScenarioSpec]]
     load: Load
+    notes: Sequence[str] = ()
+    """What the user should know of what was read."""
 
 
 def check_thresholds(options: Options) -> None:
@@ -78,26 +78,3 @@ def check_params(spec: TargetSpec, given: Mapping[str, Any]) -> None:
     for name in given:
         if why := lacks_param(spec, name):
             raise BadUsage(f"--param {name}: {why}")
-
-
-def build_scenarios(options: Options) -> list[tuple[float, ScenarioSpec]]:
-    """(weight, scenario) pairs; several --scenario make an even mix, whatever each of them holds. Raises BadUsage."""
-    mix: list[tuple[float, ScenarioSpec]] = []
-    try:
-        if options.prompt is not None:
-            return [(1.0, prompt_scenario(options.prompt))]
-        for name in options.scenarios:
-            stored = stored_scenario(name)
-            found = [stored] if stored else load_scenario(name)
-            mix += [(1.0 / len(found), spec) for spec in found]
-    except ScenarioError as exc:
-        raise BadUsage(f"--{'prompt' if options.prompt is not None else 'scenario'}: {exc}") from exc
-    _refuse_twins([spec.name for _, spec in mix])
-    return mix
-
-
-def _refuse_twins(names: list[str]) -> None:
-    """Results are told apart by a scenario's name."""
-    for name in names:
-        if names.count(name) > 1:
-            raise BadUsage(f"--scenario: two scenarios are named {name!r}: leave one out, or rename it")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from connectors.spec import SpecError, TargetSpec, merge
+from scenarios.data import DataPool
+from scenarios.importers import attach
 from scenarios.models import Scenario
 from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
@@ -41,12 +45,13 @@ def _no_target(name: str) -> str:
     return f"there is no target {name!r}: choose one of {', '.join(names[:SHOWN])}{more}"
 
 
-def stored_scenario(name: str) -> ScenarioSpec | None:
-    """Somebody's own scenario of this name; those of the library come from the code. Raises BadUsage."""
+def stored_scenario(name: str, data: Mapping[str, DataPool]) -> ScenarioSpec | None:
+    """Somebody's own scenario of this name, with those of the pools that it names; those of the library come from the
+    code. Raises BadUsage."""
     row = Scenario.objects.filter(name=name, builtin=False).first()
     if row is None:
         return None
     try:
-        return check_scenario(row.spec)
+        return check_scenario(attach(row.spec, data))
     except ScenarioError as exc:
         raise BadUsage(f"the stored scenario {name!r}: {exc}") from exc
