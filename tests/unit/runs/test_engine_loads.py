@@ -162,7 +162,7 @@ def test_through_all_changes_the_shards_together_are_the_plan(
         if heard_s + 0.05 < at_s:  # in time for every shard
             told.append((Change(at_s, rate), heard_s))
             level = level.changed(at_s, rate)
-    shards, _ = hold(loop, load, of, 10, told)
+    shards, _ = hold(loop, load, of, 11, told)
     plan = []
     for number, area in enumerate(areas(load, 5)):
         at_ns = arrival_ns(level, area)
