@@ -15,6 +15,7 @@ from rich.text import Text
 from metrics.advice import advice
 from metrics.curve_text import curve_parts
 from metrics.definitions import find
+from metrics.spending_words import budget_words, cost_words
 from metrics.words import BAD, GOOD, QUIET, TITLE, number
 
 Report = Mapping[str, Any]
@@ -63,6 +64,10 @@ def _summary(report: Report) -> Iterator[Text]:
     yield Text(f"  turns     {outcomes}{failed} in {number(run['duration_s'])} s")
     yield Text(f"  sessions  {_counted(sessions, ('started',), ('completed', 'failed', 'cut', 'lost'))}")
     yield Text(f"  speed     {_speeds(report)}")
+    if used := budget_words(report.get("budget")):
+        yield Text(f"  budget    {used}")
+    if cost := cost_words(report.get("cost")):
+        yield Text(f"  cost      {cost}")
     if report.get("witness"):
         yield Text(f"  witness   {witness_words(report)}")
     if report.get("uncounted_turns"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from metrics.definitions import STATS, find
+from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
 from runs.display import seconds_text
 from runs.models import Run
@@ -80,6 +81,8 @@ def _facts(report: dict[str, Any]) -> list[Fact]:
         Fact(f"Tokens in{estimate}", number(tokens.get("input"))),
         Fact(f"Tokens out{estimate}", number(tokens.get("output"))),
         Fact("Dropped arrivals", number(report.get("dropped_arrivals")), _tone("", report.get("dropped_arrivals"))),
+        *(Fact(f"Budget: {label}", value) for label, value, _ in budget_tiles(report.get("budget"))),
+        *([Fact("Cost", cost)] if (cost := cost_words(report.get("cost"))) else []),
     ]
 
 

@@ -32,6 +32,8 @@ CONTRACT: dict[str, Shape] = {
     },
     "witness": None,
     "verdict": _keys("trusted reasons"),
+    "budget": None,
+    "cost": None,
     "load_curve": None,
     "capacity": None,
 }

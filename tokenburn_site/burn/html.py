@@ -8,6 +8,7 @@ from typing import Any
 
 from metrics.advice import advice
 from metrics.definitions import STATS, find
+from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
 from metrics.words import number
 from runs.display import load_text
@@ -101,6 +102,8 @@ def _tiles(report: Report) -> str:
         (f"output tokens per second{estimated}", number(rates["output_tokens_per_s"])),
         (f"output tokens{estimated}", number(tokens["output"])),
         ("dropped arrivals", number(report["dropped_arrivals"])),
+        *((f"budget: {label}", value) for label, value, _ in budget_tiles(report.get("budget"))),
+        *([("cost", cost)] if (cost := cost_words(report.get("cost"))) else []),
     ]
     return f'<section class="tiles">{"".join(_tile(label, value) for label, value in facts)}</section>'
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
+from metrics.spending_words import budget_words
 from metrics.text import report_renderable, report_text
 from runs.models import Run, RunStatus
+from runs.outcome import BUDGET
 from tokenburn_site.burn.advice import failure
 from tokenburn_site.burn.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_THRESHOLD
 from tokenburn_site.burn.options import STDOUT, Options
@@ -63,13 +65,22 @@ def verdict(run: Run, options: Options, *, interrupted: bool) -> tuple[int, str]
     """The exit code, and the line for stderr that goes with it (empty for success)."""
     if interrupted:
         return EXIT_INTERRUPTED, f"interrupted; what run {run.pk} did until then is kept"
-    if run.status != RunStatus.COMPLETED:
+    spent = _spent(run)
+    if run.status != RunStatus.COMPLETED and not spent:
         why = failure(run.reason, run.report, run.target_spec, stored=options.target is not None)
         return EXIT_FAILED, f"run {run.pk} {run.status}: {why}"
     missed = [t for t in (run.report or {}).get("thresholds", []) if not t["passed"]]
     if missed:
         return EXIT_THRESHOLD, "missed: " + ", ".join(f"{t['expr']} ({_measured(t['value'])})" for t in missed)
-    return EXIT_DONE, ""
+    return EXIT_DONE, spent
+
+
+def _spent(run: Run) -> str:
+    """What a run says that its budget ended, which is no failure; else empty."""
+    if run.status != RunStatus.STOPPED or not run.reason.startswith(f"{BUDGET}: "):
+        return ""
+    used = budget_words((run.report or {}).get("budget"))
+    return f"run {run.pk} stopped: {run.reason}" + (f": {used}" if used else "")
 
 
 def _measured(value: float | None) -> str:

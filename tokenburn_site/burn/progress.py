@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from metrics.spending_words import budget_words
 from runs.engine.spec import Load
 from runs.live import Tick
 from runs.ticks import TickInfo
@@ -113,6 +114,7 @@ class Progress:
                 f"{count(failed)} failed",
                 per_s(self._tick["rates"].get("turns_per_s")),
             ]
+            parts.append(budget_words(self._tick.get("budget")))
             for name in ("ttft_ms", "e2e_ms"):
                 if found := metrics.get(name):
                     parts.append(f"{name.removesuffix('_ms')} p50 {ms(found['p50'])} p95 {ms(found['p95'])}")
@@ -141,6 +143,8 @@ class Progress:
         table.add_row(
             "tokens", f"{count(counters.get('output_tokens', 0))} out   {per_s(rates.get('output_tokens_per_s'))}"
         )
+        if used := budget_words(tick.get("budget")):
+            table.add_row("budget", used)
         for name, label in (("ttft_ms", "first token"), ("e2e_ms", "whole answer")):
             if found := metrics.get(name):
                 table.add_row(label, f"p50 {ms(found['p50'])}   p95 {ms(found['p95'])}   p99 {ms(found['p99'])}")

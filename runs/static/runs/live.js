@@ -52,6 +52,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const tiles = Object.entries(tick.counters).map(([name, value]) => [words(name), value, BAD.has(name)]);
     tiles.push(["sessions active", tick.active], ["turns in flight", tick.inflight]);
     for (const [name, value] of Object.entries(tick.rates)) tiles.push([words(name), value]);
+    for (const [name, part] of Object.entries(tick.budget || {}))
+      tiles.push([`budget: ${name} of ${whole(part.ceiling)}`, part.used, part.used >= part.ceiling]);
     byId("counters").replaceChildren(
       ...tiles.map(([label, value, bad]) => {
         const tile = element("div", bad && value ? "tb-tile tb-tile--bad" : "tb-tile");

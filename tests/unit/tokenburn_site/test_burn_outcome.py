@@ -128,3 +128,15 @@ def test_a_chart_leaves_gaps_where_nothing_was_measured() -> None:
 )
 def test_an_axis_ends_at_a_round_number(value: float, top: float) -> None:
     assert nice_ceiling(value) == pytest.approx(top)
+
+
+def test_a_run_that_its_budget_ended_is_no_failure_and_says_what_it_used() -> None:
+    why = "budget: tokens: the ceiling is reached"
+    ended = run(RunStatus.STOPPED, thresholds=[KEPT], reason=why)
+    assert ended.report is not None
+    ended.report["budget"] = {"ended_by": "tokens", "tokens": {"ceiling": 1000, "used": 1020, "over": 20}}
+    code, line = verdict(ended, Options(), interrupted=False)
+    assert (code, line) == (0, f"run 7 stopped: {why}: 1,020 tokens of 1,000 (102%)")
+    assert verdict(run(RunStatus.STOPPED, thresholds=[MISSED], reason=why), Options(), interrupted=False)[0] == 1
+    aborted = run(RunStatus.ABORTED, reason="budget: errors: 9 turns failed, the budget allows 9")
+    assert verdict(aborted, Options(), interrupted=False)[0] == 3
