@@ -148,8 +148,7 @@ class Part:
         self.reasoning = _optional(spec.reasoning, f"{where}.reasoning")
         self.reasoning_marks = _marks(spec.reasoning)
         self.error = _optional(spec.error, f"{where}.error")
-        self.usage_in = _optional(spec.usage.input, f"{where}.usage.input")
-        self.usage_out = _optional(spec.usage.output, f"{where}.usage.output")
+        self.usage = _usage(spec.usage.input, spec.usage.output, f"{where}.usage")
         self.stamp = _optional(spec.stamp, f"{where}.stamp")
         self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in spec.save.items()]
         done = spec.done
@@ -174,6 +173,24 @@ class Part:
     def ends(self) -> bool:
         """Whether an event of this part may be the answer's last."""
         return self.done_data is not None or self.done_test is not None
+
+
+def _usage(tokens_in: str | None, tokens_out: str | None, where: str) -> Callable[[Any], tuple[Any, Any]] | None:
+    """Input and output tokens of an answer; mostly they stand side by side, and the way to them is gone once."""
+    if tokens_in is None and tokens_out is None:
+        return None
+    get_in = compile_path(tokens_in, f"{where}.input") if tokens_in is not None else _nothing
+    get_out = compile_path(tokens_out, f"{where}.output") if tokens_out is not None else _nothing
+    plain = [_keys(path) for path in (tokens_in, tokens_out) if path is not None and _PLAIN_PATH.match(path)]
+    match plain:
+        case [[str() as parent, str() as key_in], [str() as other, str() as key_out]] if parent == other:
+
+            def get(data: Any) -> tuple[Any, Any]:
+                usage = data.get(parent) if type(data) is dict else None
+                return (usage.get(key_in), usage.get(key_out)) if type(usage) is dict else (None, None)
+
+            return get
+    return lambda data: (get_in(data), get_out(data))
 
 
 def _marks(path: str | None) -> tuple[bytes, ...]:

@@ -199,6 +199,8 @@ class Body:
         self._parts: list[tuple[bytes, Template]] = []
         self._constant: bytes | None = b""
         self._whole: Template | None = None
+        self._around: tuple[bytes, Callable[[Context], Any], bytes] | None = None
+        """Most requests vary in their messages alone."""
         if template is None:
             return
         if not isinstance(template, dict):
@@ -218,10 +220,27 @@ class Body:
                 self._parts.append((name + constant, compiled))
             else:
                 self._parts.append((name, compiled))
-        varies = any(template.render for _, template in self._parts)
-        self._constant = None if varies else b"{" + b",".join(part for part, _ in self._parts) + b"}"
+        varying = [number for number, (_, template) in enumerate(self._parts) if template.render]
+        if not varying:
+            self._constant = b"{" + b",".join(part for part, _ in self._parts) + b"}"
+            return
+        self._constant = None
+        if len(varying) == 1:
+            self._around = self._split(varying[0])
+
+    def _split(self, at: int) -> tuple[bytes, Callable[[Context], Any], bytes]:
+        """Everything before the one value that varies, how to get it, and everything behind it."""
+        texts = [text for text, _ in self._parts]
+        render = self._parts[at][1].render
+        assert render is not None  # noqa: S101 - it varies
+        before = b"{" + b"".join(text + b"," for text in texts[:at]) + texts[at]
+        return before, render, b"".join(b"," + text for text in texts[at + 1 :]) + b"}"
 
     def render(self, context: Context) -> bytes:
+        if self._around is not None:
+            before, get, behind = self._around
+            if (value := get(context)) is not MISSING:
+                return before + _dump(value) + behind
         if self._constant is not None:
             return self._constant
         if self._whole is not None:

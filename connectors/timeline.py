@@ -291,10 +291,12 @@ class Timeline:
         if part.error is not None and (error := part.error(message)):
             raise BadAnswer("target_error", error_text(error))
         # A count that no answer can have is taken for none: it would not fit where it is stored.
-        if part.usage_out is not None and (count := part.usage_out(message)) is not None:
-            self.tokens_out = count if type(count) is int and 0 <= count <= MOST_TOKENS else None
-        if part.usage_in is not None and (count := part.usage_in(message)) is not None:
-            self.tokens_in = count if type(count) is int and 0 <= count <= MOST_TOKENS else None
+        if part.usage is not None:
+            tokens_in, tokens_out = part.usage(message)
+            if tokens_out is not None:
+                self.tokens_out = tokens_out if type(tokens_out) is int and 0 <= tokens_out <= MOST_TOKENS else None
+            if tokens_in is not None:
+                self.tokens_in = tokens_in if type(tokens_in) is int and 0 <= tokens_in <= MOST_TOKENS else None
         if part.whole is not None and not self._has_text and (text := part.whole(message)) is not None:
             self._content(ns, text, part)
         for name, get in part.save:
