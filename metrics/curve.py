@@ -10,90 +10,78 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 from typing import Any, Final, NamedTuple
 
-from metrics.definitions import SAMPLES_NEEDED, find
-from metrics.figures import metric_names, stats
-from metrics.histogram import Histogram
-from metrics.thresholds import parse_threshold
+from metrics.definitions import SAMPLES_NEEDED
+from metrics.figures import Figures, figures, of_choice, rounded
+from metrics.groups import Group
+from metrics.thresholds import evaluate, parse_all
 from metrics.totals import Aggregate, merge
 
-Figures = dict[str, Any]
 SHOWN: Final = ("ttft_ms", "e2e_ms")
 STATS_SHOWN: Final = ("p50", "p95")
 MOST_TURNS: Final = 1000
 """That a condition on `error_rate` waits for, however small its limit."""
 KNEE_FROM: Final = 0.1
 """How far the curve must rise above the straight line for a knee to be called one."""
-DIGITS: Final = 6
 
 
-def measure(windows: Iterable[Mapping[str, Any]], from_s: int, to_s: int) -> Figures:
-    """The seconds [from_s, to_s) as a report of their own, with those keys that thresholds ask for, and `active`: the
-    mean of the open sessions. Rates are per second of the whole span."""
+class Level(NamedTuple):
+    """What was measured of one level in its `seconds`: `figures` as in `metrics.figures`, and in them `active`, the
+    mean of the open sessions."""
+
+    figures: Figures
+    aggregate: Aggregate
+    seconds: int
+
+
+def measure(windows: Iterable[Mapping[str, Any]], from_s: int, to_s: int) -> Level:
+    """The level that was held in the seconds [from_s, to_s), from the windows of those among `windows`."""
     found = merge(data for data in windows if from_s <= data["second"] < to_s)
     engines = [engine.samples.values() for engine in found.engines.values() if engine.samples]
-    seconds, judged = to_s - from_s, found.outcomes["ok"] + found.failed
-    return {
-        "metrics": {name: _stats(found, name) for name in metric_names(found)},
-        "turns": {"sent": found.sums["sent"], **found.outcomes},
-        "sessions": {word: found.sessions_ended[word] for word in ("completed", "failed", "lost", "cut")},
-        "rates": {
-            "turns_per_s": found.outcomes["ok"] / seconds,
-            "sessions_per_min": found.sessions_ended["completed"] * 60 / seconds,
-            "output_tokens_per_s": found.sums["tokens_out_ok"] / seconds,
-            "error_rate": found.failed / judged if judged else None,
-        },
-        "dropped_arrivals": sum(_rise([sample.dropped for sample in samples]) for samples in engines),
-        "active": sum(mean(sample.active for sample in samples) for samples in engines),
-    }
+    dropped = sum(_rise([sample.dropped for sample in samples]) for samples in engines)
+    active = sum(mean(sample.active for sample in samples) for samples in engines)
+    return Level(figures(found, to_s - from_s, dropped) | {"active": active}, found, to_s - from_s)
 
 
 def _rise(values: Sequence[int]) -> int:
     return max(values) - min(values)
 
 
-def _stats(found: Aggregate, name: str) -> dict[str, float | int | None]:
-    metric = find(name)
-    assert metric is not None, name  # noqa: S101 - windows only hold metrics that `definitions` computed
-    return stats(metric, found.histograms.get(name, Histogram()))
+def judge(conditions: Iterable[str], level: Level, groups: Sequence[Group] = ()) -> list[dict[str, Any]]:
+    """As `metrics.thresholds.evaluate`."""
+    return evaluate(conditions, level.figures, of_choice(level.aggregate, groups, level.seconds))
 
 
 def turns_needed(conditions: Iterable[str]) -> int:
     """Good turns below which one of the conditions says nothing: a percentile needs its samples, and a rate of errors
     so many turns that a single one does not decide."""
     most = 1
-    for text in conditions:
-        threshold = parse_threshold(text)
+    for threshold in parse_all(conditions):
         most = max(most, SAMPLES_NEEDED.get(threshold.stat or "", 1))
         if threshold.name == "error_rate" and threshold.op in {"<", "<="} and threshold.limit > 0:
             most = max(most, min(MOST_TURNS, math.ceil(1 / threshold.limit)))
     return most
 
 
-def level_row(level: float, from_s: int, to_s: int, figures: Figures, good: bool | None) -> dict[str, Any]:
+def level_row(level: float, from_s: int, to_s: int, measured: Level, good: bool | None) -> dict[str, Any]:
     """One entry of a report's `load_curve`; latencies in ms."""
-    turns, rates, measured = figures["turns"], figures["rates"], figures["metrics"]
+    turns, rates, metrics = (measured.figures[name] for name in ("turns", "rates", "metrics"))
     return {
-        "level": _plain(level),
+        "level": plain(level),
         "from_s": from_s,
         "to_s": to_s,
         "turns": turns["ok"] + turns["error"] + turns["timeout"],
-        "error_rate": _short(rates["error_rate"]),
-        "turns_per_s": _short(rates["turns_per_s"]),
-        "output_tokens_per_s": _short(rates["output_tokens_per_s"]),
-        "active": _short(figures["active"]),
-        **{name: {stat: measured[name][stat] for stat in STATS_SHOWN} for name in SHOWN},
-        "dropped_arrivals": figures["dropped_arrivals"],
-        "send_lag_p99_ms": measured["send_lag_ms"]["p99"],
+        **{name: rates[name] for name in ("error_rate", "turns_per_s", "output_tokens_per_s")},
+        "active": rounded(measured.figures["active"]),
+        **{name: {stat: metrics[name][stat] for stat in STATS_SHOWN} for name in SHOWN},
+        "dropped_arrivals": measured.figures["dropped_arrivals"],
+        "send_lag_p99_ms": metrics["send_lag_ms"]["p99"],
         "good": good,
     }
 
 
-def _plain(level: float) -> float | int:
+def plain(level: float) -> float | int:
+    """Without `.0`: users are whole."""
     return int(level) if level == int(level) else level
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, DIGITS)
 
 
 class Point(NamedTuple):
@@ -118,7 +106,7 @@ def knee(points: Iterable[Point]) -> float | None:
     if len(means) < 3 or top <= 0:
         return None
     rise, x = max((point.y / top - point.x / means[-1].x, -point.x) for point in means)
-    return _plain(-x) if rise >= KNEE_FROM else None
+    return plain(-x) if rise >= KNEE_FROM else None
 
 
 def knee_of(curve: Iterable[Mapping[str, Any]]) -> float | None:

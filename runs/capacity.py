@@ -5,12 +5,13 @@ Computed from the stored windows, like all of a report, so that it can be done a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from metrics.aggregate import windows_between
-from metrics.curve import knee_of, level_row, measure
-from metrics.thresholds import evaluate
+from metrics.curve import judge, knee_of, level_row, measure, plain
+from metrics.groups import Group
+from runs.engine.groups import frozen_groups
 from runs.engine.search import Span, Sweep
 from runs.engine.spec import TraceLoad, parse_load
 from runs.models import Run
@@ -45,7 +46,8 @@ def curve_of(run: Run) -> Curve:
         state = State(level=load.begins_at) if run.search is None else State.model_validate(run.search)
         return searched(load, state, lambda from_s, to_s: windows_between(run.pk, from_s, to_s))
     if load.sweep is not None:
-        return swept(load, load.sweep, lambda from_s, to_s: windows_between(run.pk, from_s, to_s))
+        groups = frozen_groups(run.scenario_specs, run.load, run.target_spec)
+        return swept(load, load.sweep, lambda from_s, to_s: windows_between(run.pk, from_s, to_s), groups)
     return Curve(None, None)
 
 
@@ -54,24 +56,24 @@ def searched(load: Load, state: State, read: Windows) -> Curve:
     assert load.search is not None  # noqa: S101 - that is what it is called for
     rows = []
     for one in state.tried:
-        figures = measure(read(one.from_s, one.to_s), one.from_s, one.to_s)
-        row = level_row(one.level, one.from_s, one.to_s, figures, one.good)
+        measured = measure(read(one.from_s, one.to_s), one.from_s, one.to_s)
+        row = level_row(one.level, one.from_s, one.to_s, measured, one.good)
         rows.append(row | {"missed": list(one.missed), "notes": list(one.notes)})
     return Curve(rows, _capacity(load, load.search.conditions, state.bracket, rows, state.over))
 
 
-def swept(load: Load, sweep: Sweep, read: Windows) -> Curve:
+def swept(load: Load, sweep: Sweep, read: Windows, groups: Sequence[Group] = ()) -> Curve:
     """What a sweep found; levels that it did not hold to their end are left out."""
     rows: list[Row] = []
     for span in sweep.spans():
         windows = read(int(span.set_s), span.to_s + 1)
         if not any(data["second"] >= span.to_s - 1 for data in windows):
             break
-        figures = measure(windows, span.from_s, span.to_s)
-        results = evaluate(sweep.conditions, figures)
+        measured = measure(windows, span.from_s, span.to_s)
+        results = judge(sweep.conditions, measured, groups)
         good = all(result["passed"] for result in results) if results else None
         notes = ["answers of the level before end in it: give it longer to settle"] if _mixed(span, windows) else []
-        row = level_row(span.level, span.from_s, span.to_s, figures, good)
+        row = level_row(span.level, span.from_s, span.to_s, measured, good)
         rows.append(row | {"missed": missed_words(results), "notes": notes})
     tried = [Tried(row["level"], row["good"]) for row in rows if row["good"] is not None]
     found = bracket(tried)
@@ -96,19 +98,16 @@ def _sweeps_end(sweep: Sweep, found: Bracket, rows: list[Row]) -> str:
 def _capacity(
     load: Load, conditions: Iterable[str], found: Bracket, rows: list[Row], over: str, note: str | None = None
 ) -> Row:
+    low, high = (None if level is None else plain(level) for level in found)
     limiting = [row["missed"] for row in rows if row["level"] == found.bad and row["good"] is False]
     return {
-        "level": _plain(found.good),
+        "level": low,
         "unit": unit_of(load),
         "found": over == FOUND,
-        "low": _plain(found.good),
-        "high": _plain(found.bad),
+        "low": low,
+        "high": high,
         "limited_by": limiting[-1] if limiting else [],
         "conditions": list(conditions),
         "knee": knee_of(rows),
-        "note": WHY[over] if note is None else note,
+        "note": WHY.get(over, over) if note is None else note,
     }
-
-
-def _plain(level: float | None) -> float | int | None:
-    return int(level) if level is not None and level == int(level) else level

@@ -117,6 +117,10 @@ class EngineProcess:
         self.stop_reason = self.stop_reason or reason
         self._send({"cmd": "stop", "reason": f"stopped: {reason}"})
 
+    def finish(self, grace_s: float) -> None:
+        """The load is over before its time: no new request, and answers in flight get `grace_s`, as at its end."""
+        self._send({"cmd": "stop", "reason": "done", "grace_s": grace_s})
+
     def kill(self) -> None:
         """At once; the ledger and its flight table tell what was sent."""
         self._process.kill()

@@ -51,6 +51,8 @@ class Tick(TypedDict):
     inflight: int
     budget: NotRequired[dict[str, dict[str, float]]]
     """{ceiling, used} of each ceiling of the run; see `metrics.spending`."""
+    doing: NotRequired[str]
+    """Of a run that searches or sweeps: what it does, in words."""
 
 
 class Line(TypedDict):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.spec import SpecError
-from metrics.thresholds import ThresholdError, parse_threshold
+from metrics.thresholds import ThresholdError, parse_all, parse_threshold
+from runs.engine.search import conditions_of
 from runs.engine.spec import parse_load
 from runs.planner import check_shares
 
@@ -24,7 +25,8 @@ def load_problem(load: Any, processes: int | None) -> str:
         profile = parse_load(load)
         if processes is not None:
             check_shares(profile, processes)
-    except SpecError as exc:
+        parse_all(conditions_of(profile))
+    except (SpecError, ThresholdError) as exc:
         return str(exc)
     return ""
 

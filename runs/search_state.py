@@ -8,12 +8,12 @@ target leaves a line of waiting conversations behind: then no more arrive until 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from connectors.spec import Frozen
-from metrics.curve import Figures, measure, turns_needed
-from metrics.thresholds import evaluate
+from metrics.curve import Level, judge, measure, turns_needed
+from metrics.groups import Group
 from runs.engine.search import OVERHEAD_S, Search
 from runs.engine.spec import ClosedLoad, OpenLoad
 from runs.stepping import LONGER, Bracket, Scale, Tried, bracket, next_level
@@ -61,11 +61,12 @@ class State(Frozen):
 
 class Seen(NamedTuple):
     """What is known of the run: all that ended before `stored_s` is stored, `active` conversations are open, and
-    `read(from_s, to_s)` gives the windows of those seconds."""
+    `read(from_s, to_s)` gives the windows of those seconds. `groups`: those that conditions may choose from."""
 
     stored_s: float
     active: int
     read: Callable[[int, int], Windows]
+    groups: Sequence[Group] = ()
 
 
 class Step(NamedTuple):
@@ -99,14 +100,15 @@ def look(load: Load, state: State, seen: Seen) -> Step | None:
     windows = seen.read(int(state.set_s), state.to_s)
     if (clean_s := _clean_from(state, windows)) > state.from_s:
         return _again(state, "waited for the answers of the level before", clean_s, clean_s + state.to_s - state.from_s)
-    search, figures = _search(load), measure(windows, state.from_s, state.to_s)
+    search, level = _search(load), measure(windows, state.from_s, state.to_s)
     needed, most_s = turns_needed(search.conditions), state.from_s + math.ceil(search.measure_s) * LONGER
-    if figures["turns"]["ok"] < needed:
+    turns = level.figures["turns"]["ok"]
+    if turns < needed:
         if state.to_s < most_s:
             longer_s = min(most_s, state.to_s + math.ceil(search.measure_s))
             return _again(state, "measured longer, for too few turns", state.from_s, longer_s)
-        state = _noted(state, f"only {figures['turns']['ok']} good turns, {needed} are needed")
-    return _onward(load, _judged(load, state, figures), seen)
+        state = _noted(state, f"only {turns} good turns, {needed} are needed")
+    return _onward(load, _judged(load, state, level, seen.groups), seen)
 
 
 def _again(state: State, note: str, from_s: int, to_s: int) -> Step:
@@ -134,9 +136,9 @@ def _clean_from(state: State, windows: Iterable[Mapping[str, Any]]) -> int:
     return max(state.from_s, max(mixed, default=-1) + 1)
 
 
-def _judged(load: Load, state: State, figures: Figures) -> State:
+def _judged(load: Load, state: State, level: Level, groups: Sequence[Group]) -> State:
     conditions = [*_search(load).conditions, *([HELD] if isinstance(load, OpenLoad) else [])]
-    missed = tuple(missed_words(evaluate(conditions, figures)))
+    missed = tuple(missed_words(judge(conditions, level, groups)))
     one = Judged(
         level=state.level, from_s=state.from_s, to_s=state.to_s, good=not missed, missed=missed, notes=state.notes
     )
@@ -204,3 +206,12 @@ def words(load: Load, state: State, stored_s: float) -> str:
         doing = f"measuring, {max(0, math.ceil(state.to_s - stored_s))} s left"
     now = f"{state.level:g} {unit_of(load)}: {doing}"
     return "; ".join([f"level {len(state.tried) + (not state.over)}: {now}", *filter(None, known)])
+
+
+def sweep_words(load: Load, at_s: float) -> str:
+    """What a sweep does at that time, on one line."""
+    assert load.sweep is not None  # noqa: S101 - asked for loads with a sweep alone
+    spans = load.sweep.spans()
+    number = min(int(at_s / load.sweep.hold_s), len(spans) - 1)
+    doing = "settling" if at_s < spans[number].from_s else "measuring"
+    return f"level {number + 1} of {len(spans)}: {spans[number].level:g} {unit_of(load)}: {doing}"

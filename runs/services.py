@@ -17,10 +17,11 @@ from django.db import transaction
 from django.db.models import Q
 
 from connectors.spec import SpecError, TargetSpec, parse_target_spec
-from metrics.thresholds import ThresholdError, parse_threshold
+from metrics.thresholds import ThresholdError, parse_all, parse_threshold
 from runs import dispatch, live
 from runs.dbclock import DbNow
 from runs.engine.budget import check_prices
+from runs.engine.search import conditions_of
 from runs.engine.spec import Load, ShardSpec, WeightedScenario, parse_load
 from runs.finalize import finalize_run
 from runs.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
@@ -147,6 +148,7 @@ def _freeze(
     try:
         for text in thresholds:
             parse_threshold(text)
+        parse_all(conditions_of(profile))
     except ThresholdError as exc:
         raise RequestError("threshold_invalid", str(exc)) from exc
     seed = random_secrets.randbits(SEED_BITS) if how.seed is None else how.seed

@@ -36,6 +36,7 @@ from runs.leases import (
 from runs.lifecycle import RUN_BEFORE_START
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.outcome import BUDGET, aborts
+from runs.searching import Searcher, searcher_of
 from runs.services import abort_run, shard_spec, stop_run
 from runs.ticks import Ticker, TickInfo
 from runs.witness import WitnessProcess
@@ -126,6 +127,7 @@ class Supervisor:
         self._exited: Exited | None = None
         self._went = False
         self._store_at = 0.0
+        self._searcher = searcher_of(shard.run)
         self._changes = 0
         self._lost = False
         self._run_stops = False
@@ -186,6 +188,16 @@ class Supervisor:
             self._ticker.tick(run.status)
             if run.status == RunStatus.RUNNING and (why := self._ticker.why_abort()):
                 abort_run(run.pk, why)
+            elif run.status == RunStatus.RUNNING and self._searcher is not None:
+                self._search(self._searcher)
+
+    def _search(self, searcher: Searcher) -> None:
+        """Carry the run's search on, or end the engine's load when it is over."""
+        if searcher.is_over():
+            self._engine.finish(searcher.grace_s)
+            self._searcher = None
+        elif (totals := self._ticker.leading) is not None:
+            searcher.lead(totals.complete_s, totals.active)
 
     def _store(self) -> None:
         """What the ledger has that is new, or as much of it as can be stored until the next check is due."""

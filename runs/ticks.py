@@ -22,6 +22,7 @@ from runs.engine.groups import frozen_groups
 from runs.lifecycle import SHARD_ACTIVE
 from runs.live import Kind, Line, Lines, Payload, Quantiles, Tick, safe_text
 from runs.models import Run, Shard
+from runs.searching import doing_of
 from runs.watch import Watch
 
 LINES_A_TICK = 50
@@ -51,6 +52,7 @@ class RunTotals:
         self._read_to: dict[int, int] = {}  # by shard: the last ledger offset that was read
         self._generators: dict[int, tuple[int, int, int]] = {}  # by shard: time, active, in flight
         self._ended: set[int] = set()
+        self._doing = doing_of(run)
 
     def update(self) -> None:
         """Read the windows that are new. A batch's windows share one offset and one commit: none is missed."""
@@ -76,6 +78,11 @@ class RunTotals:
         working = [at_ns for shard, at_ns in times.items() if shard not in self._ended]
         return (min(working) if working else max(times.values(), default=0)) / NS_PER_S
 
+    @property
+    def active(self) -> int:
+        """Conversations that are open."""
+        return sum(active for _, active, _ in self._generators.values())
+
     def _shard_ids(self) -> list[int]:
         if not self._read_to:
             self._read_to = dict.fromkeys(
@@ -88,7 +95,7 @@ class RunTotals:
         found = self._aggregate
         generators = self._generators.values()
         at_ns = max([found.last_ns or 0, *(at for at, _, _ in generators)])
-        return {
+        tick: Tick = {
             "at_s": at_ns / NS_PER_S,
             "counters": {
                 "sent": found.sums["sent"],
@@ -103,10 +110,13 @@ class RunTotals:
             },
             "rates": found.rates(),
             "metrics": dict(self._quantiles()),
-            "active": sum(active for _, active, _ in generators),
+            "active": self.active,
             "inflight": sum(inflight for _, _, inflight in generators),
             "budget": used(self._load, found, self._groups),
         }
+        if self._doing is not None:
+            tick["doing"] = self._doing(tick["at_s"])
+        return tick
 
     def _quantiles(self) -> Iterator[tuple[str, Quantiles]]:
         for name, histogram in self._aggregate.histograms.items():
@@ -126,6 +136,8 @@ class Ticker:
         self._on_tick = on_tick
         self._watch = Watch(Budget.model_validate(shard.run.load.get("budget", {})))
         self._totals = RunTotals(shard.run, self._watch)
+        self.leading: RunTotals | None = None
+        """The run so far, if this supervisor gave the last tick; None: another one leads."""
         self._lines: list[Line] = []
         self._held_back = 0
 
@@ -139,7 +151,8 @@ class Ticker:
         """Publish what is new. Call it after the commit only: what is shown is stored."""
         lines: Lines = {"items": self._lines, "held_back": self._held_back}
         tick: Tick | None = None
-        if self._leads():
+        self.leading = self._totals if self._leads() else None
+        if self.leading is not None:
             self._totals.update()
             tick = self._totals.tick()
         entries: list[tuple[Kind, Payload]] = [("tick", tick)] if tick else []

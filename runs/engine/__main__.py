@@ -122,7 +122,7 @@ class Engine:
         elif command.get("cmd") == "go" and not self._go.done():
             self._go.set_result(int(command["start_mono_ns"]))
         elif command.get("cmd") == "stop":
-            self._end(str(command.get("reason") or "stopped"))
+            self._end(str(command.get("reason") or "stopped"), command.get("grace_s"))
         elif command.get("cmd") == "load" and self._shard is not None:
             changes = [Change(float(each["at_s"]), float(each["level"])) for each in command["changes"]]
             self._shard.driver.change(changes, self._most)

@@ -134,6 +134,12 @@ def completed(data: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     return data
 
 
+def conditions_of(load: Any) -> tuple[str, ...]:
+    """The conditions of a LoadProfile's search or sweep."""
+    part = load.search or load.sweep
+    return () if part is None else tuple(part.conditions)
+
+
 def problem(load: Any) -> str:
     """What is wrong with the search or sweep of a LoadProfile as a whole; empty: nothing, or it has neither."""
     search, sweep, whole = load.search, load.sweep, load.kind == "closed"

@@ -19,6 +19,7 @@ from tokenburn_site.burn.console import PatientConsole
 from tokenburn_site.burn.database import ensure_database
 from tokenburn_site.burn.errors import EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
 from tokenburn_site.burn.farm import check_workers, follow
+from tokenburn_site.burn.flags import search
 from tokenburn_site.burn.options import STDOUT, Options, check
 from tokenburn_site.burn.outputs import check_writable
 from tokenburn_site.burn.parts import Parts, adhoc_target, build_load, check_params, check_thresholds
@@ -70,7 +71,7 @@ def prepare(options: Options) -> Parts:
     said = build_scenarios(options)
     if not options.workers:  # workers may reach what this machine cannot
         check_reachable(target)
-    return Parts(target, said.mix, load, said.notes)
+    return Parts(target, said.mix, load, [*said.notes, *filter(None, [search.before(load)])])
 
 
 def _request(options: Options, parts: Parts) -> Run:

@@ -189,6 +189,7 @@ def check(given: Mapping[str, Any]) -> Options:
     """What the parser found, as Options. Raises BadUsage where options contradict each other or one is missing."""
     check_target(given)
     told = said.said(given)
+    given = search.arranged(given)
     _check_load(given)
     if given["json"] == "" or given["html"] == "":
         raise BadUsage("--json and --html need the name of a file")
@@ -240,7 +241,8 @@ def _check_load(given: Mapping[str, Any]) -> None:
         raise BadUsage("--stages say how long the load lasts: leave --duration out")
     if given["start_jitter"] is not None and given["users"] is None:
         raise BadUsage("--start-jitter is for --users: arrivals have their own times")
-    if all(given[name] is None for name in ("duration", "stages", "conversations")):
+    bounds = ("duration", "stages", "conversations")
+    if all(given[name] is None for name in bounds) and not search.ends_by_itself(given):
         raise BadUsage(f"say when it ends: --duration 30s or --conversations N; {HELP_HINT}")
 
 

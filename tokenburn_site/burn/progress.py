@@ -101,10 +101,14 @@ class Progress:
             shares.append((min(1.0, held / self._load.conversations), words))
         return max(shares)  # whichever comes first ends the run
 
+    def _doing(self) -> str:
+        """What a search or sweep does."""
+        return self._tick.get("doing", "") if self._tick else ""
+
     def line(self) -> str:
         """The state on one line, for pipes and logs."""
         _, left = self._done()
-        parts = [f"{clock(self._at_s())} {self._status}", left]
+        parts = [f"{clock(self._at_s())} {self._status}", self._doing() or left]
         if self._tick is not None:
             counters, metrics = self._tick["counters"], self._tick["metrics"]
             failed = sum(counters.get(name, 0) for name in OUTCOMES)
@@ -129,6 +133,8 @@ class Progress:
             head.add_row(Text(self._status, style="bold"), bar, Text(f"{clock(self._at_s())} gone"), Text(left))
             if self._tick is None:
                 return head
+            if doing := self._doing():
+                return Group(head, Text(doing), self._figures(self._tick))
             return Group(head, self._figures(self._tick))
 
     def _figures(self, tick: Tick) -> Table:
