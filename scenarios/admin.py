@@ -4,22 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from scenarios.folding import folded, unfolded
+from scenarios.import_form import ImportForm
 from scenarios.models import Scenario
+from scenarios.services import Imported, take_in
+from scenarios.spec import ScenarioError
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
 
     ScenarioBase = ModelAdmin[Scenario]
+    ScenarioFormBase = forms.ModelForm[Scenario]
 else:
     from unfold.admin import ModelAdmin as ScenarioBase
 
+    ScenarioFormBase = forms.ModelForm
+
 COPIES = 1000
+
+
+class ScenarioForm(ScenarioFormBase):
+    """Shows long data in a few words, and keeps it as long as those words stand."""
+
+    class Meta:
+        model = Scenario
+        fields = ["name", "description", "spec"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._before = self.instance.spec if self.instance.pk else {}
+        if self.instance.pk and "spec" in self.fields:
+            self.initial["spec"] = folded(self._before)
+
+    def clean_spec(self) -> Any:
+        return unfolded(self.cleaned_data["spec"], self._before)
 
 
 @admin.register(Scenario)
@@ -28,7 +56,9 @@ class ScenarioAdmin(ScenarioBase):
     list_filter = ["builtin"]
     search_fields = ["name", "description"]
     fields = ["name", "description", "spec"]
+    form = ScenarioForm
     actions = ["copy"]
+    actions_list = ["import_file"]
     warn_unsaved_form = True
     change_form_outer_before_template = "scenarios/admin/tools.html"
     formfield_overrides = {
@@ -45,6 +75,36 @@ class ScenarioAdmin(ScenarioBase):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without "delete selected": it asks for no right on the single row, and would take library rows along."""
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+
+    @action(description="Import a file", url_path="import", permissions=["add"], icon="upload_file")  # type: ignore[untyped-decorator]
+    def import_file(self, request: HttpRequest) -> HttpResponse:
+        form = ImportForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            given = dict(form.cleaned_data)
+            if given["scenario"] is not None and not self.has_change_permission(request, given["scenario"]):
+                raise PermissionDenied
+            try:
+                found = take_in(given.pop("file"), **given)
+            except ScenarioError as exc:
+                form.add_error("file", str(exc))
+            else:
+                return self._imported(request, found, given["scenario"] is not None)
+        context = self.admin_site.each_context(request) | {"form": form, "title": "Import a file", "opts": self.opts}
+        return render(request, "scenarios/import.html", context)
+
+    def _imported(self, request: HttpRequest, found: Imported, changed: bool) -> HttpResponse:
+        for note in found.notes:
+            self.message_user(request, note, messages.WARNING)
+        for row in found.scenarios:
+            if changed:
+                self.log_change(request, row, [{"changed": {"fields": ["spec"]}}])
+            else:
+                self.log_addition(request, row, [{"added": {}}])
+        names = ", ".join(row.name for row in found.scenarios[:8])
+        self.message_user(request, f"{'Changed' if changed else 'Imported'}: {names}.", messages.SUCCESS)
+        if len(found.scenarios) == 1:
+            return redirect("admin:scenarios_scenario_change", found.scenarios[0].pk)
+        return redirect("admin:scenarios_scenario_changelist")
 
     @admin.display(description="Library", boolean=True, ordering="builtin")
     def from_library(self, scenario: Scenario) -> bool:

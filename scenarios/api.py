@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
-from rest_framework import serializers, viewsets
+from django.core.files.uploadedfile import SimpleUploadedFile
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status, viewsets
+from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from scenarios.data import Use
+from scenarios.folding import folded
 from scenarios.models import Scenario
 from scenarios.render import check_scenario
+from scenarios.services import take_in
 from scenarios.spec import ScenarioError
 
 
@@ -28,12 +37,67 @@ class ScenarioSerializer(serializers.ModelSerializer[Scenario]):
         return value
 
 
+class ImportSerializer(serializers.Serializer[Any]):
+    """A file, or its text as JSON, which makes new scenarios; or, with `scenario` and `pool`, rows for it."""
+
+    file = serializers.FileField(required=False)
+    text = serializers.CharField(required=False, trim_whitespace=False, help_text="The file's content, for JSON.")
+    filename = serializers.CharField(
+        default="upload.json", max_length=200, help_text="With `text`: its ending says what it is."
+    )
+    name = serializers.CharField(default="", max_length=120, help_text="Of the new scenario.")
+    scenario = serializers.PrimaryKeyRelatedField(queryset=Scenario.objects.all(), default=None)
+    pool = serializers.RegexField(r"^[A-Za-z_]\w*$", default="", help_text="Name of the rows in `scenario`.")
+    use = serializers.ChoiceField(choices=get_args(Use), default="in_turn")
+    limit = serializers.IntegerField(default=None, min_value=1, help_text="So many rows or conversations, drawn.")
+    seed = serializers.IntegerField(default=0)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("file" in attrs) == ("text" in attrs):
+            raise serializers.ValidationError("give either `file` or `text`")
+        if bool(attrs["scenario"]) != bool(attrs["pool"]):
+            raise serializers.ValidationError("give both `scenario` and `pool`, or neither")
+        text, filename = attrs.pop("text", None), attrs.pop("filename")
+        if text is not None:
+            attrs["file"] = SimpleUploadedFile(filename, text.encode("utf-8", "replace"))
+        return attrs
+
+
+class ImportedSerializer(serializers.Serializer[Any]):
+    scenarios = serializers.ListField(
+        child=serializers.DictField(), help_text="`id`, `name` and `description` of each."
+    )
+    notes = serializers.ListField(child=serializers.CharField(), help_text="What of the file was left out.")
+
+
 class ScenarioViewSet(viewsets.ModelViewSet[Scenario]):
     """What is said: a flow of steps, variables and pools."""
 
     queryset = Scenario.objects.all()
     serializer_class = ScenarioSerializer
     filterset_fields = ["name", "builtin"]
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """With long data in a few words: a single scenario is given whole."""
+        answer = super().list(request, *args, **kwargs)
+        answer.data["results"] = [row | {"spec": folded(row["spec"])} for row in answer.data["results"]]
+        return answer
+
+    @extend_schema(request=ImportSerializer, responses={201: ImportedSerializer})
+    @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser, JSONParser])
+    def import_file(self, request: Request) -> Response:
+        """Make scenarios of a file: see docs/importing.md. 201 with what was made, and what was left out."""
+        given = ImportSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        parts = dict(given.validated_data)
+        if parts["scenario"] is not None and not request.user.has_perm("scenarios.change_scenario"):
+            raise PermissionDenied
+        try:
+            found = take_in(parts.pop("file"), **parts)
+        except ScenarioError as exc:
+            raise serializers.ValidationError({"file": [str(exc)]}) from exc
+        made = [{"id": row.pk, "name": row.name, "description": row.description} for row in found.scenarios]
+        return Response({"scenarios": made, "notes": found.notes}, status.HTTP_201_CREATED)
 
     def perform_update(self, serializer: serializers.BaseSerializer[Scenario]) -> None:
         self._refuse_builtin(self.get_object())
