@@ -95,7 +95,8 @@ class RequestTemplate:
         path = value_of(self._path, context)
         if path is MISSING:
             raise absent(f"{self._where}.path", self._spec.path, context)
-        target = f"{self._base}{path}{self._query}" or "/"
+        query = self._query.replace("?", "&", 1) if "?" in str(path) else self._query
+        target = f"{self._base}{path}{query}" or "/"
         return quote(target, safe=PATH_SAFE) if _PATH_UNSAFE.search(target) else target
 
     def _render_headers(self, context: Context) -> tuple[tuple[str, str], ...]:

@@ -37,7 +37,7 @@ def target(body: object = None, **request: object) -> CompiledTarget:
 
 
 def rendered(body: object) -> object:
-    return orjson.loads(target(body).render(TURN).body)
+    return orjson.loads(target(body).render(dict(TURN)).body)
 
 
 def test_a_whole_expression_keeps_its_type() -> None:
@@ -59,9 +59,18 @@ def test_what_is_not_there_is_left_out() -> None:
 
 def test_a_header_without_its_secret_is_left_out() -> None:
     spec = build_target_spec(name="t", url="http://127.0.0.1:9/v1", preset="openai-chat")
-    assert CompiledTarget(spec).render(TURN).headers == ()
+    assert CompiledTarget(spec).render(dict(TURN)).headers == ()
     spec = build_target_spec(name="t", url="http://127.0.0.1:9/v1", preset="openai-chat", secrets={"api_key": "x"})
-    assert CompiledTarget(spec).render(TURN).headers == (("Authorization", "Bearer x"),)
+    assert CompiledTarget(spec).render(dict(TURN)).headers == (("Authorization", "Bearer x"),)
+
+
+@pytest.mark.parametrize(
+    ("path", "whole"),
+    [("/chat", "/v1/chat?key=k"), ("/chat?stream=1", "/v1/chat?stream=1&key=k"), ("/{{ turn }}?a", "/v1/2?a&key=k")],
+)
+def test_the_urls_own_query_follows_that_of_the_path(path: str, whole: str) -> None:
+    data = {"name": "t", "protocol": "http", "url": "http://127.0.0.1:9/v1?key=k", "request": {"path": path}}
+    assert CompiledTarget(parse_target_spec({**data, "response": {"text": "text"}})).render(dict(TURN)).path == whole
 
 
 def test_other_expressions_run_in_the_sandbox() -> None:
@@ -69,7 +78,7 @@ def test_other_expressions_run_in_the_sandbox() -> None:
     assert rendered({"a": "{{ message.__class__ }}"}) == {}
     assert rendered({"a": "{{ message.__class__ | string }}"}) == {"a": ""}
     with pytest.raises(BadRequest, match="request_invalid"):
-        target({"a": "{{ message.__class__() }}"}).render(TURN)
+        target({"a": "{{ message.__class__() }}"}).render(dict(TURN))
 
 
 @pytest.mark.parametrize("text", ["{{ nobody.knows }}", "{{ 1 + }}", "{{ message | nofilter }}"])
@@ -91,12 +100,12 @@ def test_what_no_turn_could_send_is_found_before_the_run() -> None:
 
 
 def test_the_path_stands_below_the_base_address() -> None:
-    assert target(None, path="/chat/{{ session.id }}").render(TURN).path == "/v1/chat/s1"
+    assert target(None, path="/chat/{{ session.id }}").render(dict(TURN)).path == "/v1/chat/s1"
 
 
 def test_constant_headers_are_one_object_from_turn_to_turn() -> None:
     one = target({"m": "{{ message }}"}, headers={"X-K": "{{ secret.api_key }}"})
-    assert one.render(TURN).headers is one.render(TURN).headers
+    assert one.render(dict(TURN)).headers is one.render(dict(TURN)).headers
 
 
 JSON = st.recursive(
