@@ -48,7 +48,16 @@ REPORT = (
     ("models", "for each model that answered: sessions, turns, error_rate, rates (of the run's time), tokens, metrics"),
     ("thresholds", "expr, value, passed; a value that was not measured is a threshold missed"),
     ("witness", "what an independent session on stock libraries measured, in no other figure; null without one"),
-    ("generator", "processes, CPU, memory, time stamps, send lag and loop lag: how the tool itself did"),
+    (
+        "generator",
+        "processes, CPU, memory, time stamps, send lag and loop lag: how the tool itself did; start_error_ms: "
+        "the most by which an engine may have begun beside the time that all agreed on",
+    ),
+    (
+        "shards",
+        "each engine's share: index, region, host, status, reason, turns (its own count), stored (whether all "
+        "that its ledger holds is in this report)",
+    ),
     (
         "budget",
         "null without ceilings; ended_by (what ended the run, or null); each: ceiling, used, over; all turns count",

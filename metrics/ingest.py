@@ -254,6 +254,7 @@ def _head(line: Line) -> Line:
         "host": _word(line, "host", 200),
         "t0_wall_ns": _int(line, "t0_wall_ns"),
         "of": _int(line, "of"),
+        **{key: _int(line, key) for key in ("late_ns", "clock_error_ns") if key in line},
     }
 
 

@@ -14,7 +14,7 @@ from metrics.histogram import Histogram
 from metrics.spending import budget_of, cost_of
 from metrics.thresholds import evaluate, parse_all
 from metrics.totals import SERIES_METRICS, Aggregate
-from metrics.verdict import Remark, Witness, judge, timestamps
+from metrics.verdict import Remark, Witness, judge, start_error_ns, timestamps
 
 Report = dict[str, Any]
 NS_PER_S = 1e9
@@ -35,6 +35,8 @@ class RunFacts:
     started_at: str | None
     reason: str = ""
     finished: bool = True
+    shards: Sequence[Mapping[str, Any]] = ()
+    """Of each engine's share: index, region, host, status, reason, stored, turns."""
     groups: Sequence[Group] = ()
     """By number; empty: one, of which nothing is known."""
     load_curve: Sequence[Mapping[str, Any]] | None = None
@@ -67,6 +69,7 @@ def build_report(
         "groups": of_parts(aggregate, run.groups),
         "models": of_models(aggregate, run.groups),
         "generator": _generator(aggregate),
+        "shards": [dict(shard) for shard in run.shards],
         "witness": dict(witness) if witness else None,
         "budget": budget_of(run.load, aggregate, run.groups, run.reason),
         "cost": cost_of(run.load, aggregate, run.groups, token_source(aggregate)),
@@ -133,6 +136,7 @@ def _generator(aggregate: Aggregate) -> dict[str, Any]:
         "send_lag_ms": {name: send_lag[name] for name in ("p50", "p99", "max")},
         "loop_lag_ms": {name: loop_lag[name] for name in ("p99", "max")},
         "rss_mb": round(sum(engine.rss for engine in engines) / 1e6, 1),
+        "start_error_ms": None if (error := start_error_ns(aggregate)) is None else round(error / 1e6, 3),
     }
 
 

@@ -26,6 +26,7 @@ CPU_SHARE = 0.9
 WITNESS_SHARE = 0.1
 WITNESS_MS = 5.0
 SURVIVORS_SHARE = 0.05
+START_MS = 50.0
 MAIN_METRIC = "e2e_ms"
 
 REASONS = {
@@ -46,6 +47,7 @@ REASONS = {
 NOTES = {
     "user_timestamps": "Arrivals were stamped after the read, not by the kernel.",
     "tokens_estimated": "Token counts are estimates, for some turns or for all.",
+    "start_apart": f"An engine may have begun more than {START_MS:.0f} ms beside the time that all agreed on.",
     "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies are those of the others.",
 }
 
@@ -99,6 +101,13 @@ def timestamps(aggregate: Aggregate) -> str | None:
     if not kinds:
         return None
     return "kernel" if kinds == {"kernel"} else "user"
+
+
+def start_error_ns(aggregate: Aggregate) -> int | None:
+    """The most by which an engine may have begun beside the agreed time: how late it was told, and how well its host
+    knew the database's clock. None if no engine says."""
+    heads = [engine.head for engine in aggregate.engines.values() if "late_ns" in engine.head]
+    return max((head["late_ns"] + head.get("clock_error_ns", 0) for head in heads), default=None)
 
 
 def _samples(aggregate: Aggregate, thresholds: Sequence[Threshold], groups: Sequence[Group]) -> Iterator[Remark]:
@@ -189,6 +198,13 @@ def _notes(aggregate: Aggregate) -> Iterator[Remark]:
         )
     if aggregate.sources[TOKEN_SOURCES[1]]:
         yield Remark("tokens_estimated", "The target did not report all token counts; 4 characters were taken for one.")
+    apart = start_error_ns(aggregate)
+    if apart is not None and apart > START_MS * MS and len(aggregate.engines) > 1:
+        yield Remark(
+            "start_apart",
+            f"An engine may have begun {apart / MS:.0f} ms beside the agreed time: its network to the database is "
+            "slow, or its supervisor was late. Every engine's own times are right.",
+        )
     rate = aggregate.rates()["error_rate"]
     if rate is not None and aggregate.outcomes["ok"] and rate > SURVIVORS_SHARE:
         yield Remark("survivors_only", f"{rate:.0%} of the turns failed; latencies are those of the others only.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -15,6 +17,11 @@ NS = 1_000_000_000
 DATABASE_AWAY = (OperationalError, InterfaceError)
 """What a query raises when the server cannot be reached, or a lock was not to be had in time."""
 SAMPLES = 5
+TRIPS_KEPT = 32
+DRIFT = 1e-4
+"""Clocks of two hosts part by at most so much of the time that goes by (NTP slews by up to 500 ppm only when told to;
+a crystal is off by some 50)."""
+RESOLUTION_NS = {"postgresql": 1_000, "sqlite": 1_000_000}
 
 
 class DbNow(Func):
@@ -75,16 +82,56 @@ def epoch_ns(moment: datetime) -> int:
     return (delta.days * 86400 + delta.seconds) * NS + delta.microseconds * 1000
 
 
+class Trip(NamedTuple):
+    """One look at the database's clock: CLOCK_MONOTONIC before and after, the database's time in between. ns."""
+
+    before: int
+    moment: int
+    after: int
+
+
+def intersect(trips: Sequence[Trip], resolution_ns: int = 0) -> ClockOffset:
+    """What the trips, oldest first, say together. Pure.
+
+    The database read its clock somewhere between `before` and `after`, so each trip bounds the offset from both sides,
+    whatever the delays there and back; the truth lies where all bounds overlap (Marzullo's algorithm without liars).
+    Bounds grow with age, since clocks drift. If they do not overlap, a clock was set: only what came after counts.
+    """
+    newest = trips[-1].after
+    low = high = None
+    for trip in reversed(trips):
+        drift = int((newest - trip.after) * DRIFT)
+        least, most = trip.moment - trip.after - drift, trip.moment + resolution_ns - trip.before + drift
+        least, most = max(least, low if low is not None else least), min(most, high if high is not None else most)
+        if least > most:
+            break
+        low, high = least, most
+    assert low is not None and high is not None  # noqa: S101  a single trip always has bounds
+    return ClockOffset((low + high) // 2, (high - low + 1) // 2)
+
+
+class ClockWatch:
+    """The database's clock seen again and again, so that a start finds it known well. Not for use by two threads."""
+
+    def __init__(self) -> None:
+        self._trips: deque[Trip] = deque(maxlen=TRIPS_KEPT)
+
+    def look(self, times: int = 1) -> None:
+        """One more trip, or several."""
+        for _ in range(times):
+            before = time.monotonic_ns()
+            moment = epoch_ns(now())
+            self._trips.append(Trip(before, moment, time.monotonic_ns()))
+
+    def offset(self) -> ClockOffset:
+        """By all trips that are kept. Makes one if there was none."""
+        if not self._trips:
+            self.look(SAMPLES)
+        return intersect(self._trips, RESOLUTION_NS[connection.vendor])
+
+
 def measure_offset(samples: int = SAMPLES) -> ClockOffset:
-    """Midpoint of the quickest of `samples` round trips; half of that trip is the error's bound."""
-    best: ClockOffset | None = None
-    for _ in range(samples):
-        before = time.monotonic_ns()
-        moment = epoch_ns(now())
-        after = time.monotonic_ns()
-        found = ClockOffset(moment - (before + after) // 2, (after - before + 1) // 2)
-        if best is None or found.error_ns < best.error_ns:
-            best = found
-    if best is None:
-        raise ValueError("measure_offset needs at least one sample")
-    return best
+    """By `samples` trips made now, of which the quickest counts most."""
+    watch = ClockWatch()
+    watch.look(samples)
+    return watch.offset()

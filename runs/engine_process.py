@@ -104,8 +104,9 @@ class EngineProcess:
         """The supervisor holds its lease: the dead man's switch starts anew."""
         self._kept_at = time.monotonic()
 
-    def go(self, start_mono_ns: int) -> None:
-        self._send({"cmd": "go", "start_mono_ns": start_mono_ns})
+    def go(self, start_mono_ns: int, clock_error_ns: int = 0) -> None:
+        """Begin at this time of this host's CLOCK_MONOTONIC, which may miss the agreed time by `clock_error_ns`."""
+        self._send({"cmd": "go", "start_mono_ns": start_mono_ns, "clock_error_ns": clock_error_ns})
 
     def change_load(self, changes: Sequence[Mapping[str, Any]]) -> None:
         """All changes of the load so far: [{at_s, level}], in order."""

@@ -18,6 +18,7 @@ from runs import live
 from runs.dbclock import DbNow
 from runs.lifecycle import RUN_BEFORE_START, SHARD_HELD, move_run, move_shard, move_shards
 from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.slots import what_there_is
 
 LEASE_S = 15.0
 SUSPECT_S = 5.0
@@ -27,6 +28,8 @@ START_DELAY_S = 1.0
 READY_WITHIN_S = 60.0
 READY_WITHIN_LOCAL_S = 30.0
 REASON_LIMIT = 1000
+REST_TO_COME = "; what its ledger still holds"
+"""In the reason of a shard whose host could not be reached: where the part begins that is true no more once it is."""
 
 
 def host_name() -> str:
@@ -35,10 +38,11 @@ def host_name() -> str:
 
 
 def claim_shard(shard_id: int, owner: str) -> Shard | None:
-    """Take a queued shard of a run that has not started; None if there is nothing to take."""
+    """Take a queued shard of a run that has not started; None if there is nothing to take, or not in this region."""
     with transaction.atomic():
         # The run's row first, then the shard's: `stop_run` takes its locks in the same order.
-        run_id = Shard.objects.filter(pk=shard_id).values_list("run_id", flat=True).first()
+        here = Shard.objects.filter(pk=shard_id, region__in=("", settings.REGION))
+        run_id = here.values_list("run_id", flat=True).first()
         if run_id is None:
             return None
         started = move_run(run_id, RunStatus.STARTING)
@@ -140,13 +144,15 @@ def fail_if_late(run_id: int) -> bool:
 
 
 def _missing(run_id: int, seconds: float) -> str:
-    statuses = list(Shard.objects.filter(run_id=run_id).values_list("status", flat=True))
-    of = len(statuses)
+    shards = list(Shard.objects.filter(run_id=run_id).values_list("status", "region"))
+    statuses, of = [status for status, _ in shards], len(shards)
     found = sum(status != ShardStatus.QUEUED for status in statuses)
     if found == of:
         ready = sum(status == ShardStatus.READY for status in statuses)
         return f"{ready} of {of} engines were ready within {seconds:.0f} s: see the log of the load workers"
-    return f"{found} of {of} shards found a worker within {seconds:.0f} s: start a load worker or fewer processes"
+    left = what_there_is([region for status, region in shards if status == ShardStatus.QUEUED])
+    when = f"within {seconds:.0f} s" + (f" ({left})" if left else "")
+    return f"{found} of {of} shards found a worker {when}: start a load worker or fewer processes"
 
 
 def suspect_expired() -> int:

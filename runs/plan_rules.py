@@ -10,11 +10,16 @@ from metrics.thresholds import ThresholdError, parse_all, parse_threshold
 from runs.engine.search import conditions_of
 from runs.engine.spec import parse_load
 from runs.planner import check_shares
+from runs.regions import regions_problem
 
 
-def plan_problems(load: Any, thresholds: Any, processes: int | None) -> dict[str, str]:
+def plan_problems(load: Any, thresholds: Any, processes: int | None, regions: Any = ()) -> dict[str, str]:
     """What is wrong, by field; empty: nothing."""
-    problems = {"load": load_problem(load, processes), "thresholds": thresholds_problem(thresholds)}
+    problems = {
+        "load": load_problem(load, processes),
+        "thresholds": thresholds_problem(thresholds),
+        "regions": regions_problem(regions, processes),
+    }
     return {field: text for field, text in problems.items() if text}
 
 

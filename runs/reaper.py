@@ -20,6 +20,7 @@ from runs.engine.ledger import LedgerHeldError
 from runs.finalize import finalize_run
 from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest, unstored
 from runs.leases import (
+    REST_TO_COME,
     fail_if_late,
     finish_shard,
     host_name,
@@ -35,8 +36,9 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 TAKE_LEASE_S = 20.0
 """How long a reaper may take to store one dead engine's rest before another may try; it renews while it works."""
-ELSEWHERE_S = 20.0
-"""How long a lost shard waits for a reaper on its own host, which alone can read its ledger."""
+ELSEWHERE_S = 10.0
+"""How long a lost shard waits for its own host (`reap_here`), which alone can read its ledger; then the run ends
+without it, and the host adds the rest when it is back (`runs.salvage.Leftovers`)."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,19 @@ def reap_lost() -> Reaped:
         finalized=_each(finalize_run, _unfinalized()),
         nudged=dispatch.nudge(),
     )
+
+
+def reap_here() -> int:
+    """The part that only this host can do well: shards whose supervisor died here, stored from their ledgers. For hosts
+    that run no control worker. The number of shards that ended."""
+    mine = Shard.objects.filter(host=host_name(), status=ShardStatus.RUNNING)
+    if not mine.filter(lease_until__lt=DbNow()).exists():
+        return 0
+    suspect_expired()
+    shards = list(overdue().filter(pk__in=mine).select_related("run"))
+    lost = _each(_lose, shards)
+    _each(finalize_run, {shard.run_id for shard in shards})
+    return lost
 
 
 def _each(work: Callable[[T], int], items: Iterable[T]) -> int:
@@ -124,8 +139,8 @@ def _lose_elsewhere(shard: Shard) -> int:
     if not waited or not take_over(shard, _me(), TAKE_LEASE_S):
         return 0
     reason = (
-        f"its supervisor on {shard.host} died; the rest of its ledger is there: "
-        f"run `manage.py ingest {shard.run_id}` on that host"
+        f"{shard.host} went silent: its worker died, or its network did{REST_TO_COME} is stored when it is back, "
+        f"or by `manage.py ingest {shard.run_id}` on that host"
     )
     return int(finish_shard(shard, ShardStatus.LOST, reason, complete=False))
 

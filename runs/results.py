@@ -27,6 +27,19 @@ def failure_example(run: Run, found: Aggregate) -> str:
     return texts.values_list("detail", flat=True).first() or ""
 
 
+def _shards(run: Run, found: Aggregate) -> list[dict[str, Any]]:
+    """`stored`: all that the shard's ledger holds is in the report; `turns`: by its own count, None without an end."""
+    fields = ("pk", "index", "region", "host", "status", "reason", "ledger_complete")
+    return [
+        {
+            **dict(zip(fields[1:-1], row[1:-1], strict=True)),
+            "stored": row[-1],
+            "turns": found.engines[row[0]].tail.get("turns") if row[0] in found.engines else None,
+        }
+        for row in run.shards.order_by("index").values_list(*fields)
+    ]
+
+
 def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str, Any]:
     """The run's report with this status, which may be about to be written."""
     curve = curve_of(run)
@@ -39,6 +52,7 @@ def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str,
         started_at=run.start_at.isoformat() if run.start_at else None,
         reason=reason,
         finished=status in RUN_TERMINAL,
+        shards=_shards(run, found),
         groups=frozen_groups(run.scenario_specs, run.load, run.target_spec),
         load_curve=curve.levels,
         capacity=curve.capacity,

@@ -1,19 +1,26 @@
-"""By hand, what the reaper does: store a dead shard's ledger, wherever its file is now, and mend its run's report."""
+"""What the reaper could not do: store a dead shard's ledger, wherever its file is now, and mend its run's report. By
+hand (`manage.py ingest`), or by a host that was cut off and is back."""
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 from django.db.models import F, Q
 
-from runs.dbclock import DbNow
+from runs.dbclock import DATABASE_AWAY, DbNow
+from runs.engine.ledger import LedgerHeldError
 from runs.finalize import finalize_run, refresh_report
-from runs.ingest import LedgerIngest
-from runs.leases import LEASE_S, finish_shard, host_name
+from runs.ingest import LeaseLostError, LedgerIngest
+from runs.leases import LEASE_S, REST_TO_COME, finish_shard, host_name
 from runs.lifecycle import SHARD_TERMINAL
-from runs.models import Shard, ShardStatus
+from runs.models import Run, Shard, ShardStatus
+
+logger = logging.getLogger(__name__)
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
 
 
 class NotOverError(Exception):
@@ -54,10 +61,52 @@ def salvage_shard(shard: Shard, path: Path | None = None) -> Salvaged:
             finish_shard(shard, ShardStatus.FAILED, "its supervisor died before the start")
         finalize_run(shard.run_id)
     elif tail is not None:
-        Shard.objects.filter(pk=shard.pk, epoch=shard.epoch).update(ledger_complete=True)
+        _say_stored(shard)
     refresh_report(shard.run_id)
     verdict = f"it ends with {tail.reason!r}" if tail else "its engine never sent anything"
     return Salvaged(ledger, before, shard.ledger_offset, verdict)
+
+
+class Leftovers:
+    """Shards of this host that others took for lost while it could not be reached: stored as soon as it can be. One
+    that cannot be stored is tried again after a pause that doubles."""
+
+    def __init__(self) -> None:
+        self._pauses: dict[int, tuple[float, float]] = {}
+        """By shard: not before this (monotonic), and how long the next pause is."""
+
+    def store(self) -> int:
+        """One pass; the number of shards that are complete now."""
+        lost = Shard.objects.filter(status=ShardStatus.LOST, ledger_complete=False, host=host_name())
+        return sum(map(self._try, lost.exclude(ledger_path="").select_related("run").order_by("pk")))
+
+    def _try(self, shard: Shard) -> bool:
+        not_before, pause_s = self._pauses.get(shard.pk, (0.0, FIRST_PAUSE_S))
+        if time.monotonic() < not_before or not Path(shard.ledger_path).is_file():
+            return False
+        self._pauses[shard.pk] = (time.monotonic() + pause_s, min(2 * pause_s, LONGEST_PAUSE_S))
+        try:
+            found = salvage_shard(shard)
+        except DATABASE_AWAY:
+            del self._pauses[shard.pk]
+            raise
+        except (NotOverError, LedgerHeldError, LeaseLostError) as exc:
+            logger.info("leftover_busy: shard %s: %s", shard.pk, exc)
+            return False
+        except Exception:
+            logger.exception("leftover_unstored: shard %s: next try in %g s", shard.pk, pause_s)
+            return False
+        logger.warning("leftover_stored: shard %s: %s bytes more", shard.pk, found.after - found.before)
+        return True
+
+
+def _say_stored(shard: Shard) -> None:
+    """The shard is over and whole now; what its reason, and its run's, said of a rest to come is no longer true."""
+    reason = f"{shard.reason.partition(REST_TO_COME)[0]}; its ledger was stored afterwards"[:1000]
+    Shard.objects.filter(pk=shard.pk, epoch=shard.epoch).update(ledger_complete=True, reason=reason)
+    run = Run.objects.get(pk=shard.run_id)
+    if shard.reason in run.reason:
+        Run.objects.filter(pk=run.pk, reason=run.reason).update(reason=run.reason.replace(shard.reason, reason)[:1000])
 
 
 def _take(shard: Shard) -> None:

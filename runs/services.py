@@ -30,6 +30,8 @@ from runs.models import Run, RunStatus, Shard, ShardStatus, TestPlan
 from runs.outcome import aborts
 from runs.planner import check_shares
 from runs.reaper import reap_lost
+from runs.regions import regions_problem, shard_regions
+from runs.slots import shortage
 from runs.witness import worth_while
 from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
@@ -68,6 +70,7 @@ class _How(NamedTuple):
     seed: int | None
     processes: int
     witness: bool
+    regions: Sequence[str] = ()
 
 
 class _Frozen(NamedTuple):
@@ -80,14 +83,16 @@ class _Frozen(NamedTuple):
     load: Load
     thresholds: list[str]
     seed: int
-    processes: int
+    regions: Sequence[str]
+    """Of each shard; empty: anywhere."""
     witness: bool
 
 
 def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = None, local: bool = False) -> Run:
     """Freeze `plan` into a queued Run with its shards; engines start after the commit (unless `local`).
 
-    Raises RequestError: target_invalid, secrets_unreadable, scenario_invalid, load_invalid, threshold_invalid.
+    Raises RequestError: target_invalid, secrets_unreadable, scenario_invalid, load_invalid, threshold_invalid,
+    regions_invalid, slots_missing.
     """
     try:
         spec, values = target_spec(plan.target), plan.target.get_secrets()
@@ -96,7 +101,7 @@ def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = 
     except SecretsError as exc:
         raise RequestError("secrets_unreadable", f"target {plan.target.name!r}: {exc}") from exc
     mix = [(part.weight, part.scenario.spec) for part in plan.mix.select_related("scenario").order_by("pk")]
-    how = _How(plan.seed, plan.processes, plan.witness)
+    how = _How(plan.seed, plan.processes, plan.witness, plan.regions)
     return _create(
         _freeze(plan.name, spec, values, mix, plan.load, plan.thresholds, how),
         plan=plan,
@@ -113,6 +118,7 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     thresholds: Sequence[str] = (),
     seed: int | None = None,
     processes: int = 1,
+    regions: Sequence[str] = (),
     witness: bool = True,
     name: str = "",
     local: bool = False,
@@ -123,7 +129,7 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     Raises RequestError as `request_run` does.
     """
     values = {key: value.get_secret_value() for key, value in target.secrets.items()}
-    frozen = _freeze(name, target, values, scenarios, load, thresholds, _How(seed, processes, witness))
+    frozen = _freeze(name, target, values, scenarios, load, thresholds, _How(seed, processes, witness, regions))
     return _create(frozen, plan=None, user=user, local=local)
 
 
@@ -151,10 +157,13 @@ def _freeze(
         parse_all(conditions_of(profile))
     except ThresholdError as exc:
         raise RequestError("threshold_invalid", str(exc)) from exc
+    if problem := regions_problem(how.regions, how.processes):
+        raise RequestError("regions_invalid", problem)
     seed = random_secrets.randbits(SEED_BITS) if how.seed is None else how.seed
     witness = how.witness and worth_while(profile)
     name = name or f"{target.name}: {parsed[0][1].name}"
-    return _Frozen(name[:200], target, values, parsed, profile, list(thresholds), seed, how.processes, witness)
+    regions = shard_regions(how.regions, how.processes)
+    return _Frozen(name[:200], target, values, parsed, profile, list(thresholds), seed, regions, witness)
 
 
 def _scenario(spec: ScenarioSpec | Mapping[str, Any]) -> ScenarioSpec:
@@ -169,6 +178,12 @@ def _scenario(spec: ScenarioSpec | Mapping[str, Any]) -> ScenarioSpec:
 def _create(
     parts: _Frozen, *, plan: TestPlan | None, user: AbstractBaseUser | AnonymousUser | None, local: bool
 ) -> Run:
+    if local and any(parts.regions):
+        raise RequestError(
+            "regions_invalid", "a run on this machine alone has no regions: leave them out, or use workers"
+        )
+    if not local and (short := shortage(parts.regions)):
+        raise RequestError("slots_missing", short)
     run = Run(
         plan=plan,
         name=parts.name,
@@ -186,7 +201,7 @@ def _create(
         run.save(force_insert=True)
         ready_within_s = READY_WITHIN_LOCAL_S if local else READY_WITHIN_S
         Run.objects.filter(pk=run.pk).update(ready_by=DbNow(ready_within_s))
-        shards = [Shard(run=run, index=index) for index in range(parts.processes)]
+        shards = [Shard(run=run, index=index, region=region) for index, region in enumerate(parts.regions)]
         Shard.objects.bulk_create(shards)
         if not local:
             transaction.on_commit(partial(dispatch.nudge, run.pk))

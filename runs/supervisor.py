@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from django.db import connection
 
 from connectors.spec import SpecError
-from runs.dbclock import DATABASE_AWAY, measure_offset
+from runs.dbclock import DATABASE_AWAY, SAMPLES, ClockWatch
 from runs.engine_process import EngineProcess, Exited, Fatal, Ready
 from runs.finalize import finalize_run
 from runs.ingest import CHUNK_BYTES, ENGINE_DIED, LeaseLostError, LedgerIngest, Tail, unstored
@@ -119,6 +119,7 @@ class Supervisor:
         self._witness = witness
         self._shard = shard
         self._engine = engine
+        self._clock = ClockWatch()
         self._should_stop = should_stop
         self._ingest = LedgerIngest(shard)
         self._ticker = Ticker(shard, on_tick)
@@ -226,7 +227,9 @@ class Supervisor:
             self._witness.keep()
 
     def _advance(self, run: Run) -> None:
-        """Towards the common start."""
+        """Towards the common start. The database's clock is looked at on the way: once the start is agreed, a slow
+        network leaves no time for it."""
+        self._clock.look(SAMPLES if self._ready is None else 1)
         if self._ready is None:
             fail_if_late(run.pk)
             return
@@ -239,13 +242,14 @@ class Supervisor:
         if run.start_at is None:
             fail_if_late(run.pk)
             return
-        start_mono_ns = measure_offset().to_mono_ns(run.start_at)
+        offset = self._clock.offset()
+        start_mono_ns = offset.to_mono_ns(run.start_at)
         if not mark_running(self._shard):
             # Stopped or lost in this very moment: the next check tells which, and nothing was sent.
             return
         self._shard.status = ShardStatus.RUNNING
         self._went = True
-        self._engine.go(start_mono_ns)
+        self._engine.go(start_mono_ns, offset.error_ns)
         if self._witness is not None:
             self._witness.go(start_mono_ns)
 

@@ -10,8 +10,19 @@ import dj_database_url
 from pydantic import AliasChoices, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from runs.regions import PATTERN
 from tokenburn_site.keys import BadEnvironment
 from tokenburn_site.logs import LogFormat
+
+PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,  # ms
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""How long a PostgreSQL that went silent without a word is waited for. By default it is a quarter of an hour, in which
+a supervisor would neither renew its lease nor store anything after the network is back."""
 
 
 class Env(BaseSettings):
@@ -31,6 +42,8 @@ class Env(BaseSettings):
     allowed_hosts: list[str] = ["127.0.0.1", "localhost", "[::1]"]
     csrf_trusted_origins: list[str] = []
     var_dir: Path | None = None
+    region: str = Field("", pattern=PATTERN)
+    """Where this host's engines run, as plans name it. Empty: nowhere in particular."""
     time_zone: str = "UTC"
     site_url: str = Field("", pattern=r"^(https?://\S+)?$")
     """By which people reach the site: for links in webhooks' messages."""
@@ -81,6 +94,8 @@ def database_config(url: str) -> dict[str, Any]:
     except ValueError as exc:
         kind = url.partition(":")[0]
         raise BadEnvironment(f"DATABASE_URL: {kind!r} is no database here: use postgres:// or sqlite:///") from exc
+    if config["ENGINE"] == "django.db.backends.postgresql":
+        config["OPTIONS"] = {**PATIENCE, **config["OPTIONS"]}
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",  # waits for its turn, where a later upgrade of the lock would fail

@@ -9,7 +9,8 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from tokenburn_site import celeryconf, liveness
+from runs import registry
+from tokenburn_site import celeryconf
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def broker() -> Check:
 def workers() -> Check:
     """Each queue needs a worker that gave a sign of life in the last seconds."""
     try:
-        alive = liveness.workers()
+        alive = registry.workers()
     except redis.RedisError as exc:
         return Check("workers", False, f"unknown: the broker gave {type(exc).__name__}")
     counts = {queue: sum(queue in worker.queues for worker in alive) for queue in (celeryconf.LOAD, celeryconf.CONTROL)}

@@ -25,6 +25,7 @@ def REREAD_KEYRING() -> Keyring:
 
 ALLOW_PRIVATE = private_addresses(env)
 CONNECTORS = env.connectors
+REGION = env.region
 SITE_URL = env.site_url
 DEBUG = env.debug
 ALLOWED_HOSTS = env.allowed_hosts

@@ -43,6 +43,7 @@ class UpOptions:
     mock_port: int
     valkey_port: int | None
     admin_password: str | None
+    region: str = ""
 
 
 def default_slots() -> int:
@@ -72,7 +73,7 @@ def bring_up(options: UpOptions, keeper: Keeper, stop: Event) -> str | None:
     """Broker, database, then the rest; returns the password of a newly made administrator."""
     start_broker(options, keeper)
     password = prepare_database(options)
-    for service in services(options, child_environment(os.environ)):
+    for service in services(options, child_environment(os.environ, options.region)):
         keeper.start(service)
     deadline = time.monotonic() + START_S
     while not stop.wait(CHECK_S):
@@ -140,7 +141,7 @@ def prepare_database(options: UpOptions) -> str | None:
         raise LocalServiceError("database_away", f"the database refuses: {text[0] if text else exc!r}") from exc
 
 
-def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
+def child_environment(environ: Mapping[str, str], region: str = "") -> dict[str, str]:
     """What every service gets: this process's settings, wherever it was started from."""
     path = os.pathsep.join(filter(None, [str(settings.BASE_DIR), environ.get("PYTHONPATH", "")]))
     return {
@@ -150,6 +151,7 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "tokenburn_site.settings",
         "TOKENBURN_VAR_DIR": str(settings.VAR_DIR),
         "REDIS_URL": settings.REDIS_URL,
+        **({"TOKENBURN_REGION": region} if region else {}),
     }
 
 

@@ -38,14 +38,16 @@ class TestPlanForm(PlanFormBase):
 
     class Meta:
         model = TestPlan
-        fields = ["name", "target", "load", "thresholds", "processes", "witness", "seed"]
+        fields = ["name", "target", "load", "thresholds", "processes", "regions", "witness", "seed"]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
         if "load" not in data or "thresholds" not in data:
             return data  # not JSON: said already
         data["thresholds"] = data["thresholds"] or []
-        for field, text in plan_problems(data["load"], data["thresholds"], data.get("processes")).items():
+        data["regions"] = data.get("regions") or []
+        problems = plan_problems(data["load"], data["thresholds"], data.get("processes"), data["regions"])
+        for field, text in problems.items():
             self.add_error(field, text)
         return data
 

@@ -25,6 +25,9 @@ class PlanSerializer(serializers.ModelSerializer[TestPlan]):
     scenarios = MixSerializer(source="mix", many=True, allow_empty=False)
     load = serializers.DictField(help_text='For example {"kind": "closed", "users": 50, "duration_s": 30}.')
     thresholds = serializers.ListField(child=serializers.CharField(), default=list)
+    regions = serializers.ListField(
+        child=serializers.CharField(), default=list, help_text='Such as ["eu", "us"]; empty: anywhere.'
+    )
 
     class Meta:
         model = TestPlan
@@ -36,6 +39,7 @@ class PlanSerializer(serializers.ModelSerializer[TestPlan]):
             "load",
             "thresholds",
             "processes",
+            "regions",
             "witness",
             "seed",
             "created_at",
@@ -52,7 +56,8 @@ class PlanSerializer(serializers.ModelSerializer[TestPlan]):
         old = self.instance or TestPlan()
         load = attrs.get("load", old.load)
         thresholds = attrs.get("thresholds", old.thresholds)
-        problems = plan_problems(load, thresholds, attrs.get("processes", old.processes))
+        regions = attrs.get("regions", old.regions)
+        problems = plan_problems(load, thresholds, attrs.get("processes", old.processes), regions)
         if problems:
             raise serializers.ValidationError({field: [text] for field, text in problems.items()})
         return attrs

@@ -49,6 +49,7 @@ class Engine:
         self._control = Control(self._loop)
         self._order: asyncio.Future[Command] = self._loop.create_future()
         self._go: asyncio.Future[int | None] = self._loop.create_future()
+        self._clock_error_ns = 0
         self._shard: Shard | None = None
         self._most = 0
         self._disk: OSError | None = None
@@ -72,7 +73,7 @@ class Engine:
             say({"ev": "done", "reason": "stopped"})
             return
         ledger = self._open_ledger(spec)
-        ledger.append(_head(spec, t0_ns, stamps))
+        ledger.append(_head(spec, t0_ns, stamps, self._clock_error_ns))
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)  # turns die by reference count; few collections, all of them short
         listening = self._loop.create_task(self._expect_heartbeats())
@@ -120,6 +121,7 @@ class Engine:
         if not self._order.done():
             self._order.set_result(command)
         elif command.get("cmd") == "go" and not self._go.done():
+            self._clock_error_ns = int(command.get("clock_error_ns", 0))
             self._go.set_result(int(command["start_mono_ns"]))
         elif command.get("cmd") == "stop":
             self._end(str(command.get("reason") or "stopped"), command.get("grace_s"))
@@ -151,7 +153,7 @@ def _parse(order: Command) -> ShardSpec:
         raise FatalError("order_invalid", spec_problems(exc)) from exc
 
 
-def _head(spec: ShardSpec, t0_ns: int, stamps: str) -> Command:
+def _head(spec: ShardSpec, t0_ns: int, stamps: str, clock_error_ns: int) -> Command:
     return {
         "k": "head",
         "v": 1,
@@ -161,6 +163,8 @@ def _head(spec: ShardSpec, t0_ns: int, stamps: str) -> Command:
         "of": spec.of,
         "id_base": spec.id_base,
         "t0_mono_ns": t0_ns,
+        "late_ns": max(0, time.monotonic_ns() - t0_ns),
+        "clock_error_ns": clock_error_ns,
         "t0_wall_ns": time.time_ns() - time.monotonic_ns() + t0_ns,
         "timestamps": stamps,
         "host": socket.gethostname(),

@@ -30,6 +30,7 @@ CONTRACT: dict[str, Shape] = {
         "loop_lag_ms": _keys("p99 max"),
         "rss_mb": None,
     },
+    "shards": None,
     "witness": None,
     "verdict": _keys("trusted reasons"),
     "budget": None,

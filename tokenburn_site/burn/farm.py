@@ -9,13 +9,11 @@ from typing import cast
 
 import redis
 
-from runs import live
+from runs import live, registry
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run
 from runs.services import stop_run
-from tokenburn_site import liveness
 from tokenburn_site.burn.errors import CannotRun
-from tokenburn_site.celeryconf import LOAD
 
 POLL_S = 0.5
 
@@ -23,10 +21,10 @@ POLL_S = 0.5
 def check_workers() -> None:
     """Raises CannotRun if the broker is away or nobody serves the load queue: the run would only wait and fail."""
     try:
-        alive = liveness.workers()
+        alive = registry.workers()
     except (redis.RedisError, OSError) as exc:
         raise CannotRun("--workers needs the broker, and it does not answer: start it with `manage.py up`") from exc
-    if not any(LOAD in worker.queues for worker in alive):
+    if not any(worker.carries_load for worker in alive):
         raise CannotRun("--workers: no load worker is alive: start them with `manage.py up`")
 
 

@@ -4,11 +4,15 @@ from typing import Any
 
 import pytest
 
+from metrics.ingest import parse
 from metrics.thresholds import parse_threshold
-from metrics.verdict import NOTES, REASONS, Verdict, Witness, judge
-from tests.unit.metrics.made import MS, aggregate, failed, generator, head, tail, turn
+from metrics.totals import merge
+from metrics.verdict import NOTES, REASONS, Verdict, Witness, judge, start_error_ns
+from tests.support.ledgers import encoded
+from tests.unit.metrics.made import MS, aggregate, batch, failed, generator, head, tail, turn
 
 GOOD = [turn(number, planned=109 * MS) for number in range(100)]
+SECOND_ENGINE = b"".join(map(encoded, [head() | {"late_ns": 0, "clock_error_ns": 0}, tail(0)]))
 CALM = [generator(second, second * 200) for second in range(1, 6)]
 
 
@@ -101,4 +105,14 @@ def test_notes_say_how_to_read_and_cost_no_trust() -> None:
 
 def test_every_documented_reason_is_proved_in_this_file() -> None:
     assert {code for code, _, _ in CASES} | {"engine_died", "witness_disagrees"} == set(REASONS)
-    assert set(NOTES) == {"user_timestamps", "tokens_estimated", "survivors_only"}
+    assert set(NOTES) == {"user_timestamps", "tokens_estimated", "survivors_only", "start_apart"}
+
+
+@pytest.mark.parametrize(("late_ms", "error_ms", "noted"), [(0, 49, []), (30, 21, ["start_apart"])])
+def test_engines_that_may_have_begun_apart_are_noted(late_ms: int, error_ms: int, noted: list[str]) -> None:
+    began = head() | {"late_ns": late_ms * MS, "clock_error_ns": error_ms * MS}
+    lines = [began, *(turn(n) for n in range(200)), tail(200)]
+    found = merge([*batch(*lines).windows.values(), *parse(SECOND_ENGINE, 1, 2).windows.values()])
+    assert start_error_ns(found) == (late_ms + error_ms) * MS
+    assert [note.code for note in judge(found).notes] == noted
+    assert start_error_ns(aggregate(head(), turn())) is None

@@ -85,11 +85,12 @@ sys.stdin.readline()
 print('{"ev":"done","reason":' + __import__("json").dumps(sys.stdin.readline() + sys.stdin.readline()) + '}')
 """
     with engine(code) as process:
-        process.go(123)
+        process.go(123, 45)
         process.stop("by ann")
         process.stop("again")
         got = next_event(process)
-        assert got == Done('{"cmd":"go","start_mono_ns":123}\n{"cmd":"stop","reason":"stopped: by ann"}\n')
+        go = '{"cmd":"go","start_mono_ns":123,"clock_error_ns":45}'
+        assert got == Done(go + '\n{"cmd":"stop","reason":"stopped: by ann"}\n')
         assert process.stop_reason == "by ann"
 
 

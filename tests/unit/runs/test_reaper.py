@@ -26,7 +26,7 @@ def nudged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The shards for which a message was sent."""
     sent: list[int] = []
 
-    def send(shard_id: int) -> bool:
+    def send(shard_id: int, queue: str) -> bool:
         sent.append(shard_id)
         return True
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import shutil
 from io import StringIO
 from pathlib import Path
@@ -7,12 +8,15 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from metrics.columns import OUTCOMES
 from metrics.models import SessionMetric
+from runs.attendant import Attendant
 from runs.dbclock import DbNow
-from runs.leases import agree_start, claim_shard, finish_shard, mark_ready, mark_running
+from runs.leases import SUSPECT_S, agree_start, claim_shard, finish_shard, host_name, mark_ready, mark_running
 from runs.lifecycle import move_run
 from runs.models import Run, RunStatus, Shard, ShardStatus
-from runs.reaper import reap_lost
+from runs.reaper import ELSEWHERE_S, reap_lost
+from runs.salvage import Leftovers
 from tests.support.ledgers import LedgerMaker, ledger_bytes
 from tests.support.runs import a_run, shards
 
@@ -71,6 +75,63 @@ def test_a_lost_shard_whose_ledger_was_elsewhere_is_completed_from_a_copy(run: R
     assert run.report["turns"]["ok"] == 0
     ingest(copy)
     check_whole(run)
+
+
+@pytest.fixture
+def forsaken(run: Run) -> Run:
+    """Ended by others while this host could not be reached."""
+    Shard.objects.update(host="far-away", suspect_since=DbNow(-ELSEWHERE_S - 1))
+    assert reap_lost().lost == 1
+    Shard.objects.update(host=host_name())
+    run.refresh_from_db()
+    assert run.status == RunStatus.FAILED
+    assert run.reason.startswith("far-away went silent: its worker died, or its network did; what its ledger still")
+    return run
+
+
+def test_a_host_that_is_back_stores_what_others_took_for_lost_and_the_report_says_so(forsaken: Run) -> None:
+    assert forsaken.report is not None
+    assert [(shard["host"], shard["stored"]) for shard in forsaken.report["shards"]] == [("far-away", False)]
+    leftovers = Leftovers()
+    assert leftovers.store() == 1
+    check_whole(forsaken)
+    assert forsaken.reason == (
+        "far-away went silent: its worker died, or its network did; its ledger was stored afterwards"
+    )
+    assert forsaken.report["run"]["reason"] == forsaken.reason
+    (shard,) = forsaken.report["shards"]
+    assert (shard["stored"], shard["turns"]) == (True, sum(forsaken.report["turns"][word] for word in OUTCOMES))
+    assert leftovers.store() == 0
+
+
+def test_a_ledger_whose_engine_still_lives_is_tried_again_later(forsaken: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    leftovers, (shard,) = Leftovers(), shards(forsaken)
+    with Path(shard.ledger_path).open("ab") as engine:
+        fcntl.flock(engine, fcntl.LOCK_EX)
+        assert leftovers.store() == 0
+    assert leftovers.store() == 0, "it waits a while before it tries again"
+    assert Leftovers().store() == 1
+
+
+def test_what_lies_on_no_disk_here_or_on_another_host_is_left_alone(forsaken: Run) -> None:
+    (shard,) = shards(forsaken)
+    Shard.objects.update(host="elsewhere")
+    assert Leftovers().store() == 0
+    Shard.objects.update(host=host_name(), ledger_path=f"{shard.ledger_path}.gone")
+    assert Leftovers().store() == 0
+    assert not shards(forsaken)[0].ledger_complete
+
+
+def test_a_round_of_a_load_host_stores_its_dead_supervisors_shards_and_reads_the_clock(run: Run) -> None:
+    attendant = Attendant()
+    attendant.round()
+    assert shards(run)[0].status == ShardStatus.RUNNING, "its lease ran out just now: it is suspected first"
+    Shard.objects.update(suspect_since=DbNow(-SUSPECT_S - 1))
+    attendant.round()
+    check_whole(run)
+    assert "its supervisor worker died, and the engine with it" in run.reason
+    assert attendant.clock_offset_ms is not None
+    assert abs(attendant.clock_offset_ms) < 1000
 
 
 def test_a_run_that_is_supervised_is_left_alone(run: Run) -> None:

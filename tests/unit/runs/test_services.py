@@ -105,7 +105,7 @@ def test_the_nudge_leaves_after_the_commit_only(
 ) -> None:
     sent: list[int] = []
 
-    def send(shard_id: int) -> bool:
+    def send(shard_id: int, queue: str) -> bool:
         sent.append(shard_id)
         return True
 
@@ -120,7 +120,7 @@ def test_the_nudge_leaves_after_the_commit_only(
 
 
 def test_a_local_run_is_never_nudged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "_send", lambda _: pytest.fail("sent"))
+    monkeypatch.setattr(dispatch, "_send", lambda *_: pytest.fail("sent"))
     a_run(2, local=True)
     assert dispatch.nudge() == 0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tokenburn_site.env import Env, database_config
+from tokenburn_site.env import PATIENCE, Env, database_config
 from tokenburn_site.keys import BadEnvironment
 
 KEY = base64.b64encode(b"k" * 32).decode()
@@ -65,7 +65,9 @@ def test_secrets_do_not_show_in_a_printed_environment(monkeypatch: pytest.Monkey
 def test_sqlite_waits_for_its_turn_and_postgres_takes_no_sqlite_options() -> None:
     assert database_config("sqlite:////tmp/x.sqlite3")["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     config = database_config("postgres://u:p@host:5433/name")
-    assert (config["HOST"], config["PORT"], config["NAME"], config["OPTIONS"]) == ("host", 5433, "name", {})
+    assert (config["HOST"], config["PORT"], config["NAME"], config["OPTIONS"]) == ("host", 5433, "name", PATIENCE)
+    given = database_config("postgres://u@host/name?connect_timeout=60")["OPTIONS"]
+    assert given == {**PATIENCE, "connect_timeout": 60}
 
 
 def test_an_unknown_kind_of_database_is_said_without_its_password() -> None:

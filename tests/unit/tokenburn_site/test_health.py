@@ -6,8 +6,10 @@ import pytest
 import redis
 from pytest_django import Settings
 
+from runs import registry
+from runs.registry import Worker
 from tests.support.services import reserve_port
-from tokenburn_site import health, liveness
+from tokenburn_site import health
 
 
 @pytest.fixture
@@ -17,26 +19,26 @@ def broker_away(settings: Settings) -> None:
 
 def test_workers_are_alive_while_their_key_lives(valkey: str) -> None:
     assert not health.workers().ok
-    liveness.beat("load@a", ["load"])
+    registry.beat(Worker("load@a", ("load",)))
     assert not health.workers().ok
-    liveness.beat("control@a", ["control"])
+    registry.beat(Worker("control@a", ("control",)))
     assert health.workers() == health.Check("workers", True, "load: 1, control: 1")
-    assert [worker.queues for worker in liveness.workers()] == [("control",), ("load",)]
-    liveness.forget("load@a")
+    assert [worker.queues for worker in registry.workers()] == [("control",), ("load",)]
+    registry.forget("load@a")
     assert health.workers().detail == "load: 0, control: 1"
 
 
 def test_a_silent_worker_expires(valkey: str) -> None:
-    liveness.beat("load@a", ["load"])
+    registry.beat(Worker("load@a", ("load",)))
     client = redis.Redis.from_url(valkey)
-    assert 0 < client.ttl(f"{liveness.PREFIX}load@a") <= liveness.EXPIRES_S
+    assert 0 < client.ttl(f"{registry.PREFIX}load@a") <= registry.EXPIRES_S
     client.close()
 
 
 def test_a_broker_that_is_away_is_a_failed_check_and_not_an_error(broker_away: None) -> None:
     assert not health.broker().ok
     assert not health.workers().ok
-    liveness.beat("load@a", ["load"])  # a worker must survive it
+    registry.beat(Worker("load@a", ("load",)))  # a worker must survive it
 
 
 @pytest.mark.django_db
@@ -46,5 +48,5 @@ def test_the_summary_is_ok_only_if_every_check_is(valkey: str) -> None:
     assert answer["ok"] is False
     assert answer["checks"]["workers"] == {"ok": False, "detail": "load: 0, control: 0"}
     for name in ("load", "control"):
-        liveness.beat(f"{name}@a", [name])
+        registry.beat(Worker(f"{name}@a", (name,)))
     assert health.summary(health.checks())["ok"] is True

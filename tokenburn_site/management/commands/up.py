@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from threading import Event
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from runs.regions import region_problem
 from tokenburn_site.local.errors import LocalServiceError
 from tokenburn_site.up import UpOptions, default_slots, run_up
 
 BAD_START = 2
+
+
+def _region(text: str) -> str:
+    if problem := region_problem(text):
+        raise ArgumentTypeError(problem)
+    return text
 
 
 class Command(BaseCommand):
@@ -26,6 +33,9 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="its port (default %(default)s)")
         parser.add_argument(
             "--workers", type=int, default=default_slots(), help="engines at once (default: one a core, %(default)s)"
+        )
+        parser.add_argument(
+            "--region", type=_region, default="", help="where these engines run, for plans that name regions (eu)"
         )
         parser.add_argument("--no-mock", action="store_false", dest="mock", help="no mock chatbot")
         parser.add_argument("--mock-port", type=int, default=8100, help="port of the mock (default %(default)s)")
