@@ -32,6 +32,7 @@ MEANINGS = {
 }
 REPORT = (
     ("run", "id, status, reason, target, scenario, load, started_at; duration_s: first turn's begin to last one's end"),
+    ("load_changes", "levels that were set while it ran: at_s since the common start, level, by; empty: none"),
     ("sessions", "started, completed, failed, lost (their engine died), cut (ended by the run's end)"),
     ("turns", f"sent (to the target), and by outcome: {', '.join(OUTCOMES)}"),
     ("uncounted_turns", "turns of the warm-up and the cool-down: recorded, and in no other figure"),

@@ -35,6 +35,8 @@ class RunFacts:
     started_at: str | None
     reason: str = ""
     finished: bool = True
+    load_changes: Sequence[Mapping[str, Any]] = ()
+    """Levels that were set while it ran: at_s, level, by."""
     shards: Sequence[Mapping[str, Any]] = ()
     """Of each engine's share: index, region, host, status, reason, stored, turns."""
     groups: Sequence[Group] = ()
@@ -57,6 +59,7 @@ def build_report(
             "id": run.id, "status": run.status, "reason": run.reason, "target": run.target, "scenario": run.scenario,
             "load": dict(run.load), "started_at": run.started_at, "duration_s": round(aggregate.duration_s, 3),
         },
+        "load_changes": [dict(change) for change in run.load_changes],
         "sessions": whole["sessions"],
         "turns": whole["turns"],
         "uncounted_turns": aggregate.uncounted,

@@ -45,6 +45,7 @@ def report_context(run: Run) -> dict[str, Any]:
         "stats": [*STATS],
         "metrics": [_metric_row(name, found) for name, found in measured.items() if found.get("count")],
         "charts": report_charts(report.get("series", {})),
+        "load_changes": report.get("load_changes", []),
         "errors": sorted(report.get("errors", {}).items(), key=lambda item: (-item[1], item[0])),
         "thresholds": [
             {"expr": t.get("expr"), "value": number(t.get("value")), "passed": t.get("passed")}

@@ -9,6 +9,7 @@ from metrics.models import SessionMetric
 from metrics.report import RunFacts, build_report
 from runs.capacity import curve_of
 from runs.engine.groups import frozen_groups
+from runs.engine.trace import shown_load
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run
 
@@ -48,7 +49,8 @@ def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str,
         status=str(status),
         target=run.target_spec["name"],
         scenario=", ".join(part["scenario"]["name"] for part in run.scenario_specs),
-        load=run.load,
+        load=shown_load(run.load),
+        load_changes=run.load_changes,
         started_at=run.start_at.isoformat() if run.start_at else None,
         reason=reason,
         finished=status in RUN_TERMINAL,

@@ -1,5 +1,7 @@
 """What admin, API, schedule and command line call: request a run, stop it. No other place starts or stops one.
 
+A load is changed while it goes on next door, in `runs.steering`.
+
 The farm's side of a run is next door: `runs.leases` (claim to finish of a shard), `runs.reaper`, `runs.finalize`.
 Their functions are named here too, so that one import shows the whole way of a run.
 """
@@ -32,6 +34,7 @@ from runs.planner import check_shares
 from runs.reaper import reap_lost
 from runs.regions import regions_problem, shard_regions
 from runs.slots import shortage
+from runs.steering import change_load
 from runs.witness import worth_while
 from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
@@ -41,6 +44,7 @@ from targets.services import target_spec
 __all__ = [
     "RequestError",
     "abort_run",
+    "change_load",
     "claim_shard",
     "finalize_run",
     "finish_shard",

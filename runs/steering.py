@@ -22,7 +22,7 @@ AHEAD_S: Final = 1.2
 """From the request to the change: time for each supervisor to look twice."""
 MOST_CHANGES: Final = 1000
 HIGHEST: Final = {"users": 1_000_000.0, "rate_per_s": 1_000_000.0, "speed": 1000.0}
-UNIT: Final = {"users": "users", "rate_per_s": "conversations per second", "speed": "times the trace's speed"}
+LABELS: Final = {"users": "Users", "rate_per_s": "Conversations per second", "speed": "Speed of the trace"}
 
 
 class SteeringError(ValueError):
@@ -68,12 +68,15 @@ def change_load(run: Run | int, level: float, *, by: str = "", name: str | None 
 
 
 def level_now(run: Run) -> dict[str, Any] | None:
-    """For pages: what a change would set, and the level that was set last (None: the load follows its plan)."""
+    """For a form that changes it: its label, its bounds, and the level that was set last, or else the first one."""
     try:
-        name = level_name(parse_load(run.load))
+        load = parse_load(run.load)
     except SpecError:  # of an older version
         return None
-    return {"name": name, "unit": UNIT[name], "level": run.load_changes[-1]["level"] if run.load_changes else None}
+    name = level_name(load)
+    level = run.load_changes[-1]["level"] if run.load_changes else load.begins_at
+    step = "1" if name == "users" else "any"
+    return {"name": name, "label": LABELS[name], "most": f"{HIGHEST[name]:.0f}", "step": step, "level": f"{level:g}"}
 
 
 def _check_level(load: Load, level: float, name: str | None) -> None:

@@ -13,5 +13,6 @@ urlpatterns = [
     path("<int:pk>/turns.json", views.turns, {"kind": "json"}, name="turns-json"),
     path("<int:pk>/series/", views.series, name="series"),
     path("<int:pk>/stop/", views.stop, name="stop"),
+    path("<int:pk>/load/", views.load, name="load"),
     path("plans/<int:plan_pk>/start/", views.start, name="start"),
 ]

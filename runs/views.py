@@ -26,7 +26,8 @@ from runs.report_page import report_context
 from runs.results import collect
 from runs.rights import may_control, may_view
 from runs.series import live_charts
-from runs.services import RequestError, can_stop, request_run, stop_run
+from runs.services import RequestError, can_stop, change_load, request_run, stop_run
+from runs.steering import SteeringError, level_now
 
 POLICY = "; ".join(
     [
@@ -70,7 +71,13 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
     ended = run.status in RUN_TERMINAL
     context = _context(request, run, "live") | {
         "ended": ended,
-        "config": {"run": run.pk, "socket": f"/ws/runs/{run.pk}/", "ended": ended, "labels": _labels()},
+        "config": {
+            "run": run.pk,
+            "socket": f"/ws/runs/{run.pk}/",
+            "ended": ended,
+            "labels": _labels(),
+            "changes": run.load_changes,
+        },
     }
     if ended and not _has_stream(run.pk):
         context |= report_context(run) | {"stored": True}
@@ -138,6 +145,20 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @allowed(may_control)
+def load(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change the load of a run that goes on, and back to its live page."""
+    run = _run(pk)
+    try:
+        change_load(run, float(request.POST.get("level", "")), by=str(request.user))
+    except SteeringError as exc:
+        messages.error(request, f"The load was not changed: {exc}")
+    except ValueError:
+        messages.error(request, "The load was not changed: give a number.")
+    return redirect("runs:live", run.pk)
+
+
+@require_POST
+@allowed(may_control)
 def start(request: HttpRequest, plan_pk: int) -> HttpResponse:
     """Start a run of a plan and go to its live page."""
     plan = get_object_or_404(TestPlan.objects.select_related("target"), pk=plan_pk)
@@ -176,4 +197,5 @@ def _context(request: HttpRequest, run: Run, page: str) -> dict[str, Any]:
         "started": moment_text(run.start_at),
         "duration": duration_text(run),
         "may_stop": may_control(request.user) and can_stop(run),
+        "steer": level_now(run) if may_control(request.user) and run.status not in RUN_TERMINAL else None,
     }

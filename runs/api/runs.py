@@ -16,9 +16,11 @@ from rest_framework.response import Response
 
 from metrics.api import TurnSerializer
 from metrics.models import SessionMetric
+from runs.engine.trace import shown_load
 from runs.models import Run, Session, Shard, TestPlan
 from runs.rights import CONTROL
-from runs.services import RequestError, request_run, stop_run
+from runs.services import RequestError, change_load, request_run, stop_run
+from runs.steering import SteeringError
 
 OUTCOMES = ["ok", "error", "timeout", "aborted", "unknown"]
 
@@ -43,6 +45,7 @@ class ShardSerializer(serializers.ModelSerializer[Shard]):
 
 class RunSerializer(serializers.ModelSerializer[Run]):
     target = serializers.SerializerMethodField()
+    load = serializers.SerializerMethodField()
 
     class Meta:
         model = Run
@@ -54,6 +57,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "reason",
             "target",
             "load",
+            "load_changes",
             "thresholds",
             "seed",
             "local",
@@ -67,6 +71,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     def get_target(self, run: Run) -> str:
         return str(run.target_spec.get("name", ""))
 
+    def get_load(self, run: Run) -> dict[str, Any]:
+        return shown_load(run.load)
+
 
 class RunDetailSerializer(RunSerializer):
     shards = ShardSerializer(many=True, read_only=True)
@@ -78,6 +85,25 @@ class RunDetailSerializer(RunSerializer):
 
 class StartSerializer(serializers.Serializer[Any]):
     plan = serializers.PrimaryKeyRelatedField(queryset=TestPlan.objects.select_related("target"))
+
+
+class LoadSerializer(serializers.Serializer[Any]):
+    """What the load is to be from now on: one of the three, by the kind of load."""
+
+    users = serializers.IntegerField(required=False, help_text="Of a closed loop.")
+    rate_per_s = serializers.FloatField(required=False, help_text="Of an open loop: conversations per second.")
+    speed = serializers.FloatField(required=False, help_text="Of a trace: 2 is twice as fast as it was.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError("give one of users, rate_per_s and speed")
+        return attrs
+
+
+class LoadChangeSerializer(serializers.Serializer[Any]):
+    at_s = serializers.FloatField(help_text="Seconds since the common start.")
+    level = serializers.FloatField(help_text="Users, conversations per second, or speed.")
+    by = serializers.CharField()
 
 
 class SessionSerializer(serializers.ModelSerializer[Session]):
@@ -142,6 +168,22 @@ class RunViewSet(
             raise Conflict(f"run {run.pk} is {run.status}: there is nothing to stop")
         run.refresh_from_db(fields=["status", "reason", "stop_requested_at", "ended_at"])
         return Response(RunSerializer(run).data, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=LoadSerializer, responses={202: LoadChangeSerializer, 409: ProblemSerializer})
+    @action(detail=True, methods=["post"])
+    def load(self, request: Request, pk: str) -> Response:
+        """Change the load of a run while it goes on; every engine follows at `at_s`, about a second from now."""
+        run = self.get_object()
+        asked = LoadSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        ((name, level),) = asked.validated_data.items()
+        try:
+            change = change_load(run, level, by=str(request.user), name=name)
+        except SteeringError as exc:
+            if exc.code in {"not_running", "too_late", "too_many"}:
+                raise Conflict(str(exc)) from exc
+            raise serializers.ValidationError({name: [str(exc)], "code": [exc.code]}) from exc
+        return Response(change, status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses={200: OpenApiResponse(OpenApiTypes.OBJECT, "The report"), 404: ProblemSerializer})
     @action(detail=True)

@@ -10,9 +10,9 @@ import math
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
-from typing import Final
+from typing import Any, Final
 
 MOST_ROWS: Final = 200_000
 LONGEST_S: Final = 7 * 86400
@@ -57,6 +57,12 @@ def check_times(times: Sequence[float]) -> None:
         if at < before:
             raise ValueError(f"arrival {row}: {at:g} s is before the one ahead of it, {before:g} s: sort them")
         before = at
+
+
+def shown_load(load: Mapping[str, Any]) -> dict[str, Any]:
+    """A load's data without a trace's packed times, which tell a reader nothing."""
+    hidden = {"arrivals"} if load.get("kind") == "trace" else set()
+    return {name: value for name, value in load.items() if name not in hidden}
 
 
 def _little(steps: array[int]) -> array[int]:

@@ -39,6 +39,7 @@ window.TokenBurnCharts = (() => {
     return {
       width,
       height: HEIGHT,
+      hooks: { draw: [drawMarks] },
       scales: { x: { time: false }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
       axes: [
         { ...axis, values: (_, ticks) => ticks.map(clock) },
@@ -55,6 +56,33 @@ window.TokenBurnCharts = (() => {
         })),
       ],
     };
+  }
+
+  // Vertical lines where the load was changed, with the level that was set.
+  let marks = [];
+
+  function drawMarks(chart) {
+    const { ctx, bbox } = chart;
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = colour("--tb-text");
+    ctx.font = `${11 * devicePixelRatio}px sans-serif`;
+    ctx.setLineDash([4, 4]);
+    for (const { at_s: at, level } of marks) {
+      const x = chart.valToPos(at, "x", true);
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.fillText(short(level), x + 3 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
+    }
+    ctx.restore();
+  }
+
+  // `changes`: [{at_s, level}, ..], all of them.
+  function mark(changes) {
+    marks = changes;
+    charts.forEach((chart) => chart.redraw(false));
   }
 
   // `columns`: the times, then one column for each of the chart's series.
@@ -83,5 +111,5 @@ window.TokenBurnCharts = (() => {
     attributeFilter: ["class"],
   });
 
-  return { draw, short, names: Object.keys(SERIES) };
+  return { draw, mark, short, names: Object.keys(SERIES) };
 })();

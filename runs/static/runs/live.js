@@ -43,6 +43,8 @@ document.addEventListener("DOMContentLoaded", () => {
     byId("reason").hidden = !reason;
     const stop = byId("stop-form");
     if (stop && !["queued", "starting", "running"].includes(status)) stop.hidden = true;
+    const load = byId("load-form");
+    if (load) load.hidden = status !== "running";
   }
 
   const whole = (value) => (Number.isInteger(value) ? value.toLocaleString("en-US") : charts.short(value));
@@ -156,6 +158,18 @@ document.addEventListener("DOMContentLoaded", () => {
     addLog(...rows);
   }
 
+  // The page knows earlier changes from the database, and the stream tells of the same ones again.
+  const changes = new Map(config.changes.map((change) => [change.at_s, change]));
+  charts.mark([...changes.values()]);
+
+  function addChange(change) {
+    const known = changes.has(change.at_s);
+    changes.set(change.at_s, change);
+    charts.mark([...changes.values()]);
+    const level = byId("load-level");
+    if (level && !known && document.activeElement !== level) level.value = change.level;
+  }
+
   function takeEntries(entries) {
     let tick = null;
     for (const [id, kind, data] of entries) {
@@ -167,6 +181,8 @@ document.addEventListener("DOMContentLoaded", () => {
         showLines(data);
       } else if (kind === "status") {
         showState(data.status, data.reason);
+      } else if (kind === "load") {
+        addChange(data);
       }
     }
     if (tick) {

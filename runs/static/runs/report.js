@@ -5,5 +5,6 @@ document.addEventListener("DOMContentLoaded", () => {
   const place = document.getElementById("report-charts");
   if (!place) return;
   const columns = JSON.parse(place.textContent);
+  window.TokenBurnCharts.mark(JSON.parse(document.getElementById("report-changes").textContent));
   window.TokenBurnCharts.names.forEach((name) => window.TokenBurnCharts.draw(name, columns[name]));
 });

@@ -207,6 +207,8 @@ def test_users_follow_the_level_through_all_changes(
 ) -> None:
     told, level, heard_s = [], level_of(load.users, load.stages, load.duration_s), 0.0
     for at_s, users, ahead_s in sorted(moments):
+        if told and at_s < told[-1][0].at_s + 0.2:
+            continue  # two changes at once: for a moment it is the first
         heard_s = max(heard_s, at_s - ahead_s, 0.0)
         level = level.changed(max(at_s, heard_s), users)
         told.append((Change(at_s, users), heard_s))

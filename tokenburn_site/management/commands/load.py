@@ -1,0 +1,39 @@
+"""`manage.py load`: change the load of a run that goes on."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from tokenburn_site.burn import values
+from tokenburn_site.burn.options import OneLineParser
+from tokenburn_site.management.commands import burn
+from tokenburn_site.steer import change, whoever
+
+
+class LoadParser(OneLineParser):
+    command = "load"
+
+
+class Command(burn.Command):
+    help = "Change the load of a run that goes on: its users, its rate, or the speed of its trace"
+
+    def empty_parser(self, prog: str) -> CommandParser:
+        return LoadParser(prog=prog, description=self.help, allow_abbrev=False)
+
+    def add_own_options(self, parser: CommandParser) -> None:
+        parser.add_argument("run", type=values.positive, metavar="RUN", help="its number")
+        to = parser.add_mutually_exclusive_group(required=True)
+        to.add_argument("--users", type=values.level, metavar="N", help="users of a closed loop; 0 is a pause")
+        to.add_argument(
+            "--rate", type=values.level_rate, metavar="R", dest="rate_per_s", help="arrivals of an open loop: 50/s"
+        )
+        to.add_argument("--speed", type=float, metavar="X", help="of a trace: 2 is twice as fast as it was")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name = next(name for name in ("users", "rate_per_s", "speed") if options[name] is not None)
+        code = change(options["run"], name, options[name], whoever())
+        if code:
+            sys.exit(code)

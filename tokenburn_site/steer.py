@@ -1,0 +1,61 @@
+"""What `manage.py load` and `manage.py stop` do: steer a run that goes on, from another terminal."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import sys
+
+from runs.models import Run
+from runs.services import change_load, stop_run
+from runs.steering import SteeringError
+from tokenburn_site.burn.database import ensure_database
+from tokenburn_site.burn.errors import EXIT_DONE, EXIT_USAGE, BadUsage, BurnError
+
+
+def change(run_id: int, name: str, level: float, who: str) -> int:
+    """Set the load of a run. Returns the exit code; what went wrong is said on stderr in one line."""
+    try:
+        found = _run(run_id)
+        made = change_load(found, level, by=who, name=name)
+    except (SteeringError, BurnError) as exc:
+        return _say("load", str(exc))
+    unit = {"users": " users", "rate_per_s": "/s", "speed": " times the trace's speed"}[name]
+    sys.stdout.write(f"run {run_id}: {level:g}{unit} from {made['at_s']:.1f} s on\n")
+    return EXIT_DONE
+
+
+def stop(run_id: int, who: str) -> int:
+    """Stop a run. The same."""
+    try:
+        found = _run(run_id)
+    except BurnError as exc:
+        return _say("stop", str(exc))
+    if not stop_run(found, f"stopped by {who}"):
+        found.refresh_from_db(fields=["status"])
+        return _say("stop", f"run {run_id} is {found.status}: there is nothing to stop")
+    sys.stdout.write(f"run {run_id} stops; its report follows within seconds\n")
+    return EXIT_DONE
+
+
+def whoever() -> str:
+    """The account of this machine that gives the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "the command line"
+
+
+def _run(run_id: int) -> Run:
+    """Raises BurnError."""
+    logging.getLogger("runs.live").setLevel(logging.ERROR)  # no broker is needed here
+    ensure_database()
+    found = Run.objects.filter(pk=run_id).first()
+    if found is None:
+        raise BadUsage(f"there is no run {run_id} in this database")
+    return found
+
+
+def _say(command: str, line: str) -> int:
+    sys.stderr.write(f"{command}: {line}\n")
+    return EXIT_USAGE
