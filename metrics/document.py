@@ -27,7 +27,7 @@ MEANINGS = {
     "ok": "A whole answer, as the mapping and the scenario ask for.",
     "error": "It failed; the code says how.",
     "timeout": "One of the target's deadlines passed.",
-    "aborted": "In flight when the run ended or was stopped.",
+    "aborted": "In flight when the run ended or was stopped, or when its user lost patience (the code says which).",
     "unknown": "In flight when an engine died: nobody knows whether it was answered.",
 }
 REPORT = (
@@ -38,8 +38,12 @@ REPORT = (
     ("uncounted_turns", "turns of the warm-up and the cool-down: recorded, and in no other figure"),
     ("dropped_arrivals", "arrivals that were due and not started, because too many sessions were open"),
     ("errors", "turns that are not ok by code, the most frequent first"),
-    ("rates", "turns_per_s (ok), sessions_per_min (completed), output_tokens_per_s (of ok turns), error_rate"),
-    ("tokens", "input and output of all turns; source: usage (the target's own), estimate, mixed or none"),
+    (
+        "rates",
+        "turns_per_s (ok), sessions_per_min (completed), conversations_per_min (all that ended), output_tokens_per_s "
+        "(of ok turns), tokens_per_s (in and out, of all turns), error_rate",
+    ),
+    ("tokens", "input and output of all turns, total; source: usage (the target's own), estimate, mixed or none"),
     ("traffic", "chunks, bytes_in, bytes_out"),
     ("metrics", "for each metric below: count, mean, min, p50, p90, p95, p99, p999, max; null: not measured"),
     (
@@ -62,6 +66,10 @@ REPORT = (
     (
         "budget",
         "null without ceilings; ended_by (what ended the run, or null); each: ceiling, used, over; all turns count",
+    ),
+    (
+        "patience",
+        "null unless users lose it; turns whose answer nobody waited for: abandoned, resent, doubled; wasted_tokens",
     ),
     (
         "cost",

@@ -11,6 +11,7 @@ from metrics.definitions import BY_NAME, MS, QUANTILES, find
 from metrics.figures import DIGITS, figures, of_choice, of_models, of_parts, stats, stats_of, token_source
 from metrics.groups import Group
 from metrics.histogram import Histogram
+from metrics.patience import patience_of
 from metrics.spending import budget_of, cost_of
 from metrics.thresholds import evaluate, parse_all
 from metrics.totals import SERIES_METRICS, Aggregate
@@ -35,8 +36,6 @@ class RunFacts:
     started_at: str | None
     reason: str = ""
     finished: bool = True
-    load_changes: Sequence[Mapping[str, Any]] = ()
-    """Levels that were set while it ran: at_s, level, by."""
     shards: Sequence[Mapping[str, Any]] = ()
     """Of each engine's share: index, region, host, status, reason, stored, turns."""
     groups: Sequence[Group] = ()
@@ -59,14 +58,16 @@ def build_report(
             "id": run.id, "status": run.status, "reason": run.reason, "target": run.target, "scenario": run.scenario,
             "load": dict(run.load), "started_at": run.started_at, "duration_s": round(aggregate.duration_s, 3),
         },
-        "load_changes": [dict(change) for change in run.load_changes],
         "sessions": whole["sessions"],
         "turns": whole["turns"],
         "uncounted_turns": aggregate.uncounted,
         "dropped_arrivals": whole["dropped_arrivals"],
         "errors": dict(aggregate.codes.most_common()),
         "rates": whole["rates"],
-        "tokens": {"input": sums["tokens_in"], "output": sums["tokens_out"], "source": token_source(aggregate)},
+        "tokens": {
+            "input": sums["tokens_in"], "output": sums["tokens_out"],
+            "total": sums["tokens_in"] + sums["tokens_out"], "source": token_source(aggregate),
+        },
         "traffic": {name: sums[name] for name in ("chunks", "bytes_in", "bytes_out")},
         "metrics": whole["metrics"],
         "groups": of_parts(aggregate, run.groups),
@@ -75,6 +76,7 @@ def build_report(
         "shards": [dict(shard) for shard in run.shards],
         "witness": dict(witness) if witness else None,
         "budget": budget_of(run.load, aggregate, run.groups, run.reason),
+        "patience": patience_of(run.load, aggregate),
         "cost": cost_of(run.load, aggregate, run.groups, token_source(aggregate)),
         "verdict": {
             "trusted": verdict.trusted, "reasons": _remarks(verdict.reasons), "notes": _remarks(verdict.notes),

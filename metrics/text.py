@@ -15,6 +15,7 @@ from rich.text import Text
 from metrics.advice import advice
 from metrics.curve_text import curve_parts
 from metrics.definitions import find
+from metrics.patience import patience_words
 from metrics.spending_words import budget_words, cost_words
 from metrics.words import BAD, GOOD, QUIET, TITLE, number
 
@@ -64,6 +65,13 @@ def _summary(report: Report) -> Iterator[Text]:
     yield Text(f"  turns     {outcomes}{failed} in {number(run['duration_s'])} s")
     yield Text(f"  sessions  {_counted(sessions, ('started',), ('completed', 'failed', 'cut', 'lost'))}")
     yield Text(f"  speed     {_speeds(report)}")
+    if report["tokens"]["source"] != "none":
+        yield Text(f"  tokens    {_tokens(report)}")
+    if len(models := report.get("models") or ()) > 1:
+        used = [f"{part['model']} ({number(part['sessions']['started'])})" for part in models]
+        yield Text(f"  models    {', '.join(used)}")
+    if report.get("patience"):
+        yield Text(f"  patience  {patience_words(report['patience'])}")
     if used := budget_words(report.get("budget")):
         yield Text(f"  budget    {used}")
     if cost := cost_words(report.get("cost")):
@@ -89,6 +97,13 @@ def witness_words(report: Report) -> str:
         if theirs is not None and ours is not None:
             said += f", {name} p50 {number(theirs)} (ours {number(ours)})"
     return said
+
+
+def _tokens(report: Report) -> str:
+    tokens, rates = report["tokens"], report["rates"]
+    return f"{number(tokens['total'])}: {number(tokens['input'])} in, {number(tokens['output'])} out, " + (
+        f"{number(rates['tokens_per_s'])} tokens/s"
+    )
 
 
 def _counted(counts: Mapping[str, int], always: Sequence[str], if_any: Sequence[str]) -> str:

@@ -88,6 +88,8 @@ class Counts:
         self.sources: dict[str, int] = dict.fromkeys(TOKEN_SOURCES, 0)
         self.sums: dict[str, int] = dict.fromkeys(_SUMS, 0)
         self.codes: Counter[str] = Counter()
+        self.wasted: Counter[str] = Counter()
+        """tokens_in and tokens_out of turns whose answer nobody waited for."""
         self.sessions_started = 0
         self.sessions_ended: Counter[str] = Counter()
         self.session_codes: Counter[str] = Counter()
@@ -109,6 +111,8 @@ class Counts:
         for name in _SUMS:
             self.sums[name] += data[name]
         self.codes.update(data.get("codes", {}))
+        if "wasted" in data:
+            self.wasted.update(dict(zip(("tokens_in", "tokens_out"), data["wasted"], strict=True)))
         self._span(data["first"], data["last"])
         found = {name: Histogram.from_json(packed) for name, packed in data.get("m", {}).items()}
         for name, histogram in found.items():
@@ -121,6 +125,7 @@ class Counts:
             for word, count in theirs.items():
                 ours[word] += count
         self.codes.update(other.codes)
+        self.wasted.update(other.wasted)
         self.sessions_started += other.sessions_started
         self.sessions_ended.update(other.sessions_ended)
         self.session_codes.update(other.session_codes)
@@ -159,7 +164,9 @@ class Counts:
         return {
             "turns_per_s": self.outcomes["ok"] / seconds if seconds else None,
             "sessions_per_min": self.sessions_ended["completed"] * 60 / seconds if seconds else None,
+            "conversations_per_min": self.sessions_ended.total() * 60 / seconds if seconds else None,
             "output_tokens_per_s": self.sums["tokens_out_ok"] / seconds if seconds else None,
+            "tokens_per_s": (self.sums["tokens_in"] + self.sums["tokens_out"]) / seconds if seconds else None,
             "error_rate": self.failed / judged if judged else None,
         }
 
@@ -167,6 +174,7 @@ class Counts:
         """All of it, to compare."""
         return {
             "outcomes": self.outcomes, "sources": self.sources, "sums": self.sums, "codes": self.codes,
+            "wasted": self.wasted,
             "sessions": (self.sessions_started, self.sessions_ended, self.session_codes),
             "histograms": self.histograms, "span": (self.first_ns, self.last_ns),
         }  # fmt: skip
@@ -254,7 +262,12 @@ class Aggregate(Counts):
         """All that turns and sessions alone decide: the same from windows as from rows (invariant B)."""
         groups = {number: counts.counted() for number, counts in self.groups.items()}
         series = (self.point_s, self.points)
-        return {**self.counted(), "uncounted": (self.uncounted, self.uncounted_spent), "series": series, "groups": groups}
+        return {
+            **self.counted(),
+            "uncounted": (self.uncounted, self.uncounted_spent),
+            "series": series,
+            "groups": groups,
+        }
 
 
 def merge(windows: Iterable[Mapping[str, Any]]) -> Aggregate:

@@ -1,7 +1,8 @@
 """Windows: counters and histograms of one shard for one second, as JSON data that only ever adds up.
 
     v 1, shard, second, out [per OUTCOMES], sent, codes {code: n}, chunks, bytes_in, bytes_out, tokens_in, tokens_out,
-    tokens_out_ok, sources [per TOKEN_SOURCES], first and last (ns: begin of the first turn, end of the last one),
+    tokens_out_ok, wasted [tokens in, tokens out of turns with a code of WASTED], sources [per TOKEN_SOURCES],
+    first and last (ns: begin of the first turn, end of the last one),
     m {metric: histogram}, opened, closed {outcome: n}, closed_codes {code: n},
     gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns), head {..}, tail {..},
     bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else but)
@@ -28,6 +29,8 @@ GROUPS = 1 << 20
 """More than any run has: what tells a second and a group apart in one number."""
 FAILED = (OUTCOMES.index("error"), OUTCOMES.index("timeout"))
 """Outcomes that went wrong on the target's side."""
+WASTED = {"user_left": "abandoned", "user_resent": "resent", "user_doubled": "doubled"}
+"""Codes of turns whose answer a simulated user did not wait for, and what the user did."""
 BAD_TEXTS = 3
 BAD_CHARS = 200
 
@@ -97,7 +100,13 @@ def _parts(
         part["first"], part["last"] = firsts[i], lasts[i]
     for row in np.flatnonzero(~columns.ok).tolist():
         # Every turn that is not ok counts under its code, and without one under its outcome.
-        _count(parts[int(keys[row])], "codes", codes[row] or OUTCOMES[columns.outcome[row]])
+        part = parts[int(keys[row])]
+        code = codes[row] or OUTCOMES[columns.outcome[row]]
+        _count(part, "codes", code)
+        if code in WASTED:
+            wasted = part.setdefault("wasted", [0, 0])
+            wasted[0] += int(max(columns.tokens_in[row], 0))
+            wasted[1] += int(max(columns.tokens_out[row], 0))
     for metric, pooled in found:
         for key, histogram in packed(keys[pooled.rows], pooled.values):
             parts[key].setdefault("m", {})[metric.name] = histogram

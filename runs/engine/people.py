@@ -101,6 +101,12 @@ class People(Frozen):
         """Whether conversations have params of their own."""
         return bool(self.models) or self.temperature is not None
 
+    @property
+    def connections(self) -> int:
+        """The most that one user holds open."""
+        twice = self.patience is not None and self.patience.then == "double"
+        return self.at_once * (2 if twice else 1)
+
     def allowed(self, models: Iterable[str]) -> tuple[str, ...]:
         """Those that no pattern of `exclude` leaves out."""
         return tuple(name for name in models if not any(fnmatchcase(name, pattern) for pattern in self.exclude))

@@ -35,6 +35,7 @@ CONTRACT: dict[str, Shape] = {
     "verdict": _keys("trusted reasons"),
     "budget": None,
     "cost": None,
+    "patience": None,
     "load_curve": None,
     "capacity": None,
 }

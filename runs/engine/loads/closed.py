@@ -34,10 +34,12 @@ class ClosedDriver(Driver):
         self._left = None if total is None else total // self.of + (self.index < total % self.of)
         self._there = 0
         """Of all users, over all shards, those below this number are there."""
-        self._seats: dict[int, _Seat] = {}
+        self._at_once = range(load.people.at_once)
+        self._seats: dict[tuple[int, int], _Seat] = {}
+        """By the user's number, and which of the conversations that a user holds at the same time."""
 
     def most_level(self, connections: int) -> float:
-        return connections // self._load.people.at_once * self.of
+        return connections // self._load.people.connections * self.of
 
     async def _lead(self) -> None:
         """Brings and sends away users as the level says."""
@@ -58,20 +60,23 @@ class ClosedDriver(Driver):
         await until_cancelled()
 
     def _come(self, number: int, planned_ns: int) -> None:
-        seat = self._seats.get(number)
-        if seat is not None and not seat.task.done():
-            seat.user.leaving = False  # whose last turn is still in flight, and who stays then
-            return
         planned_ns = max(planned_ns, self.shard.t0_ns + jitter_ns(self._load, self.seed, number))
-        user = User(self.shard, number)
-        self._seats[number] = _Seat(user, self.shard.start(self._hold_conversations(user, planned_ns), user))
+        for place in self._at_once:
+            seat = self._seats.get((number, place))
+            if seat is not None and not seat.task.done():
+                seat.user.leaving = False  # whose last turn is still in flight, and who stays then
+                continue
+            user = self.shard.new_user(number)
+            task = self.shard.start(self._hold_conversations(user, planned_ns), user)
+            self._seats[number, place] = _Seat(user, task)
 
     def _go(self, number: int) -> None:
-        user, task = self._seats[number]
-        user.leaving = True
-        if not (user.in_flight or user.paid):
-            del self._seats[number]
-            task.cancel()
+        for place in self._at_once:
+            user, task = self._seats[number, place]
+            user.leaving = True
+            if not (user.in_flight or user.paid):
+                del self._seats[number, place]
+                task.cancel()
 
     async def _hold_conversations(self, user: User, planned_ns: int) -> None:
         await sleep_until(planned_ns)

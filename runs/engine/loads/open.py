@@ -43,7 +43,7 @@ class OpenDriver(Driver):
         if shard.active >= self._limit:
             shard.dropped += 1
             return
-        user = self._idle.pop() if self._idle else User(shard, number)
+        user = self._idle.pop() if self._idle else shard.new_user(number)
         user.number = number
         shard.start(self._hold_one(user, planned_ns), user)
 

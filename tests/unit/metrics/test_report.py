@@ -84,7 +84,7 @@ def test_counts_rates_and_tokens_of_a_small_run() -> None:
     assert report["turns"] == {"sent": 4, "ok": 2, "error": 1, "timeout": 1, "aborted": 1, "unknown": 0}
     assert report["sessions"] == {"started": 2, "completed": 1, "failed": 1, "lost": 0, "cut": 0}
     assert report["errors"] == {"connect_refused": 1, "stopped": 1, "timeout": 1}
-    assert report["tokens"] == {"input": 35, "output": 18, "source": "mixed"}
+    assert report["tokens"] == {"input": 35, "output": 18, "total": 53, "source": "mixed"}
     duration = 2.11 - 0.1  # the unsent turn was planned before the first was sent
     assert report["run"]["duration_s"] == pytest.approx(duration)
     assert report["rates"]["turns_per_s"] == pytest.approx(2 / duration, rel=1e-5)

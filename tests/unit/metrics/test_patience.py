@@ -1,0 +1,50 @@
+"""What users who lost patience cost: counted by the codes of their turns, in windows, groups and the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.errors import PATIENCE_CODES
+from metrics.patience import patience_of, patience_words
+from metrics.report import RunFacts, build_report
+from metrics.text import report_text
+from metrics.windows import WASTED
+from tests.unit.metrics.made import aggregate, failed, generator, head, tail, turn
+
+LOAD: dict[str, Any] = {"users": 2, "people": {"patience": {"within_s": {"mean": 1}}}}
+LINES = [
+    head(),
+    turn(0),
+    failed(1, "aborted", "user_left", ti=4, to=0, ts="estimate"),
+    failed(2, "aborted", "user_resent", ti=4, to=3, ts="usage"),
+    failed(3, "aborted", "user_resent", sent=None, ti=None),
+    failed(4, "aborted", "user_doubled", ti=5, to=6, ts="estimate"),
+    failed(5, "aborted", "stopped", ti=100, to=100, ts="usage"),
+    failed(6, ti=100),
+    generator(1, 10),
+    tail(7),
+]
+LOST = {"abandoned": 1, "resent": 2, "doubled": 1, "wasted_tokens": {"input": 13, "output": 9}}
+
+
+def test_each_code_of_lost_patience_is_counted() -> None:
+    assert WASTED.keys() == PATIENCE_CODES.keys()
+    assert patience_of(LOAD, aggregate(*LINES)) == LOST
+    twice = aggregate(*LINES)
+    twice.include(aggregate(*LINES))
+    assert twice.wasted == {"tokens_in": 26, "tokens_out": 18}
+
+
+def test_a_run_whose_users_wait_for_ever_says_nothing() -> None:
+    assert patience_of({"users": 2, "people": {"patience": None}}, aggregate(*LINES)) is None
+    assert patience_of({"users": 2}, aggregate(*LINES)) is None
+
+
+def test_the_report_says_it_in_words_too() -> None:
+    report = build_report(RunFacts(1, "completed", "t", "s", LOAD, None), aggregate(*LINES))
+    assert report["patience"] == LOST
+    assert report["tokens"]["total"] == report["tokens"]["input"] + report["tokens"]["output"]
+    text = report_text(report)
+    assert "patience  1 left, 2 sent again, 1 sent twice; 13 tokens in and 9 out for nothing" in text
+    assert f"tokens    {report['tokens']['total']:,}: " in text
+    assert patience_words({**LOST, "abandoned": 0, "resent": 0, "doubled": 0}) == "nobody lost it"
