@@ -36,10 +36,12 @@ class RunFacts:
     started_at: str | None
     reason: str = ""
     finished: bool = True
-    shards: Sequence[Mapping[str, Any]] = ()
-    """Of each engine's share: index, region, host, status, reason, stored, turns."""
+    load_changes: Sequence[Mapping[str, Any]] = ()
+    """Levels that were set while it ran: at_s, level, by."""
     groups: Sequence[Group] = ()
     """By number; empty: one, of which nothing is known."""
+    shards: Sequence[Mapping[str, Any]] = ()
+    """Of each engine's share: index, region, host, status, reason, stored, turns."""
     load_curve: Sequence[Mapping[str, Any]] | None = None
     """What was measured at each level (see `metrics.curve.level_row`) of a run that searches or sweeps."""
     capacity: Mapping[str, Any] | None = None
@@ -58,6 +60,7 @@ def build_report(
             "id": run.id, "status": run.status, "reason": run.reason, "target": run.target, "scenario": run.scenario,
             "load": dict(run.load), "started_at": run.started_at, "duration_s": round(aggregate.duration_s, 3),
         },
+        "load_changes": [dict(change) for change in run.load_changes],
         "sessions": whole["sessions"],
         "turns": whole["turns"],
         "uncounted_turns": aggregate.uncounted,
