@@ -20,6 +20,8 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from metrics.standing import Standing
+
 logger = logging.getLogger(__name__)
 TIMEOUT_S = 0.5
 PAUSE_S = 2.0
@@ -53,6 +55,8 @@ class Tick(TypedDict):
     """{ceiling, used} of each ceiling of the run; see `metrics.spending`."""
     doing: NotRequired[str]
     """Of a run that searches or sweeps: what it does, in words."""
+    thresholds: NotRequired[list[Standing]]
+    """How each stands; see `metrics.standing`."""
 
 
 class Line(TypedDict):

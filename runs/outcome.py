@@ -11,7 +11,9 @@ from runs.models import RunStatus, ShardStatus
 WORST_FIRST = (ShardStatus.LOST, ShardStatus.FAILED, ShardStatus.ABORTED)
 BUDGET = "budget"
 """The first word of the reason of what was ended by its budget; the ceiling follows: `budget: tokens: ...`."""
-ABORTING = ("budget: errors: ", "budget: error_rate: ", "budget: only_errors: ", "threshold: ")
+THRESHOLD = "threshold"
+"""The first word of the reason of what was ended because a threshold was missed."""
+ABORTING = ("budget: errors: ", "budget: error_rate: ", "budget: only_errors: ", f"{THRESHOLD}: ")
 """Beginnings of reasons with which a run that was stopped is not `stopped` but `aborted`."""
 
 

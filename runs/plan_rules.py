@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.spec import SpecError
-from metrics.thresholds import ThresholdError, parse_all, parse_threshold
+from metrics.thresholds import ThresholdError, parse_all
 from runs.engine.search import conditions_of
 from runs.engine.spec import parse_load
 from runs.planner import check_shares
 from runs.regions import regions_problem
 
 
-def plan_problems(load: Any, thresholds: Any, processes: int | None, regions: Any = ()) -> dict[str, str]:
+def plan_problems(
+    load: Any, thresholds: Any, processes: int | None, regions: Any = (), *, abort_on_fail: bool = False
+) -> dict[str, str]:
     """What is wrong, by field; empty: nothing."""
     problems = {
         "load": load_problem(load, processes),
         "thresholds": thresholds_problem(thresholds),
         "regions": regions_problem(regions, processes),
     }
+    if abort_on_fail and not thresholds:
+        problems["abort_on_fail"] = 'there is nothing to miss: give a threshold, for example ["error_rate<1%"]'
     return {field: text for field, text in problems.items() if text}
 
 
@@ -39,9 +43,8 @@ def load_problem(load: Any, processes: int | None) -> str:
 def thresholds_problem(thresholds: Any) -> str:
     if not isinstance(thresholds, list) or not all(isinstance(text, str) for text in thresholds):
         return 'give a list of texts, for example ["ttft_ms.p95<500"]'
-    for text in thresholds:
-        try:
-            parse_threshold(text)
-        except ThresholdError as exc:
-            return str(exc)
+    try:
+        parse_all(thresholds)
+    except ThresholdError as exc:
+        return str(exc)
     return ""

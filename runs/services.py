@@ -19,10 +19,11 @@ from django.db import transaction
 from django.db.models import Q
 
 from connectors.spec import SpecError, TargetSpec, parse_target_spec
-from metrics.thresholds import ThresholdError, parse_all, parse_threshold
+from metrics.thresholds import ThresholdError, check_choices, parse_all
 from runs import dispatch, live
 from runs.dbclock import DbNow
 from runs.engine.budget import check_prices
+from runs.engine.groups import Group, groups_of, own_model
 from runs.engine.search import conditions_of
 from runs.engine.spec import Load, ShardSpec, WeightedScenario, parse_load
 from runs.finalize import finalize_run
@@ -75,6 +76,7 @@ class _How(NamedTuple):
     processes: int
     witness: bool
     regions: Sequence[str] = ()
+    abort_on_fail: bool = False
 
 
 class _Frozen(NamedTuple):
@@ -86,6 +88,7 @@ class _Frozen(NamedTuple):
     scenarios: Sequence[tuple[float, ScenarioSpec]]
     load: Load
     thresholds: list[str]
+    abort_on_fail: bool
     seed: int
     regions: Sequence[str]
     """Of each shard; empty: anywhere."""
@@ -105,7 +108,7 @@ def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = 
     except SecretsError as exc:
         raise RequestError("secrets_unreadable", f"target {plan.target.name!r}: {exc}") from exc
     mix = [(part.weight, part.scenario.spec) for part in plan.mix.select_related("scenario").order_by("pk")]
-    how = _How(plan.seed, plan.processes, plan.witness, plan.regions)
+    how = _How(plan.seed, plan.processes, plan.witness, plan.regions, plan.abort_on_fail)
     return _create(
         _freeze(plan.name, spec, values, mix, plan.load, plan.thresholds, how),
         plan=plan,
@@ -120,6 +123,7 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     scenarios: Iterable[tuple[float, ScenarioSpec | Mapping[str, Any]]],
     load: Load | Mapping[str, Any],
     thresholds: Sequence[str] = (),
+    abort_on_fail: bool = False,
     seed: int | None = None,
     processes: int = 1,
     regions: Sequence[str] = (),
@@ -133,7 +137,8 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     Raises RequestError as `request_run` does.
     """
     values = {key: value.get_secret_value() for key, value in target.secrets.items()}
-    frozen = _freeze(name, target, values, scenarios, load, thresholds, _How(seed, processes, witness, regions))
+    how = _How(seed, processes, witness, regions, abort_on_fail)
+    frozen = _freeze(name, target, values, scenarios, load, thresholds, how)
     return _create(frozen, plan=None, user=user, local=local)
 
 
@@ -155,19 +160,26 @@ def _freeze(
         check_prices(profile.budget, profile.people.models or (str(target.params.get("model") or ""),))
     except SpecError as exc:
         raise RequestError("load_invalid", str(exc)) from exc
-    try:
-        for text in thresholds:
-            parse_threshold(text)
-        parse_all(conditions_of(profile))
-    except ThresholdError as exc:
-        raise RequestError("threshold_invalid", str(exc)) from exc
+    groups = groups_of([spec for _, spec in parsed], profile.people, own_model(target.params))
+    _check_thresholds([*thresholds, *conditions_of(profile)], groups)
+    if how.abort_on_fail and not thresholds:
+        raise RequestError("threshold_invalid", "to abort on a missed threshold, give at least one threshold")
     if problem := regions_problem(how.regions, how.processes):
         raise RequestError("regions_invalid", problem)
     seed = random_secrets.randbits(SEED_BITS) if how.seed is None else how.seed
     witness = how.witness and worth_while(profile)
     name = name or f"{target.name}: {parsed[0][1].name}"
+    asked = (list(thresholds), how.abort_on_fail)
     regions = shard_regions(how.regions, how.processes)
-    return _Frozen(name[:200], target, values, parsed, profile, list(thresholds), seed, regions, witness)
+    return _Frozen(name[:200], target, values, parsed, profile, *asked, seed, regions, witness)
+
+
+def _check_thresholds(texts: Sequence[str], groups: Sequence[Group]) -> None:
+    """Raises RequestError for one that does not parse, or that asks for what the run does not have."""
+    try:
+        check_choices(parse_all(texts), groups)
+    except ThresholdError as exc:
+        raise RequestError("threshold_invalid", str(exc)) from exc
 
 
 def _scenario(spec: ScenarioSpec | Mapping[str, Any]) -> ScenarioSpec:
@@ -195,6 +207,7 @@ def _create(
         scenario_specs=[{"weight": w, "scenario": s.model_dump(mode="json")} for w, s in parts.scenarios],
         load=parts.load.model_dump(mode="json"),
         thresholds=parts.thresholds,
+        abort_on_fail=parts.abort_on_fail,
         seed=parts.seed,
         with_witness=parts.witness,
         local=local,

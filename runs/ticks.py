@@ -13,15 +13,19 @@ from django.db.models import Q
 
 from metrics.aggregate import Aggregate
 from metrics.definitions import find
+from metrics.figures import figures, of_choice
 from metrics.ingest import Batch
 from metrics.models import Window
 from metrics.spending import used
+from metrics.standing import Standing, missed_words, standings
+from metrics.thresholds import parse_all
 from runs import live
 from runs.engine.budget import Budget
 from runs.engine.groups import frozen_groups
 from runs.lifecycle import SHARD_ACTIVE
 from runs.live import Kind, Line, Lines, Payload, Quantiles, Tick, safe_text
 from runs.models import Run, Shard
+from runs.outcome import THRESHOLD
 from runs.searching import doing_of
 from runs.watch import Watch
 
@@ -47,6 +51,8 @@ class RunTotals:
         self._run_id = run.pk
         self._load: Mapping[str, Any] = run.load
         self._groups = frozen_groups(run.scenario_specs, run.load, run.target_spec)
+        self._thresholds = parse_all(run.thresholds)
+        self._warm_up_s: float = run.load.get("warm_up_s", 0.0)
         self._watch = watch
         self._aggregate = Aggregate()
         self._read_to: dict[int, int] = {}  # by shard: the last ledger offset that was read
@@ -83,6 +89,14 @@ class RunTotals:
         """Conversations that are open."""
         return sum(active for _, active, _ in self._generators.values())
 
+    def standings(self) -> list[Standing]:
+        """Of each of the run's thresholds."""
+        if not self._thresholds:
+            return []
+        found = self._aggregate
+        whole, choice = figures(found, dropped=found.dropped), of_choice(found, self._groups)
+        return standings(self._thresholds, whole, choice, self.complete_s - self._warm_up_s)
+
     def _shard_ids(self) -> list[int]:
         if not self._read_to:
             self._read_to = dict.fromkeys(
@@ -113,6 +127,7 @@ class RunTotals:
             "active": self.active,
             "inflight": sum(inflight for _, _, inflight in generators),
             "budget": used(self._load, found, self._groups),
+            "thresholds": self.standings(),
         }
         if self._doing is not None:
             tick["doing"] = self._doing(tick["at_s"])
@@ -138,6 +153,7 @@ class Ticker:
         self._totals = RunTotals(shard.run, self._watch)
         self.leading: RunTotals | None = None
         """The run so far, if this supervisor gave the last tick; None: another one leads."""
+        self._missed = ""
         self._lines: list[Line] = []
         self._held_back = 0
 
@@ -155,6 +171,8 @@ class Ticker:
         if self.leading is not None:
             self._totals.update()
             tick = self._totals.tick()
+            if self._shard.run.abort_on_fail and (missed := missed_words(tick["thresholds"])):
+                self._missed = f"{THRESHOLD}: {missed}, after {self._totals.complete_s:.0f} s"
         entries: list[tuple[Kind, Payload]] = [("tick", tick)] if tick else []
         if self._lines or self._held_back:
             entries.append(("lines", lines))
@@ -167,7 +185,7 @@ class Ticker:
     def why_abort(self) -> str:
         """Why the whole run must end now, by what is known since the last tick; empty: it may go on, or it is another's
         to say."""
-        return self._watch.why_abort(self._totals.complete_s)
+        return self._watch.why_abort(self._totals.complete_s) or self._missed
 
     def _leads(self) -> bool:
         active = Shard.objects.filter(run=self._shard.run_id, status__in=SHARD_ACTIVE).order_by("index")

@@ -38,7 +38,7 @@ class TestPlanForm(PlanFormBase):
 
     class Meta:
         model = TestPlan
-        fields = ["name", "target", "load", "thresholds", "processes", "regions", "witness", "seed"]
+        fields = ["name", "target", "load", "thresholds", "abort_on_fail", "processes", "regions", "witness", "seed"]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
@@ -46,7 +46,10 @@ class TestPlanForm(PlanFormBase):
             return data  # not JSON: said already
         data["thresholds"] = data["thresholds"] or []
         data["regions"] = data.get("regions") or []
-        problems = plan_problems(data["load"], data["thresholds"], data.get("processes"), data["regions"])
+        abort = bool(data.get("abort_on_fail"))
+        problems = plan_problems(
+            data["load"], data["thresholds"], data.get("processes"), data["regions"], abort_on_fail=abort
+        )
         for field, text in problems.items():
             self.add_error(field, text)
         return data

@@ -74,7 +74,7 @@ class RunAdmin(ReadOnly, RunBase):
             "What it runs, as it was when the run was requested",
             {
                 "classes": ["collapse"],
-                "fields": ["load", "thresholds", "target_spec", "scenario_specs"],
+                "fields": ["load", "thresholds", "abort_on_fail", "target_spec", "scenario_specs"],
             },
         ),
     ]

@@ -38,6 +38,7 @@ class PlanSerializer(serializers.ModelSerializer[TestPlan]):
             "scenarios",
             "load",
             "thresholds",
+            "abort_on_fail",
             "processes",
             "regions",
             "witness",
@@ -56,8 +57,9 @@ class PlanSerializer(serializers.ModelSerializer[TestPlan]):
         old = self.instance or TestPlan()
         load = attrs.get("load", old.load)
         thresholds = attrs.get("thresholds", old.thresholds)
-        regions = attrs.get("regions", old.regions)
-        problems = plan_problems(load, thresholds, attrs.get("processes", old.processes), regions)
+        regions, abort = attrs.get("regions", old.regions), attrs.get("abort_on_fail", old.abort_on_fail)
+        processes = attrs.get("processes", old.processes)
+        problems = plan_problems(load, thresholds, processes, regions, abort_on_fail=abort)
         if problems:
             raise serializers.ValidationError({field: [text] for field, text in problems.items()})
         return attrs

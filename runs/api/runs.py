@@ -59,6 +59,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "load",
             "load_changes",
             "thresholds",
+            "abort_on_fail",
             "seed",
             "local",
             "created_at",

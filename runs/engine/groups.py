@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from metrics.groups import Group
 
-__all__ = ["MAX_GROUPS", "Group", "first_numbers", "frozen_groups", "groups_of"]
+__all__ = ["MAX_GROUPS", "Group", "first_numbers", "frozen_groups", "groups_of", "own_model"]
 
 MAX_GROUPS = 100
 
@@ -57,7 +57,12 @@ def frozen_groups(
     parts = [part["scenario"] for part in scenario_specs]
     scenarios = [_Frozen(part["name"], part.get("tags") or {}) for part in parts]
     people = _FrozenPeople(load.get("people", {}).get("models") or ())
-    return groups_of(scenarios, people, str(target_spec.get("params", {}).get("model", "")))
+    return groups_of(scenarios, people, own_model(target_spec.get("params", {})))
+
+
+def own_model(params: Mapping[str, Any]) -> str:
+    """The model that a target itself names; empty: none."""
+    return str(params.get("model") or "")
 
 
 def _told_apart(scenarios: Sequence[_Scenario], people: _People) -> tuple[list[_Frozen], list[int]]:

@@ -83,6 +83,7 @@ def _request(options: Options, parts: Parts) -> Run:
             scenarios=parts.scenarios,
             load=parts.load,
             thresholds=options.thresholds,
+            abort_on_fail=options.abort_on_fail,
             seed=options.seed,
             processes=options.processes,
             witness=options.witness,

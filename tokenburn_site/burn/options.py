@@ -78,6 +78,7 @@ class Options:
     witness: bool = True
     seed: int | None = None
     thresholds: tuple[str, ...] = ()
+    abort_on_fail: bool = False
     json: str | None = None
     html: str | None = None
 
@@ -179,7 +180,10 @@ def _result_options(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="EXPR",
-        help="exit 1 if it is missed: 'ttft_ms.p95<500'; may be repeated",
+        help="exit 1 if it is missed: 'ttft_ms.p95<500', 'error_rate{model=gpt-4o}<1%%'; may be repeated",
+    )
+    results.add_argument(
+        "--abort-on-fail", action="store_true", help="end the run as soon as a threshold is missed, and exit 1"
     )
     results.add_argument("--json", metavar="FILE|-", help="the report as JSON; -: on stdout, all else on stderr")
     results.add_argument("--html", metavar="FILE", help="the report as one self-contained page")
@@ -191,12 +195,14 @@ def check(given: Mapping[str, Any]) -> Options:
     told = said.said(given)
     given = search.arranged(given)
     _check_load(given)
+    if given["abort_on_fail"] and not given["thresholds"]:
+        raise BadUsage("--abort-on-fail needs something to fail: add --threshold 'error_rate<1%'")
     if given["json"] == "" or given["html"] == "":
         raise BadUsage("--json and --html need the name of a file")
     if given["html"] == STDOUT:
         raise BadUsage("--html - is not possible: give a file; only --json can go to stdout")
     same = {"url", "preset", "target", "stream", "stamp", "users", "conversations", "processes"}
-    same |= {"workers", "witness", "seed", "json", "html"}
+    same |= {"workers", "witness", "seed", "json", "html", "abort_on_fail"}
     return Options(
         **{name: given[name] for name in same},
         **told,

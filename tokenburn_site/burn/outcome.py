@@ -11,13 +11,14 @@ from rich.console import Console
 from metrics.spending_words import budget_words
 from metrics.text import report_renderable, report_text
 from runs.models import Run, RunStatus
-from runs.outcome import BUDGET
+from runs.outcome import BUDGET, THRESHOLD
 from tokenburn_site.burn.advice import failure
 from tokenburn_site.burn.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_THRESHOLD
 from tokenburn_site.burn.options import STDOUT, Options
 from tokenburn_site.burn.outputs import write_html, write_json
 
 PIPE_WIDTH = 100
+MISSED = f"{THRESHOLD}: "
 PAGE = "http://127.0.0.1:8000/runs/{}/report/"
 
 
@@ -65,6 +66,8 @@ def verdict(run: Run, options: Options, *, interrupted: bool) -> tuple[int, str]
     """The exit code, and the line for stderr that goes with it (empty for success)."""
     if interrupted:
         return EXIT_INTERRUPTED, f"interrupted; what run {run.pk} did until then is kept"
+    if run.status == RunStatus.ABORTED and run.reason.startswith(MISSED):
+        return EXIT_THRESHOLD, f"missed, and run {run.pk} was aborted: {run.reason.removeprefix(MISSED)}"
     spent = _spent(run)
     if run.status != RunStatus.COMPLETED and not spent:
         why = failure(run.reason, run.report, run.target_spec, stored=options.target is not None)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from connectors.mapping import CompiledTarget
 from connectors.params import lacks_param
 from connectors.spec import SpecError, TargetSpec, build_target_spec
-from metrics.thresholds import ThresholdError, parse_threshold
+from metrics.thresholds import ThresholdError, parse_all
 from runs.engine.spec import Load, parse_load
 from runs.planner import check_shares
 from scenarios.spec import ScenarioSpec
@@ -28,11 +28,10 @@ class Parts(NamedTuple):
 
 def check_thresholds(options: Options) -> None:
     """Raises BadUsage for the first that does not parse."""
-    for text in options.thresholds:
-        try:
-            parse_threshold(text)
-        except ThresholdError as exc:
-            raise BadUsage(f"--threshold: {exc}") from exc
+    try:
+        parse_all(options.thresholds)
+    except ThresholdError as exc:
+        raise BadUsage(f"--threshold: {exc}") from exc
 
 
 def build_load(options: Options) -> Load:

@@ -32,9 +32,7 @@ OUTCOMES = ("error", "timeout", "aborted", "unknown")
 class Progress:
     """A context manager; `tick` and `status` may be called from any thread."""
 
-    def __init__(
-        self, console: Console, load: Load, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, console: Console, load: Load, now: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._load = load
         self._now = now

@@ -17,6 +17,7 @@ import pytest
 
 from metrics.aggregate import aggregate_rows, aggregate_run
 from metrics.models import SessionMetric
+from runs.engine.groups import frozen_groups
 from runs.engine.spec import ClosedLoad, Load
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, Session
@@ -121,7 +122,8 @@ def check_invariants(run: Run, counting: Counting) -> Counter[str]:
     opened = sorted(line["id"] for line in lines if line["k"] == "open")
     assert opened == sorted(Session.objects.filter(run=run).values_list("pk", flat=True))
     assert not Session.objects.filter(run=run, outcome="").exists()
-    assert aggregate_rows(run.pk).from_turns() == aggregate_run(run.pk).from_turns()
+    groups = len(frozen_groups(run.scenario_specs, run.load, run.target_spec))
+    assert aggregate_rows(run.pk, groups=groups).from_turns() == aggregate_run(run.pk).from_turns()
     assert run.report is not None
     assert {word: run.report["turns"][word] for word in OUTCOMES} == {word: outcomes[word] for word in OUTCOMES}
     for shard in shards(run):

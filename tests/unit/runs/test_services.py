@@ -48,6 +48,13 @@ def test_a_plan_is_frozen_whole(plan: TestPlan) -> None:
     assert (spec.index, spec.of, spec.id_base) == (1, 2, shards(run)[1].pk << 32)
 
 
+def test_a_threshold_may_choose_what_the_run_has(plan: TestPlan) -> None:
+    plan.thresholds = ["ttft_ms{scenario=s1, model=m}.p95<500 and error_rate<1%"]
+    plan.abort_on_fail = True
+    run = request_run(plan, local=True)
+    assert (run.thresholds, run.abort_on_fail) == (plan.thresholds, True)
+
+
 def test_no_secret_is_readable_in_any_row(plan: TestPlan) -> None:
     request_run(plan, local=True)
     with connection.cursor() as cursor:
@@ -68,6 +75,9 @@ def test_a_seed_is_drawn_for_each_run_unless_the_plan_has_one(plan: TestPlan) ->
         ({"load": {"kind": "closed", "users": 0, "duration_s": 1}}, "load_invalid"),
         ({"load": {"kind": "closed", "users": 1, "duration_s": 1}}, "load_invalid"),
         ({"thresholds": ["ttft_ms.p95<fast"]}, "threshold_invalid"),
+        ({"thresholds": ["ttft_ms{scenario=s2}.p95<500"]}, "threshold_invalid"),
+        ({"thresholds": ["turns_ok>1 and error_rate{tier=gold}<1"]}, "threshold_invalid"),
+        ({"abort_on_fail": True}, "threshold_invalid"),
         ({"processes": 0}, "load_invalid"),
     ],
 )

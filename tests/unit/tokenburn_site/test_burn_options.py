@@ -142,6 +142,7 @@ def test_a_parameter_is_json_if_it_parses_and_text_otherwise(text: str, value: A
         ([*GOOD, "--model", "a", "--param", "model=b"], "'model' is given twice"),
         ([*GOOD, "--json", ""], "need the name of a file"),
         ([*GOOD, "--html", "-"], "--html - is not possible"),
+        ([*GOOD, "--abort-on-fail"], "--abort-on-fail needs something to fail"),
         ([*GOOD, "--user", "3"], "--user"),
         ([*GOOD, "extra"], "extra"),
         ([*GOOD, "--seed"], "--seed"),

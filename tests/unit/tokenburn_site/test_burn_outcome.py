@@ -57,6 +57,14 @@ def test_whatever_did_not_complete_exits_3_with_its_reason(status: RunStatus) ->
     assert verdict(ended, Options(), interrupted=False) == (3, f"run 7 {status}: the engine was killed")
 
 
+def test_a_run_that_was_ended_at_a_missed_threshold_exits_1_even_if_its_last_answers_mended_the_figure() -> None:
+    reason = "threshold: ttft_ms.p95<500 is 612, after 9 s"
+    for thresholds in ([MISSED], [KEPT]):
+        ended = run(RunStatus.ABORTED, thresholds=thresholds, reason=reason)
+        code, line = verdict(ended, Options(), interrupted=False)
+        assert (code, line) == (1, "missed, and run 7 was aborted: ttft_ms.p95<500 is 612, after 9 s")
+
+
 def test_an_interrupt_outranks_everything() -> None:
     code, line = verdict(run(RunStatus.FAILED, thresholds=[MISSED]), Options(), interrupted=True)
     assert code == 130
