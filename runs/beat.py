@@ -49,10 +49,9 @@ class SlotEntry(ModelEntry):  # type: ignore[misc]  # the base is untyped
             slots = slots_of(schedule)
         except TimingError:
             return schedstate(False, LOOK_AGAIN_S)
-        due = bool(slots.due(self.last_run_at, now, 1).latest)
-        following = slots.next(now, 1)
+        since_last, following = slots.next(self.last_run_at, 1), slots.next(now, 1)
         wait_s = (following[0] - now).total_seconds() if following else LOOK_AGAIN_S
-        return schedstate(due, min(wait_s, LOOK_AGAIN_S))
+        return schedstate(bool(since_last) and since_last[0] <= now, min(wait_s, LOOK_AGAIN_S))
 
 
 class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # the base is untyped

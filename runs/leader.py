@@ -42,7 +42,7 @@ class Leadership:
         asked = time.monotonic()
         self._renew_at = 0.0
         if not self._known:
-            Leader.objects.bulk_create([Leader(name=self.name, until=DbNow())], ignore_conflicts=True)
+            Leader.objects.bulk_create([Leader(name=self.name, until=DbNow(-1.0))], ignore_conflicts=True)
             self._known = True
         free = Q(holder=self.holder) | Q(until__lt=DbNow())
         mine = Leader.objects.filter(free, name=self.name).update(holder=self.holder, until=DbNow(self._lease_s))
@@ -54,4 +54,4 @@ class Leadership:
     def release(self) -> None:
         """Let another one lead at once."""
         self._renew_at = 0.0
-        Leader.objects.filter(name=self.name, holder=self.holder).update(until=DbNow())
+        Leader.objects.filter(name=self.name, holder=self.holder).update(until=DbNow(-1.0))

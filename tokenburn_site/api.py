@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import exception_handler
 
-from runs.api import PlanViewSet, RunViewSet
+from runs.api import PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
 from scenarios.api import ScenarioViewSet
 from targets.api import TargetViewSet
 from tokenburn_site.views import docs, health, schema
@@ -24,6 +24,8 @@ router.register("targets", TargetViewSet)
 router.register("scenarios", ScenarioViewSet)
 router.register("plans", PlanViewSet)
 router.register("runs", RunViewSet)
+router.register("schedules", ScheduleViewSet)
+router.register("webhooks", WebhookViewSet)
 urlpatterns = [
     *router.urls,
     path("health/", health, name="health"),

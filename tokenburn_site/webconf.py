@@ -37,6 +37,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "RunStatusEnum": "runs.models.RunStatus.choices",
         "ShardStatusEnum": "runs.models.ShardStatus.choices",
+        "SlotStatusEnum": "runs.schedule_models.SlotStatus.choices",
+        "DeliveryStatusEnum": "runs.schedule_models.DeliveryStatus.choices",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -1,6 +1,8 @@
-"""Plans and runs over the API."""
+"""Plans, runs, schedules and webhooks over the API."""
 
 from runs.api.plans import PlanViewSet
 from runs.api.runs import RunViewSet
+from runs.api.schedules import ScheduleViewSet
+from runs.api.webhooks import WebhookViewSet
 
-__all__ = ["PlanViewSet", "RunViewSet"]
+__all__ = ["PlanViewSet", "RunViewSet", "ScheduleViewSet", "WebhookViewSet"]

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 READ = """
 import django; django.setup()
 from targets.models import Target
-print([target.get_secrets() for target in Target.objects.order_by("pk")])
+from runs.schedule_models import Webhook
+print([row.get_secrets() for model in (Target, Webhook) for row in model.objects.order_by("pk")])
 """
 
 
@@ -48,10 +49,11 @@ def stored(var: Path, keys: str = "") -> str:
 
 
 def sealed_under(var: Path, keys: str = "") -> None:
-    """Two targets and a queued run whose secrets are sealed by a process with these keys."""
+    """Two targets, a queued run and a webhook whose secrets are sealed by a process with these keys."""
     code = """
 import django; django.setup()
 from runs.models import Run
+from runs.schedule_models import Webhook
 from targets.models import Target
 for number in (1, 2):
     target = Target(name=f"mine {number}", url="http://127.0.0.1:9")
@@ -60,6 +62,9 @@ for number in (1, 2):
 run = Run.objects.get()
 run.set_secrets({"key": "the run's"})
 run.save()
+hook = Webhook(name="mine", host="h")
+hook.set_secrets({"url": "value of the hook"})
+hook.save()
 """
     made_up.run(RunStatus.QUEUED)
     Target.objects.update(sealed_secrets="")
@@ -74,9 +79,10 @@ def test_a_new_key_takes_over_and_the_old_one_can_go(var: Path) -> None:
     assert done.stdout.splitlines() == [
         "targets: 2 sealed anew, 0 under the first key before",
         "runs: 1 sealed anew, 0 under the first key before",
+        "webhooks: 1 sealed anew, 0 under the first key before",
         "all is under key second; no longer needed: first",
     ]
-    assert stored(var, SECOND).count("value") == 2
+    assert stored(var, SECOND).count("value") == 3
     again = rotate(var, keys=SECOND)
     assert (again.returncode, "0 sealed anew, 2 under the first key before" in again.stdout) == (0, True)
 

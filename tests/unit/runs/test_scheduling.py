@@ -150,15 +150,15 @@ def test_schedules_of_one_plan_and_people_overlap_too() -> None:
     assert rows(first) == rows(second) == [(1, "refused")]
 
 
-def test_a_pause_has_no_slots_and_ends_what_waits() -> None:
+def test_a_pause_has_no_slots_and_ends_what_waits(clock: dict[str, datetime]) -> None:
     schedule = a_schedule(overlap="queue", missed="run_all", catch_up=100)
     start_due(at(1.1))
     start_due(at(2.1))
-    dbclock.now = lambda: at(2.5)  # type: ignore[assignment]  # put back by the fixture
+    clock["now"] = at(2.5)
     assert next_runs(set_enabled(schedule, False)) == []
     assert rows(schedule) == [(1, "started"), (2, "refused")]
     assert start_due(at(20)) == Counter()
-    dbclock.now = lambda: at(20.5)  # type: ignore[assignment]
+    clock["now"] = at(20.5)
     resumed = set_enabled(schedule, True)
     assert next_runs(resumed, 1, at(20.5)) == [at(21.5)]
     end(schedule.slots.earliest("slot_at").run)
@@ -181,9 +181,9 @@ def test_a_change_on_django_celery_beats_own_page_holds_from_when_it_is_seen() -
     assert [minute for minute, _ in rows(schedule)] == [60, 90, 120]
 
 
-def test_a_changed_timing_begins_now_and_what_was_due_before_is_done_first() -> None:
+def test_a_changed_timing_begins_now_and_what_was_due_before_is_done_first(clock: dict[str, datetime]) -> None:
     schedule = a_schedule(overlap="allow")
-    dbclock.now = lambda: at(1.5)  # type: ignore[assignment]
+    clock["now"] = at(1.5)
     changed = change_schedule(schedule, when={"every": 10, "period": "minutes"}, name="slower", missed="run_all")
     assert rows(changed) == [(1, "started")]
     assert next_runs(changed, 2) == [at(11.5), at(21.5)]
@@ -204,7 +204,7 @@ def test_a_plan_that_cannot_run_is_said_at_the_slot() -> None:
 
 def test_what_nobody_expected_refuses_the_slot_and_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     unlucky, sound = a_schedule(), a_schedule()
-    real = scheduling.request_run
+    real = services.request_run
 
     def fails(plan: Any, **more: Any) -> Run:
         if plan.pk == unlucky.plan_id:

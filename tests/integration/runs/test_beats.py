@@ -1,0 +1,145 @@
+"""Several beats, of which one leads: none of their deaths loses a slot, and no slot is run twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runs import dbclock
+from runs.models import Run
+from runs.schedule_models import Leader, PlanSchedule, ScheduleSlot
+from runs.schedules import create_schedule
+from runs.scheduling import slots_of
+from tests.integration.runs.conftest import Start
+from tests.integration.web import made_up
+from tests.support.processes import ROOT, child_env, read_json_line
+from tests.support.runs import alive, until
+from tokenburn_site.local.family import Family
+
+BEGIN = datetime(2050, 3, 27, 0, 30, tzinfo=UTC)
+"""Half an hour later, Berlin's clocks go forward. Later than any database's own clock, which sets other columns."""
+HOUR = timedelta(hours=1)
+SPEED = 700.0
+CATCH_UP: dict[str, Any] = {"missed": "run_all", "catch_up": 100, "grace_s": 3600, "overlap": "allow"}
+
+
+def next_leader(killed: list[int]) -> int:
+    """Wait for a beat that leads and was not killed; its process."""
+    found: list[int] = []
+
+    def leads() -> bool:
+        holder = Leader.objects.filter(name="beat", until__gt=dbclock.DbNow()).values_list("holder", flat=True).first()
+        pid = int(holder.split("/")[1]) if holder else 0
+        found.append(pid)
+        return pid > 0 and pid not in killed
+
+    until(leads, 20, "a leader")
+    return found[-1]
+
+
+@pytest.mark.usefixtures("postgres_database")
+def test_an_hour_with_five_killed_leaders_doubles_and_loses_no_slot(
+    family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(dbclock, "now", lambda: BEGIN)
+        whens = [
+            {"crontab": "* * * * *", "time_zone": "Europe/Berlin"},
+            {"crontab": "*/10 1,2,3 * * *", "time_zone": "Europe/Berlin"},
+            {"every": 45, "period": "seconds"},
+            {"at": (BEGIN + HOUR / 2).isoformat()},
+        ]
+        schedules = [create_schedule(name=str(w), plan=made_up.plan(), when=w, **CATCH_UP) for w in whens]
+    expected = {schedule.pk: slots_of(schedule).due(BEGIN, BEGIN + HOUR, 1000).latest for schedule in schedules}
+    # 01:40 and 01:50 and, for all that the gap skips, 03:00 on the wall; then 03:10 to 03:30.
+    assert [len(slots) for slots in expected.values()] == [60, 6, 80, 1]
+
+    log = (tmp_path / "beats.log").open("wb")
+    argv = (sys.executable, "-m", "tests.support.beats", BEGIN.isoformat(), str(SPEED))
+    nursery = family.start(
+        argv, cwd=ROOT, env=child_env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0
+    )
+    began = time.monotonic()
+    try:
+        read_json_line(nursery)
+
+        def start() -> None:
+            assert nursery.stdin is not None
+            nursery.stdin.write(b"beat\n")
+            read_json_line(nursery)
+
+        start()
+        start()
+        killed: list[int] = []
+        for number in range(5):
+            time.sleep(max(0.0, began + (number + 1) * 3600 / SPEED / 6 - time.monotonic()))
+            killed.append(next_leader(killed))
+            os.kill(killed[-1], signal.SIGKILL)
+            start()
+        assert len(set(killed)) == 5
+        last = BEGIN + HOUR - timedelta(seconds=1)
+        minutely = PlanSchedule.objects.filter(pk=schedules[0].pk)
+        until(lambda: minutely.get().handled_until >= last, 40, "the end of the hour")
+        until(lambda: not (rest(expected)), 20, "the last slots")
+    finally:
+        family.kill(nursery)
+        assert nursery.stdin is not None and nursery.stdout is not None
+        nursery.stdin.close()
+        nursery.stdout.close()
+        log.close()
+    found = ScheduleSlot.objects.filter(slot_at__lte=BEGIN + HOUR)
+    assert Counter(found.values_list("status", flat=True)) == {"started": 147}
+    runs = list(found.values_list("run_id", flat=True))
+    assert None not in runs and len(set(runs)) == 147, "0 doubled"
+    assert Run.objects.filter(slot=None).count() == 0, "no run without its slot"
+
+
+def rest(expected: dict[int, list[datetime]]) -> list[tuple[int, datetime]]:
+    """Expected slots that have no row."""
+    rows = set(ScheduleSlot.objects.values_list("schedule_id", "slot_at"))
+    return [(pk, slot) for pk, slots in expected.items() for slot in slots if (pk, slot) not in rows]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("valkey")
+def test_real_beats_go_on_within_seconds_after_the_leader_is_killed(
+    family: Family, start_worker: Start, tmp_path: Path
+) -> None:
+    schedule = create_schedule(
+        name="each second",
+        plan=made_up.plan(),
+        when={"every": 1, "period": "seconds"},
+        missed="run_all",
+        catch_up=100,
+        overlap="allow",
+    )
+    argv = (sys.executable, "-m", "celery", "-A", "tokenburn_site", "beat", "--pidfile", "")
+    with (tmp_path / "beat.log").open("wb") as log:
+        beats = [family.start(argv, cwd=ROOT, env=child_env(), stdout=log, stderr=log) for _ in range(2)]
+    start_worker("control", "-c", "2", "--without-mingle", "--without-gossip")
+    try:
+        until(lambda: schedule.slots.count() >= 3, 60, "the first slots")
+        first = next_leader([])
+        assert first in {beat.pid for beat in beats}
+        os.kill(first, signal.SIGKILL)
+        assert alive(next_leader([first]))
+        # A second of each slot is over: what is there by now was started in the other one's time.
+        reached = dbclock.now()
+        until(lambda: schedule.slots.filter(slot_at__gt=reached).count() >= 2, 30, "slots of the next leader")
+    finally:
+        for beat in beats:
+            family.kill(beat)
+    slots = list(schedule.slots.order_by("slot_at").values_list("slot_at", "status", "run_id"))
+    assert {status for _, status, _ in slots} == {"started"}
+    assert len({run for _, _, run in slots}) == len(slots)
+    moments = [slot for slot, *_ in slots]
+    assert [slot - moments[0] for slot in moments] == [timedelta(seconds=n) for n in range(len(moments))]
