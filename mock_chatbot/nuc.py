@@ -48,7 +48,6 @@ class Chat:
     """`attributes` are those of the last answer, which the next question must bring."""
 
     id: str
-    course_id: str | int
     turns: int = 0
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -82,8 +81,8 @@ class Desk:
         scheme, _, token = sent.partition(" ")
         return scheme.lower() == "bearer" and self._expiry_s.get(token, 0.0) > time.monotonic()
 
-    def open(self, course_id: str | int) -> Chat:
-        chat = Chat(secrets.token_hex(12), course_id)
+    def open(self) -> Chat:
+        chat = Chat(secrets.token_hex(12))
         self._chats[chat.id] = chat
         if len(self._chats) > KNOWN_CHATS:
             self._chats.popitem(last=False)
@@ -96,6 +95,8 @@ class Desk:
 
 
 class NewChat(BaseModel):
+    """The course must be there; the questions of a chat may be about others."""
+
     model_config = ConfigDict(strict=True)
 
     course_id: str | int
@@ -158,8 +159,8 @@ class _Encrypted(Conversation):
         except ValueError as exc:
             raise InvalidBody(f"The frame cannot be decrypted: {exc}.") from exc
         found, chat = parse_body(Question, plain), self._chat
-        if (found.session_id, found.course_id) != (chat.id, chat.course_id):
-            raise InvalidBody("is not this connection's, or not its course_id.", "session_id")
+        if found.session_id != chat.id:
+            raise InvalidBody("is not this connection's.", "session_id")
         if chat.turns and found.session_attributes != chat.attributes:
             raise InvalidBody("must be those of the last answer.", "session_attributes")
         voice.message_id = found.message_id
@@ -180,8 +181,8 @@ def router(desk: Desk) -> APIRouter:
     async def chats(request: Request) -> Response:
         if not desk.admits(request.scope["headers"]):
             return failure_response(BAD_TOKEN)
-        body = await read_body(NewChat, request)
-        return JSONResponse({"session_id": desk.open(body.course_id).id}, status_code=201)
+        await read_body(NewChat, request)
+        return JSONResponse({"session_id": desk.open().id}, status_code=201)
 
     return api
 

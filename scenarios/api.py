@@ -83,10 +83,10 @@ class ScenarioViewSet(viewsets.ModelViewSet[Scenario]):
         answer.data["results"] = [row | {"spec": folded(row["spec"])} for row in answer.data["results"]]
         return answer
 
-    @extend_schema(request=ImportSerializer, responses={201: ImportedSerializer})
+    @extend_schema(request={"application/json": ImportSerializer}, responses={201: ImportedSerializer})
     @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser, JSONParser])
     def import_file(self, request: Request) -> Response:
-        """Make scenarios of a file: see docs/importing.md. 201 with what was made, and what was left out."""
+        """Make scenarios of a file, as `text` or in a form (multipart/form-data) as `file`: see docs/importing.md."""
         given = ImportSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         parts = dict(given.validated_data)

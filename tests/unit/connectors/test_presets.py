@@ -216,3 +216,19 @@ def test_a_path_that_needs_what_was_not_saved_says_what_was() -> None:
         target.render({"message": "x", "session": SESSION, "saved": {"token": "t", "watermark": "1"}})
     assert caught.value.detail.startswith("request.path: ")
     assert caught.value.detail.endswith("names what is not there; saved so far: token, watermark")
+
+
+@pytest.mark.parametrize(("variables", "course"), [({}, "C1"), ({"course_id": "C2"}, "C2")])
+def test_a_nuc_question_is_about_the_course_of_the_scenario_else_of_the_target(
+    variables: dict[str, Any], course: str
+) -> None:
+    nuc = build_target_spec(
+        name="t",
+        url="ws://127.0.0.1:9",
+        preset="nuc",
+        params={"course_id": "C1"},
+        secrets={"api_key": "k", "passphrase": "p"},
+    )
+    said = {"message": "hi", "messages": [], "history": [], "turn": 0, "vars": variables}
+    request = CompiledTarget(nuc).render({**said, "session": SESSION, "saved": {"session_id": "s"}})
+    assert orjson.loads(request.body)["course_id"] == course

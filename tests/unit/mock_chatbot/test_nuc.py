@@ -116,8 +116,14 @@ def test_frames_that_cannot_be_read_are_errors(client: Client) -> None:
             nuc.connection.send(data)
             error = json.loads(cryptojs.decrypt(nuc.connection.recv(), PASSPHRASE))["error"]
             assert said in error["message"]
-        for wrong in ({"session_id": "other"}, {"course_id": "c2"}):
-            assert "session_id" in nuc.ask(**wrong)[0]["error"]["message"]
+        assert "session_id" in nuc.ask(session_id="other")[0]["error"]["message"]
+
+
+def test_the_questions_of_a_chat_may_be_about_several_courses(client: Client) -> None:
+    nuc = Nuc(client.url)
+    with nuc.dial():
+        for course in ("c1", "c2", 3):
+            assert "complete_response" in nuc.ask(course_id=course)[-1]
 
 
 def test_a_wrong_upgrade_gets_an_http_error(client: Client) -> None:

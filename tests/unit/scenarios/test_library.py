@@ -14,7 +14,9 @@ from scenarios.importers import load_scenario
 from tests.unit.scenarios.walks import hold
 
 HERE = Path(scenarios.__file__).parent
-STRESS = sorted((HERE / "library").glob("*.json"))
+FIXED = "course-questions"
+"""The one that says the same in every session."""
+STRESS = sorted(path for path in (HERE / "library").glob("*.json") if path.stem != FIXED)
 CONVERSATIONS = sorted((HERE / "conversations").glob("*.json"))
 DOCS = HERE.parent / "docs" / "scenarios.md"
 TURNS = {
@@ -65,6 +67,16 @@ def test_every_pool_of_a_stress_scenario_is_used(path: Path) -> None:
     assert used == set(json.loads(text).get("pools", {}))
 
 
+def test_course_questions_asks_all_questions_of_each_course_in_order() -> None:
+    [spec] = load_scenario(FIXED)
+    held = hold(spec, long_answer)
+    courses = spec.data["courses"].rows
+    assert [len(course["items"]) for course in courses] == [20, 20]
+    assert held.texts == [question for course in courses for question in course["items"]]
+    assert len(set(held.texts)) == 40
+    assert held.walk.variables["course_id"] == courses[-1]["name"]
+
+
 def test_context_stuffing_stuffs_and_asks_for_what_it_hid() -> None:
     [spec] = load_scenario("context-stuffing")
     for seed in range(5):
@@ -99,7 +111,7 @@ def test_a_sample_conversation_sends_exactly_its_user_messages(path: Path) -> No
 
 def test_the_page_names_every_scenario_of_the_library_with_its_turns() -> None:
     rows = dict(re.findall(r"^\| `([\w-]+)` \| (\d+) \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE))
-    expected = {name: str(turns) for name, turns in TURNS.items()}
+    expected = {name: str(turns) for name, turns in TURNS.items()} | {FIXED: "40"}
     for path in CONVERSATIONS:
         expected[path.stem] = str(path.read_text(encoding="utf-8").count('"role": "user"'))
     assert rows == expected
@@ -110,7 +122,7 @@ def test_every_example_of_the_page_is_a_scenario_that_runs() -> None:
     from scenarios.replay import conversation_scenario
 
     blocks = re.findall(r"^```json\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         data = json.loads(block)
         spec = conversation_scenario(data, "c") if "messages" in data else check_scenario(data)
