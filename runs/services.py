@@ -21,6 +21,7 @@ from django.db.models import Q
 from connectors.spec import SpecError, TargetSpec, parse_target_spec
 from metrics.thresholds import ThresholdError, check_choices, parse_all
 from runs import dispatch, live
+from runs.casting import ModelsUnavailableError, cast
 from runs.dbclock import DbNow
 from runs.engine.budget import check_prices
 from runs.engine.groups import Group, groups_of, own_model
@@ -34,6 +35,7 @@ from runs.outcome import aborts
 from runs.planner import check_shares
 from runs.reaper import reap_lost
 from runs.regions import regions_problem, shard_regions
+from runs.rows import used_once, within_rows
 from runs.slots import shortage
 from runs.steering import change_load
 from runs.witness import worth_while
@@ -98,8 +100,8 @@ class _Frozen(NamedTuple):
 def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = None, local: bool = False) -> Run:
     """Freeze `plan` into a queued Run with its shards; engines start after the commit (unless `local`).
 
-    Raises RequestError: target_invalid, secrets_unreadable, scenario_invalid, load_invalid, threshold_invalid,
-    regions_invalid, slots_missing.
+    Raises RequestError: target_invalid, secrets_unreadable, scenario_invalid, load_invalid, models_unavailable,
+    threshold_invalid, regions_invalid, slots_missing.
     """
     try:
         spec, values = target_spec(plan.target), plan.target.get_secrets()
@@ -155,11 +157,13 @@ def _freeze(
     if not parsed:
         raise RequestError("scenario_invalid", "there is no scenario: give at least one, or a prompt")
     try:
-        profile = load if isinstance(load, Load) else parse_load(load)
+        profile = cast(load if isinstance(load, Load) else parse_load(load), target, values)
         check_shares(profile, how.processes)
         check_prices(profile.budget, profile.people.models or (str(target.params.get("model") or ""),))
     except SpecError as exc:
         raise RequestError("load_invalid", str(exc)) from exc
+    except ModelsUnavailableError as exc:
+        raise RequestError("models_unavailable", str(exc)) from exc
     groups = groups_of([spec for _, spec in parsed], profile.people, own_model(target.params))
     _check_thresholds([*thresholds, *conditions_of(profile)], groups)
     if how.abort_on_fail and not thresholds:
@@ -167,7 +171,11 @@ def _freeze(
     if problem := regions_problem(how.regions, how.processes):
         raise RequestError("regions_invalid", problem)
     seed = random_secrets.randbits(SEED_BITS) if how.seed is None else how.seed
-    witness = how.witness and worth_while(profile)
+    try:
+        profile = within_rows(profile, parsed, seed, how.processes)
+    except SpecError as exc:
+        raise RequestError("scenario_invalid", str(exc)) from exc
+    witness = how.witness and worth_while(profile) and not used_once(parsed)  # it would use a row a second time
     name = name or f"{target.name}: {parsed[0][1].name}"
     asked = (list(thresholds), how.abort_on_fail)
     regions = shard_regions(how.regions, how.processes)

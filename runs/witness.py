@@ -25,7 +25,10 @@ FEWEST_CONVERSATIONS: Final = 100
 
 
 def worth_while(load: Load) -> bool:
-    """Whether a witness could say anything: not in a run so short that it has but a handful of turns."""
+    """Whether a witness could say anything: not in a run so short that it has but a handful of turns, nor beside users
+    who leave when an answer is late, so that theirs are the quick ones alone."""
+    if load.people.patience is not None:
+        return False
     if load.duration_s is not None:
         return load.duration_s >= SHORTEST_S
     return load.conversations is not None and load.conversations >= FEWEST_CONVERSATIONS

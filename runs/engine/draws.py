@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any, NamedTuple
 
@@ -18,6 +19,11 @@ class Drawn(NamedTuple):
     model: str
     params: dict[str, Any] | None
     messages: int
+
+
+def with_drawn(params: Mapping[str, Any], model: str, drawn: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`params` with a model, if there is one, and other values in the place of theirs."""
+    return {**params, **({"model": model} if model else {}), **(drawn or {})}
 
 
 class Draws:

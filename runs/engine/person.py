@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from runs.engine.draws import with_drawn
 from runs.engine.pace import PacedWalk
 from runs.engine.session import LazyRandom, Session, User
 from scenarios.render import Walk
@@ -21,9 +22,8 @@ class Person(User):
 
     async def converse(self, planned_ns: int, session: Session) -> int:
         if session.model or session.params:
-            drawn = {"model": session.model} if session.model else {}
-            drawn |= session.params or {}
-            self._connector.target = self.shard.target.with_params(self._params | drawn)
+            params = with_drawn(self._params, session.model, session.params)
+            self._connector.target = self.shard.target.with_params(params)
         return await super().converse(planned_ns, session)
 
     def _walk(self, session: Session) -> Walk:

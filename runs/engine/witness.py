@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable
 from pathlib import Path
 from random import Random
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 import orjson
 
@@ -24,6 +24,8 @@ from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
 from connectors.timeline import Timeline
+from runs.engine.draws import new_draws, with_drawn
+from runs.engine.pace import PacedWalk
 from runs.engine.record import turn_line
 from runs.engine.spec import ShardSpec
 from scenarios.render import CompiledScenario, SayAction, Walk, compile_scenario
@@ -68,7 +70,8 @@ class Witness:
 
     def __init__(self, orders: Orders, ledger: int, t0_ns: int, runner: asyncio.Runner) -> None:
         spec = orders.spec
-        target = CompiledTarget(spec.target)
+        people = spec.load.people
+        target = CompiledTarget(spec.target, params_vary=people.draws_params)
         self._spec = spec
         self._over = orders.over
         self._ledger = ledger
@@ -78,6 +81,8 @@ class Witness:
         self._weights = [item.weight for item in spec.scenarios]
         register(spec.connectors)
         self._connector = connector_class(spec.target.protocol, "reference")(target, allow_private=spec.allow_private)
+        self._target = target
+        self._draws = new_draws(people, spec.seed)
         self._turns = 0
 
     def testify(self, end_ns: int | None) -> None:
@@ -94,8 +99,7 @@ class Witness:
         rng = Random(f"{self._spec.seed}:{number}")  # noqa: S311 - repeatable on purpose
         scenario = rng.choices(self._scenarios, self._weights)[0]
         info = {"id": f"tb-{self._spec.run_id}-w{number}", "number": number, "user": -1}
-        self._connector.begin(info)
-        walk = scenario.walk(rng, info)
+        walk = self._begin(scenario, rng, info, number)
         while (action := walk.next_action()) is not None:
             if self._over.wait(PAUSE_S if isinstance(action, SayAction) else action.seconds):
                 return
@@ -103,6 +107,18 @@ class Witness:
                 return
             if isinstance(action, SayAction) and not self._turn(walk, action, number):
                 return
+
+    def _begin(self, scenario: CompiledScenario, rng: Random, info: dict[str, Any], number: int) -> Walk:
+        """A conversation as one of the load's people would begin it; how long they think is left out."""
+        drawn = self._draws.of(number) if self._draws is not None else None
+        if drawn is not None and self._spec.load.people.draws_params:
+            params = with_drawn(self._spec.target.params, drawn.model, drawn.params)
+            self._connector.target = self._target.with_params(params)
+        self._connector.begin(info)
+        walk = scenario.walk(rng, info)
+        if drawn is None or not drawn.messages:
+            return walk
+        return cast("Walk", PacedWalk(walk, drawn.messages, None, rng))
 
     def _turn(self, walk: Walk, action: SayAction, session: int) -> bool:
         connector, failure = self._connector, None
