@@ -112,3 +112,30 @@ def knee(points: Iterable[Point]) -> float | None:
 def knee_of(curve: Iterable[Mapping[str, Any]]) -> float | None:
     """Of a report's `load_curve`, by its turns per second."""
     return knee(Point(row["level"], row["turns_per_s"]) for row in curve)
+
+
+class Columns(NamedTuple):
+    """What is drawn over load: one entry for each level, ascending; of a level that was measured several times, the
+    last. Latencies in ms, `failed` in percent."""
+
+    level: list[float]
+    turns_per_s: list[float | None]
+    output_tokens_per_s: list[float | None]
+    failed: list[float | None]
+    ttft_p50: list[float | None]
+    ttft_p95: list[float | None]
+    e2e_p50: list[float | None]
+    e2e_p95: list[float | None]
+
+
+def columns(curve: Iterable[Mapping[str, Any]]) -> Columns:
+    """Of a report's `load_curve`, which is in the order of time."""
+    last = {row["level"]: row for row in curve}
+    rows = [last[level] for level in sorted(last)]
+    return Columns(
+        [row["level"] for row in rows],
+        [row["turns_per_s"] for row in rows],
+        [row["output_tokens_per_s"] for row in rows],
+        [None if row["error_rate"] is None else row["error_rate"] * 100 for row in rows],
+        *([row[name][stat] for row in rows] for name in SHOWN for stat in STATS_SHOWN),
+    )

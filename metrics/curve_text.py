@@ -89,6 +89,16 @@ def _knee_words(capacity: Mapping[str, Any]) -> str:
     return f"knee: {level_text(capacity['knee'])} {capacity['unit']}, more bring little more throughput"
 
 
+def marks(report: Report) -> list[tuple[float, str]]:
+    """Where capacity and knee are, with their names; one where they are the same. Of a report with levels."""
+    capacity = report["capacity"]
+    level, knee = capacity["level"], capacity["knee"]
+    if level is not None and level == knee:
+        return [(level, f"capacity and knee {level_text(level)}")]
+    places = (("capacity", level), ("knee", knee))
+    return [(at, f"{name} {level_text(at)}") for name, at in places if at is not None]
+
+
 def curve_parts(report: Report, width: int) -> Iterator[RenderableType]:
     """For the report on a terminal of so many columns: a table of the levels, then the sentences."""
     rows, said = level_rows(report), capacity_words(report)

@@ -23,6 +23,11 @@ def load_text(load: Any) -> str:
         return ""
     open_loop = load.get("kind") == "open"
     how = f"{load.get('rate_per_s'):g}/s {load.get('arrivals')}" if open_loop else f"{load.get('users')} users"
+    if sweep := load.get("sweep"):
+        levels = ", ".join(f"{level:g}" for level in sweep["levels"])
+        return f"sweep over {levels} {'a second' if open_loop else 'users'}, {sweep['hold_s']:g} s each"
+    if search := load.get("search"):
+        return f"search from {how} for the highest load with {' and '.join(search['conditions'])}"
     if stages := load.get("stages"):
         how += "".join(f" \u2192 {stage['to']:g} in {stage['duration_s']:g} s" for stage in stages)
     duration, conversations = load.get("duration_s"), load.get("conversations")

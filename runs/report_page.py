@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from metrics.curve_text import HEADS, capacity_words, level_rows
 from metrics.definitions import STATS, find
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
 from runs.display import seconds_text
 from runs.models import Run
-from runs.series import report_charts
+from runs.series import curve_charts, report_charts
 
 OUTCOMES = ("ok", "error", "timeout", "aborted", "unknown")
 ESTIMATED = {"estimate", "mixed"}
@@ -45,6 +46,10 @@ def report_context(run: Run) -> dict[str, Any]:
         "stats": [*STATS],
         "metrics": [_metric_row(name, found) for name, found in measured.items() if found.get("count")],
         "charts": report_charts(report.get("series", {})),
+        "capacity_words": capacity_words(report),
+        "levels": level_rows(report),
+        "level_heads": HEADS,
+        "curve": curve_charts(report),
         "load_changes": report.get("load_changes", []),
         "errors": sorted(report.get("errors", {}).items(), key=lambda item: (-item[1], item[0])),
         "thresholds": [

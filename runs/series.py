@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from metrics.aggregate import Aggregate
+from metrics.curve import columns
+from metrics.curve_text import marks
 from metrics.definitions import MS
 from metrics.histogram import Histogram
 from metrics.report import series
@@ -24,6 +26,20 @@ def report_charts(stored: Mapping[str, Any]) -> Charts:
         "ttft": [at, stored.get("ttft_p50_ms", []), stored.get("ttft_p95_ms", [])],
         "e2e": [at, stored.get("e2e_p50_ms", []), stored.get("e2e_p95_ms", [])],
     }
+
+
+def curve_charts(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """From a report's `load_curve`: charts by name, each with the levels first, the levels' unit, and what to mark."""
+    if not report.get("load_curve"):
+        return None
+    found = columns(report["load_curve"])
+    charts = {
+        "load-turns": [found.level, found.turns_per_s],
+        "load-failed": [found.level, found.failed],
+        "load-ttft": [found.level, found.ttft_p50, found.ttft_p95],
+        "load-e2e": [found.level, found.e2e_p50, found.e2e_p95],
+    }
+    return {"charts": charts, "unit": report["capacity"]["unit"], "marks": marks(report)}
 
 
 def live_charts(aggregate: Aggregate) -> Charts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import NamedTuple
 
 WIDTH, HEIGHT = 520, 190
 LEFT, RIGHT, TOP, BOTTOM = 48, 8, 8, 22
@@ -12,17 +13,50 @@ STEPS = 4
 Values = Sequence[float | None]
 
 
-def chart(title: str, at_s: Sequence[float], lines: Sequence[tuple[str, Values]]) -> str:
-    """One path per line over seconds; None leaves a gap. Classes s0, s1 .. take their colours from the page."""
+class Mark(NamedTuple):
+    """A place on the axis that has a name."""
+
+    at: float
+    name: str
+
+
+def chart(
+    title: str,
+    at: Sequence[float],
+    lines: Sequence[tuple[str, Values]],
+    unit: str = "s",
+    marks: Sequence[Mark] = (),
+) -> str:
+    """One path per line over seconds, or over what `unit` says, with dots where there are marks; None leaves a gap.
+    Classes s0, s1 .. take their colours from the page."""
     known = [value for _, values in lines for value in values if value is not None]
     if not known:
         return '<p class="quiet">Nothing was measured.</p>'
     top = nice_ceiling(max(known))
-    last = max(at_s[-1], 1)
-    paths = "".join(f'<path class="s{i}" d="{_path(at_s, values, last, top)}"/>' for i, (_, values) in enumerate(lines))
+    last = max(at[-1], 1) if unit == "s" else at[-1]
+    paths = "".join(f'<path class="s{i}" d="{_path(at, values, last, top)}"/>' for i, (_, values) in enumerate(lines))
+    dots = "".join(_dots(i, at, values, last, top) for i, (_, values) in enumerate(lines)) if unit != "s" else ""
+    named = "".join(_mark(mark, number, last) for number, mark in enumerate(marks))
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f"{_grid(top)}{_times(last)}{paths}</svg>"
+        f"{_grid(top)}{_times(last, unit)}{named}{paths}{dots}</svg>"
+    )
+
+
+def _dots(number: int, at: Sequence[float], values: Values, last: float, top: float) -> str:
+    places = ((x, value) for x, value in zip(at, values, strict=True) if value is not None)
+    return "".join(
+        f'<circle class="d{number}" cx="{_x(x, last):.1f}" cy="{_y(value, top):.1f}" r="2.5"/>' for x, value in places
+    )
+
+
+def _mark(mark: Mark, number: int, last: float) -> str:
+    """A line from top to bottom, and its name beside it, on the side that has room; names of several stand apart."""
+    x, y = _x(mark.at, last), TOP + 10 + 13 * number
+    side, anchor = (-4, "end") if mark.at > last / 2 else (4, "start")
+    return (
+        f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+        f'<text class="mark" x="{x + side:.1f}" y="{y}" text-anchor="{anchor}">{escape(mark.name)}</text>'
     )
 
 
@@ -70,8 +104,9 @@ def _grid(top: float) -> str:
     return "".join(parts)
 
 
-def _times(last: float) -> str:
-    marks = ((0.0, "start", "0 s"), (last / 2, "middle", f"{last / 2:g} s"), (last, "end", f"{last:g} s"))
+def _times(last: float, unit: str) -> str:
+    short = " s" if unit == "s" else ""
+    marks = ((0.0, "start", f"0{short}"), (last / 2, "middle", f"{last / 2:g}{short}"), (last, "end", f"{last:g} {unit}"))
     return "".join(
         f'<text x="{_x(at, last):.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{text}</text>'
         for at, anchor, text in marks

@@ -13,6 +13,7 @@ from metrics.text import witness_words
 from metrics.words import number
 from runs.display import load_text
 from tokenburn_site.burn.charts import chart
+from tokenburn_site.burn.curve_html import curve_section
 
 Report = Mapping[str, Any]
 ADVICE = "what to do"
@@ -34,13 +35,16 @@ h1 { font-size: 24px; margin: 0 } h2 { font-size: 17px; margin: 32px 0 8px } p {
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100% }
 th, td { padding: 5px 10px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap;
   font-variant-numeric: tabular-nums } th:first-child, td:first-child, .text { text-align: left }
-td.text, th.text { white-space: normal }
+td.text, th.text { white-space: normal; overflow-wrap: anywhere; min-width: 9em }
 .formula { display: block; font-size: 12px; color: var(--quiet); font-weight: 400 }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 16px }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px }
 svg { width: 100%; height: auto; display: block } svg text { fill: var(--quiet); font: 11px system-ui, sans-serif }
 svg .grid { stroke: var(--line) } svg .s0 { stroke: var(--a) } svg .s1 { stroke: var(--b) } svg path { fill: none;
   stroke-width: 1.6 } .k0 { color: var(--a) } .k1 { color: var(--b) }
+svg .d0 { fill: var(--a) } svg .d1 { fill: var(--b) } svg line.mark { stroke: var(--good); stroke-dasharray: 4 3 }
+svg text.mark { fill: var(--good); paint-order: stroke; stroke: var(--card); stroke-width: 3px }
+tr.best { background: var(--card); font-weight: 600 } .charts + .scroll { margin-top: 16px }
 """
 CHARTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("Time to first token, ms", (("p50", "ttft_p50_ms"), ("p95", "ttft_p95_ms"))),
@@ -54,7 +58,7 @@ def report_html(report: Report) -> str:
     """A whole HTML document."""
     run = report["run"]
     title = f"Run {run['id']}: {run['target']}"
-    parts = (_head, _verdict, _tiles, _charts, _metrics, _thresholds, _errors, _generator)
+    parts = (_head, _verdict, _tiles, curve_section, _charts, _metrics, _thresholds, _errors, _generator)
     body = "\n".join(part(report) for part in parts)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

@@ -8,7 +8,12 @@ window.TokenBurnCharts = (() => {
     active: [["sessions", "--tb-accent"]],
     ttft: [["p50", "--tb-good"], ["p95", "--tb-accent"], ["p99", "--tb-bad"]],
     e2e: [["p50", "--tb-good"], ["p95", "--tb-accent"], ["p99", "--tb-bad"]],
+    "load-turns": [["ok", "--tb-good"]],
+    "load-failed": [["failed", "--tb-bad"]],
+    "load-ttft": [["p50", "--tb-good"], ["p95", "--tb-accent"]],
+    "load-e2e": [["p50", "--tb-good"], ["p95", "--tb-accent"]],
   };
+  const OVER_TIME = Object.keys(SERIES).filter((name) => !name.startsWith("load-"));
   const charts = new Map();
 
   const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
@@ -29,7 +34,8 @@ window.TokenBurnCharts = (() => {
     return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
   }
 
-  function options(name, width, lines) {
+  // `over`: what is drawn over load instead of time, {unit, marks: [[level, name], ..]}.
+  function options(width, series, over) {
     const axis = {
       stroke: () => colour("--tb-text"),
       grid: { stroke: () => colour("--tb-grid"), width: 1 },
@@ -39,19 +45,19 @@ window.TokenBurnCharts = (() => {
     return {
       width,
       height: HEIGHT,
-      hooks: { draw: [drawMarks] },
-      scales: { x: { time: false }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
+      hooks: { draw: [over ? (chart) => drawPlaces(chart, over.marks) : drawChanges] },
+      scales: { x: { time: false, ...(over && { range: (_, low, high) => [0, high * 1.05] }) }, y: { range: (_, low, high) => [0, high > 0 ? high * (over ? 1.35 : 1.1) : 1] } },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map(clock) },
+        { ...axis, values: (_, ticks) => ticks.map(over ? short : clock) },
         { ...axis, size: 48, values: (_, ticks) => ticks.map(short) },
       ],
       series: [
-        { label: "at", value: (_, value) => (value === null ? "–" : clock(value)) },
-        ...SERIES[name].slice(0, lines).map(([label, stroke]) => ({
+        { label: over ? over.unit : "at", value: (_, value) => (value === null ? "–" : over ? short(value) : clock(value)) },
+        ...series.map(([label, stroke]) => ({
           label,
           stroke: () => colour(stroke),
           width: 1.5,
-          points: { show: (chart) => chart.data[0].length < 3, size: 5 },
+          points: { show: (chart) => Boolean(over) || chart.data[0].length < 3, size: 5 },
           value: (_, value) => short(value),
         })),
       ],
@@ -61,20 +67,32 @@ window.TokenBurnCharts = (() => {
   // Vertical lines where the load was changed, with the level that was set.
   let marks = [];
 
-  function drawMarks(chart) {
+  function drawChanges(chart) {
+    drawMarks(chart, "--tb-text", marks.map(({ at_s: at, level }) => [at, short(level), 0, false]));
+  }
+
+  // Such as the capacity: names of several stand below one another, on the side that has room.
+  function drawPlaces(chart, places) {
+    const high = chart.scales.x.max;
+    drawMarks(chart, "--tb-info", places.map(([at, name], row) => [at, name, row, at > high / 2]));
+  }
+
+  // `lines`: [at, name, the name's row, whether it stands left of the line].
+  function drawMarks(chart, ink, lines) {
     const { ctx, bbox } = chart;
     ctx.save();
-    ctx.strokeStyle = ctx.fillStyle = colour("--tb-text");
+    ctx.strokeStyle = ctx.fillStyle = colour(ink);
     ctx.font = `${11 * devicePixelRatio}px sans-serif`;
     ctx.setLineDash([4, 4]);
-    for (const { at_s: at, level } of marks) {
+    for (const [at, name, row, left] of lines) {
       const x = chart.valToPos(at, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      ctx.fillText(short(level), x + 3 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
+      ctx.textAlign = left ? "right" : "left";
+      ctx.fillText(name, x + (left ? -3 : 3) * devicePixelRatio, bbox.top + (11 + 14 * row) * devicePixelRatio);
     }
     ctx.restore();
   }
@@ -85,8 +103,8 @@ window.TokenBurnCharts = (() => {
     charts.forEach((chart) => chart.redraw(false));
   }
 
-  // `columns`: the times, then one column for each of the chart's series.
-  function draw(name, columns) {
+  // `columns`: the times, or the levels of the load, then one column for each of the chart's series.
+  function draw(name, columns, over) {
     const place = document.getElementById(`chart-${name}`);
     if (!place) return;
     const chart = charts.get(name);
@@ -94,7 +112,8 @@ window.TokenBurnCharts = (() => {
       chart.setData(columns);
       return;
     }
-    charts.set(name, new window.uPlot(options(name, place.clientWidth || 320, columns.length - 1), columns, place));
+    const series = SERIES[name].slice(0, columns.length - 1);
+    charts.set(name, new window.uPlot(options(place.clientWidth || 320, series, over), columns, place));
   }
 
   function fit() {
@@ -111,5 +130,5 @@ window.TokenBurnCharts = (() => {
     attributeFilter: ["class"],
   });
 
-  return { draw, mark, short, names: Object.keys(SERIES) };
+  return { draw, mark, short, names: OVER_TIME };
 })();

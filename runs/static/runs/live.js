@@ -186,6 +186,8 @@ document.addEventListener("DOMContentLoaded", () => {
       }
     }
     if (tick) {
+      byId("doing").textContent = tick.doing || ""; // of a search or a sweep
+      byId("doing").hidden = !tick.doing;
       showCounters(tick);
       showQuantiles(tick.metrics);
       drawSoon();

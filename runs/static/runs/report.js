@@ -7,4 +7,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const columns = JSON.parse(place.textContent);
   window.TokenBurnCharts.mark(JSON.parse(document.getElementById("report-changes").textContent));
   window.TokenBurnCharts.names.forEach((name) => window.TokenBurnCharts.draw(name, columns[name]));
+  const curve = document.getElementById("report-curve");
+  if (!curve) return;
+  const { charts, unit, marks } = JSON.parse(curve.textContent);
+  Object.entries(charts).forEach(([name, found]) => window.TokenBurnCharts.draw(name, found, { unit, marks }));
 });

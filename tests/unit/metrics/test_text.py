@@ -7,6 +7,7 @@ import pytest
 from metrics.report import RunFacts, build_report
 from metrics.text import report_text
 from metrics.words import number
+from tests.support.curves import forty_users
 from tests.unit.metrics.made import MS, aggregate, failed, generator, head, tail, turn
 
 
@@ -75,23 +76,7 @@ def test_numbers_have_the_digits_that_a_person_reads(value: float | None, text: 
 
 
 def searched(**changes: Any) -> dict[str, Any]:
-    """A report with the levels of a search that found 40 users."""
-    levels = [(10, 400, True, []), (80, 1600, False, ["e2e_ms.p95<105 (is 200)"]), (40, 1600, True, [])]
-    levels.append((42, 1600, False, ["e2e_ms.p95<105 (is 109)"]))
-    curve = [
-        {
-            "level": level, "from_s": at * 10, "to_s": at * 10 + 5, "turns": turns, "error_rate": 0.0,
-            "turns_per_s": turns / 5, "output_tokens_per_s": turns * 2.0, "active": float(level),
-            "ttft_ms": {"p50": 100.1, "p95": 102.2}, "e2e_ms": {"p50": 100.1, "p95": 104.2}, "dropped_arrivals": 0,
-            "send_lag_p99_ms": 0.2, "good": good, "missed": missed, "notes": [],
-        }
-        for at, (level, turns, good, missed) in enumerate(levels)
-    ]  # fmt: skip
-    capacity = {
-        "level": 40, "unit": "users", "found": True, "low": 40, "high": 42, "limited_by": ["e2e_ms.p95<105 (is 109)"],
-        "conditions": ["e2e_ms.p95<105"], "knee": 40, "note": "",
-    }  # fmt: skip
-    return report(*GOOD, tail(100)) | {"load_curve": curve, "capacity": capacity | changes}
+    return report(*GOOD, tail(100)) | forty_users(**changes)
 
 
 @pytest.mark.parametrize("width", [80, 100, 130])

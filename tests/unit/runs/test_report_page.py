@@ -8,6 +8,8 @@ import pytest
 
 from runs.display import load_text, seconds_text
 from runs.report_page import number
+from runs.series import curve_charts
+from tests.support.curves import forty_users
 
 
 @pytest.mark.parametrize(
@@ -44,8 +46,26 @@ def test_a_duration_is_words(seconds: float, text: str) -> None:
             {"kind": "open", "rate_per_s": 2.5, "arrivals": "poisson", "conversations": 9},
             "2.5/s poisson, 9 conversations",
         ),
+        (
+            {"kind": "closed", "users": 5, "sweep": {"levels": [5.0, 10.0], "hold_s": 20}, "stages": [{}]},
+            "sweep over 5, 10 users, 20 s each",
+        ),
+        (
+            {"kind": "open", "rate_per_s": 2, "arrivals": "constant", "search": {"conditions": ["a<1", "b<2"]}},
+            "search from 2/s constant for the highest load with a<1 and b<2",
+        ),
         ("nonsense", ""),
     ],
 )
 def test_a_load_is_words(load: Any, text: str) -> None:
     assert load_text(load) == text
+
+
+def test_the_curves_of_a_page_ascend_and_have_the_last_measurement_of_a_level() -> None:
+    report = forty_users(knee=10)
+    report["load_curve"].append(report["load_curve"][0] | {"turns_per_s": 79.0, "from_s": 90})
+    found = curve_charts(report)
+    assert found is not None and found["unit"] == "users"
+    assert found["charts"]["load-turns"] == [[10, 40, 42, 80], [79.0, 320, 320, 320]]
+    assert found["marks"] == [(40, "capacity 40"), (10, "knee 10")]
+    assert curve_charts({"load_curve": None}) is None and curve_charts({}) is None

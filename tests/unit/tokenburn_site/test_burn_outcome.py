@@ -11,7 +11,8 @@ import pytest
 from metrics.aggregate import Aggregate
 from metrics.report import RunFacts, build_report
 from runs.models import Run, RunStatus
-from tokenburn_site.burn.charts import chart, nice_ceiling
+from tests.support.curves import forty_users
+from tokenburn_site.burn.charts import Mark, chart, nice_ceiling
 from tokenburn_site.burn.contract import CONTRACT, contract
 from tokenburn_site.burn.html import report_html
 from tokenburn_site.burn.options import Options
@@ -121,6 +122,27 @@ def test_the_page_needs_nothing_else_and_runs_nothing_of_a_hostile_target() -> N
     assert reader.foreign == []
     assert page.count("&lt;script&gt;") == 7
     assert not re.search(r"@import|url\(", page)
+
+
+def test_the_page_of_a_search_draws_over_load_and_marks_capacity_and_knee() -> None:
+    page = report_html(report() | forty_users(knee=10))
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == [] and reader.foreign == []
+    section = page[page.index("Over load") : page.index("Over time")]
+    assert section.count("<svg") == 4 and section.count("<circle") == 4 * 4 + 2 * 4
+    assert section.count(">capacity 40</text>") == section.count(">knee 10</text>") == 4
+    assert "42 miss e2e_ms.p95&lt;105 (is 109)" in section
+    assert section.count("<tr") == 1 + 4
+    assert "Over load" not in report_html(report())
+
+
+def test_a_mark_stands_at_its_place_on_the_axis() -> None:
+    drawn = chart("t", [10, 20, 40], [("a", [1.0, 2.0, 4.0])], "users", [Mark(20, "half")])
+    xs = [float(x) for x in re.findall(r'<circle class="d0" cx="([^"]*)"', drawn)]
+    (at,) = re.findall(r'<line class="mark" x1="([^"]*)"', drawn)
+    assert float(at) == xs[1] and xs[2] - xs[1] == pytest.approx(2 * (xs[1] - xs[0]), abs=0.2)
+    assert ">40 users</text>" in drawn
 
 
 def test_a_chart_leaves_gaps_where_nothing_was_measured() -> None:
