@@ -9,9 +9,12 @@ from django.contrib import admin, messages
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
 from runs.display import load_text
+from runs.estimates import estimate_lines, estimate_plan
 from runs.models import PlanScenario, TestPlan
 from runs.plan_rules import plan_problems
 from runs.rights import may_control
@@ -86,6 +89,7 @@ class TestPlanAdmin(PlanBase):
     list_select_related = ["target"]
     search_fields = ["name", "target__name"]
     autocomplete_fields = ["target"]
+    readonly_fields = ["estimate"]
     inlines = [MixInline]
     actions = ["start_runs"]
     warn_unsaved_form = True
@@ -103,6 +107,17 @@ class TestPlanAdmin(PlanBase):
     @admin.display(description="Load")
     def load_words(self, plan: TestPlan) -> str:
         return load_text(plan.load)
+
+    @admin.display(description="What a run would come to")
+    def estimate(self, plan: TestPlan) -> str:
+        """As the plan was last saved."""
+        if not plan.pk:
+            return "said once the plan is saved"
+        try:
+            lines = estimate_lines(estimate_plan(plan).data())
+        except RequestError as exc:
+            return str(exc)
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines))
 
     @admin.action(description="Start a run", permissions=["start"])
     def start_runs(self, request: HttpRequest, queryset: QuerySet[TestPlan]) -> None:

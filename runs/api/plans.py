@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from runs.estimates import estimate_plan
 from runs.models import PlanScenario, TestPlan
 from runs.plan_rules import plan_problems
+from runs.services import RequestError
 from scenarios.models import Scenario
 
 
@@ -91,3 +98,12 @@ class PlanViewSet(viewsets.ModelViewSet[TestPlan]):
     queryset = TestPlan.objects.prefetch_related("mix")
     serializer_class = PlanSerializer
     filterset_fields = ["name", "target"]
+
+    @extend_schema(responses={200: OpenApiResponse(OpenApiTypes.OBJECT, "low, likely and high of each amount")})
+    @action(detail=True)
+    def estimate(self, request: Request, pk: str) -> Response:
+        """What a run of the plan would come to in turns, tokens and money, and what that assumes. Sends nothing."""
+        try:
+            return Response(estimate_plan(self.get_object()).data())
+        except RequestError as exc:
+            raise serializers.ValidationError({"plan": [str(exc)], "code": [exc.code]}) from exc

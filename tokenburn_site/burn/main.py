@@ -14,7 +14,7 @@ from runs.engine.spec import Load
 from runs.local import interrupts, run_local
 from runs.models import Run
 from runs.services import RequestError, request_adhoc_run
-from tokenburn_site.burn import outcome, secrets
+from tokenburn_site.burn import estimate, outcome, secrets
 from tokenburn_site.burn.console import PatientConsole
 from tokenburn_site.burn.database import ensure_database
 from tokenburn_site.burn.errors import EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
@@ -42,6 +42,9 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
         parts = prepare(options)
         for note in parts.notes:
             say(note)
+        if options.estimate:
+            return estimate.show(options, parts, console)
+        estimate.show_cost(options, parts, console)
         run = _request(options, parts)
         return _see_through(options, run, parts.load, console, typed)
     except BurnError as exc:
@@ -69,7 +72,7 @@ def prepare(options: Options) -> Parts:
         target = stored_target(options)
         check_params(target, options.params)
     said = build_scenarios(options)
-    if not options.workers:  # workers may reach what this machine cannot
+    if not (options.workers or options.estimate):  # workers may reach what this machine cannot
         check_reachable(target)
     return Parts(target, said.mix, load, [*said.notes, *filter(None, [search.before(load)])])
 

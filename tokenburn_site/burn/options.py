@@ -72,6 +72,7 @@ class Options:
     cool_down_s: float = 0.0
     load_parts: Mapping[str, Any] = field(default_factory=dict)
     """What `LOAD_FLAGS` add to the load's data."""
+    estimate: bool = False
     conversations: int | None = None
     processes: int = 1
     workers: bool = False
@@ -202,7 +203,7 @@ def check(given: Mapping[str, Any]) -> Options:
     if given["html"] == STDOUT:
         raise BadUsage("--html - is not possible: give a file; only --json can go to stdout")
     same = {"url", "preset", "target", "stream", "stamp", "users", "conversations", "processes"}
-    same |= {"workers", "witness", "seed", "json", "html", "abort_on_fail"}
+    same |= {"workers", "witness", "seed", "json", "html", "abort_on_fail", "estimate"}
     return Options(
         **{name: given[name] for name in same},
         **told,

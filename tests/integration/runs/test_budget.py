@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from runs.engine.spec import parse_load
+from runs.estimate import estimate_run, known_answers
 from runs.local import run_local
 from runs.models import Run, RunStatus, Shard, ShardStatus
+from scenarios.render import check_scenario
 from tests.support.budgets import LOAD, TALK, overshoot
 from tests.support.engines import Share, hold, read
 from tests.support.processes import Mock
@@ -67,6 +69,25 @@ def test_an_open_load_keeps_its_ceilings_too(chatty: Mock, tmp_path: Path) -> No
     load = {"kind": "open", "rate_per_s": 300, "duration_s": 20, "budget": {"turns": 99}}
     shares = hold(target(f"{chatty.url}/v1"), TALK, load, tmp_path / "open", of=OF)
     assert sum(len(share.turns) for share in shares) == 99
+
+
+@pytest.mark.parametrize(
+    "load",
+    [{"kind": "closed", "users": 15, "duration_s": 1.2}, {"kind": "open", "rate_per_s": 120, "duration_s": 1.2}],
+    ids=["closed", "open"],
+)
+def test_an_estimate_from_an_earlier_run_comes_true(start_mock: Callable[..., Mock], tmp_path: Path, load: Any) -> None:
+    """Within a quarter for turns and answers, and for what goes in within a half: a token is not quite 4 characters."""
+    mock = start_mock("--delay-ms", "40-80", "--tokens", "20-40", "--error-rate", "0")
+    spec = target(f"{mock.url}/v1")
+    before = [turn for share in held(mock, tmp_path / "before", {"turns": 90}, users=6) for turn in share.turns]
+    seconds = sum(turn["done"] - turn["sent"] for turn in before) / len(before) / 1e9
+    known = known_answers(seconds, sum(turn["to"] for turn in before) / len(before), "measured")
+    found = estimate_run(spec, [(1.0, check_scenario(TALK))], parse_load(load), assumption=known).likely
+    turns = [turn for share in hold(spec, TALK, load, tmp_path / "then", of=OF) for turn in share.turns]
+    assert len(turns) == pytest.approx(found.turns, rel=0.25)
+    assert sum(turn["to"] or 0 for turn in turns) == pytest.approx(found.tokens_out, rel=0.25)
+    assert sum(turn["ti"] or 0 for turn in turns) == pytest.approx(found.tokens_in, rel=0.5)
 
 
 # --- whole runs: processes, database, report ------------------------------------------------------------------
