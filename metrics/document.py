@@ -46,6 +46,7 @@ REPORT = (
     ("tokens", "input and output of all turns, total; source: usage (the target's own), estimate, mixed or none"),
     ("traffic", "chunks, bytes_in, bytes_out"),
     ("metrics", "for each metric below: count, mean, min, p50, p90, p95, p99, p999, max; null: not measured"),
+    ("drift", "by metric: first_ms and last_ms, the medians of the run's first and last third, and the rise; or null"),
     (
         "groups",
         "in a run of several scenarios or models: for each of them and its tags turns, error_rate, rates, metrics",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metrics.definitions import BY_NAME, MS, QUANTILES, find
+from metrics.drift import drift_of, is_steady
 from metrics.figures import DIGITS, figures, of_choice, of_models, of_parts, stats, stats_of, token_source
 from metrics.groups import Group
 from metrics.histogram import Histogram
@@ -53,7 +54,12 @@ def build_report(
     """See `docs/metrics.md` for every key; `witness` is what `witness_of` made. Raises ThresholdError for a threshold
     that does not parse."""
     sums, asked = aggregate.sums, parse_all(thresholds)
-    verdict = judge(aggregate, asked, _testimony(aggregate, witness), groups=run.groups, finished=run.finished)
+    drift = drift_of(aggregate)
+    steady = run.finished and is_steady(run.load, bool(run.load_changes))
+    verdict = judge(
+        aggregate, asked, _testimony(aggregate, witness), groups=run.groups, drift=drift if steady else None,
+        finished=run.finished,
+    )  # fmt: skip
     whole = figures(aggregate, dropped=aggregate.dropped)
     report: Report = {
         "run": {
@@ -73,6 +79,7 @@ def build_report(
         },
         "traffic": {name: sums[name] for name in ("chunks", "bytes_in", "bytes_out")},
         "metrics": whole["metrics"],
+        "drift": drift,
         "groups": of_parts(aggregate, run.groups),
         "models": of_models(aggregate, run.groups),
         "generator": _generator(aggregate),

@@ -26,6 +26,8 @@ RATES = {
     "conversations_per_min": "conversations that ended, in whatever way, per minute",
     "output_tokens_per_s": "output tokens of ok turns per second",
     "tokens_per_s": "input and output tokens of all turns per second",
+    "drift": "how much higher the median of e2e_ms was in the run's last third than in its first, as a share (20%); "
+    "of the whole run only",
     "dropped_arrivals": "arrivals that the generator could not start; of the whole run only",
     "turns_ok": "ok turns",
     "turns_failed": "turns with the outcome error or timeout",
@@ -34,7 +36,7 @@ RATES = {
 }
 COUNTS = frozenset({"dropped_arrivals", "turns_ok", "turns_failed", "turns_unknown", "sessions_failed"})
 """Those that only grow while a run goes on."""
-OF_THE_RUN = frozenset({"dropped_arrivals"})
+OF_THE_RUN = frozenset({"dropped_arrivals", "drift"})
 """What belongs to no conversation."""
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -104,7 +106,7 @@ def parse_threshold(text: str) -> Threshold:
         _check_metric(text, name, stat, match)
     limit = _limit(text, match)
     if match["percent"]:
-        if name not in {"error_rate", "repetition"}:
+        if name not in {"error_rate", "repetition", "drift"}:
             raise _error(text, f"'{name}' is not a share, so it takes no %")
         limit /= 100
     return Threshold(text.strip(), name, stat, match["op"], limit, _where(text, name, match["where"]))
@@ -219,6 +221,7 @@ def value_of(threshold: Threshold, figures: Mapping[str, Any]) -> float | None:
     turns, sessions, rates = figures["turns"], figures["sessions"], figures["rates"]
     counts: dict[str, float | None] = {
         "dropped_arrivals": figures["dropped_arrivals"],
+        "drift": ((figures.get("drift") or {}).get("e2e_ms") or {}).get("rise"),
         "turns_ok": turns["ok"],
         "turns_failed": turns["error"] + turns["timeout"],
         "turns_unknown": turns["unknown"],

@@ -5,13 +5,14 @@ A reason is something that may have made the figures wrong; a note only says how
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
 
 from metrics.columns import TOKEN_SOURCES
 from metrics.definitions import MS, QUANTILES, SAMPLES_NEEDED
+from metrics.drift import Drift
 from metrics.groups import Group, choice_text, chosen
 from metrics.histogram import Histogram
 from metrics.thresholds import Threshold
@@ -27,6 +28,8 @@ WITNESS_SHARE = 0.1
 WITNESS_MS = 5.0
 SURVIVORS_SHARE = 0.05
 START_MS = 50.0
+RISE_SHARE = 0.2
+RISE_MS = 20.0
 MAIN_METRIC = "e2e_ms"
 
 REASONS = {
@@ -48,6 +51,8 @@ NOTES = {
     "user_timestamps": "Arrivals were stamped after the read, not by the kernel.",
     "tokens_estimated": "Token counts are estimates, for some turns or for all.",
     "start_apart": f"An engine may have begun more than {START_MS:.0f} ms beside the time that all agreed on.",
+    "slower_later": f"{MAIN_METRIC} p50 rose by more than {RISE_SHARE:.0%} and {RISE_MS:.0f} ms from the first third "
+    "of the run to the last, under a load that stayed the same.",
     "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies are those of the others.",
 }
 
@@ -84,15 +89,17 @@ def judge(
     witness: Witness | None = None,
     *,
     groups: Sequence[Group] = (),
+    drift: Mapping[str, Drift] | None = None,
     finished: bool = True,
 ) -> Verdict:
-    """`finished` is False for a run under way, of which no end can be asked yet. `groups` are the run's."""
+    """`finished` is False for a run under way, of which no end can be asked yet. `groups` are the run's, `drift` that
+    of a run with a load that stayed the same."""
     reasons = [*_samples(aggregate, thresholds, groups), *_generator(aggregate)]
     if finished:
         reasons += _records(aggregate)
     if witness is not None:
         reasons += _witness(witness)
-    return Verdict(tuple(reasons), tuple(_notes(aggregate)))
+    return Verdict(tuple(reasons), (*_notes(aggregate), *_drift(drift)))
 
 
 def timestamps(aggregate: Aggregate) -> str | None:
@@ -188,6 +195,17 @@ def _witness(witness: Witness) -> Iterator[Remark]:
             f"An independent client measured {witness.metric} p50 {witness.witness_ms:.1f} ms, "
             f"the engines {witness.engine_ms:.1f} ms.",
         )
+
+
+def _drift(drift: Mapping[str, Drift] | None) -> Iterator[Remark]:
+    found = (drift or {}).get(MAIN_METRIC)
+    if found is None or found["rise"] <= RISE_SHARE or found["last_ms"] - found["first_ms"] <= RISE_MS:
+        return
+    yield Remark(
+        "slower_later",
+        f"{MAIN_METRIC} p50 rose from {found['first_ms']:.0f} ms in the first third of the run to "
+        f"{found['last_ms']:.0f} ms in the last: the target did not hold its pace, or the conversations grew longer.",
+    )
 
 
 def _notes(aggregate: Aggregate) -> Iterator[Remark]:

@@ -211,7 +211,7 @@ def test_values_come_from_the_report_and_unmeasured_ones_are_missed() -> None:
     assert found[6]["value"] is None
 
 
-@pytest.mark.parametrize("name", RATES)
+@pytest.mark.parametrize("name", sorted(RATES.keys() - {"drift"}))  # that needs many turns: test_drift.py
 def test_every_rate_can_be_evaluated(name: str) -> None:
     (result,) = evaluate([f"{name}>=0"], build_report(FACTS, aggregate(turn())))
     assert result["passed"] is True

@@ -105,7 +105,7 @@ def test_notes_say_how_to_read_and_cost_no_trust() -> None:
 
 def test_every_documented_reason_is_proved_in_this_file() -> None:
     assert {code for code, _, _ in CASES} | {"engine_died", "witness_disagrees"} == set(REASONS)
-    assert set(NOTES) == {"user_timestamps", "tokens_estimated", "survivors_only", "start_apart"}
+    assert set(NOTES) == {"user_timestamps", "tokens_estimated", "survivors_only", "start_apart", "slower_later"}
 
 
 @pytest.mark.parametrize(("late_ms", "error_ms", "noted"), [(0, 49, []), (30, 21, ["start_apart"])])
