@@ -38,6 +38,7 @@ CONTRACT: dict[str, Shape] = {
     "patience": None,
     "load_curve": None,
     "capacity": None,
+    "drift": None,
 }
 
 
