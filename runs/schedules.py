@@ -15,7 +15,7 @@ from runs import dbclock
 from runs.models import TestPlan
 from runs.schedule_models import PlanSchedule
 from runs.scheduling import START_DUE, slots_of, start_due, timing_text
-from runs.timing import TimingError, When, as_given, parse_when, when_of
+from runs.timing import TimingError, When, parse_when, when_of
 
 NAME_CHARS = 200
 POLICIES = ("missed", "grace_s", "catch_up", "overlap", "queue_limit")
@@ -42,7 +42,7 @@ def create_schedule(
 ) -> PlanSchedule:
     """A schedule of `plan`; `when` as `runs.timing` takes it, policies as the model's columns. Raises ScheduleError."""
     schedule = PlanSchedule(plan=plan, created_by_id=user.pk if user is not None and user.is_authenticated else None)
-    schedule.task = PeriodicTask(name=_free_name(name), task=START_DUE, enabled=enabled)
+    schedule.task = PeriodicTask(name=free_name(name), task=START_DUE, enabled=enabled)
     _apply(schedule, parsed(when), policies)
     return schedule
 
@@ -58,7 +58,7 @@ def change_schedule(schedule: PlanSchedule, **changes: Any) -> PlanSchedule:
     start_due(only=schedule.pk)  # slots until now are those of the timing until now
     schedule = PlanSchedule.objects.select_related("task", "plan").get(pk=schedule.pk)
     if "name" in changes:
-        schedule.task.name = _free_name(changes.pop("name"), schedule.task.pk)
+        schedule.task.name = free_name(changes.pop("name"), schedule.task.pk)
     schedule.plan = changes.pop("plan", schedule.plan)
     schedule.task.enabled = changes.pop("enabled", schedule.task.enabled)
     _apply(schedule, when, changes)
@@ -97,14 +97,11 @@ def parsed(when: Any) -> When:
 
 
 def same_timing(schedule: PlanSchedule, given: Any) -> bool:
-    """Whether `given` says, word for word, what the schedule has."""
-    if not isinstance(given, Mapping):
-        return False
+    """Whether `given` says what the schedule has."""
     try:
-        has = as_given(when_of(schedule.task))
+        return parse_when(given, None) == when_of(schedule.task)
     except TimingError:
         return False
-    return {key: value for key, value in given.items() if value not in (None, "")} == has
 
 
 def _apply(schedule: PlanSchedule, when: When | None, policies: Mapping[str, Any]) -> None:
@@ -130,7 +127,7 @@ def _apply(schedule: PlanSchedule, when: When | None, policies: Mapping[str, Any
         PeriodicTasks.update_changed()  # beat looks again once the schedule is there
 
 
-def _free_name(name: Any, own: int | None = None) -> str:
+def free_name(name: Any, own: int | None = None) -> str:
     """Raises ScheduleError if another periodic task has it."""
     text = str(name).strip()
     if not text or len(text) > NAME_CHARS:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runs import views
+from runs import schedule_views, views
 
 app_name = "runs"
 urlpatterns = [
@@ -15,4 +15,7 @@ urlpatterns = [
     path("<int:pk>/stop/", views.stop, name="stop"),
     path("<int:pk>/load/", views.load, name="load"),
     path("plans/<int:plan_pk>/start/", views.start, name="start"),
+    path("schedules/<int:pk>/pause/", schedule_views.switch, {"enabled": False}, name="schedule-pause"),
+    path("schedules/<int:pk>/resume/", schedule_views.switch, {"enabled": True}, name="schedule-resume"),
+    path("webhooks/<int:pk>/test/", schedule_views.test_webhook, name="webhook-test"),
 ]

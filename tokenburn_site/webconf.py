@@ -92,6 +92,8 @@ UNFOLD: dict[str, Any] = {
                     _item("Scenarios", "forum", "admin:scenarios_scenario_changelist", "scenarios.view_scenario"),
                     _item("Test plans", "assignment", "admin:runs_testplan_changelist", "runs.view_testplan"),
                     _item("Runs", "local_fire_department", "admin:runs_run_changelist", "runs.view_run"),
+                    _item("Schedules", "schedule", "admin:runs_planschedule_changelist", "runs.view_planschedule"),
+                    _item("Webhooks", "webhook", "admin:runs_webhook_changelist", "runs.view_webhook"),
                 ],
             },
             {
@@ -109,8 +111,8 @@ UNFOLD: dict[str, Any] = {
                 "collapsible": True,
                 "items": [
                     _item(
-                        "Schedules",
-                        "schedule",
+                        "Periodic tasks",
+                        "update",
                         "admin:django_celery_beat_periodictask_changelist",
                         "django_celery_beat.view_periodictask",
                     ),

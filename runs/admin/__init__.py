@@ -1,6 +1,8 @@
-"""Plans and runs in the admin."""
+"""Plans, runs, schedules and webhooks in the admin."""
 
 from runs.admin.plans import TestPlanAdmin
 from runs.admin.runs import RunAdmin, SessionAdmin
+from runs.admin.schedules import PlanScheduleAdmin, ScheduleSlotAdmin
+from runs.admin.webhooks import WebhookAdmin
 
-__all__ = ["RunAdmin", "SessionAdmin", "TestPlanAdmin"]
+__all__ = ["PlanScheduleAdmin", "RunAdmin", "ScheduleSlotAdmin", "SessionAdmin", "TestPlanAdmin", "WebhookAdmin"]

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from runs import dbclock
 from runs.models import Run
-from runs.schedule_models import PlanSchedule, ScheduleSlot, Webhook, WebhookDelivery
+from runs.schedule_models import PlanSchedule, Webhook
 from runs.schedules import create_schedule
 from runs.scheduling import start_due
 from tests.integration.web import made_up
@@ -95,14 +95,11 @@ def test_who_may_not_start_runs_may_not_schedule_them() -> None:
     body = {"name": "x", "plan": schedule.plan_id, "when": CRON}
     weak = api(*RIGHTS)
     assert weak.get(address).status_code == 200
-    for call in (
-        lambda client: client.post("/api/schedules/", body),
-        lambda client: client.patch(address, {"grace_s": 5}),
-        lambda client: client.post(f"{address}pause/"),
-        lambda client: client.delete(address),
-    ):
-        assert call(weak).status_code == 403
-        assert call(api("runs.change_run", "runs.view_planschedule")).status_code == 403
+    for client in (weak, api("runs.change_run", "runs.view_planschedule")):
+        assert client.post("/api/schedules/", body).status_code == 403
+        assert client.patch(address, {"grace_s": 5}).status_code == 403
+        assert client.post(f"{address}pause/").status_code == 403
+        assert client.delete(address).status_code == 403
     strong = api(*RIGHTS, "runs.change_run")
     assert strong.post("/api/schedules/", body).status_code == 201
     assert strong.post(f"{address}pause/").status_code == 200
@@ -129,3 +126,112 @@ def test_a_webhook_over_the_api() -> None:
     wrong = boss.post("/api/webhooks/", {"name": "none", "url": "https://user:never-to-be-shown@host/"})
     assert wrong.status_code == 400 and "never-to-be-shown" not in wrong.content.decode()
     assert api("runs.view_webhook").post(f"{address}test/").status_code == 403
+
+
+def schedule_form(**fields: Any) -> dict[str, Any]:
+    return {
+        "name": "nightly",
+        "plan": str(made_up.plan().pk),
+        "enabled": "on",
+        "kind": "crontab",
+        "crontab": "30 2 * * 1-5",
+        "every": "15",
+        "period": "minutes",
+        "at": "",
+        "time_zone": "Europe/Berlin",
+        "begins": "",
+        "ends": "",
+        "missed": "record",
+        "grace_s": "60",
+        "catch_up": "5",
+        "overlap": "queue",
+        "queue_limit": "2",
+        **fields,
+    }
+
+
+def test_a_schedule_in_the_admin(admin_page: Client) -> None:
+    assert admin_page.post("/admin/runs/planschedule/add/", schedule_form()).status_code == 302
+    schedule = PlanSchedule.objects.get()
+    assert (schedule.task.crontab.hour, str(schedule.task.crontab.timezone)) == ("2", "Europe/Berlin")
+    assert (schedule.overlap, schedule.queue_limit, schedule.created_by) == ("queue", 2, made_up.User.objects.get())
+    address = f"/admin/runs/planschedule/{schedule.pk}/change/"
+    page = admin_page.get(address).content.decode()
+    assert page.count("02:30:00 CE") == 5 and page.count("00:30:00 UTC") + page.count("01:30:00 UTC") == 5
+    assert "30 2 * * 1-5 Europe/Berlin" in page
+    # As it is shown, it can be saved, and then nothing has changed.
+    before = PlanSchedule.objects.values("since", "handled_until", "timing_seen").get()
+    assert admin_page.post(address, schedule_form(plan=str(schedule.plan_id))).status_code == 302
+    assert PlanSchedule.objects.values("since", "handled_until", "timing_seen").get() == before
+    moment = schedule_form(kind="at", at="2040-03-01T12:30:15", plan=str(schedule.plan_id))
+    assert admin_page.post(address, moment).status_code == 302
+    assert str(PeriodicTask.objects.get().clocked.clocked_time) == "2040-03-01 11:30:15+00:00"
+    listed = admin_page.get("/admin/runs/planschedule/").content.decode()
+    assert "2040-03-01 11:30:15 UTC" in listed and "active" in listed
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"crontab": "61 2 * * *"}, "minute '61'"),
+        ({"crontab": ""}, "give one of"),
+        ({"kind": "every", "every": ""}, "give one of"),
+        ({"kind": "at", "at": "2001-01-01T10:00"}, "lies in the past"),
+        ({"kind": "at", "at": "2040-03-25T02:30"}, "clocks go forward over it"),
+        ({"time_zone": "Moon/Base"}, "Select a valid choice"),
+        ({"name": "taken"}, "already"),
+        ({"queue_limit": "0"}, "greater than or equal to 1"),
+    ],
+)
+def test_mistakes_in_the_admin_are_explained(admin_page: Client, fields: dict[str, str], text: str) -> None:
+    a_schedule(name="taken")
+    answer = admin_page.post("/admin/runs/planschedule/add/", schedule_form(**fields))
+    assert answer.status_code == 200
+    assert text in answer.content.decode().replace("&#x27;", "'")
+    assert PlanSchedule.objects.count() == 1
+
+
+def test_pause_resume_and_delete_in_the_admin(admin_page: Client) -> None:
+    schedule = a_schedule()
+    page = admin_page.post(f"/runs/schedules/{schedule.pk}/pause/", follow=True).content.decode()
+    assert "nightly is paused." in page and "Resume" in page
+    chosen = {"action": "resume", "_selected_action": [schedule.pk]}
+    assert "nightly goes on." in admin_page.post("/admin/runs/planschedule/", chosen, follow=True).content.decode()
+    assert PeriodicTask.objects.get().enabled
+    PlanSchedule.objects.update(handled_until=dbclock.DbNow(-86400 * 8))
+    start_due()
+    missed = schedule.slots.filter(status="missed").count()
+    assert missed >= 5
+    page = admin_page.get(f"/admin/runs/planschedule/{schedule.pk}/change/").content.decode()
+    assert page.count("nobody was there;") == missed
+    assert admin_page.get("/admin/runs/scheduleslot/").content.decode().count("nobody was there;") == missed
+    assert admin_page.post(f"/admin/runs/planschedule/{schedule.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not PeriodicTask.objects.exists()
+
+
+def test_who_may_only_look_at_schedules_gets_no_button(client: Client) -> None:
+    schedule = a_schedule()
+    client.force_login(made_up.user("runs.view_planschedule", "runs.change_planschedule"))
+    page = client.get(f"/admin/runs/planschedule/{schedule.pk}/change/").content.decode()
+    assert "nightly" in page and "Pause</button>" not in page
+    assert client.post(f"/runs/schedules/{schedule.pk}/pause/").status_code == 403
+    assert PeriodicTask.objects.get().enabled
+
+
+def test_a_webhook_in_the_admin(admin_page: Client) -> None:
+    form = {"name": "chat", "kind": "json", "enabled": "on", "when": "always", "url": ADDRESS, "key": "sign"}
+    assert admin_page.post("/admin/runs/webhook/add/", form).status_code == 302
+    hook = Webhook.objects.get()
+    assert hook.get_secrets() == {"url": ADDRESS, "key": "sign"}
+    address = f"/admin/runs/webhook/{hook.pk}/change/"
+    assert admin_page.post(address, {**form, "url": "", "key": "", "clear_key": "on"}).status_code == 302
+    hook.refresh_from_db()
+    assert hook.get_secrets() == {"url": ADDRESS}
+    page = admin_page.post(f"/runs/webhooks/{hook.pk}/test/", follow=True).content.decode()
+    assert "was not taken: connect_refused" in page and "a test" in page
+    pages = [admin_page.get(one).content.decode() for one in (address, "/admin/runs/webhook/")]
+    assert "127.0.0.1:9" in pages[1]
+    assert "never-to-be-shown" not in "".join([page, *pages])
+    wrong = admin_page.post("/admin/runs/webhook/add/", {**form, "name": "x", "url": "ftp://never-to-be-shown"})
+    assert "give an address such as" in wrong.content.decode()
+    assert "never-to-be-shown" not in wrong.content.decode()
