@@ -152,6 +152,11 @@ def _thresholds() -> Iterator[str]:
     yield ""
     yield "`and` joins several in one text, and all of them must hold: `ttft_ms.p95<800 and error_rate<1%`. What a run"
     yield "does not have (a scenario, a model, a tag) is refused before it begins."
+    yield ""
+    yield "Sets stand for several, wherever a threshold can stand:"
+    yield ""
+    rows = [(f"`@{name}`", ", ".join(f"`{text}`" for text in texts)) for name, texts in thresholds.SETS.items()]
+    yield from _table(("set", "thresholds"), rows)
 
 
 def _verdict() -> Iterator[str]:

@@ -52,6 +52,11 @@ _SHAPE = re.compile(
 )
 _PAIR = re.compile(rf'\s*(?P<key>[A-Za-z_][\w-]*)\s*=\s*(?:(?P<quoted>{_QUOTED})|(?P<bare>[^",={{}}]+))\s*')
 _PART = re.compile(rf"{_QUOTED}|\s+and\s+|,|.", re.DOTALL)
+SETS: Mapping[str, tuple[str, ...]] = {
+    "chat": ("e2e_ms.p50<1000", "e2e_ms.p99<3000", "error_rate<1%"),
+    "chat-stream": ("ttfc_ms.p50<500", "ttfc_ms.p99<1000", "error_rate<1%"),
+}
+"""Written as `@chat`: what a chat is commonly asked to keep to."""
 LONGEST = 1000
 SHOWN = 10
 
@@ -77,10 +82,18 @@ class Threshold:
 
 
 def parse_thresholds(text: str) -> tuple[Threshold, ...]:
-    """Read one threshold, or several joined by `and`. Raises ThresholdError."""
+    """Read one threshold, several joined by `and`, or a set of them by its name. Raises ThresholdError."""
+    if isinstance(text, str) and text.strip().startswith("@"):
+        return tuple(parse_threshold(part) for part in _of_set(text.strip()[1:]))
     if not isinstance(text, str) or len(text) > LONGEST:
         return (parse_threshold(text),)
     return tuple(parse_threshold(part) for part in _split(text, lambda piece: piece.strip() == "and" != piece))
+
+
+def _of_set(name: str) -> tuple[str, ...]:
+    if name not in SETS:
+        raise ThresholdError(f"threshold '@{_shown(name)}': there is no such set; there are @{', @'.join(SETS)}")
+    return SETS[name]
 
 
 def parse_all(texts: Iterable[str]) -> list[Threshold]:

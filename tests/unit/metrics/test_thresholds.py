@@ -10,6 +10,7 @@ from metrics.thresholds import (
     CHOICE_EXAMPLE,
     EXAMPLE,
     RATES,
+    SETS,
     ThresholdError,
     check_choices,
     evaluate,
@@ -215,3 +216,16 @@ def test_values_come_from_the_report_and_unmeasured_ones_are_missed() -> None:
 def test_every_rate_can_be_evaluated(name: str) -> None:
     (result,) = evaluate([f"{name}>=0"], build_report(FACTS, aggregate(turn())))
     assert result["passed"] is True
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_set_stands_for_its_thresholds(name: str) -> None:
+    found = evaluate([f"@{name}", "turns_ok>0"], build_report(FACTS, aggregate(turn())))
+    assert [result["expr"] for result in found] == [*SETS[name], "turns_ok>0"]
+
+
+def test_an_unknown_set_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(
+        ThresholdError, match=r"threshold '@chats': there is no such set; there are @chat, @chat-stream"
+    ):
+        parse_all(["@chats"])
