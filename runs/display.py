@@ -23,6 +23,8 @@ def load_text(load: Any) -> str:
         return ""
     open_loop = load.get("kind") == "open"
     how = f"{load.get('rate_per_s'):g}/s {load.get('arrivals')}" if open_loop else f"{load.get('users')} users"
+    if load.get("kind") == "trace":
+        how = f"a trace at {load.get('speed', 1):g} times its speed"
     if sweep := load.get("sweep"):
         levels = ", ".join(f"{level:g}" for level in sweep["levels"])
         return f"sweep over {levels} {'a second' if open_loop else 'users'}, {sweep['hold_s']:g} s each"

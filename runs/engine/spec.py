@@ -156,8 +156,9 @@ class TraceLoad(_Load):
         """A trace bounds the load: no duration and no number of conversations has to be given."""
         if not isinstance(data, Mapping):
             return data
-        if data.get("stages"):
-            raise ValueError("a trace has its own times: leave the stages out, and give its speed")
+        for name in ("stages", "sweep"):
+            if data.get(name):
+                raise ValueError(f"a trace has its own times: leave {name} out; its speed may be given")
         data = dict(data)
         if "arrivals_s" in data:
             try:

@@ -13,16 +13,16 @@ from connectors.spec import preset_names
 from scenarios.synthetic import Synthetic
 from tokenburn_site.burn import values
 from tokenburn_site.burn.errors import EXIT_USAGE, BadUsage
-from tokenburn_site.burn.flags import budget, people, said, search
+from tokenburn_site.burn.flags import budget, people, said, search, trace
 
 STDOUT = "-"
-LOAD_FLAGS = (people, budget, search)
+LOAD_FLAGS = (people, budget, search, trace)
 """Parts of the load that have their options in a file of their own."""
 HELP_HINT = "see burn --help"
 USAGE = """\
 %(prog)s (--url URL --preset NAME | --target NAME)
        (--prompt TEXT | --scenario NAME|FILE|DIR | --synthetic S)
-       (--users N | --rate R) (--duration T | --stages S | --conversations N) [options]"""
+       (--users N | --rate R | --trace FILE) (--duration T | --stages S | --conversations N) [options]"""
 DESCRIPTION = """\
 Burn a chatbot: hold many conversations with it at once, and report what its
 users would have felt. Needs no server, no broker and no configuration."""
@@ -236,8 +236,10 @@ def check_target(given: Mapping[str, Any], command: str = "burn") -> None:
 
 
 def _check_load(given: Mapping[str, Any]) -> None:
+    if given["trace"] is not None:
+        return  # it has times of its own, and an end
     if given["users"] is None and given["rate"] is None:
-        raise BadUsage(f"say how hard: --users N or --rate 20/s; {HELP_HINT}")
+        raise BadUsage(f"say how hard: --users N or --rate 20/s, or --trace FILE; {HELP_HINT}")
     if given["users"] is not None and given["rate"] is not None:
         raise BadUsage(f"give --users or --rate, not both; {HELP_HINT}")
     if given["arrivals"] is not None and given["rate"] is None:

@@ -41,7 +41,7 @@ def build_load(options: Options) -> Load:
     data |= {"warm_up_s": options.warm_up_s, "cool_down_s": options.cool_down_s, **options.load_parts}
     if options.users is not None:
         data |= {"kind": "closed", "users": options.users, "start_jitter_s": options.start_jitter_s}
-    else:
+    elif options.rate_per_s is not None:
         data |= {"kind": "open", "rate_per_s": options.rate_per_s, "arrivals": options.arrivals}
     try:
         load = parse_load(data)

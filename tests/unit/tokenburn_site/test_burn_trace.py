@@ -1,0 +1,56 @@
+"""`burn --trace`: what may stand beside it, and the load that it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runs.engine.spec import TraceLoad
+from runs.engine.trace import unpack
+from tests.unit.tokenburn_site.test_burn_options import SAID, TARGET, options
+from tokenburn_site.burn.errors import BadUsage
+from tokenburn_site.burn.parts import build_load
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> str:
+    path = tmp_path / "trace.csv"
+    path.write_text("TIMESTAMP,ContextTokens\n" + "".join(f"2023-11-16 18:17:0{second}.5,9\n" for second in range(9)))
+    return str(path)
+
+
+def test_a_trace_is_the_whole_load(trace: str) -> None:
+    load = build_load(options(*TARGET, *SAID, "--trace", trace, "--speed", "2", "--processes", "3"))
+    assert isinstance(load, TraceLoad)
+    assert (load.speed, load.conversations, load.duration_s) == (2, 9, None)
+    assert unpack(load.arrivals) == list(range(9))
+
+
+def test_only_what_is_needed_of_a_trace_is_kept(trace: str) -> None:
+    load = build_load(options(*TARGET, *SAID, "--trace", trace, "--speed", "2", "--duration", "2s"))
+    assert isinstance(load, TraceLoad)
+    assert unpack(load.arrivals) == [0, 1, 2, 3]
+    assert (load.conversations, load.duration_s) == (4, 2)
+    assert build_load(options(*TARGET, *SAID, "--trace", trace, "--conversations", "5")).conversations == 5
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("--trace", "FILE", "--users", "3"), "--trace says when conversations begin: leave --users out"),
+        (("--trace", "FILE", "--rate", "3/s"), "leave --rate out"),
+        (("--trace", "FILE", "--stages", "5s:3"), "leave --stages out"),
+        (("--trace", "FILE", "--sweep", "5,10"), "leave --sweep out"),
+        (("--trace", "FILE", "--find-capacity", "error_rate<1%"), "leave --find-capacity out"),
+        (("--trace", "/nowhere.csv"), "--trace: /nowhere.csv: "),
+        (("--users", "3", "--duration", "5s", "--speed", "2"), "--speed is for --trace"),
+        (("--users", "3", "--duration", "5s", "--trace-unit", "ms"), "--trace-unit is for --trace"),
+        (("--trace", "FILE", "--cool-down", "1s"), "a cool-down needs a duration"),
+        (("--trace", "FILE", "--processes", "10"), "a load of 9 conversations cannot be shared by 10 processes"),
+    ],
+)
+def test_whoever_errs_is_told_what_to_do(trace: str, argv: tuple[str, ...], says: str) -> None:
+    with pytest.raises(BadUsage) as caught:
+        build_load(options(*TARGET, *SAID, *(trace if word == "FILE" else word for word in argv)))
+    assert says in str(caught.value)
