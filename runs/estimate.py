@@ -178,6 +178,8 @@ def _follow(talks: Sequence[Talk], first: int, answers: Answers, present_s: floa
     """Conversations, turns, and tokens of requests."""
     at_s, turns, tokens_in = 0.0, 0, 0
     for number, talk in enumerate(itertools.islice(itertools.cycle(talks), first, None), 1):
+        if at_s >= present_s:
+            return number - 1, turns, tokens_in
         for said in talk.said:
             at_s += said.pause_s
             if at_s >= present_s:

@@ -100,7 +100,7 @@ def test_a_cap_of_turns_holds() -> None:
 def test_first_messages_and_conversations_at_once_count() -> None:
     people = {"first_messages": {"share": 1.0, "low": 1, "high": 1}, "at_once": 3}
     found = likely({"kind": "closed", "users": 2, "duration_s": 10, "people": people})
-    assert found == Amounts(36, 30, 300, 900, None, 10)
+    assert found == Amounts(30, 30, 300, 900, None, 10)
 
 
 def test_money_is_tokens_by_price_and_models_are_drawn_evenly() -> None:
