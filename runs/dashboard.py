@@ -6,13 +6,17 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from runs.display import duration_text, load_text
+from runs import dbclock
+from runs.display import duration_text, load_text, moment_text
 from runs.lifecycle import RUN_ACTIVE
 from runs.models import Run, TestPlan
 from runs.report_page import number
 from runs.rights import may_control, may_view
+from runs.schedules import next_runs
+from runs.scheduling import with_timing
 
 RECENT = 12
+UPCOMING = 6
 
 
 def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
@@ -23,8 +27,19 @@ def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
     return given | {
         "recent_runs": [_row(run) for run in rows],
         "active_count": Run.objects.filter(status__in=RUN_ACTIVE).count(),
+        "upcoming": _upcoming() if request.user.has_perm("runs.view_planschedule") else [],
         "plans": TestPlan.objects.order_by("-updated_at")[:6] if may_control(request.user) else [],
     }
+
+
+def _upcoming() -> list[dict[str, Any]]:
+    """The next runs that schedules will start."""
+    now = dbclock.now()
+    due = [
+        (slot, schedule) for schedule in with_timing().select_related("plan") for slot in next_runs(schedule, 1, now)
+    ]
+    found = sorted(due, key=lambda pair: pair[0])[:UPCOMING]
+    return [{"at": moment_text(slot), "schedule": schedule} for slot, schedule in found]
 
 
 def _row(run: Run) -> dict[str, Any]:

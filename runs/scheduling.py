@@ -17,6 +17,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from runs import dbclock
 from runs.dbclock import DATABASE_AWAY
+from runs.display import seconds_text
 from runs.lifecycle import RUN_ACTIVE
 from runs.models import Run, TestPlan
 from runs.schedule_models import MissedPolicy, OverlapPolicy, PlanSchedule, ScheduleSlot, SlotStatus
@@ -161,7 +162,7 @@ class _Tick:
             if runs:
                 self._run(self._row(slot, SlotStatus.STARTED))
             else:
-                late = f"nobody was there; {_seconds(self._now - slot)} late when it was found"
+                late = f"nobody was there; {seconds_text((self._now - slot).total_seconds())} late when it was found"
                 missed.append(self._row(slot, SlotStatus.MISSED, late))
         ScheduleSlot.objects.bulk_create(missed)
         self._found[SlotStatus.MISSED] += len(missed)
@@ -227,7 +228,3 @@ class _Tick:
         row.status, row.reason = status, reason[:REASON_LIMIT]
         row.save()
         self._found[status] += 1
-
-
-def _seconds(late: timedelta) -> str:
-    return f"{late.total_seconds():.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -115,7 +116,7 @@ class PlanScheduleAdmin(ScheduleBase):
     @admin.display(description="Last slot")
     def last_slot(self, schedule: PlanSchedule) -> SafeString | str:
         slot = schedule.slots.first()
-        return format_html("{} {}", moment_text(slot.slot_at), status_badge(slot.status)) if slot else ""
+        return format_html("{} {}", local(schedule, slot.slot_at), status_badge(slot.status)) if slot else ""
 
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[PlanSchedule]) -> None:
@@ -135,11 +136,12 @@ class PlanScheduleAdmin(ScheduleBase):
         schedule = self.get_object(request, object_id)
         more: dict[str, Any] = {}
         if schedule is not None:
+            last = schedule.slots.select_related("run")[:LAST_SLOTS]
             more = {
                 "timing_words": words(schedule),
                 "state": state(schedule),
                 "next_runs": next_shown(schedule),
-                "slots": schedule.slots.select_related("run")[:LAST_SLOTS],
+                "slots": [(slot, local(schedule, slot.slot_at)) for slot in last],
                 "may_change": self.has_change_permission(request, schedule),
             }
         return super().change_view(request, object_id, form_url, (extra_context or {}) | more)
@@ -163,8 +165,16 @@ def state(schedule: PlanSchedule) -> str:
 def next_shown(schedule: PlanSchedule, count: int = 5) -> list[dict[str, str]]:
     """The next slots in the schedule's zone and in UTC."""
     found = next_runs(schedule, count, dbclock.now())
-    zone = zone_of(when_of(schedule.task)) if found else None
-    return [{"local": slot.astimezone(zone).strftime(MOMENT), "utc": slot.strftime(MOMENT)} for slot in found]
+    return [{"local": local(schedule, slot), "utc": slot.strftime(MOMENT)} for slot in found]
+
+
+def local(schedule: PlanSchedule, slot: datetime) -> str:
+    """In the schedule's zone."""
+    try:
+        zone = zone_of(when_of(schedule.task))
+    except TimingError:
+        return moment_text(slot)
+    return slot.astimezone(zone).strftime(MOMENT)
 
 
 @admin.register(ScheduleSlot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django_celery_beat.models import PeriodicTask
 from rest_framework.test import APIClient
@@ -154,7 +155,7 @@ def test_a_schedule_in_the_admin(admin_page: Client) -> None:
     assert admin_page.post("/admin/runs/planschedule/add/", schedule_form()).status_code == 302
     schedule = PlanSchedule.objects.get()
     assert (schedule.task.crontab.hour, str(schedule.task.crontab.timezone)) == ("2", "Europe/Berlin")
-    assert (schedule.overlap, schedule.queue_limit, schedule.created_by) == ("queue", 2, made_up.User.objects.get())
+    assert (schedule.overlap, schedule.queue_limit, schedule.created_by) == ("queue", 2, User.objects.get())
     address = f"/admin/runs/planschedule/{schedule.pk}/change/"
     page = admin_page.get(address).content.decode()
     assert page.count("02:30:00 CE") == 5 and page.count("00:30:00 UTC") + page.count("01:30:00 UTC") == 5
@@ -216,6 +217,15 @@ def test_who_may_only_look_at_schedules_gets_no_button(client: Client) -> None:
     assert "nightly" in page and "Pause</button>" not in page
     assert client.post(f"/runs/schedules/{schedule.pk}/pause/").status_code == 403
     assert PeriodicTask.objects.get().enabled
+
+
+def test_the_dashboard_names_the_next_scheduled_runs(admin_page: Client) -> None:
+    a_schedule(name="a year away", when={"every": 365, "period": "days"})
+    a_schedule(name="soon", when={"every": 1, "period": "hours"})
+    a_schedule(name="asleep", enabled=False)
+    page = admin_page.get("/admin/").content.decode()
+    assert page.index("Next scheduled runs") < page.index(">soon<") < page.index(">a year away<")
+    assert "asleep" not in page
 
 
 def test_a_webhook_in_the_admin(admin_page: Client) -> None:
