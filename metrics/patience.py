@@ -17,6 +17,19 @@ def patience_of(load: Mapping[str, Any], counts: Counts) -> dict[str, Any] | Non
     return {**{word: counts.codes[code] for code, word in WASTED.items()}, "wasted_tokens": wasted}
 
 
+def patience_tiles(patience: Mapping[str, Any] | None) -> list[tuple[str, int]]:
+    """Label and figure, for pages; none if users wait for ever."""
+    if patience is None:
+        return []
+    wasted = patience["wasted_tokens"]
+    return [
+        ("Users who left", patience["abandoned"]),
+        ("Messages sent again", patience["resent"]),
+        ("Messages sent twice", patience["doubled"]),
+        ("Tokens wasted", wasted["input"] + wasted["output"]),
+    ]
+
+
 def patience_words(patience: Mapping[str, Any]) -> str:
     """For example "12 left, 3 sent again, 340 tokens in and 96 out for nothing"."""
     done = [

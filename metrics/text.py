@@ -68,8 +68,8 @@ def _summary(report: Report) -> Iterator[Text]:
     if report["tokens"]["source"] != "none":
         yield Text(f"  tokens    {_tokens(report)}")
     if len(models := report.get("models") or ()) > 1:
-        used = [f"{part['model']} ({number(part['sessions']['started'])})" for part in models]
-        yield Text(f"  models    {', '.join(used)}")
+        asked = [f"{part['model']} ({number(part['sessions']['started'])})" for part in models]
+        yield Text(f"  models    {', '.join(asked)}")
     if report.get("patience"):
         yield Text(f"  patience  {patience_words(report['patience'])}")
     if used := budget_words(report.get("budget")):

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from metrics.curve_text import HEADS, capacity_words, level_rows
 from metrics.definitions import STATS, find
+from metrics.patience import patience_tiles
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
 from runs.display import seconds_text
@@ -83,10 +84,13 @@ def _facts(report: dict[str, Any]) -> list[Fact]:
         Fact("Duration", seconds_text(report.get("run", {}).get("duration_s") or 0)),
         Fact("Turns per second", number(rates.get("turns_per_s"))),
         Fact("Sessions per minute", number(rates.get("sessions_per_min"))),
+        Fact("Conversations per minute", number(rates.get("conversations_per_min"))),
         Fact(f"Output tokens per second{estimate}", number(rates.get("output_tokens_per_s"))),
+        Fact(f"Tokens per second{estimate}", number(rates.get("tokens_per_s"))),
         Fact(f"Tokens in{estimate}", number(tokens.get("input"))),
         Fact(f"Tokens out{estimate}", number(tokens.get("output"))),
         Fact("Dropped arrivals", number(report.get("dropped_arrivals")), _tone("", report.get("dropped_arrivals"))),
+        *(Fact(label, number(value)) for label, value in patience_tiles(report.get("patience"))),
         *(Fact(f"Budget: {label}", value) for label, value, _ in budget_tiles(report.get("budget"))),
         *([Fact("Cost", cost)] if (cost := cost_words(report.get("cost"))) else []),
     ]

@@ -22,6 +22,7 @@ from runs import live as feed
 from runs.display import duration_text, load_text, moment_text
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, TestPlan
+from runs.per_user import conversations_csv, users_csv
 from runs.report_page import report_context
 from runs.results import collect
 from runs.rights import may_control, may_view
@@ -124,6 +125,19 @@ def turns(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
         in_thread(pieces) if isinstance(request, ASGIRequest) else pieces,
         content_type="text/csv; charset=utf-8" if kind == "csv" else "application/json",
         headers={"Content-Disposition": f'attachment; filename="token-burn-run-{run.pk}-turns.{kind}"'},
+    )
+
+
+@require_GET
+@allowed(may_view)
+def people(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
+    """A line for each of the run's users or conversations, streamed as CSV."""
+    run = _run(pk)
+    pieces: Iterator[str | bytes] = users_csv(run.pk) if kind == "users" else conversations_csv(run.pk)
+    return StreamingHttpResponse(
+        in_thread(pieces) if isinstance(request, ASGIRequest) else pieces,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="token-burn-run-{run.pk}-{kind}.csv"'},
     )
 
 

@@ -10,12 +10,13 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, NotFound
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from metrics.api import TurnSerializer
 from metrics.models import SessionMetric
+from runs.api.paging import ById
+from runs.api.people import PeopleActions
 from runs.engine.trace import shown_load
 from runs.models import Run, Session, Shard, TestPlan
 from runs.rights import CONTROL
@@ -112,17 +113,9 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
 
     class Meta:
         model = Session
-        fields = ["id", "shard", "user_no", "scenario", "started_ns", "ended_ns", "outcome", "code", "turns"]
+        fields = ["id", "shard", "user_no", "scenario", "model", "params"]
+        fields += ["started_ns", "ended_ns", "outcome", "code", "turns"]
         read_only_fields = fields
-
-
-class ById(CursorPagination):
-    """A run has millions of turns: pages by id, without a count and without an offset."""
-
-    ordering = "id"
-    page_size = 100
-    page_size_query_param = "page_size"
-    max_page_size = 1000
 
 
 OUTCOME_FILTER = OpenApiParameter("outcome", enum=OUTCOMES, description="Only turns with this outcome.")
@@ -130,6 +123,7 @@ CODE_FILTER = OpenApiParameter("code", description="Only those with this error c
 
 
 class RunViewSet(
+    PeopleActions,
     mixins.CreateModelMixin,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,

@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from runs.api.runs import ById
+from runs.api.paging import ById
 from runs.deliveries import send_test
 from runs.schedule_models import Webhook, WebhookDelivery
 from runs.webhook_secrets import KEY_CHARS, URL_CHARS, give_secrets, has_key

@@ -8,6 +8,7 @@ from typing import Any
 
 from metrics.advice import advice
 from metrics.definitions import STATS, find
+from metrics.patience import patience_tiles
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
 from metrics.words import number
@@ -105,7 +106,9 @@ def _tiles(report: Report) -> str:
         ("sessions failed", number(sessions["failed"])),
         (f"output tokens per second{estimated}", number(rates["output_tokens_per_s"])),
         (f"output tokens{estimated}", number(tokens["output"])),
+        (f"input tokens{estimated}", number(tokens["input"])),
         ("dropped arrivals", number(report["dropped_arrivals"])),
+        *((label.lower(), number(value)) for label, value in patience_tiles(report.get("patience"))),
         *((f"budget: {label}", value) for label, value, _ in budget_tiles(report.get("budget"))),
         *([("cost", cost)] if (cost := cost_words(report.get("cost"))) else []),
     ]

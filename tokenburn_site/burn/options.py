@@ -82,6 +82,7 @@ class Options:
     abort_on_fail: bool = False
     json: str | None = None
     html: str | None = None
+    per_user: bool = False
 
 
 class OneLineParser(CommandParser):
@@ -187,6 +188,7 @@ def _result_options(parser: ArgumentParser) -> None:
         "--abort-on-fail", action="store_true", help="end the run as soon as a threshold is missed, and exit 1"
     )
     results.add_argument("--json", metavar="FILE|-", help="the report as JSON; -: on stdout, all else on stderr")
+    results.add_argument("--per-user", action="store_true", help="a table of the users after the report")
     results.add_argument("--html", metavar="FILE", help="the report as one self-contained page")
 
 
@@ -203,7 +205,7 @@ def check(given: Mapping[str, Any]) -> Options:
     if given["html"] == STDOUT:
         raise BadUsage("--html - is not possible: give a file; only --json can go to stdout")
     same = {"url", "preset", "target", "stream", "stamp", "users", "conversations", "processes"}
-    same |= {"workers", "witness", "seed", "json", "html", "abort_on_fail", "estimate"}
+    same |= {"workers", "witness", "seed", "json", "html", "abort_on_fail", "estimate", "per_user"}
     return Options(
         **{name: given[name] for name in same},
         **told,

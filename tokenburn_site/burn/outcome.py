@@ -12,6 +12,7 @@ from metrics.spending_words import budget_words
 from metrics.text import report_renderable, report_text
 from runs.models import Run, RunStatus
 from runs.outcome import BUDGET, THRESHOLD
+from tokenburn_site.burn import per_user
 from tokenburn_site.burn.advice import failure
 from tokenburn_site.burn.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_THRESHOLD
 from tokenburn_site.burn.options import STDOUT, Options
@@ -33,6 +34,8 @@ def show(run: Run, options: Options, console: Console, typed: str) -> None:
             console.print(report_renderable(report, console.width))
         else:
             _print(console, report_text(report, max(console.width, PIPE_WIDTH)))
+        if options.per_user:
+            console.print(per_user.table(run))
     if options.json:
         write_json(options.json, report)
     if options.html:

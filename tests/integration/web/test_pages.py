@@ -17,7 +17,7 @@ from runs import live
 from runs.models import Run, RunStatus
 from tests.integration.web import made_up
 
-PAGES = ("live/", "report/", "report.json", "series/", "turns.csv", "turns.json")
+PAGES = ("live/", "report/", "report.json", "series/", "turns.csv", "turns.json", "users.csv", "conversations.csv")
 
 
 def text_of(page: bytes) -> str:

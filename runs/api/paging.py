@@ -1,0 +1,25 @@
+"""How long lists are cut into pages."""
+
+from __future__ import annotations
+
+from rest_framework.pagination import CursorPagination, PageNumberPagination
+
+PAGE = 100
+LARGEST_PAGE = 1000
+
+
+class ById(CursorPagination):
+    """A run has millions of turns: pages by id, without a count and without an offset."""
+
+    ordering = "id"
+    page_size = PAGE
+    page_size_query_param = "page_size"
+    max_page_size = LARGEST_PAGE
+
+
+class Numbered(PageNumberPagination):
+    """For lists without an id."""
+
+    page_size = PAGE
+    page_size_query_param = "page_size"
+    max_page_size = LARGEST_PAGE
