@@ -16,8 +16,9 @@ from connectors.spec import TargetSpec
 from runs.engine.arrivals import arrivals
 from runs.engine.budget import Budget, price_of
 from runs.engine.levels import level_of
+from runs.engine.record import sends_history
 from runs.engine.spec import ClosedLoad, Load, OpenLoad, TraceLoad
-from runs.talks import Talk, sample_talks, sends_history
+from runs.talks import Talk, sample_talks
 from scenarios.spec import ScenarioSpec
 
 ANSWER_LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "num_predict")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from connectors.spec import TargetSpec
 from runs.engine.draws import new_draws
 from runs.engine.mix import drawn, session_rng
 from runs.engine.pace import PacedWalk
@@ -19,7 +16,6 @@ from scenarios.spec import ScenarioError, ScenarioSpec
 SAMPLES: Final = 50
 MOST_TURNS: Final = 2000
 """Of all samples together: a conversation of 100,000 turns would take minutes to walk."""
-_HISTORY: Final = re.compile(r"\{\{[^}]*\b(messages|history)\b")
 
 
 class Said(NamedTuple):
@@ -37,11 +33,6 @@ class Talk(NamedTuple):
 
     def duration_s(self, answer_s: float) -> float:
         return sum(said.pause_s for said in self.said) + len(self.said) * answer_s + self.rest_s
-
-
-def sends_history(target: TargetSpec) -> bool:
-    """Whether each request carries the conversation so far: its tokens are paid for again with every turn."""
-    return bool(_HISTORY.search(json.dumps(target.frozen_dict()["request"])))
 
 
 def sample_talks(

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping, Sequence
+
 from connectors.errors import LostPatience, Outcome, TurnError
 from connectors.redact import Redactor
+from connectors.spec import TargetSpec
 from connectors.timeline import Timeline
 from runs.engine.ledger import Line
 
+Log = Sequence[Mapping[str, str]]
+"""Messages, each with `role` and `content`."""
+_HISTORY = re.compile(r"\{\{[^}]*\b(messages|history)\b")
 CHARS_PER_TOKEN = 4
 """A rule of thumb for English and most tokenizers; only used where the target reports no usage, and said so."""
 
@@ -24,15 +32,17 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     text: str,
     record_chars: int,
     redact: Redactor,
+    log: Log | None = None,
 ) -> Line:
     """Times become ns since the shard's start. `ended_ns` (monotonic) stands in where the answer has no end.
 
+    `log` is the conversation as it is by now, if each request carries it: an estimate of tokens counts it.
     `redact` takes the target's secrets out of every text: a target may send back what it was sent.
     """
-    tokens_in, tokens_out, source = _tokens(timeline, message, text)
+    tokens_in, tokens_out, source = _tokens(timeline, message, text, log)
     if source == "none" and isinstance(failure, LostPatience) and timeline.sent_ns is not None:
         # The target had work of it all the same.
-        tokens_in = estimate(len(message)) if tokens_in is None else tokens_in
+        tokens_in = estimate(sent_chars(message, log)) if tokens_in is None else tokens_in
         tokens_out, source = estimate(timeline.reasoning_chars), "estimate"
     outcome: Outcome = "ok" if failure is None else failure.outcome
     done_ns = timeline.done_ns if failure is None and timeline.done_ns is not None else ended_ns
@@ -65,14 +75,31 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     }
 
 
-def _tokens(timeline: Timeline, message: str, text: str) -> tuple[int | None, int | None, str]:
+def _tokens(timeline: Timeline, message: str, text: str, log: Log | None) -> tuple[int | None, int | None, str]:
     """(input, output, source): the target's own counts, else an estimate of what is missing, else nothing."""
     if timeline.tokens_out is not None:
         return timeline.tokens_in, timeline.tokens_out, "usage"
     if not text:
         return timeline.tokens_in, None, "none"
-    tokens_in = timeline.tokens_in if timeline.tokens_in is not None else estimate(len(message))
+    tokens_in = timeline.tokens_in if timeline.tokens_in is not None else estimate(sent_chars(message, log))
     return tokens_in, estimate(len(text) + timeline.reasoning_chars), "estimate"
+
+
+def sends_history(target: TargetSpec) -> bool:
+    """Whether each request carries the conversation so far: its tokens are paid for again with every turn."""
+    return bool(_HISTORY.search(json.dumps(target.frozen_dict()["request"])))
+
+
+def sent_chars(message: str, log: Log | None) -> int:
+    """Characters of a request's message, and of the `log` that went with it: the conversation, to which the answer may
+    have been added since, or from which the message may have been taken."""
+    if not log:
+        return len(message)
+    chars = sum(len(said["content"]) for said in log)
+    last = log[-1]
+    if last["role"] == "assistant":
+        return chars - len(last["content"])
+    return chars if last["role"] == "user" else chars + len(message)
 
 
 def estimate(chars: int) -> int:

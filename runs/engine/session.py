@@ -189,6 +189,7 @@ class User:
             text=timeline.text if answer is None else answer,
             record_chars=shard.record_chars,
             redact=shard.redact,
+            log=walk.messages if shard.sends_history else None,
         )
         if shard.grouped:
             line["g"] = session.group

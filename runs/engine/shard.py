@@ -19,6 +19,7 @@ from runs.engine.ledger import Ledger
 from runs.engine.loads import new_driver
 from runs.engine.mix import Numbers
 from runs.engine.purse import Purse
+from runs.engine.record import sends_history
 from runs.engine.session import LazyRandom, Session, User
 from runs.engine.spec import ShardSpec
 from runs.engine.users import user_class
@@ -58,6 +59,7 @@ class Shard:
         self.redact = self.target.redact
         self.reuse_connections = spec.target.reuse_connections
         self.record_chars = spec.record_chars
+        self.sends_history = sends_history(spec.target)
         # Read for every conversation, and a plain attribute costs half of what a field of a pydantic model does.
         self._seed, self._index, self._of = spec.seed, spec.index, spec.of
         self._id_base, self._name_base = spec.id_base, f"tb-{spec.run_id}-"

@@ -26,7 +26,7 @@ from connectors.registry import connector_class, register
 from connectors.timeline import Timeline
 from runs.engine.draws import new_draws, with_drawn
 from runs.engine.pace import PacedWalk
-from runs.engine.record import turn_line
+from runs.engine.record import sends_history, turn_line
 from runs.engine.spec import ShardSpec
 from scenarios.render import CompiledScenario, SayAction, Walk, compile_scenario
 
@@ -84,6 +84,7 @@ class Witness:
         self._target = target
         self._draws = new_draws(people, spec.seed)
         self._turns = 0
+        self._sends_history = sends_history(spec.target)
 
     def testify(self, end_ns: int | None) -> None:
         """Until the run is over, or `end_ns` (monotonic)."""
@@ -141,6 +142,7 @@ class Witness:
             text=timeline.text,
             record_chars=0,
             redact=self._connector.target.redact,
+            log=walk.messages if self._sends_history else None,
         )
         self._turns += 1
         os.write(self._ledger, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
