@@ -35,6 +35,8 @@ def _wants(when: str, run_id: int, plan_id: int | None, outcome: tuple[str, obje
     bad = is_bad(outcome)
     if when == WebhookWhen.FAILED:
         return bad
-    others = Run.objects.filter(plan_id=plan_id, local=False, status__in=RUN_TERMINAL).exclude(pk=run_id)
-    before = others.order_by("-ended_at").values_list("status", "report__thresholds").first()
+    before = None
+    if plan_id is not None:  # runs of no plan have nothing in common
+        others = Run.objects.filter(plan_id=plan_id, local=False, status__in=RUN_TERMINAL).exclude(pk=run_id)
+        before = others.order_by("-ended_at").values_list("status", "report__thresholds").first()
     return bad != (before is not None and is_bad(before))

@@ -73,7 +73,7 @@ def bring_up(options: UpOptions, keeper: Keeper, stop: Event) -> str | None:
     """Broker, database, then the rest; returns the password of a newly made administrator."""
     start_broker(options, keeper)
     password = prepare_database(options)
-    for service in services(options, child_environment(os.environ, options.region)):
+    for service in services(options, child_environment(os.environ, options.region, site_url(options))):
         keeper.start(service)
     deadline = time.monotonic() + START_S
     while not stop.wait(CHECK_S):
@@ -141,7 +141,7 @@ def prepare_database(options: UpOptions) -> str | None:
         raise LocalServiceError("database_away", f"the database refuses: {text[0] if text else exc!r}") from exc
 
 
-def child_environment(environ: Mapping[str, str], region: str = "") -> dict[str, str]:
+def child_environment(environ: Mapping[str, str], region: str = "", site: str = "") -> dict[str, str]:
     """What every service gets: this process's settings, wherever it was started from."""
     path = os.pathsep.join(filter(None, [str(settings.BASE_DIR), environ.get("PYTHONPATH", "")]))
     return {
@@ -151,6 +151,7 @@ def child_environment(environ: Mapping[str, str], region: str = "") -> dict[str,
         "DJANGO_SETTINGS_MODULE": "tokenburn_site.settings",
         "TOKENBURN_VAR_DIR": str(settings.VAR_DIR),
         "REDIS_URL": settings.REDIS_URL,
+        "TOKENBURN_SITE_URL": settings.SITE_URL or site,
         **({"TOKENBURN_REGION": region} if region else {}),
     }
 
@@ -179,13 +180,17 @@ def mock_url(options: UpOptions) -> str:
     return f"http://{ports.LOOPBACK}:{options.mock_port}/v1"
 
 
+def site_url(options: UpOptions) -> str:
+    return f"http://{dial_host(options.host)}:{options.port}"
+
+
 def dial_host(host: str) -> str:
     """Where a server that listens on `host` is reached from here."""
     return ports.LOOPBACK if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  compared, not bound
 
 
 def status_block(options: UpOptions, password: str | None, log_dir: Path) -> str:
-    site = f"http://{dial_host(options.host)}:{options.port}"
+    site = site_url(options)
     login = f"user {ADMIN}, password {password} (shown once)" if password else "log in as before"
     rows = [
         ("Admin", f"{site}/admin/   {login}"),

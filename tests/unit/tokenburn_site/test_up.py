@@ -23,6 +23,9 @@ def test_services_get_the_settings_of_up_and_not_the_administrators_password(set
     assert "hunter2" not in env.values()
     assert env["REDIS_URL"] == "redis://127.0.0.1:1234/0"
     assert env["TOKENBURN_VAR_DIR"] == str(django_settings.VAR_DIR)
+    assert up.child_environment(given, site="http://x")["TOKENBURN_SITE_URL"] == "http://x"
+    settings.SITE_URL = "https://burn.example"
+    assert up.child_environment(given, site="http://x")["TOKENBURN_SITE_URL"] == "https://burn.example"
     assert env["DATABASE_URL"] == "x" and env["PYTHONPATH"].endswith(":/mine")
 
 
