@@ -106,7 +106,11 @@ def _grid(top: float) -> str:
 
 def _times(last: float, unit: str) -> str:
     short = " s" if unit == "s" else ""
-    marks = ((0.0, "start", f"0{short}"), (last / 2, "middle", f"{last / 2:g}{short}"), (last, "end", f"{last:g} {unit}"))
+    marks = (
+        (0.0, "start", f"0{short}"),
+        (last / 2, "middle", f"{last / 2:g}{short}"),
+        (last, "end", f"{last:g} {unit}"),
+    )
     return "".join(
         f'<text x="{_x(at, last):.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{text}</text>'
         for at, anchor, text in marks
