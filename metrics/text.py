@@ -15,6 +15,7 @@ from rich.text import Text
 from metrics.advice import advice
 from metrics.curve_text import curve_parts
 from metrics.definitions import find
+from metrics.group_text import group_parts
 from metrics.patience import patience_words
 from metrics.spending_words import budget_words, cost_words
 from metrics.words import BAD, GOOD, QUIET, TITLE, number
@@ -50,6 +51,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     if report["thresholds"]:
         yield Text("\nthresholds", style=TITLE)
         yield _thresholds(report)
+    yield from group_parts(report, width)
     yield from curve_parts(report, width)
     yield Text()
     yield from _verdict(report)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from metrics.curve_text import HEADS, capacity_words, level_rows
 from metrics.definitions import STATS, find
+from metrics.group_text import NAMES, Cells, group_cells, model_cells
 from metrics.patience import patience_tiles
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
@@ -53,6 +54,14 @@ def report_context(run: Run) -> dict[str, Any]:
         "curve": curve_charts(report),
         "load_changes": report.get("load_changes", []),
         "errors": sorted(report.get("errors", {}).items(), key=lambda item: (-item[1], item[0])),
+        "parts": [
+            {"id": name, "title": title, "heads": _heads(cells), "rows": [_words(cells, row) for row in cells.rows]}
+            for name, title, cells in (
+                ("groups", "Groups", group_cells(report)),
+                ("models", "Models", model_cells(report)),
+            )
+            if cells is not None
+        ],
         "thresholds": [
             {"expr": t.get("expr"), "value": number(t.get("value")), "passed": t.get("passed")}
             for t in report.get("thresholds", [])
@@ -60,6 +69,15 @@ def report_context(run: Run) -> dict[str, Any]:
         "generator": [*_generator(report.get("generator", {})), Fact("witness", witness_words(report) or "none")],
         "estimated": report.get("tokens", {}).get("source") in ESTIMATED,
     }
+
+
+def _heads(cells: Cells) -> list[tuple[str, bool]]:
+    """Each head, and whether its column holds words."""
+    return [(head, head in NAMES) for head in cells.heads]
+
+
+def _words(cells: Cells, row: tuple[str, ...]) -> list[tuple[str, bool]]:
+    return [(cell, head in NAMES) for head, cell in zip(cells.heads, row, strict=True)]
 
 
 def number(value: Any) -> str:

@@ -18,6 +18,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from metrics.definitions import METRICS
 from metrics.export import csv_pieces, json_pieces
+from metrics.junit import junit_xml
+from metrics.markdown import summary_md
 from runs import live as feed
 from runs.display import duration_text, load_text, moment_text
 from runs.lifecycle import RUN_TERMINAL
@@ -30,6 +32,7 @@ from runs.series import live_charts
 from runs.services import RequestError, can_stop, change_load, request_run, stop_run
 from runs.steering import SteeringError, level_now
 
+XML, MARKDOWN = "application/xml", "text/markdown; charset=utf-8"
 POLICY = "; ".join(
     [
         "default-src 'self'",
@@ -105,14 +108,37 @@ def report_json(request: HttpRequest, pk: int) -> HttpResponse:
     """The stored report as a file, byte for byte what the API gives."""
     run = _run(pk)
     if run.report is None:
-        messages.warning(request, f"{run} is {run.status} and has no report yet.")
-        return redirect("runs:report", run.pk)
+        return _no_report(request, run)
     name = f"token-burn-run-{run.pk}.json"
     return JsonResponse(
         run.report,
         json_dumps_params={"indent": 2},
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+@require_GET
+@allowed(may_view)
+def for_ci(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    """The stored report as CI tools take it: `kind` is junit or summary."""
+    run = _run(pk)
+    if run.report is None:
+        return _no_report(request, run)
+    data, content_type, name = (
+        (junit_xml(run.report), XML, "junit.xml")
+        if kind == "junit"
+        else (summary_md(run.report), MARKDOWN, "summary.md")
+    )
+    return HttpResponse(
+        data,
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="token-burn-run-{run.pk}-{name}"'},
+    )
+
+
+def _no_report(request: HttpRequest, run: Run) -> HttpResponse:
+    messages.warning(request, f"{run} is {run.status} and has no report yet.")
+    return redirect("runs:report", run.pk)
 
 
 @require_GET

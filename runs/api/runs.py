@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, NotFound
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from metrics.api import TurnSerializer
+from metrics.junit import junit_xml
+from metrics.markdown import summary_md
 from metrics.models import SessionMetric
 from runs.api.paging import ById
 from runs.api.people import PeopleActions
@@ -23,6 +27,7 @@ from runs.rights import CONTROL
 from runs.services import RequestError, change_load, request_run, stop_run
 from runs.steering import SteeringError
 
+XML, MARKDOWN = "application/xml", "text/markdown"
 OUTCOMES = ["ok", "error", "timeout", "aborted", "unknown"]
 
 
@@ -35,6 +40,16 @@ class ProblemSerializer(serializers.Serializer[Any]):
     """An answer that says why it was refused."""
 
     detail = serializers.CharField()
+
+
+class AnyAccept(BaseContentNegotiation):
+    """For answers in a form of their own, whatever the client accepts; errors are JSON."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class ShardSerializer(serializers.ModelSerializer[Shard]):
@@ -184,10 +199,26 @@ class RunViewSet(
     @action(detail=True)
     def report(self, request: Request, pk: str) -> Response:
         """The final report, with the same keys as the command line's --json."""
+        return Response(self._report())
+
+    @extend_schema(responses={(200, XML): OpenApiTypes.STR, 404: ProblemSerializer})
+    @action(detail=True, filter_backends=[], content_negotiation_class=AnyAccept)
+    def junit(self, request: Request, pk: str) -> HttpResponse:
+        """The report as JUnit XML: a test case for the run, one for each threshold, one for the verdict."""
+        return HttpResponse(junit_xml(self._report()), content_type=XML)
+
+    @extend_schema(responses={(200, MARKDOWN): OpenApiTypes.STR, 404: ProblemSerializer})
+    @action(detail=True, filter_backends=[], content_negotiation_class=AnyAccept)
+    def summary(self, request: Request, pk: str) -> HttpResponse:
+        """The report as a short summary in Markdown."""
+        return HttpResponse(summary_md(self._report()), content_type=f"{MARKDOWN}; charset=utf-8")
+
+    def _report(self) -> dict[str, Any]:
         run = self.get_object()
         if run.report is None:
             raise NotFound(f"run {run.pk} is {run.status} and has no report yet")
-        return Response(run.report)
+        found: dict[str, Any] = run.report
+        return found
 
     @extend_schema(responses=TurnSerializer(many=True), parameters=[OUTCOME_FILTER, CODE_FILTER])
     @action(detail=True, pagination_class=ById, filter_backends=[])

@@ -23,6 +23,8 @@ CONTRACT: dict[str, Shape] = {
     "rates": _keys("turns_per_s sessions_per_min output_tokens_per_s"),
     "tokens": _keys("input output source"),
     "metrics": None,
+    "groups": None,
+    "models": None,
     "thresholds": None,
     "generator": {
         **_keys("processes cpu_s cpu_us_per_turn timestamps"),

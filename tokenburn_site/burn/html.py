@@ -8,6 +8,7 @@ from typing import Any
 
 from metrics.advice import advice
 from metrics.definitions import STATS, find
+from metrics.group_text import group_cells, model_cells
 from metrics.patience import patience_tiles
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
@@ -59,7 +60,7 @@ def report_html(report: Report) -> str:
     """A whole HTML document."""
     run = report["run"]
     title = f"Run {run['id']}: {run['target']}"
-    parts = (_head, _verdict, _tiles, curve_section, _charts, _metrics, _thresholds, _errors, _generator)
+    parts = (_head, _verdict, _tiles, curve_section, _charts, _metrics, _groups, _thresholds, _errors, _generator)
     body = "\n".join(part(report) for part in parts)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -143,6 +144,16 @@ def _metrics(report: Report) -> str:
             first = f'<th scope="row" title="{title}">{escape(name)}{says}</th>'
             rows.append(f"<tr>{first}{''.join(f'<td>{number(values[stat])}</td>' for stat in STATS)}</tr>")
     return _table("Metrics", ["metric", *STATS], rows, "_ms: milliseconds. Failed turns are in no latency.")
+
+
+def _groups(report: Report) -> str:
+    """What each scenario and model came to."""
+    tables = ("Groups", group_cells(report)), ("Models", model_cells(report))
+    return "".join(
+        _table(title, cells.heads, [_row(map(escape, row)) for row in cells.rows])
+        for title, cells in tables
+        if cells is not None
+    )
 
 
 def _thresholds(report: Report) -> str:

@@ -20,7 +20,7 @@ from tokenburn_site.burn.database import ensure_database
 from tokenburn_site.burn.errors import EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
 from tokenburn_site.burn.farm import check_workers, follow
 from tokenburn_site.burn.flags import search
-from tokenburn_site.burn.options import STDOUT, Options, check
+from tokenburn_site.burn.options import Options, check
 from tokenburn_site.burn.outputs import check_writable
 from tokenburn_site.burn.parts import Parts, adhoc_target, build_load, check_params, check_thresholds
 from tokenburn_site.burn.preflight import check_reachable
@@ -38,7 +38,7 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
     """
     try:
         options = check(given)
-        console = PatientConsole(stderr=options.json == STDOUT, no_color=bool(given.get("no_color")))
+        console = PatientConsole(stderr=options.to_stdout, no_color=bool(given.get("no_color")))
         parts = prepare(options)
         for note in parts.notes:
             say(note)

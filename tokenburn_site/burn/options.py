@@ -83,6 +83,13 @@ class Options:
     json: str | None = None
     html: str | None = None
     per_user: bool = False
+    junit: str | None = None
+    markdown: str | None = None
+
+    @property
+    def to_stdout(self) -> bool:
+        """A result goes to stdout, and all else to stderr."""
+        return STDOUT in {self.json, self.markdown}
 
 
 class OneLineParser(CommandParser):
@@ -190,6 +197,10 @@ def _result_options(parser: ArgumentParser) -> None:
     results.add_argument("--json", metavar="FILE|-", help="the report as JSON; -: on stdout, all else on stderr")
     results.add_argument("--per-user", action="store_true", help="a table of the users after the report")
     results.add_argument("--html", metavar="FILE", help="the report as one self-contained page")
+    results.add_argument("--junit", metavar="FILE", help="run, thresholds and verdict as JUnit XML, for CI")
+    results.add_argument(
+        "--markdown", metavar="FILE|-", help="a short summary, as for GITHUB_STEP_SUMMARY; -: on stdout, as with --json"
+    )
 
 
 def check(given: Mapping[str, Any]) -> Options:
@@ -198,14 +209,9 @@ def check(given: Mapping[str, Any]) -> Options:
     told = said.said(given)
     given = search.arranged(given)
     _check_load(given)
-    if given["abort_on_fail"] and not given["thresholds"]:
-        raise BadUsage("--abort-on-fail needs something to fail: add --threshold 'error_rate<1%'")
-    if given["json"] == "" or given["html"] == "":
-        raise BadUsage("--json and --html need the name of a file")
-    if given["html"] == STDOUT:
-        raise BadUsage("--html - is not possible: give a file; only --json can go to stdout")
+    _check_results(given)
     same = {"url", "preset", "target", "stream", "stamp", "users", "conversations", "processes"}
-    same |= {"workers", "witness", "seed", "json", "html", "abort_on_fail", "estimate", "per_user"}
+    same |= {"workers", "witness", "seed", "json", "html", "junit", "markdown", "abort_on_fail", "estimate", "per_user"}
     return Options(
         **{name: given[name] for name in same},
         **told,
@@ -222,6 +228,19 @@ def check(given: Mapping[str, Any]) -> Options:
         cool_down_s=given["cool_down"] or 0.0,
         load_parts={name: part for flags in LOAD_FLAGS for name, part in flags.load_data(given).items()},
     )
+
+
+def _check_results(given: Mapping[str, Any]) -> None:
+    if given["abort_on_fail"] and not given["thresholds"]:
+        raise BadUsage("--abort-on-fail needs something to fail: add --threshold 'error_rate<1%'")
+    for name in ("json", "html", "junit", "markdown"):
+        if given[name] == "":
+            raise BadUsage(f"--{name} needs the name of a file")
+    for name in ("html", "junit"):
+        if given[name] == STDOUT:
+            raise BadUsage(f"--{name} - is not possible: give a file; only --json and --markdown can go to stdout")
+    if given["json"] == given["markdown"] == STDOUT:
+        raise BadUsage("--json - and --markdown - would mix on stdout: give one of them a file")
 
 
 def check_target(given: Mapping[str, Any], command: str = "burn") -> None:

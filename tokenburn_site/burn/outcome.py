@@ -15,8 +15,8 @@ from runs.outcome import BUDGET, THRESHOLD
 from tokenburn_site.burn import per_user
 from tokenburn_site.burn.advice import failure
 from tokenburn_site.burn.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_THRESHOLD
-from tokenburn_site.burn.options import STDOUT, Options
-from tokenburn_site.burn.outputs import write_html, write_json
+from tokenburn_site.burn.options import Options
+from tokenburn_site.burn.outputs import write_results, written
 
 PIPE_WIDTH = 100
 MISSED = f"{THRESHOLD}: "
@@ -36,13 +36,10 @@ def show(run: Run, options: Options, console: Console, typed: str) -> None:
             _print(console, report_text(report, max(console.width, PIPE_WIDTH)))
         if options.per_user:
             console.print(per_user.table(run))
-    if options.json:
-        write_json(options.json, report)
-    if options.html:
-        write_html(options.html, report)
+    write_results(options, report)
     _print(console, "")
     for label, text in _whereabouts(run, options, typed):
-        _print(console, f"{label:<8}{text}")
+        _print(console, f"{label:<10}{text}")
 
 
 def _print(console: Console, text: str) -> None:
@@ -59,8 +56,7 @@ def _whereabouts(run: Run, options: Options, typed: str) -> list[tuple[str, str]
     return [
         ("repeat", f"{typed}{seed}"),
         *ledgers,
-        *([("json", options.json)] if options.json and options.json != STDOUT else []),
-        *([("html", options.html)] if options.html else []),
+        *written(options),
         ("page", f"run `manage.py up`, then open {PAGE.format(run.pk)}"),
     ]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from metrics.junit import junit_xml
+from metrics.markdown import summary_md
 from tokenburn_site.burn.contract import contract
 from tokenburn_site.burn.errors import BadUsage
 from tokenburn_site.burn.html import report_html
@@ -17,13 +19,20 @@ from tokenburn_site.burn.options import STDOUT, Options
 
 
 def check_writable(options: Options) -> None:
-    """Raises BadUsage for a --json or --html that could not be written at the end. Leaves no file behind."""
-    files = [(name, text) for name, text in (("--json", options.json), ("--html", options.html)) if text]
-    for name, text in files:
-        if text != STDOUT:
-            _try(name, Path(text))
-    if len(files) == 2 and options.json != STDOUT and Path(files[0][1]).resolve() == Path(files[1][1]).resolve():
-        raise BadUsage(f"--json and --html name the same file {files[0][1]!r}: give each its own")
+    """Raises BadUsage for a result that could not be written at the end. Leaves no file behind."""
+    named: dict[Path, str] = {}
+    for option, text in _asked(options):
+        if text == STDOUT:
+            continue
+        _try(option, Path(text))
+        other = named.setdefault(Path(text).resolve(), option)
+        if other != option:
+            raise BadUsage(f"{other} and {option} name the same file {text!r}: give each its own")
+
+
+def _asked(options: Options) -> list[tuple[str, str]]:
+    found = {name: getattr(options, name) for name in WRITERS}
+    return [(f"--{name}", text) for name, text in found.items() if text]
 
 
 def _try(option: str, path: Path) -> None:
@@ -39,16 +48,30 @@ def _try(option: str, path: Path) -> None:
         raise BadUsage(f"{option} {str(path)!r}: the folder may not be written: choose another one")
 
 
-def write_json(where: str, report: Mapping[str, Any]) -> None:
-    """To the file, or for `-` to stdout. Raises OSError."""
-    data = orjson.dumps(contract(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    if where == STDOUT:
-        sys.stdout.write(data.decode())
-        sys.stdout.flush()
-    else:
-        Path(where).write_bytes(data)
+def write_results(options: Options, report: Mapping[str, Any]) -> None:
+    """Every result that was asked for, to its file, or for `-` to stdout. Raises OSError."""
+    for option, where in _asked(options):
+        data = WRITERS[option.removeprefix("--")](report)
+        if where == STDOUT:
+            sys.stdout.write(data.decode())
+            sys.stdout.flush()
+        else:
+            Path(where).write_bytes(data)
 
 
-def write_html(where: str, report: Mapping[str, Any]) -> None:
-    """One page that needs nothing else. Raises OSError."""
-    Path(where).write_text(report_html(report), encoding="utf-8")
+def _json(report: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(contract(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+WRITERS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {
+    "json": _json,
+    "html": lambda report: report_html(report).encode(),
+    "junit": junit_xml,
+    "markdown": lambda report: summary_md(report).encode(),
+}
+"""By the name of the option."""
+
+
+def written(options: Options) -> list[tuple[str, str]]:
+    """The option's name and the path of each file."""
+    return [(option.removeprefix("--"), where) for option, where in _asked(options) if where != STDOUT]

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from metrics.group_text import standing_words
 from metrics.spending_words import budget_words
 from runs.engine.spec import Load
 from runs.live import Tick
@@ -117,6 +118,7 @@ class Progress:
                 per_s(self._tick["rates"].get("turns_per_s")),
             ]
             parts.append(budget_words(self._tick.get("budget")))
+            parts.append(standing_words(self._tick.get("thresholds", ())))
             for name in ("ttft_ms", "e2e_ms"):
                 if found := metrics.get(name):
                     parts.append(f"{name.removesuffix('_ms')} p50 {ms(found['p50'])} p95 {ms(found['p95'])}")
@@ -149,6 +151,8 @@ class Progress:
         )
         if used := budget_words(tick.get("budget")):
             table.add_row("budget", used)
+        if stand := standing_words(tick.get("thresholds", ()), missed_only=False):
+            table.add_row("thresholds", stand)
         for name, label in (("ttft_ms", "first token"), ("e2e_ms", "whole answer")):
             if found := metrics.get(name):
                 table.add_row(label, f"p50 {ms(found['p50'])}   p95 {ms(found['p95'])}   p99 {ms(found['p99'])}")

@@ -78,6 +78,26 @@ document.addEventListener("DOMContentLoaded", () => {
     byId("quantiles").tBodies[0].replaceChildren(...rows);
   }
 
+  const STATES = { kept: ["kept", "completed"], missed: ["missed", "failed"], early: ["too early to say", "queued"] };
+
+  function showStandings(found) {
+    if (!found || !found.length) return;
+    const place = byId("standings");
+    place.hidden = false;
+    const rows = found.map((one) => {
+      const row = element("tr");
+      const head = element("th");
+      head.scope = "row";
+      head.append(element("code", "", one.expr));
+      const [word, tone] = STATES[one.state];
+      const cell = element("td", "tb-text");
+      cell.append(element("span", `tb-badge tb-badge--${tone}`, word));
+      row.append(head, element("td", "", one.value === null ? "–" : whole(one.value)), cell);
+      return row;
+    });
+    place.querySelector("tbody").replaceChildren(...rows);
+  }
+
   const failed = (counters) =>
     ["error", "timeout", "aborted", "unknown"].reduce((sum, name) => sum + (counters[name] || 0), 0);
 
@@ -190,6 +210,7 @@ document.addEventListener("DOMContentLoaded", () => {
       byId("doing").hidden = !tick.doing;
       showCounters(tick);
       showQuantiles(tick.metrics);
+      showStandings(tick.thresholds);
       drawSoon();
     }
   }

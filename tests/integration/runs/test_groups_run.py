@@ -36,7 +36,8 @@ def swift(start_mock: Callable[..., Mock]) -> Mock:
     return start_mock("--delay-ms", "1-20", "--itl-ms", "1", "--tokens", "5-20", "--error-rate", "0.1")
 
 
-def test_groups_are_told_apart_from_the_engine_to_the_report(any_database: str, swift: Mock) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_groups_are_told_apart_from_the_engine_to_the_report(swift: Mock) -> None:
     load = parse_load({"kind": "closed", "users": 10, "conversations": 200, "people": {"models": ["small", "large"]}})
     ticks: list[TickInfo] = []
     run = a_run(2, load, f"{swift.url}/v1", scenarios=[(3.0, QUICK), (1.0, LONG)], thresholds=THRESHOLDS)

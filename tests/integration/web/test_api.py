@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
+from metrics.junit import junit_xml
+from metrics.markdown import summary_md
 from runs.models import Run, RunStatus
 from targets.models import Target
 from tests.integration.web import made_up
@@ -217,6 +219,32 @@ def test_the_report_is_given_as_it_is_stored(api: APIClient) -> None:
     made_up.fill(run)
     made_up.finish(run)
     assert api.get(f"/api/runs/{run.pk}/report/").json() == run.report
+
+
+def test_the_report_is_given_as_junit_and_as_a_summary(api: APIClient) -> None:
+    run = made_up.run()
+    for kind in ("junit", "summary"):
+        for accept in ("*/*", "application/xml, text/markdown"):
+            missing = api.get(f"/api/runs/{run.pk}/{kind}/", headers={"accept": accept})
+            assert missing.status_code == 404
+            assert b"has no report yet" in missing.content
+    made_up.fill(run)
+    made_up.finish(run)
+    junit = api.get(f"/api/runs/{run.pk}/junit/", headers={"accept": "application/xml"})
+    assert junit.content == junit_xml(run.report or {})
+    assert junit["Content-Type"] == "application/xml"
+    summary = api.get(f"/api/runs/{run.pk}/summary/")
+    assert summary.content.decode() == summary_md(run.report or {})
+    assert summary["Content-Type"] == "text/markdown; charset=utf-8"
+
+
+def test_a_plan_may_end_its_runs_at_a_missed_threshold_if_it_has_one(api: APIClient) -> None:
+    plan = made_up.plan()
+    assert api.patch(f"/api/plans/{plan.pk}/", {"abort_on_fail": True}, format="json").json()["abort_on_fail"] is True
+    refused = api.patch(f"/api/plans/{plan.pk}/", {"thresholds": []}, format="json")
+    assert (refused.status_code, list(refused.json())) == (400, ["abort_on_fail"])
+    run = api.post("/api/runs/", {"plan": plan.pk}, format="json").json()
+    assert run["abort_on_fail"] is True
 
 
 def test_turns_come_in_pages_without_a_count(api: APIClient) -> None:

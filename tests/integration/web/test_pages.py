@@ -17,7 +17,10 @@ from runs import live
 from runs.models import Run, RunStatus
 from tests.integration.web import made_up
 
-PAGES = ("live/", "report/", "report.json", "series/", "turns.csv", "turns.json", "users.csv", "conversations.csv")
+PAGES = (
+    *("live/", "report/", "report.json", "junit.xml", "summary.md", "series/"),
+    *("turns.csv", "turns.json", "users.csv", "conversations.csv"),
+)
 
 
 def text_of(page: bytes) -> str:
@@ -99,6 +102,19 @@ def test_the_report_can_be_downloaded(admin_page: Client) -> None:
     answer = admin_page.get(f"/runs/{run.pk}/report.json")
     assert answer.json() == run.report
     assert answer["Content-Disposition"] == f'attachment; filename="token-burn-run-{run.pk}.json"'
+
+
+@pytest.mark.parametrize(("name", "kind"), [("junit.xml", "application/xml"), ("summary.md", "text/markdown")])
+def test_the_report_can_be_downloaded_for_ci(admin_page: Client, name: str, kind: str) -> None:
+    run = made_up.run()
+    made_up.fill(run)
+    assert admin_page.get(f"/runs/{run.pk}/{name}").status_code == 302
+    made_up.finish(run)
+    answer = admin_page.get(f"/runs/{run.pk}/{name}")
+    assert answer["Content-Type"].startswith(kind)
+    assert answer["Content-Disposition"] == f'attachment; filename="token-burn-run-{run.pk}-{name}"'
+    assert "ttft" in answer.content.decode()
+    assert f'href="/runs/{run.pk}/{name}"' in text_of(admin_page.get(f"/runs/{run.pk}/report/").content)
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])

@@ -49,7 +49,7 @@ def test_the_smallest_command_line() -> None:
 def test_every_option_arrives() -> None:
     argv = "--target t --stream --model m --param max_tokens=64 --stamp s --scenario a --scenario b --rate 300/m"
     argv += " --arrivals poisson --duration 1m --conversations 9 --processes 3 --seed -7 --workers"
-    argv += " --threshold a --threshold b --json j --html h"
+    argv += " --threshold a --threshold b --abort-on-fail --json j --html h --junit x --markdown m.md"
     assert options(*argv.split()) == Options(
         target="t",
         stream=True,
@@ -66,6 +66,9 @@ def test_every_option_arrives() -> None:
         thresholds=("a", "b"),
         json="j",
         html="h",
+        abort_on_fail=True,
+        junit="x",
+        markdown="m.md",
     )
 
 
@@ -140,8 +143,11 @@ def test_a_parameter_is_json_if_it_parses_and_text_otherwise(text: str, value: A
         ([*GOOD, "--arrivals", "bursty"], "constant"),
         ([*GOOD, "--param", "max_tokens"], "key=value"),
         ([*GOOD, "--model", "a", "--param", "model=b"], "'model' is given twice"),
-        ([*GOOD, "--json", ""], "need the name of a file"),
+        ([*GOOD, "--json", ""], "--json needs the name of a file"),
         ([*GOOD, "--html", "-"], "--html - is not possible"),
+        ([*GOOD, "--junit", "-"], "--junit - is not possible"),
+        ([*GOOD, "--markdown", ""], "--markdown needs the name of a file"),
+        ([*GOOD, "--json", "-", "--markdown", "-"], "would mix on stdout"),
         ([*GOOD, "--abort-on-fail"], "--abort-on-fail needs something to fail"),
         ([*GOOD, "--user", "3"], "--user"),
         ([*GOOD, "extra"], "extra"),

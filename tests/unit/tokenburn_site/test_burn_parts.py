@@ -90,7 +90,11 @@ def test_files_that_cannot_be_written_are_found_before_the_run(tmp_path: Path) -
         check_writable(options(html=str(tmp_path)))
     with pytest.raises(BadUsage, match="the same file"):
         check_writable(options(html=str(tmp_path / "a"), json=f"{tmp_path}/./a"))
-    check_writable(options(json="-"))
+    with pytest.raises(BadUsage, match="--json and --markdown name the same file"):
+        check_writable(options(markdown=str(tmp_path / "a"), json=f"{tmp_path}/./a", junit=str(tmp_path / "b")))
+    with pytest.raises(BadUsage, match=r"--junit .* is a folder"):
+        check_writable(options(junit=str(tmp_path)))
+    check_writable(options(json="-", markdown="a"))
 
 
 OPENAI = build_target_spec(name="t", url="http://127.0.0.1:1", preset="openai-chat").frozen_dict()

@@ -1,0 +1,113 @@
+"""A report as a short summary in Markdown, for the page of a CI job or a comment on a change. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from metrics.definitions import find
+from metrics.group_text import Cells, group_cells, model_cells
+from metrics.junit import ended_well
+from metrics.spending_words import budget_words, cost_words
+from metrics.words import number
+
+Report = Mapping[str, Any]
+METRICS = ("ttft_ms", "e2e_ms", "e2e_planned_ms", "icl_ms", "tpot_ms", "turn_tokens_per_s")
+STATS = ("p50", "p95", "p99", "max", "count")
+ERRORS_SHOWN = 5
+ROWS_SHOWN = 20
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", "\r": " ", "\n": " "}
+
+
+def summary_md(report: Report) -> str:
+    """A heading, what came of it, the thresholds, the main metrics, and whether the figures can be trusted."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def headline(report: Report) -> str:
+    """What came of the run, in a few words."""
+    run, results = report["run"], report["thresholds"]
+    missed = sum(not result["passed"] for result in results)
+    if not ended_well(report):
+        return f"run {run['status']}"
+    if missed:
+        return f"{missed} of {len(results)} thresholds missed"
+    return f"all {len(results)} thresholds kept" if len(results) > 1 else "threshold kept" if results else "done"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    run, turns, rates = report["run"], report["turns"], report["rates"]
+    yield f"## Token-Burn: {headline(report)}"
+    yield ""
+    failed = turns["error"] + turns["timeout"]
+    share = f" ({rates['error_rate']:.2%})" if rates["error_rate"] else ""
+    yield (
+        f"Run {run['id']} against {escape(run['target'])}, {escape(run['scenario'])}: {number(turns['ok'])} turns ok, "
+        f"{number(failed)} failed{share}, in {number(run['duration_s'])} s, {number(rates['turns_per_s'])} turns/s."
+    )
+    if run["reason"]:
+        yield from ("", f"**{escape(run['status'])}:** {escape(run['reason'])}")
+    for words in (budget_words(report.get("budget")), cost_words(report.get("cost"))):
+        if words:
+            yield from ("", escape(words))
+    if report["thresholds"]:
+        rows = [_threshold(result) for result in report["thresholds"]]
+        yield from _table(("threshold", "value", "result"), rows, words=1)
+    yield from _metrics(report)
+    for cells in (group_cells(report), model_cells(report) if len(report.get("models") or ()) > 1 else None):
+        if cells is not None:
+            yield from _cells(cells)
+    if report["errors"]:
+        rows = [(escape(code), number(count)) for code, count in list(report["errors"].items())[:ERRORS_SHOWN]]
+        yield from _table(("not ok", "turns"), rows, words=1)
+    yield ""
+    yield from _verdict(report)
+
+
+def _threshold(result: Mapping[str, Any]) -> Sequence[str]:
+    value = "nothing measured" if result["value"] is None else number(result["value"])
+    return escape(result["expr"]), value, "kept" if result["passed"] else "**missed**"
+
+
+def _metrics(report: Report) -> Iterator[str]:
+    rows = []
+    for name in METRICS:
+        stats, metric = report["metrics"].get(name, {}), find(name)
+        if stats.get("count") and metric is not None:
+            rows.append((f"{metric.label} ({metric.unit})", *(number(stats[stat]) for stat in STATS)))
+    if rows:
+        yield from _table(("metric", *STATS), rows, words=1)
+
+
+def _cells(cells: Cells) -> Iterator[str]:
+    rows = [tuple(map(escape, row)) for row in cells.rows]
+    words = sum(head in {"scenario", "model", "tags"} for head in cells.heads)
+    yield from _table(cells.heads, rows[:ROWS_SHOWN], words=words)
+    if len(rows) > ROWS_SHOWN:
+        yield from ("", f"and {len(rows) - ROWS_SHOWN} more")
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    verdict = report["verdict"]
+    if verdict["trusted"]:
+        yield "The figures can be trusted: the generator kept up."
+    else:
+        yield "**Not to be trusted as it stands:**"
+        yield ""
+    yield from (f"- {escape(reason)}" for reason in verdict["reasons"])
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> Iterator[str]:
+    """After an empty line; the first `words` columns to the left, figures to the right. Cells come escaped."""
+    yield ""
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * words}{'---:|' * (len(heads) - words)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def escape(text: str) -> str:
+    """The text as itself: nothing in it becomes markup, a link or another cell."""
+    plain = "".join(_ENTITIES.get(letter, letter) for letter in text)
+    return _SPECIAL.sub(r"\\\1", plain)
