@@ -31,6 +31,13 @@ class Fact(NamedTuple):
     tone: str = ""
 
 
+def _shards(shards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row an engine; none where there is but one that ended well, of which there is nothing to say."""
+    if len(shards) < 2 and all(shard.get("stored") for shard in shards):
+        return []
+    return [{**shard, "number": shard["index"] + 1, "turns": number(shard["turns"])} for shard in shards]
+
+
 def report_context(run: Run) -> dict[str, Any]:
     """What runs/report_body.html draws; `report` is None while there is none."""
     report = run.report
@@ -53,6 +60,7 @@ def report_context(run: Run) -> dict[str, Any]:
         "level_heads": HEADS,
         "curve": curve_charts(report),
         "load_changes": report.get("load_changes", []),
+        "shards": _shards(report.get("shards", [])),
         "errors": sorted(report.get("errors", {}).items(), key=lambda item: (-item[1], item[0])),
         "parts": [
             {"id": name, "title": title, "heads": _heads(cells), "rows": [_words(cells, row) for row in cells.rows]}

@@ -16,6 +16,7 @@ from runs.api import PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
 from scenarios.api import ScenarioViewSet
 from targets.api import TargetViewSet
 from tokenburn_site.views import docs, health, schema
+from tokenburn_site.workers import WorkersView
 
 NAMED = 5
 
@@ -28,6 +29,7 @@ router.register("schedules", ScheduleViewSet)
 router.register("webhooks", WebhookViewSet)
 urlpatterns = [
     *router.urls,
+    path("workers/", WorkersView.as_view(), name="api-workers"),
     path("health/", health, name="health"),
     path("schema/", schema, name="api-schema"),
     path("docs/", docs, name="api-docs"),

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from tokenburn_site import workers
 from tokenburn_site.views import favicon, home
 
 urlpatterns = [
@@ -10,5 +11,6 @@ urlpatterns = [
     path("favicon.ico", favicon),
     path("admin/", admin.site.urls),
     path("runs/", include("runs.urls")),
+    path("workers/", workers.page, name="workers"),
     path("api/", include("tokenburn_site.api")),
 ]

@@ -94,6 +94,7 @@ UNFOLD: dict[str, Any] = {
                     _item("Runs", "local_fire_department", "admin:runs_run_changelist", "runs.view_run"),
                     _item("Schedules", "schedule", "admin:runs_planschedule_changelist", "runs.view_planschedule"),
                     _item("Webhooks", "webhook", "admin:runs_webhook_changelist", "runs.view_webhook"),
+                    _item("Workers", "dns", "workers", "runs.view_run"),
                 ],
             },
             {

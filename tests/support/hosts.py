@@ -1,4 +1,4 @@
-"""Several hosts on one machine: network namespaces on a switch, each with an address, a name and a directory of its own.
+"""Several hosts on one machine: network namespaces on a switch, each with an address and a name of its own.
 
 The switch is a bridge in the namespace of the services. A host's cable is the switch's end of its veth pair: pulled,
 packets vanish without a word, as on a real network. Needs root, `ip`, `unshare` and the rights to make namespaces.

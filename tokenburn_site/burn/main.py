@@ -89,11 +89,13 @@ def _request(options: Options, parts: Parts) -> Run:
             abort_on_fail=options.abort_on_fail,
             seed=options.seed,
             processes=options.processes,
+            regions=options.regions,
             witness=options.witness,
             local=not options.workers,
         )
     except RequestError as exc:
-        raise (CannotRun if exc.code == "models_unavailable" else BadUsage)(str(exc)) from exc
+        not_now = {"models_unavailable", "slots_missing"}
+        raise (CannotRun if exc.code in not_now else BadUsage)(str(exc)) from exc
 
 
 def _see_through(options: Options, run: Run, load: Load, console: Console, typed: str) -> int:

@@ -13,7 +13,7 @@ from connectors.spec import preset_names
 from scenarios.synthetic import Synthetic
 from tokenburn_site.burn import values
 from tokenburn_site.burn.errors import EXIT_USAGE, BadUsage
-from tokenburn_site.burn.flags import budget, people, said, search, trace
+from tokenburn_site.burn.flags import budget, people, places, said, search, trace
 
 STDOUT = "-"
 LOAD_FLAGS = (people, budget, search, trace)
@@ -75,6 +75,7 @@ class Options:
     estimate: bool = False
     conversations: int | None = None
     processes: int = 1
+    regions: tuple[str, ...] = ()
     workers: bool = False
     witness: bool = True
     seed: int | None = None
@@ -119,6 +120,7 @@ def add_options(parser: ArgumentParser) -> None:
     _load_options(parser)
     for flags in LOAD_FLAGS:
         flags.add(parser)
+    places.add(parser)
     _result_options(parser)
 
 
@@ -218,6 +220,7 @@ def check(given: Mapping[str, Any]) -> Options:
         params=all_params(given, told["synthetic"] and told["synthetic"].output),
         overrides=given["overrides"] or {},
         thresholds=tuple(given["thresholds"]),
+        regions=places.regions(given),
         rate_per_s=given["rate"],
         arrivals=given["arrivals"] or "constant",
         duration_s=given["duration"],

@@ -148,17 +148,17 @@ def newest() -> Run:
 
 def of_shard(run: Run, host: str) -> list[tuple[float, str]]:
     """Times to the first byte (ms) and outcomes of the turns of that host's shard."""
-    rows = SessionMetric.objects.filter(run=run, shard__host=host).exclude(sent_ns=None)
-    return [((first - sent) / 1e6, outcome) for first, sent, outcome in
-            rows.exclude(first_byte_ns=None).values_list("first_byte_ns", "sent_ns", "outcome")]  # fmt: skip
+    rows = SessionMetric.objects.filter(run=run, shard__host=host).exclude(first_byte_ns=None)
+    found = rows.values_list("first_byte_ns", "sent_ns", "outcome")
+    return [((first - sent) / 1e6, outcome) for first, sent, outcome in found if first is not None and sent is not None]
 
 
 def check_the_clock_that_is_off_changes_nothing(run: Run) -> None:
-    """The same load on the same target at the same time: the host whose clock is off against one whose clock is right."""
+    """The same load on the same target at the same time: the host whose clock is off, and one whose clock is right."""
     off, right = of_shard(run, f"host{AHEAD}"), of_shard(run, "host1")
     assert abs(len(off) - len(right)) < 0.2 * len(right)
     medians = [sorted(ms for ms, _ in turns)[len(turns) // 2] for turns in (off, right)]
-    assert all(50 <= ms < 75 for ms in medians), medians
+    assert abs(medians[0] - medians[1]) < 20, medians
     assert all(ms >= 50 for ms, _ in off), "an answer that was there before the target had sent it"
     assert {outcome for _, outcome in (*off, *right)} == {"ok"}
     for shard in shards(run):

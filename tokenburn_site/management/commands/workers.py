@@ -1,0 +1,44 @@
+"""`manage.py workers`: who works on this farm now."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from io import StringIO
+from typing import Any
+
+import orjson
+import redis
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.table import Table
+
+from tokenburn_site.workers import AWAY, clock_text, farm
+
+
+class Command(BaseCommand):
+    help = "List the workers that live: host, region, slots, load, version."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="the same as the API gives")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            found = farm()
+        except (redis.RedisError, OSError) as exc:
+            raise CommandError(f"{AWAY}: start it, or set REDIS_URL") from exc
+        if options["json"]:
+            self.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("worker", "host", "region", "slots", "busy", "load", "cores", "clock", "version"):
+            table.add_column(heading, justify="right" if heading in {"slots", "busy", "load", "cores"} else "left")
+        for worker in found["workers"]:
+            version = worker["version"] or "unknown"
+            version += "" if worker["same_version"] else " (not the site's)"
+            cells = (worker[name] for name in ("name", "host", "region", "slots", "busy", "load1", "cpus"))
+            table.add_row(*map(str, cells), clock_text(worker["clock_offset_ms"]), version)
+        drawn = StringIO()
+        Console(file=drawn, width=None if self.stdout.isatty() else 200).print(table)
+        self.stdout.write(drawn.getvalue().rstrip())
+        self.stdout.write(f"{found['busy']} of {found['slots']} load slots in use")
