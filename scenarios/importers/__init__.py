@@ -5,6 +5,7 @@ from scenarios.importers.library import SAMPLES, library, library_names
 from scenarios.importers.pools import attach, load_pool, read_pool
 from scenarios.importers.reading import Sample, Source, open_source
 from scenarios.importers.refs import import_scenarios, load_scenario, prompt_scenario
+from scenarios.importers.traces import trace_pool
 
 __all__ = [
     "SAMPLES",
@@ -20,4 +21,5 @@ __all__ = [
     "open_source",
     "prompt_scenario",
     "read_pool",
+    "trace_pool",
 ]

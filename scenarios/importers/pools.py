@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,21 +39,26 @@ def read_pool(source: Source, use: Use = "in_turn", sample: Sample | None = None
         drawn.add(row)
         if drawn.seen > MAX_ROWS and (sample is None or sample.limit is None):
             raise ScenarioError(f"{where}: has more than {MAX_ROWS:,} rows: take a sample of them, with --limit")
-    if not drawn.seen:
-        raise ScenarioError(f"{source.name}: holds no row")
+    return pool_of(source.name, drawn.items(), use)
+
+
+def pool_of(name: str, rows: Sequence[Any], use: Use) -> DataPool:
+    """Rows as a pool; `name` is what messages call them. Raises ScenarioError."""
+    if not rows:
+        raise ScenarioError(f"{name}: holds no row")
     try:
-        pool = DataPool(rows=tuple(drawn.items()), use=use)
+        pool = DataPool(rows=tuple(rows), use=use)
         pool.json_bytes  # noqa: B018 - raises for what cannot be stored
     except ValidationError as exc:
-        raise ScenarioError(f"{source.name}: {exc.errors()[0]['msg'].removeprefix('Value error, ')}") from exc
+        raise ScenarioError(f"{name}: {exc.errors()[0]['msg'].removeprefix('Value error, ')}") from exc
     except ValueError as exc:
-        raise ScenarioError(f"{source.name}: {exc}") from exc
+        raise ScenarioError(f"{name}: {exc}") from exc
     return pool
 
 
 def _rows(source: Source) -> Iterator[tuple[str, Any]]:
     if source.suffix in (".csv", ".tsv"):
-        yield from _table(source)
+        yield from table(source)
     elif source.suffix in (".json", ".jsonl", ".ndjson"):
         for record in records(source):
             if not record.alone:
@@ -71,7 +76,8 @@ def _lists(source: Source, value: Any) -> Iterator[tuple[str, Any]]:
         yield f"{source.name}: {name}", {"name": name, "items": items}
 
 
-def _table(source: Source) -> Iterator[tuple[str, dict[str, str]]]:
+def table(source: Source) -> Iterator[tuple[str, dict[str, str]]]:
+    """(where, fields) of each row of a table. Raises ScenarioError."""
     numbered = lines(source, blank=True)  # a quoted value may hold blank lines
     at = 0
 

@@ -25,7 +25,7 @@ from tokenburn_site.burn.outputs import check_writable
 from tokenburn_site.burn.parts import Parts, adhoc_target, build_load, check_params, check_thresholds
 from tokenburn_site.burn.preflight import check_reachable
 from tokenburn_site.burn.progress import Progress
-from tokenburn_site.burn.said import build_scenarios
+from tokenburn_site.burn.said import build_scenarios, with_output_lengths
 from tokenburn_site.burn.stored import stored_target
 
 __all__ = ["burn"]
@@ -72,6 +72,7 @@ def prepare(options: Options) -> Parts:
         target = stored_target(options)
         check_params(target, options.params)
     said = build_scenarios(options)
+    target = with_output_lengths(target, said)
     if not (options.workers or options.estimate):  # workers may reach what this machine cannot
         check_reachable(target)
     return Parts(target, said.mix, load, [*said.notes, *filter(None, [search.before(load)])])

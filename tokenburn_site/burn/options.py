@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn
 
 from django.core.management.base import CommandParser
@@ -61,6 +62,8 @@ class Options:
     synthetic: Synthetic | None = None
     data: tuple[said.DataFile, ...] = ()
     limit: int | None = None
+    trace: Path | None = None
+    """Whose rows may be said, besides the times that the load has of it."""
     users: int | None = None
     rate_per_s: float | None = None
     arrivals: str = "constant"

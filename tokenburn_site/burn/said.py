@@ -5,17 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from scenarios.data import DataPool
-from scenarios.importers import Sample, Wanted, attach, library_names, load_pool, load_scenario, prompt_scenario
+from connectors.spec import TargetSpec
+from scenarios.data import DataPool, fields_of
+from scenarios.importers import (
+    Sample,
+    Wanted,
+    attach,
+    library_names,
+    load_pool,
+    load_scenario,
+    prompt_scenario,
+    trace_pool,
+)
 from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
-from scenarios.synthetic import synthetic_scenario
+from scenarios.synthetic import Synthetic, synthetic_scenario
 from tokenburn_site.burn.errors import BadUsage
 from tokenburn_site.burn.options import Options
 from tokenburn_site.burn.stored import stored_scenario
 
+TRACE, OUTPUT_LENGTH = "trace", "output_length"
 _WEIGHTED = re.compile(r"(.+)=(\d+(?:\.\d+)?)")
 
 
@@ -29,29 +40,69 @@ class Said(NamedTuple):
 def build_scenarios(options: Options) -> Said:
     """Several --scenario make a mix, even but for their weights, whatever each of them holds. Raises BadUsage."""
     sample = Sample(options.limit, options.seed or 0)
-    wanted = Wanted(data=_pools(options, sample), sample=sample)
+    pools, why_no_trace = _pools(options, sample)
+    wanted = Wanted(data=pools, sample=sample)
     mix: list[tuple[float, ScenarioSpec]] = []
     option = "prompt" if options.prompt is not None else "synthetic" if options.synthetic else "scenario"
     try:
         if options.prompt is not None:
             mix = [(1.0, prompt_scenario(options.prompt, wanted.data))]
         elif options.synthetic is not None:
-            mix = [(1.0, check_scenario(attach(synthetic_scenario(options.synthetic), wanted.data)))]
+            mix = [(1.0, _synthetic(options.synthetic, wanted))]
         for ref in options.scenarios:
             weight, found = _found(ref, wanted)
             mix += [(weight / len(found), spec) for spec in found]
     except ScenarioError as exc:
-        raise BadUsage(f"--{option}: {exc}") from exc
+        hint = f" (--trace: {why_no_trace})" if why_no_trace else ""
+        raise BadUsage(f"--{option}: {exc}{hint}") from exc
     _refuse_twins([spec.name for _, spec in mix])
     _refuse_unused(wanted.data, mix)
     return Said(mix, wanted.notes)
 
 
-def _pools(options: Options, sample: Sample) -> dict[str, DataPool]:
+def _pools(options: Options, sample: Sample) -> tuple[dict[str, DataPool], str]:
+    """Of --data, and of --trace what is more than times; and why there is nothing more."""
     try:
-        return {file.name: load_pool(file.path, file.use, sample) for file in options.data}
+        pools = {file.name: load_pool(file.path, file.use, sample) for file in options.data}
     except ScenarioError as exc:
         raise BadUsage(f"--data: {exc}") from exc
+    if options.trace is None or TRACE in pools:
+        return pools, ""
+    try:
+        return {**pools, TRACE: trace_pool(options.trace, options.conversations)}, ""
+    except ScenarioError as exc:
+        return pools, str(exc)
+
+
+def with_output_lengths(target: TargetSpec, said: Said) -> TargetSpec:
+    """`target` asking for answers as long as the trace says, where made-up texts follow one that says it and the
+    request has the parameter max_tokens."""
+    if not any(OUTPUT_LENGTH in spec.variables for _, spec in said.mix):
+        return target
+    told = target.request.model_dump(mode="json")
+    asking = {**told, "body": _replaced(told.get("body"), "{{ params.max_tokens }}", f"{{{{ vars.{OUTPUT_LENGTH} }}}}")}
+    return target.model_copy(update={"request": type(target.request).model_validate(asking)})
+
+
+def _replaced(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _replaced(item, old, new) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, old, new) for item in value]
+    return new if value == old else value
+
+
+def _synthetic(asked: Synthetic, wanted: Wanted) -> ScenarioSpec:
+    data = synthetic_scenario(asked)
+    trace = wanted.data.get(TRACE)
+    if (
+        asked.input is None
+        and asked.output is None
+        and trace is not None
+        and OUTPUT_LENGTH in (fields_of(trace.rows) or ())
+    ):
+        data["variables"] = {OUTPUT_LENGTH: f"{{{{ data.{TRACE}.{OUTPUT_LENGTH} | int }}}}"}
+    return check_scenario(attach(data, wanted.data))
 
 
 def _found(ref: str, wanted: Wanted) -> tuple[float, list[ScenarioSpec]]:
@@ -84,6 +135,6 @@ def _refuse_twins(names: list[str]) -> None:
 
 def _refuse_unused(pools: Mapping[str, DataPool], mix: list[tuple[float, ScenarioSpec]]) -> None:
     """A typing error would pass unseen."""
-    for name in pools:
+    for name in pools.keys() - {TRACE}:
         if not any(name in spec.data for _, spec in mix):
             raise BadUsage(f"--data {name}: nothing that is said uses it: write {{{{ data.{name} }}}} where it belongs")

@@ -12,7 +12,8 @@ from scenarios.models import Scenario
 from tokenburn_site.burn.errors import BadUsage
 from tokenburn_site.burn.flags.said import DataFile, data_file
 from tokenburn_site.burn.options import Options, add_options, check, new_parser
-from tokenburn_site.burn.said import build_scenarios
+from tokenburn_site.burn.parts import adhoc_target
+from tokenburn_site.burn.said import build_scenarios, with_output_lengths
 
 pytestmark = pytest.mark.django_db
 
@@ -87,8 +88,28 @@ def test_synthetic_texts_are_a_scenario_and_their_output_a_parameter() -> None:
         options("--synthetic", "input=x")
     with pytest.raises(BadUsage, match="not both"):
         options("--synthetic", "input=5", "--prompt", "x")
-    with pytest.raises(BadUsage, match="'data' is not known"):
-        build_scenarios(options("--synthetic", "from-trace"))
+    with pytest.raises(BadUsage, match="from-trace takes the lengths from a trace: give --trace FILE"):
+        options("--synthetic", "from-trace")
+
+
+def test_a_traces_rows_say_how_long_texts_and_answers_are(tmp_path: Path) -> None:
+    rows = "".join(f'{{"timestamp": {n}, "input_length": {n + 5}, "output_length": {n + 2}}}\n' for n in range(4))
+    trace = write(tmp_path / "t.jsonl", rows)
+    argv = [*TARGET[:4], "--trace", trace]
+    parser = new_parser("burn")
+    add_options(parser)
+    found = check(vars(parser.parse_args([*argv, "--synthetic", "from-trace"])))
+    said = build_scenarios(found)
+    assert [row["output_length"] for row in said.mix[0][1].data["trace"].rows] == [2, 3, 4, 5]
+    target = with_output_lengths(adhoc_target(found, {}), said)
+    body = target.request.body
+    assert body["max_tokens"] == "{{ vars.output_length }}"
+    times = write(tmp_path / "times.jsonl", "1\n2\n")
+    assert build_scenarios(check(vars(parser.parse_args([*TARGET[:4], "--trace", times, "--prompt", "x"])))).mix
+    with pytest.raises(BadUsage, match=r"'data' is not known.*\(--trace: .*times\.jsonl: line 1: is a time and"):
+        build_scenarios(
+            check(vars(parser.parse_args([*TARGET[:4], "--trace", times, "--prompt", "{{ data.trace.x }}"])))
+        )
 
 
 def test_a_data_option_names_a_pool_a_file_and_a_use() -> None:

@@ -81,6 +81,7 @@ def said(given: Mapping[str, Any]) -> dict[str, Any]:
         "synthetic": _synthetic(given),
         "data": tuple(given["data"]),
         "limit": given["limit"],
+        "trace": None if given.get("trace") is None else Path(given["trace"]).expanduser(),
     }
 
 
@@ -88,6 +89,9 @@ def _synthetic(given: Mapping[str, Any]) -> Synthetic | None:
     if given["synthetic"] is None:
         return None
     try:
-        return parse_synthetic(given["synthetic"])
+        found = parse_synthetic(given["synthetic"])
     except ScenarioError as exc:
         raise BadUsage(f"--synthetic: {exc}") from exc
+    if found.input is None and given.get("trace") is None and not any(f.name == "trace" for f in given["data"]):
+        raise BadUsage("--synthetic from-trace takes the lengths from a trace: give --trace FILE, or --data trace=FILE")
+    return found

@@ -1,0 +1,65 @@
+"""What a recorded trace says besides its times: how long each request and answer was, row i for conversation i."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from scenarios.data import MAX_ROWS, DataPool
+from scenarios.importers.pools import pool_of, table
+from scenarios.importers.reading import Source, open_source, records
+from scenarios.spec import ScenarioError
+
+LENGTHS: Final[Mapping[str, tuple[str, ...]]] = {
+    "input_length": (
+        "input_length",
+        "contexttokens",
+        "request tokens",
+        "input_tokens",
+        "prompt_tokens",
+        "num_prefill_tokens",
+    ),
+    "output_length": (
+        *("output_length", "generatedtokens", "response tokens", "output_tokens", "completion_tokens"),
+        "num_decode_tokens",
+    ),
+}
+"""Our field and those of the traces of Mooncake, Azure, BurstGPT and others, in small letters."""
+_KEPT = (str, int, float)
+
+
+def trace_pool(path: Path, rows: int | None = None) -> DataPool:
+    """The rows of a trace, at most `rows`, used in turn: `input_length` and `output_length` as whole numbers, where it
+    has them, and all other values that are texts, numbers or messages. Raises ScenarioError.
+    """
+    with open_source(path) as source:
+        most = MAX_ROWS if rows is None else rows
+        found = [_row(where, value) for where, value in islice(_values(source), most)]
+    return pool_of(source.name, found, "in_turn")
+
+
+def _values(source: Source) -> Any:
+    if source.suffix in (".csv", ".tsv"):
+        return table(source)
+    return ((record.where, record.value) for record in records(source))
+
+
+def _row(where: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ScenarioError(f"{where}: is a time and nothing else: there is nothing to be said from it")
+    row = {name: item for name, item in value.items() if isinstance(item, _KEPT) or name == "messages"}
+    for ours, theirs in LENGTHS.items():
+        name = next((name for name in value if name.lower() in theirs), None)
+        if name is not None:
+            row.pop(name, None)
+            row[ours] = _whole(f"{where}: {name}", value[name])
+    return row
+
+
+def _whole(where: str, value: Any) -> int:
+    try:
+        return max(0, int(float(value)))
+    except (TypeError, ValueError, OverflowError):
+        raise ScenarioError(f"{where}: {value!r:.40} is no number of tokens") from None
