@@ -25,7 +25,7 @@ def test_a_trace_says_when_how_long_and_how_long_the_answers_may_be(
 ) -> None:
     mock = start_mock(*FAULTLESS, "--tokens", "500")
     trace = tmp_path / "trace.jsonl"
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"timestamp": 20 * n, "input_length": 10 + 10 * n, "output_length": 3 + n, "hash_ids": [n]} for n in range(20)
     ]
     trace.write_text("".join(json.dumps(row) + "\n" for row in rows))
