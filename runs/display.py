@@ -12,6 +12,8 @@ from django.utils.safestring import SafeString
 
 from runs.models import Run
 
+CEILINGS = {"tokens": "tokens", "money": "of money", "turns": "turns", "errors": "errors"}
+
 
 def status_badge(status: str) -> SafeString:
     return format_html('<span class="tb-badge tb-badge--{}">{}</span>', status, status)
@@ -35,7 +37,11 @@ def load_text(load: Any) -> str:
     duration, conversations = load.get("duration_s"), load.get("conversations")
     long = [f"{duration:g} s"] if duration else []
     many = [f"{conversations} conversations"] if conversations else []
-    return ", ".join([how, *long, *many])
+    return ", ".join([how, *long, *many, *_ceilings(load.get("budget") or {})])
+
+
+def _ceilings(budget: Mapping[str, Any]) -> list[str]:
+    return [f"at most {budget[name]:,} {word}" for name, word in CEILINGS.items() if budget.get(name) is not None]
 
 
 def duration_text(run: Run) -> str:

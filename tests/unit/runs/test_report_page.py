@@ -54,6 +54,10 @@ def test_a_duration_is_words(seconds: float, text: str) -> None:
             {"kind": "open", "rate_per_s": 2, "arrivals": "constant", "search": {"conditions": ["a<1", "b<2"]}},
             "search from 2/s constant for the highest load with a<1 and b<2",
         ),
+        (
+            {"kind": "closed", "users": 5, "duration_s": 9, "budget": {"tokens": 20_000, "money": 2.5, "turns": None}},
+            "5 users, 9 s, at most 20,000 tokens, at most 2.5 of money",
+        ),
         ("nonsense", ""),
     ],
 )
