@@ -44,7 +44,7 @@ REPORT = (
         "(of ok turns), tokens_per_s (in and out, of all turns), error_rate",
     ),
     ("tokens", "input and output of all turns, total; source: usage (the target's own), estimate, mixed or none"),
-    ("traffic", "chunks, bytes_in, bytes_out"),
+    ("traffic", "chunks, bytes_in, bytes_out; bytes_in_per_s, bytes_out_per_s: of the run's time, all turns"),
     ("metrics", "for each metric below: count, mean, min, p50, p90, p95, p99, p999, max; null: not measured"),
     ("drift", "by metric: first_ms and last_ms, the medians of the run's first and last third, and the rise; or null"),
     (

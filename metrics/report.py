@@ -21,6 +21,7 @@ from metrics.verdict import Remark, Witness, judge, start_error_ns, timestamps
 Report = dict[str, Any]
 NS_PER_S = 1e9
 WITNESS_METRICS = ("ttft_ms", "e2e_ms")
+TRAFFIC = ("bytes_in", "bytes_out")
 WITNESS_TURNS = 10
 """Good turns below which a witness says nothing."""
 
@@ -77,7 +78,7 @@ def build_report(
             "input": sums["tokens_in"], "output": sums["tokens_out"],
             "total": sums["tokens_in"] + sums["tokens_out"], "source": token_source(aggregate),
         },
-        "traffic": {name: sums[name] for name in ("chunks", "bytes_in", "bytes_out")},
+        "traffic": {name: sums[name] for name in ("chunks", *TRAFFIC)} | _per_s(sums, aggregate.duration_s),
         "metrics": whole["metrics"],
         "drift": drift,
         "groups": of_parts(aggregate, run.groups),
@@ -97,6 +98,10 @@ def build_report(
     }  # fmt: skip
     report["thresholds"] = evaluate(thresholds, report, of_choice(aggregate, run.groups))
     return report
+
+
+def _per_s(sums: Mapping[str, int], seconds: float) -> dict[str, float | None]:
+    return {f"{name}_per_s": round(sums[name] / seconds, 1) if seconds else None for name in TRAFFIC}
 
 
 def witness_of(aggregate: Aggregate) -> dict[str, Any]:

@@ -69,6 +69,8 @@ def _summary(report: Report) -> Iterator[Text]:
     yield Text(f"  speed     {_speeds(report)}")
     if report["tokens"]["source"] != "none":
         yield Text(f"  tokens    {_tokens(report)}")
+    if report["traffic"]["bytes_in_per_s"]:
+        yield Text(f"  traffic   {_traffic(report['traffic'])}")
     if len(models := report.get("models") or ()) > 1:
         asked = [f"{part['model']} ({number(part['sessions']['started'])})" for part in models]
         yield Text(f"  models    {', '.join(asked)}")
@@ -106,6 +108,11 @@ def _tokens(report: Report) -> str:
     return f"{number(tokens['total'])}: {number(tokens['input'])} in, {number(tokens['output'])} out, " + (
         f"{number(rates['tokens_per_s'])} tokens/s"
     )
+
+
+def _traffic(traffic: Mapping[str, Any]) -> str:
+    ways = ((way, traffic[f"bytes_{way}"], traffic[f"bytes_{way}_per_s"]) for way in ("in", "out"))
+    return ", ".join(f"{number(total / 1e6)} MB {way} ({number(rate / 1000)} kB/s)" for way, total, rate in ways)
 
 
 def _counted(counts: Mapping[str, int], always: Sequence[str], if_any: Sequence[str]) -> str:

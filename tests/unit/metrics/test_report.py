@@ -143,3 +143,12 @@ def test_turns_of_warm_up_and_cool_down_are_a_number_and_nothing_else() -> None:
     assert report["metrics"]["icl_ms"]["count"] == 210
     assert (found.first_ns, found.last_ns) == (2_000 * MS, 8_950 * MS)
     assert not any(reason.startswith("ledger_incomplete") for reason in report["verdict"]["reasons"])
+
+
+def test_transfer_rates_are_bytes_of_all_turns_over_the_runs_time() -> None:
+    lines = [turn(0), turn(1, planned=1100 * MS, sent=1110 * MS, done=1110 * MS, **{"in": 700})]
+    traffic = build_report(FACTS, aggregate(*lines))["traffic"]
+    assert traffic == {
+        "chunks": 6, "bytes_in": 1000, "bytes_out": 400, "bytes_in_per_s": 1000.0, "bytes_out_per_s": 400.0,
+    }  # fmt: skip
+    assert build_report(FACTS, Aggregate())["traffic"]["bytes_in_per_s"] is None
