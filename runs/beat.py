@@ -65,7 +65,7 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # the base is u
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
-        """Only who leads writes the settings' entries into the database: see `_begin`."""
+        """Only who leads writes the settings' entries into the database: `_begin`."""
 
     def enabled_models_qs(self) -> Any:
         """All of them: the base leaves out crontabs of other hours, by offsets that know no summer."""
@@ -100,7 +100,7 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # the base is u
         self._leading = True
         self._initial_read = True
         self._heap = None
-        super().setup_schedule()
+        self.update_from_dict(self.app.conf.beat_schedule)  # Celery's own default clears results, of which we keep none
 
     def _end(self) -> None:
         """Forget all: what was sent when is the next leader's matter."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from runs.dbclock import DATABASE_AWAY, DbNow
 from runs.leader import Leadership
@@ -32,6 +32,8 @@ TEST_LATER_S: Final = 3600.0
 
 def deliver_due() -> int:
     """Try what is due; the number that was taken. One process at a time: the others find nothing to do."""
+    if not _due().exists():
+        return 0
     leadership = Leadership("webhooks", lease_s=LONGEST_TRY_S + 10)
     until, delivered = time.monotonic() + PASS_S, 0
     try:
@@ -50,10 +52,13 @@ def send_test(webhook: Webhook) -> WebhookDelivery:
     return made
 
 
+def _due() -> QuerySet[WebhookDelivery]:
+    return WebhookDelivery.objects.filter(status=DeliveryStatus.PENDING, next_at__lte=DbNow())
+
+
 def _claim() -> list[WebhookDelivery]:
     """Deliveries to be tried now. Should this process die, each comes again when its next try would."""
-    due = WebhookDelivery.objects.filter(status=DeliveryStatus.PENDING, next_at__lte=DbNow())
-    claimed = []
+    due, claimed = _due(), []
     for row in due.select_related("webhook", "run__plan").order_by("next_at")[:AT_ONCE]:
         pause_s = BACKOFF_S[min(row.attempts, len(BACKOFF_S) - 1)]
         same = due.filter(pk=row.pk, attempts=row.attempts)

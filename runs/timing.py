@@ -180,7 +180,7 @@ def timing(when: When, since: datetime) -> Timing:
         return Timing(Every(when.begins or since.replace(microsecond=0) + step, step), ends=when.ends)
     if when.cron is None:
         raise TimingError("when", "it has no timing any more")
-    sets = {name: frozenset(crontab_parser(*bounds).parse(when.cron[name])) for name, bounds in FIELDS.items()}
+    sets = {name: _values(when.cron[name], *bounds) for name, bounds in FIELDS.items()}
     cron = Cron(
         minutes=sets["minute"],
         hours=sets["hour"],
@@ -190,6 +190,13 @@ def timing(when: When, since: datetime) -> Timing:
         zone=ZoneInfo(str(when.cron["timezone"])),
     )
     return Timing(cron, begins=when.begins, ends=when.ends)
+
+
+def _values(text: str, count: int, smallest: int) -> frozenset[int]:
+    try:
+        return frozenset(crontab_parser(count, smallest).parse(text))
+    except (ValueError, ParseException) as exc:  # django-celery-beat's own page takes more than Celery understands
+        raise TimingError("crontab", f"{text!r} is not understood: {_plain(exc)}") from exc
 
 
 def when_of(task: PeriodicTask) -> When:

@@ -18,11 +18,11 @@ from runs import dbclock
 from runs.models import Run
 from runs.schedule_models import Leader, PlanSchedule, ScheduleSlot
 from runs.schedules import create_schedule
-from runs.scheduling import slots_of
+from runs.scheduling import slots_of, start_due
 from tests.integration.runs.conftest import Start
 from tests.integration.web import made_up
 from tests.support.processes import ROOT, child_env, read_json_line
-from tests.support.runs import alive, until
+from tests.support.runs import alive, in_background, until
 from tokenburn_site.local.family import Family
 
 BEGIN = datetime(2050, 3, 27, 0, 30, tzinfo=UTC)
@@ -143,3 +143,30 @@ def test_real_beats_go_on_within_seconds_after_the_leader_is_killed(
     assert len({run for _, _, run in slots}) == len(slots)
     moments = [slot for slot, *_ in slots]
     assert [slot - moments[0] for slot in moments] == [timedelta(seconds=n) for n in range(len(moments))]
+
+
+@pytest.mark.usefixtures("any_database")
+def test_any_number_that_look_at_once_start_each_slot_once() -> None:
+    """As two leaders would by mistake, and control workers that get a message twice."""
+    now = dbclock.now()
+    plan = made_up.plan()
+    names = ("one", "another")
+    when = {"every": 1, "period": "seconds"}
+    schedules = [create_schedule(name=name, plan=plan, when=when, **CATCH_UP) for name in names]
+    failed: list[Exception] = []
+
+    def look() -> None:
+        try:
+            for second in range(1, 6):
+                start_due(now + timedelta(seconds=second))
+        except Exception as exc:  # noqa: BLE001  told to the test below
+            failed.append(exc)
+
+    threads = [in_background(look) for _ in range(6)]
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
+    for schedule in schedules:
+        slots = list(schedule.slots.values_list("status", flat=True))
+        assert slots in (["started"] * 4, ["started"] * 5), "a whole second may lie before the first look"
+    assert Run.objects.count() == ScheduleSlot.objects.count() == Run.objects.exclude(slot=None).count()

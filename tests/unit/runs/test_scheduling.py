@@ -294,3 +294,14 @@ def test_a_name_is_given_once() -> None:
 def test_an_early_slot_is_never_missed() -> None:
     due = Due(1, T0, [T0])
     assert [fate.runs for fate in fates(due, T0, "record", 0, 5)] == [True]
+
+
+def test_what_only_django_celery_beats_own_page_takes_is_said_and_starts_nothing() -> None:
+    schedule = a_schedule({"crontab": "0 * * * *", "time_zone": "UTC"})
+    CrontabSchedule.objects.update(day_of_week="7")
+    assert start_due(at(200)) == start_due(at(300)) == Counter()
+    assert next_runs(PlanSchedule.objects.get()) == []
+    CrontabSchedule.objects.update(day_of_week="*")
+    start_due(at(310))
+    start_due(at(361))
+    assert rows(schedule) == [(360, "started")]
