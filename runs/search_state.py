@@ -102,9 +102,9 @@ def look(load: Load, state: State, seen: Seen) -> Step | None:
         return _again(state, "waited for the answers of the level before", clean_s, clean_s + state.to_s - state.from_s)
     search, level = _search(load), measure(windows, state.from_s, state.to_s)
     needed, most_s = turns_needed(search.conditions), state.from_s + math.ceil(search.measure_s) * LONGER
-    turns = level.figures["turns"]["ok"]
+    turns, failed = level.figures["turns"]["ok"], level.aggregate.failed
     if turns < needed:
-        if state.to_s < most_s:
+        if state.to_s < most_s and failed < needed:
             longer_s = min(most_s, state.to_s + math.ceil(search.measure_s))
             return _again(state, "measured longer, for too few turns", state.from_s, longer_s)
         state = _noted(state, f"only {turns} good turns, {needed} are needed")

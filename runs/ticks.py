@@ -149,7 +149,7 @@ class Ticker:
     def __init__(self, shard: Shard, on_tick: Callable[[TickInfo], None] | None) -> None:
         self._shard = shard
         self._on_tick = on_tick
-        self._watch = Watch(Budget.model_validate(shard.run.load.get("budget", {})))
+        self._watch = Watch(_watched(shard.run.load))
         self._totals = RunTotals(shard.run, self._watch)
         self.leading: RunTotals | None = None
         """The run so far, if this supervisor gave the last tick; None: another one leads."""
@@ -191,6 +191,12 @@ class Ticker:
         active = Shard.objects.filter(run=self._shard.run_id, status__in=SHARD_ACTIVE).order_by("index")
         leader = active.values_list("pk", flat=True).first()
         return leader in {self._shard.pk, None}  # None: ours was the last to end, and gives the last tick
+
+
+def _watched(load: Mapping[str, Any]) -> Budget:
+    """A search judges by itself a level at which nothing but errors comes, and goes down."""
+    budget = Budget.model_validate(load.get("budget", {}))
+    return budget.model_copy(update={"only_errors_s": None}) if load.get("search") else budget
 
 
 def sample(batch: Batch, limit: int) -> list[Line]:

@@ -170,6 +170,17 @@ def test_a_level_without_one_answer_is_bad() -> None:
     assert state.tried[0].missed == ("e2e_ms.p95<105 (nothing was measured)",)
 
 
+def test_a_level_of_nothing_but_errors_is_judged_at_once() -> None:
+    load = closed(10, measure_s=2, settle_s=0, conditions=["e2e_ms.p95<105", "error_rate<10%"])
+    rows = [window(second, 30, 0.1) for second in range(2)]
+    for row in rows:
+        row["out"] = [0, 30, 0, 0, 0]
+        row["m"] = {}
+    step = look(load, begin(load), Seen(2, 10, lambda _from, _to: rows))
+    assert step is not None and step.change is None, "a first bad level is measured again"
+    assert step.state.tried[0].missed == ("e2e_ms.p95<105 (nothing was measured)", "error_rate<10% (is 1)")
+
+
 def test_it_ends_before_its_time_is_over() -> None:
     load = parse_load(closed(10).model_dump(mode="json") | {"duration_s": 60})
     assert load.kind == "closed"
