@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from runs.engine.alarm import Alarm
 from runs.engine.arrivals import Arriving, arrival_ns, level_for, own_areas
-from runs.engine.clock import sleep_until
 from runs.engine.loads.base import Driver, until_cancelled
 from runs.engine.session import User
 
@@ -27,16 +27,17 @@ class OpenDriver(Driver):
 
     async def _lead(self) -> None:
         t0_ns = self.shard.t0_ns
-        while self._next is not None:
-            number, area = self._next
-            at_ns = arrival_ns(self.level, area)
-            if at_ns is None:
-                await until_cancelled()
-                return
-            planned_ns = t0_ns + at_ns
-            await sleep_until(planned_ns)
-            self._next = next(self._areas, None)
-            self._arrive(number, planned_ns)
+        with Alarm() as alarm:
+            while self._next is not None:
+                number, area = self._next
+                at_ns = arrival_ns(self.level, area)
+                if at_ns is None:
+                    await until_cancelled()
+                    return
+                planned_ns = t0_ns + at_ns
+                await alarm.until(planned_ns)
+                self._next = next(self._areas, None)
+                self._arrive(number, planned_ns)
 
     def _arrive(self, number: int, planned_ns: int) -> None:
         shard = self.shard

@@ -12,12 +12,14 @@ from runs.dbclock import now
 from runs.engine.spec import ClosedLoad
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, RunStatus, Session
+from runs.steering import AHEAD_S
 from tests.integration.runs.conftest import Counting, Start, check_invariants
 from tests.integration.web import made_up
 from tests.support.runs import a_run, target, until
 
-WITHIN_S = 3.0
-"""Two seconds are the promise; a machine that is busy with other tests gets one more."""
+LATE_S = 1.6
+"""Two seconds are the promise, of which the request takes AHEAD_S; a machine that is busy with other tests gets one
+more. Without that, the last of 75 users comes 0.1 s after the first."""
 
 
 def steady_run(counting: Counting, users: int) -> Run:
@@ -36,6 +38,10 @@ def status(run: Run) -> str:
 def since_start(run: Run) -> float:
     assert run.start_at is not None
     return (now() - run.start_at).total_seconds()
+
+
+def pause_until(run: Run, at_s: float) -> None:
+    until(lambda: since_start(run) > at_s, 20)
 
 
 def active(spans: list[tuple[int, int]], at_s: float) -> int:
@@ -57,13 +63,14 @@ def test_users_change_from_50_to_200_and_back_on_all_shards(counting: Counting, 
     run = steady_run(counting, 50)
     address = f"/api/runs/{run.pk}/"
     until(lambda: status(run) == RunStatus.RUNNING and since_start(run) > 1.5, 40, "the run's full swing")
-    asked: list[float] = []
+    asked, changed = [], []
     for users in (200, 50):
         asked.append(since_start(run))
         answer = api.post(f"{address}load/", {"users": users}, format="json")
         assert (answer.status_code, answer.json()["level"]) == (202, users)
-        assert 1.1 < answer.json()["at_s"] - asked[-1] < 2
-        until(lambda: since_start(run) > asked[-1] + WITHIN_S, 10)
+        changed.append(at_s := answer.json()["at_s"])
+        assert at_s - asked[-1] > AHEAD_S - 0.1
+        pause_until(run, at_s + 1.8)  # a sample a second of each engine
     assert api.post(f"{address}stop/").status_code == 202
     until(lambda: status(run) in RUN_TERMINAL, 30, "the run's end")
     check_invariants(run, counting)
@@ -71,10 +78,12 @@ def test_users_change_from_50_to_200_and_back_on_all_shards(counting: Counting, 
     times = Session.objects.filter(run=run).values_list("started_ns", "ended_ns")
     spans = [(begin, end) for begin, end in times if end is not None]
     assert active(spans, asked[0]) == 50
-    up, down = reached(spans, 200, asked[0]), reached(spans, 50, asked[1])
-    print(f"\n50 -> 200 users after {up:.2f} s, 200 -> 50 after {down:.2f} s")
-    assert up < WITHIN_S
-    assert down < WITHIN_S
+    for users, asked_s, at_s in zip((200, 50), asked, changed, strict=True):
+        late_s = reached(spans, users, at_s)
+        print(
+            f"{users} users {late_s:.2f} s after the moment of the change, {at_s + late_s - asked_s:.2f} s after asking"
+        )
+        assert late_s < LATE_S
     by_shard: dict[int, int] = {}
     for shard_id in Session.objects.filter(run=run).values_list("shard_id", flat=True):
         by_shard[shard_id] = by_shard.get(shard_id, 0) + 1
@@ -91,5 +100,5 @@ def assert_samples_follow(run: Run, changes: list[dict[str, Any]]) -> None:
     for engine in engines:
         seen = [(sample.at_ns / 1e9, sample.active) for sample in engine.samples.values()]
         assert {count for at_s, count in seen if 1 < at_s < up["at_s"]} == {25}
-        assert {count for at_s, count in seen if up["at_s"] + 1 < at_s < down["at_s"]} == {100}
-        assert {count for at_s, count in seen if down["at_s"] + 1 < at_s < down["at_s"] + 1.7} <= {25}
+        assert {count for at_s, count in seen if up["at_s"] + 0.7 < at_s < down["at_s"]} == {100}
+        assert {count for at_s, count in seen if down["at_s"] + 0.7 < at_s < down["at_s"] + 1.7} == {25}

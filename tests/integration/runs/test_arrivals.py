@@ -1,0 +1,36 @@
+"""500 arrivals a second from two engines: together they send the plan. How punctually is a matter of the machine:
+`python -m tests.bench.arrivals` measures that with goals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from metrics.models import SessionMetric
+from runs.engine.arrivals import arrivals
+from runs.engine.spec import OpenLoad
+from runs.local import run_local
+from tests.integration.runs.conftest import Counting
+from tests.support.runs import a_run, target
+
+RATE = 500.0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_engines_send_the_plan_of_a_poisson_process(counting: Counting) -> None:
+    load = OpenLoad(rate_per_s=RATE, arrivals="poisson", duration_s=3)
+    spec = target(counting.url, overrides={"request": {"headers": {"x-turn": "{{ session.id }}/{{ turn }}"}}})
+    run = a_run(2, load, target=spec, seed=4)
+    run_local(run)
+    turns = SessionMetric.objects.filter(run=run).values_list("planned_ns", "sent_ns")
+    planned, sent = np.array(sorted(turns), dtype=np.int64).T
+    plan = np.array(list(arrivals(load, 4)))
+    assert np.array_equal(planned, plan)
+    assert len(counting.received()) == len(plan)
+    assert run.report is not None
+    assert run.report["dropped_arrivals"] == 0
+    lag_ms = (sent - planned) / 1e6
+    assert lag_ms.min() >= 0
+    # What the load asks for, the target sees, save for what a busy machine adds.
+    assert np.median(lag_ms) < 20
+    assert np.diff(np.sort(sent)).mean() * RATE / 1e9 == pytest.approx(np.diff(plan).mean() * RATE / 1e9, rel=0.05)

@@ -1,0 +1,18 @@
+"""Whether numbers come from a distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+KS_AT_1_PERCENT = 1.628
+"""Of n values that do come from it, one set in a hundred is farther away than this / sqrt(n) (Kolmogorov's limit)."""
+
+
+def ks_distance(values: np.ndarray, cumulative: Callable[[np.ndarray], np.ndarray]) -> float:
+    """The statistic of Kolmogorov and Smirnov: the most by which the share of values up to x differs from
+    `cumulative(x)`, on either side of each step."""
+    values = np.sort(values)
+    expected, steps = cumulative(values), np.arange(len(values) + 1) / len(values)
+    return float(max(np.max(steps[1:] - expected), np.max(expected - steps[:-1])))
