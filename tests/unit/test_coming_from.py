@@ -1,0 +1,117 @@
+"""The pages for those who come from other tools: everything that theirs has is named, and every name of ours exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import get_commands
+from django.urls import Resolver404, resolve
+
+from connectors.spec import preset_names
+from metrics.report import RunFacts, build_report
+from metrics.thresholds import SETS, parse_threshold
+from metrics.verdict import NOTES
+from scenarios.importers import library_names
+from tests.unit.metrics.made import MS, aggregate, generator, head, tail, turn
+from tokenburn_site.burn.options import add_options, new_parser
+
+DOCS = Path(__file__).parents[2] / "docs"
+THEIRS = {
+    "from-chat-api-suite.md": (
+        *("--connections", "--duration", "--model", "--url", "--requests-per-second", "--concurrent", "--requests"),
+        *("--batch", "--port", "doctor", "bubbleprof", "flame", "heapprofiler", "Requests per second", "Latency min"),
+        *("Success rate", "Failure rate", "Transfer rates", "Time to first chunk", "Average time between chunks"),
+        *("Total token generation rate", "Connection stability", "Memory", "Event loop delays", "CPU"),
+        *("below 1 s at p50", "below 500 ms", "500 MB", "80 %", "increasing over the test", "above 3 s", "above 1 %"),
+    ),
+    "from-nuc-load-tester.md": (
+        *("NUM_SESSIONS", "COURSES", "COURSE_QUESTIONS", "URLs", "Credentials", "language, timezone", "config.py"),
+        *("generate_token()", "create_chat()", "complete_response", "session_attributes", "course_id", "test.py"),
+        *("Encrypted", "one at a time", "Sending mode", "Question n/40", "[CHUNK n]", "Latency of a chunk"),
+        *("Total latency", "Sent: 40, Received: 40", "Session complete", "ALL SESSIONS COMPLETED", "No timeout"),
+        *("Timestamps", "Started N concurrent sessions", "total questions per session"),
+    ),
+}
+pages = pytest.mark.parametrize("page", THEIRS)
+
+
+def rows(page: str) -> list[tuple[str, str]]:
+    """(theirs, ours) of every row of every table."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    cells = [line.strip("|").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [(row[0].strip(), row[1].strip()) for row in cells if row[0].strip() != "theirs"]
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    """Of a run that measured something, over a target with a handshake of its own."""
+    load = {"kind": "closed", "users": 3}
+    run = RunFacts(
+        id=1, status="completed", target="t", scenario="s", load=load, started_at="2026-11-21T10:00:00+00:00"
+    )
+    made = [turn(n, hs={"token": MS, "chat": MS, "connect": MS}) for n in range(3)]
+    return build_report(run, aggregate(head(), *made, generator(1, 5), tail(3)))
+
+
+@pages
+def test_everything_that_theirs_has_is_on_the_page(page: str) -> None:
+    told = "\n".join(theirs for theirs, _ in rows(page))
+    assert [word for word in THEIRS[page] if word not in told] == []
+
+
+@pages
+def test_every_row_names_something_of_ours_that_exists(page: str, report: dict[str, Any]) -> None:
+    parser = new_parser("burn")
+    add_options(parser)
+    options = {option for action in parser._actions for option in action.option_strings}
+    for theirs, ours in rows(page):
+        names = re.findall(r"`([^`]+)`", ours)
+        assert names, theirs
+        for name in names:
+            assert _exists(name, report, options), f"{page}: {theirs}: {name}"
+
+
+def _exists(name: str, report: dict[str, Any], options: set[str]) -> bool:
+    if name.startswith("--"):
+        return name in options
+    if name.startswith("report."):
+        return _has(report, name.split(".")[1:])
+    if name.startswith("@"):
+        return name[1:] in SETS
+    if name.startswith("/"):
+        return _resolves(name)
+    if name.startswith("manage.py "):
+        return name.split()[1] in get_commands()
+    known = {*preset_names(), *library_names(), *NOTES}
+    return name in known or re.fullmatch(r"TOKENBURN_SECRET_[A-Z_]+", name) is not None
+
+
+def _has(value: Any, keys: list[str]) -> bool:
+    for key in keys:
+        if not isinstance(value, dict) or key not in value:
+            return False
+        value = value[key]
+    return True
+
+
+def _resolves(address: str) -> bool:
+    try:
+        resolve(address)
+    except Resolver404:
+        return False
+    return True
+
+
+@pages
+def test_every_option_and_threshold_of_the_remarks_and_examples_exists(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    ours = re.sub(r"^\| `?[^|]*\|", "|", re.sub(r"^Theirs:.*$", "", text, flags=re.MULTILINE), flags=re.MULTILINE)
+    parser = new_parser("burn")
+    add_options(parser)
+    options = {option for action in parser._actions for option in action.option_strings}
+    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours)) <= options
+    for expression in re.findall(r"`([\w.]+<[\d.]+%?)`", ours):
+        parse_threshold(expression)
