@@ -11,12 +11,14 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import expect
 
+from runs import live
 from runs.models import Run, RunStatus
 from tests.hostile import sse
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import chunk
 from tests.integration.web import made_up
 from tests.support.browser import Watched, browser_page
+from tests.support.curves import forty_users
 from tests.support.services import reserve_port
 from tests.support.site import running_site
 from tokenburn_site.local.family import Family
@@ -74,6 +76,22 @@ def test_the_live_page_shows_the_stream_as_text_and_charts(browser: Watched) -> 
     expect(page.locator(".tb-chart canvas")).to_have_count(4)
     assert page.locator("#log img, #log script").count() == 0
     assert "owned" not in page.title()
+
+
+def test_a_search_says_live_what_it_does_and_draws_its_report_over_load(browser: Watched) -> None:
+    run, page = made_up.run(RunStatus.RUNNING), browser.page
+    doing = "level 3: 40 users: measuring, 2 s left; 20 is good"
+    live.publish(run.pk, [("tick", {**made_up.tick(1.0, 8), "doing": doing})])
+    page.goto(f"{browser.site}/runs/{run.pk}/live/")
+    expect(page.locator("#doing")).to_have_text(doing)
+    searched = finished()
+    searched.report = {**(searched.report or {}), **forty_users(knee=10)}
+    searched.save(update_fields=["report"])
+    page.goto(f"{browser.site}/runs/{searched.pk}/report/")
+    expect(page.locator(".tb-chart canvas")).to_have_count(8)
+    expect(page.locator("#capacity")).to_contain_text("capacity: 40 users keep e2e_ms.p95<105; 42 miss")
+    expect(page.locator("#levels tbody tr")).to_have_count(4)
+    expect(page.locator("#levels tbody tr").nth(1)).to_contain_text("capacity")
 
 
 def test_a_page_comes_back_by_itself_and_shows_everything_once(family: Family, tmp_path: Path) -> None:
