@@ -12,11 +12,11 @@ from metrics.spending_words import budget_words
 from metrics.text import report_renderable, report_text
 from runs.models import Run, RunStatus
 from runs.outcome import BUDGET, THRESHOLD
-from tokenburn_site.burn import per_user
 from tokenburn_site.burn.advice import failure
 from tokenburn_site.burn.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_THRESHOLD
 from tokenburn_site.burn.options import Options
 from tokenburn_site.burn.outputs import write_results, written
+from tokenburn_site.burn.per_user import users_text
 
 PIPE_WIDTH = 100
 MISSED = f"{THRESHOLD}: "
@@ -35,7 +35,7 @@ def show(run: Run, options: Options, console: Console, typed: str) -> None:
         else:
             _print(console, report_text(report, max(console.width, PIPE_WIDTH)))
         if options.per_user:
-            console.print(per_user.table(run))
+            _print(console, users_text(run, max(console.width, PIPE_WIDTH)))
     write_results(options, report)
     _print(console, "")
     for label, text in _whereabouts(run, options, typed):

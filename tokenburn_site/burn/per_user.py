@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import islice
+import io
 from typing import Any
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import Console
 from rich.table import Table
 
 from metrics.words import number
@@ -14,33 +14,25 @@ from runs import per_user
 from runs.models import Run
 
 MOST_ROWS = 50
-COLUMNS = (
-    "user",
-    "conversations",
-    "completed",
-    "failed",
-    "messages",
-    "tokens",
-    "mean ms",
-    "min ms",
-    "max ms",
-    "slept s",
-)
+COLUMNS = ("user", "started", "done", "failed", "sent", "tokens", "mean", "min", "max", "slept")
+NOTE = "started, done, failed: conversations; mean, min, max: ms of ok turns; slept: s between messages"
 
 
-def table(run: Run) -> RenderableType:
-    """One row for each of the first users; the API and the CSV file have all of them."""
-    numbers = list(islice(per_user.user_numbers(run.pk)[: MOST_ROWS + 1], MOST_ROWS + 1))
-    found = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1), title="users", title_justify="left")
+def users_text(run: Run, width: int) -> str:
+    """One row for each of the first users, in lines of `width` columns; the API and the CSV file have all of them."""
+    numbers = list(per_user.user_numbers(run.pk)[: MOST_ROWS + 1])
+    found = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     for name in COLUMNS:
         found.add_column(name, justify="right", no_wrap=True)
-    found.add_column("models", overflow="ellipsis", no_wrap=True)
+    found.add_column("models", overflow="fold")
     for one in per_user.users(run.pk, numbers[:MOST_ROWS]):
         found.add_row(*_cells(one))
-    if len(numbers) > MOST_ROWS:
-        found.caption = f"The first {MOST_ROWS} users; all of them: /api/runs/{run.pk}/users/, or users.csv of its page"
-        found.caption_justify = "left"
-    return found
+    more = f"; the first {MOST_ROWS}: /api/runs/{run.pk}/users/ has all" if len(numbers) > MOST_ROWS else ""
+    found.caption, found.caption_justify = NOTE + more, "left"
+    console = Console(file=io.StringIO(), width=width)
+    console.print("users", found)
+    assert isinstance(console.file, io.StringIO)  # noqa: S101 - it is the one that we gave
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
 def _cells(one: dict[str, Any]) -> list[str]:
