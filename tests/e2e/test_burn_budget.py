@@ -48,10 +48,3 @@ def test_a_run_that_used_up_its_money_is_done(burn: Burner, start_mock: Callable
     assert report["cost"]["total"] == report["budget"]["money"]["used"] == pytest.approx(0.5, rel=0.15)
     assert small["output"] + large["output"] == report["tokens"]["output"]
     assert "stopped: budget: money: the ceiling is reached: 0." in burnt.err
-
-
-def test_prices_that_leave_a_model_out_are_refused_before_anything_is_sent(burn: Burner) -> None:
-    argv = ["--url", "http://127.0.0.1:9/v1", "--preset", "openai-chat", "--prompt", "Hi", "--users", "1"]
-    burnt = burn(*argv, "--duration", "5s", "--price", "other=1/2", "--estimate")
-    assert burnt.code == 2
-    assert "there is no price for the model 'gpt-4o-mini' (there is other)" in burnt.line

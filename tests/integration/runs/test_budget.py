@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from runs.models import Run, RunStatus, Shard, ShardStatus
 from scenarios.render import check_scenario
 from tests.support.budgets import LOAD, TALK, overshoot
 from tests.support.engines import Share, hold, read
-from tests.support.processes import Mock
+from tests.support.processes import Mock, mock_chatbot
 from tests.support.runs import a_run, in_background, shards, target, until
+from tokenburn_site.local.family import Family
 
 OF = 4
 RUNS = 20
@@ -26,9 +27,11 @@ CEILING = 24_000
 PRICES = {"mock": {"input": 10.0, "output": 1000.0}}
 
 
-@pytest.fixture
-def chatty(start_mock: Callable[..., Mock]) -> Mock:
-    return start_mock("--delay-ms", "2-30", "--tokens", "5-60", "--error-rate", "0.05", "--errors", "500")
+@pytest.fixture(scope="module")
+def chatty(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
+    flags = ("--delay-ms", "2-30", "--tokens", "5-60", "--error-rate", "0.05", "--errors", "500")
+    with mock_chatbot(family, *flags, log=tmp_path_factory.mktemp("mock") / "log") as mock:
+        yield mock
 
 
 def held(mock: Mock, folder: Path, budget: dict[str, Any], seed: int = 7, **more: Any) -> list[Share]:
@@ -49,12 +52,27 @@ def test_a_ceiling_of_tokens_is_never_passed_by_more_than_what_is_in_flight(chat
     assert min(overs) > -0.1
 
 
-def test_a_ceiling_of_turns_is_kept_to_the_turn(chatty: Mock, tmp_path: Path) -> None:
-    before = chatty.stats()["requests"]
-    shares = held(chatty, tmp_path / "turns", {"turns": 203})
+@pytest.mark.parametrize(
+    ("load", "more"),
+    [
+        ({}, {}),
+        ({}, {"overrides": {"reuse_connections": False}}),
+        ({"people": {"at_once": 3}}, {}),
+        ({"people": {"patience": {"within_s": {"mean": 0.015}, "then": "double"}}}, {}),
+    ],
+    ids=["plain", "each over a new connection", "several at once", "impatient users who send twice"],
+)
+def test_a_ceiling_of_turns_is_kept_to_the_turn(
+    chatty: Mock, tmp_path: Path, load: dict[str, Any], more: dict[str, Any]
+) -> None:
+    data = {**LOAD, **load, "budget": {"turns": 203}}
+    before = chatty.stats()["chat_requests"]
+    shares = hold(target(f"{chatty.url}/v1", **more), TALK, data, tmp_path / "turns", of=OF)
     assert [len(share.turns) for share in shares] == [51, 51, 51, 50]
-    assert all(turn["out"] in {"ok", "error"} for share in shares for turn in share.turns), "the last ones are finished"
-    assert chatty.stats()["requests"] - before == 203
+    assert {share.reason for share in shares} == {"budget: turns: its share is used up"}
+    if "people" not in load:
+        assert all(turn["out"] in {"ok", "error"} for share in shares for turn in share.turns), "all are finished"
+        assert chatty.stats()["chat_requests"] - before == 203
 
 
 def test_money_is_counted_by_the_price_of_the_model(chatty: Mock, tmp_path: Path) -> None:
@@ -71,23 +89,21 @@ def test_an_open_load_keeps_its_ceilings_too(chatty: Mock, tmp_path: Path) -> No
     assert sum(len(share.turns) for share in shares) == 99
 
 
-@pytest.mark.parametrize(
-    "load",
-    [{"kind": "closed", "users": 15, "duration_s": 1.2}, {"kind": "open", "rate_per_s": 120, "duration_s": 1.2}],
-    ids=["closed", "open"],
-)
-def test_an_estimate_from_an_earlier_run_comes_true(start_mock: Callable[..., Mock], tmp_path: Path, load: Any) -> None:
+def test_an_estimate_from_an_earlier_run_comes_true(start_mock: Callable[..., Mock], tmp_path: Path) -> None:
     """Within a quarter for turns and answers, and for what goes in within a half: a token is not quite 4 characters."""
     mock = start_mock("--delay-ms", "40-80", "--tokens", "20-40", "--error-rate", "0")
     spec = target(f"{mock.url}/v1")
-    before = [turn for share in held(mock, tmp_path / "before", {"turns": 90}, users=6) for turn in share.turns]
+    before = [turn for share in held(mock, tmp_path / "before", {"turns": 60}, users=6) for turn in share.turns]
     seconds = sum(turn["done"] - turn["sent"] for turn in before) / len(before) / 1e9
     known = known_answers(seconds, sum(turn["to"] for turn in before) / len(before), "measured")
-    found = estimate_run(spec, [(1.0, check_scenario(TALK))], parse_load(load), assumption=known).likely
-    turns = [turn for share in hold(spec, TALK, load, tmp_path / "then", of=OF) for turn in share.turns]
-    assert len(turns) == pytest.approx(found.turns, rel=0.25)
-    assert sum(turn["to"] or 0 for turn in turns) == pytest.approx(found.tokens_out, rel=0.25)
-    assert sum(turn["ti"] or 0 for turn in turns) == pytest.approx(found.tokens_in, rel=0.5)
+    shapes = {"closed": {"users": 15, "duration_s": 1.0}, "open": {"rate_per_s": 120, "duration_s": 1.0}}
+    for kind, shape in shapes.items():
+        load = {"kind": kind, **shape}
+        found = estimate_run(spec, [(1.0, check_scenario(TALK))], parse_load(load), assumption=known).likely
+        turns = [turn for share in hold(spec, TALK, load, tmp_path / kind, of=OF) for turn in share.turns]
+        assert len(turns) == pytest.approx(found.turns, rel=0.25)
+        assert sum(turn["to"] or 0 for turn in turns) == pytest.approx(found.tokens_out, rel=0.25)
+        assert sum(turn["ti"] or 0 for turn in turns) == pytest.approx(found.tokens_in, rel=0.5)
 
 
 # --- whole runs: processes, database, report ------------------------------------------------------------------
@@ -152,7 +168,7 @@ def test_a_run_whose_target_fails_is_aborted(
     start_mock: Callable[..., Mock], budget: dict[str, Any], says: str
 ) -> None:
     failing = start_mock("--delay-ms", "20", "--error-rate", "1", "--errors", "500")
-    run = run_with(failing, budget, 2, users=30, duration_s=60)
+    run = run_with(failing, budget, 2, users=60, duration_s=60)
     run_local(run)
     assert run.status == RunStatus.ABORTED
     assert run.reason.startswith(says)
