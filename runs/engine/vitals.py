@@ -73,7 +73,7 @@ class Vitals:
                 "turns": turns,
                 "sessions": sessions,
                 "cpu_ns": self._cpu_ns(),
-                "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "rss": peak_bytes(),
                 "timestamps": arrival_clock().source,
                 "clock_steps": arrival_clock().steps,
             }
@@ -85,4 +85,14 @@ def resident_bytes() -> int:
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
     except OSError:
+        return peak_bytes()
+
+
+def peak_bytes() -> int:
+    """The most memory that this process had. Not from getrusage where that can be helped: there the peak of the process
+    that started this one counts too."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
