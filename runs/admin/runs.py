@@ -68,7 +68,7 @@ class RunAdmin(ReadOnly, RunBase):
     actions = ["stop_runs"]
     change_form_outer_before_template = "runs/admin/run_tools.html"
     fieldsets = [
-        (None, {"fields": ["badge", "reason", "plan", "requested_by", "local", "seed"]}),
+        (None, {"fields": ["badge", "reason", "plan", "requested_by", "scheduled", "local", "seed"]}),
         ("Times", {"fields": ["created", "started", "stop_requested", "ended", "duration"]}),
         (
             "What it runs, as it was when the run was requested",
@@ -78,7 +78,7 @@ class RunAdmin(ReadOnly, RunBase):
             },
         ),
     ]
-    readonly_fields = ["badge", "created", "started", "stop_requested", "ended", "duration"]
+    readonly_fields = ["badge", "scheduled", "created", "started", "stop_requested", "ended", "duration"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         """The list needs one name of the frozen specs, not the specs and the report."""
@@ -95,6 +95,15 @@ class RunAdmin(ReadOnly, RunBase):
     @admin.display(description="Status", ordering="status")
     def badge(self, run: Run) -> SafeString:
         return status_badge(run.status)
+
+    @admin.display(description="Schedule")
+    def scheduled(self, run: Run) -> SafeString | str:
+        """Which one started it, and for which slot."""
+        slot = getattr(run, "slot", None)
+        if slot is None:
+            return "none"
+        address = reverse("admin:runs_planschedule_change", args=[slot.schedule_id])
+        return format_html('<a class="tb-link" href="{}">{}</a>, {}', address, slot.schedule, moment_text(slot.slot_at))
 
     @admin.display(description="Target")
     def target_name(self, run: Run) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, NotFound
@@ -92,12 +92,25 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         return shown_load(run.load)
 
 
+class ScheduledSerializer(serializers.Serializer[Any]):
+    """Which schedule started a run, and for which of its slots."""
+
+    schedule = serializers.IntegerField(source="schedule_id")
+    slot_at = serializers.DateTimeField()
+
+
 class RunDetailSerializer(RunSerializer):
     shards = ShardSerializer(many=True, read_only=True)
+    scheduled = serializers.SerializerMethodField(help_text="null: a person or a program started it.")
 
     class Meta(RunSerializer.Meta):
-        fields = [*RunSerializer.Meta.fields, "target_spec", "scenario_specs", "shards"]
+        fields = [*RunSerializer.Meta.fields, "target_spec", "scenario_specs", "search", "scheduled", "shards"]
         read_only_fields = fields
+
+    @extend_schema_field(ScheduledSerializer(allow_null=True))
+    def get_scheduled(self, run: Run) -> dict[str, Any] | None:
+        slot = getattr(run, "slot", None)
+        return dict(ScheduledSerializer(slot).data) if slot else None
 
 
 class StartSerializer(serializers.Serializer[Any]):

@@ -18,9 +18,12 @@ from django.test import Client
 
 from connectors.redact import MASK
 from metrics.models import SessionMetric
+from runs.deliveries import deliver_due
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import PlanScenario, Run, TestPlan
+from runs.schedule_models import Webhook
 from runs.services import request_run
+from runs.webhook_secrets import give_secrets
 from scenarios.models import Scenario
 from targets.models import Target
 from tests.integration.runs.conftest import Start, tree
@@ -125,6 +128,7 @@ def redis_values(url: str) -> Iterator[bytes]:
 def pages(client: Client, runs: list[Run]) -> Iterator[tuple[str, bytes]]:
     """Every page and every answer of the API, filled with each run's numbers; of its turns, some that failed."""
     seen: set[str] = set()
+    hook = Webhook.objects.get()
     for run in runs:
         plan = run.plan or TestPlan.objects.earliest("pk")  # burn's run has none
         turns = SessionMetric.objects.filter(run=run)
@@ -136,6 +140,8 @@ def pages(client: Client, runs: list[Run]) -> Iterator[tuple[str, bytes]]:
             "scenario": [plan.mix.get().scenario_id],
             "session": list(run.sessions.values_list("pk", flat=True)[:1]),
             "sessionmetric": list(kinds)[:4],
+            "webhook": [hook.pk],
+            "webhooks": [hook.pk],
         }
         for address in EVERY:
             known = next((found for part, found in numbers.items() if f"/{part}/" in address), [run.pk])
@@ -174,9 +180,13 @@ def test_secrets_in_every_field_are_found_nowhere(
             name="talk", spec={"name": "talk", "steps": [{"do": "say", "text": text} for text in ("hello", "again")]}
         )
         with overheard(valkey) as heard:
+            hook = Webhook(name="hook")
+            give_secrets(hook, url=f"{echoing['http']}/{core('path')}?key={core('query')}", key=secret("key"))
+            hook.save()
             plans = [plan_for(name, item, scenario) for name, item in planted(**echoing).items()]
             runs = [request_run(plan) for plan in plans]
             until(lambda: ended(runs), 120, "the end of all runs")
+            deliver_due()
             output = burnt("plain", tmp_path, watch)
     finally:
         watch.end()
@@ -190,6 +200,7 @@ def test_secrets_in_every_field_are_found_nowhere(
     assert "{{ secret.url }}" in reasons["bad url"]  # its name, which says more than a mask would
     assert "key: has" in reasons["bad key"]
     assert any("execute_shard" in command for command in heard)
+    assert hook.deliveries.filter(attempts=1).count() == len(runs)
     assert any(name.startswith("witness") for name in (path.name for path in ledgers()))
 
     client.force_login(made_up.user(superuser=True))

@@ -63,7 +63,10 @@ def test_slots_over_the_api() -> None:
     start_due(only=schedule.pk)
     found = api("runs.view_planschedule").get(f"/api/schedules/{schedule.pk}/slots/").json()["results"]
     assert [slot["status"] for slot in found] == ["refused"] * (len(found) - 1) + ["started"]
-    assert found[-1]["run"] == Run.objects.get().pk
+    run = Run.objects.get()
+    assert found[-1]["run"] == run.pk
+    detail = api("runs.view_run").get(f"/api/runs/{run.pk}/").json()
+    assert detail["scheduled"] == {"schedule": schedule.pk, "slot_at": found[-1]["slot_at"]}
 
 
 @pytest.mark.parametrize(
@@ -205,6 +208,9 @@ def test_pause_resume_and_delete_in_the_admin(admin_page: Client) -> None:
     assert missed >= 5
     page = admin_page.get(f"/admin/runs/planschedule/{schedule.pk}/change/").content.decode()
     assert page.count("nobody was there;") == missed
+    made_up_run = made_up.run()
+    schedule.slots.filter(pk=schedule.slots.latest("slot_at").pk).update(run=made_up_run, status="started")
+    assert "nightly</a>" in admin_page.get(f"/admin/runs/run/{made_up_run.pk}/change/").content.decode()
     assert admin_page.get("/admin/runs/scheduleslot/").content.decode().count("nobody was there;") == missed
     assert admin_page.post(f"/admin/runs/planschedule/{schedule.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not PeriodicTask.objects.exists()
