@@ -1,7 +1,7 @@
 """A search for the capacity, carried on by the supervisor that leads its run (`runs.ticks`), step by step.
 
 How far it has come stands in `Run.search`. A step and the change of the load that goes with it are one transaction,
-which only one of several supervisors can make; so when the leader dies the next one goes on from there.
+which only one of several supervisors can make; whoever leads next goes on from there.
 """
 
 from __future__ import annotations
