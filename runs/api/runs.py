@@ -104,7 +104,7 @@ class RunDetailSerializer(RunSerializer):
     scheduled = serializers.SerializerMethodField(help_text="null: a person or a program started it.")
 
     class Meta(RunSerializer.Meta):
-        fields = [*RunSerializer.Meta.fields, "target_spec", "scenario_specs", "search", "search", "scheduled", "shards"]
+        fields = [*RunSerializer.Meta.fields, "target_spec", "scenario_specs", "search", "scheduled", "shards"]
         read_only_fields = fields
 
     @extend_schema_field(ScheduledSerializer(allow_null=True))
