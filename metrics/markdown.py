@@ -17,7 +17,8 @@ METRICS = ("ttft_ms", "e2e_ms", "e2e_planned_ms", "icl_ms", "tpot_ms", "turn_tok
 STATS = ("p50", "p95", "p99", "max", "count")
 ERRORS_SHOWN = 5
 ROWS_SHOWN = 20
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+_SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w))")
+"""What has a meaning in the middle of a line; no text begins one."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", "\r": " ", "\n": " "}
 
 
@@ -108,6 +109,6 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> I
 
 
 def escape(text: str) -> str:
-    """The text as itself: nothing in it becomes markup, a link or another cell."""
+    """The text as itself: nothing in it becomes markup, or another cell."""
     plain = "".join(_ENTITIES.get(letter, letter) for letter in text)
     return _SPECIAL.sub(r"\\\1", plain)

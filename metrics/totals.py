@@ -97,13 +97,13 @@ class Counts:
         self.first_ns: int | None = None
         self.last_ns: int | None = None
 
-    def add_part(self, data: Mapping[str, Any]) -> dict[str, Histogram]:
-        """Add the turns and sessions of one window, or of a group in it. Returns the window's own histograms."""
+    def add_part(self, data: Mapping[str, Any]) -> None:
+        """Add the turns and sessions of one window, or of a group in it."""
         self.sessions_started += data.get("opened", 0)
         self.sessions_ended.update(data.get("closed", {}))
         self.session_codes.update(data.get("closed_codes", {}))
         if "out" not in data:
-            return {}
+            return
         for word, count in zip(OUTCOMES, data["out"], strict=True):
             self.outcomes[word] += count
         for word, count in zip(TOKEN_SOURCES, data["sources"], strict=True):
@@ -114,10 +114,10 @@ class Counts:
         if "wasted" in data:
             self.wasted.update(dict(zip(("tokens_in", "tokens_out"), data["wasted"], strict=True)))
         self._span(data["first"], data["last"])
-        found = {name: Histogram.from_json(packed) for name, packed in data.get("m", {}).items()}
-        for name, histogram in found.items():
-            self.histograms.setdefault(name, Histogram()).merge(histogram)
-        return found
+        for name, packed in data.get("m", {}).items():
+            if name not in self.histograms:
+                self.histograms[name] = Histogram()
+            self.histograms[name].add_json(packed)
 
     def include(self, other: Counts) -> None:
         """Add all that `other` counts."""
@@ -199,11 +199,12 @@ class Aggregate(Counts):
 
     def add(self, data: Mapping[str, Any]) -> None:
         """Add one window (see `metrics.windows` for its keys)."""
-        found = self.add_part(data)
+        self.add_part(data)
         if "out" in data:
             ok, error, timeout = data["out"][:3]
             point = Point(ok, error + timeout, data["tokens_out_ok"])
-            point.histograms |= {name: found[name] for name in SERIES_METRICS if name in found}
+            found = data.get("m", {})
+            point.histograms |= {name: Histogram.from_json(found[name]) for name in SERIES_METRICS if name in found}
             self._add_point(data["second"], point)
         for number, part in data.get("groups", {}).items():
             self.groups.setdefault(int(number), Counts()).add_part(part)

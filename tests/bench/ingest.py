@@ -44,13 +44,13 @@ def timed() -> Iterator[Took]:
     took.wall_s, took.cpu_s = time.perf_counter() - wall, time.process_time() - cpu
 
 
-def parsed(path: Path) -> int:
+def parsed(path: Path, groups: int) -> int:
     """Read the ledger without storing it; returns the number of turns."""
     offset = turns = 0
     previous: dict[int, str] = {}
     with path.open("rb") as file:
         while data := file.read(CHUNK_BYTES):
-            batch = parse(data, 1, 1, offset, previous)
+            batch = parse(data, 1, 1, offset, previous, groups=groups)
             offset, previous, turns = batch.end_offset, dict(batch.last_answers), turns + len(batch.turns)
             file.seek(offset)
     return turns
@@ -60,9 +60,9 @@ def show(what: str, turns: int, took: Took) -> None:
     print(f"{what:<28}{turns / took.wall_s:>12,.0f} turns/s {took.wall_s:>9.1f} s {took.cpu_s:>9.1f} s CPU here")
 
 
-def measure(shard: Shard, path: Path) -> None:
+def measure(shard: Shard, path: Path, groups: int) -> None:
     with timed() as took:
-        turns = parsed(path)
+        turns = parsed(path, groups)
     show("parse and windows", turns, took)
     ingest = LedgerIngest(shard, path)
     with timed() as took:
@@ -80,19 +80,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=1_000_000)
     parser.add_argument("--streamed", type=float, default=0.1, help="share of the turns")
+    parser.add_argument("--groups", type=int, default=1, help="scenarios that are told apart")
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     call_command("migrate", verbosity=0)
     run = Run.objects.create(
-        name="bench: ingest", target_spec={"name": "none"}, scenario_specs=[], load={}, seed=1, local=True
+        name="bench: ingest",
+        target_spec={"name": "none"},
+        scenario_specs=[{"weight": 1, "scenario": {"name": f"talk {number}"}} for number in range(options.groups)],
+        load={"kind": "closed", "users": 1, "duration_s": 1},
+        seed=1,
+        local=True,
     )
     shard = Shard.objects.create(run=run, index=0)
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "ledger.jsonl"
-            size = write_ledger(path, LedgerMaker(options.turns, run.pk, shard.pk, streamed=options.streamed))
+            maker = LedgerMaker(options.turns, run.pk, shard.pk, streamed=options.streamed, groups=options.groups)
+            size = write_ledger(path, maker)
             print(f"{options.turns:,} turns, {size / 1e6:,.0f} MB of ledger, {options.streamed:.0%} streamed")
-            measure(shard, path)
+            measure(shard, path, options.groups)
     finally:
         if not options.keep:
             for model in (SessionMetric, Window, Session, Shard):
