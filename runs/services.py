@@ -284,4 +284,5 @@ def shard_spec(shard: Shard) -> ShardSpec:
         load=parse_load(run.load),
         allow_private=settings.ALLOW_PRIVATE,
         connectors=settings.CONNECTORS,
+        source_addresses=settings.SOURCE_ADDRESSES,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import dj_database_url
-from pydantic import AliasChoices, Field, IPvAnyNetwork, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, IPvAnyAddress, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runs.regions import PATTERN
@@ -44,6 +44,8 @@ class Env(BaseSettings):
     var_dir: Path | None = None
     region: str = Field("", pattern=PATTERN)
     """Where this host's engines run, as plans name it. Empty: nowhere in particular."""
+    source_addresses: list[IPvAnyAddress] = []
+    """Addresses of this host that its engines' connections leave from, in turn. Empty: the system picks one."""
     time_zone: str = "UTC"
     site_url: str = Field("", pattern=r"^(https?://\S+)?$")
     """By which people reach the site: for links in webhooks' messages."""

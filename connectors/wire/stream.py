@@ -16,6 +16,7 @@ from connectors.errors import ConnectFailed
 from connectors.guard import Address
 from connectors.wire.clock import ArrivalClock, stamp_reads
 from connectors.wire.gather import gatherer
+from connectors.wire.sources import bind_source
 
 _TCP_INFO_BYTES = 104
 _TCPI_RTT = struct.Struct("I")
@@ -224,6 +225,7 @@ async def _connect(loop: asyncio.AbstractEventLoop, addresses: Sequence[Address]
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stamp_reads(sock)
+            bind_source(sock)
             await loop.sock_connect(sock, address.sockaddr)
         except OSError as exc:
             sock.close()
@@ -269,7 +271,10 @@ def connect_failure(exc: OSError) -> ConnectFailed:
     """What an operating system's refusal means; both lanes call it."""
     if exc.errno == errno.ECONNREFUSED:
         return ConnectFailed("connect_refused", "nobody listens there", "start the target, or check host and port")
-    if exc.errno in {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS}:
+    if exc.errno == errno.EADDRNOTAVAIL:
+        advice = "more TOKENBURN_SOURCE_ADDRESSES, a wider net.ipv4.ip_local_port_range, or more machines"
+        return ConnectFailed("local_resources", "no port of this host is left for connections to that address", advice)
+    if exc.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS}:
         return ConnectFailed("local_resources", str(exc), "raise `ulimit -n`, or use fewer users per machine")
     return ConnectFailed("connect_unreachable", exc.strerror or str(exc), "check the host, the network and firewalls")
 

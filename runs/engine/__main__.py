@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ import uvloop
 from connectors.redact import RedactedStream, Redactor
 from connectors.spec import SpecError, spec_problems
 from connectors.wire.clock import keep_stamping, probe
+from connectors.wire.sources import leave_from
 from runs.engine.control import Command, Control, say
 from runs.engine.files import ADVICE, most_connections
 from runs.engine.ledger import Ledger
@@ -63,6 +65,7 @@ class Engine:
             return  # the supervisor went away before it said anything
         self._hide_secrets(order)
         spec = _parse(order)
+        _leave_from(spec.source_addresses)
         self._shard = Shard(spec)
         self._most = most_connections()
         self._check_files()
@@ -144,6 +147,16 @@ class Engine:
         while (silent_s := (time.monotonic_ns() - self._control.heard_ns) / 1e9) < SILENCE_S:
             await asyncio.sleep(min(1.0, SILENCE_S - silent_s))
         self._end("supervisor_silent", 0.0)
+
+
+def _leave_from(addresses: Sequence[str]) -> None:
+    try:
+        leave_from(addresses)
+    except OSError as exc:
+        advice = "TOKENBURN_SOURCE_ADDRESSES must name addresses of this very host"
+        raise FatalError(
+            "local_resources", f"no connection can leave from {exc.filename}: {exc.strerror}", advice
+        ) from exc
 
 
 def _parse(order: Command) -> ShardSpec:

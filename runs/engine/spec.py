@@ -217,3 +217,5 @@ class ShardSpec(Frozen):
     """Which private and loopback addresses may be dialled (see `connectors.guard`)."""
     connectors: dict[str, str] = Field(default_factory=dict)
     """Connectors of the user's own: protocol and `module:Class`."""
+    source_addresses: tuple[str, ...] = ()
+    """Of this host: connections leave from them in turn (see `connectors.wire.sources`)."""
