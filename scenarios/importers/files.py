@@ -149,7 +149,7 @@ def _pool_scenario(source: Source, rows: list[dict[str, Any]], wanted: Wanted) -
     step = {"do": "replay", "messages": "data.talks.messages", "per_character_s": wanted.per_character_s}
     data = {
         "name": source.stem[:120] or "conversations",
-        "description": f"Replays {len(rows)} conversations of {Path(source.name).name}, in turn.",
+        "description": f"Replays {len(rows):,} recorded talks of {Path(source.name).name}, one a session, in turn.",
         "history": "scripted",
         "data": {"talks": {"rows": rows}},
         "steps": [step],
