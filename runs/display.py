@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +37,24 @@ def load_text(load: Any) -> str:
     duration, conversations = load.get("duration_s"), load.get("conversations")
     long = [f"{duration:g} s"] if duration else []
     many = [f"{conversations} conversations"] if conversations else []
-    return ", ".join([how, *long, *many, *_ceilings(load.get("budget") or {})])
+    return ", ".join([how, *long, *many, *_people(load.get("people") or {}), *_ceilings(load.get("budget") or {})])
+
+
+def _people(people: Mapping[str, Any]) -> Iterator[str]:
+    if (at_once := people.get("at_once", 1)) > 1:
+        yield f"{at_once} conversations at once each"
+    if people.get("models_from_target"):
+        yield "the target's models"
+    elif models := people.get("models"):
+        yield f"{len(models)} models" if len(models) > 1 else str(models[0])
+    if temperature := people.get("temperature"):
+        yield "temperature " + " to ".join(f"{bound:g}" for bound in dict.fromkeys(temperature))
+    if first := people.get("first_messages"):
+        yield f"{first['share']:.0%} end after {first.get('low', 1)} to {first.get('high', 3)} messages"
+    if people.get("think"):
+        yield "thinking"
+    if patience := people.get("patience"):
+        yield f"impatient ({patience.get('then', 'abandon')})"
 
 
 def _ceilings(budget: Mapping[str, Any]) -> list[str]:
