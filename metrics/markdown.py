@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from metrics.curve_text import capacity_words
 from metrics.definitions import find
 from metrics.group_text import Cells, group_cells, model_cells
 from metrics.junit import ended_well
@@ -53,6 +54,8 @@ def _lines(report: Report) -> Iterator[str]:
     for words in (budget_words(report.get("budget")), cost_words(report.get("cost"))):
         if words:
             yield from ("", escape(words))
+    for sentence in capacity_words(report):
+        yield from ("", escape(sentence))
     if report["thresholds"]:
         rows = [_threshold(result) for result in report["thresholds"]]
         yield from _table(("threshold", "value", "result"), rows, words=1)

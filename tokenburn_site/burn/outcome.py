@@ -74,6 +74,9 @@ def verdict(run: Run, options: Options, *, interrupted: bool) -> tuple[int, str]
     missed = [t for t in (run.report or {}).get("thresholds", []) if not t["passed"]]
     if missed:
         return EXIT_THRESHOLD, "missed: " + ", ".join(f"{t['expr']} ({_measured(t['value'])})" for t in missed)
+    capacity = (run.report or {}).get("capacity")
+    if capacity and capacity["conditions"] and capacity["level"] is None:
+        return EXIT_THRESHOLD, f"missed: no load keeps {' and '.join(capacity['conditions'])}: {capacity['note']}"
     return EXIT_DONE, spent
 
 

@@ -15,6 +15,7 @@ from metrics.groups import Group
 from metrics.markdown import headline, summary_md
 from metrics.report import RunFacts, build_report
 from metrics.totals import merge
+from tests.support.curves import forty_users
 from tests.unit.metrics.made import aggregate, batch, failed, head, tail, turn
 
 GROUPS = (Group("quick", "m", {"tier": "gold"}), Group("a | long one", "m", {"tier": "free"}))
@@ -32,6 +33,14 @@ class Tags(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+
+
+def test_a_search_says_what_it_found() -> None:
+    found = build_report(RunFacts(7, "completed", "t", "s", {}, None), aggregate(head(), turn(), tail(1)))
+    text = summary_md(found | forty_users())
+    assert "capacity: 40 users keep e2e_ms.p95&lt;105; 42 miss e2e_ms.p95&lt;105 (is 109)" in text
+    assert "knee: 40 users" in text
+    assert "capacity" not in summary_md(found)
 
 
 def shown(report: Any) -> Tags:

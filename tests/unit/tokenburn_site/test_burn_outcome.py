@@ -42,6 +42,15 @@ def test_done() -> None:
     assert verdict(run(RunStatus.COMPLETED, thresholds=[KEPT]), Options(), interrupted=False) == (0, "")
 
 
+def test_a_capacity_is_missed_where_no_load_keeps_the_conditions() -> None:
+    ended = run(RunStatus.COMPLETED)
+    ended.report = {"thresholds": [], **forty_users()}
+    assert verdict(ended, Options(), interrupted=False) == (0, "")
+    ended.report = {"thresholds": [], **forty_users(level=None, low=None, note="not even 1 user")}
+    code, line = verdict(ended, Options(), interrupted=False)
+    assert (code, line) == (1, "missed: no load keeps e2e_ms.p95<105: not even 1 user")
+
+
 def test_a_missed_threshold_is_named_with_its_value() -> None:
     code, line = verdict(run(RunStatus.COMPLETED, thresholds=[KEPT, MISSED]), Options(), interrupted=False)
     assert (code, line) == (1, "missed: ttft_ms.p95<500 (is 612)")
