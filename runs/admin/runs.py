@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -17,6 +18,7 @@ from runs.display import duration_text, load_text, moment_text, status_badge
 from runs.models import Run, Session, Shard
 from runs.rights import may_control, may_view
 from runs.services import can_stop, stop_run
+from scenarios.folding import folded
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin, TabularInline
@@ -74,16 +76,22 @@ class RunAdmin(ReadOnly, RunBase):
             "What it runs, as it was when the run was requested",
             {
                 "classes": ["collapse"],
-                "fields": ["load", "thresholds", "abort_on_fail", "target_spec", "scenario_specs"],
+                "fields": ["load", "thresholds", "abort_on_fail", "target_spec", "scenarios"],
             },
         ),
     ]
-    readonly_fields = ["badge", "scheduled", "created", "started", "stop_requested", "ended", "duration"]
+    readonly_fields = ["badge", "scheduled", "scenarios", "created", "started", "stop_requested", "ended", "duration"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         """The list needs one name of the frozen specs, not the specs and the report."""
         found = super().get_queryset(request)
         return found.defer("scenario_specs", "report", "sealed_secrets")
+
+    @admin.display(description="Scenario specs")
+    def scenarios(self, run: Run) -> SafeString:
+        """With long data in a few words: a run may have megabytes of it."""
+        parts = [{**part, "scenario": folded(part["scenario"])} for part in run.scenario_specs]
+        return format_html('<pre class="tb-json">{}</pre>', json.dumps(parts, ensure_ascii=False, indent=2))
 
     def has_stop_permission(self, request: HttpRequest) -> bool:
         return may_control(request.user)

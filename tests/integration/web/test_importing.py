@@ -134,3 +134,18 @@ def test_importing_needs_the_rights_to_add_and_to_change(db: None) -> None:
         client = APIClient()
         client.force_login(made_up.user(*rights))
         assert client.post("/api/scenarios/import/", body).status_code == expected
+
+
+def test_a_runs_page_in_the_admin_says_long_data_in_a_few_words(admin_page: Client) -> None:
+    run = made_up.run()
+    scenario = {
+        "name": "s",
+        "steps": [{"do": "say", "text": "<b>{{ data.p }}</b>"}],
+        "data": {"p": {"rows": ["hello"] * 60}},
+    }
+    run.scenario_specs = [{"weight": 1.0, "scenario": scenario}]
+    run.save()
+    page = admin_page.get(f"/admin/runs/run/{run.pk}/change/").content.decode()
+    assert "60 rows, kept as they are" in page
+    assert "hello" not in page
+    assert "&lt;b&gt;" in page
