@@ -91,7 +91,7 @@ class RunAdmin(ReadOnly, RunBase):
     def scenarios(self, run: Run) -> SafeString:
         """With long data in a few words: a run may have megabytes of it."""
         parts = [{**part, "scenario": folded(part["scenario"])} for part in run.scenario_specs]
-        return format_html('<pre class="tb-json">{}</pre>', json.dumps(parts, ensure_ascii=False, indent=2))
+        return format_html('<pre class="tb-spec">{}</pre>', json.dumps(parts, ensure_ascii=False, indent=2))
 
     def has_stop_permission(self, request: HttpRequest) -> bool:
         return may_control(request.user)
