@@ -28,7 +28,7 @@ from tokenburn_site.local.family import Family
 BEGIN = datetime(2050, 3, 27, 0, 30, tzinfo=UTC)
 """Half an hour later, Berlin's clocks go forward. Later than any database's own clock, which sets other columns."""
 HOUR = timedelta(hours=1)
-SPEED = 700.0
+SPEED = 1000.0
 CATCH_UP: dict[str, Any] = {"missed": "run_all", "catch_up": 100, "grace_s": 3600, "overlap": "allow"}
 
 

@@ -174,7 +174,7 @@ def changes(zone: ZoneInfo, year: int) -> list[datetime]:
 
 
 @given(**FIELDS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_each_wall_time_of_each_day_has_its_slot(
     hours: frozenset[int], minutes: frozenset[int], zone: str, year: int, which: int
 ) -> None:

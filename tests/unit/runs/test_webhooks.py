@@ -105,6 +105,7 @@ def due_now() -> None:
     WebhookDelivery.objects.update(next_at=DbNow(-1))
 
 
+@pytest.mark.usefixtures("any_database")
 def test_a_receiver_that_fails_twice_gets_it_the_third_time(settings: LazySettings) -> None:
     settings.SITE_URL = "https://burn.example/"
     with receiving(500, 503) as receiver:
@@ -199,6 +200,7 @@ def test_webhooks_that_cannot_be_noted_do_not_keep_a_run_open(monkeypatch: pytes
     assert finalize.finalize_run(made_up.run(RunStatus.RUNNING).pk)
 
 
+@pytest.mark.usefixtures("any_database")
 def test_each_webhook_gets_the_runs_that_it_asked_for() -> None:
     plan, other = made_up.plan(), made_up.plan()
     schedule = create_schedule(name="nightly", plan=plan, when={"every": 1, "period": "days"})
