@@ -6,15 +6,18 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
 
 class Proxy:
-    """Forwards to (host, port) from a loopback port of its own while `up`; a cut resets every connection."""
+    """Forwards to (host, port) from a loopback port of its own while `up`; a cut resets every connection. What goes
+    there takes `delay_s` longer, what comes back does not: the worst way for whoever halves a round trip."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, delay_s: float = 0.0) -> None:
         self._to = (host, port)
+        self._delay_s = delay_s
         self._up = threading.Event()
         self._up.set()
         self._over = threading.Event()
@@ -60,6 +63,8 @@ class Proxy:
                     data = key.fileobj.recv(1 << 16)
                     if not data:
                         return
+                    if self._delay_s and key.fileobj is near:
+                        time.sleep(self._delay_s)
                     key.data.sendall(data)
         self._pairs -= {near, far}
 

@@ -69,14 +69,14 @@ def counting(family: Family, tmp_path: Path) -> Iterator[Counting]:
 
 @pytest.fixture
 def start_worker(family: Family, tmp_path: Path) -> Iterator[Start]:
-    """`start_worker("load", "-c", "2")`: a Celery worker on this test's database and Redis."""
+    """`start_worker("load", "-c", "2", NAME="value")`: a Celery worker on this test's database and Redis."""
     with ExitStack() as stack:
 
-        def start(queue: str, *flags: str) -> subprocess.Popen[bytes]:
+        def start(queue: str, *flags: str, **env: str) -> subprocess.Popen[bytes]:
             name = f"{queue}{time.monotonic_ns()}@test"
             log = stack.enter_context((tmp_path / f"{name}.log").open("wb"))
             argv = (sys.executable, "-m", "celery", "-A", "tokenburn_site", "worker", "-Q", queue, "-n", name, *flags)
-            child = family.start(argv, cwd=ROOT, env=child_env(), stdout=log, stderr=log)
+            child = family.start(argv, cwd=ROOT, env=child_env() | env, stdout=log, stderr=log)
             stack.callback(family.kill, child)
             return child
 

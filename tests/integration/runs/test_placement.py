@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,19 +12,30 @@ from runs import registry
 from runs.engine.spec import ClosedLoad
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, RunStatus
-from tests.integration.runs.conftest import Counting, Start, check_invariants
+from tests.integration.runs.conftest import Counting, Start, check_invariants, ledger_lines
+from tests.support.processes import database_url
+from tests.support.proxy import Proxy
 from tests.support.runs import shards, until
+from tokenburn_site.local.ports import LOOPBACK
+
+FAR_S = 0.03
 
 
 @pytest.mark.usefixtures("postgres_database", "valkey")
-def test_shards_spread_over_workers_and_regions_are_kept(
-    counting: Counting, start_worker: Start, monkeypatch: pytest.MonkeyPatch
+def test_shards_spread_over_workers_regions_are_kept_and_a_slow_network_does_not_part_the_start(
+    counting: Counting, start_worker: Start
 ) -> None:
-    for region in ("eu", "us"):
-        monkeypatch.setenv("TOKENBURN_REGION", region)
-        start_worker("load", "-c", "4")
-    monkeypatch.delenv("TOKENBURN_REGION")
-    until(lambda: len([w for w in registry.workers() if w.slots]) == 2, 40, "two workers")
+    server = urlsplit(database_url())
+    assert server.port is not None
+    with Proxy(LOOPBACK, server.port, FAR_S) as far:
+        there = server._replace(netloc=f"{server.username}@{LOOPBACK}:{far.port}").geturl()
+        start_worker("load", "-c", "4", TOKENBURN_REGION="eu")
+        start_worker("load", "-c", "4", TOKENBURN_REGION="us", DATABASE_URL=there)
+        until(lambda: len([w for w in registry.workers() if w.slots]) == 2, 40, "two workers")
+        check_two_runs(counting)
+
+
+def check_two_runs(counting: Counting) -> None:
     by_pid = {worker.pid: worker.region for worker in registry.workers()}
     assert sorted(by_pid.values()) == ["eu", "us"]
 
@@ -31,8 +43,14 @@ def test_shards_spread_over_workers_and_regions_are_kept(
     until(lambda: ended(spread), 40, "the run's end")
     check_invariants(spread, counting)
     assert Counter(by_pid[worker_of(shard.owner)] for shard in shards(spread)) == {"eu": 2, "us": 2}
+    starts = [line["t0_mono_ns"] for line in ledger_lines(spread) if line["k"] == "head"]
+    assert len(starts) == 4
+    assert max(starts) - min(starts) < 50e6
+    spread.refresh_from_db()
+    assert spread.report is not None
+    assert FAR_S * 1000 / 2 <= spread.report["generator"]["start_error_ms"] < 50
 
-    there = counting.run(3, ClosedLoad(users=3, conversations=3), local=False, regions=["us"])
+    there = counting.run(2, ClosedLoad(users=2, conversations=2), local=False, regions=["us"])
     until(lambda: ended(there), 40, "the run's end")
     assert Run.objects.get(pk=there.pk).status == RunStatus.COMPLETED
     assert {by_pid[worker_of(shard.owner)] for shard in shards(there)} == {"us"}
