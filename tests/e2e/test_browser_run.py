@@ -87,6 +87,7 @@ def test_from_the_login_to_the_report(site: Ports) -> None:
         expect(page.locator("#log .tb-line").nth(10)).to_be_attached(timeout=RUN_MS)
         page.wait_for_function("Number(document.querySelectorAll('.tb-chart canvas').length) === 4")
         assert tile(page, "turns ok") > 0
+        expect(page.locator("#standings")).to_contain_text("ttft_ms.p95<60000")
 
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("link", name="Read its report").click(timeout=RUN_MS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from metrics.advice import advice
 from metrics.definitions import STATS, find
-from metrics.group_text import group_cells, model_cells
+from metrics.group_text import NAMES, Cells, group_cells, model_cells
 from metrics.patience import patience_tiles
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
@@ -20,6 +20,8 @@ from tokenburn_site.burn.curve_html import curve_section
 Report = Mapping[str, Any]
 ADVICE = "what to do"
 TEXT = ' class="text"'
+WORDS = NAMES | {ADVICE}
+"""Heads of columns that hold words."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --quiet: #5d6878; --line: #dde2e9; --paper: #fff; --card: #f6f8fa;
@@ -149,11 +151,16 @@ def _metrics(report: Report) -> str:
 def _groups(report: Report) -> str:
     """What each scenario and model came to."""
     tables = ("Groups", group_cells(report)), ("Models", model_cells(report))
-    return "".join(
-        _table(title, cells.heads, [_row(map(escape, row)) for row in cells.rows])
-        for title, cells in tables
-        if cells is not None
-    )
+    return "".join(_table(title, cells.heads, _worded(cells)) for title, cells in tables if cells is not None)
+
+
+def _worded(cells: Cells) -> list[str]:
+    """Rows whose words stand to the left."""
+    marks = [TEXT if head in WORDS else "" for head in cells.heads]
+    return [
+        f"<tr>{''.join(f'<td{mark}>{escape(cell)}</td>' for mark, cell in zip(marks, row, strict=True))}</tr>"
+        for row in cells.rows
+    ]
 
 
 def _thresholds(report: Report) -> str:
@@ -197,7 +204,7 @@ def _row(cells: Iterable[str]) -> str:
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[str], note: str = "") -> str:
     """Cells and rows come escaped."""
-    head = "".join(f"<th{TEXT if text == ADVICE else ''}>{escape(text)}</th>" for text in heads)
+    head = "".join(f"<th{TEXT if text in WORDS else ''}>{escape(text)}</th>" for text in heads)
     says = f'<p class="quiet">{escape(note)}</p>' if note else ""
     return (
         f'<h2>{escape(title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'

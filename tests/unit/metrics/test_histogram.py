@@ -127,3 +127,13 @@ def test_many_histograms_are_the_same_whether_most_buckets_are_filled_or_few() -
     for keys in (np.zeros(4000, dtype=np.int64), values):
         assert [found["n"] for _, found in packed(keys, values)] == np.unique(keys, return_counts=True)[1].tolist()
         assert sum(sum(found["c"]) for _, found in packed(keys, values)) == 4000
+
+
+@given(st.lists(VALUES, min_size=1, max_size=6))
+def test_adding_packed_histograms_is_merging_them(parts: list[list[int]]) -> None:
+    added = Histogram()
+    for values in parts:
+        added.add_json(Histogram.of(values).to_json())
+    added.add_json(Histogram().to_json())
+    assert added == Histogram.merged(map(Histogram.of, parts))
+    assert added.quantile(0.5) == Histogram.of([value for values in parts for value in values]).quantile(0.5)

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
+from metrics.groups import Group
+from metrics.report import RunFacts, build_report
+from metrics.totals import merge
 from runs.display import load_text, seconds_text
-from runs.report_page import number
+from runs.models import Run
+from runs.report_page import number, report_context
 from runs.series import curve_charts
 from tests.support.curves import forty_users
+from tests.unit.metrics.made import batch, turn
 
 
 @pytest.mark.parametrize(
@@ -73,3 +78,13 @@ def test_the_curves_of_a_page_ascend_and_have_the_last_measurement_of_a_level() 
     assert found["charts"]["load-turns"] == [[10, 40, 42, 80], [79.0, 320, 320, 320]]
     assert found["marks"] == [(40, "capacity 40"), (10, "knee 10")]
     assert curve_charts({"load_curve": None}) is None and curve_charts({}) is None
+
+
+def test_groups_and_models_are_tables_whose_words_are_told_from_figures() -> None:
+    groups = (Group("quick", "m", {"tier": "gold"}), Group("slow", "m"))
+    found = merge(batch(*(turn(number, g=number % 2) for number in range(4)), groups=2).windows.values())
+    facts = RunFacts(1, "completed", "t", "s", {}, None, groups=groups)
+    parts = report_context(Run(report=build_report(facts, found)))["parts"]
+    assert [part["id"] for part in parts] == ["groups", "models"]
+    assert parts[0]["heads"][:3] == [("scenario", True), ("tags", True), ("turns", False)]
+    assert parts[0]["rows"][0][:3] == [("quick", True), ("tier=gold", True), ("2", False)]

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from metrics.aggregate import Aggregate
+from metrics.groups import Group
 from metrics.report import RunFacts, build_report
+from metrics.totals import merge
 from runs.models import Run, RunStatus
 from tests.support.curves import forty_users
+from tests.unit.metrics.made import batch, turn
 from tokenburn_site.burn.charts import Mark, chart, nice_ceiling
 from tokenburn_site.burn.contract import CONTRACT, contract
 from tokenburn_site.burn.html import report_html
@@ -179,3 +182,16 @@ def test_a_run_that_its_budget_ended_is_no_failure_and_says_what_it_used() -> No
     assert verdict(run(RunStatus.STOPPED, thresholds=[MISSED], reason=why), Options(), interrupted=False)[0] == 1
     aborted = run(RunStatus.ABORTED, reason="budget: errors: 9 turns failed, the budget allows 9")
     assert verdict(aborted, Options(), interrupted=False)[0] == 3
+
+
+def test_the_page_has_what_each_scenario_and_model_came_to_as_text() -> None:
+    groups = tuple(Group(scenario, model, {"tier": "<b>"}) for scenario in ("<i>a", "b") for model in ("x", "y"))
+    found = merge(batch(*(turn(number, g=number % 4) for number in range(8)), groups=4).windows.values())
+    page = report_html(
+        build_report(RunFacts(7, "completed", "t", "s", {"kind": "closed", "users": 1}, None, groups=groups), found)
+    )
+    assert "<h2>Groups</h2>" in page
+    assert (
+        '<td class="text">&lt;i&gt;a</td><td class="text">x</td><td class="text">tier=&lt;b&gt;</td><td>2</td>' in page
+    )
+    assert "<h2>Models</h2>" in page

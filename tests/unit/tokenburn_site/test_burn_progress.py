@@ -123,3 +123,13 @@ def test_what_ends_the_run_first_is_counted_down(
     progress = Progress(terminal(), load, clock)
     progress.tick(tick(**counters))
     assert words in progress.line()
+
+
+def test_a_threshold_that_is_missed_is_said_and_a_terminal_shows_how_all_stand(pipe: Console, clock: Clock) -> None:
+    progress = Progress(pipe, LOAD, clock)
+    progress.tick({**tick(), "thresholds": [{"expr": "ttft_ms.p95<500", "value": 104.0, "state": "kept"}]})
+    assert "ttft_ms.p95" not in progress.line()
+    pipe.print(progress.render())
+    assert "1 kept" in printed(pipe)
+    progress.tick({**tick(), "thresholds": [{"expr": "error_rate<1%", "value": 0.12, "state": "missed"}]})
+    assert "missed error_rate<1% (0.120)" in progress.line()
