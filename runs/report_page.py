@@ -110,7 +110,7 @@ def _facts(report: dict[str, Any]) -> list[Fact]:
         Fact("Duration", seconds_text(report.get("run", {}).get("duration_s") or 0)),
         Fact("Turns per second", number(rates.get("turns_per_s"))),
         Fact("Sessions per minute", number(rates.get("sessions_per_min"))),
-        Fact("Conversations per minute", number(rates.get("conversations_per_min"))),
+        Fact("Sessions ended per minute", number(rates.get("conversations_per_min"))),
         Fact(f"Output tokens per second{estimate}", number(rates.get("output_tokens_per_s"))),
         Fact(f"Tokens per second{estimate}", number(rates.get("tokens_per_s"))),
         Fact(f"Tokens in{estimate}", number(tokens.get("input"))),

@@ -9,12 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.spec import SpecError
+from connectors.spec import SpecError, build_target_spec
 from runs.engine.draws import Draws
 from runs.engine.pace import PacedWalk
+from runs.engine.patience import ImpatientPerson
 from runs.engine.people import People, Think, excluded
-from runs.engine.session import LazyRandom
-from runs.engine.spec import parse_load
+from runs.engine.person import Person
+from runs.engine.session import LazyRandom, User
+from runs.engine.shard import Shard
+from runs.engine.spec import ShardSpec, parse_load
+from runs.engine.users import user_class
+from runs.plan_rules import load_problem
 from scenarios.render import SayAction, WaitAction, compile_scenario
 from scenarios.spec import parse_scenario
 from scenarios.spread import Spread
@@ -147,3 +152,68 @@ def test_a_conversation_may_end_after_its_first_messages() -> None:
     assert paced(None, 2) == ["one", "two"]
     assert paced(Think(pause_s=Spread(mean=2)), 1) == ["one"]
     assert paced(None, 9) == ["one", "two", "three"]
+
+
+# --- what a shard makes of it -----------------------------------------------------------------------------------
+
+
+def shard(given: dict[str, Any], index: int = 0, of: int = 1) -> Shard:
+    spec = ShardSpec.model_validate(
+        {
+            "run_id": 1,
+            "shard_id": 1,
+            "index": index,
+            "of": of,
+            "seed": 7,
+            "id_base": 0,
+            "ledger_path": "none",
+            "target": build_target_spec(name="t", url="http://127.0.0.1:9/v1", preset="openai-chat").wire_dict(),
+            "scenarios": [{"scenario": {"name": name, "steps": steps("one")}} for name in "xy"],
+            "load": {"kind": "closed", "users": 6, "conversations": 30, "people": given},
+        }
+    )
+    return Shard(spec)
+
+
+def test_a_run_without_people_has_plain_users() -> None:
+    patience = {"within_s": {"mean": 1}}
+    assert user_class(people()) is user_class(people(at_once=3)) is User
+    assert user_class(people(think={})) is user_class(people(models=["a"])) is Person
+    assert user_class(people(patience=patience)) is user_class(people(patience=patience, think={})) is ImpatientPerson
+
+
+def test_a_scenarios_own_draws_are_what_they_were_without_people() -> None:
+    plain, full = shard({}), shard(FULL.model_dump(mode="json"))
+    for _ in range(20):
+        before, after = plain.new_session(0), full.new_session(0)
+        assert (before.scenario.name, before.rng.random()) == (after.scenario.name, after.rng.random())
+        assert (before.model, before.params, before.messages) == ("", None, 0)
+
+
+def test_engines_give_each_conversation_its_own_draws_and_group() -> None:
+    whole = shard(FULL.model_dump(mode="json"))
+    alone = {session.info["number"]: session for session in (whole.new_session(0) for _ in range(30))}
+    for index in range(3):
+        share = shard(FULL.model_dump(mode="json"), index, 3)
+        for _ in range(10):
+            session = share.new_session(0)
+            same = alone[session.info["number"]]
+            assert (session.model, session.params, session.messages, session.group, session.scenario.name) == (
+                same.model, same.params, same.messages, same.group, same.scenario.name,
+            )  # fmt: skip
+            assert session.group == "xy".index(session.scenario.name) * 3 + "abc".index(session.model)
+
+
+def test_several_conversations_at_once_need_as_many_connections() -> None:
+    double = {"patience": {"within_s": {"mean": 1}, "then": "double"}}
+    assert [people(at_once=3).connections, people(at_once=3, **double).connections] == [3, 6]
+    assert shard({"at_once": 3}, 0, 2).driver.most_level(100) == 66
+    assert shard({"at_once": 3, **double}, 0, 2).driver.most_level(100) == 32
+
+
+def test_a_plan_says_what_is_wrong_on_one_line() -> None:
+    problem = load_problem({**CLOSED, "people": {"temperature": [2, 1]}}, 1)
+    assert (
+        problem
+        == "load: closed.people: temperature: give the lower and the higher bound, from 0 to 100, as in [0.5, 1.0]"
+    )
