@@ -5,6 +5,7 @@ Computed from the stored windows, like all of a report, so that it can be done a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from runs.engine.groups import frozen_groups
 from runs.engine.search import Span, Sweep
 from runs.engine.spec import TraceLoad, parse_load
 from runs.models import Run
-from runs.search_state import AT_LEAST, FOUND, LOST, NOTHING, TIME, Load, State, missed_words, unit_of
+from runs.search_state import AT_LEAST, BY_HAND, FOUND, LOST, NOTHING, TIME, Load, State, missed_words, unit_of
 from runs.stepping import Bracket, Tried, bracket
 
 Row = dict[str, Any]
@@ -26,6 +27,7 @@ WHY = {
     NOTHING: "not even the lowest level that may be tried is good",
     TIME: "the longest time that it may take was over",
     LOST: "an engine ended before the search did",
+    BY_HAND: "somebody else changed the load",
     "": "the run ended before the search did",
 }
 
@@ -47,7 +49,8 @@ def curve_of(run: Run) -> Curve:
         return searched(load, state, lambda from_s, to_s: windows_between(run.pk, from_s, to_s))
     if load.sweep is not None:
         groups = frozen_groups(run.scenario_specs, run.load, run.target_spec)
-        return swept(load, load.sweep, lambda from_s, to_s: windows_between(run.pk, from_s, to_s), groups)
+        changed_s = min((change["at_s"] for change in run.load_changes), default=math.inf)
+        return swept(load, load.sweep, lambda from_s, to_s: windows_between(run.pk, from_s, to_s), groups, changed_s)
     return Curve(None, None)
 
 
@@ -62,12 +65,13 @@ def searched(load: Load, state: State, read: Windows) -> Curve:
     return Curve(rows, _capacity(load, load.search.conditions, state.bracket, rows, state.over))
 
 
-def swept(load: Load, sweep: Sweep, read: Windows, groups: Sequence[Group] = ()) -> Curve:
-    """What a sweep found; levels that it did not hold to their end are left out."""
+def swept(load: Load, sweep: Sweep, read: Windows, groups: Sequence[Group] = (), changed_s: float = math.inf) -> Curve:
+    """What a sweep found; levels that it did not hold to their end are left out, and so are those after `changed_s`,
+    when somebody else changed the load."""
     rows: list[Row] = []
     for span in sweep.spans():
         windows = read(int(span.set_s), span.to_s + 1)
-        if not any(data["second"] >= span.to_s - 1 for data in windows):
+        if span.to_s > changed_s or not any(data["second"] >= span.to_s - 1 for data in windows):
             break
         measured = measure(windows, span.from_s, span.to_s)
         results = judge(sweep.conditions, measured, groups)
@@ -78,7 +82,8 @@ def swept(load: Load, sweep: Sweep, read: Windows, groups: Sequence[Group] = ())
     tried = [Tried(row["level"], row["good"]) for row in rows if row["good"] is not None]
     found = bracket(tried)
     over = FOUND if found.good is not None and found.bad is not None else ""
-    return Curve(rows, _capacity(load, sweep.conditions, found, rows, over, _sweeps_end(sweep, found, rows)))
+    note = WHY[BY_HAND] if changed_s < math.inf else _sweeps_end(sweep, found, rows)
+    return Curve(rows, _capacity(load, sweep.conditions, found, rows, over, note))
 
 
 def _mixed(span: Span, windows: Iterable[Mapping[str, Any]]) -> bool:

@@ -20,7 +20,7 @@ from runs.stepping import LONGER, Bracket, Scale, Tried, bracket, next_level
 
 DRAIN_S: Final = 60.0
 """How long an open loop waits, at most, until the conversations of a level that was too much are over."""
-FOUND, AT_LEAST, NOTHING, TIME, LOST = "found", "at_least", "nothing", "time", "lost"
+FOUND, AT_LEAST, NOTHING, TIME, LOST, BY_HAND = "found", "at_least", "nothing", "time", "lost", "by_hand"
 HELD: Final = "dropped_arrivals==0"
 """A rate whose arrivals could not all begin was not held, whatever the others felt."""
 

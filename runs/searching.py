@@ -19,7 +19,7 @@ from runs.engine.groups import frozen_groups
 from runs.engine.spec import TraceLoad, parse_load
 from runs.lifecycle import SHARD_TERMINAL
 from runs.models import Run, RunStatus, Shard, ShardStatus
-from runs.search_state import LOST, Load, Seen, State, Step, begin, look, placed, sweep_words, words
+from runs.search_state import BY_HAND, LOST, Load, Seen, State, Step, begin, look, placed, sweep_words, words
 from runs.steering import SteeringError, change_load
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ class Searcher:
         """What is due, by the leading supervisor: everything that ended before `complete_s` is stored."""
         before = self._stored()
         state = before or begin(self._load)
-        if self._engine_lost() and not state.over:
-            found: Step | None = Step(state.model_copy(update={"over": LOST, "step": state.step + 1}), None)
+        if (why := self._void()) and not state.over:
+            found: Step | None = Step(state.model_copy(update={"over": why, "step": state.step + 1}), None)
         else:
             found = look(self._load, state, Seen(complete_s, active, self._read, self._groups))
         if found is not None and not self._take(before, found):
@@ -73,9 +73,12 @@ class Searcher:
             return found.state.model_copy(update={"set_s": change["at_s"]})
         return placed(self._load, found.state, change["at_s"])
 
-    def _engine_lost(self) -> bool:
-        ended = SHARD_TERMINAL - {ShardStatus.DONE}
-        return Shard.objects.filter(run=self._run_id, status__in=ended).exists()
+    def _void(self) -> str:
+        """Why the load is not what the search takes it for; empty: it is."""
+        if Shard.objects.filter(run=self._run_id, status__in=SHARD_TERMINAL - {ShardStatus.DONE}).exists():
+            return LOST
+        changes = Run.objects.values_list("load_changes", flat=True).get(pk=self._run_id)
+        return BY_HAND if any(change["by"] != BY for change in changes) else ""
 
     def _read(self, from_s: int, to_s: int) -> list[dict[str, Any]]:
         return windows_between(self._run_id, from_s, to_s)

@@ -16,6 +16,7 @@ from runs.local import run_local
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.search_state import State
 from runs.searching import Searcher, searcher_of, stored
+from runs.steering import change_load
 from runs.ticks import TickInfo
 from tests.support.processes import Mock
 from tests.support.queueing import Queue, window
@@ -119,6 +120,18 @@ def test_an_engine_that_is_lost_ends_the_search() -> None:
     _, capacity = curve_of(Run.objects.get(pk=found.run.pk))
     assert capacity is not None
     assert (capacity["found"], capacity["note"]) == (False, "an engine ended before the search did")
+
+
+@pytest.mark.django_db
+def test_a_load_that_somebody_else_changes_ends_the_search() -> None:
+    found = Simulated(CLOSED)
+    for _ in range(3):
+        found.pass_second()
+    change_load(found.run.pk, 33, by="a person")
+    found.searcher().lead(found.second, found.active)
+    _, capacity = curve_of(Run.objects.get(pk=found.run.pk))
+    assert capacity is not None and found.searcher().is_over()
+    assert capacity["note"] == "somebody else changed the load"
 
 
 @pytest.mark.django_db

@@ -63,6 +63,14 @@ def test_a_level_that_was_not_held_to_its_end_is_left_out() -> None:
     assert sweep_of(sweeping(10, 20), until_s=0)[0] == []
 
 
+def test_levels_after_somebody_changed_the_load_are_left_out() -> None:
+    load = sweeping(10, 20, 40)
+    assert load.sweep is not None
+    levels, capacity = swept(load, load.sweep, holding(load, 100), changed_s=15.5)
+    assert levels is not None and capacity is not None
+    assert [row["level"] for row in levels] == [10] and capacity["note"] == "somebody else changed the load"
+
+
 def test_answers_of_the_level_before_are_said() -> None:
     load = sweeping(10, 400, 10, settle_s=0)
     levels, _ = sweep_of(load)
