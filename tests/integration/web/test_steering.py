@@ -86,3 +86,20 @@ def test_a_trace_is_shown_without_its_packed_times(api: APIClient) -> None:
     Run.objects.filter(pk=run.pk).update(load=load)
     shown = api.get(f"/api/runs/{run.pk}/").json()["load"]
     assert (shown["kind"], shown["conversations"], "arrivals" in shown) == ("trace", 3, False)
+
+
+def test_a_plan_replays_a_trace_or_says_what_is_wrong_with_it(api: APIClient) -> None:
+    api.force_login(made_up.user(superuser=True))
+    body = {
+        "name": "replay",
+        "target": made_up.target().pk,
+        "scenarios": [{"scenario": made_up.scenario().pk}],
+        "load": {"kind": "trace", "arrivals_s": [0, 2, 1]},
+    }
+    answer = api.post("/api/plans/", body)
+    assert answer.status_code == 400
+    assert "arrival 2: 1 s is before the one ahead of it, 2 s: sort them" in str(answer.json()["load"])
+    plan = api.post("/api/plans/", body | {"load": {"kind": "trace", "arrivals_s": [0, 1, 2], "speed": 2}})
+    assert plan.status_code == 201, plan.json()
+    run = api.post("/api/runs/", {"plan": plan.json()["id"]}).json()
+    assert (run["load"]["conversations"], run["load"]["speed"]) == (3, 2)
