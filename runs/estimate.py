@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from connectors.spec import TargetSpec
 from runs.engine.arrivals import arrivals
 from runs.engine.budget import Budget, price_of
+from runs.engine.groups import own_model
 from runs.engine.levels import level_of
 from runs.engine.record import sends_history
 from runs.engine.spec import ClosedLoad, Load, OpenLoad, TraceLoad
@@ -116,7 +117,7 @@ def estimate_run(
     """Raises ScenarioError for a scenario that cannot be rendered."""
     history, found = sends_history(target), assumption or UNKNOWN
     longest = _longest_answer(target.params)
-    models = load.people.models or (str(target.params.get("model") or ""),)
+    models = load.people.models or (own_model(target.params),)
 
     def amounts(answers: Answers) -> Amounts:
         length = answers.tokens if longest is None or assumption is not None else min(answers.tokens, longest)
@@ -282,6 +283,6 @@ def _said(load: Load, found: Assumption, history: bool, longest: float | None, t
         said.append("everybody is patient")
     if load.search is not None:
         said.append("the load stays where it begins: what a search will do is not known")
-    if load.budget.prices and not load.people.models and not target.params.get("model"):
+    if load.budget.prices and not load.people.models and not own_model(target.params):
         said.append("the target names no model: the price of '*'")
     return said

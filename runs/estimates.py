@@ -8,6 +8,7 @@ from typing import Any
 from connectors.spec import SpecError, TargetSpec
 from metrics.words import number
 from runs.engine.budget import check_prices
+from runs.engine.groups import own_model
 from runs.engine.spec import Load, parse_load
 from runs.estimate import UNKNOWN, Assumption, Estimate, estimate_run, known_answers
 from runs.models import Run, RunStatus, TestPlan
@@ -45,7 +46,7 @@ def estimate_parts(
 ) -> Estimate:
     """The same of a run without a plan. Raises RequestError: load_invalid, scenario_invalid."""
     try:
-        check_prices(load.budget, load.people.models or (model_of(target.params),))
+        check_prices(load.budget, load.people.models or (own_model(target.params),))
         return estimate_run(target, scenarios, load, seed=seed or 1, assumption=last_answers(target))
     except SpecError as exc:
         raise RequestError("load_invalid", str(exc)) from exc
@@ -66,10 +67,6 @@ def last_answers(target: TargetSpec) -> Assumption | None:
         tokens = per_s * lasted_s / answered if report["tokens"]["source"] != "none" else UNKNOWN.likely.tokens
         return known_answers(seconds, tokens, f"as in run {run.pk}")
     return None
-
-
-def model_of(params: Any) -> str:
-    return str(params.get("model") or "")
 
 
 def estimate_lines(found: dict[str, Any]) -> list[str]:

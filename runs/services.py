@@ -159,7 +159,7 @@ def _freeze(
     try:
         profile = cast(load if isinstance(load, Load) else parse_load(load), target, values)
         check_shares(profile, how.processes)
-        check_prices(profile.budget, profile.people.models or (str(target.params.get("model") or ""),))
+        check_prices(profile.budget, profile.people.models or (own_model(target.params),))
     except SpecError as exc:
         raise RequestError("load_invalid", str(exc)) from exc
     except ModelsUnavailableError as exc:

@@ -14,7 +14,7 @@ from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
 from runs.engine.clock import sleep_until
 from runs.engine.draws import new_draws
-from runs.engine.groups import first_numbers, groups_of
+from runs.engine.groups import first_numbers, groups_of, own_model
 from runs.engine.ledger import Ledger
 from runs.engine.loads import new_driver
 from runs.engine.mix import Numbers
@@ -135,7 +135,7 @@ class Shard:
         budget, target = self.spec.load.budget, self.spec.target
         if not budget.bounds_engines:
             return None
-        return Purse(budget, self._index, self._of, str(target.params.get("model") or ""), self._out_of_budget)
+        return Purse(budget, self._index, self._of, own_model(target.params), self._out_of_budget)
 
     def _out_of_budget(self, reason: str, wait: bool) -> None:
         if not self.stopping:

@@ -92,6 +92,17 @@ def test_a_terminal_sees_all_figures_within_its_width(width: int, clock: Clock) 
     assert "…" not in text
 
 
+def test_what_is_used_of_a_budget_is_shown(pipe: Console, clock: Clock) -> None:
+    told = tick()
+    told["budget"] = {"tokens": {"ceiling": 24_000, "used": 18_000}}
+    progress = Progress(pipe, LOAD, clock)
+    progress.tick(told)
+    assert "18,000 tokens of 24,000 (75%)" in progress.line()
+    console = terminal()
+    console.print(progress.render())
+    assert re.search(r"budget +18,000 tokens of 24,000 \(75%\)", printed(console))
+
+
 def test_a_terminal_is_left_clean(clock: Clock) -> None:
     console = terminal()
     with Progress(console, LOAD, clock) as progress:
