@@ -19,7 +19,7 @@ BAD_START = 2
 
 
 def _region(text: str) -> str:
-    if problem := region_problem(text):
+    if text and (problem := region_problem(text)):  # empty, the default: anywhere
         raise ArgumentTypeError(problem)
     return text
 
