@@ -56,8 +56,7 @@ def saying(url: str) -> TargetSpec:
     )
 
 
-@pytest.mark.parametrize("processes", [1, 3])
-def test_each_conversation_asks_for_what_its_number_draws(processes: int, counting: Counting) -> None:
+def test_each_conversation_asks_for_what_its_number_draws(counting: Counting) -> None:
     people = {
         "models": MODELS,
         "temperature": [0.5, 1.0],
@@ -65,7 +64,7 @@ def test_each_conversation_asks_for_what_its_number_draws(processes: int, counti
     }
     say = {"name": "talk", "steps": [{"do": "say", "text": f"message {n}"} for n in range(3)]}
     load = closed(6, 30, **people)
-    run = done(a_run(processes, load, target=saying(counting.url), scenarios=[(1.0, say)], seed=11))
+    run = done(a_run(3, load, target=saying(counting.url), scenarios=[(1.0, say)], seed=11))
 
     draws = Draws(load.people, 11)
     expected = []
@@ -175,10 +174,10 @@ def test_who_sends_again_leaves_after_so_many_times(protocol: str, start_mock: S
 
 
 def test_who_has_content_in_time_waits_for_the_rest(start_mock: StartMock) -> None:
-    mock = start_mock("--error-rate", "0", "--delay-ms", "0", "--itl-ms", "60", "--tokens", "8")
-    patient = done(a_run(1, closed(2, 2, **impatient("abandon")), target=over(mock, "sse")))
+    mock = start_mock("--error-rate", "0", "--delay-ms", "0", "--itl-ms", "100", "--tokens", "10")
+    patient = done(a_run(1, closed(2, 2, **impatient("abandon", 0.5)), target=over(mock, "sse")))
     assert outcomes(patient) == {("ok", None): 2}
-    hasty = unanswered(a_run(1, closed(2, 2, **impatient("abandon", until="done")), target=over(mock, "sse")))
+    hasty = unanswered(a_run(1, closed(2, 2, **impatient("abandon", 0.5, until="done")), target=over(mock, "sse")))
     assert outcomes(hasty) == {("aborted", "user_left"): 2}
     assert hasty.report is not None
     wasted = hasty.report["patience"]["wasted_tokens"]
