@@ -187,14 +187,15 @@ class OutcomeFilter(admin.SimpleListFilter):
 class SessionAdmin(ReadOnly, SessionBase):
     """Millions of rows: no count, no search by text, no lookup of related rows."""
 
-    list_display = ["id", "run_id", "user_no", "scenario", "outcome", "code", "turns", "started"]
+    list_display = ["id", "run_id", "user_no", "scenario", "model", "outcome", "code", "turns", "started"]
     list_filter = [OutcomeFilter]
     ordering = ["-id"]
     list_per_page = 100
     paginator = InfinitePaginator
     show_full_result_count = False
     actions = None
-    fields = ["id", "run", "shard", "user_no", "scenario", "outcome", "code", "turns", "started", "ended_ns"]
+    fields = ["id", "run", "shard", "user_no", "scenario", "model", "params", "outcome", "code", "turns", "started"]
+    fields += ["ended_ns"]
     search_fields = ["=id"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
