@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,15 @@ import pytest
 
 from runs import dbclock
 from runs.models import Run
-from runs.schedule_models import Leader, PlanSchedule, ScheduleSlot
+from runs.schedule_models import Leader, PlanSchedule, ScheduleSlot, Webhook
 from runs.schedules import create_schedule
 from runs.scheduling import slots_of, start_due
+from runs.services import stop_run
+from runs.webhook_secrets import give_secrets
 from tests.integration.runs.conftest import Start
 from tests.integration.web import made_up
 from tests.support.processes import ROOT, child_env, read_json_line
+from tests.support.receiver import Receiver, receiving
 from tests.support.runs import alive, in_background, until
 from tokenburn_site.local.family import Family
 
@@ -109,11 +114,18 @@ def rest(expected: dict[int, list[datetime]]) -> list[tuple[int, datetime]]:
     return [(pk, slot) for pk, slots in expected.items() for slot in slots if (pk, slot) not in rows]
 
 
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as server:
+        yield server
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("valkey")
 def test_real_beats_go_on_within_seconds_after_the_leader_is_killed(
-    family: Family, start_worker: Start, tmp_path: Path
+    family: Family, start_worker: Start, tmp_path: Path, receiver: Receiver
 ) -> None:
+    """And a webhook is told of a run's end, by a worker."""
     schedule = create_schedule(
         name="each second",
         plan=made_up.plan(),
@@ -122,12 +134,17 @@ def test_real_beats_go_on_within_seconds_after_the_leader_is_killed(
         catch_up=100,
         overlap="allow",
     )
+    hook = Webhook(name="hook", schedule=schedule)
+    give_secrets(hook, url=receiver.url)
+    hook.save()
     argv = (sys.executable, "-m", "celery", "-A", "tokenburn_site", "beat", "--pidfile", "")
     with (tmp_path / "beat.log").open("wb") as log:
         beats = [family.start(argv, cwd=ROOT, env=child_env(), stdout=log, stderr=log) for _ in range(2)]
     start_worker("control", "-c", "2", "--without-mingle", "--without-gossip")
     try:
         until(lambda: schedule.slots.count() >= 3, 60, "the first slots")
+        ended = schedule.slots.earliest("slot_at").run
+        assert ended is not None and stop_run(ended)
         first = next_leader([])
         assert first in {beat.pid for beat in beats}
         os.kill(first, signal.SIGKILL)
@@ -135,12 +152,14 @@ def test_real_beats_go_on_within_seconds_after_the_leader_is_killed(
         # A second of each slot is over: what is there by now was started in the other one's time.
         reached = dbclock.now()
         until(lambda: schedule.slots.filter(slot_at__gt=reached).count() >= 2, 30, "slots of the next leader")
+        until(lambda: len(receiver.got) > 0, 30, "the webhook's message")
     finally:
         for beat in beats:
             family.kill(beat)
     slots = list(schedule.slots.order_by("slot_at").values_list("slot_at", "status", "run_id"))
     assert {status for _, status, _ in slots} == {"started"}
     assert len({run for _, _, run in slots}) == len(slots)
+    assert [json.loads(body)["run"]["id"] for _, _, body in receiver.got] == [ended.pk]
     moments = [slot for slot, *_ in slots]
     assert [slot - moments[0] for slot in moments] == [timedelta(seconds=n) for n in range(len(moments))]
 
