@@ -55,7 +55,9 @@ class CompiledScenario:
     def walk(self, rng: random.Random, session: Mapping[str, Any]) -> Walk:
         """A new conversation. The same `rng` state and session give the same conversation.
 
-        Raises ScenarioError if a variable or the system message cannot be rendered, or there is no row left.
+        A `session` that is a dict gets the conversation's rows as `data`, so that a target's own templates (a login,
+        a header) see them as well. Raises ScenarioError if a variable or the system message cannot be rendered, or
+        there is no row left.
         """
         return Walk(self, rng, session)
 
@@ -91,6 +93,8 @@ class Walk(Scope):
         try:
             if program.data:
                 self.data = self._rows(program)
+                if isinstance(self.session, dict):
+                    self.session["data"] = self.data
             for name, get in program.computed:
                 where = f"variables.{name}"
                 self.variables[name] = bounded(get(self), self)

@@ -81,6 +81,12 @@ def test_a_row_may_be_a_text_and_every_template_sees_it() -> None:
     assert held.sent[0][0] == {"role": "system", "content": "About two"}
 
 
+def test_a_targets_own_templates_see_the_row_in_the_session() -> None:
+    session: dict[str, Any] = {"id": "s", "number": 1, "user": 0}
+    compile_scenario(with_people("in_turn")).walk(random.Random(1), session)
+    assert session["data"]["people"] == PEOPLE[1]
+
+
 def test_a_rows_text_is_no_template() -> None:
     assert said(scenario(say("{{ data.q }}"), data={"q": {"rows": ["{{ x }}"]}}), 0) == ["{{ x }}"]
 
