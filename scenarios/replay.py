@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from scenarios.spec import Say, ScenarioError, ScenarioSpec, Step, Wait
+from scenarios.spec import Say, ScenarioError, ScenarioSpec, Step, Wait, parse_tags
 from scenarios.template import checked, literal
 
 PER_CHARACTER_S: Final = 0.05
@@ -34,10 +34,11 @@ def conversation_scenario(data: Mapping[str, Any], name: str, per_character_s: f
     if not isinstance(title, str | int) or not 1 <= len(str(title)) <= 120:
         raise ScenarioError("conversation_id: must be a text of 1 to 120 characters")
     checked(str(title))
-    description = data.get("description", "")
+    description, tags = data.get("description", ""), data.get("tags")
     return ScenarioSpec(
         name=str(title),
         description=description if isinstance(description, str) else "",
+        tags=parse_tags(tags) if isinstance(tags, Mapping) else {},
         system=literal("\n\n".join(replay.system)) if replay.system else None,
         history="scripted",
         steps=tuple(replay.steps()),

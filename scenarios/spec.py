@@ -117,6 +117,16 @@ def _few_and_short(tags: dict[str, str]) -> dict[str, str]:
     return tags
 
 
+def parse_tags(value: Any) -> dict[str, str]:
+    """The tags of a scenario that is built by hand. Raises ScenarioError."""
+    if not isinstance(value, Mapping) or not all(isinstance(part, str) for item in value.items() for part in item):
+        raise ScenarioError('tags: must be an object of texts, for example {"tier": "gold"}')
+    try:
+        return _few_and_short(dict(value))
+    except ValueError as exc:
+        raise ScenarioError(f"tags: {exc}") from exc
+
+
 Tags = Annotated[dict[str, str], AfterValidator(_few_and_short)]
 Step = Annotated[Say | Wait | Expect | Set | Repeat | Replay, Field(discriminator="do")]
 

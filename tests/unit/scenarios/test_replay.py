@@ -77,3 +77,11 @@ def test_a_conversation_that_cannot_be_replayed_names_the_message(messages: Any,
 def test_an_unusable_conversation_id_is_an_error(name: Any) -> None:
     with pytest.raises(ScenarioError, match="conversation_id: must be a text"):
         conversation_scenario({"conversation_id": name, "messages": [message("user", "a")]}, "c")
+
+
+def test_a_conversation_keeps_its_tags_and_what_is_no_object_of_them_is_somebody_elses() -> None:
+    messages = [message("user", "a")]
+    assert conversation_scenario({"messages": messages, "tags": {"tier": "gold"}}, "c").tags == {"tier": "gold"}
+    assert conversation_scenario({"messages": messages, "tags": ["old", "short"]}, "c").tags == {}
+    with pytest.raises(ScenarioError, match="^tags: a tag cannot be called 'model'"):
+        conversation_scenario({"messages": messages, "tags": {"model": "x"}}, "c")

@@ -60,3 +60,28 @@ def test_a_spec_survives_its_own_json() -> None:
     data = {"name": "a", "steps": [SAY, {"do": "repeat", "times": 2, "steps": [SAY]}], "pools": {"p": ["x"]}}
     spec = parse_scenario(data)
     assert parse_scenario(spec.model_dump(mode="json")) == spec
+
+
+@pytest.mark.parametrize(
+    ("tags", "problem"),
+    [
+        ({"scenario": "x"}, "tags: a tag cannot be called 'scenario'"),
+        ({"a b": "c"}, "tags: 'a b' is no name for a tag"),
+        ({"1a": "c"}, "tags: '1a' is no name for a tag"),
+        ({"a": ""}, "tags: the tag 'a' needs a value"),
+        ({"a": "b\nc"}, "tags: the tag 'a' needs a value"),
+        ({"a": 5}, "tags.a: must be a text"),
+        (["gold"], "tags: must be an object"),
+        ({f"t{number}": "x" for number in range(11)}, "tags: there are 11 tags, and at most 10"),
+    ],
+)
+def test_a_wrong_tag_is_named(tags: Any, problem: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario({"name": "a", "steps": [SAY], "tags": tags})
+    assert str(caught.value).startswith(problem)
+
+
+def test_tags_are_a_few_short_texts() -> None:
+    tags = {"tier": "gold", "team-x": 'a "b", {c}'}
+    assert parse_scenario({"name": "a", "steps": [SAY], "tags": tags}).tags == tags
+    assert parse_scenario({"name": "a", "steps": [SAY]}).tags == {}
