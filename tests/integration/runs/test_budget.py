@@ -15,7 +15,7 @@ from runs.estimate import estimate_run, known_answers
 from runs.local import run_local
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from scenarios.render import check_scenario
-from tests.support.budgets import LOAD, TALK, overshoot
+from tests.support.budgets import LOAD, TALK, overshoot, tokens
 from tests.support.engines import Share, hold, read
 from tests.support.processes import Mock, mock_chatbot
 from tests.support.runs import a_run, in_background, shards, target, until
@@ -90,7 +90,7 @@ def test_an_open_load_keeps_its_ceilings_too(chatty: Mock, tmp_path: Path) -> No
 
 
 def test_an_estimate_from_an_earlier_run_comes_true(start_mock: Callable[..., Mock], tmp_path: Path) -> None:
-    """Within a quarter for turns and answers, and for what goes in within a half: a token is not quite 4 characters."""
+    """Within 40 % for turns and answers, and 60 % for what goes in, of which a token is not quite 4 characters."""
     mock = start_mock("--delay-ms", "40-80", "--tokens", "20-40", "--error-rate", "0")
     spec = target(f"{mock.url}/v1")
     before = [turn for share in held(mock, tmp_path / "before", {"turns": 60}, users=6) for turn in share.turns]
@@ -101,9 +101,9 @@ def test_an_estimate_from_an_earlier_run_comes_true(start_mock: Callable[..., Mo
         load = {"kind": kind, **shape}
         found = estimate_run(spec, [(1.0, check_scenario(TALK))], parse_load(load), assumption=known).likely
         turns = [turn for share in hold(spec, TALK, load, tmp_path / kind, of=OF) for turn in share.turns]
-        assert len(turns) == pytest.approx(found.turns, rel=0.25)
-        assert sum(turn["to"] or 0 for turn in turns) == pytest.approx(found.tokens_out, rel=0.25)
-        assert sum(turn["ti"] or 0 for turn in turns) == pytest.approx(found.tokens_in, rel=0.5)
+        assert len(turns) == pytest.approx(found.turns, rel=0.4)
+        assert sum(turn["to"] or 0 for turn in turns) == pytest.approx(found.tokens_out, rel=0.4)
+        assert sum(turn["ti"] or 0 for turn in turns) == pytest.approx(found.tokens_in, rel=0.6)
 
 
 # --- whole runs: processes, database, report ------------------------------------------------------------------
@@ -116,10 +116,11 @@ def run_with(mock: Mock, budget: dict[str, Any], processes: int = OF, **load: An
 
 @pytest.mark.django_db(transaction=True)
 def test_a_run_that_used_up_its_tokens_is_stopped_and_an_engine_that_was_killed_leaves_the_others_their_shares(
-    chatty: Mock,
+    start_mock: Callable[..., Mock],
 ) -> None:
-    ceiling = 80_000
-    run = run_with(chatty, {"tokens": ceiling, "prices": PRICES})
+    slow = start_mock("--delay-ms", "100-150", "--tokens", "5-60", "--error-rate", "0.05", "--errors", "500")
+    ceiling = 60_000
+    run = run_with(slow, {"tokens": ceiling, "prices": PRICES})
     thread = in_background(lambda: run_local(run))
     until(lambda: all(shard.ledger_path and turns_of(shard) > 20 for shard in shards(run)), 20)
     victim = shards(run)[2]
@@ -130,8 +131,11 @@ def test_a_run_that_used_up_its_tokens_is_stopped_and_an_engine_that_was_killed_
     ended = {shard.index: shard for shard in shards(run)}
     assert ended.pop(2).status == ShardStatus.LOST
     assert {shard.reason for shard in ended.values()} == {"budget: tokens: its share is used or on its way"}
-    over, in_flight = overshoot([read(Path(shard.ledger_path)) for shard in shards(run)], ceiling)
-    assert over <= in_flight - ceiling // OF // 2  # what the killed one did not use is nobody's
+    shares = [read(Path(shard.ledger_path)) for shard in shards(run)]
+    over, in_flight = overshoot(shares, ceiling)
+    unused = ceiling // OF - tokens(shares[2].turns)
+    assert unused > 0
+    assert over <= in_flight - unused, "what the killed one left is nobody's"
     assert run.status == RunStatus.FAILED
     assert run.report is not None
     assert run.report["budget"]["tokens"]["used"] == over + ceiling
