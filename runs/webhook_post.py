@@ -48,7 +48,8 @@ def post(
         connector.connect()
         connector.send_message(request, timeline)
     except TurnError as exc:
-        error = redact.error(": ".join(filter(None, [str(exc), exc.advice])))[:ERROR_CHARS]
+        advice = f": {exc.advice}" if exc.code == "address_blocked" else ""  # the others speak of chatbots
+        error = redact.error(f"{exc}{advice}")[:ERROR_CHARS]
     finally:
         connector.disconnect()
     taken = 200 <= timeline.status < 300  # then it was taken, whatever became of the answer's body
