@@ -22,6 +22,7 @@ MOST_TURNS: Final = 1000
 """That a condition on `error_rate` waits for, however small its limit."""
 KNEE_FROM: Final = 0.1
 """How far the curve must rise above the straight line for a knee to be called one."""
+KNEE_LEVELS: Final = 3
 
 
 class Level(NamedTuple):
@@ -103,7 +104,7 @@ def knee(points: Iterable[Point]) -> float | None:
         by_load.setdefault(x, []).append(y)
     means = [Point(x, sum(values) / len(values)) for x, values in sorted(by_load.items())]
     top = max((point.y for point in means), default=0.0)
-    if len(means) < 3 or top <= 0:
+    if len(means) < KNEE_LEVELS or top <= 0:
         return None
     rise, x = max((point.y / top - point.x / means[-1].x, -point.x) for point in means)
     return plain(-x) if rise >= KNEE_FROM else None

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from metrics.curve import KNEE_LEVELS
 from metrics.words import BAD, GOOD, QUIET, TITLE, number
 
 Report = Mapping[str, Any]
@@ -65,7 +66,7 @@ def capacity_words(report: Report) -> list[str]:
     capacity = report.get("capacity")
     if not capacity or not report.get("load_curve"):
         return [f"no capacity: {capacity['note']}"] if capacity and capacity["note"] else []
-    return [*_limit_words(capacity), _knee_words(capacity)]
+    return [*_limit_words(capacity), _knee_words(capacity, len({row["level"] for row in report["load_curve"]}))]
 
 
 def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
@@ -73,7 +74,7 @@ def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
     conditions, why = " and ".join(capacity["conditions"]), ", ".join(capacity["limited_by"])
     if not conditions:
         return
-    over = f"{level_text(high)} miss {why}" if high is not None and why else ""
+    over = f"{level_text(high)} miss{'es' if high == 1 else ''} {why}" if high is not None and why else ""
     note = f" ({capacity['note']})" if capacity["note"] else ""
     if low is None:
         yield f"capacity: no level keeps {conditions}; {over}{note}"
@@ -83,7 +84,9 @@ def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
         yield f"capacity: at least {level_text(low)} {unit} keep {conditions}{f'; {over}' if over else ''}{note}"
 
 
-def _knee_words(capacity: Mapping[str, Any]) -> str:
+def _knee_words(capacity: Mapping[str, Any], levels: int) -> str:
+    if levels < KNEE_LEVELS:
+        return "knee: too few levels to tell"
     if capacity["knee"] is None:
         return "knee: none, throughput grows with the load as far as it was tried"
     return f"knee: {level_text(capacity['knee'])} {capacity['unit']}, more bring little more throughput"
@@ -105,6 +108,7 @@ def curve_parts(report: Report, width: int) -> Iterator[RenderableType]:
     if rows:
         yield Text(f"\nlevels ({report['capacity']['unit']})", style=TITLE)
         yield _table(rows, next(heads for least, heads in BY_WIDTH if width >= least))
+    yield from [Text()] * bool(rows and said)
     for sentence in said:
         word, _, rest = sentence.partition(": ")
         yield Text.assemble((word, TITLE), f": {rest}")

@@ -101,5 +101,8 @@ def test_a_search_that_found_no_limit_says_why() -> None:
     ]
     for changes, says in cases:
         assert says in " ".join(report_text(searched(**changes), 100).split())
+    few = searched()
+    few["load_curve"] = few["load_curve"][:2]
+    assert "knee: too few levels to tell" in report_text(few)
     nothing = searched(note="the run ended before the search did") | {"load_curve": []}
     assert "no capacity: the run ended before the search did" in " ".join(report_text(nothing).split())

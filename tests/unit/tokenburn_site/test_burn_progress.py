@@ -67,6 +67,16 @@ def test_a_pipe_gets_one_line_every_few_seconds(pipe: Console, clock: Clock) -> 
     )
 
 
+def test_what_a_search_does_stands_where_the_time_left_would(pipe: Console, clock: Clock) -> None:
+    doing = "level 3: 40 users: settling; 20 is good"
+    progress = Progress(pipe, LOAD, clock)
+    progress.tick({**tick(), "doing": doing})
+    assert progress.line().startswith(f"0:12 starting | {doing} | 50 users | ")
+    screen = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    screen.print(progress.render())
+    assert doing in printed(screen)
+
+
 def test_a_pipe_is_told_at_once_that_the_run_stops(pipe: Console, clock: Clock) -> None:
     with Progress(pipe, LOAD, clock) as progress:
         for status in ("running", "running", "stopping", "stopping", "finalizing"):
