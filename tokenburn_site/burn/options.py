@@ -23,7 +23,8 @@ HELP_HINT = "see burn --help"
 USAGE = """\
 %(prog)s (--url URL --preset NAME | --target NAME)
        (--prompt TEXT | --scenario NAME|FILE|DIR | --synthetic S)
-       (--users N | --rate R | --trace FILE) (--duration T | --stages S | --conversations N) [options]"""
+       (--users N | --rate R | --trace FILE)
+       (--duration T | --stages S | --conversations N) [options]"""
 DESCRIPTION = """\
 Burn a chatbot: hold many conversations with it at once, and report what its
 users would have felt. Needs no server, no broker and no configuration."""
