@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.spec import TargetSpec, build_target_spec
+from metrics.aggregate import aggregate_rows, aggregate_run
 from metrics.models import SessionMetric
 from runs.engine.draws import Draws
 from runs.engine.people import People
@@ -198,6 +199,7 @@ def test_who_sends_twice_gets_one_answer_and_wastes_the_other(protocol: str, sta
     assert counted["max_in_flight"] >= 3  # of two users
     assert run.report is not None
     assert run.report["patience"]["doubled"] == 4
+    assert aggregate_rows(run.pk).from_turns() == aggregate_run(run.pk).from_turns()
     assert run.report["patience"]["wasted_tokens"]["input"] > 0
 
 
@@ -220,3 +222,14 @@ def test_some_users_are_patient_for_ever(start_mock: StartMock) -> None:
     found = outcomes(run)
     assert found["ok", None] + found["aborted", "user_left"] == 24
     assert 4 < found["ok", None] < 20
+
+
+def test_the_end_of_a_run_ends_both_requests_and_records_each(start_mock: StartMock) -> None:
+    mock = start_mock("--error-rate", "0", "--delay-ms", "5000", "--tokens", "2")
+    people = People.model_validate(impatient("double", within_s=0.3))
+    run = a_run(1, ClosedLoad(users=3, duration_s=1.2, grace_s=0.1, people=people), url=f"{mock.url}/v1")
+    run_local(run)
+    assert outcomes(run) == {("aborted", "stopped"): 6}
+    assert ends(run) == {("cut", "stopped"): 3}
+    assert run.turns.exclude(sent_ns=None).count() == mock.stats()["chat_requests"] == 6
+    assert list(Session.objects.filter(run=run).values_list("turns", flat=True)) == [2] * 3
