@@ -15,6 +15,7 @@ from django.db import close_old_connections
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
+from runs import registry
 from runs.dbclock import DATABASE_AWAY
 from runs.leader import RENEW_S, Leadership
 from runs.scheduling import START_DUE, slots_of
@@ -22,17 +23,13 @@ from runs.timing import TimingError
 
 logger = logging.getLogger(__name__)
 LOOK_AGAIN_S: Final = 3600.0
-NUDGE_EXPIRES_S: Final = 30
-"""By then others have said the same."""
+OUR_TASKS: Final = "runs.tasks."
+BACKLOG: Final = 20
+"""So many messages that nobody fetches say all that more of them could say."""
 
 
 class SlotEntry(ModelEntry):  # type: ignore[misc]  # the base is untyped
     """An entry whose schedule is a plan's: due at its slots, as `runs.slot_times` computes them."""
-
-    def __init__(self, model: PeriodicTask, app: Any = None) -> None:
-        super().__init__(model, app=app)
-        if model.task == START_DUE and model.expire_seconds is None:
-            self.options["expires"] = NUDGE_EXPIRES_S
 
     def default_now(self) -> datetime:
         """Not the schedule's own clock, which may be in another zone."""
@@ -87,6 +84,14 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # the base is u
             self._end()
             return RENEW_S
         return min(wait_s, self.leadership.renew_s)
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Send it; not one of our nudges while no control worker fetches them, which would pile up. (An expiry would
+        rest on two hosts' clocks being equal.)"""
+        if entry.task.startswith(OUR_TASKS) and registry.waiting(self.app.conf.task_default_queue) >= BACKLOG:
+            logger.warning("nobody_fetches: %s is not sent: start a control worker", entry.task)
+            return
+        super().apply_entry(entry, producer=producer)
 
     def close(self) -> None:
         super().close()

@@ -105,6 +105,14 @@ def let_expire(queue: str) -> None:
         logger.info("queue %s does not expire: %s", queue, exc)
 
 
+def waiting(queue: str) -> int:
+    """How many messages wait there; 0 if the broker is away."""
+    try:
+        return int(_client(settings.REDIS_URL).llen(queue))
+    except (redis.RedisError, OSError):
+        return 0
+
+
 def workers() -> list[Worker]:
     """Those that gave a sign of life within EXPIRES_S, by name. Raises redis.RedisError if the broker is away."""
     client = _client(settings.REDIS_URL)

@@ -285,4 +285,5 @@ def shard_spec(shard: Shard) -> ShardSpec:
         allow_private=settings.ALLOW_PRIVATE,
         connectors=settings.CONNECTORS,
         source_addresses=settings.SOURCE_ADDRESSES,
+        record_chars=settings.RECORD_CHARS,
     )

@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings
 from kombu import Exchange, Queue
 
+from runs.registry import region_queue
+
 LOAD, CONTROL = "load", "control"
 REAP_EVERY_S = 5.0
 SLOTS_EVERY_S = 5.0
@@ -39,7 +41,10 @@ accept_content = ["json"]  # pickle would let whoever reaches the broker run cod
 event_serializer = "json"
 
 # Each queue names its own exchange and key: with Celery's defaults both would share one, and get every message.
-task_queues = [Queue(name, Exchange(name), routing_key=name) for name in (LOAD, CONTROL)]
+# A worker that serves LOAD serves its host's region without being told (`runs.presence`); one for the region alone is
+# started with -Q load.REGION.
+_NAMES = dict.fromkeys((LOAD, CONTROL, region_queue(settings.REGION)))
+task_queues = [Queue(name, Exchange(name), routing_key=name) for name in _NAMES]
 task_default_queue = CONTROL
 task_create_missing_queues = False  # a misspelt queue is an error, not a place where tasks wait for ever
 task_routes = {"runs.tasks.execute_shard": {"queue": LOAD}}
@@ -63,9 +68,9 @@ beat_max_loop_interval = 5  # a schedule changed in the admin takes effect withi
 
 
 def _every(task: str, seconds: float) -> dict[str, Any]:
-    """No backlog while no control worker runs: what is not fetched until the next one expires. In the words of
-    django-celery-beat, which passes over Celery's own "expires"."""
-    return {"task": task, "schedule": seconds, "options": {"expire_seconds": seconds}}
+    """Without an expiry, which the worker would judge by a clock of its own: two minutes off, and it would throw
+    everything away. What keeps a backlog from growing is `runs.beat`."""
+    return {"task": task, "schedule": seconds}
 
 
 beat_schedule = {

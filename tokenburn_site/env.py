@@ -46,6 +46,8 @@ class Env(BaseSettings):
     """Where this host's engines run, as plans name it. Empty: nowhere in particular."""
     source_addresses: list[IPvAnyAddress] = []
     """Addresses of this host that its engines' connections leave from, in turn. Empty: the system picks one."""
+    record_chars: int = Field(4000, ge=0, le=1_000_000)
+    """Characters of each message and answer that are kept. 0: none, and repetition is not measured."""
     time_zone: str = "UTC"
     site_url: str = Field("", pattern=r"^(https?://\S+)?$")
     """By which people reach the site: for links in webhooks' messages."""

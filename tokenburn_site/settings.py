@@ -26,6 +26,7 @@ def REREAD_KEYRING() -> Keyring:
 ALLOW_PRIVATE = private_addresses(env)
 CONNECTORS = env.connectors
 REGION = env.region
+RECORD_CHARS = env.record_chars
 SOURCE_ADDRESSES = tuple(map(str, env.source_addresses))
 SITE_URL = env.site_url
 DEBUG = env.debug

@@ -55,6 +55,12 @@ def test_a_threshold_may_choose_what_the_run_has(plan: TestPlan) -> None:
     assert (run.thresholds, run.abort_on_fail) == (plan.thresholds, True)
 
 
+def test_a_host_says_how_much_text_is_kept_and_where_its_connections_leave_from(settings: Any) -> None:
+    settings.RECORD_CHARS, settings.SOURCE_ADDRESSES = 0, ("127.0.0.2",)
+    spec = shard_spec(shards(a_run())[0])
+    assert (spec.record_chars, spec.source_addresses) == (0, ("127.0.0.2",))
+
+
 def test_no_secret_is_readable_in_any_row(plan: TestPlan) -> None:
     request_run(plan, local=True)
     with connection.cursor() as cursor:
