@@ -27,7 +27,7 @@ RATES = {
     "output_tokens_per_s": "output tokens of ok turns per second",
     "tokens_per_s": "input and output tokens of all turns per second",
     "drift": "how much higher the median of e2e_ms was in the run's last third than in its first, as a share (20%); "
-    "of the whole run only",
+    "of the whole run only, which must last some seconds and have 50 ok turns in each",
     "dropped_arrivals": "arrivals that the generator could not start; of the whole run only",
     "turns_ok": "ok turns",
     "turns_failed": "turns with the outcome error or timeout",
