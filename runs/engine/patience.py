@@ -126,8 +126,10 @@ class ImpatientPerson(Person):
         while True:
             failure, ended_ns = await self._limited(session, walk, action, planned_ns, RESENT if resends else LEFT)
             self._walked_out = isinstance(failure, LostPatience)
-            if not (self._walked_out and resends) or shard.stopping or self.leaving:
+            if not (self._walked_out and resends):
                 return failure, ended_ns
+            if shard.stopping or self.leaving:
+                return Aborted(), ended_ns  # it is not sent again, and not for want of patience
             resends -= 1
             planned_ns = await shard.turn_slot(ended_ns) if shard.turn_gap_ns else ended_ns
 

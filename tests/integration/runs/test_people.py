@@ -233,3 +233,13 @@ def test_the_end_of_a_run_ends_both_requests_and_records_each(start_mock: StartM
     assert ends(run) == {("cut", "stopped"): 3}
     assert run.turns.exclude(sent_ns=None).count() == mock.stats()["chat_requests"] == 6
     assert list(Session.objects.filter(run=run).values_list("turns", flat=True)) == [2] * 3
+
+
+def test_a_run_that_ends_cuts_who_would_send_again(start_mock: StartMock) -> None:
+    mock = start_mock("--error-rate", "0", "--delay-ms", "5000", "--tokens", "2")
+    people = People.model_validate(impatient("resend", within_s=0.6, times=9))
+    run = a_run(1, ClosedLoad(users=3, duration_s=1.0, grace_s=5.0, people=people), url=f"{mock.url}/v1")
+    run_local(run)
+    assert outcomes(run) == {("aborted", "user_resent"): 6}
+    assert ends(run) == {("cut", "stopped"): 3}
+    assert run.turns.count() == mock.stats()["chat_requests"] == 6
