@@ -83,5 +83,5 @@ def test_a_conversation_keeps_its_tags_and_what_is_no_object_of_them_is_somebody
     messages = [message("user", "a")]
     assert conversation_scenario({"messages": messages, "tags": {"tier": "gold"}}, "c").tags == {"tier": "gold"}
     assert conversation_scenario({"messages": messages, "tags": ["old", "short"]}, "c").tags == {}
-    with pytest.raises(ScenarioError, match="^tags: a tag cannot be called 'model'"):
+    with pytest.raises(ScenarioError, match=r"^tags: a tag cannot be called 'model'"):
         conversation_scenario({"messages": messages, "tags": {"model": "x"}}, "c")
