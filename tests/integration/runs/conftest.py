@@ -45,13 +45,14 @@ class Counting:
             found.append((int(at), turn))
         return found
 
-    def run(self, processes: int = 1, load: Load | None = None, **more: Any) -> Run:
-        """A run of USERS users against it; every request says which turn it is."""
+    def run(self, processes: int = 1, load: Load | None = None, groups: int = 1, **more: Any) -> Run:
+        """A run of USERS users against it, in so many scenarios; every request says which turn it is."""
         spec = target(self.url, overrides={"request": {"headers": {"x-turn": "{{ session.id }}/{{ turn }}"}}})
         say = {"do": "say", "text": "turn {{ loop.index }} of {{ session.id }}"}
-        scenario = {"name": "talk", "history": "none", "steps": [{"do": "repeat", "times": 5, "steps": [say]}]}
+        scenario = {"history": "none", "steps": [{"do": "repeat", "times": 5, "steps": [say]}]}
+        scenarios = [(1.0, {**scenario, "name": f"talk {number}"}) for number in range(groups)]
         load = load or ClosedLoad(users=USERS, duration_s=120)
-        return a_run(processes, load, target=spec, scenarios=[(1.0, scenario)], **more)
+        return a_run(processes, load, target=spec, scenarios=scenarios, **more)
 
 
 @pytest.fixture

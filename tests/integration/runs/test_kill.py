@@ -70,7 +70,7 @@ def test_a_stop_is_quick_and_everything_is_counted(counting: Counting) -> None:
 
 
 def test_an_engine_that_is_killed_leaves_a_true_account(counting: Counting) -> None:
-    run = counting.run()
+    run = counting.run(groups=3)
     thread = in_background(lambda: run_local(run))
     until(lambda: in_full_swing(run, counting))
     pid = shards(run)[0].engine_pid
@@ -110,7 +110,7 @@ def test_a_supervisor_that_is_killed_takes_its_engine_along_and_the_reaper_finis
 
 
 def test_engine_and_supervisor_killed_together_leave_a_true_account(counting: Counting, family: Family) -> None:
-    run = counting.run()
+    run = counting.run(groups=3)
     argv = (sys.executable, "-c", SUPERVISE, str(shards(run)[0].pk))
     child = family.start(argv, cwd=ROOT, env=child_env(), stderr=subprocess.DEVNULL)
     until(lambda: in_full_swing(run, counting))
