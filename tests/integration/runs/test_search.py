@@ -147,21 +147,21 @@ def test_a_run_that_stops_is_not_searched_any_more() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_search_finds_the_users_that_a_mock_serves_at_once(start_mock: Callable[..., Mock]) -> None:
     """Two engines; `python -m tests.bench.capacity` searches further, with three seeds, users and rates."""
-    mock = start_mock("--error-rate", "0", "--delay-ms", "300", "--tokens", "3", "--concurrency", "10")
-    search = {"conditions": ["e2e_ms.mean<315"], "high": 11, "settle_s": 0, "measure_s": 1}
-    run = a_run(2, ClosedLoad.model_validate({"users": 10, "search": search}), f"{mock.url}/v1")
+    mock = start_mock("--error-rate", "0", "--delay-ms", "300", "--tokens", "3", "--concurrency", "4")
+    search = {"conditions": ["e2e_ms.mean<335"], "high": 5, "settle_s": 0, "measure_s": 1}  # five: 375 ms
+    run = a_run(2, ClosedLoad.model_validate({"users": 4, "search": search}), f"{mock.url}/v1")
     ticks: list[TickInfo] = []
     connection.close()
     run_local(run, ticks.append)
     assert (run.status, run.reason) == (RunStatus.COMPLETED, "")
     assert run.report is not None
     capacity, levels = run.report["capacity"], run.report["load_curve"]
-    assert (capacity["level"], capacity["high"], capacity["found"]) == (10, 11, True), levels
-    assert capacity["limited_by"][0].startswith("e2e_ms.mean<315 (is 3")
-    assert [row["level"] for row in levels][:2] == [10, 11] and len(levels) >= 4
+    assert (capacity["level"], capacity["high"], capacity["found"]) == (4, 5, True), levels
+    assert capacity["limited_by"][0].startswith("e2e_ms.mean<335 (is ")
+    assert [row["level"] for row in levels][:2] == [4, 5] and len(levels) >= 4
     assert all(row["active"] == pytest.approx(row["level"], abs=1) for row in levels)
     turns = run.report["turns"]
     assert turns["aborted"] == 0 and turns["sent"] == turns["ok"] == mock.stats()["chat_requests"]
     said = {tick.tick["doing"] for tick in ticks if tick.tick is not None}
-    assert any(words.startswith("level 1: 10 users: ") for words in said)
-    assert any("10 is good; 11 is too much" in words for words in said)
+    assert any(words.startswith("level 1: 4 users: ") for words in said)
+    assert any("4 is good; 5 is too much" in words for words in said)
