@@ -94,7 +94,7 @@ def _check_files(run: Run, load: Load, level: float) -> None:
     if not isinstance(load, ClosedLoad):
         return
     shards = list(run.shards.values_list("host", "connections"))
-    share = -(-int(level) // len(shards)) * load.people.at_once
+    share = -(-int(level) // len(shards)) * load.people.connections
     for host, connections in shards:
         if connections is not None and share > connections:
             raise SteeringError(

@@ -89,10 +89,15 @@ def test_from_the_login_to_the_report(site: Ports) -> None:
         assert tile(page, "turns ok") > 0
         expect(page.locator("#standings")).to_contain_text("ttft_ms.p95<60000")
 
+        page.fill("#load-level", "3")
+        page.get_by_role("button", name="Change").click()
+        expect(page.locator("#load-level")).to_have_value("3")
+
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("link", name="Read its report").click(timeout=RUN_MS)
         expect(page.locator("#status")).to_have_text("stopped")
         expect(page.locator("#thresholds")).to_contain_text("passed")
+        assert [change["level"] for change in json.loads(page.locator("#report-changes").inner_text())] == [3]
         expect(page.locator("#metrics")).to_contain_text("Time to first token (ms)")
         sent = tile(page, "turns sent")
         with urllib.request.urlopen(f"{mock}/__stats", timeout=10) as answer:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
-KS_AT_1_PERCENT = 1.628
-"""Of n values that do come from it, one set in a hundred is farther away than this / sqrt(n) (Kolmogorov's limit)."""
+
+def ks_limit(count: int) -> float:
+    """Of `count` values that do come from a distribution, one set in a hundred is farther away from it than this
+    (Kolmogorov's limit, for many values)."""
+    return 1.628 / math.sqrt(count)
 
 
 def ks_distance(values: np.ndarray, cumulative: Callable[[np.ndarray], np.ndarray]) -> float:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runs.engine.arrivals import arrivals
 from runs.engine.spec import OpenLoad
-from tests.support.statistics import KS_AT_1_PERCENT, ks_distance
+from tests.support.statistics import ks_distance, ks_limit
 
 LOADS = st.builds(
     OpenLoad,
@@ -53,7 +53,7 @@ def test_the_gaps_of_a_poisson_plan_are_exponential_and_those_of_a_share_are_sum
         terms = sum((500 * x) ** k / math.factorial(k) for k in range(of))
         return np.asarray(1 - np.exp(-500 * x) * terms)
 
-    assert ks_distance(gaps, erlang) < KS_AT_1_PERCENT / len(gaps) ** 0.5
+    assert ks_distance(gaps, erlang) < ks_limit(len(gaps))
 
 
 def test_the_test_of_gaps_finds_what_is_no_poisson_process() -> None:
@@ -62,7 +62,7 @@ def test_the_test_of_gaps_finds_what_is_no_poisson_process() -> None:
 
     def far(times: np.ndarray) -> bool:
         gaps = np.diff(times)
-        return bool(ks_distance(gaps, lambda x: 1 - np.exp(-500 * x)) > KS_AT_1_PERCENT / len(gaps) ** 0.5)
+        return bool(ks_distance(gaps, lambda x: 1 - np.exp(-500 * x)) > ks_limit(len(gaps)))
 
     assert not far(whole)
     assert far(whole * 1.03)
