@@ -125,6 +125,9 @@ def _lose(shard: Shard) -> int:
         logger.exception("ledger_unstored: shard %s", shard.pk)
         return int(finish_shard(shard, ShardStatus.LOST, unstored(shard.run_id, exc), complete=False))
     reason = f"its supervisor {owner} died"
+    if tail is None and shard.ledger_offset:  # deleted, or another machine has the same name
+        reason += f"; the rest of its ledger is no longer at {shard.ledger_path}"
+        return int(finish_shard(shard, ShardStatus.LOST, reason, complete=False))
     if tail is None:
         reason += " before the first request"
     elif tail.reason != ENGINE_DIED:

@@ -148,6 +148,15 @@ def test_a_ledger_on_another_host_is_left_for_that_host_a_while(monkeypatch: pyt
     assert not shards(run)[0].ledger_complete
 
 
+def test_a_ledger_that_was_there_and_is_gone_is_not_called_complete() -> None:
+    run = a_run()
+    forsaken(run, ShardStatus.RUNNING)
+    Shard.objects.update(ledger_offset=10)
+    assert reap_lost() == Reaped(lost=1, finalized=1)
+    assert not shards(run)[0].ledger_complete
+    assert "the rest of its ledger is no longer at /nowhere/ledger" in end_of(run)[1]
+
+
 def test_a_ledger_that_cannot_be_completed_does_not_keep_the_run_open(tmp_path: Path) -> None:
     run = a_run()
     forsaken(run, ShardStatus.RUNNING, tmp_path)  # a directory: no file that could be opened
