@@ -99,11 +99,10 @@ def _scenario(data: Any, name: str, wanted: Wanted) -> ScenarioSpec:
     talk = talk_of(data)
     if talk is None:
         raise ScenarioError("has neither `steps` (a scenario) nor `messages` (a conversation)")
-    plain: dict[str, Any] = {"messages": talk.messages, "description": talk.description}
-    told = data.get("conversation_id", talk.id)
-    spec = conversation_scenario(
-        plain if told is None else {**plain, "conversation_id": told}, name, wanted.per_character_s
-    )
+    plain = {**data, "messages": talk.messages}
+    if talk.id is not None and "messages" not in data:  # in a file of ours only `conversation_id` is a name
+        plain["conversation_id"] = talk.id
+    spec = conversation_scenario(plain, name, wanted.per_character_s)
     compile_scenario(spec)
     return spec
 

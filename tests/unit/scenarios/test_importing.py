@@ -61,6 +61,15 @@ def test_a_sharegpt_file_is_one_scenario_whose_sessions_replay_its_conversations
     assert [said(spec, number) for number in range(3)] == [["a1 {{ x }}", "a2"], ["b1"], ["a1 {{ x }}", "a2"]]
 
 
+def test_a_single_conversation_has_its_name_its_tags_and_its_words() -> None:
+    ours = {"id": 5, "tags": {"tier": "gold"}, "description": "d", "messages": chat("q")}
+    spec = read("talk.json", ours)
+    assert (spec.name, spec.tags, spec.description) == ("talk", {"tier": "gold"}, "d")
+    assert read("talk.json", {**ours, "conversation_id": "c"}).name == "c"
+    theirs = read("talk.json", gpt(("human", "q")))
+    assert (theirs.name, said(theirs, 0)) == ("g1", ["q"])
+
+
 def test_what_cannot_be_replayed_is_left_out_and_counted() -> None:
     talks = [
         gpt(("human", "good")),
