@@ -19,7 +19,6 @@ class Talk(NamedTuple):
 
     id: str | None
     messages: Any
-    description: str = ""
 
 
 def talk_of(value: Any) -> Talk | None:
@@ -36,7 +35,7 @@ def talk_of(value: Any) -> Talk | None:
     name = str(told) if isinstance(told, str | int) and str(told) else None
     body = value.get("body")
     if "messages" in value:
-        return Talk(name, _messages(value["messages"]), _text(value.get("description")))
+        return Talk(name, _messages(value["messages"]))
     if "conversations" in value:
         return Talk(name, _messages(value["conversations"]))
     if isinstance(body, Mapping) and ("messages" in body or "input" in body):
@@ -45,10 +44,6 @@ def talk_of(value: Any) -> Talk | None:
     if isinstance(value.get("prompt"), str):
         return Talk(name, _prompt(value["prompt"]))
     return None
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _prompt(text: str) -> list[dict[str, str]]:
