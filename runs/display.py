@@ -24,14 +24,14 @@ def load_text(load: Any) -> str:
     if not isinstance(load, Mapping):
         return ""
     open_loop = load.get("kind") == "open"
+    if sweep := load.get("sweep"):
+        levels = ", ".join(f"{level:g}" for level in sweep.get("levels", []))
+        return f"sweep over {levels} {'a second' if open_loop else 'users'}, {sweep.get('hold_s', 20):g} s each"
     how = f"{load.get('rate_per_s'):g}/s {load.get('arrivals')}" if open_loop else f"{load.get('users')} users"
     if load.get("kind") == "trace":
         how = f"a trace at {load.get('speed', 1):g} times its speed"
-    if sweep := load.get("sweep"):
-        levels = ", ".join(f"{level:g}" for level in sweep["levels"])
-        return f"sweep over {levels} {'a second' if open_loop else 'users'}, {sweep['hold_s']:g} s each"
     if search := load.get("search"):
-        return f"search from {how} for the highest load with {' and '.join(search['conditions'])}"
+        return f"search from {how} for the highest load with {' and '.join(search.get('conditions', []))}"
     if stages := load.get("stages"):
         how += "".join(f" \u2192 {stage['to']:g} in {stage['duration_s']:g} s" for stage in stages)
     duration, conversations = load.get("duration_s"), load.get("conversations")

@@ -55,6 +55,7 @@ def test_a_duration_is_words(seconds: float, text: str) -> None:
             {"kind": "closed", "users": 5, "sweep": {"levels": [5.0, 10.0], "hold_s": 20}, "stages": [{}]},
             "sweep over 5, 10 users, 20 s each",
         ),
+        ({"kind": "open", "sweep": {"levels": [0.5, 1]}}, "sweep over 0.5, 1 a second, 20 s each"),
         (
             {"kind": "open", "rate_per_s": 2, "arrivals": "constant", "search": {"conditions": ["a<1", "b<2"]}},
             "search from 2/s constant for the highest load with a<1 and b<2",
