@@ -40,8 +40,8 @@ def turns(burn: Burner, since_s: float = 0.0) -> int:
 def test_a_second_terminal_changes_the_rate_and_stops_the_run(mock: Mock, tmp_path: Path) -> None:
     burn, report_path = Burner(tmp_path / "var"), tmp_path / "report.json"
     url = ("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--prompt", "hi")
-    child = burn.start(*url, "--rate", "5/s", "--duration", "5m", "--processes", "2", "--json", str(report_path))
-    wait_until(child, lambda: turns(burn) >= 3)
+    child = burn.start(*url, "--rate", "10/s", "--duration", "5m", "--processes", "2", "--json", str(report_path))
+    wait_until(child, lambda: turns(burn) >= 1)
 
     changed = second_terminal(burn, "load", "1", "--rate", "100/s")
     assert changed.returncode == 0
