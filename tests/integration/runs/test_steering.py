@@ -88,6 +88,7 @@ def test_users_change_from_50_to_200_and_back_on_all_shards(counting: Counting, 
     for shard_id in Session.objects.filter(run=run).values_list("shard_id", flat=True):
         by_shard[shard_id] = by_shard.get(shard_id, 0) + 1
     assert list(by_shard.values()) == [100, 100]
+    assert all(run.shards.values_list("connections", flat=True)), "an engine did not say how many it may hold"
 
     assert run.report is not None
     assert [change["level"] for change in run.report["load_changes"]] == [200, 50]
