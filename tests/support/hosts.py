@@ -35,8 +35,12 @@ def why_not() -> str:
     return ""
 
 
+def _try_ip(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
+
+
 def _ip(*words: str) -> None:
-    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
+    done = _try_ip(*words)
     assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr}"
 
 
@@ -70,8 +74,10 @@ class Network:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # The cable first: a namespace lives on, with its end of it, as long as any process is in it.
+        _try_ip("link", "del", self._base)
         for name in self._names:
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+            _try_ip("netns", "del", name)
 
     def _plug(self, port: str) -> None:
         _ip("-n", self._names[0], "link", "set", port, "master", "switch", "up")
@@ -94,11 +100,13 @@ class Network:
 
 def _sweep() -> None:
     """What a killed test left behind."""
-    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
-    for name in (line.split()[0] for line in listed.splitlines() if line.startswith(PREFIX)):
-        pid = name.removeprefix(PREFIX).partition("-")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+    spaces = [line.split()[0] for line in _try_ip("netns", "list").stdout.splitlines()]
+    links = [line.split()[1].partition("@")[0].rstrip(":") for line in _try_ip("-o", "link").stdout.splitlines()]
+    for words, names in ((("link", "del"), links), (("netns", "del"), spaces)):
+        for name in names:
+            pid = name.removeprefix(PREFIX).partition("-")[0]
+            if name.startswith(PREFIX) and pid.isdigit() and not Path(f"/proc/{pid}").exists():
+                _try_ip(*words, name)
 
 
 def clock_two_minutes_ahead(directory: Path) -> list[str] | None:
