@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from metrics.cells import harmless
 from metrics.columns import Columns
 from metrics.definitions import METRICS
 from metrics.rows import read_columns, read_turns, unpacked_list
@@ -23,7 +24,6 @@ POOLED = {"icl_us": "<u4", "arrival_error_ns": "<i8"}
 _MANY_OR_STORED = frozenset({"icl_ms", "arrival_error_ms", "repetition"})
 TURN_METRICS = tuple(metric for metric in METRICS if metric.name not in _MANY_OR_STORED)
 _TEXTS = ("outcome", "code", "detail", "tokens_source", "message", "answer")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_pieces(run_id: int) -> Iterator[str]:
@@ -93,8 +93,3 @@ def _records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     columns = [[None if value is pd.NA else value for value in frame[name].tolist()] for name in frame.columns]
     for row in zip(*columns, strict=True):
         yield dict(zip(frame.columns, row, strict=True))
-
-
-def harmless(cell: Any) -> Any:
-    """The cell as it may stand in a spreadsheet."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.db.models import Count, QuerySet
 
 from metrics.by_user import TURN_FIELDS, Figures, TurnRow, add_conversation
-from metrics.export import harmless
+from metrics.cells import harmless
 from metrics.models import SessionMetric
 from runs.models import Session
 

@@ -135,7 +135,7 @@ def figures(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "sessions": {key: report["sessions"][key] for key in ("started", "completed", "failed", "lost")},
         "turns": report["turns"],
-        "tokens": report["tokens"],
+        "tokens": {key: report["tokens"][key] for key in ("input", "output", "source")},
         "errors": report["errors"],
         "counts": {name: counts[name] for name in ("ttft_ms", "e2e_ms", "icl_ms", "repetition")},
     }
