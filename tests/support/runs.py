@@ -28,9 +28,7 @@ def talk(*texts: str, name: str = "talk") -> dict[str, Any]:
     return {"name": name, "steps": [{"do": "say", "text": text} for text in texts or ("hello",)]}
 
 
-def a_run(
-    processes: int = 1, load: Load | None = None, url: str = "http://127.0.0.1:9/v1", **more: Any
-) -> Run:
+def a_run(processes: int = 1, load: Load | None = None, url: str = "http://127.0.0.1:9/v1", **more: Any) -> Run:
     """A queued run. `local` unless told otherwise: no message is sent."""
     return request_adhoc_run(
         **{
