@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+JOBS ?= 3
 PYTEST_ARGS ?=
 # The first Python that is new enough and can make an environment: a shim on PATH may be neither. The distribution's
 # own comes first: it is built with profile-guided optimisation, which a version manager's build usually lacks, and

@@ -223,11 +223,18 @@ def test_three_hosts_of_which_one_is_cut_off_and_one_has_its_clock_two_minutes_a
     offsets = {host: worker.clock_offset_ms for host, worker in workers().items()}
     assert abs((offsets[f"host{AHEAD}"] or 0) - 120_000) < 1000
     assert abs(offsets["host1"] or 0) < 1000
-    assert farm.burn(3).wait(60) == 0
-    again = newest()
-    assert again.status == RunStatus.COMPLETED
-    assert {shard.host for shard in shards(again)} == {"host1", "host2", "host3"}
-    check_all_began_together(again)
+    check_all_began_together(run_over_all(farm))
+
+
+def run_over_all(farm: Farm) -> Run:
+    """Each run must do well; a host that has just come back may be known before it takes messages again."""
+    for _ in range(3):
+        assert farm.burn(3).wait(60) == 0
+        run = newest()
+        assert run.status == RunStatus.COMPLETED
+        if {shard.host for shard in shards(run)} == {"host1", "host2", "host3"}:
+            return run
+    raise AssertionError("the host that came back gets nothing to do")
 
 
 def reaped(run: Run) -> bool:

@@ -77,6 +77,7 @@ def test_engines_that_are_never_ready_are_given_up_in_time() -> None:
     assert ended(run) == (RunStatus.FAILED, "0 of 1 engines were ready within 30 s: see the log of the load workers")
 
 
+@pytest.mark.usefixtures("valkey")  # emptied: the workers of another test are still known for some seconds
 def test_a_run_whose_other_shard_finds_no_worker_is_given_up_in_time() -> None:
     run = a_run(2)
     thread = in_background(lambda: supervise(shards(run)[0].pk, command=fake("slow")))
