@@ -5,6 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests mostly wait, for answers, leases and services: three at a time keep two cores busy.
 JOBS ?= 3
 PYTEST_ARGS ?=
 # The first Python that is new enough and can make an environment: a shim on PATH may be neither. The distribution's
