@@ -34,7 +34,7 @@ up: setup ## the whole site on this machine (ARGS="--port 9000")
 
 test: setup-dev setup-peers ## all tests (PYTEST_ARGS="-k word")
 	@if .ci/chromium; then only=(); else only=(-m "not browser"); fi; \
-	PEERS_VENV=$(abspath $(VENV)-peers) $(BIN)/python -m pytest -q -n $(JOBS) "$${only[@]}" $(PYTEST_ARGS)
+	PEERS_VENV=$(abspath $(VENV)-peers) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal "$${only[@]}" $(PYTEST_ARGS)
 
 check: setup-dev ## what CI checks besides the tests
 	$(BIN)/ruff format --check .

@@ -78,6 +78,11 @@ def seed(text: str) -> int:
 
 def overrides(text: str) -> dict[str, Any]:
     """What the JSON file of that name lays over a preset."""
+    return json_object(text, '{"timeouts": {"total": 60}}')
+
+
+def json_object(text: str, example: str) -> dict[str, Any]:
+    """What the JSON file of that name says. Raises ArgumentTypeError, with the example, for all but an object."""
     try:
         found = json.loads(Path(text).read_text(encoding="utf-8"))
     except OSError as exc:
@@ -85,7 +90,7 @@ def overrides(text: str) -> dict[str, Any]:
     except ValueError as exc:
         raise ArgumentTypeError(f"{text} is not JSON: {exc}") from exc
     if not isinstance(found, dict):
-        raise ArgumentTypeError(f'{text}: give a JSON object, for example {{"timeouts": {{"total": 60}}}}')
+        raise ArgumentTypeError(f"{text}: give a JSON object, for example {example}")
     return found
 
 

@@ -21,7 +21,7 @@ from connectors.timeline import Timeline
 from tests.hostile.grpc import PROTO
 
 LANES: tuple[Lane, ...] = ("load", "reference")
-TIMEOUTS = {"connect": 0.6, "first_byte": 0.4, "idle": 0.3, "total": 0.8}
+TIMEOUTS = {"connect": 1.0, "first_byte": 0.8, "idle": 0.7, "total": 1.6}
 LIMITS = {"header_bytes": 16 * 1024, "body_bytes": 256 * 1024, "event_bytes": 64 * 1024}
 
 

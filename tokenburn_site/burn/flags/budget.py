@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tokenburn_site.burn import values
@@ -111,14 +109,10 @@ def price(text: str) -> tuple[str, dict[str, float]]:
 
 def price_table(text: str) -> dict[str, Any]:
     """What the JSON file of that name says; the load checks its values."""
-    try:
-        found = json.loads(Path(text).read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ArgumentTypeError(f"{text}: {exc.strerror}") from exc
-    except ValueError as exc:
-        raise ArgumentTypeError(f"{text} is not JSON: {exc}") from exc
-    if not isinstance(found, dict) or not found:
-        raise ArgumentTypeError(f'{text}: give a JSON object, as in {{"gpt-4o": {{"input": 2.5, "output": 10}}}}')
+    example = '{"gpt-4o": {"input": 2.5, "output": 10}}'
+    found = values.json_object(text, example)
+    if not found:
+        raise ArgumentTypeError(f"{text} has no price in it: give some, as in {example}")
     return found
 
 
