@@ -26,6 +26,8 @@ from runs.engine.spec import ShardSpec
 logger = logging.getLogger(__name__)
 BEAT_S = 2.0
 KEPT_STDERR_LINES = 20
+LAST_WORDS_S = 1.0
+"""A grandchild may keep its stderr open."""
 # What an engine needs of its environment. Keys and database passwords are not in it.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -87,8 +89,9 @@ class EngineProcess:
         )
         order = spec.model_dump(mode="json") | {"target": spec.target.wire_dict()}
         self._send(order)
-        work = (self._read_events, self._read_stderr, self._beat)
-        self._threads = [threading.Thread(target=target, daemon=True) for target in work]
+        self._words = threading.Thread(target=self._read_stderr, daemon=True)
+        others = (threading.Thread(target=target, daemon=True) for target in (self._read_events, self._beat))
+        self._threads = [self._words, *others]
         for thread in self._threads:
             thread.start()
 
@@ -174,7 +177,9 @@ class EngineProcess:
             event = self._event(line)
             if event is not None:
                 self.events.put(event)
-        self.events.put(Exited(self._process.wait()))
+        code = self._process.wait()
+        self._words.join(LAST_WORDS_S)  # who hears of its end asks at once why
+        self.events.put(Exited(code))
 
     def _event(self, line: bytes) -> Event | None:
         """The engine redacts what it says. Here it is done again: a target's text is a stranger's."""

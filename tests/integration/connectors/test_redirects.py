@@ -84,7 +84,7 @@ def test_a_turn_behind_redirects_is_one_turn_whose_time_is_all_of_it(lane: Lane)
 @lanes
 def test_the_deadline_is_that_of_all_hops_together(lane: Lane) -> None:
     def answer(_: Asked) -> bytes:
-        time.sleep(0.3)  # each within the first byte's own time
+        time.sleep(0.5)  # each within the first byte's own time
         return to("/on")
 
     with scripted(answer) as here:
