@@ -41,7 +41,7 @@ class Slots:
 
     def after(self, moment: datetime) -> Iterator[datetime]:
         """Those later than `moment`, ascending; may be endless."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind has its own
 
     def due(self, after: datetime, until: datetime, keep: int) -> Due:
         """Those later than `after` and not later than `until`; the last `keep` of them one by one."""

@@ -76,7 +76,7 @@ class ScenarioAdmin(ScenarioBase):
         """Without "delete selected": it asks for no right on the single row, and would take library rows along."""
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
-    @action(description="Import a file", url_path="import", permissions=["add"], icon="upload_file")  # type: ignore[untyped-decorator]
+    @action(description="Import a file", url_path="import", permissions=["add"], icon="upload_file")  # type: ignore[untyped-decorator]  # unfold's
     def import_file(self, request: HttpRequest) -> HttpResponse:
         form = ImportForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():

@@ -124,7 +124,7 @@ class HttpConnector(ReferenceConnector):
 
     def _read_stream(self, response: requests.Response, timeline: Timeline) -> None:
         """The answer to its end, piece by piece, if the style has any."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind has its own
 
     def _drain(self, pieces: Iterator[bytes]) -> None:
         """To the transport's own end, so that the connection can be used again."""

@@ -74,7 +74,7 @@ class _Load(Frozen):
     @property
     def begins_at(self) -> float:
         """The level before the first stage: users, or conversations a second."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind has its own
 
     @property
     def counted_ns(self) -> tuple[int, int | None]:

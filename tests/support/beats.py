@@ -46,8 +46,8 @@ def _use(now: object) -> None:
     from runs import beat, dbclock
 
     models.now = now
-    dbclock.now = now  # type: ignore[assignment]
-    beat.SlotEntry._default_now = lambda self: now()  # type: ignore[operator]
+    dbclock.now = now  # type: ignore[assignment]  # the accelerated clock
+    beat.SlotEntry._default_now = lambda self: now()  # type: ignore[operator]  # the same, for beat
 
 
 def _beat(parent: int) -> NoReturn:
