@@ -10,6 +10,9 @@ from typing import Literal
 SO_TIMESTAMPNS = 35
 """Linux's number on every architecture but sparc and parisc; Python has no name for it."""
 
+EARLY_NS = 400_000
+"""How much before its time a request may be ready to be sent."""
+
 _TIMESPEC = struct.Struct("qq")
 _LATENESS_LIMIT_NS = 2_000_000_000
 """A stamp older than this at the time of its read is a clock step, not a busy loop."""
@@ -25,6 +28,19 @@ def _bracket() -> tuple[int, int]:
     real = time.time_ns()
     after = time.monotonic_ns()
     return after - before, real - (before + after) // 2
+
+
+def not_before(at_ns: int) -> int:
+    """What time it is (monotonic ns), but not before `at_ns`: whoever is early, by `EARLY_NS` at most, waits here.
+
+    It waits awake. To be woken takes a sleeping process tens of microseconds, now more, now less, and so much would
+    each request be late, and the gaps between requests uneven.
+    """
+    now = time.monotonic_ns()
+    if now < at_ns <= now + EARLY_NS:
+        while now < at_ns:
+            now = time.monotonic_ns()
+    return now
 
 
 class ArrivalClock:

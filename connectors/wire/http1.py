@@ -20,6 +20,7 @@ from connectors.mapping import RenderedRequest
 from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
 from connectors.wire.body import Decoder, make_decoder
+from connectors.wire.clock import not_before
 from connectors.wire.pieces import PieceParser, last_piece, make_parser
 from connectors.wire.stream import StampedStream
 
@@ -136,7 +137,7 @@ class HttpConnection:
     def _send(self, turn: asyncio.Future[None], data: bytes) -> None:
         if turn.done() or self._timeline is None:
             return  # cancelled, or the connection closed first: nothing was sent
-        self._sent_at = self._last_at = time.monotonic_ns()
+        self._sent_at = self._last_at = not_before(self._timeline.planned_ns)
         self._timeline.sent(self._sent_at, len(data))
         self._stream.write(data)
         if self._timer is None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from connectors.errors import Aborted, TimedOut, TooLarge, TurnError
 from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
+from connectors.wire.clock import not_before
 
 
 class Turn:
@@ -72,7 +73,7 @@ class Turn:
         timeline = self._timeline
         if future.done() or timeline is None:
             return  # cancelled, or the connection closed first: nothing was sent
-        self._sent_at = self._last_at = time.monotonic_ns()
+        self._sent_at = self._last_at = not_before(timeline.planned_ns)
         try:
             timeline.sent(self._sent_at, write())
         except TurnError as exc:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connectors.base import BaseConnector
 from connectors.errors import Aborted, BadAnswer, Refused, TurnError
+from connectors.wire.clock import not_before
 from runs.engine.clock import sleep_until
 from runs.engine.purse import SpentError
 from runs.engine.record import turn_line
@@ -150,8 +151,10 @@ class User:
         turn_id = -1
         answer: str | None = None
         try:
-            if not connector.ready and (connecting := connector.connect()) is not None:
-                await connecting
+            if not connector.ready:
+                not_before(planned_ns)
+                if (connecting := connector.connect()) is not None:
+                    await connecting
             request = connector.render(
                 {
                     "message": text,

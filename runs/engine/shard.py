@@ -120,6 +120,8 @@ class Shard:
         than "done"."""
         if not self.stopping or self.reason == "done":
             self.reason = self.redact.error(reason)
+        if not self.stopping:
+            self.dropped += self.driver.missed()
         self.stopping = True
         for task, user in list(self._tasks.items()):
             if user is None or not (user.in_flight or (finish_paid and user.paid)):

@@ -56,6 +56,10 @@ class Driver(ABC):
             self._leading.cancel()
             self._leading = self.shard.start(self._lead(), None)
 
+    def missed(self) -> int:
+        """How many conversations should have begun by now and have not: at the end they are counted as dropped."""
+        return 0
+
     def most_level(self, connections: int) -> float:
         """The highest level at which no more than so many connections of this shard's are certain to be open."""
         return math.inf

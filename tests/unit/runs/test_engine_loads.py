@@ -275,6 +275,14 @@ def test_a_trace_may_be_cut_and_its_speed_changed(loop: VirtualLoop) -> None:
     assert [at / S for _, at in shards[0].begun] == [0, 1, 2, 2.75, 3.25]
 
 
+def test_arrivals_that_a_busy_engine_has_not_begun_are_missed_once(loop: VirtualLoop) -> None:
+    shard = FakeShard(loop, parse_load({"kind": "trace", "arrivals_s": [0, 1, 2, 3], "duration_s": 2.5}), 0, 1)
+    loop.now_s = 1.5
+    assert [shard.driver.missed(), shard.driver.missed()] == [2, 0]
+    loop.now_s = 9.0
+    assert shard.driver.missed() == 1  # the load is over before the fourth
+
+
 def test_arrivals_beyond_the_most_sessions_are_dropped_and_counted(loop: VirtualLoop) -> None:
     load = parse_load({"kind": "trace", "arrivals_s": [0, 0.1, 0.2, 3], "max_sessions": 2})
     (shard,), _ = hold(loop, load, 1, 9)
