@@ -1,11 +1,12 @@
 """Changes a run's load while it goes on.
 
-A change is one more entry of `Run.load_changes`, a little ahead in time: every supervisor reads the run's row each half
-second and tells its engine all entries, so that all engines change at the same moment, whichever heard first.
+A change is one more entry of `Run.load_changes`, a little ahead in time: every supervisor reads the run's row four
+times a second and tells its engine all entries, so that all engines change at the same moment, whichever heard first.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
 from django.db import transaction
@@ -18,8 +19,10 @@ from runs.engine.spec import ClosedLoad, Load, TraceLoad, parse_load
 from runs.live import LoadChange
 from runs.models import Run, RunStatus
 
-AHEAD_S: Final = 1.2
-"""From the request to the change: time for each supervisor to look twice."""
+AHEAD_S: Final = 0.75
+"""From the request to the change: time for each supervisor to look twice, and more."""
+LEAST_AHEAD_S: Final = 0.35
+"""From the moment at which the database let the request in, which may keep it waiting: time for one look."""
 MOST_CHANGES: Final = 1000
 HIGHEST: Final = {"users": 1_000_000.0, "rate_per_s": 1_000_000.0, "speed": 1000.0}
 LABELS: Final = {"users": "Users", "rate_per_s": "Conversations per second", "speed": "Speed of the trace"}
@@ -41,12 +44,13 @@ def level_name(load: Load) -> str:
 
 
 def change_load(run: Run | int, level: float, *, by: str = "", name: str | None = None) -> LoadChange:
-    """From about a second from now on the run's level is `level`, until the load ends or the next change.
+    """From AHEAD_S from now on the run's level is `level`, until the load ends or the next change.
 
     Stages that were to come are left out. `name` says what the caller takes the level for (see `level_name`).
     Raises SteeringError.
     """
     run_id = run if isinstance(run, int) else run.pk
+    asked = now()
     with transaction.atomic():
         found = Run.objects.select_for_update().only("status", "load", "load_changes", "start_at").get(pk=run_id)
         load = parse_load(found.load)
@@ -54,7 +58,8 @@ def change_load(run: Run | int, level: float, *, by: str = "", name: str | None 
         if found.status != RunStatus.RUNNING or found.start_at is None:
             raise SteeringError("not_running", f"run {run_id} is {found.status}: only a running load can be changed")
         _check_files(found, load, level)
-        at_s = max(0.0, (now() - found.start_at).total_seconds() + AHEAD_S)
+        at = max(asked + timedelta(seconds=AHEAD_S), now() + timedelta(seconds=LEAST_AHEAD_S))
+        at_s = max(0.0, (at - found.start_at).total_seconds())
         if load.duration_s is not None and at_s >= load.duration_s:
             raise SteeringError("too_late", f"run {run_id}: its load ends within {AHEAD_S:g} s")
         if len(found.load_changes) >= MOST_CHANGES:

@@ -45,7 +45,7 @@ from targets.secrets import SecretsError
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 CHECK_BEFORE_START_S = 0.2
-LOOK_S = 0.5
+LOOK_S = 0.25
 """How often the run's row is read: a stop or a change of the load is known to the engine so soon."""
 CHECK_S = 1.0
 """How often is stored what the ledger has that is new."""

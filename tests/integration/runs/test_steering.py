@@ -17,9 +17,9 @@ from tests.integration.runs.conftest import Counting, Start, check_invariants
 from tests.integration.web import made_up
 from tests.support.runs import a_run, target, until
 
-LATE_S = 1.6
-"""Two seconds are the promise, of which the request takes AHEAD_S; a machine that is busy with other tests gets one
-more. Without that, the last of 75 users comes 0.1 s after the first."""
+WITHIN_S = 2.0
+"""The promise: from asking, until as many sessions are open on all shards. On a quiet machine it takes 0.8 to 1.0 s, of
+which AHEAD_S goes by before the change; the last of 75 users of an engine comes 0.1 s after the first."""
 
 
 def steady_run(counting: Counting, users: int) -> Run:
@@ -59,10 +59,11 @@ def reached(spans: list[tuple[int, int]], users: int, after_s: float) -> float:
 def test_users_change_from_50_to_200_and_back_on_all_shards(counting: Counting, start_worker: Start) -> None:
     start_worker("load", "-c", "2")
     api = APIClient()
-    api.force_login(made_up.user("runs.change_run"))
+    api.force_login(made_up.user("runs.change_run", "runs.view_run"))
     run = steady_run(counting, 50)
     address = f"/api/runs/{run.pk}/"
     until(lambda: status(run) == RunStatus.RUNNING and since_start(run) > 1.5, 40, "the run's full swing")
+    assert api.get(address).status_code == 200  # what a server does once only is done
     asked, changed = [], []
     for users in (200, 50):
         asked.append(since_start(run))
@@ -79,11 +80,9 @@ def test_users_change_from_50_to_200_and_back_on_all_shards(counting: Counting, 
     spans = [(begin, end) for begin, end in times if end is not None]
     assert active(spans, asked[0]) == 50
     for users, asked_s, at_s in zip((200, 50), asked, changed, strict=True):
-        late_s = reached(spans, users, at_s)
-        print(
-            f"{users} users {late_s:.2f} s after the moment of the change, {at_s + late_s - asked_s:.2f} s after asking"
-        )
-        assert late_s < LATE_S
+        took_s = at_s - asked_s + reached(spans, users, at_s)
+        print(f"{users} users {took_s:.2f} s after asking, {at_s - asked_s:.2f} s of them until the change")
+        assert took_s < WITHIN_S
     by_shard: dict[int, int] = {}
     for shard_id in Session.objects.filter(run=run).values_list("shard_id", flat=True):
         by_shard[shard_id] = by_shard.get(shard_id, 0) + 1

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from runs import live
+from runs import live, steering
 from runs.dbclock import DbNow
 from runs.engine.spec import parse_load
 from runs.lifecycle import move_run
 from runs.models import Run, RunStatus, Shard
 from runs.services import change_load
-from runs.steering import AHEAD_S, MOST_CHANGES, SteeringError, level_now
+from runs.steering import AHEAD_S, LEAST_AHEAD_S, MOST_CHANGES, SteeringError, level_now
 from tests.support.runs import a_run
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +39,15 @@ def test_changes_are_kept_in_their_order_a_little_ahead(any_database: str) -> No
     assert run.load_changes == [first, second]
     assert (first["level"], first["by"], second["level"], second["by"]) == (200, "ann", 0, "ben")
     assert 10 + AHEAD_S <= first["at_s"] <= second["at_s"] < 10 + AHEAD_S + 5
+
+
+def test_a_request_that_had_to_wait_is_not_put_off_by_as_much_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steering, "_check_files", lambda *_: time.sleep(AHEAD_S))
+    run = going(CLOSED)
+    begin = time.monotonic()
+    change = change_load(run, 200)
+    waited_s = time.monotonic() - begin
+    assert 10 + AHEAD_S + LEAST_AHEAD_S <= change["at_s"] < 10 + waited_s + AHEAD_S
 
 
 @pytest.mark.parametrize(
@@ -70,7 +80,7 @@ def test_only_a_running_load_that_goes_on_can_be_changed() -> None:
         change_load(waiting, 3)
     assert caught.value.code == "not_running"
     with pytest.raises(SteeringError, match="its load ends within") as caught:
-        change_load(going(CLOSED, since_s=59), 3)
+        change_load(going(CLOSED, since_s=59.9), 3)
     assert caught.value.code == "too_late"
 
 
