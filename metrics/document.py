@@ -36,7 +36,7 @@ REPORT = (
     ("sessions", "started, completed, failed, lost (their engine died), cut (ended by the run's end)"),
     ("turns", f"sent (to the target), and by outcome: {', '.join(OUTCOMES)}"),
     ("uncounted_turns", "turns of the warm-up and the cool-down: recorded, and in no other figure"),
-    ("dropped_arrivals", "arrivals that were due and not started, because too many sessions were open"),
+    ("dropped_arrivals", "arrivals that were due and not started: too many sessions were open, or the end came"),
     ("errors", "turns that are not ok by code, the most frequent first"),
     (
         "rates",

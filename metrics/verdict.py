@@ -24,6 +24,8 @@ SEND_LAG_SHARE = 0.05
 LOOP_LAG_MS = {"kernel": 100.0, "user": 10.0}
 """With kernel time stamps a busy loop only delays what is sent; without, it also delays what is seen."""
 CPU_SHARE = 0.9
+DROPPED_SHARE = 0.001
+"""Of all arrivals: fewer are those that were a moment late when the load ended."""
 WITNESS_SHARE = 0.1
 WITNESS_MS = 5.0
 SURVIVORS_SHARE = 0.05
@@ -39,7 +41,7 @@ REASONS = {
     "loop_lag": f"The event loop's lag at p99 is above {LOOP_LAG_MS['kernel']:.0f} ms "
     f"({LOOP_LAG_MS['user']:.0f} ms without the kernel's time stamps).",
     "cpu_saturated": f"An engine used more than {CPU_SHARE:.0%} of its core for half of the time or more.",
-    "arrivals_dropped": "Arrivals were due and not started.",
+    "arrivals_dropped": f"More than {DROPPED_SHARE:.1%} of the arrivals were due and not started.",
     "turns_unknown": "Turns were in flight when an engine died.",
     "engine_died": "An engine did not reach its end.",
     "ledger_incomplete": "The engines recorded more (or fewer) turns than are stored.",
@@ -53,6 +55,7 @@ NOTES = {
     "start_apart": f"An engine may have begun more than {START_MS:.0f} ms beside the time that all agreed on.",
     "slower_later": f"{MAIN_METRIC} p50 rose by more than {RISE_SHARE:.0%} and {RISE_MS:.0f} ms from the first third "
     "of the run to the last, under a load that stayed the same.",
+    "few_dropped": f"Arrivals were due and not started, {DROPPED_SHARE:.1%} of all or fewer.",
     "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies are those of the others.",
 }
 
@@ -160,12 +163,16 @@ def _generator(aggregate: Aggregate) -> Iterator[Remark]:
             f"An engine used {max(shares):.0%} of its core for half of the time or more: the throughput may be "
             "the generator's limit, not the target's. Use more processes.",
         )
-    if aggregate.dropped:
+    if _many_dropped(aggregate):
         yield Remark(
             "arrivals_dropped",
-            f"{aggregate.dropped:,} arrivals were due and not started (too many sessions were open): "
-            "the target saw less load than was asked for.",
+            f"{aggregate.dropped:,} arrivals were due and not started (too many sessions were open, or the engine was "
+            "late when the load ended): the target saw less load than was asked for.",
         )
+
+
+def _many_dropped(aggregate: Aggregate) -> bool:
+    return aggregate.dropped > DROPPED_SHARE * (aggregate.sessions_started + aggregate.dropped)
 
 
 def _records(aggregate: Aggregate) -> Iterator[Remark]:
@@ -223,6 +230,8 @@ def _notes(aggregate: Aggregate) -> Iterator[Remark]:
             f"An engine may have begun {apart / MS:.0f} ms beside the agreed time: its network to the database is "
             "slow, or its supervisor was late. Every engine's own times are right.",
         )
+    if aggregate.dropped and not _many_dropped(aggregate):
+        yield Remark("few_dropped", f"{aggregate.dropped:,} arrivals were due and not started.")
     rate = aggregate.rates()["error_rate"]
     if rate is not None and aggregate.outcomes["ok"] and rate > SURVIVORS_SHARE:
         yield Remark("survivors_only", f"{rate:.0%} of the turns failed; latencies are those of the others only.")

@@ -77,6 +77,14 @@ def test_a_threshold_on_a_percentile_asks_for_enough_samples() -> None:
     assert [(reason.code, reason.text.split()[0]) for reason in found.reasons] == [("few_samples", "e2e_ms.p999")]
 
 
+@pytest.mark.parametrize(("sessions", "trusted"), [(998, False), (999, True)])
+def test_an_arrival_in_a_thousand_may_be_late_for_the_end(sessions: int, trusted: bool) -> None:
+    opened = [{"k": "open", "id": n, "user": 1, "scenario": "talk", "at": MS} for n in range(sessions)]
+    found = verdict(*opened, *GOOD, generator(6, 1200, dropped=1))
+    assert found.trusted is trusted
+    assert ("few_dropped" in [note.code for note in found.notes]) is trusted
+
+
 def test_without_kernel_time_stamps_a_lagging_loop_counts_sooner() -> None:
     lines = [*CALM, *GOOD, generator(6, 1200, lag=[20_000]), tail(100)]
     assert judge(aggregate(head("kernel"), *lines)).trusted
@@ -105,7 +113,8 @@ def test_notes_say_how_to_read_and_cost_no_trust() -> None:
 
 def test_every_documented_reason_is_proved_in_this_file() -> None:
     assert {code for code, _, _ in CASES} | {"engine_died", "witness_disagrees"} == set(REASONS)
-    assert set(NOTES) == {"user_timestamps", "tokens_estimated", "survivors_only", "start_apart", "slower_later"}
+    proved = {"user_timestamps", "tokens_estimated", "survivors_only", "start_apart", "slower_later", "few_dropped"}
+    assert set(NOTES) == proved
 
 
 @pytest.mark.parametrize(("late_ms", "error_ms", "noted"), [(0, 49, []), (30, 21, ["start_apart"])])
