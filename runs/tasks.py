@@ -9,7 +9,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from runs import deliveries, scheduling
+from runs import deliveries, retention, scheduling
 from runs.reaper import reap_lost
 from runs.supervisor import supervise
 
@@ -50,3 +50,9 @@ def start_due() -> dict[str, int]:
 def deliver() -> int:
     """Tell webhooks of runs' ends: what is due by now. Beat sends it every few seconds."""
     return deliveries.deliver_due()
+
+
+@shared_task(name="runs.tasks.prune", ignore_result=True)
+def prune() -> dict[str, int]:
+    """Delete what was kept long enough. Beat sends it every hour."""
+    return asdict(retention.prune())

@@ -48,6 +48,8 @@ class Env(BaseSettings):
     """Addresses of this host that its engines' connections leave from, in turn. Empty: the system picks one."""
     record_chars: int = Field(4000, ge=0, le=1_000_000)
     """Characters of each message and answer that are kept. 0: none, and repetition is not measured."""
+    history_days: int = Field(90, ge=0, le=36_500)
+    """How long rows of schedules' slots and of webhooks' deliveries are kept. 0: for ever."""
     time_zone: str = "UTC"
     site_url: str = Field("", pattern=r"^(https?://\S+)?$")
     """By which people reach the site: for links in webhooks' messages."""

@@ -28,6 +28,7 @@ CONNECTORS = env.connectors
 REGION = env.region
 RECORD_CHARS = env.record_chars
 SOURCE_ADDRESSES = tuple(map(str, env.source_addresses))
+HISTORY_DAYS = env.history_days
 SITE_URL = env.site_url
 DEBUG = env.debug
 ALLOWED_HOSTS = env.allowed_hosts
