@@ -20,7 +20,7 @@ from connectors.spec import SpecError
 from runs.dbclock import DATABASE_AWAY, SAMPLES, ClockWatch
 from runs.engine_process import EngineProcess, Exited, Fatal, Ready
 from runs.finalize import finalize_run
-from runs.ingest import CHUNK_BYTES, ENGINE_DIED, LeaseLostError, LedgerIngest, Tail, unstored
+from runs.ingest import CHUNK_BYTES, LeaseLostError, LedgerIngest, unstored
 from runs.leases import (
     ORPHAN_S,
     agree_start,
@@ -35,9 +35,10 @@ from runs.leases import (
 )
 from runs.lifecycle import RUN_BEFORE_START
 from runs.models import Run, RunStatus, Shard, ShardStatus
-from runs.outcome import BUDGET, aborts
+from runs.outcome import aborts
 from runs.searching import Searcher, searcher_of
 from runs.services import abort_run, shard_spec, stop_run
+from runs.shard_outcome import Gone, shard_ending
 from runs.ticks import Ticker, TickInfo
 from runs.witness import WitnessProcess
 from targets.secrets import SecretsError
@@ -281,9 +282,11 @@ class Supervisor:
         complete = True
         try:
             tail = self._ingest.rest(self._ticker.note)
-            to, reason = self._ending(tail)
+            to, reason = shard_ending(tail, self._gone(), run_stops=self._run_stops)
         except OSError as exc:
             complete, to, reason = False, ShardStatus.LOST, unstored(shard.run_id, exc)
+        if to == ShardStatus.ABORTED and aborts(reason):
+            abort_run(shard.run_id, reason)  # the other engines need not try as often
         if self._witness is not None:
             self._witness.close()
         if finish_shard(shard, to, reason, complete=complete):
@@ -299,35 +302,10 @@ class Supervisor:
             finish_shard(shard, ShardStatus.STOPPED, run.reason)
             finalize_run(run.pk)
             return
-        _fail_unstarted(shard, self._why_gone("before it was ready"))
+        _fail_unstarted(shard, self._gone().why("before it was ready"))
 
-    def _ending(self, tail: Tail | None) -> tuple[ShardStatus, str]:
-        if tail is None:
-            return ShardStatus.FAILED, self._why_gone("before its first request")
-        word, _, text = tail.reason.partition(": ")
-        if word == "done":
-            return ShardStatus.DONE, ""
-        if word == "aborted":
-            return ShardStatus.ABORTED, text
-        if word == BUDGET:
-            if not aborts(tail.reason):
-                return ShardStatus.STOPPED, tail.reason
-            abort_run(self._shard.run_id, tail.reason)  # the other engines need not try as often
-            return ShardStatus.ABORTED, tail.reason
-        if word == ENGINE_DIED:
-            return ShardStatus.LOST, self._why_gone("in the middle")
-        if word == "stopped" and self._run_stops:
-            return ShardStatus.STOPPED, text
-        return ShardStatus.FAILED, f"its engine stopped by itself: {text or word}"
-
-    def _why_gone(self, when: str) -> str:
-        if self._fatal is not None:
-            advice = f": {self._fatal.advice}" if self._fatal.advice else ""
-            return f"{self._fatal.code}: {self._fatal.message}{advice}"
-        code = self._exited.returncode if self._exited else None
-        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"exited with code {code}"
-        words = self._engine.last_words()
-        return f"its engine {how} {when}" + (f": {words}" if words else "")
+    def _gone(self) -> Gone:
+        return Gone(self._fatal, self._exited, self._engine.last_words())
 
     def _insist(self, work: Callable[[], None]) -> None:
         """Do `work` as soon as the database lets us; after INSIST_S it is left to the reaper."""
