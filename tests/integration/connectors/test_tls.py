@@ -178,3 +178,22 @@ def test_a_stream_cut_off_under_tls(lane: Lane, tls: ssl.SSLContext, ca_file: Pa
     with HostileServer(cut, tls) as server:
         turn = one_turn(lane, make_spec("sse", server.url, tls={"ca_file": str(ca_file)}))
     assert turn.code in {"body_truncated", "connection_reset"}
+
+
+NAMED = ["http", "websocket", "grpc", "socketio", "split"]
+
+
+@lanes
+@pytest.mark.parametrize("protocol", NAMED)
+@pytest.mark.parametrize(("host", "named"), [("localhost", "localhost"), ("127.0.0.1", None)])
+def test_the_server_is_told_which_host_name_is_meant_and_never_an_address(
+    lane: Lane, protocol: str, host: str, named: str | None, authority: trustme.CA, ca_file: Path
+) -> None:
+    """Servers choose their certificate by this name (SNI); RFC 6066 has no addresses in it."""
+    seen: list[str | None] = []
+    context = server_context(authority.issue_cert("127.0.0.1", "localhost"))
+    context.sni_callback = lambda _sock, name, _context: seen.append(name)
+    with HostileServer(GOOD[protocol], context) as server:
+        spec = make_spec(protocol, f"https://{host}:{server.port}", tls={"ca_file": str(ca_file)})
+        assert one_turn(lane, spec).code is None
+        assert seen == [named] * server.connections
