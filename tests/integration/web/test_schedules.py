@@ -10,8 +10,9 @@ from django.test import Client
 from django_celery_beat.models import PeriodicTask
 from rest_framework.test import APIClient
 
-from runs import dbclock
+from runs import dbclock, registry
 from runs.models import Run
+from runs.registry import Worker, own_queue
 from runs.schedule_models import PlanSchedule, Webhook
 from runs.schedules import create_schedule
 from runs.scheduling import start_due
@@ -67,6 +68,23 @@ def test_slots_over_the_api() -> None:
     assert found[-1]["run"] == run.pk
     detail = api("runs.view_run").get(f"/api/runs/{run.pk}/").json()
     assert detail["scheduled"] == {"schedule": schedule.pk, "slot_at": found[-1]["slot_at"]}
+
+
+def test_a_slot_that_finds_too_few_workers_says_so_over_the_api_and_in_the_admin(
+    valkey: str, admin_page: Client
+) -> None:
+    schedule = a_schedule(when={"every": 1, "period": "hours"})
+    schedule.plan.processes = 3
+    schedule.plan.save()
+    registry.beat(Worker("load@alpha", ("load", own_queue("load@alpha")), host="alpha", slots=2))
+    PlanSchedule.objects.update(since=dbclock.DbNow(-3601), handled_until=dbclock.DbNow(-3601))
+    start_due(only=schedule.pk)
+    (slot,) = admin_page.get(f"/api/schedules/{schedule.pk}/slots/").json()["results"]
+    says = "the plan cannot run: needs 3 slots, 2 exist on 1 host: 1 is missing: start load workers there"
+    assert (slot["status"], slot["run"]) == ("refused", None)
+    assert slot["reason"].startswith(says)
+    for page in (f"/admin/runs/planschedule/{schedule.pk}/change/", "/admin/runs/scheduleslot/"):
+        assert says in admin_page.get(page).content.decode()
 
 
 @pytest.mark.parametrize(
