@@ -35,6 +35,8 @@ class OpenDriver(Driver):
         self._areas = own_areas(load, self.seed, self.index, self.of)
         self._next = next(self._areas, None)
         self._idle: list[User] = []
+        self._waking = 0
+        """Arrivals whose tasks have not run yet: the end leaves no trace of these."""
         self._gap_ns = 0.0
         """Between two arrivals of this engine's, on average over the latest."""
         self._last_ns = 0
@@ -56,7 +58,7 @@ class OpenDriver(Driver):
 
     def missed(self) -> int:
         now_ns = time.monotonic_ns() - self.shard.t0_ns
-        count = 0
+        count = self._waking
         while self._next is not None:
             at_ns = arrival_ns(self.level, self._next[1])
             if at_ns is None or at_ns > now_ns:
@@ -77,9 +79,11 @@ class OpenDriver(Driver):
             return
         user = self._idle.pop() if self._idle else shard.new_user(number)
         user.number = number
+        self._waking += 1
         shard.start(self._hold_one(user, planned_ns), user)
 
     async def _hold_one(self, user: User, planned_ns: int) -> None:
+        self._waking -= 1
         try:
             await user.converse(planned_ns, self.shard.new_session(user.number, user.number))
         except asyncio.CancelledError:

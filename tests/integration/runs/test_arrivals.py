@@ -30,7 +30,7 @@ def test_two_engines_send_the_plan_of_a_poisson_process(counting: Counting) -> N
     # On a busy machine the end may come between an arrival and its request: it is dropped, or cut, and counted.
     missed = np.setdiff1d(plan, planned)
     assert len(planned) + len(missed) == len(plan)
-    assert all(missed > 2.9e9)
+    assert all(missed > 2.5e9)
     assert run.report is not None
     assert run.report["dropped_arrivals"] + Session.objects.filter(run=run, turns=0).count() == len(missed)
     lag_ms = (sent - planned) / 1e6
@@ -43,7 +43,7 @@ def test_two_engines_send_the_plan_of_a_poisson_process(counting: Counting) -> N
 @pytest.mark.django_db(transaction=True)
 def test_what_is_begun_early_connects_and_sends_at_its_time(counting: Counting) -> None:
     overrides = {"request": {"headers": {"x-turn": "{{ session.id }}/{{ turn }}"}}, "reuse_connections": False}
-    run = a_run(1, OpenLoad(rate_per_s=100, duration_s=2), target=target(counting.url, overrides=overrides))
+    run = a_run(1, OpenLoad(rate_per_s=100, conversations=200), target=target(counting.url, overrides=overrides))
     run_local(run)
     turns = SessionMetric.objects.filter(run=run)
     assert len(turns) == 200

@@ -283,6 +283,23 @@ def test_arrivals_that_a_busy_engine_has_not_begun_are_missed_once(loop: Virtual
     assert shard.driver.missed() == 1  # the load is over before the fourth
 
 
+def test_an_arrival_that_the_end_overtakes_before_it_has_run_is_missed(loop: VirtualLoop) -> None:
+    shard = FakeShard(loop, parse_load({"kind": "trace", "arrivals_s": [0, 1], "duration_s": 2}), 0, 1)
+
+    async def go() -> tuple[int, int]:
+        shard.driver.start()
+        await asyncio.sleep(0)  # the first arrival's task is made, and has not run
+        at_once = shard.driver.missed()
+        await asyncio.sleep(0)
+        later = shard.driver.missed()
+        for task in list(shard.tasks):
+            task.cancel()
+        await asyncio.sleep(0)
+        return at_once, later
+
+    assert loop.run_until_complete(go()) == (1, 0)
+
+
 def test_arrivals_beyond_the_most_sessions_are_dropped_and_counted(loop: VirtualLoop) -> None:
     load = parse_load({"kind": "trace", "arrivals_s": [0, 0.1, 0.2, 3], "max_sessions": 2})
     (shard,), _ = hold(loop, load, 1, 9)
