@@ -52,8 +52,10 @@ class OpenDriver(Driver):
                     await until_cancelled()
                     return
                 planned_ns = t0_ns + at_ns
-                await alarm.until(planned_ns - self._early_ns(planned_ns))
+                await alarm.until(planned_ns - min(EARLY_NS, int(AWAKE * self._gap_ns)))
                 self._next = next(self._areas, None)
+                self._gap_ns += OF_LAST_GAP * (planned_ns - self._last_ns - self._gap_ns)
+                self._last_ns = planned_ns
                 self._arrive(number, planned_ns)
 
     def missed(self) -> int:
@@ -67,14 +69,9 @@ class OpenDriver(Driver):
             self._next = next(self._areas, None)
         return count
 
-    def _early_ns(self, planned_ns: int) -> int:
-        self._gap_ns += OF_LAST_GAP * (planned_ns - self._last_ns - self._gap_ns)
-        self._last_ns = planned_ns
-        return min(EARLY_NS, int(AWAKE * self._gap_ns))
-
     def _arrive(self, number: int, planned_ns: int) -> None:
         shard = self.shard
-        if shard.active >= self._limit:
+        if shard.active + self._waking >= self._limit:
             shard.dropped += 1
             return
         user = self._idle.pop() if self._idle else shard.new_user(number)
