@@ -31,21 +31,9 @@ from runs.rights import may_control, may_view
 from runs.series import live_charts
 from runs.services import RequestError, can_stop, change_load, request_run, stop_run
 from runs.steering import SteeringError, level_now
+from targets.page_policy import with_policy
 
 XML, MARKDOWN = "application/xml", "text/markdown; charset=utf-8"
-POLICY = "; ".join(
-    [
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-eval'",  # the admin theme's Alpine evaluates its attributes
-        "style-src 'self' 'unsafe-inline'",  # the admin theme writes its colours into the page
-        "img-src 'self' data:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    ]
-)
-"""These pages show what a hostile target said: should it ever become markup, it still may not run or call out."""
 
 View = Callable[..., HttpResponseBase]
 
@@ -58,9 +46,7 @@ def allowed(test: Callable[[Any], bool]) -> Callable[[View], View]:
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not test(request.user):
                 raise PermissionDenied
-            response = view(request, *args, **kwargs)
-            response.headers["Content-Security-Policy"] = POLICY
-            return response
+            return with_policy(view(request, *args, **kwargs))
 
         return login_required(checked)
 

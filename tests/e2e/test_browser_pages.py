@@ -169,6 +169,12 @@ def test_a_test_message_is_sent_from_its_target_and_what_came_is_text(browser: W
     expect(page.locator(".tb-raw").first).to_contain_text("<img src=x>")
     assert page.locator(".tb-page img").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("document.documentElement.classList.toggle('dark')")
+    expect(page.locator(".tb-verdict--good")).to_be_visible()
+    browser.check()  # not a word of the page's own breaks its policy
+    browser.expected = ("Content Security Policy",)
+    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'window.owned = 1'}))")
+    assert page.evaluate("window.owned") is None
 
 
 def test_charts_follow_the_theme(browser: Watched) -> None:

@@ -154,9 +154,9 @@ def test_hostile_text_stays_text(admin_page: Client) -> None:
         assert "<script>document" not in content, page
 
 
-def test_run_pages_let_nothing_foreign_in(admin_page: Client) -> None:
-    run = made_up.run()
-    policy = admin_page.get(f"/runs/{run.pk}/live/")["Content-Security-Policy"]
+@pytest.mark.parametrize("page", ["/runs/{run.pk}/live/", "/admin/targets/target/{run.plan.target_id}/test-message/"])
+def test_pages_that_show_what_a_target_said_let_nothing_foreign_in(admin_page: Client, page: str) -> None:
+    policy = admin_page.get(page.format(run=made_up.run()))["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "unsafe-inline" not in re.search(r"script-src ([^;]*)", policy).group(1)  # type: ignore[union-attr]  # a miss fails the test as well
 
