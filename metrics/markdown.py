@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from metrics.change_words import change_lines
 from metrics.curve_text import capacity_words
 from metrics.definitions import find
 from metrics.group_text import Cells, group_cells, model_cells
@@ -51,6 +52,9 @@ def _lines(report: Report) -> Iterator[str]:
     )
     if run["reason"]:
         yield from ("", f"**{escape(run['status'])}:** {escape(run['reason'])}")
+    if changes := change_lines(report):
+        yield from ("", "The load was changed while it ran:", "")
+        yield from (f"- {escape(line)}" for line in changes)
     for words in (budget_words(report.get("budget")), cost_words(report.get("cost"))):
         if words:
             yield from ("", escape(words))

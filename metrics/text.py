@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metrics.advice import advice
+from metrics.change_words import change_lines
 from metrics.curve_text import curve_parts
 from metrics.definitions import find
 from metrics.group_text import group_parts
@@ -62,6 +63,8 @@ def _summary(report: Report) -> Iterator[Text]:
     yield Text.assemble((f"Run {run['id']} {run['status']}", TITLE), f"  {run['target']}, {run['scenario']}")
     if run.get("reason"):
         yield Text(f"  {run['reason']}", style=BAD if run["status"] in {"failed", "aborted"} else "")
+    for place, line in enumerate(change_lines(report)):
+        yield Text(f"  {'' if place else 'load':10}{line}")
     failed = f" ({rates['error_rate']:.2%} failed)" if rates["error_rate"] else ""
     outcomes = _counted(turns, ("ok",), ("error", "timeout", "aborted", "unknown"))
     yield Text(f"  turns     {outcomes}{failed} in {number(run['duration_s'])} s")

@@ -38,9 +38,10 @@ def turns(burn: Burner, since_s: float = 0.0) -> int:
 
 
 def test_a_second_terminal_changes_the_rate_and_stops_the_run(mock: Mock, tmp_path: Path) -> None:
-    burn, report_path = Burner(tmp_path / "var"), tmp_path / "report.json"
+    burn, report_path, page = Burner(tmp_path / "var"), tmp_path / "report.json", tmp_path / "report.html"
     url = ("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--prompt", "hi")
-    child = burn.start(*url, "--rate", "10/s", "--duration", "5m", "--processes", "2", "--json", str(report_path))
+    files = ("--json", str(report_path), "--html", str(page))
+    child = burn.start(*url, "--rate", "10/s", "--duration", "5m", "--processes", "2", *files)
     wait_until(child, lambda: turns(burn) >= 1)
 
     changed = second_terminal(burn, "load", "1", "--rate", "100/s")
@@ -56,3 +57,6 @@ def test_a_second_terminal_changes_the_rate_and_stops_the_run(mock: Mock, tmp_pa
     report = json.loads(report_path.read_text())
     assert report["run"]["status"] == "stopped"
     assert report["turns"]["ok"] > 40
+    assert [change["level"] for change in report["load_changes"]] == [100]
+    assert f"load      100/s from {since_s:.1f} s on, by " in burnt.out
+    assert "Changes of the load" in page.read_text()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 WIDTH, HEIGHT = 520, 190
 LEFT, RIGHT, TOP, BOTTOM = 48, 8, 8, 22
 STEPS = 4
+MARK_ROWS = 3
 
 Values = Sequence[float | None]
 
@@ -51,8 +52,8 @@ def _dots(number: int, at: Sequence[float], values: Values, last: float, top: fl
 
 
 def _mark(mark: Mark, number: int, last: float) -> str:
-    """A line from top to bottom, and its name beside it, on the side that has room; names of several stand apart."""
-    x, y = _x(mark.at, last), TOP + 10 + 13 * number
+    """A line from top to bottom, and its name beside it, on the side that has room; names of neighbours stand apart."""
+    x, y = _x(mark.at, last), TOP + 10 + 13 * (number % MARK_ROWS)
     side, anchor = (-4, "end") if mark.at > last / 2 else (4, "start")
     return (
         f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'

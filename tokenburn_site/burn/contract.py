@@ -18,6 +18,7 @@ CONTRACT: dict[str, Shape] = {
     "run": _keys("id status target scenario load started_at duration_s"),
     "sessions": _keys("started completed failed lost"),
     "turns": _keys("sent ok error timeout aborted unknown"),
+    "load_changes": None,
     "dropped_arrivals": None,
     "errors": None,
     "rates": _keys("turns_per_s sessions_per_min output_tokens_per_s"),

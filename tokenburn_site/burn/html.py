@@ -7,6 +7,8 @@ from html import escape
 from typing import Any
 
 from metrics.advice import advice
+from metrics.change_words import change_rows
+from metrics.curve_text import level_text
 from metrics.definitions import STATS, find
 from metrics.group_text import NAMES, Cells, group_cells, model_cells
 from metrics.patience import patience_tiles
@@ -14,7 +16,7 @@ from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
 from metrics.words import number
 from runs.display import load_text
-from tokenburn_site.burn.charts import chart
+from tokenburn_site.burn.charts import Mark, chart
 from tokenburn_site.burn.curve_html import curve_section
 
 Report = Mapping[str, Any]
@@ -47,6 +49,7 @@ svg { width: 100%; height: auto; display: block } svg text { fill: var(--quiet);
 svg .grid { stroke: var(--line) } svg .s0 { stroke: var(--a) } svg .s1 { stroke: var(--b) } svg path { fill: none;
   stroke-width: 1.6 } .k0 { color: var(--a) } .k1 { color: var(--b) }
 svg .d0 { fill: var(--a) } svg .d1 { fill: var(--b) } svg line.mark { stroke: var(--good); stroke-dasharray: 4 3 }
+.time line.mark { stroke: var(--quiet) } .time text.mark { fill: var(--quiet) }
 svg text.mark { fill: var(--good); paint-order: stroke; stroke: var(--card); stroke-width: 3px }
 tr.best { background: var(--card); font-weight: 600 } .charts + .scroll { margin-top: 16px }
 """
@@ -124,11 +127,21 @@ def _tile(label: str, value: str) -> str:
 
 def _charts(report: Report) -> str:
     series = report["series"]
+    end = max(series["at_s"], default=0)
+    changes = [Mark(change["at_s"], level_text(change["level"])) for change in report.get("load_changes") or ()]
+    marks = [mark for mark in changes if mark.at <= end]
     figures = []
     for title, lines in CHARTS:
         drawn = [(label, series[key]) for label, key in lines]
-        figures.append(f"<figure>{_legend(title, drawn)}{chart(title, series['at_s'], drawn)}</figure>")
-    return f'<h2>Over time</h2><section class="charts">{"".join(figures)}</section>'
+        figures.append(f"<figure>{_legend(title, drawn)}{chart(title, series['at_s'], drawn, marks=marks)}</figure>")
+    return f'<h2>Over time</h2><section class="charts time">{"".join(figures)}</section>{_changes(report)}'
+
+
+def _changes(report: Report) -> str:
+    rows = change_rows(report)
+    if not rows:
+        return ""
+    return _table("Changes of the load", ["from", "level", "by"], [_row(map(escape, row)) for row in rows])
 
 
 def _legend(title: str, lines: Sequence[tuple[str, Any]]) -> str:

@@ -149,6 +149,29 @@ def test_the_page_of_a_search_draws_over_load_and_marks_capacity_and_knee() -> N
     assert "Over load" not in report_html(report())
 
 
+def test_the_page_marks_changes_of_the_load_in_its_charts_and_says_who_made_them() -> None:
+    changes = [{"at_s": at, "level": level, "by": "<b>al"} for at, level in ((1.5, 20.0), (2.0, 35.0), (9.0, 5.0))]
+    steered = report(load_changes=changes)
+    steered["series"] = {key: [0, 1, 2, 3] for key in steered["series"]}
+    page = report_html(steered)
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == [] and reader.foreign == []
+    time = page[page.index("Over time") : page.index("Changes of the load")]
+    assert time.count('<line class="mark"') == 2 * 4, "one of the three comes after the axis"
+    assert time.count(">20</text>") == time.count(">35</text>") == 4
+    table = page[page.index("Changes of the load") : page.index("<h2>Metrics")]
+    assert table.count("<tr>") == 1 + 3
+    assert "<td>1.5 s</td><td>20 users</td><td>&lt;b&gt;al</td>" in table
+    plain = report_html(report())
+    assert "Changes of the load" not in plain and '<line class="mark"' not in plain
+
+
+def test_names_of_many_marks_stay_in_the_chart() -> None:
+    drawn = chart("t", [0, 9], [("a", [1.0, 2.0])], marks=[Mark(at, "x") for at in range(9)])
+    assert max(float(y) for y in re.findall(r'<text class="mark" x="[^"]*" y="([^"]*)"', drawn)) < 60
+
+
 def test_a_mark_stands_at_its_place_on_the_axis() -> None:
     drawn = chart("t", [10, 20, 40], [("a", [1.0, 2.0, 4.0])], "users", [Mark(20, "half")])
     xs = [float(x) for x in re.findall(r'<circle class="d0" cx="([^"]*)"', drawn)]
