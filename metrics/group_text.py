@@ -33,15 +33,24 @@ def group_cells(report: Mapping[str, Any]) -> Cells | None:
     parts = report.get("groups") or ()
     if len(parts) < 2:
         return None
+    named = name_cells(parts)
+    heads = (*named.heads, "turns", "failed", "turns/s", *TIMES)
+    rows = [
+        (*words, _turns(part), _failed(part), number(part["rates"]["turns_per_s"]), *_times(part))
+        for words, part in zip(named.rows, parts, strict=True)
+    ]
+    return Cells(heads, rows)
+
+
+def name_cells(parts: Sequence[Part]) -> Cells:
+    """What groups are told apart by, and these words of each; `parts` have scenario, model and tags."""
     named = [name for name in ("scenario", "model") if len({part[name] for part in parts}) > 1]
     tagged = any(part["tags"] for part in parts)
-    heads = (*named, *(["tags"] if tagged else []), "turns", "failed", "turns/s", *TIMES)
     rows = []
     for part in parts:
         tags = [" ".join(f"{key}={value}" for key, value in sorted(part["tags"].items()))] if tagged else []
-        words = (*(part[name] for name in named), *tags)
-        rows.append((*words, _turns(part), _failed(part), number(part["rates"]["turns_per_s"]), *_times(part)))
-    return Cells(heads, rows)
+        rows.append((*(part[name] for name in named), *tags))
+    return Cells((*named, *(["tags"] if tagged else [])), rows)
 
 
 def model_cells(report: Mapping[str, Any]) -> Cells | None:

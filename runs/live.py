@@ -42,6 +42,15 @@ class Quantiles(TypedDict):
     count: int
 
 
+class GroupsSoFar(TypedDict):
+    """The first groups by number (see `runs.engine.groups`) of those that said something. A row: number, turns, share
+    of them that failed, p95 of ttft and e2e in ms."""
+
+    rows: list[tuple[int, int, float | None, float | None, float | None]]
+    more: int
+    """Groups that said something and have no row here: a stream holds thousands of ticks."""
+
+
 class Tick(TypedDict):
     """The whole run so far, `at_s` seconds after its start; times in `metrics` are ms. See `runs.ticks`."""
 
@@ -57,6 +66,8 @@ class Tick(TypedDict):
     """Of a run that searches or sweeps: what it does, in words."""
     thresholds: NotRequired[list[Standing]]
     """How each stands; see `metrics.standing`."""
+    groups: NotRequired[GroupsSoFar]
+    """In a run of several."""
 
 
 class Line(TypedDict):

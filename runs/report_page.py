@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from metrics.curve_text import HEADS, capacity_words, level_rows
 from metrics.definitions import STATS, find
-from metrics.group_text import NAMES, Cells, group_cells, model_cells
+from metrics.group_text import NAMES, Cells, group_cells, model_cells, name_cells
 from metrics.patience import patience_tiles
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
 from runs.display import seconds_text
+from runs.engine.groups import frozen_groups
 from runs.models import Run
 from runs.series import curve_charts, report_charts
 
@@ -77,6 +79,14 @@ def report_context(run: Run) -> dict[str, Any]:
         "generator": [*_generator(report.get("generator", {})), Fact("witness", witness_words(report) or "none")],
         "estimated": report.get("tokens", {}).get("source") in ESTIMATED,
     }
+
+
+def group_names(run: Run) -> dict[str, Any] | None:
+    """What the live page calls the groups of a run, by number; None where there is but one. Its ticks give numbers."""
+    groups = frozen_groups(run.scenario_specs, run.load, run.target_spec)
+    if len(groups) < 2:
+        return None
+    return name_cells([asdict(group) for group in groups])._asdict()
 
 
 def _heads(cells: Cells) -> list[tuple[str, bool]]:

@@ -19,18 +19,21 @@ from metrics.models import Window
 from metrics.spending import used
 from metrics.standing import Standing, missed_words, standings
 from metrics.thresholds import parse_all
+from metrics.totals import Counts
 from runs import live
 from runs.engine.budget import Budget
 from runs.engine.groups import frozen_groups
 from runs.lifecycle import SHARD_ACTIVE
-from runs.live import Kind, Line, Lines, Payload, Quantiles, Tick, safe_text
+from runs.live import GroupsSoFar, Kind, Line, Lines, Payload, Quantiles, Tick, safe_text
 from runs.models import Run, Shard
 from runs.outcome import THRESHOLD
 from runs.searching import doing_of
 from runs.watch import Watch
 
 LINES_A_TICK = 50
+GROUPS_A_TICK = 20
 NS_PER_MS = 1e6
+MS_DIGITS = 3
 NS_PER_S = 1e9
 NOTHING_READ = -1
 
@@ -131,7 +134,18 @@ class RunTotals:
         }
         if self._doing is not None:
             tick["doing"] = self._doing(tick["at_s"])
+        if len(self._groups) > 1:
+            tick["groups"] = self._groups_so_far()
         return tick
+
+    def _groups_so_far(self) -> GroupsSoFar:
+        numbers = sorted(self._aggregate.groups)
+        rows: list[tuple[int, int, float | None, float | None, float | None]] = []
+        for number in numbers[:GROUPS_A_TICK]:
+            counts = self._aggregate.groups[number]
+            turns = counts.outcomes["ok"] + counts.failed
+            rows.append((number, turns, counts.rates()["error_rate"], _p95(counts, "ttft_ms"), _p95(counts, "e2e_ms")))
+        return {"rows": rows, "more": len(numbers) - len(rows)}
 
     def _quantiles(self) -> Iterator[tuple[str, Quantiles]]:
         for name, histogram in self._aggregate.histograms.items():
@@ -141,6 +155,13 @@ class RunTotals:
             values = [*histogram.quantiles([0.5, 0.95, 0.99]), histogram.mean()]
             p50, p95, p99, mean = (None if v is None else v / metric.scale for v in values)
             yield name, {"p50": p50, "p95": p95, "p99": p99, "mean": mean, "count": histogram.count}
+
+
+def _p95(counts: Counts, metric: str) -> float | None:
+    """In ms."""
+    histogram = counts.histograms.get(metric)
+    found = histogram.quantile(0.95) if histogram is not None else None
+    return None if found is None else round(found / NS_PER_MS, MS_DIGITS)
 
 
 class Ticker:

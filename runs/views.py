@@ -25,7 +25,7 @@ from runs.display import duration_text, load_text, moment_text
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, TestPlan
 from runs.per_user import conversations_csv, users_csv
-from runs.report_page import report_context
+from runs.report_page import group_names, report_context
 from runs.results import collect
 from runs.rights import may_control, may_view
 from runs.series import live_charts
@@ -67,6 +67,7 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
             "ended": ended,
             "labels": _labels(),
             "changes": run.load_changes,
+            "groups": group_names(run),
         },
     }
     if ended and not _has_stream(run.pk):

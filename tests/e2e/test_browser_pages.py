@@ -8,17 +8,24 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 from django.test import Client
 from playwright.sync_api import expect
 
+from metrics import store
+from metrics.ingest import parse
 from runs import live
 from runs.models import Run, RunStatus
+from runs.results import collect, report_of
+from runs.ticks import GROUPS_A_TICK, RunTotals
 from tests.hostile import sse
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import chunk
 from tests.integration.web import made_up
 from tests.support.browser import Watched, browser_page
 from tests.support.curves import forty_users
+from tests.support.ledgers import LedgerMaker, ledger_bytes
+from tests.support.runs import talk
 from tests.support.services import reserve_port
 from tests.support.site import running_site
 from tokenburn_site.local.family import Family
@@ -92,6 +99,41 @@ def test_a_search_says_live_what_it_does_and_draws_its_report_over_load(browser:
     expect(page.locator("#capacity")).to_contain_text("capacity: 40 users keep e2e_ms.p95<105; 42 miss")
     expect(page.locator("#levels tbody tr")).to_have_count(4)
     expect(page.locator("#levels tbody tr").nth(1)).to_contain_text("capacity")
+
+
+def test_groups_are_a_table_that_grows_and_is_the_same_for_who_comes_late(browser: Watched) -> None:
+    run, page, late = made_up.run(RunStatus.RUNNING), browser.page, browser.page.context.new_page()
+    names = [made_up.HOSTILE, *(f"talk {number}" for number in range(1, GROUPS_A_TICK + 3))]
+    run.scenario_specs = [{"weight": 1, "scenario": talk(name=name)} for name in names]
+    run.save(update_fields=["scenario_specs"])
+    totals, table = RunTotals(run), page.locator("#groups-so-far")
+    page.goto(f"{browser.site}/runs/{run.pk}/live/")
+    expect(page.locator("#status")).to_have_text("running")
+    expect(table).to_be_hidden()
+    data, offset = ledger_bytes(LedgerMaker(600, run.pk, run.shards.get().pk, groups=len(names))), 0
+    for end in (data.index(b"\n", len(data) // 3) + 1, len(data)):
+        with transaction.atomic():
+            store.write(parse(data[offset:end], run.pk, run.shards.get().pk, offset, groups=len(names)))
+        offset = end
+        totals.update()
+        live.publish(run.pk, [("tick", totals.tick())])
+        counts = totals.tick()["groups"]["rows"][0][1]
+        expect(table.locator("tbody tr").first.locator("td").nth(1)).to_have_text(str(counts))
+    expect(table.locator("tbody tr")).to_have_count(GROUPS_A_TICK)
+    expect(table.locator("p")).to_have_text("Times in ms. And 3 more: the report has them all.")
+    group = report_of(run, collect(run), run.status, "")["groups"][0]
+    assert table.locator("tbody tr").first.locator("td").all_inner_texts() == [
+        made_up.HOSTILE,
+        str(sum(group["turns"][word] for word in ("ok", "error", "timeout"))),
+        f"{group['error_rate']:.2%}",
+        *(f"{group['metrics'][name]['p95']:.0f}" for name in ("ttft_ms", "e2e_ms")),
+    ]
+    assert table.locator("img, script").count() == 0
+    late.goto(f"{browser.site}/runs/{run.pk}/live/")
+    expect(late.locator("#groups-so-far tbody tr")).to_have_count(GROUPS_A_TICK)
+    assert late.locator("#groups-so-far").inner_html() == table.inner_html()
+    page.goto(f"{browser.site}/runs/{made_up.run(RunStatus.RUNNING).pk}/live/")
+    assert page.locator("#groups-so-far").count() == 0, "one group is the whole run"
 
 
 def test_a_page_comes_back_by_itself_and_shows_everything_once(family: Family, tmp_path: Path) -> None:

@@ -98,6 +98,22 @@ document.addEventListener("DOMContentLoaded", () => {
     place.querySelector("tbody").replaceChildren(...rows);
   }
 
+  // `found.rows`: the group's number, turns, share that failed, p95 of ttft and e2e.
+  function showGroups(found) {
+    const place = byId("groups-so-far");
+    if (!place || !found || !found.rows.length) return;
+    place.hidden = false;
+    const rows = found.rows.map(([number, turns, share, ...times]) => {
+      const row = element("tr");
+      row.append(...config.groups.rows[number].map((word) => element("td", "tb-text tb-wrap", word)));
+      row.append(element("td", "", whole(turns)), element("td", "", share === null ? "–" : `${(share * 100).toFixed(2)}%`));
+      row.append(...times.map((time) => element("td", "", charts.short(time))));
+      return row;
+    });
+    place.querySelector("tbody").replaceChildren(...rows);
+    byId("groups-more").textContent = found.more ? ` And ${whole(found.more)} more: the report has them all.` : "";
+  }
+
   const failed = (counters) =>
     ["error", "timeout", "aborted", "unknown"].reduce((sum, name) => sum + (counters[name] || 0), 0);
 
@@ -211,6 +227,7 @@ document.addEventListener("DOMContentLoaded", () => {
       showCounters(tick);
       showQuantiles(tick.metrics);
       showStandings(tick.thresholds);
+      showGroups(tick.groups);
       drawSoon();
     }
   }

@@ -61,6 +61,9 @@ def test_groups_are_told_apart_from_the_engine_to_the_report(swift: Mock) -> Non
     assert windows.of_groups(range(4)).counted() == windows.counted()
     assert run.report is not None
     check_report(run.report, stored)
+    said = [info.tick["groups"] for info in ticks if info.tick is not None][-1]
+    turns = [sum(part["turns"][word] for word in ("ok", "error", "timeout")) for part in run.report["groups"]]
+    assert [row[1] for row in said["rows"]] == turns, "the last tick says what the report says"
     shown = [info.tick["thresholds"] for info in ticks if info.tick is not None]
     assert [one["expr"] for one in shown[-1]] == [one["expr"] for one in run.report["thresholds"]]
     assert (shown[-1][1]["state"], shown[-1][3]["state"]) == ("kept", "missed"), "and nobody asked for its end"

@@ -12,9 +12,11 @@ from runs.engine.spec import parse_load
 from runs.ingest import LedgerIngest
 from runs.leases import claim_shard
 from runs.models import Run, Shard, ShardStatus
-from runs.ticks import LINES_A_TICK, RunTotals, Ticker, TickInfo, sample
+from runs.report_page import group_names
+from runs.results import collect, report_of
+from runs.ticks import GROUPS_A_TICK, LINES_A_TICK, RunTotals, Ticker, TickInfo, sample
 from tests.support.ledgers import LedgerMaker, ledger_bytes
-from tests.support.runs import a_run, shards
+from tests.support.runs import a_run, shards, talk
 
 pytestmark = pytest.mark.django_db
 
@@ -31,14 +33,15 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[live.Kind, live.Pay
     return entries
 
 
-def claimed(run: Run, path: Path, turns: int = 300) -> list[Shard]:
+def claimed(run: Run, path: Path, turns: int = 300, groups: int = 1) -> list[Shard]:
     """The run's shards, each with a whole ledger that nothing of is stored yet."""
     found = []
     for shard in shards(run):
         mine = claim_shard(shard.pk, "me")
         assert mine is not None
         mine.ledger_path = str(path / f"{shard.index}.jsonl")
-        data = ledger_bytes(LedgerMaker(turns, run_id=run.pk, shard_id=shard.pk, seed=shard.index, turns_per_s=100))
+        maker = LedgerMaker(turns, run.pk, shard.pk, seed=shard.index, turns_per_s=100, groups=groups)
+        data = ledger_bytes(maker)
         Path(mine.ledger_path).write_bytes(data)
         found.append(mine)
     return found
@@ -140,6 +143,35 @@ def test_a_tick_says_what_is_used_of_the_budget(tmp_path: Path) -> None:
     totals = RunTotals(run)
     totals.update()
     assert totals.tick()["budget"] == {"turns": {"ceiling": 500, "used": 300}}
+
+
+def test_a_tick_says_of_each_group_what_the_report_will(tmp_path: Path) -> None:
+    names = [f"talk {number}" for number in range(GROUPS_A_TICK + 5)]
+    run = a_run(2, scenarios=[(1.0, talk(name=name)) for name in names])
+    for shard in claimed(run, tmp_path, 2000, len(names)):
+        LedgerIngest(shard).step()
+    totals = RunTotals(run)
+    assert totals.tick()["groups"] == {"rows": [], "more": 0}
+    totals.update()
+    groups = totals.tick()["groups"]
+    assert (len(groups["rows"]), groups["more"]) == (GROUPS_A_TICK, 5)
+    parts = report_of(run, collect(run), run.status, "")["groups"]
+    assert sum(part["error_rate"] > 0 for part in parts) > 5
+    assert group_names(run) == {"heads": ("scenario",), "rows": [(part["scenario"],) for part in parts]}
+    for number, (row, part) in enumerate(zip(groups["rows"], parts[:GROUPS_A_TICK], strict=True)):
+        times = (round(part["metrics"][name]["p95"], 3) for name in ("ttft_ms", "e2e_ms"))
+        assert row[:2] == (number, sum(part["turns"][word] for word in ("ok", "error", "timeout")))
+        assert row[2] == pytest.approx(part["error_rate"], abs=1e-6)
+        assert row[3:] == tuple(times)
+
+
+def test_a_run_with_one_group_has_none_in_its_ticks(tmp_path: Path) -> None:
+    run = a_run()
+    LedgerIngest(claimed(run, tmp_path)[0]).step()
+    totals = RunTotals(run)
+    totals.update()
+    assert "groups" not in totals.tick()
+    assert group_names(run) is None
 
 
 def test_engines_are_judged_up_to_where_all_that_work_have_stored(tmp_path: Path) -> None:
