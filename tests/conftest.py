@@ -30,6 +30,14 @@ from tests.support.processes import Mock, mock_chatbot
 from tokenburn_site.local.family import Family
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes that are no text do not name a test: they may hold the time of day, as gzip's do, and all workers of a run
+    must give a test the same name."""
+    if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()):
+        return f"{argname}-{len(val)}-bytes"
+    return None
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(django_settings.VAR_DIR, ignore_errors=True)
 
