@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from runs.folding import arrivals_text, folded
 from runs.models import Run
 
 CEILINGS = {"tokens": "tokens", "money": "of money", "turns": "turns", "errors": "errors"}
@@ -29,7 +31,8 @@ def load_text(load: Any) -> str:
         return f"sweep over {levels} {'a second' if open_loop else 'users'}, {sweep.get('hold_s', 20):g} s each"
     how = f"{load.get('rate_per_s'):g}/s {load.get('arrivals')}" if open_loop else f"{load.get('users')} users"
     if load.get("kind") == "trace":
-        how = f"a trace at {load.get('speed', 1):g} times its speed"
+        times = arrivals_text(load)
+        how = f"a trace{f' of {times}' if times else ''} at {load.get('speed', 1):g} times its speed"
     if search := load.get("search"):
         return f"search from {how} for the highest load with {' and '.join(search.get('conditions', []))}"
     if stages := load.get("stages"):
@@ -38,6 +41,11 @@ def load_text(load: Any) -> str:
     long = [f"{duration:g} s"] if duration else []
     many = [f"{conversations} conversations"] if conversations else []
     return ", ".join([how, *long, *many, *_people(load.get("people") or {}), *_ceilings(load.get("budget") or {})])
+
+
+def load_json(load: Any) -> SafeString:
+    """The whole of it; of a trace how many times there are, the first and the last."""
+    return format_html('<pre class="tb-spec">{}</pre>', json.dumps(folded(load), ensure_ascii=False, indent=2))
 
 
 def _people(people: Mapping[str, Any]) -> Iterator[str]:

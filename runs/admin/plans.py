@@ -10,11 +10,12 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
-from runs.display import load_text
+from runs.display import load_json, load_text
 from runs.estimates import estimate_lines, estimate_plan
+from runs.folding import folded, unfolded
 from runs.models import PlanScenario, TestPlan
 from runs.plan_rules import plan_problems
 from runs.rights import may_control
@@ -37,11 +38,22 @@ LOAD_EXAMPLE = {"kind": "closed", "users": 50, "duration_s": 30}
 
 
 class TestPlanForm(PlanFormBase):
+    """Shows the times of a long trace in a few words, and keeps them as long as those words stand."""
+
     __test__ = False  # pytest would collect it by its name
 
     class Meta:
         model = TestPlan
         fields = ["name", "target", "load", "thresholds", "abort_on_fail", "processes", "regions", "witness", "seed"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._before = self.instance.load if self.instance.pk else {}
+        if self.instance.pk and "load" in self.fields:
+            self.initial["load"] = folded(self._before)
+
+    def clean_load(self) -> Any:
+        return unfolded(self.cleaned_data["load"], self._before)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
@@ -101,12 +113,23 @@ class TestPlanAdmin(PlanBase):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"load": LOAD_EXAMPLE, **super().get_changeform_initial_data(request)}
 
+    def get_fields(self, request: HttpRequest, obj: TestPlan | None = None) -> list[Any]:
+        """Who may only look sees the load in a few words too."""
+        names = list(super().get_fields(request, obj))
+        if obj is None or self.has_change_permission(request, obj):
+            return names
+        return ["load_shown" if name == "load" else name for name in names]
+
     def has_start_permission(self, request: HttpRequest) -> bool:
         return may_control(request.user)
 
     @admin.display(description="Load")
     def load_words(self, plan: TestPlan) -> str:
         return load_text(plan.load)
+
+    @admin.display(description="Load")
+    def load_shown(self, plan: TestPlan) -> SafeString:
+        return load_json(plan.load)
 
     @admin.display(description="What a run would come to")
     def estimate(self, plan: TestPlan) -> str:

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
 from metrics.ingest import SESSION_OUTCOMES
-from runs.display import duration_text, load_text, moment_text, status_badge
+from runs.display import duration_text, load_json, load_text, moment_text, status_badge
 from runs.models import Run, Session, Shard
 from runs.rights import may_control, may_view
 from runs.services import can_stop, stop_run
@@ -76,11 +76,12 @@ class RunAdmin(ReadOnly, RunBase):
             "What it runs, as it was when the run was requested",
             {
                 "classes": ["collapse"],
-                "fields": ["load", "thresholds", "abort_on_fail", "target_spec", "scenarios"],
+                "fields": ["load_shown", "thresholds", "abort_on_fail", "target_spec", "scenarios"],
             },
         ),
     ]
-    readonly_fields = ["badge", "scheduled", "scenarios", "created", "started", "stop_requested", "ended", "duration"]
+    readonly_fields = ["badge", "scheduled", "load_shown", "scenarios", "created", "started", "stop_requested", "ended"]
+    readonly_fields += ["duration"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         """The list needs one name of the frozen specs, not the specs and the report."""
@@ -120,6 +121,10 @@ class RunAdmin(ReadOnly, RunBase):
     @admin.display(description="Load")
     def load_words(self, run: Run) -> str:
         return load_text(run.load)
+
+    @admin.display(description="Load")
+    def load_shown(self, run: Run) -> SafeString:
+        return load_json(run.load)
 
     @admin.display(description="Requested", ordering="created_at")
     def created(self, run: Run) -> str:

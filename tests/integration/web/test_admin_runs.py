@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from metrics.models import SessionMetric
+from runs.engine.spec import parse_load
 from runs.models import Run, RunStatus, TestPlan
 from scenarios.models import Scenario
 from tests.integration.web import made_up
@@ -35,11 +38,48 @@ def plan_form(**fields: Any) -> dict[str, Any]:
     }
 
 
+def text_of(answer: Any) -> str:
+    return html.unescape(answer.content.decode())
+
+
 def test_a_plan_is_made_with_its_mix(admin_page: Client) -> None:
     assert admin_page.post("/admin/runs/testplan/add/", plan_form()).status_code == 302
     plan = TestPlan.objects.get(name="Nightly")
     assert plan.load == {"kind": "closed", "users": 5, "duration_s": 3}
     assert [part.weight for part in plan.mix.all()] == [2.0]
+
+
+def test_a_long_trace_is_a_few_words_and_stays_when_a_plan_is_edited_around_it(admin_page: Client) -> None:
+    times = [number + 0.123 for number in range(500)]
+    load, words = {"kind": "trace", "arrivals_s": times, "speed": 1}, "500 arrivals from 0.123 s to 499.123 s"
+    assert admin_page.post("/admin/runs/testplan/add/", plan_form(load=json.dumps(load))).status_code == 302
+    plan = TestPlan.objects.get(name="Nightly")
+    assert plan.load == load
+    address = f"/admin/runs/testplan/{plan.pk}/change/"
+    page = admin_page.get(address)
+    assert f"{words}, kept as they are" in page.content.decode()
+    assert "a trace of 500 arrivals" in admin_page.get("/admin/runs/testplan/").content.decode()
+    shown = page.context["adminform"].form.initial["load"] | {"speed": 2}
+    mix = {"mix-INITIAL_FORMS": "1", "mix-0-id": str(plan.mix.get().pk), "mix-0-plan": str(plan.pk)}
+    assert admin_page.post(address, plan_form(load=json.dumps(shown), **mix)).status_code == 302
+    plan.refresh_from_db()
+    assert plan.load == load | {"speed": 2}
+    shown["arrivals_s"] = "501 arrivals from 0 s to 1 s, kept as they are"
+    assert "could not convert string to float" in text_of(
+        admin_page.post(address, plan_form(load=json.dumps(shown), **mix))
+    )
+
+
+def test_who_may_only_look_sees_a_trace_in_a_few_words_too(client: Client, db: None) -> None:
+    load = {"kind": "trace", "arrivals_s": [number + 0.123 for number in range(500)], "speed": 1}
+    plan, run = made_up.plan(), made_up.run()
+    TestPlan.objects.filter(pk=plan.pk).update(load=load)
+    Run.objects.filter(pk=run.pk).update(load=parse_load(load).model_dump(mode="json"))
+    client.force_login(made_up.user("runs.view_testplan", "runs.view_run"))
+    for address in (f"/admin/runs/testplan/{plan.pk}/change/", f"/admin/runs/run/{run.pk}/change/"):
+        page = text_of(client.get(address))
+        assert "500 arrivals from 0.123 s to 499.123 s" in page
+        assert "7.123" not in page
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runs.display import load_json, load_text
+from runs.engine.spec import parse_load
+from runs.folding import SHOWN_TIMES, arrivals_text, folded, unfolded
+
+TIMES = [number / 8 for number in range(5000)]
+LONG = {"kind": "trace", "arrivals_s": TIMES, "speed": 2}
+WORDS = "5,000 arrivals from 0 s to 624.875 s"
+
+
+def test_a_long_trace_is_its_number_first_and_last_as_given_and_as_packed() -> None:
+    assert folded(LONG) == {"kind": "trace", "arrivals_s": f"{WORDS}, kept as they are", "speed": 2}
+    packed = parse_load(LONG).model_dump(mode="json")
+    assert folded(packed)["arrivals"] == f"{WORDS}, kept as they are"
+    assert {**folded(packed), "arrivals": packed["arrivals"]} == packed
+    assert WORDS in load_json(packed) and packed["arrivals"] not in load_json(packed)
+    assert load_text(LONG) == f"a trace of {WORDS} at 2 times its speed"
+    assert load_text({**LONG, "arrivals_s": [2.5]}) == "a trace of 1 arrival from 2.5 s to 2.5 s at 2 times its speed"
+    assert load_text(packed) == "a trace at 2 times its speed, 5000 conversations"
+
+
+def test_what_a_person_typed_stays_what_it_is() -> None:
+    short = {**LONG, "arrivals_s": TIMES[:SHOWN_TIMES]}
+    assert folded(short) == short
+    assert folded({"kind": "open", "arrivals": "poisson"}) == {"kind": "open", "arrivals": "poisson"}
+    assert folded("nonsense") == "nonsense"
+
+
+@pytest.mark.parametrize("times", [[], ["soon"] * 30, [None] * 30, "no trace", 7, None])
+def test_what_no_load_can_follow_is_shown_as_it_is(times: Any) -> None:
+    for name in ("arrivals_s", "arrivals"):
+        broken = {"kind": "trace", name: times}
+        assert folded(broken) == broken
+        assert unfolded(broken, broken) == broken
+        assert arrivals_text(broken) == ""
+        assert load_text(broken) == "a trace at 1 times its speed"
+
+
+def test_times_come_back_as_long_as_their_words_stand() -> None:
+    for before in (LONG, parse_load(LONG).model_dump(mode="json")):
+        assert unfolded(folded(before), before) == before
+        assert unfolded({**folded(before), "speed": 3}, before) == {**before, "speed": 3}
+    assert unfolded({**LONG, "arrivals_s": [1, 2]}, LONG) == {**LONG, "arrivals_s": [1, 2]}
+    other = {**LONG, "arrivals_s": "4 arrivals from 0 s to 1 s, kept as they are"}
+    assert unfolded(other, LONG) == other
+    assert unfolded(folded(LONG), {}) == folded(LONG)
+    assert unfolded([1], LONG) == [1]
