@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from metrics.aggregate import windows_between
-from metrics.curve import judge, knee_of, level_row, measure, plain
+from metrics.curve import judge, knee_of, level_row, measure, plain, turns_needed
 from metrics.groups import Group
 from runs.engine.groups import frozen_groups
 from runs.engine.search import Span, Sweep
 from runs.engine.spec import TraceLoad, parse_load
 from runs.models import Run
-from runs.search_state import AT_LEAST, BY_HAND, FOUND, LOST, NOTHING, TIME, Load, State, missed_words, unit_of
+from runs.search_state import AT_LEAST, BY_HAND, FOUND, LOST, NOTHING, TIME, Load, State, missed_words, too_few, unit_of
 from runs.stepping import Bracket, Tried, bracket
 
 Row = dict[str, Any]
@@ -69,6 +69,7 @@ def swept(load: Load, sweep: Sweep, read: Windows, groups: Sequence[Group] = (),
     """What a sweep found; levels that it did not hold to their end are left out, and so are those after `changed_s`,
     when somebody else changed the load."""
     rows: list[Row] = []
+    needed = turns_needed(sweep.conditions) if sweep.conditions else 0
     for span in sweep.spans():
         windows = read(int(span.set_s), span.to_s + 1)
         if span.to_s > changed_s or not any(data["second"] >= span.to_s - 1 for data in windows):
@@ -77,6 +78,8 @@ def swept(load: Load, sweep: Sweep, read: Windows, groups: Sequence[Group] = (),
         results = judge(sweep.conditions, measured, groups)
         good = all(result["passed"] for result in results) if results else None
         notes = ["answers of the level before end in it: give it longer to settle"] if _mixed(span, windows) else []
+        if (ok := measured.figures["turns"]["ok"]) < needed:
+            notes.append(too_few(ok, needed))
         row = level_row(span.level, span.from_s, span.to_s, measured, good)
         rows.append(row | {"missed": missed_words(results), "notes": notes})
     tried = [Tried(row["level"], row["good"]) for row in rows if row["good"] is not None]

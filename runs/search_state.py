@@ -107,7 +107,7 @@ def look(load: Load, state: State, seen: Seen) -> Step | None:
         if state.to_s < most_s and failed < needed:
             longer_s = min(most_s, state.to_s + math.ceil(search.measure_s))
             return _again(state, "measured longer, for too few turns", state.from_s, longer_s)
-        state = _noted(state, f"only {turns} good turns, {needed} are needed")
+        state = _noted(state, too_few(turns, needed))
     return _onward(load, _judged(load, state, level, seen.groups), seen)
 
 
@@ -118,6 +118,10 @@ def _again(state: State, note: str, from_s: int, to_s: int) -> Step:
 
 def _noted(state: State, note: str) -> State:
     return state if note in state.notes else state.model_copy(update={"notes": (*state.notes, note)})
+
+
+def too_few(turns: int, needed: int) -> str:
+    return f"only {turns} good turns, {needed} are needed"
 
 
 def _drained(state: State, seen: Seen) -> Step | None:
@@ -213,5 +217,6 @@ def sweep_words(load: Load, at_s: float) -> str:
     assert load.sweep is not None  # noqa: S101 - asked for loads with a sweep alone
     spans = load.sweep.spans()
     number = min(int(at_s / load.sweep.hold_s), len(spans) - 1)
-    doing = "settling" if at_s < spans[number].from_s else "measuring"
+    over = at_s >= spans[-1].to_s
+    doing = "over" if over else "settling" if at_s < spans[number].from_s else "measuring"
     return f"level {number + 1} of {len(spans)}: {spans[number].level:g} {unit_of(load)}: {doing}"

@@ -56,6 +56,12 @@ def test_the_conditions_of_a_sweep_give_a_capacity() -> None:
     assert (capacity["level"], capacity["note"]) == (None, "not even the lowest level is good")
 
 
+def test_a_level_with_too_few_turns_for_its_conditions_says_so() -> None:
+    levels, _ = sweep_of(sweeping(1, 10, conditions=["e2e_ms.p99<150"]))
+    assert [row["notes"] for row in levels] == [["only 60 good turns, 100 are needed"], []]
+    assert not sweep_of(sweeping(1))[0][0]["notes"]
+
+
 def test_a_level_that_was_not_held_to_its_end_is_left_out() -> None:
     levels, capacity = sweep_of(sweeping(10, 20, 40), until_s=13)
     assert [row["level"] for row in levels] == [10]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runs.engine.spec import parse_load
-from runs.search_state import Load, Seen, State, Step, begin, look, placed, words
+from runs.search_state import Load, Seen, State, Step, begin, look, placed, sweep_words, words
 from runs.stepping import Bracket
 from tests.support.queueing import Measured, Queue, window, windows
 
@@ -197,3 +197,12 @@ def test_what_it_does_is_said_in_words() -> None:
     assert words(load, state, 2.5) == "level 1: 10 users: measuring, 5 s left"
     over = Held(closed(10, high=20), lambda level, _since_s: Queue(13).closed(level)).search()
     assert words(load, over, 99).startswith("level ") and words(load, over, 99).endswith("13 is good; 14 is too much")
+
+
+def test_what_a_sweep_does_is_said_in_words() -> None:
+    load = parse_load({"kind": "closed", "sweep": {"levels": [2, 8], "hold_s": 4}})
+    assert load.kind == "closed"
+    assert sweep_words(load, 0.5) == "level 1 of 2: 2 users: settling"
+    assert sweep_words(load, 3.9) == "level 1 of 2: 2 users: measuring"
+    assert sweep_words(load, 7.9) == "level 2 of 2: 8 users: measuring"
+    assert sweep_words(load, 8.1) == "level 2 of 2: 8 users: over"
