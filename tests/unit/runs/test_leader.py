@@ -67,7 +67,7 @@ def test_only_the_leader_sends_and_it_steps_back_when_the_database_is_away(monke
     expire()
     monkeypatch.setattr(first.leadership, "_renew_at", 0.0)  # five seconds have passed
     ticks(second)
-    PeriodicTask.objects.update(last_run_at=dbclock.DbNow(-60))
+    PeriodicTask.objects.update(last_run_at=dbclock.DbNow(-7200))
     PeriodicTasks.update_changed()
     ticks(first)
     ticks(second)
