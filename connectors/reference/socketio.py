@@ -176,9 +176,9 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
 
     def _drain(self) -> None:
         """Take what came since the last turn: messages that belong to none, or the connection's end."""
-        until = time.monotonic() + DRAIN_S
+        self._watch.idle_until = time.monotonic() + DRAIN_S
         try:
-            while self._joined and self._client is not None and time.monotonic() < until:
+            while self._joined and self._client is not None:
                 self._client.eio.pump()
         except Dry:
             if self._opened is not None and time.monotonic_ns() - self._watch.last_ns > self._opened.silence_ns:

@@ -18,7 +18,7 @@ from connectors.timeline import Timeline
 from connectors.wire.websocket import lost_between_turns
 
 DRAIN_S: Final = 0.1
-"""How long messages that nobody asked for are read before a turn: a target may send them without end."""
+"""How long is read before a turn what nobody asked for."""
 
 
 class WebSocketConnector(ReferenceConnector):
@@ -108,9 +108,9 @@ class WebSocketConnector(ReferenceConnector):
 
     def _drain(self) -> None:
         """Take what came since the last turn: messages that belong to none, or the connection's end."""
-        until = time.monotonic() + DRAIN_S
+        self._watch.idle_until = time.monotonic() + DRAIN_S
         try:
-            while self._client is not None and time.monotonic() < until:
+            while self._client is not None:
                 self.idle_event(self._client.read())
         except Dry:
             return

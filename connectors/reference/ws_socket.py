@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import select
 import socket
 import ssl
@@ -29,6 +30,8 @@ class MessageWatch(Watch):
     """A Watch for a connection that carries messages: `phase` says which time limit a wait has."""
 
     phase: Phase = "upgrade"
+    idle_until = math.inf
+    """By `time.monotonic`: after it, nothing more is read between two turns. A target may send without end."""
 
     def left_s(self) -> float:
         if self.phase == "upgrade":
@@ -131,7 +134,7 @@ class WatchedSocket:
         watch = self._watch
         self.before_read()
         try:
-            if watch.phase == "idle" and not self._readable():
+            if watch.phase == "idle" and (time.monotonic() > watch.idle_until or not self._readable()):
                 raise Dry
             self._sock.settimeout(watch.left_s() if watch.phase != "idle" else 1.0)
             data = self._sock.recv(READ_BYTES)
