@@ -39,6 +39,7 @@ class SplitConnector(WireConnector):
         self._post: HttpConnection | None = None
         self._turn: Turn | None = None
         self._timeline: Timeline | None = None
+        self._lost: TurnError | None = None
         self._name = ""
         self._idle_bytes = 0
 
@@ -49,9 +50,11 @@ class SplitConnector(WireConnector):
     def begin(self, session: Mapping[str, Any]) -> None:
         super().begin(session)
         self._drop()  # the standing stream is the old conversation's
+        self._lost = None
 
     async def connect(self) -> None:
         self._drop()
+        self._lost = None
         await self.shake()
         spec = self.target.spec
         context = {"session": self.session, "saved": self.saved}
@@ -82,7 +85,8 @@ class SplitConnector(WireConnector):
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         if self._post is None:
-            raise RuntimeError("send_message before connect")
+            lost, self._lost = self._lost, None
+            raise lost or RuntimeError("send_message before connect")
         try:
             if not self._post.usable:
                 await self._dial_post()
@@ -95,9 +99,12 @@ class SplitConnector(WireConnector):
                 await self._exchange(request, timeline, self._post)
         except BaseException:
             self._drop()
+            self._lost = None
             raise
 
     async def _exchange(self, request: RenderedRequest, timeline: Timeline, post: HttpConnection) -> None:
+        if self._lost is not None:
+            raise self._lost  # since `ready` was asked: nobody would hear the answer
         turn = self._turn
         if turn is None:
             raise RuntimeError("send_message before connect")
@@ -159,6 +166,7 @@ class SplitConnector(WireConnector):
         return made
 
     def lost(self, error: TurnError) -> None:
+        self._lost = error
         if self._turn is not None:
             self._turn.fail(error)
 

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from connectors.errors import TurnError
+from connectors.guard import AllowPrivate
+from connectors.mapping import CompiledTarget
 from connectors.named import UNNAMED
 from connectors.wire.split import SplitConnector
 from connectors.wire.turn import Turn
+from connectors.wire.websocket import lost_between_turns
 from connectors.wire.ws_upgrade import open_websocket
 
 
 class SplitSocketConnector(SplitConnector):
     """Posts as its base does. It is the WebSocket's receiver (`WsReceiver`)."""
 
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self._answered = False
+
     async def connect(self) -> None:
+        lost, self._lost = self._lost, None
         self._drop()
-        await self.shake()
         spec = self.target.spec
+        if lost is not None and spec.websocket.reconnect == "fail":
+            raise lost
+        await self.shake()
+        self._answered = False
         request = self.target.render_connection({"session": self.session, "saved": self.saved})
         self._turn = Turn(spec.limits, spec.timeouts)
         self._idle_bytes = 0
@@ -26,6 +37,7 @@ class SplitSocketConnector(SplitConnector):
             await self._dial_post()
         except BaseException:
             self._drop()
+            self._lost = None
             raise
 
     # --- the WebSocket's calls ------------------------------------------------------------------------------------
@@ -35,6 +47,7 @@ class SplitSocketConnector(SplitConnector):
             self._turn.answer_begun(ns)
 
     def message(self, ns: int, data: bytes, is_text: bool) -> None:
+        self._answered |= self._turn is not None and self._turn.sent
         try:
             self.heard(ns, UNNAMED, data)
         except TurnError as exc:
@@ -42,4 +55,8 @@ class SplitSocketConnector(SplitConnector):
             self._drop()
 
     def connection_lost(self, ns: int, error: TurnError) -> None:
-        self.lost(error)
+        if self._turn is None:
+            return
+        idle = self._answered and not self._turn.sent
+        flood = error.code == "body_too_large"  # the other lane meets it in the next turn
+        self.lost(lost_between_turns(error) if idle and not flood else error)

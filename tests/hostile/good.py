@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tests.hostile.upgrade  # noqa: F401 - it only fills the table
-from tests.hostile import grpc, http, ndjson, socketio, split, sse, websocket
+from tests.hostile import grpc, http, ndjson, socketio, split, split_socket, sse, websocket
 from tests.hostile.server import Script
 
 GOOD: dict[str, Script] = {
@@ -11,6 +11,7 @@ GOOD: dict[str, Script] = {
     "sse": sse.good,
     "ndjson": ndjson.good,
     "split": split.good,
+    "split-websocket": split_socket.good,
     "grpc": grpc.good,
     "websocket": websocket.good,
     "socketio": socketio.good,

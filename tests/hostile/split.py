@@ -179,6 +179,13 @@ def split_stream_ends_in_the_turn(peer: Peer) -> None:
     serve(peer, ends)
 
 
+@hostile("split", "stream_incomplete")
+def split_stream_ends_as_it_begins(peer: Peer) -> None:
+    if peer.read_request().startswith(b"GET"):
+        peer.send(STREAM_HEAD + LAST_CHUNK)
+    peer.hold()
+
+
 @hostile("split", "connection_closed")
 def split_stream_closed_in_the_turn(peer: Peer) -> None:
     serve(peer, lambda peer: peer.send(chunk(PIECES[0])))

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from tests.hostile.server import Script
 
-Protocol = Literal["http", "sse", "ndjson", "split", "grpc", "websocket", "socketio"]
+Protocol = Literal["http", "sse", "ndjson", "split", "split-websocket", "grpc", "websocket", "socketio"]
 
 
 class Behaviour(NamedTuple):
@@ -31,7 +31,7 @@ def hostile(protocol: Protocol, code: str | None, text: str = "") -> Callable[[S
     """Register the decorated script; its name, without the protocol, is the behaviour's."""
 
     def register(script: Script) -> Script:
-        name: str = getattr(script, "__name__", "").removeprefix(f"{protocol}_")
+        name: str = getattr(script, "__name__", "").removeprefix(f"{protocol.replace('-', '_')}_")
         BEHAVIOURS.append(Behaviour(name, protocol, code, script, text))
         return script
 

@@ -41,6 +41,7 @@ PRESETS = {
     "grpc": "generic-grpc",
     "ndjson": "generic-ndjson",
     "split": "generic-split",
+    "split-websocket": "generic-split",
     "websocket": "generic-websocket",
     "socketio": "generic-socketio",
 }
@@ -53,6 +54,8 @@ def make_spec(protocol: str, url: str, **overrides: Any) -> TargetSpec:
     overrides = {"timeouts": TIMEOUTS, "limits": LIMITS} | overrides
     if protocol == "socketio":
         overrides = {"socketio": {"ack": True}} | overrides  # an answer may end either way
+    if protocol == "split-websocket":
+        overrides = {"protocol": protocol} | overrides
     if protocol == "grpc":
         overrides = {"grpc": {"proto": PROTO}} | overrides  # a hostile server has no reflection
     preset = PRESETS[protocol]

@@ -17,7 +17,12 @@ from tests.integration.connectors.lanes import LANES, Client, Turn, make_spec, o
 
 lanes = pytest.mark.parametrize("lane", LANES)
 protocols = pytest.mark.parametrize("protocol", list(GOOD))
-OWN_STEPS = {"split": {"standing"}, "websocket": {"upgrade"}, "socketio": {"upgrade", "socketio"}}
+OWN_STEPS = {
+    "split": {"standing"},
+    "split-websocket": {"upgrade"},
+    "websocket": {"upgrade"},
+    "socketio": {"upgrade", "socketio"},
+}
 """Steps of connecting that only some protocols have."""
 
 
@@ -58,7 +63,11 @@ def test_a_trusted_certificate_passes_and_streams(
         with Client(lane, spec) as client:
             turns = client.say_all(["one", "two"])
         # Over WebSocket the upgrade alone is a request; the messages are none.
-        counts = {**dict.fromkeys(OWN_STEPS, (1, 1)), "split": (2, 3)}  # split has a stream beside its posts
+        counts = {
+            **dict.fromkeys(OWN_STEPS, (1, 1)),
+            "split": (2, 3),
+            "split-websocket": (2, 3),
+        }  # these have a stream beside its posts
         assert (server.connections, len(server.requests)) == counts.get(protocol, (1, 2))
     assert [(t.code, t.text, t.timeline.tokens_out) for t in turns] == [(None, http.TEXT, 4)] * 2
     steps = {"resolve", "connect", "tls"} | OWN_STEPS.get(protocol, set())
@@ -180,7 +189,7 @@ def test_a_stream_cut_off_under_tls(lane: Lane, tls: ssl.SSLContext, ca_file: Pa
     assert turn.code in {"body_truncated", "connection_reset"}
 
 
-NAMED = ["http", "websocket", "grpc", "socketio", "split"]
+NAMED = ["http", "websocket", "grpc", "socketio", "split", "split-websocket"]
 
 
 @lanes
