@@ -107,7 +107,7 @@ class GuardedHTTPSConnection(_Watched, HTTPSConnection):
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
             cause = exc.args[0] if isinstance(exc, urllib3.exceptions.SSLError) else exc
             raise tls_failure(cause if isinstance(cause, ssl.SSLError) else exc) from exc
-        self._watch.tls_done()
+        self._watch.tls_done(self.sock)
 
 
 class GuardedHTTPPool(HTTPConnectionPool):

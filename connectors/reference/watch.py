@@ -31,7 +31,7 @@ class Watch:
 
     _timeline: Timeline  # from `begin` on
     sock: socket.socket | None = None
-    """What is read, or was last."""
+    """What was dialled last."""
 
     def __init__(self, target: CompiledTarget, *, allow_private: guard.AllowPrivate) -> None:
         self._target = target
@@ -80,12 +80,13 @@ class Watch:
         self._connect_due_ns = began_ns + int(limit_s * 1e9)
         addresses = guard.resolve(target.host, target.port, self._allow_private, limit_s)
         resolved_ns = time.monotonic_ns()
-        sock = self._first_that_answers(addresses)
+        sock = self.sock = self._first_that_answers(addresses)
         self.dialled_ns = time.monotonic_ns()
         self.handshake_ns = {"resolve": resolved_ns - began_ns, "connect": self.dialled_ns - resolved_ns}
         return sock
 
-    def tls_done(self) -> None:
+    def tls_done(self, encrypted: socket.socket) -> None:
+        self.sock = encrypted
         self.handshake_ns["tls"] = time.monotonic_ns() - self.dialled_ns
 
     def _first_that_answers(self, addresses: list[guard.Address]) -> socket.socket:
@@ -183,7 +184,6 @@ class WatchedReader(io.RawIOBase):
         self._sock = sock
         self._held = sock.makefile("rb", 0)
         self._watch = watch
-        watch.sock = sock
         self.silent = False
 
     def readable(self) -> bool:

@@ -85,7 +85,7 @@ class WatchedSocket:
         except TurnError:
             self._sock.close()
             raise
-        self._watch.tls_done()
+        self._watch.tls_done(encrypted)
         return encrypted
 
     # --- what the client calls ------------------------------------------------------------------------------------

@@ -22,6 +22,9 @@ from tests.hostile.grpc import PROTO
 
 LANES: tuple[Lane, ...] = ("load", "reference")
 TIMEOUTS = {"connect": 1.0, "first_byte": 0.8, "idle": 0.7, "total": 1.6}
+PATIENT = {"connect": 1.5, "first_byte": 4.0, "idle": 4.0, "total": 5.0}
+"""Where none may be waited for: a lane that does not see what happened is too late, and a machine that stands still for
+a moment is not taken for a silent target."""
 LIMITS = {"header_bytes": 16 * 1024, "body_bytes": 256 * 1024, "event_bytes": 64 * 1024}
 
 

@@ -14,7 +14,7 @@ from tests.hostile import http
 from tests.hostile.good import GOOD
 from tests.hostile.server import HostileServer
 from tests.hostile.table import BEHAVIOURS, Behaviour
-from tests.integration.connectors.lanes import LANES, TIMEOUTS, Client, Turn, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, PATIENT, TIMEOUTS, Client, Turn, make_spec, one_turn
 
 GRACE_S = 1.0
 """How much later than its deadline a turn may end."""
@@ -26,7 +26,10 @@ def bystander(lane: Lane, protocol: str, turns: list[Turn]) -> Iterator[None]:
     over = threading.Event()
 
     def talk() -> None:
-        with HostileServer(GOOD[protocol]) as server, Client(lane, make_spec(protocol, server.url)) as client:
+        with (
+            HostileServer(GOOD[protocol]) as server,
+            Client(lane, make_spec(protocol, server.url, timeouts=PATIENT)) as client,
+        ):
             while not over.is_set():
                 turns.append(client.say())
                 over.wait(0.02)
@@ -46,8 +49,9 @@ def bystander(lane: Lane, protocol: str, turns: list[Turn]) -> Iterator[None]:
 @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda b: b.id)
 def test_costs_one_turn_its_exact_code_in_time(behaviour: Behaviour, lane: Lane) -> None:
     beside: list[Turn] = []
+    in_time = behaviour.code is None or behaviour.code.endswith("_timeout")
     with bystander(lane, behaviour.protocol, beside), HostileServer(behaviour.script) as server:
-        turn = one_turn(lane, make_spec(behaviour.protocol, server.url))
+        turn = one_turn(lane, make_spec(behaviour.protocol, server.url, timeouts=TIMEOUTS if in_time else PATIENT))
 
     assert turn.code == behaviour.code, turn.error
     if behaviour.code is None:
