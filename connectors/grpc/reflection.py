@@ -94,11 +94,11 @@ def no_answer() -> BrokenTransport:
     return BrokenTransport("grpc_malformed", "server reflection ended without an answer", ADVICE)
 
 
-def reflection_failure(name: str, details: str, spec: TargetSpec) -> TurnError:
-    """The error of a talk that ended with the status `name`."""
+def reflection_failure(name: str, details: str, spec: TargetSpec, *, due: bool) -> TurnError:
+    """The error of a talk that ended with the status `name`; as `call_failure`."""
     if name == "UNIMPLEMENTED":
         return BrokenTransport("grpc_unimplemented", "the target has no server reflection", ADVICE)
-    failure = call_failure(name, details, spec)
+    failure = call_failure(name, details, spec, due=due)
     if isinstance(failure, TimedOut):
         return TimedOut("connect_timeout", f"no answer to server reflection within {spec.timeouts.connect:g} s", ADVICE)
     return failure

@@ -33,8 +33,11 @@ class GrpcRefused(Refused):
         self.code = f"grpc_{name.lower()}"
 
 
-def call_failure(name: str, details: str, spec: TargetSpec) -> TurnError:
-    """The error of a call that ended with the status `name` (UNAVAILABLE, ...) and the text `details`."""
+def call_failure(name: str, details: str, spec: TargetSpec, *, due: bool = False) -> TurnError:
+    """The error of a call that ended with the status `name` (UNAVAILABLE, ...) and the text `details`; `due` says that
+    the time we gave it was over: the target knows that time too, and may be the first to say so."""
+    if due and name == "DEADLINE_EXCEEDED":
+        return _out_of_time(spec)
     if details.startswith(_LOCAL):
         return _local(name, details[len(_LOCAL) :].removesuffix(")"), spec)
     if name == "UNKNOWN" and details == "No status received":
@@ -61,12 +64,16 @@ def _local(name: str, what: str, spec: TargetSpec) -> TurnError:
     if "Connection reset" in what or "Broken pipe" in what:
         return BrokenTransport("connection_reset", what)
     if "Deadline Exceeded" in what:
-        return TimedOut("total_timeout", f"{spec.timeouts.total:g} s passed")
+        return _out_of_time(spec)
     if any(sign in what for sign in _MALFORMED):
         return BrokenTransport("grpc_malformed", what)
     if "GOAWAY" in what or "closed" in what:
         return BrokenTransport("connection_closed", what)
     return BrokenTransport(f"grpc_{name.lower()}", what, _ADVICE.get(name, ""))
+
+
+def _out_of_time(spec: TargetSpec) -> TimedOut:
+    return TimedOut("total_timeout", f"{spec.timeouts.total:g} s passed")
 
 
 def connect_failure(details: str) -> TurnError:

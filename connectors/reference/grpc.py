@@ -172,6 +172,7 @@ class GrpcConnector(ReferenceConnector):
         pairs, service = metadata(request.headers), split_name(spec.grpc.method)[0]
         failure: TurnError = no_answer()
         for path in PATHS:
+            due_s = time.monotonic() + spec.timeouts.connect
             questions: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
             asked = iter(questions.get, None)
             call: Any = channel.stream_stream(path)(asked, timeout=spec.timeouts.connect, metadata=pairs)
@@ -179,7 +180,8 @@ class GrpcConnector(ReferenceConnector):
                 return _talk(call, questions, service)
             except grpc.RpcError as exc:
                 status: Any = exc  # what is raised is the call, and has its status
-                failure = reflection_failure(status.code().name, status.details() or "", spec)
+                due = time.monotonic() >= due_s
+                failure = reflection_failure(status.code().name, status.details() or "", spec, due=due)
                 if status.code() is not grpc.StatusCode.UNIMPLEMENTED:
                     break
             finally:

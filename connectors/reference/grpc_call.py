@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -49,6 +50,7 @@ class ReferenceCall:
         self._asking = False
         self._cancelled = False
         self._sent_ns = self._last_ns = 0
+        self._due_s = math.inf
         self.over = False
         self.failure: TurnError | None = None
 
@@ -98,6 +100,7 @@ class ReferenceCall:
                 self._call = self._channel.stream_stream(self._method.path)(self._asked(), metadata=self._metadata)
             else:
                 total_s = self._spec.timeouts.total
+                self._due_s = time.monotonic() + total_s
                 multi = self._channel.unary_stream(self._method.path)
                 self._call = multi(data, timeout=total_s, metadata=self._metadata)
             self._reader = threading.Thread(target=self._read, name="grpc-reader", daemon=True)
@@ -192,7 +195,8 @@ class ReferenceCall:
         except grpc.RpcError as exc:
             if not self._cancelled:
                 status: Any = exc  # what is raised is the call, and has its status
-                self.failure = call_failure(status.code().name, status.details() or "", self._spec)
+                due = time.monotonic() >= self._due_s
+                self.failure = call_failure(status.code().name, status.details() or "", self._spec, due=due)
         self.over = True
         self._put(Came(time.monotonic_ns(), ended=True))
 

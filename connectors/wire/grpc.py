@@ -166,12 +166,14 @@ class GrpcConnector(WireConnector):
         pairs, service = metadata(request.headers), split_name(spec.grpc.method)[0]
         failure: TurnError = no_answer()
         for path in PATHS:
+            due_s = time.monotonic() + spec.timeouts.connect
             try:
                 return await self._talk(
                     channel.stream_stream(path)(timeout=spec.timeouts.connect, metadata=pairs), service
                 )
             except grpc.aio.AioRpcError as exc:
-                failure = reflection_failure(exc.code().name, exc.details() or "", spec)
+                due = time.monotonic() >= due_s
+                failure = reflection_failure(exc.code().name, exc.details() or "", spec, due=due)
                 if exc.code() is not grpc.StatusCode.UNIMPLEMENTED:
                     break
         raise failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,6 +87,7 @@ class WireCall:
         self._turn = CallTurn(self._spec.limits, self._spec.timeouts)
         self._one_frame = method.goes_on and not connector.target.meaning.needs_done
         self._loop = asyncio.get_running_loop()
+        self._due_s = math.inf
         self._call: Any = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -136,6 +138,7 @@ class WireCall:
         if self._method.goes_on:
             return self._channel.stream_stream(self._method.path)(metadata=self._metadata)
         total_s = self._spec.timeouts.total
+        self._due_s = time.monotonic() + total_s
         return self._channel.unary_stream(self._method.path)(data, timeout=total_s, metadata=self._metadata)
 
     # --- the reader's task ----------------------------------------------------------------------------------------
@@ -144,7 +147,8 @@ class WireCall:
         try:
             await self._read_to_the_end(call)
         except grpc.aio.AioRpcError as exc:
-            self.failure = call_failure(exc.code().name, exc.details() or "", self._spec)
+            due = time.monotonic() >= self._due_s
+            self.failure = call_failure(exc.code().name, exc.details() or "", self._spec, due=due)
         except TurnError as exc:
             self.failure = exc
         except asyncio.CancelledError:

@@ -104,6 +104,18 @@ def test_a_status_of_the_target_is_told_from_one_of_the_library(
     assert isinstance(failure, TimedOut) is code.endswith("_timeout")
 
 
+@pytest.mark.parametrize(
+    ("name", "due", "code"),
+    [
+        ("DEADLINE_EXCEEDED", False, "grpc_deadline_exceeded"),
+        ("DEADLINE_EXCEEDED", True, "total_timeout"),
+        ("UNAVAILABLE", True, "grpc_unavailable"),
+    ],
+)
+def test_a_target_that_says_our_own_deadline_first_is_late_all_the_same(name: str, due: bool, code: str) -> None:
+    assert call_failure(name, "Deadline Exceeded", spec(), due=due).code == code
+
+
 @pytest.mark.parametrize(("name", "status"), [("UNAUTHENTICATED", 401), ("PERMISSION_DENIED", 403)])
 def test_refused_credentials_may_be_cured_by_a_handshake(name: str, status: int) -> None:
     failure = call_failure(name, "who are you", spec())
