@@ -32,7 +32,7 @@ def mock(start_mock: Callable[..., Mock]) -> Mock:
 
 def sweep(burn: Burner, mock: Mock, levels: str, *more: str) -> Burnt:
     where = ("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--prompt", "Hello", "--no-witness")
-    return burn(*where, "--sweep", levels, "--hold", "3s", *more)
+    return burn(*where, "--sweep", levels, "--hold", "3s", "--seed", "1", *more)
 
 
 def of_level(report: dict[str, Any], level: float) -> dict[str, Any]:
