@@ -19,8 +19,8 @@ METRICS = ("ttft_ms", "e2e_ms", "e2e_planned_ms", "icl_ms", "tpot_ms", "turn_tok
 STATS = ("p50", "p95", "p99", "max", "count")
 ERRORS_SHOWN = 5
 ROWS_SHOWN = 20
-_SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w))")
-"""What has a meaning in the middle of a line; no text begins one."""
+_SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_]))")
+"""What has a meaning in the middle of a line; no text begins one. An underscore between two letters has none."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", "\r": " ", "\n": " "}
 
 

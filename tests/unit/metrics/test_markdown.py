@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -94,6 +94,7 @@ def test_a_table_has_as_many_cells_in_each_row_as_heads() -> None:
 
 
 @settings(max_examples=25, deadline=None)
+@example("__0__")
 @given(st.one_of(st.text(max_size=80), st.just(HOSTILE)))
 def test_whatever_a_name_or_a_reason_holds_nothing_in_it_becomes_markup(text: str) -> None:
     plain = shown(report("failed", "x", target="t", scenario="s"))
