@@ -99,8 +99,9 @@ def test_a_standing_stream_that_ended_between_turns_is_dialled_anew(lane: Lane) 
             while True:
                 peer.send(split.ACK)
                 peer.read_request()
+        next_post = split.posts(peer) + 1  # which may come as soon as the stream stands
         peer.send(split.STREAM_HEAD)
-        split.wait_for_post(peer, split.posts(peer) + 1)
+        split.wait_for_post(peer, next_post)
         peer.send(split.ANSWER + LAST_CHUNK)
 
     with HostileServer(script) as server, Client(lane, make_spec("split", server.url)) as client:
