@@ -37,8 +37,7 @@ CSRF_TRUSTED_ORIGINS = env.csrf_trusted_origins
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
-    "daphne",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # urls.py finds the pages: engines and workers have none
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

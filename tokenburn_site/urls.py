@@ -6,6 +6,8 @@ from django.urls import include, path
 from tokenburn_site import workers
 from tokenburn_site.views import favicon, home
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", home, name="home"),
     path("favicon.ico", favicon),
