@@ -5,8 +5,8 @@ MAKEFLAGS += --no-print-directory
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Tests mostly wait, for answers, leases and services: three at a time keep two cores busy.
-JOBS ?= 3
+# Tests mostly wait, for answers, leases and services: four at a time keep two cores busy.
+JOBS ?= 4
 PYTEST_ARGS ?=
 # The first Python that is new enough and can make an environment: a shim on PATH may be neither. The distribution's
 # own comes first: it is built with profile-guided optimisation, which a version manager's build usually lacks, and
