@@ -5,7 +5,6 @@ What was said, or how long it was, is data (`scenarios.importers`): row i of the
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,8 @@ from typing import Any, Final, Literal
 
 from connectors.spec import SpecError
 from runs.engine.trace import LONGEST_S, MOST_ROWS
-from scenarios.importers.reading import Source, lines, open_source, records
+from scenarios.importers.reading import Source, open_source, records
+from scenarios.importers.tables import TABLES, table
 from scenarios.spec import ScenarioError
 
 Unit = Literal["s", "ms", "us", "ns"]
@@ -73,19 +73,10 @@ def _check(where: str, since_s: float, before_s: float) -> None:
 
 
 def _rows(source: Source) -> Iterator[tuple[str, Any]]:
-    if source.suffix not in {".csv", ".tsv"}:
+    if source.suffix not in TABLES:
         yield from ((record.where, record.value) for record in records(source))
         return
-    numbered = lines(source)
-    _, head = next(numbered, (0, ""))
-    reader = csv.reader([head], delimiter="\t" if source.suffix == ".tsv" else ",")
-    fields = [name.strip() for name in next(reader, [])]
-    for number, line in numbered:
-        where = f"{source.name}: line {number}"
-        cells = next(csv.reader([line], delimiter="\t" if source.suffix == ".tsv" else ","))
-        if len(cells) != len(fields):
-            raise SpecError(f"{where}: has {len(cells)} values, and the first line names {len(fields)}")
-        yield where, dict(zip(fields, cells, strict=True))
+    yield from table(source)
 
 
 def _seconds(where: str, row: Any, unit: Unit | None) -> float:

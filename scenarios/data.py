@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from scenarios.spread import Draws
 
@@ -29,6 +29,17 @@ class DataPool(BaseModel):
 
     rows: tuple[Any, ...] = Field(min_length=1)
     use: Use = "in_turn"
+    _places: tuple[str, ...] = PrivateAttr(default=())
+
+    def placed(self, places: Sequence[str]) -> Self:
+        """The same, which knows where each of its rows stands in a file. Not kept with it."""
+        self._places = tuple(places)
+        return self
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """File and line of each row; empty for rows that come from elsewhere."""
+        return self._places
 
     @model_validator(mode="after")
     def _rows_are_usable(self) -> Self:

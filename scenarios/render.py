@@ -7,10 +7,11 @@ A scenario becomes a flat program. `repeat` is a counter on a stack and never a 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
+from scenarios.cells import check_cells, check_columns
 from scenarios.data import counts, rows_for_all
 from scenarios.expect import Check
 from scenarios.limits import STEP_COST, WORK
@@ -277,8 +278,11 @@ def compile_scenario(spec: ScenarioSpec) -> CompiledScenario:
         raise ScenarioError(f"scenario {spec.name!r}: {exc}") from exc
 
 
-def check_scenario(data: Mapping[str, Any]) -> ScenarioSpec:
-    """Validate a scenario's data, templates and patterns included. Raises ScenarioError."""
+def check_scenario(data: Mapping[str, Any], places: Mapping[str, Sequence[str]] | None = None) -> ScenarioSpec:
+    """Validate a scenario's data, templates, patterns and empty cells included; `places` says where the rows of a pool
+    stand. Raises ScenarioError."""
     spec = parse_scenario(data)
+    check_columns(spec, places or {})
     compile_scenario(spec)
+    check_cells(spec, places or {})
     return spec

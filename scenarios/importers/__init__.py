@@ -2,7 +2,7 @@
 
 from scenarios.importers.files import Wanted
 from scenarios.importers.library import SAMPLES, library, library_names
-from scenarios.importers.pools import attach, load_pool, read_pool
+from scenarios.importers.pools import check_attached, load_pool, read_pool
 from scenarios.importers.reading import Sample, Source, open_source
 from scenarios.importers.refs import import_scenarios, load_scenario, prompt_scenario
 from scenarios.importers.traces import trace_pool
@@ -12,7 +12,7 @@ __all__ = [
     "Sample",
     "Source",
     "Wanted",
-    "attach",
+    "check_attached",
     "import_scenarios",
     "library",
     "library_names",

@@ -10,16 +10,16 @@ from typing import Any, Final
 
 from scenarios.data import MAX_BYTES, MAX_ROWS, DataPool
 from scenarios.importers.dialects import Talk, refusal, talk_of
-from scenarios.importers.pools import attach
+from scenarios.importers.pools import check_attached
 from scenarios.importers.reading import Drawn, Record, Sample, Source, lines, open_source, records
-from scenarios.render import check_scenario, compile_scenario
+from scenarios.importers.tables import TABLES
+from scenarios.render import compile_scenario
 from scenarios.replay import PER_CHARACTER_S, check_messages, conversation_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec, parse_scenario
 
 AS_A_MIX: Final = 50
 """A list of at most so many conversations is a mix of them; a longer one, one scenario that replays them all."""
 _TEXTS: Final = frozenset({".txt", ".text"})
-_TABLES: Final = frozenset({".csv", ".tsv"})
 
 
 class Wanted:
@@ -56,7 +56,7 @@ def load_file(path: Path, wanted: Wanted | None = None) -> list[ScenarioSpec]:
 
 def read_source(source: Source, wanted: Wanted) -> list[ScenarioSpec]:
     """The scenarios of a file, whatever its format. Raises ScenarioError."""
-    if source.suffix in _TABLES:
+    if source.suffix in TABLES:
         raise ScenarioError(f"{source.name}: a table is data for a scenario: give it with --data NAME={source.name}")
     if source.suffix in _TEXTS:
         said = (Record(f"{source.name}: line {n}", {"prompt": line.strip()}) for n, line in lines(source))
@@ -95,7 +95,7 @@ def _scenario(data: Any, name: str, wanted: Wanted) -> ScenarioSpec:
     if not isinstance(data, dict):
         raise ScenarioError("must be an object: a scenario with `steps`, or a conversation with `messages`")
     if "steps" in data:
-        return check_scenario(attach({"name": name, **data}, wanted.data))
+        return check_attached({"name": name, **data}, wanted.data)
     talk = talk_of(data)
     if talk is None:
         raise ScenarioError("has neither `steps` (a scenario) nor `messages` (a conversation)")

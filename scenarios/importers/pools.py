@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
 from scenarios.data import MAX_ROWS, DataPool, Use
 from scenarios.importers.reading import Drawn, Sample, Source, lines, open_source, records
-from scenarios.spec import ScenarioError
-
-_DELIMITERS: Final = ",;\t|"
+from scenarios.importers.tables import TABLES, table
+from scenarios.render import check_scenario
+from scenarios.spec import ScenarioError, ScenarioSpec
 
 
 def load_pool(path: Path, use: Use = "in_turn", sample: Sample | None = None) -> DataPool:
@@ -36,18 +35,21 @@ def read_pool(source: Source, use: Use = "in_turn", sample: Sample | None = None
     for where, row in _rows(source):
         if not isinstance(row, str | dict) or not row:
             raise ScenarioError(f"{where}: a row must be a text or an object, and not empty")
-        drawn.add(row)
+        if "\x00" in str(row):
+            raise ScenarioError(f"{where}: holds the character NUL, which no database keeps")
+        drawn.add((where, row))
         if drawn.seen > MAX_ROWS and (sample is None or sample.limit is None):
             raise ScenarioError(f"{where}: has more than {MAX_ROWS:,} rows: take a sample of them, with --limit")
-    return pool_of(source.name, drawn.items(), use)
+    found = drawn.items()
+    return pool_of(source.name, [row for _, row in found], use, [where for where, _ in found])
 
 
-def pool_of(name: str, rows: Sequence[Any], use: Use) -> DataPool:
-    """Rows as a pool; `name` is what messages call them. Raises ScenarioError."""
+def pool_of(name: str, rows: Sequence[Any], use: Use, places: Sequence[str] = ()) -> DataPool:
+    """Rows as a pool; `name` is what messages call them, and `places` where each stands. Raises ScenarioError."""
     if not rows:
         raise ScenarioError(f"{name}: holds no row")
     try:
-        pool = DataPool(rows=tuple(rows), use=use)
+        pool = DataPool(rows=tuple(rows), use=use).placed(places)
         pool.json_bytes  # noqa: B018 - raises for what cannot be stored
     except ValidationError as exc:
         raise ScenarioError(f"{name}: {exc.errors()[0]['msg'].removeprefix('Value error, ')}") from exc
@@ -57,7 +59,7 @@ def pool_of(name: str, rows: Sequence[Any], use: Use) -> DataPool:
 
 
 def _rows(source: Source) -> Iterator[tuple[str, Any]]:
-    if source.suffix in (".csv", ".tsv"):
+    if source.suffix in TABLES:
         yield from table(source)
     elif source.suffix in (".json", ".jsonl", ".ndjson"):
         for record in records(source):
@@ -76,35 +78,9 @@ def _lists(source: Source, value: Any) -> Iterator[tuple[str, Any]]:
         yield f"{source.name}: {name}", {"name": name, "items": items}
 
 
-def table(source: Source) -> Iterator[tuple[str, dict[str, str]]]:
-    """(where, fields) of each row of a table. Raises ScenarioError."""
-    numbered = lines(source, blank=True)  # a quoted value may hold blank lines
-    at = 0
-
-    def texts() -> Iterator[str]:
-        nonlocal at
-        for at, line in numbered:  # noqa: B007 - told when something is wrong
-            yield line + "\n"
-
-    first = next(numbered, None)
-    if first is None:
-        return
-    delimiter = max(_DELIMITERS, key=first[1].count) if source.suffix == ".csv" else "\t"
-    try:
-        fields = next(csv.reader([first[1]], delimiter=delimiter))
-        fields = [field.strip() for field in fields]
-        if len(set(fields)) < len(fields) or not all(fields):
-            raise ScenarioError(f"{source.name}: line 1: each field needs a name of its own")
-        for values in csv.reader(texts(), delimiter=delimiter, strict=True):
-            if not values:
-                continue
-            if len(values) != len(fields):
-                raise ScenarioError(
-                    f"{source.name}: line {at}: has {len(values)} fields, and the first line names {len(fields)}"
-                )
-            yield f"{source.name}: line {at}", dict(zip(fields, values, strict=True))
-    except csv.Error as exc:
-        raise ScenarioError(f"{source.name}: line {at or 1}: {exc}") from exc
+def check_attached(data: dict[str, Any], pools: Mapping[str, DataPool]) -> ScenarioSpec:
+    """A scenario that is checked, with those of `pools` that it names. Raises ScenarioError."""
+    return check_scenario(attach(data, pools), {name: pool.places for name, pool in pools.items()})
 
 
 def attach(data: dict[str, Any], pools: Mapping[str, DataPool]) -> dict[str, Any]:

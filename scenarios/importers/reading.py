@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, Final, Generic, NamedTuple, Never, TypeVar
+from typing import Any, BinaryIO, Final, Generic, NamedTuple, TypeVar
 
+from scenarios.importers.decoding import CHUNK, texts
 from scenarios.spec import ScenarioError
 
 MAX_DOCUMENT_BYTES: Final = 50_000_000
@@ -17,16 +17,14 @@ MAX_DOCUMENT_BYTES: Final = 50_000_000
 MAX_FILE_BYTES: Final = 4_000_000_000
 MAX_RECORD_CHARS: Final = 5_000_000
 """One line, or one item of a list."""
-_CHUNK: Final = 1 << 20
 _LINES: Final = frozenset({".jsonl", ".ndjson"})
+_LONGEST_TOKEN: Final = 20
+"""Characters of a word or an escape that a piece may cut."""
 Item = TypeVar("Item")
 
 
-def _no_constant(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON number")
-
-
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+_DECODER: Final = json.JSONDecoder(parse_constant=lambda name: None)
+"""NaN and Infinity, which are no JSON and which many programs write, are null: nobody told the value."""
 
 
 class Source(NamedTuple):
@@ -37,11 +35,16 @@ class Source(NamedTuple):
 
     @property
     def stem(self) -> str:
-        return PurePath(self.name).stem
+        return self._unpacked.stem
 
     @property
     def suffix(self) -> str:
-        return PurePath(self.name).suffix.lower()
+        return self._unpacked.suffix.lower()
+
+    @property
+    def _unpacked(self) -> PurePath:
+        path = PurePath(self.name)
+        return path.with_suffix("") if path.suffix.lower() == ".gz" else path
 
 
 class Record(NamedTuple):
@@ -92,13 +95,14 @@ def open_source(path: Path) -> Iterator[Source]:
 
 
 def records(source: Source) -> Iterator[Record]:
-    """The JSON values of a file: its lines, the items of its list, or the one that it is.
+    """The JSON values of a file: its lines, the items of its list, the values that follow each other, or the one that
+    it is.
 
     Raises ScenarioError that names the line of what is wrong.
     """
     chunks = _texts(source)
     if source.suffix in _LINES:
-        yield from _of_lines(source, lines(source, chunks))
+        yield from _of_lines(source, chunks)
         return
     head = ""
     while not head.strip() and (more := next(chunks, "")):
@@ -108,12 +112,12 @@ def records(source: Source) -> Iterator[Record]:
         return
     text = head + "".join(_bounded(source, chunks, len(head)))
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError) as exc:
-        if isinstance(exc, json.JSONDecodeError) and exc.msg == "Extra data" and exc.lineno > 1:
-            yield from _of_lines(source, lines(source, iter([text])))
-            return
-        raise _not_json(source, exc, 0) from exc
+        if not (isinstance(exc, json.JSONDecodeError) and exc.msg == "Extra data"):
+            raise _not_json(source, exc, 0) from exc
+        yield from _of_lines(source, iter([text]))
+        return
     yield Record(source.name, value, alone=True)
 
 
@@ -125,28 +129,15 @@ def lines(source: Source, chunks: Iterator[str] | None = None, *, blank: bool = 
         for line in whole:
             number += 1
             if blank or line.strip():
-                yield number, line.rstrip("\r")
+                yield number, line
         if len(rest) > MAX_RECORD_CHARS:
             raise ScenarioError(f"{source.name}: line {number + 1}: has more than {MAX_RECORD_CHARS:,} characters")
     if rest.strip():
-        yield number + 1, rest.rstrip("\r")
+        yield number + 1, rest
 
 
 def _texts(source: Source) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    at = 0
-    while True:
-        data = source.stream.read(_CHUNK)
-        waiting = len(decoder.getstate()[0])
-        try:
-            text = decoder.decode(data, final=not data)
-        except UnicodeDecodeError as exc:
-            raise ScenarioError(f"{source.name}: is not UTF-8 text: byte {at - waiting + exc.start}") from exc
-        at += len(data)
-        if text:
-            yield text
-        if not data:
-            return
+    return texts(source.name, source.stream, MAX_FILE_BYTES)
 
 
 def _bounded(source: Source, chunks: Iterator[str], total: int) -> Iterator[str]:
@@ -158,13 +149,61 @@ def _bounded(source: Source, chunks: Iterator[str], total: int) -> Iterator[str]
         yield chunk
 
 
-def _of_lines(source: Source, numbered: Iterator[tuple[int, str]]) -> Iterator[Record]:
+def _of_lines(source: Source, chunks: Iterator[str]) -> Iterator[Record]:
+    """A value on each line; or values that follow each other in any other way, where the first line is not one."""
+    numbered = lines(source, chunks)
+    number, line = next(numbered, (0, ""))
+    if not number:
+        return
+    try:
+        yield _of_line(source, number, line)
+    except ScenarioError:
+        if line.lstrip()[:1] not in "{[":
+            raise
+        yield from _of_values(source, "\n" * (number - 1) + line, _joined(numbered, number))
+        return
     for number, line in numbered:
-        try:
-            value = json.loads(line, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as exc:
-            raise _not_json(source, exc, number - 1) from exc
-        yield Record(f"{source.name}: line {number}", value)
+        yield _of_line(source, number, line)
+
+
+def _joined(numbered: Iterator[tuple[int, str]], before: int) -> Iterator[str]:
+    """Lines as large pieces of text: a value that is tried again with every line would cost their square."""
+    parts: list[str] = []
+    size = 0
+    for number, line in numbered:
+        parts.append("\n" * (number - before) + line)
+        before, size = number, size + len(line)
+        if size > CHUNK:
+            yield "".join(parts)
+            parts, size = [], 0
+    yield "".join(parts)
+
+
+def _of_line(source: Source, number: int, line: str) -> Record:
+    try:
+        value = _DECODER.decode(line.rstrip().removesuffix(","))
+    except (ValueError, RecursionError) as exc:
+        raise _not_json(source, exc, number - 1) from exc
+    return Record(f"{source.name}: line {number}", value)
+
+
+def _of_values(source: Source, buffer: str, chunks: Iterator[str]) -> Iterator[Record]:
+    """Values one behind the other, with nothing, blanks or a comma between them."""
+    at, line = 0, 0
+    while True:
+        at = _after_space(buffer, at)
+        if at >= len(buffer):
+            more = next(chunks, None)
+            if more is None:
+                return
+            line += buffer.count("\n", 0, at)
+            buffer, at = more, 0
+            continue
+        begins = line + buffer.count("\n", 0, at) + 1
+        value, buffer, at, line = _item(source, buffer, at, line, chunks)
+        yield Record(f"{source.name}: line {begins}", value)
+        at = _after_space(buffer, at)
+        at += buffer[at : at + 1] == ","
 
 
 def _of_list(source: Source, buffer: str, chunks: Iterator[str]) -> Iterator[Record]:
@@ -179,7 +218,8 @@ def _of_list(source: Source, buffer: str, chunks: Iterator[str]) -> Iterator[Rec
                 raise ScenarioError(f"{source.name}: not JSON: the list has no end")
             line += buffer.count("\n", 0, at)
             buffer, at = buffer[at:] + more, 0
-        elif buffer[at] == "]" and not ready:
+        elif buffer[at] == "]":
+            _refuse_more(source, buffer[at + 1 :], chunks)
             return
         elif buffer[at] == "," and number and not ready:
             at, ready = at + 1, True
@@ -187,9 +227,19 @@ def _of_list(source: Source, buffer: str, chunks: Iterator[str]) -> Iterator[Rec
             value, buffer, at, line = _item(source, buffer, at, line, chunks)
             yield Record(f"{source.name}: [{number}]", value)
             number, ready = number + 1, False
-            if at > _CHUNK:
+            if at > CHUNK:
                 line += buffer.count("\n", 0, at)
                 buffer, at = buffer[at:], 0
+
+
+def _refuse_more(source: Source, rest: str, chunks: Iterator[str]) -> None:
+    """Only the list is read: what follows it must not be passed over in silence."""
+    while not rest.strip() and (more := next(chunks, "")):
+        rest = more
+    if rest.strip():
+        raise ScenarioError(
+            f"{source.name}: more follows behind the end of the list: call the file .jsonl if each line is a value"
+        )
 
 
 def _item(source: Source, buffer: str, at: int, line: int, chunks: Iterator[str]) -> tuple[Any, str, int, int]:
@@ -198,8 +248,8 @@ def _item(source: Source, buffer: str, at: int, line: int, chunks: Iterator[str]
         try:
             value, end = _DECODER.raw_decode(buffer, at)
         except (ValueError, RecursionError) as exc:
-            more = next(chunks, None) if len(buffer) - at <= MAX_RECORD_CHARS else None
-            if more is None or isinstance(exc, RecursionError):
+            more = next(chunks, None) if _may_go_on(exc, buffer) and len(buffer) - at <= MAX_RECORD_CHARS else None
+            if more is None:
                 raise _not_json(source, exc, line) from exc
             line += buffer.count("\n", 0, at)
             buffer, at = buffer[at:] + more, 0
@@ -212,6 +262,13 @@ def _item(source: Source, buffer: str, at: int, line: int, chunks: Iterator[str]
             buffer += more
 
 
+def _may_go_on(exc: BaseException, buffer: str) -> bool:
+    """Whether it is wrong only as the text of a piece ends there."""
+    if not isinstance(exc, json.JSONDecodeError):
+        return False
+    return exc.msg.startswith("Unterminated string") or exc.pos > len(buffer) - _LONGEST_TOKEN
+
+
 def _after_space(text: str, at: int) -> int:
     while at < len(text) and text[at] in " \t\r\n":
         at += 1
@@ -219,7 +276,21 @@ def _after_space(text: str, at: int) -> int:
 
 
 def _not_json(source: Source, exc: BaseException, lines_before: int) -> ScenarioError:
-    if isinstance(exc, json.JSONDecodeError):
-        where = f"line {lines_before + exc.lineno}, column {exc.colno}"
-        return ScenarioError(f"{source.name}: not JSON: {where}: {exc.msg}")
-    return ScenarioError(f"{source.name}: not JSON: {exc}")
+    if not isinstance(exc, json.JSONDecodeError):
+        return ScenarioError(f"{source.name}: not JSON: {exc}")
+    where = f"line {lines_before + exc.lineno}, column {exc.colno}"
+    return ScenarioError(f"{source.name}: not JSON: {where}: {exc.msg}{_hint(exc)}")
+
+
+def _hint(exc: json.JSONDecodeError) -> str:
+    """What to do about it, where the text shows it."""
+    there, before = exc.doc[exc.pos : exc.pos + 2], exc.doc[: exc.pos].rstrip()[-1:]
+    if there[:1] in ("}", "]") and before == ",":
+        return ": take out the comma before it"
+    if there[:1] == "'":
+        return ": JSON has double quotation marks only"
+    if there[:1] == "#" or there in ("//", "/*"):
+        return ": JSON has no comments, take it out"
+    if not there or exc.msg.startswith("Unterminated string"):
+        return ": the value does not end, the file may be cut"
+    return ""

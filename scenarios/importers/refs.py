@@ -8,9 +8,8 @@ from pathlib import Path
 from scenarios.data import DataPool
 from scenarios.importers.files import Wanted, load_dir, load_file, read_source
 from scenarios.importers.library import SAMPLES, by_name, conversations, library_names
-from scenarios.importers.pools import attach
+from scenarios.importers.pools import check_attached
 from scenarios.importers.reading import Source
-from scenarios.render import check_scenario
 from scenarios.replay import PER_CHARACTER_S
 from scenarios.spec import ScenarioError, ScenarioSpec
 
@@ -52,7 +51,7 @@ def prompt_scenario(text: str, data: Mapping[str, DataPool] | None = None) -> Sc
     """The smallest scenario: say `text`, which may be a template, and go. Raises ScenarioError."""
     if not text.strip():
         raise ScenarioError("the prompt is empty")
-    return check_scenario(attach({"name": "prompt", "steps": [{"do": "say", "text": text}]}, data or {}))
+    return check_attached({"name": "prompt", "steps": [{"do": "say", "text": text}]}, data or {})
 
 
 def _short(ref: str) -> str:

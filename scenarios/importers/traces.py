@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from scenarios.data import MAX_ROWS, DataPool
-from scenarios.importers.pools import pool_of, table
+from scenarios.importers.pools import pool_of
 from scenarios.importers.reading import Source, open_source, records
+from scenarios.importers.tables import TABLES, table
 from scenarios.spec import ScenarioError
 
 LENGTHS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -36,12 +37,12 @@ def trace_pool(path: Path, rows: int | None = None) -> DataPool:
     """
     with open_source(path) as source:
         most = MAX_ROWS if rows is None else rows
-        found = [_row(where, value) for where, value in islice(_values(source), most)]
-    return pool_of(source.name, found, "in_turn")
+        found = [(where, _row(where, value)) for where, value in islice(_values(source), most)]
+    return pool_of(source.name, [row for _, row in found], "in_turn", [where for where, _ in found])
 
 
 def _values(source: Source) -> Any:
-    if source.suffix in (".csv", ".tsv"):
+    if source.suffix in TABLES:
         return table(source)
     return ((record.where, record.value) for record in records(source))
 

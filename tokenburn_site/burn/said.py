@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from connectors.spec import TargetSpec
+from scenarios.cells import gaps
 from scenarios.data import DataPool, fields_of
 from scenarios.importers import (
     Sample,
     Wanted,
-    attach,
+    check_attached,
     library_names,
     load_pool,
     load_scenario,
     prompt_scenario,
     trace_pool,
 )
-from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
 from scenarios.synthetic import Synthetic, synthetic_scenario
 from tokenburn_site.burn.errors import BadUsage
@@ -57,7 +57,8 @@ def build_scenarios(options: Options) -> Said:
         raise BadUsage(f"--{option}: {exc}{hint}") from exc
     _refuse_twins([spec.name for _, spec in mix])
     _refuse_unused(wanted.data, mix)
-    return Said(mix, wanted.notes)
+    places = {name: pool.places for name, pool in pools.items()}
+    return Said(mix, [*wanted.notes, *(line for _, spec in mix for line in gaps(spec, places))])
 
 
 def _pools(options: Options, sample: Sample) -> tuple[dict[str, DataPool], str]:
@@ -102,7 +103,7 @@ def _synthetic(asked: Synthetic, wanted: Wanted) -> ScenarioSpec:
         and OUTPUT_LENGTH in (fields_of(trace.rows) or ())
     ):
         data["variables"] = {OUTPUT_LENGTH: f"{{{{ data.{TRACE}.{OUTPUT_LENGTH} | int }}}}"}
-    return check_scenario(attach(data, wanted.data))
+    return check_attached(data, wanted.data)
 
 
 def _found(ref: str, wanted: Wanted) -> tuple[float, list[ScenarioSpec]]:

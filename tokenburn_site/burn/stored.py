@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from connectors.spec import SpecError, TargetSpec, merge
 from scenarios.data import DataPool
-from scenarios.importers import attach
+from scenarios.importers import check_attached
 from scenarios.models import Scenario
-from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
 from targets.models import Target
 from targets.secrets import SecretsError
@@ -52,6 +51,6 @@ def stored_scenario(name: str, data: Mapping[str, DataPool]) -> ScenarioSpec | N
     if row is None:
         return None
     try:
-        return check_scenario(attach(row.spec, data))
+        return check_attached(row.spec, data)
     except ScenarioError as exc:
         raise BadUsage(f"the stored scenario {name!r}: {exc}") from exc

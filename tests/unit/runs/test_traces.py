@@ -69,7 +69,7 @@ def test_units_and_ends_may_be_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("t.csv", "time,what\n1,a\n2\n", "t.csv: line 3: has 1 values, and the first line names 2"),
+        ("t.csv", "time,what\n1,a\n2\n", "t.csv: line 3: has 1 value, and the first line names 2"),
         ("t.csv", "when\n1\n", "t.csv: line 2: has no time: name it timestamp, time, arrival_time"),
         ("t.csv", "time\n1\nnoon\n", "t.csv: line 3: time: 'noon' is no time: give a number or an ISO time"),
         ("t.csv", "time\n5\n4\n", "t.csv: line 3: is 1 s before the line ahead of it: sort the file"),

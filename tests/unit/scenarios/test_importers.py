@@ -72,7 +72,7 @@ def test_two_scenarios_of_one_name_are_an_error(tmp_path: Path) -> None:
         ('{"name": "x",\n "steps": [}', ": not JSON: line 2, column 12: Expecting value"),
         ("", ": not JSON: line 1, column 1: Expecting value"),
         ("[" * 100_000, ": not JSON: "),
-        ('{"a": NaN}', ": not JSON: NaN is no JSON number"),
+        ('{"steps": NaN}', ": steps: must be a list"),
         ("[]", ": the list is empty"),
         ("5", ": must be an object"),
         ("{}", ": has neither `steps` (a scenario) nor `messages` (a conversation)"),

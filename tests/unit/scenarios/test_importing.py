@@ -124,7 +124,7 @@ def test_a_long_list_of_conversations_is_one_scenario_and_a_short_one_a_mix() ->
         ("f.jsonl", '{"messages": []}\n{"messages": [}\n', "f.jsonl: not JSON: line 2, column 15: Expecting value"),
         ("f.json", '[{"conversations": []},\n{"conversations": [}]', "f.json: not JSON: line 2, column 20: Expecting"),
         ("f.json", '[{"a": 1}', "f.json: not JSON: the list has no end"),
-        ("f.json", '[{"a": 1}, ]', "f.json: not JSON: line 1, column 12: Expecting value"),
+        ("f.json", '[{"a": 1}, x]', "f.json: not JSON: line 1, column 12: Expecting value"),
         ("f.jsonl", lines({"messages": chat("x")}, {"text": "x"}), "f.jsonl: line 2: is no conversation"),
         ("f.csv", "a,b\n1,2\n", "f.csv: a table is data for a scenario: give it with --data"),
         ("f.jsonl", "", "f.jsonl: the list is empty"),
@@ -209,14 +209,14 @@ def test_rows_come_from_tables_lines_lists_and_maps() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("p.csv", "a,b\n1,2\n3\n", "p.csv: line 3: has 1 fields, and the first line names 2"),
-        ("p.csv", 'a,b\n1,"2\n', "p.csv: line 2: unexpected end of data"),
-        ("p.csv", "a,a\n1,2\n", "p.csv: line 1: each field needs a name of its own"),
+        ("p.csv", "a,b\n1,2\n3\n", "p.csv: line 3: has 1 value, and the first line names 2"),
+        ("p.csv", 'a,b\n1,"2\n', "p.csv: line 2: a quotation mark is opened in this row and never closed"),
+        ("p.csv", "a,a\n1,2\n", "p.csv: line 1: columns 1 and 2 are both named 'a'"),
         ("p.csv", "", "p.csv: holds no row"),
         ("p.jsonl", "1\n", "p.jsonl: line 1: a row must be a text or an object"),
         ("p.json", {"a": 1}, "p.json: must be a list of rows, or an object of lists"),
         ("p.jsonl", '{"a": 1}\n{"a": }\n', "p.jsonl: not JSON: line 2, column 7"),
-        ("p.txt", "a\x00b\n", "p.txt: a row holds the character NUL"),
+        ("p.txt", "a\x00b\n", "p.txt: line 1: holds the character NUL"),
     ],
 )
 def test_rows_that_cannot_be_read_are_one_line_with_the_place(name: str, content: Any, message: str) -> None:
