@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from connectors.decoding import loads
 from connectors.errors import BadAnswer, TimedOut
 from connectors.guard import AllowPrivate
 from connectors.handshake import HTTP_OF
@@ -100,7 +101,7 @@ def _ask(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:
 
 def _names(body: bytes, models: ModelsSpec) -> list[str]:
     try:
-        message = orjson.loads(body)
+        message = loads(body)
     except orjson.JSONDecodeError as exc:
         raise BadAnswer("json_invalid", f"the list of models is not JSON: {exc}") from exc
     found = compile_path(models.pick, "models.pick")(message)

@@ -13,7 +13,8 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from connectors.errors import DETAIL_LIMIT, BadAnswer, BadRequest, Refused, TurnError
+from connectors.decoding import loads, mended_value
+from connectors.errors import DETAIL_LIMIT, BadAnswer, BadRequest, Refused, TooLarge, TurnError
 from connectors.mapping import PATH_SAFE, CompiledTarget, RenderedRequest, RequestTemplate, absent
 from connectors.paths import Getter, compile_path
 from connectors.redirects import REDIRECTS
@@ -47,6 +48,7 @@ class StepRequest(NamedTuple):
 class StepAnswer(NamedTuple):
     status: int
     body: bytes
+    charset: str | None = None
 
 
 class Progress:
@@ -152,7 +154,7 @@ class _Step:
         if not self._save and self._expires is None:
             return {}, self.spec.expires_s
         try:
-            message = orjson.loads(answer.body)
+            message = loads(answer.body, answer.charset)
         except orjson.JSONDecodeError as exc:
             raise BadAnswer("json_invalid", f"{self.where}: the answer is not JSON: {exc}") from exc
         saved = {}
@@ -160,7 +162,7 @@ class _Step:
             if (value := get(message)) is None:
                 what = f"{self.where}: nothing at {self.spec.save[name]!r}; the answer has {shape(message)}"
                 raise BadAnswer("answer_unmatched", what, "compare the step's `save` paths with the shape shown")
-            saved[name] = value
+            saved[name] = mended_value(value)
         expires = self._expires(message) if self._expires else None
         if isinstance(expires, int | float) and not isinstance(expires, bool) and expires > 0:
             return saved, float(expires)
@@ -244,6 +246,6 @@ def of_step(name: str, exc: TurnError) -> TurnError:
 def refusal_text(body: bytes) -> str:
     """What an error's body says, on one line."""
     try:
-        return error_text(orjson.loads(body))
-    except orjson.JSONDecodeError:
+        return error_text(loads(body))
+    except (orjson.JSONDecodeError, TooLarge):
         return " ".join(body[:160].decode(errors="replace").split())

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from connectors.decoding import loads
 from connectors.errors import BadRequest, BrokenTransport, TurnError
 from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
@@ -73,13 +74,13 @@ class SocketIoBase(ShakingConnector):
         codecs = self.codecs
         if codecs is None or not self.target.spec.codec.response:
             return data
-        message = orjson.loads(data)
+        message = loads(data)
         packed = message["data"]
         if type(packed) is not str:
             return data
         plain = codecs.decode(packed.encode())
         try:
-            value = orjson.loads(plain)
+            value = loads(plain)
         except orjson.JSONDecodeError as exc:
             raise unreadable(plain, exc) from exc
         return document(message["event"], [value, *message["args"][1:]])

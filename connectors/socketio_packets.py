@@ -16,6 +16,7 @@ import orjson
 from socketio import packet as kinds
 from socketio.packet import Packet
 
+from connectors.decoding import dumps, loads
 from connectors.errors import BadAnswer, BadRequest, BrokenTransport, TooLarge, TurnError
 from connectors.mapping import RenderedRequest
 from connectors.wording import SHAPE_LIMIT, error_text
@@ -46,7 +47,7 @@ class _Json:
 
     @staticmethod
     def loads(text: str) -> Any:
-        return orjson.loads(text)
+        return loads(text)
 
     @staticmethod
     def dumps(value: Any, **_: Any) -> str:
@@ -185,7 +186,7 @@ def quick_document(payload: bytes) -> bytes:
     """The same from an event packet's payload as it came, without the packet class: that one costs more than all else
     that is done with an event. Raises as the class does."""
     try:
-        parts = orjson.loads(payload)
+        parts = loads(payload)
     except orjson.JSONDecodeError as exc:
         raise unreadable(payload, exc) from exc
     if type(parts) is not list or not parts or type(parts[0]) is not str:
@@ -208,7 +209,7 @@ def is_event(seen: bytes, name: str) -> bool:
 
 def _dumps(value: Any) -> bytes:
     try:
-        return orjson.dumps(value)
+        return dumps(value)
     except TypeError as exc:  # what was JSON can be JSON again, unless it is deeper than orjson writes
         raise TooLarge("message_too_deep", "the JSON of a packet is nested too deeply") from exc
 

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 import orjson
 
+from connectors.decoding import lenient, loads, mended, mended_value, plain_text
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
 from connectors.paths import Meaning, Part
 from connectors.wording import SHAPE_LIMIT, STATUS_ADVICE, error_text, shape
@@ -27,6 +28,8 @@ COMPARE = "compare the target's response mapping with the shape shown"
 MOST_TOKENS = 2**31 - 1
 TEXT_CHARS = 4 * 1024 * 1024
 """Characters of one answer's text: far more than anybody reads, and held in memory, up to four bytes each, twice."""
+PASSED_OVER = object()
+"""What an event holds that says nothing of its own."""
 LATEST_NS = 1 << 62
 """A target may send any number as a stamp, and 64 bits must hold the difference."""
 
@@ -37,6 +40,7 @@ class Timeline:
     __slots__ = (
         "_decode",
         "_gaps_ns",
+        "_halves",
         "_has_text",
         "_last_without_text",
         "_one_frame",
@@ -46,6 +50,7 @@ class Timeline:
         "arrival_errors",
         "bytes_in",
         "bytes_out",
+        "charset",
         "done_ns",
         "first_byte_ns",
         "first_chunk_ns",
@@ -87,6 +92,9 @@ class Timeline:
         self.handshake_ns: dict[str, int] | None = None
         self.saved: dict[str, Any] | None = None
         self.status = 0
+        self.charset: str | None = None
+        """What the answer's content type declares, if not UTF-8."""
+        self._halves = False
         self._whole = ""
         self._room = TEXT_CHARS
         self.reasoning_chars = 0
@@ -100,6 +108,10 @@ class Timeline:
     @property
     def text(self) -> str:
         """The answer so far; reasoning is not part of it."""
+        return mended(self._raw_text) if self._halves else self._raw_text
+
+    @property
+    def _raw_text(self) -> str:
         if self._whole or self.first_content_ns is None:
             return self._whole
         return self._text.getvalue()
@@ -135,7 +147,9 @@ class Timeline:
         try:
             message = orjson.loads(data)
         except orjson.JSONDecodeError as exc:
-            self._undecodable(data, exc)
+            message = self._odd_event(ns, data, exc)
+            if message is PASSED_OVER:
+                return
         if not meaning.plain:
             found = self._part_of(message)
             if found is None:
@@ -201,7 +215,7 @@ class Timeline:
         try:
             message = orjson.loads(data)
         except orjson.JSONDecodeError as exc:
-            self._undecodable(data, exc)
+            message = self._odd(data, exc)
         part = self.meaning.part if self.meaning.plain else self.meaning.part_of(message)
         if part is None:
             raise self._unmatched(message)
@@ -236,15 +250,15 @@ class Timeline:
     def aside(self, data: bytes) -> None:
         """What was said beside a streamed answer: it may carry an error, or values to keep. Need not be JSON."""
         try:
-            message = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            message = loads(data, self.charset)
+        except (orjson.JSONDecodeError, TooLarge):
             return
         part = self.meaning.part
         if part.error is not None and (error := part.error(message)):
             raise BadAnswer("target_error", error_text(error))
         for name, get in part.save:
             if (value := get(message)) is not None:
-                self.saved = {**(self.saved or {}), name: value}
+                self.saved = {**(self.saved or {}), name: mended_value(value)}
 
     def end(self, ns: int) -> None:
         """The transport ended the answer. A stream must have shown its end mark if it has one, and some text."""
@@ -280,7 +294,7 @@ class Timeline:
 
     def _grown(self, text: str) -> str:
         """What a text that grows from event to event has more than before; all of it if it is another one."""
-        before = self.text
+        before = self._raw_text
         if text.startswith(before):
             return text[len(before) :]
         self._text = StringIO()
@@ -303,11 +317,30 @@ class Timeline:
             if (value := get(message)) is not None:
                 if self.saved is None:
                     self.saved = {}
-                self.saved[name] = value
+                self.saved[name] = mended_value(value) if self._halves else value
 
     def _unmatched(self, message: Any) -> BadAnswer:
         detail = f"{self.meaning.expected(message)}; the answer has {shape(message)}"
         return BadAnswer("answer_unmatched", detail, COMPARE)
+
+    def _odd_event(self, ns: int, data: bytes, error: orjson.JSONDecodeError) -> Any:
+        """An event that is no JSON to the letter: its document, or PASSED_OVER for an end mark between spaces."""
+        bare = data.strip()
+        if bare == self.meaning.part.done_data:
+            self.done_ns = ns
+            return PASSED_OVER
+        if not bare or bare in self.meaning.ignored_data:
+            return PASSED_OVER
+        return self._odd(data, error)
+
+    def _odd(self, data: bytes, error: orjson.JSONDecodeError) -> Any:
+        """A document that is no JSON to the letter."""
+        try:
+            message = lenient(data, error, self.charset)
+        except orjson.JSONDecodeError:
+            self._undecodable(data, error)
+        self._halves = True
+        return message
 
     def _undecodable(self, data: bytes, error: orjson.JSONDecodeError) -> NoReturn:
         try:
@@ -320,9 +353,9 @@ class Timeline:
 
     def _refusal(self, data: bytes) -> str:
         try:
-            message = orjson.loads(data)
+            message = loads(data, self.charset)
         except orjson.JSONDecodeError:
-            return " ".join(data[:SHAPE_LIMIT].decode(errors="replace").split())
+            return " ".join(plain_text(data[:SHAPE_LIMIT], self.charset).split())
         find = self.meaning.part.error
         error = find(message) if find else None
         return error_text(error if error else message)

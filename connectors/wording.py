@@ -6,6 +6,9 @@ from typing import Any
 
 import orjson
 
+from connectors.decoding import mended, mended_value
+from connectors.errors import TooLarge
+
 SHAPE_LIMIT = 160
 """Characters."""
 REDIRECTED = "the target redirects: give its final address, or set follow_redirects"
@@ -25,18 +28,18 @@ def error_text(error: Any) -> str:
         if not inner:
             break
         error = inner
-    return " ".join((error if isinstance(error, str) else _json(error))[:SHAPE_LIMIT].split())
+    return " ".join((mended(error) if isinstance(error, str) else _json(error))[:SHAPE_LIMIT].split())
 
 
 def _json(value: Any) -> str:
     try:
-        return orjson.dumps(value).decode()
-    except TypeError:
+        return orjson.dumps(mended_value(value)).decode()
+    except (TypeError, TooLarge):
         return "something nested too deeply to show"  # what was read may be deeper than what can be written
 
 
 def shape(message: Any) -> str:
     """The shape of a decoded answer, for an error message: its keys, never its values."""
     if isinstance(message, dict):
-        return f"the keys {', '.join(map(str, list(message)[:12])) or '(none)'}"[:SHAPE_LIMIT]
+        return mended(f"the keys {', '.join(map(str, list(message)[:12])) or '(none)'}"[:SHAPE_LIMIT])
     return f"a {type(message).__name__} at its top"

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from connectors.codecs.base import WithOptions
 from connectors.codecs.binary import from_wire, to_wire
-from connectors.errors import BadRequest
+from connectors.decoding import loads, mended
+from connectors.errors import BadRequest, TooLarge
 from connectors.spec import Frozen
 
 GZIP_LIMIT: Final = 32 * 1024 * 1024
@@ -79,10 +80,10 @@ class JsonField(WithOptions[FieldOptions]):
 
     def decode(self, data: bytes) -> bytes:
         try:
-            message: Any = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            message: Any = loads(data)
+        except (orjson.JSONDecodeError, TooLarge):
             raise self.failed("it is not JSON") from None
         text = message.get(self.options.field) if isinstance(message, dict) else None
         if not isinstance(text, str):
             raise self.failed(f"it is no object with a text as {self.options.field!r}")
-        return text.encode()
+        return mended(text).encode()

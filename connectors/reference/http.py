@@ -10,6 +10,7 @@ import requests
 import urllib3
 
 from connectors import guard
+from connectors.decoding import declared_charset
 from connectors.errors import BadRequest, BrokenTransport, Refused, TooLarge, TurnError
 from connectors.headers import WHOLE, Style, with_defaults
 from connectors.mapping import CompiledTarget, RenderedRequest
@@ -111,7 +112,9 @@ class HttpConnector(ReferenceConnector):
             raise BadRequest("request_invalid", str(exc)) from exc
 
     def _read(self, response: requests.Response, timeline: Timeline) -> None:
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        content_type = response.headers.get("content-type", "")
+        kind = content_type.partition(";")[0].strip().lower()
+        timeline.charset = declared_charset(content_type)
         if 200 <= response.status_code < 300 and kind in self.style.streamed:
             self._read_stream(response, timeline)
             return

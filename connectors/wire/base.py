@@ -108,7 +108,7 @@ class WireConnector(ShakingConnector):
                     raise of_step(step.name, exc) from exc.__cause__
                 self.add_step(step.name, time.monotonic_ns() - began_ns)
                 try:
-                    step = steps.send(StepAnswer(timeline.status, timeline.body))
+                    step = steps.send(StepAnswer(timeline.status, timeline.body, timeline.charset))
                 except StopIteration:
                     step = None
         finally:

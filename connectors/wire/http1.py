@@ -14,6 +14,7 @@ from typing import Final
 
 import httptools
 
+from connectors.decoding import declared_charset
 from connectors.errors import Aborted, BrokenTransport, TimedOut, TooLarge, TurnError
 from connectors.headers import WHOLE, Style, encode_head, encode_request
 from connectors.mapping import RenderedRequest
@@ -322,6 +323,8 @@ class HttpConnection:
             self._encoding = value.decode("latin-1").strip().lower()
         elif lower == b"content-type":
             self._content_type = _media_type(value)
+            if self._timeline is not None and b";" in value:
+                self._timeline.charset = declared_charset(value.decode("latin-1"))
         elif lower == b"location":
             self.location += f"{', ' if self.location else ''}{value.decode('latin-1')}"
 
