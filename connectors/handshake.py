@@ -6,6 +6,7 @@ with its own HTTP connector.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
@@ -25,6 +26,11 @@ from connectors.wording import error_text, shape
 
 HTTP_OF = {"ws": "http", "wss": "https", "grpc": "http", "grpcs": "https"}
 NEVER_NS = float("inf")
+POINT_IN_TIME = 1e9
+"""No token lives for thirty years: from this number on an expiry is a time since 1970."""
+RENEW_EARLY_S = 10.0
+RENEW_EARLY_SHARE = 0.05
+"""A token is renewed this much before it expires: a request that is on its way when it does would be refused."""
 ORIGINS_LIMIT = 64
 """Different hosts that the steps of one target may go to: each is kept ready."""
 
@@ -71,9 +77,10 @@ class Progress:
         """Whether the step was done and has not expired."""
         return time.monotonic_ns() < self._until_ns.get(step, 0)
 
-    def took(self, step: str, saved: dict[str, Any], expires_s: float | None) -> None:
+    def took(self, step: str, asked_ns: int, saved: dict[str, Any], expires_s: float | None) -> None:
+        """`asked_ns` (monotonic): when the step began. What it gave may be as old as that."""
         self.saved = {**self.saved, **saved}
-        self._until_ns[step] = NEVER_NS if expires_s is None else time.monotonic_ns() + expires_s * 1e9
+        self._until_ns[step] = NEVER_NS if expires_s is None else asked_ns + expires_s * 1e9
 
     def forget(self) -> None:
         """All steps are to be done again."""
@@ -163,10 +170,8 @@ class _Step:
                 what = f"{self.where}: nothing at {self.spec.save[name]!r}; the answer has {shape(message)}"
                 raise BadAnswer("answer_unmatched", what, "compare the step's `save` paths with the shape shown")
             saved[name] = mended_value(value)
-        expires = self._expires(message) if self._expires else None
-        if isinstance(expires, int | float) and not isinstance(expires, bool) and expires > 0:
-            return saved, float(expires)
-        return saved, self.spec.expires_s
+        lifetime_s = told_lifetime_s(self._expires(message)) if self._expires else None
+        return saved, self.spec.expires_s if lifetime_s is None else lifetime_s
 
 
 class Handshake:
@@ -203,12 +208,30 @@ class Handshake:
                 continue
             context = {**self._fold, "session": session, "saved": {**before, **progress.saved}}
             if step.wanted(context):
+                asked_ns = time.monotonic_ns()
                 answer = yield step.request(context)
-                progress.took(step.spec.name, *step.read(answer))
+                progress.took(step.spec.name, asked_ns, *step.read(answer))
             else:
-                progress.took(step.spec.name, {}, None)
+                progress.took(step.spec.name, 0, {}, None)
         progress.done = True
         progress.round += 1
+
+
+def told_lifetime_s(told: Any) -> float | None:
+    """Seconds after which to renew what a target says lives for `told` seconds, or until then; None if it says
+    nothing that can be used."""
+    if isinstance(told, bool):
+        return None
+    try:
+        number = float(told)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not math.isfinite(number) or number <= 0:
+        return None
+    if number >= POINT_IN_TIME:
+        at_s = number / 1000 if number >= 1000 * POINT_IN_TIME else number
+        number = max(at_s - time.time(), 0.0)
+    return number - min(RENEW_EARLY_S, RENEW_EARLY_SHARE * number)
 
 
 class StepTimeline(Timeline):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from connectors.handshake import Progress, StepAnswer, StepRequest
 
     Steps = Generator[StepRequest, StepAnswer, None]
+
+SHORTEST_WAIT_NS = 1_000_000
+"""A shorter wait is no step: it would fill ledgers, and is no lateness that anybody judges."""
+RUN_WAIT = "run_wait"
+"""The step of a user who waited for steps per run that another user was doing."""
 
 
 class ShakingConnector(BaseConnector):
@@ -49,6 +55,12 @@ class ShakingConnector(BaseConnector):
             handshake.run.forget()
         self._progress = None
         return True
+
+    def _waited(self, step: str, began_ns: int) -> None:
+        """This user waited from `began_ns` (monotonic) until now, and not for us."""
+        waited_ns = time.monotonic_ns() - began_ns
+        if waited_ns >= SHORTEST_WAIT_NS:
+            self.add_step(step, waited_ns)
 
     def _session_steps(self) -> Steps | None:
         """This conversation's own steps, if they are due; those of the run are done."""

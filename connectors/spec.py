@@ -105,7 +105,8 @@ class StepSpec(Frozen):
     `when`: a template; the step is left out if what it names is not there, or empty. `expect`: statuses that are fine
     (none: any 2xx). `save`: variable and path in the answer; templates have it as
     `saved.<variable>`. `per` "run": once in each engine process. What was saved is renewed `expires_s` seconds later,
-    or after as many as the number at the path `expires` of the answer.
+    or before the answer's own lifetime is over: at its path `expires`, seconds as a number or a text or, from
+    1,000,000,000 on, a point in time (seconds, or milliseconds, since 1970).
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
@@ -130,7 +131,7 @@ class HandshakeSpec(Frozen):
     @model_validator(mode="after")
     def _order(self) -> Self:
         names = [step.name for step in self.steps]
-        taken = {"resolve", "connect", "tls", "upgrade", "socketio"}
+        taken = {"resolve", "connect", "tls", "upgrade", "socketio", "run_wait", "body_wait", "resend"}
         if len(set(names)) < len(names) or taken & set(names):
             raise ValueError(f"each step needs a name of its own, other than {', '.join(sorted(taken))}")
         if sorted(self.steps, key=lambda step: step.per) != self.steps:

@@ -106,6 +106,9 @@ def handshake_metric(step: str) -> Metric:
         "resolve": "Looking up the host name.",
         "connect": "Opening the TCP connection.",
         "tls": "The TLS handshake on the open connection.",
+        "run_wait": "Waiting for a step per run (a log-in) that another user was doing.",
+        "body_wait": "After the end mark of the answer before: waiting for the end of its body, to use its connection.",
+        "resend": "From the first sending to the second, where a kept connection was closed at the moment of sending.",
     }.get(step, f"The step '{step}' of the target's handshake.")
     return Metric(
         f"{HANDSHAKE_PREFIX}{step}_ms", f"Handshake: {step}", "ms", MS, f"end of {step} - begin of {step}",

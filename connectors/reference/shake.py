@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
-from connectors.shaking import ShakingConnector
+from connectors.shaking import RUN_WAIT, ShakingConnector
 
 if TYPE_CHECKING:
     from connectors.reference.http import HttpConnector
@@ -27,7 +27,9 @@ class ReferenceConnector(ShakingConnector):
         if handshake is None:
             return
         if handshake.run_due():
+            began_ns = time.monotonic_ns()
             with _shaking:
+                self._waited(RUN_WAIT, began_ns)
                 if handshake.run_due():
                     self._walk(handshake.run_steps())
         if (steps := self._session_steps()) is not None:

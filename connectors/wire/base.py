@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from connectors import guard
 from connectors.errors import ConnectFailed, TimedOut, TurnError
 from connectors.mapping import CompiledTarget
-from connectors.shaking import ShakingConnector
+from connectors.shaking import RUN_WAIT, ShakingConnector
 from connectors.spec import TlsSpec
 from connectors.wire.clock import ArrivalClock
 from connectors.wire.stream import StampedStream, open_stream
@@ -81,7 +81,9 @@ class WireConnector(ShakingConnector):
         if handshake is None:
             return
         if handshake.run_due():
+            began_ns = time.monotonic_ns()
             async with _shaking():
+                self._waited(RUN_WAIT, began_ns)
                 if handshake.run_due():
                     await self._walk(handshake.run_steps())
         if (steps := self._session_steps()) is not None:

@@ -20,7 +20,7 @@ from typing import Any, Final, NoReturn, cast
 import orjson
 
 from connectors.base import BaseConnector
-from connectors.errors import TurnError
+from connectors.errors import Refused, TurnError
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
 from connectors.timeline import Timeline
@@ -106,7 +106,7 @@ class Witness:
                 return
             if end_ns is not None and time.monotonic_ns() >= end_ns:
                 return
-            if isinstance(action, SayAction) and not self._turn(walk, action, number):
+            if isinstance(action, SayAction) and not self._said(walk, action, number):
                 return
 
     def _begin(self, scenario: CompiledScenario, rng: Random, info: dict[str, Any], number: int) -> Walk:
@@ -121,7 +121,14 @@ class Witness:
             return walk
         return cast("Walk", PacedWalk(walk, drawn.messages, None, rng))
 
-    def _turn(self, walk: Walk, action: SayAction, session: int) -> bool:
+    def _said(self, walk: Walk, action: SayAction, session: int) -> bool:
+        """Whether the message was answered: after another handshake, if what the last one gave was refused."""
+        failure = self._turn(walk, action, session)
+        if isinstance(failure, Refused) and self._connector.refresh(failure.status):
+            failure = self._turn(walk, action, session)
+        return failure is None
+
+    def _turn(self, walk: Walk, action: SayAction, session: int) -> TurnError | None:
         connector, failure = self._connector, None
         timeline = connector.timeline(time.monotonic_ns())
         try:
@@ -146,7 +153,7 @@ class Witness:
         )
         self._turns += 1
         os.write(self._ledger, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-        return failure is None
+        return failure
 
     def _exchange(self, connector: BaseConnector, timeline: Timeline, walk: Walk, action: SayAction) -> None:
         if not connector.ready:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -11,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from connectors.handshake import told_lifetime_s
 from connectors.mapping import CompiledTarget
 from connectors.registry import Lane, connector_class
 from connectors.spec import TargetSpec
-from tests.hostile import http
+from tests.hostile import http, ndjson, split, sse, websocket
+from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import whole
-from tests.integration.connectors.lanes import LANES, Client, Turn, make_spec, one_turn, say, wait
+from tests.integration.connectors.lanes import LANES, PATIENT, Client, Turn, make_spec, one_turn, say, wait
 from tests.integration.connectors.scripted import Asked, says, scripted
 
 lanes = pytest.mark.parametrize("lane", LANES)
@@ -159,7 +162,47 @@ def test_only_what_expired_is_done_again(lane: Lane, per: str, how: dict[str, An
 
 
 @lanes
-@pytest.mark.parametrize("said", [1e308, 0, -5, True, "soon", None])
+@pytest.mark.parametrize("said", ["0.2", " 0.2 ", 0.2, "2e-1"])
+def test_a_lifetime_may_come_as_a_number_or_as_text(lane: Lane, said: object) -> None:
+    with scripted(Bot(expires_in=said)) as bot:
+        with Client(lane, spec_with(bot.url, [{**TOKEN, "expires": "expires_in"}], request=SAY)) as client:
+            assert client.say().code is None
+            client.idle(0.25)
+            assert client.say().code is None
+        assert bot.paths.count("POST /token") == 2
+
+
+@lanes
+@pytest.mark.parametrize("protocol", ["http", "sse", "ndjson", "split", "websocket"])
+def test_waiting_for_the_log_in_of_another_user_is_a_step_and_no_lag(lane: Lane, protocol: str) -> None:
+    log_in_s, users = 0.5, 4
+    good = {"http": http.good, "sse": sse.good, "ndjson": ndjson.good, "split": split.good, "websocket": websocket.good}
+
+    def script(peer: Peer) -> None:
+        good[protocol](peer)
+
+    def log_in(peer: Peer) -> None:
+        peer.read_request()
+        time.sleep(log_in_s)
+        peer.send(says({"token": "t1"}))
+        peer.hold()
+
+    with HostileServer(log_in) as login, HostileServer(script) as server:
+        step = {**TOKEN, "url": f"{login.url}/token", "per": "run", "headers": {}}
+        target = CompiledTarget(make_spec(protocol, server.url, handshake={"steps": [step]}, timeouts=PATIENT))
+        turns = converse_at_once(lane, target, users)
+        assert len(login.requests) == 1
+    assert [t.code for t in turns] == [None] * users, turns[0].error
+    steps = [turn.timeline.handshake_ns or {} for turn in turns]
+    assert sorted("run_wait" in taken for taken in steps) == [False, True, True, True]
+    for turn, taken in zip(turns, steps, strict=True):
+        assert turn.timeline.sent_ns is not None
+        lag_s = (turn.timeline.sent_ns - turn.timeline.planned_ns - sum(taken.values())) / 1e9
+        assert lag_s < log_in_s / 2, taken
+
+
+@lanes
+@pytest.mark.parametrize("said", [1e308, 0, -5, True, "soon", None, "nan", "-1", "inf", [3]])
 def test_an_odd_expiry_is_none(lane: Lane, said: object) -> None:
     with scripted(Bot(expires_in=said)) as bot:
         with Client(lane, spec_with(bot.url, [{**TOKEN, "expires": "expires_in"}], request=SAY)) as client:
@@ -281,3 +324,17 @@ def test_an_error_in_a_step_shows_no_secret(lane: Lane, url: str) -> None:
             said = f"{turn.error} {turn.error.detail} {turn.error.advice}"
     assert SECRET not in said
     assert "handshake.token" in said
+
+
+@pytest.mark.parametrize(
+    ("told", "renewed_after_s"), [(3600, 3590), ("3600", 3590), (100.0, 95), ("1.5", 1.425), (0, None), ("later", None)]
+)
+def test_a_token_is_renewed_a_little_before_its_end(told: object, renewed_after_s: float | None) -> None:
+    assert told_lifetime_s(told) == (None if renewed_after_s is None else pytest.approx(renewed_after_s))
+
+
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_a_point_in_time_is_no_lifetime_of_fifty_years(scale: int) -> None:
+    found = told_lifetime_s((time.time() + 100) * scale)
+    assert found is not None
+    assert 80 < found <= 95
