@@ -17,7 +17,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3.11 python3.11 python3 python3.12 pyt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q install --require-hashes
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup setup-dev setup-peers setup-bench demo up test check format docs lock bench clean
+.PHONY: help setup setup-dev setup-peers setup-bench demo up test check format docs lock bench chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -60,6 +60,9 @@ lock: setup-dev ## pin requirements*.in anew, keeping what need not change (UPGR
 
 bench: setup-dev setup-bench ## cost and fidelity, beside other tools
 	BENCH_VENV=$(abspath $(VENV)-bench) $(BIN)/python -m tests.bench $(ARGS)
+
+chaos: setup-dev ## kill, pause and cut off what runs load, and check the account (ARGS="--runs 300 --seed 1")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 clean: ## environments and caches; your data in var/ stays
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-peers tests/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -107,7 +107,7 @@ def _on(vendor: str, request: pytest.FixtureRequest) -> Iterator[str]:
 def _new_database(vendor: str, request: pytest.FixtureRequest) -> dict[str, Any]:
     name = f"tokenburn_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
     if vendor == "postgresql":
-        url = databases.create_postgres_database(request.getfixturevalue("postgres"), name)
+        url = services.create_postgres_database(request.getfixturevalue("postgres"), name)
     else:
         url = databases.sqlite_url(f"{name}.sqlite3")
     config = databases.configuration(url)

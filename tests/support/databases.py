@@ -12,12 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connections
-from psycopg import sql
 
 from tokenburn_site.env import database_config
 
@@ -26,13 +24,6 @@ ENGINES = {"sqlite": "django.db.backends.sqlite3", "postgresql": "django.db.back
 
 def default_is(vendor: str) -> bool:
     return bool(connections.settings["default"]["ENGINE"] == ENGINES[vendor])
-
-
-def create_postgres_database(server_url: str, name: str) -> str:
-    """A new, empty database's URL."""
-    with psycopg.connect(server_url, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return server_url.rsplit("/", 1)[0] + f"/{name}"
 
 
 def configuration(url: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
+from psycopg import sql
 
 from tokenburn_site.local.family import Family
 from tokenburn_site.local.ports import LOOPBACK, free_port, wait_until
@@ -105,6 +106,13 @@ def postgres_server(family: Family, address: str = LOOPBACK, inside: Sequence[st
         family.stop(child, signum=2)  # SIGINT: a fast shutdown, which does not wait for clients
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def create_postgres_database(server_url: str, name: str) -> str:
+    """A new, empty database's URL."""
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return server_url.rsplit("/", 1)[0] + f"/{name}"
 
 
 def _unprivileged(home: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from tests.support import databases
 from tests.support.hosts import Network, clock_two_minutes_ahead, network, why_not
 from tests.support.processes import ROOT, child_env, read_json_line
 from tests.support.runs import alive, shards, until
-from tests.support.services import postgres_server
+from tests.support.services import create_postgres_database, postgres_server
 from tokenburn_site.local.family import Family
 from tokenburn_site.local.valkey import answers, find_valkey, valkey_command
 
@@ -72,7 +72,7 @@ def farm(family: Family, tmp_path: Path, settings: Any, transactional_db: None) 
         stack.callback(
             family.kill, family.start([*net.in_network(0), *valkey, *open_to_all], stdout=subprocess.DEVNULL)
         )
-        config = databases.configuration(databases.create_postgres_database(server, "farm"))
+        config = databases.configuration(create_postgres_database(server, "farm"))
         stack.enter_context(databases.as_default(config))
         databases.migrate()
         until(lambda: answers(settings.REDIS_URL), what="Valkey")
