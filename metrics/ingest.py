@@ -21,6 +21,8 @@ from metrics.windows import Span, Windows, add_bad_lines, add_sessions, add_turn
 T = TypeVar("T")
 KINDS = ("head", "open", "turn", "close", "gen", "tail")
 _GENERATOR_KEYS = ("at", "cpu_ns", "rss", "active", "inflight", "dropped")
+STALL_US = 100_000
+"""A loop that wakes up later than this did not just have much to do: its process stood still."""
 SESSION_OUTCOMES = ("completed", "failed", "cut", "lost")
 
 
@@ -246,6 +248,8 @@ def _add_generator(windows: Windows, shard_id: int, gens: Sequence[Line]) -> Non
     for second, values in lags.items():
         if values:
             windows[second]["lag"] = Histogram.of([value * 1000 for value in values]).to_json()
+        if stalls := [value * 1000 for value in values if value > STALL_US]:
+            windows[second]["stall"] = [sum(stalls), max(stalls)]
 
 
 def _head(line: Line) -> Line:

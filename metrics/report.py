@@ -43,7 +43,7 @@ class RunFacts:
     groups: Sequence[Group] = ()
     """By number; empty: one, of which nothing is known."""
     shards: Sequence[Mapping[str, Any]] = ()
-    """Of each engine's share: index, region, host, status, reason, stored, turns."""
+    """Of each engine's share: index, region, host, status, reason, stored, turns, end, at_s."""
     load_curve: Sequence[Mapping[str, Any]] | None = None
     """What was measured at each level (see `metrics.curve.level_row`) of a run that searches or sweeps."""
     capacity: Mapping[str, Any] | None = None
@@ -59,7 +59,7 @@ def build_report(
     steady = run.finished and is_steady(run.load, bool(run.load_changes))
     verdict = judge(
         aggregate, asked, _testimony(aggregate, witness), groups=run.groups, drift=drift if steady else None,
-        finished=run.finished,
+        finished=run.finished, shards=run.shards, load=run.load,
     )  # fmt: skip
     whole = figures(aggregate, dropped=aggregate.dropped)
     report: Report = {

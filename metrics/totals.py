@@ -55,6 +55,14 @@ class Engine:
     head: dict[str, Any] = field(default_factory=dict)
     tail: dict[str, Any] = field(default_factory=dict)
     samples: dict[int, GeneratorSample] = field(default_factory=dict)
+    stalled_ns: int = 0
+    """How long it stood still, all times together, and (`stall_ns`) the longest."""
+    stall_ns: int = 0
+
+    @property
+    def lasted_ns(self) -> int:
+        """Until its last word."""
+        return max(int(self.tail.get("at", 0)), max(self.samples, default=0))
 
     @property
     def cpu_ns(self) -> int:
@@ -212,7 +220,7 @@ class Aggregate(Counts):
             self._add_uncounted(data)
         if "lag" in data:
             self.loop_lag.merge(Histogram.from_json(data["lag"]))
-        if not data.keys().isdisjoint(("gen", "head", "tail")):
+        if not data.keys().isdisjoint(("gen", "head", "tail", "stall")):
             self._add_engine(data)
         if "bad" in data:
             self.bad_lines += data["bad"]["n"]
@@ -243,6 +251,10 @@ class Aggregate(Counts):
         for row in data.get("gen", ()):
             sample = GeneratorSample(*row)
             engine.samples[sample.at_ns] = sample
+        if "stall" in data:
+            stalled_ns, longest_ns = data["stall"]
+            engine.stalled_ns += stalled_ns
+            engine.stall_ns = max(engine.stall_ns, longest_ns)
 
     def _add_point(self, second: int, point: Point) -> None:
         while second // self.point_s >= MAX_POINTS:

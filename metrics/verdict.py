@@ -8,21 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from metrics.columns import TOKEN_SOURCES
+from metrics.coverage import missing
 from metrics.definitions import MS, QUANTILES, SAMPLES_NEEDED
 from metrics.drift import Drift
 from metrics.groups import Group, choice_text, chosen
 from metrics.histogram import Histogram
 from metrics.thresholds import Threshold
-from metrics.totals import Aggregate
+from metrics.totals import Aggregate, Engine
 
 SEND_LAG_MS = 20.0
 SEND_LAG_SHARE = 0.05
 """Lateness below this share of a typical turn changes no conclusion, whatever its milliseconds."""
 LOOP_LAG_MS = {"kernel": 100.0, "user": 10.0}
 """With kernel time stamps a busy loop only delays what is sent; without, it also delays what is seen."""
+STALL_MS = 1000.0
+"""An engine that stands still this long leaves a whole second without load: a hole in the series, whatever the run's
+length."""
+STALLED_SHARE = 0.05
+"""Of an engine's time: a closed load's throughput is too low by as much as its engine stood still."""
 CPU_SHARE = 0.9
 DROPPED_SHARE = 0.001
 """Of all arrivals: fewer are those that were a moment late when the load ended."""
@@ -33,6 +39,7 @@ START_MS = 50.0
 RISE_SHARE = 0.2
 RISE_MS = 20.0
 MAIN_METRIC = "e2e_ms"
+CAUSES_NAMED = 3
 
 REASONS = {
     "no_ok_turns": "Not one turn is ok.",
@@ -40,10 +47,15 @@ REASONS = {
     "send_lag": f"send_lag_ms p99 is above {SEND_LAG_MS:.0f} ms and above {SEND_LAG_SHARE:.0%} of {MAIN_METRIC} p50.",
     "loop_lag": f"The event loop's lag at p99 is above {LOOP_LAG_MS['kernel']:.0f} ms "
     f"({LOOP_LAG_MS['user']:.0f} ms without the kernel's time stamps).",
+    "engine_stalled": f"An engine stood still for {STALL_MS / 1000:.0f} s or more at once (its process, or the whole "
+    f"machine, was paused), or for more than {STALLED_SHARE:.0%} of its time.",
     "cpu_saturated": f"An engine used more than {CPU_SHARE:.0%} of its core for half of the time or more.",
     "arrivals_dropped": f"More than {DROPPED_SHARE:.1%} of the arrivals were due and not started.",
     "turns_unknown": "Turns were in flight when an engine died.",
-    "engine_died": "An engine did not reach its end.",
+    "engine_died": "An engine died before its end, or left no end.",
+    "load_missing": "An engine's share of the load was cut off by something other than the load's own end (its time or "
+    "its conversations are over, a budget, a missed threshold, a target that refuses everything, a person), or began "
+    "late.",
     "ledger_incomplete": "The engines recorded more (or fewer) turns than are stored.",
     "ledger_damaged": "Lines of a ledger could not be read.",
     "witness_disagrees": f"An independent client's median differs by more than {WITNESS_SHARE:.0%} "
@@ -94,12 +106,15 @@ def judge(
     groups: Sequence[Group] = (),
     drift: Mapping[str, Drift] | None = None,
     finished: bool = True,
+    shards: Sequence[Mapping[str, Any]] = (),
+    load: Mapping[str, Any] | None = None,
 ) -> Verdict:
-    """`finished` is False for a run under way, of which no end can be asked yet. `groups` are the run's, `drift` that
-    of a run with a load that stayed the same."""
+    """`shards` are the report's rows of the same name and `load` what was asked of all of them: without these, an
+    engine that never said anything is not missed. `finished` is False for a run under way, of which no end can be
+    asked yet. `groups` are the run's, `drift` that of a run with a load that stayed the same."""
     reasons = [*_samples(aggregate, thresholds, groups), *_generator(aggregate)]
     if finished:
-        reasons += _records(aggregate)
+        reasons += [*_missing_load(aggregate, shards, load or {}), *_records(aggregate)]
     if witness is not None:
         reasons += _witness(witness)
     return Verdict(tuple(reasons), (*_notes(aggregate), *_drift(drift)))
@@ -156,6 +171,7 @@ def _generator(aggregate: Aggregate) -> Iterator[Remark]:
             f"The engine's event loop was {loop_lag:.1f} ms late at p99 (allowed: {LOOP_LAG_MS[kind]:.0f} ms with "
             f"{kind} time stamps). Use more processes, or a machine with less else to do.",
         )
+    yield from _stalls(aggregate)
     shares = [median(found) for engine in aggregate.engines.values() if (found := engine.cpu_shares())]
     if shares and max(shares) > CPU_SHARE:
         yield Remark(
@@ -175,14 +191,43 @@ def _many_dropped(aggregate: Aggregate) -> bool:
     return aggregate.dropped > DROPPED_SHARE * (aggregate.sessions_started + aggregate.dropped)
 
 
+def _missing_load(
+    aggregate: Aggregate, shards: Sequence[Mapping[str, Any]], load: Mapping[str, Any]
+) -> Iterator[Remark]:
+    """One remark for each code; the first few causes are named."""
+    found = missing(aggregate, shards, load)
+    for code, died in (("engine_died", True), ("load_missing", False)):
+        texts = [cut.text for cut in found if cut.died is died]
+        if texts:
+            more = f", and {len(texts) - CAUSES_NAMED} more" if len(texts) > CAUSES_NAMED else ""
+            named = "; ".join(texts[:CAUSES_NAMED])
+            yield Remark(code, f"{named}{more}. Its load is missing from then on.")
+
+
+def _stalls(aggregate: Aggregate) -> Iterator[Remark]:
+    """Figures with the kernel's time stamps stay right while an engine stands still, but it sends nothing: what a
+    closed load reaches is then too little, and no send lag shows it."""
+    worst = max(aggregate.engines.values(), key=_stalled_share, default=None)
+    longest_ms = max((engine.stall_ns for engine in aggregate.engines.values()), default=0) / MS
+    if worst is None or (longest_ms < STALL_MS and _stalled_share(worst) <= STALLED_SHARE):
+        return
+    yield Remark(
+        "engine_stalled",
+        f"An engine stood still for up to {longest_ms / 1000:.1f} s at once, one for {_stalled_share(worst):.1%} "
+        "of its time: the target saw less load than was asked for. Its process or the machine was paused, or had too "
+        "much else to do.",
+    )
+
+
+def _stalled_share(engine: Engine) -> float:
+    return engine.stalled_ns / engine.lasted_ns if engine.lasted_ns else 0.0
+
+
 def _records(aggregate: Aggregate) -> Iterator[Remark]:
     if aggregate.outcomes["unknown"]:
         count = aggregate.outcomes["unknown"]
         yield Remark("turns_unknown", f"{count:,} turns were in flight when an engine died: nobody knows their end.")
     tails = [engine.tail for engine in aggregate.engines.values()]
-    died = sum(1 for tail in tails if not tail or tail["reason"] == "engine_died")
-    if died:
-        yield Remark("engine_died", f"{died} of {len(tails)} engines died before their end; its load is missing since.")
     recorded = sum(tail["turns"] for tail in tails if tail)
     if all(tails) and recorded != aggregate.turns + aggregate.uncounted:
         yield Remark(

@@ -4,7 +4,8 @@
     tokens_out_ok, wasted [tokens in, tokens out of turns with a code of WASTED], sources [per TOKEN_SOURCES],
     first and last (ns: begin of the first turn, end of the last one),
     m {metric: histogram}, opened, closed {outcome: n}, closed_codes {code: n},
-    gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns), head {..}, tail {..},
+    gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns),
+    stall [ns that the engine stood still, the longest of them], head {..}, tail {..},
     bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else but)
     uncounted_spent {group: [ok, failed, tokens_in, tokens_out]}: what a budget counts of them,
     groups {number: {out .. m, opened .. closed_codes of that group}} in a run of several groups

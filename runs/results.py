@@ -7,6 +7,7 @@ from typing import Any
 from metrics.aggregate import Aggregate, aggregate_run
 from metrics.models import SessionMetric
 from metrics.report import RunFacts, build_report
+from metrics.totals import Engine
 from runs.capacity import curve_of
 from runs.engine.groups import frozen_groups
 from runs.engine.trace import shown_load
@@ -29,16 +30,24 @@ def failure_example(run: Run, found: Aggregate) -> str:
 
 
 def _shards(run: Run, found: Aggregate) -> list[dict[str, Any]]:
-    """`stored`: all that the shard's ledger holds is in the report; `turns`: by its own count, None without an end."""
+    """`stored`: all that the shard's ledger holds is in the report; `turns`, `end`, `at_s`: by its own last line, None
+    without one."""
     fields = ("pk", "index", "region", "host", "status", "reason", "ledger_complete")
     return [
         {
             **dict(zip(fields[1:-1], row[1:-1], strict=True)),
             "stored": row[-1],
-            "turns": found.engines[row[0]].tail.get("turns") if row[0] in found.engines else None,
+            **_last_line(found.engines.get(row[0])),
         }
         for row in run.shards.order_by("index").values_list(*fields)
     ]
+
+
+def _last_line(engine: Engine | None) -> dict[str, Any]:
+    tail = engine.tail if engine is not None else {}
+    at_ns = tail.get("at")
+    at_s = None if at_ns is None else round(at_ns / 1e9, 3)
+    return {"turns": tail.get("turns"), "end": tail.get("reason"), "at_s": at_s}
 
 
 def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from django.db import connection
 
 from connectors.spec import SpecError
+from metrics.coverage import WORKER_SHUT_DOWN
 from runs.dbclock import DATABASE_AWAY, SAMPLES, ClockWatch
 from runs.engine_process import EngineProcess, Exited, Fatal, Ready
 from runs.finalize import finalize_run
@@ -175,7 +176,7 @@ class Supervisor:
     def _check(self) -> None:
         self._renew()
         if self._should_stop():
-            stop_run(self._shard.run_id, "its worker was shut down")
+            stop_run(self._shard.run_id, WORKER_SHUT_DOWN)
         run = Run.objects.only("status", "reason", "start_at", "load_changes").get(pk=self._shard.run_id)
         if run.status in RUN_BEFORE_START or (run.status == RunStatus.RUNNING and not self._went):
             self._advance(run)

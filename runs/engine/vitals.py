@@ -26,6 +26,7 @@ class Vitals:
         self._shard = shard
         self._lag_us: list[int] = []
         self._cpu_before_ns = time.process_time_ns()
+        self._due_s: float | None = None
 
     async def beat(self) -> None:
         """Until cancelled. A late wake-up is the loop's lag (timers count whole milliseconds)."""
@@ -33,7 +34,7 @@ class Vitals:
         due = loop.time()
         beats = 0
         while True:
-            due = max(due + BEAT_S, loop.time())
+            due = self._due_s = max(due + BEAT_S, loop.time())
             await asyncio.sleep(due - loop.time())
             self._lag_us.append(max(0, int((loop.time() - due) * 1e6)))
             arrival_clock().sample()
@@ -62,7 +63,10 @@ class Vitals:
         return time.process_time_ns() - self._cpu_before_ns
 
     def last_words(self, reason: str, turns: int, sessions: int) -> None:
-        """The ledger's last lines: the rest of the samples, and the `tail`."""
+        """The ledger's last lines: the rest of the samples, and the `tail`. A beat that is overdue counts: a process
+        that stood still until the load's end must not end before it has said so."""
+        if self._due_s is not None:
+            self._lag_us.append(max(0, int((asyncio.get_running_loop().time() - self._due_s) * 1e6)))
         self._write()
         shard = self._shard
         shard.ledger.append(

@@ -13,6 +13,7 @@ from tests.unit.metrics.made import MS, aggregate, batch, failed, generator, hea
 
 GOOD = [turn(number, planned=109 * MS) for number in range(100)]
 SECOND_ENGINE = b"".join(map(encoded, [head() | {"late_ns": 0, "clock_error_ns": 0}, tail(0)]))
+QUICK = [generator(0, 0, lag=[100] * 200)]
 CALM = [generator(second, second * 200) for second in range(1, 6)]
 
 
@@ -35,9 +36,11 @@ CASES: list[tuple[str, list[dict[str, Any]], int]] = [
     ("few_samples", GOOD[:99], 99),
     ("send_lag", [turn(n, planned=89 * MS) for n in range(100)], 100),
     ("loop_lag", [*GOOD, generator(6, 1200, lag=[101_000])], 100),
+    ("engine_stalled", [*GOOD, *QUICK, generator(6, 1200, lag=[1_000_000])], 100),
     ("cpu_saturated", [*GOOD, *(generator(s, 1000 + (s - 5) * 950) for s in range(6, 13))], 100),
     ("arrivals_dropped", [*GOOD, generator(6, 1200, dropped=1)], 100),
     ("turns_unknown", [*GOOD, failed(100, "unknown", "engine_died", done=None)], 101),
+    ("load_missing", [*GOOD, head() | {"late_ns": 1_001 * MS}], 100),
     ("ledger_incomplete", GOOD, 101),
     ("ledger_damaged", [*GOOD, {"k": "nonsense"}], 100),
 ]
@@ -69,6 +72,76 @@ def test_a_dead_engine_is_a_reason_but_not_while_the_run_goes_on() -> None:
     assert judge(running, finished=False).trusted
     assert codes(judge(running)) == ["engine_died"]
     assert codes(judge(aggregate(head(), *CALM, *GOOD, tail(100, "engine_died")))) == ["engine_died"]
+
+
+DURING = {"kind": "closed", "users": 3, "duration_s": 9.0}
+
+
+def share(end: str | None, index: int = 0, status: str = "done", at_s: float | None = 9.0) -> dict[str, Any]:
+    return {"index": index, "status": status, "reason": "it broke", "end": end, "at_s": at_s}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "done", "budget: tokens: 600 of 500", "stopped", "stopped: by ann", "stopped: threshold: e2e_ms.p95<1: 5",
+        "aborted: connect_refused: nobody listens",
+    ],
+)  # fmt: skip
+def test_a_load_that_ends_in_one_of_its_own_ways_is_whole(end: str) -> None:
+    assert verdict(*GOOD, shards=[share(end)], load=DURING).trusted
+
+
+@pytest.mark.parametrize(
+    ("shard", "code", "says"),
+    [
+        (share("supervisor_gone", at_s=3.0), "load_missing", "engine 1 ended early after 3.0 s: its supervisor died"),
+        (share("supervisor_silent"), "load_missing", "was paused"),
+        (share("lease_lost: not renewed for 27 s"), "load_missing", "lost the shard's lease (not renewed for 27 s)"),
+        (share("stopped: its worker was shut down"), "load_missing", "its worker was shut down"),
+        (share("stopped: its supervisor lost the lease"), "load_missing", "lost the lease"),
+        (share("aborted: engine_error: KeyError()"), "load_missing", "engine_error"),
+        (share("aborted: ledger_failed: no space"), "load_missing", "no space"),
+        (share("what nobody has thought of"), "load_missing", "what nobody has thought of"),
+        (share("done", at_s=4.0), "load_missing", "ended after 4.0 of 9 s"),
+        (share("engine_died"), "engine_died", "it died"),
+        (share(None, status="lost", at_s=None), "engine_died", "did not reach its end: it broke"),
+        (share(None, status="failed", at_s=None), "engine_died", "did not reach its end: it broke"),
+    ],
+)
+def test_every_other_end_of_a_share_is_a_reason_that_names_it(shard: dict[str, Any], code: str, says: str) -> None:
+    found = verdict(*GOOD, shards=[shard, share("done", 1)], load=DURING)
+    assert codes(found) == [code]
+    assert says in found.reasons[0].text
+
+
+def test_a_share_that_its_run_never_began_because_a_person_stopped_it_is_not_missed() -> None:
+    assert verdict(*GOOD, shards=[share("stopped: by ann"), share(None, 1, "stopped", None)], load=DURING).trusted
+
+
+@pytest.mark.parametrize(
+    "more", [{"conversations": 5}, {"kind": "open"}, {"search": {"lowest": 1}}, {"duration_s": None}]
+)
+def test_a_load_that_may_run_out_of_work_is_done_before_its_time(more: dict[str, Any]) -> None:
+    assert verdict(*GOOD, shards=[share("done", at_s=4.0)], load=DURING | more).trusted
+
+
+@pytest.mark.parametrize(
+    ("lag_us", "stalled"),
+    [([1_900_000], True), ([200_000] * 3, True), ([450_000], False), ([90_000] * 9, False), ([400_000, 5_000], False)],
+    ids=["stopped for 2 s", "0.6 of 9 s in pieces", "once for half a second", "busy", "a moment"],
+)
+def test_an_engine_that_stands_still_is_named_and_a_busy_one_is_not(lag_us: list[int], stalled: bool) -> None:
+    calm = [generator(0, 0, lag=[100] * 2000)]  # so that p99 of the lag says nothing of it
+    found = verdict(*GOOD, *calm, generator(6, 1200, lag=lag_us))
+    assert codes(found) == (["engine_stalled"] if stalled else [])
+
+
+def test_one_engine_of_many_that_stands_still_is_enough() -> None:
+    calm = b"".join(map(encoded, [head(), generator(0, 0, lag=[100] * 2000), tail(0)]))
+    still = [head(), generator(0, 0), *GOOD, generator(6, 1200, lag=[200_000] * 3), tail(100)]
+    others = [window for shard in range(2, 6) for window in parse(calm, 1, shard).windows.values()]
+    assert codes(judge(merge([*batch(*still).windows.values(), *others]))) == ["engine_stalled"]
 
 
 def test_a_threshold_on_a_percentile_asks_for_enough_samples() -> None:
