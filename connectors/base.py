@@ -95,7 +95,12 @@ class BaseConnector(ABC):
         return self._new_timeline(planned_ns)
 
     def took(self, timeline: Timeline) -> None:
-        """A turn went well: keep what its answer gave to save."""
+        """A turn is over: keep what its answer gave to save. Raises BadAnswer if it is not a good answer (see
+        `Timeline.settle`); the connection is as good as before."""
+        timeline.settle()
+        self._save_values(timeline)
+
+    def _save_values(self, timeline: Timeline) -> None:
         if timeline.saved is not None:
             self.saved.update(timeline.saved)
 
@@ -111,7 +116,7 @@ class BaseConnector(ABC):
             timeline.event(time.monotonic_ns(), data)
         except TurnError:
             return  # nobody asked: what it says wrong is no turn's failure
-        self.took(timeline)
+        self._save_values(timeline)
 
     def add_step(self, name: str, ns: int) -> None:
         """A step of getting ready took `ns`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.errors import BadAnswer, TurnError
 from connectors.paths import Part
+from connectors.said_errors import error_event, event_text, is_error_name
 from connectors.timeline import Timeline
 
 UNNAMED = "message"
@@ -32,13 +33,35 @@ class NamedTimeline(Timeline):
         if part is None:
             if self.first_chunk_ns is None:
                 self.first_chunk_ns = ns
+            self._check_name(data)
+        elif part.error is not None and not _is_document(data):
+            self._check_name(data)
+            super().event(ns, data)
         elif part.only_ends:
             self.done_ns = ns
         else:
             super().event(ns, data)
 
+    def _check_name(self, data: bytes) -> None:
+        if self.meaning.known_errors and is_error_name(self.event_name):
+            raise BadAnswer("target_error", event_text(self.event_name, data))
+
     def _part_of(self, message: Any) -> Part | None:
         return None if self.meaning.ignores(message) else self.meaning.named(self.event_name)
+
+
+def _is_document(data: bytes) -> bool:
+    return data[:1] in {b"{", b"["}
+
+
+def named_data(timeline: Timeline, name: str, data: bytes) -> bytes:
+    """The data of an event of that name for `timeline`, which is told the name if it reads names; else an error by name
+    becomes a document of its own."""
+    if isinstance(timeline, NamedTimeline):
+        timeline.event_name = name
+    elif timeline.meaning.known_errors and is_error_name(name):
+        return error_event(name, data)
+    return data
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 import jmespath
 
+from connectors.answers import Reasons
 from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError
 
 Getter = Callable[[Any], Any]
@@ -44,6 +45,25 @@ def compile_path(path: str, where: str) -> Getter:
 
 def _keys(path: str) -> list[str | int]:
     return [int(part[1:-1]) if part[0] == "[" else part for part in _PATH_PART.findall(path)]
+
+
+def _null_test(*paths: str | None) -> Getter:
+    """Whether there is a null at one of these paths, or of their alternatives: the target says that there is no text.
+    Of paths that are not plain nothing is known."""
+    choices = [choice.strip() for path in paths if path is not None for choice in path.split("||")]
+    tests = [_null_at(_keys(choice)) for choice in choices if _PLAIN_PATH.match(choice)]
+    return lambda data: any(test(data) for test in tests)
+
+
+def _null_at(keys: list[str | int]) -> Getter:
+    parent, last = keys[:-1], keys[-1]
+    holder = _walk(parent) if parent else None
+
+    def is_null(data: Any) -> bool:
+        inner = data if holder is None else holder(data)
+        return type(inner) is dict and last in inner and inner[last] is None
+
+    return is_null
 
 
 def _quick(path: str, careful: Getter) -> Getter:
@@ -148,6 +168,11 @@ class Part:
         self.reasoning = _optional(spec.reasoning, f"{where}.reasoning")
         self.reasoning_marks = _marks(spec.reasoning)
         self.error = _optional(spec.error, f"{where}.error")
+        self.finish = _optional(spec.finish, f"{where}.finish")
+        self.tool_call = _optional(spec.tool_call, f"{where}.tool_call")
+        self.refusal = _optional(spec.refusal, f"{where}.refusal")
+        self.tells = self.finish is not None or self.tool_call is not None or self.refusal is not None
+        self.null_text = _null_test(spec.delta, spec.text)
         self.usage = _usage(spec.usage.input, spec.usage.output, f"{where}.usage")
         self.stamp = _optional(spec.stamp, f"{where}.stamp")
         self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in spec.save.items()]
@@ -167,7 +192,9 @@ class Part:
     @property
     def only_ends(self) -> bool:
         """Whether its events say nothing but that the answer is over."""
-        return self.done_test is _always and not (self.piece or self.stamp or self.reasoning or self.beside_keys)
+        return self.done_test is _always and not (
+            self.piece or self.stamp or self.reasoning or self.beside_keys or self.tells
+        )
 
     @property
     def ends(self) -> bool:
@@ -245,6 +272,9 @@ class Meaning:
         if not any(part.piece or part.whole for part in (self.part, *self._parts.values())):
             raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
         self.cumulative = spec.cumulative
+        self.expected_kinds: frozenset[str] = frozenset(spec.expect_text)
+        self.known_errors = spec.known_errors
+        self.reasons = Reasons()
         self.ignored_data = frozenset(c.data.encode() for c in spec.ignore if c.data is not None)
         self._ignored = [_test(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None]
         self.plain = self._kind is None and not self.ignored_data and not self._ignored and not self.by_name

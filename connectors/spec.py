@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from connectors.answers import DEFAULT_EXPECT, Expectation
+
 SCHEMES = {"http": 80, "https": 443, "ws": 80, "wss": 443, "grpc": 80, "grpcs": 443}
 """What a target's URL may begin with, and the port if it names none."""
 TLS_SCHEMES = frozenset({"https", "wss", "grpcs"})
@@ -66,12 +68,17 @@ class PartSpec(Frozen):
 
     `delta` is a piece of the answer, `text` a whole one: in a stream it counts if no piece came before it. `error` is
     what the target says went wrong, if it is there and not empty. `save` keeps values for the requests that follow.
+    `finish` is the reason why the answer ended, as a word; `tool_call` and `refusal` say, if they are there and not
+    empty, that the answer asks for a tool, or that the target refused (and its words).
     """
 
     text: str | None = None
     delta: str | None = None
     reasoning: str | None = None
     error: str | None = None
+    finish: str | None = None
+    tool_call: str | None = None
+    refusal: str | None = None
     stamp: str | None = None
     usage: UsageSpec = UsageSpec()
     save: dict[str, str] = Field(default_factory=dict)
@@ -84,9 +91,15 @@ class ResponseSpec(PartSpec):
     name that a server-sent event has beside its data.
 
     `cumulative`: a `delta` holds the whole text so far. `done` ends a streamed answer; without it the end of the
-    transport does or, where that goes on from turn to turn, the first event with text.
+    transport does or, where that goes on from turn to turn, the first event with text. A stream that ends after a
+    `finish` is whole without its `done`.
+
+    `expect_text`: which answers are good (`connectors.answers`); every other one fails. `known_errors`: events and
+    answers without text are also searched for the well-known ways to say an error (`connectors.said_errors`).
     """
 
+    expect_text: list[Expectation] = Field(default_factory=lambda: list(DEFAULT_EXPECT), min_length=1)
+    known_errors: bool = True
     ignore: list[Condition] = Field(default_factory=list)
     cumulative: bool = False
     kind: str | None = None

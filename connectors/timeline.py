@@ -8,6 +8,8 @@ Times are nanoseconds of one monotonic clock. A lane calls, in this order:
     answer(ns, data)            once, for a whole answer
     refused(status, data)       instead, when the status is not 2xx
     end(ns)                     when the transport says that the answer is whole
+
+and whoever asked calls `settle` when the turn is over: it says what kind of answer came, and whether it is a good one.
 """
 
 from __future__ import annotations
@@ -19,11 +21,16 @@ from typing import Any, NoReturn
 
 import orjson
 
+from connectors.answers import Kind, is_good, kind_of, kind_of_reason, words_for
 from connectors.decoding import lenient, loads, mended, mended_value, plain_text
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
 from connectors.paths import Meaning, Part
+from connectors.said_errors import described, real_error, said_error
 from connectors.wording import SHAPE_LIMIT, STATUS_ADVICE, error_text, shape
 
+NO_REASONS = frozenset({"", "null", "none"})
+"""What some targets write into the finish reason of an event that is not the last."""
+REFUSAL_CHARS = 120
 COMPARE = "compare the target's response mapping with the shape shown"
 MOST_TOKENS = 2**31 - 1
 TEXT_CHARS = 4 * 1024 * 1024
@@ -35,28 +42,39 @@ LATEST_NS = 1 << 62
 
 
 class Timeline:
-    """Raises TurnError (BadAnswer, Refused, ...) from `event`, `answer`, `refused` and `end`."""
+    """Raises TurnError (BadAnswer, Refused, ...) from `event`, `answer`, `refused`, `end` and `settle`.
+
+    After `settle`: `kind` is that of the answer (None: nothing was found), `finish` the reason why it ended, as the
+    target said it. `expected` are the words of `expect_text` that hold for this turn.
+    """
 
     __slots__ = (
         "_decode",
         "_gaps_ns",
         "_halves",
         "_has_text",
+        "_last_with_text",
         "_last_without_text",
         "_one_frame",
+        "_reason",
+        "_refusal_text",
         "_room",
         "_text",
+        "_tool_call",
         "_whole",
         "arrival_errors",
         "bytes_in",
         "bytes_out",
         "charset",
         "done_ns",
+        "expected",
+        "finish",
         "first_byte_ns",
         "first_chunk_ns",
         "first_content_ns",
         "gaps_ns",
         "handshake_ns",
+        "kind",
         "last_content_ns",
         "meaning",
         "planned_ns",
@@ -102,6 +120,13 @@ class Timeline:
         self.tokens_out: int | None = None
         self._has_text = False
         self._last_without_text: Any = None
+        self._last_with_text: Any = None
+        self._reason: str | None = None
+        self._refusal_text = ""
+        self._tool_call = False
+        self.expected = meaning.expected_kinds
+        self.kind: Kind | None = None
+        self.finish: str | None = None
         self.bytes_in = 0
         self.bytes_out = 0
 
@@ -153,7 +178,7 @@ class Timeline:
         if not meaning.plain:
             found = self._part_of(message)
             if found is None:
-                self._last_without_text = message
+                self._passed_over(message)
                 return
             part = found
         try:
@@ -170,6 +195,7 @@ class Timeline:
             else:
                 self._gaps_ns.append(ns - self.last_content_ns)
             self.last_content_ns = ns
+            self._last_with_text = message
             self._text.write(text)
             self._room -= len(text)
             if self._room < 0:
@@ -179,8 +205,11 @@ class Timeline:
                 self._content(ns, text, part)
             else:
                 self._last_without_text = message
-            if part.reasoning is not None and type(thought := part.reasoning(message)) is str:
+            if part.reasoning is not None and type(thought := part.reasoning(message)) is str and thought:
                 self.reasoning_chars += len(thought)
+                self._last_with_text = message
+            else:
+                self._told_beside(part, message)
         if part.stamp is not None:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
@@ -190,10 +219,40 @@ class Timeline:
                 errors.append(ns - stamp)
         if type(message) is dict and not part.beside_keys.isdisjoint(message):
             self._beside(ns, part, message)
-        if (part.done_test is not None and part.done_test(message)) or (self._one_frame and self._has_text):
+        if (part.done_test is not None and part.done_test(message)) or (self._one_frame and self._has_said):
             self.done_ns = ns
 
-    def _reason(self, part: Part, message: Any) -> None:
+    @property
+    def _has_said(self) -> bool:
+        """Whether there was a text, though it be empty, or what may stand in its place."""
+        return self._has_text or self._tool_call or bool(self._refusal_text) or self._reason is not None
+
+    def _told_beside(self, part: Part, message: Any) -> None:
+        """What an event or answer says that has no text: why it ended, a tool call, a refusal, or an error."""
+        if part.tells:
+            if part.finish is not None:
+                self._reason = _reason_at(part, message) or self._reason
+            if part.tool_call is not None and part.tool_call(message):
+                self._tool_call = True
+            if part.refusal is not None and type(said := part.refusal(message)) is str:
+                self._refusal_text += said[: REFUSAL_CHARS - len(self._refusal_text)]
+        if self.meaning.known_errors and not any(
+            find is not None and find(message)
+            for find in (part.error, part.whole)  # what `_beside` reads
+        ):
+            self._no_error(said_error(message))
+
+    def _passed_over(self, message: Any) -> None:
+        """An event that the mapping does not read."""
+        self._last_without_text = message
+        if self.meaning.known_errors and not self.meaning.ignores(message):
+            self._no_error(said_error(message, typed=True))
+
+    def _no_error(self, said: str | None) -> None:
+        if said is not None:
+            raise BadAnswer("target_error", said)
+
+    def _thought(self, part: Part, message: Any) -> None:
         if part.reasoning is not None and type(thought := part.reasoning(message)) is str:
             self.reasoning_chars += len(thought)
 
@@ -218,26 +277,29 @@ class Timeline:
             message = self._odd(data, exc)
         part = self.meaning.part if self.meaning.plain else self.meaning.part_of(message)
         if part is None:
-            raise self._unmatched(message)
+            self._passed_over(message)
+            self.done_ns = ns
+            return
         self._beside(ns, part, message)
         for mark in part.reasoning_marks:
             if mark in data:
-                self._reason(part, message)
+                self._thought(part, message)
                 break
         if self.last_content_ns is None:
             try:
                 text = part.quick_piece(message)
             except (KeyError, IndexError, TypeError):
                 text = part.piece(message) if part.piece is not None else None
-            if text is None:
-                if not self._has_text:
-                    raise self._unmatched(message)
-            elif type(text) is str and 0 < len(text) <= TEXT_CHARS:
+            if type(text) is str and 0 < len(text) <= TEXT_CHARS:
                 self._whole = text
                 self._has_text = True
+                self._last_with_text = message
                 self.first_content_ns = self.last_content_ns = ns
-            else:
+            elif text is not None:
                 self._content(ns, text, part)
+            if self.last_content_ns is None:
+                self._last_without_text = message
+                self._told_beside(part, message)
         if part.stamp is not None:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
@@ -255,22 +317,80 @@ class Timeline:
             return
         part = self.meaning.part
         if part.error is not None and (error := part.error(message)):
-            raise BadAnswer("target_error", error_text(error))
+            raise BadAnswer("target_error", described(message, error))
+        if self.meaning.known_errors:
+            self._no_error(said_error(message))
         for name, get in part.save:
             if (value := get(message)) is not None:
                 self.saved = {**(self.saved or {}), name: mended_value(value)}
 
     def end(self, ns: int) -> None:
-        """The transport ended the answer. A stream must have shown its end mark if it has one, and some text."""
-        if self.done_ns is None:
-            if self.meaning.needs_done:
-                last = self._last_without_text
-                seen = "" if last is None else f"; its last event without text has {shape(last)}"
-                what = f"the stream ended without its end mark ({self.meaning.end_marks}){seen}"
-                raise BadAnswer("stream_incomplete", what, "the answer was cut off, or `done` is not how it ends")
-            self.done_ns = ns
-        if not self._has_text and not self.reasoning_chars:
+        """The transport ended the answer as a whole one. A stream must have shown its end mark if it has one, or its
+        finish reason: vendors' own clients read a stream without `[DONE]` to its end."""
+        if self.done_ns is not None:
+            return
+        if self.meaning.needs_done and self._finish_reason() is None:
+            last = self._last_without_text
+            seen = "" if last is None else f"; its last event without text has {shape(last)}"
+            what = f"the stream ended without its end mark ({self.meaning.end_marks}){seen}"
+            raise BadAnswer("stream_incomplete", what, "the answer was cut off, or `done` is not how it ends")
+        self.done_ns = ns
+
+    def settle(self) -> None:
+        """The turn is over: find the kind of its answer. Raises BadAnswer if it is not a good one: `target_error`,
+        `answer_empty`, `answer_unmatched`, `expect_failed`."""
+        reason = self._finish_reason()
+        by_reason = None
+        if reason is not None:
+            self.finish = self.meaning.reasons.known(reason)
+            by_reason = kind_of_reason(reason)
+            if by_reason == "failed":
+                raise BadAnswer("target_error", f"the answer ended with the finish reason {self.finish!r}")
+        text = self.last_content_ns is not None
+        if not text and not self._may_be_silent():
             raise self._unmatched(self._last_without_text)
+        self.kind = kind_of(
+            text=text,
+            by_reason=by_reason,
+            tool_call=self._tool_call,
+            refusal=bool(self._refusal_text),
+            reasoning=bool(self.reasoning_chars),
+        )
+        if not is_good(self.kind, text=text, expected=self.expected):
+            raise self._not_good(self.kind, text=text)
+
+    def _finish_reason(self) -> str | None:
+        """Of the events without text, else of the last one with text or reasoning: some say both at once."""
+        if self._reason is None and (message := self._last_with_text) is not None:
+            part = self.meaning.part if self.meaning.plain else self._part_of(message)
+            if part is not None and part.finish is not None:
+                self._reason = _reason_at(part, message)
+        return self._reason
+
+    def _may_be_silent(self) -> bool:
+        """Whether the mapping found something other than text, so that the answer has a kind; or an answer that merely
+        ends is a good one."""
+        if self._has_said or self.reasoning_chars or self._null_text():
+            return True
+        return self.meaning.needs_done and not self.expected.isdisjoint({"empty", "any"})
+
+    def _null_text(self) -> bool:
+        """Whether the last event has a null where its text should be."""
+        message = self._last_without_text
+        if message is None:
+            return False
+        part = self.meaning.part if self.meaning.plain else self._part_of(message)
+        return part is not None and bool(part.null_text(message))
+
+    def _not_good(self, kind: Kind, *, text: bool) -> BadAnswer:
+        words = words_for(kind, self.finish, self._refusal_text, self.reasoning_chars)
+        if text:
+            allowed = ", ".join(sorted(self.expected))
+            return BadAnswer("expect_failed", f"expect_text allows {allowed}; of this answer: {words}")
+        advice = f"if such an answer is right, add {kind!r} to expect_text in the target's response mapping"
+        last = self._last_without_text
+        seen = f"; its last event has {shape(last)}" if kind == "empty" and last is not None else ""
+        return BadAnswer("answer_empty", f"the answer has no text: {words}{seen}", advice)
 
     def refused(self, status: int, data: bytes) -> NoReturn:
         """A status that is not 2xx: raises Refused with what the target said about it."""
@@ -302,8 +422,8 @@ class Timeline:
 
     def _beside(self, ns: int, part: Part, message: Any) -> None:
         """What an answer may say beside a piece of text: an error, the usage, values to keep, the whole text."""
-        if part.error is not None and (error := part.error(message)):
-            raise BadAnswer("target_error", error_text(error))
+        if part.error is not None and real_error(error := part.error(message)):
+            raise BadAnswer("target_error", described(message, error))
         # A count that no answer can have is taken for none: it would not fit where it is stored.
         if part.usage is not None:
             tokens_in, tokens_out = part.usage(message)
@@ -311,7 +431,7 @@ class Timeline:
                 self.tokens_out = tokens_out if type(tokens_out) is int and 0 <= tokens_out <= MOST_TOKENS else None
             if tokens_in is not None:
                 self.tokens_in = tokens_in if type(tokens_in) is int and 0 <= tokens_in <= MOST_TOKENS else None
-        if part.whole is not None and not self._has_text and (text := part.whole(message)) is not None:
+        if part.whole is not None and self.last_content_ns is None and (text := part.whole(message)) is not None:
             self._content(ns, text, part)
         for name, get in part.save:
             if (value := get(message)) is not None:
@@ -320,7 +440,8 @@ class Timeline:
                 self.saved[name] = mended_value(value) if self._halves else value
 
     def _unmatched(self, message: Any) -> BadAnswer:
-        detail = f"{self.meaning.expected(message)}; the answer has {shape(message)}"
+        seen = "no event of it was read" if message is None else f"the answer has {shape(message)}"
+        detail = f"{self.meaning.expected(message)}; {seen}"
         return BadAnswer("answer_unmatched", detail, COMPARE)
 
     def _odd_event(self, ns: int, data: bytes, error: orjson.JSONDecodeError) -> Any:
@@ -359,6 +480,11 @@ class Timeline:
         find = self.meaning.part.error
         error = find(message) if find else None
         return error_text(error if error else message)
+
+
+def _reason_at(part: Part, message: Any) -> str | None:
+    reason = part.finish(message) if part.finish is not None else None
+    return reason if type(reason) is str and reason.lower() not in NO_REASONS else None
 
 
 def _endless_text() -> TooLarge:

@@ -27,6 +27,7 @@ _BY_CODE = {
     "http_429": "the target limits its callers: lower the load, or raise its limit",
     "json_invalid": "the answer is not JSON: check preset and streaming",
     "answer_unmatched": "the answer has no text where the preset looks for it",
+    "answer_empty": "the answer has no text: its detail says of what kind it is; see `expect_text` of the target",
     "stream_incomplete": "the stream ended without its end marker",
     "target_error": "the target answered with an error of its own: see the turn's detail",
     "expect_failed": "an answer was not what the scenario expects",

@@ -15,7 +15,7 @@ from connectors.acks import STREAM_LIFE_S, AckTimeline, post_timeouts
 from connectors.errors import BrokenTransport, TimedOut, TooLarge, TurnError
 from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
-from connectors.named import NamedTimeline
+from connectors.named import NamedTimeline, named_data
 from connectors.reference.http import HttpConnector
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.sse import SseConnector
@@ -269,11 +269,9 @@ class SplitConnector(ReferenceConnector):
                 heard.call()
                 continue
             self._name = heard.name
-            if isinstance(timeline, NamedTimeline):
-                timeline.event_name = heard.name
             if timeline.first_byte_ns is None:
                 timeline.first_byte_ns = heard.ns
-            timeline.event(heard.ns, heard.data)
+            timeline.event(heard.ns, named_data(timeline, heard.name, heard.data))
             if timeline.done_ns is not None:
                 timeline.end(heard.ns)
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 import requests
@@ -9,11 +10,16 @@ from sseclient import SSEClient
 
 from connectors.errors import TooLarge
 from connectors.headers import EVENTS
-from connectors.named import NamedTimeline
+from connectors.named import named_data
 from connectors.reference.http import HttpConnector
+from connectors.said_errors import is_error_name
 from connectors.timeline import Timeline
+from connectors.wire.sse import COMMENT_BYTES, name_of
 
 BOM = b"\xef\xbb\xbf"
+_DATA_LINE = re.compile(rb"^data(?::|$)", re.MULTILINE)
+_NAME_LINE = re.compile(rb"^event:(.*)$", re.MULTILINE)
+_COMMENT_LINE = re.compile(rb"^:(.*)$", re.MULTILINE)
 LINES_LIMIT = 4096
 """Lines that one event may have: sseclient joins them one by one, which costs the square of their number."""
 
@@ -36,21 +42,30 @@ class SseConnector(HttpConnector):
     def _read_stream(self, response: requests.Response, timeline: Timeline) -> None:
         pieces = self._pieces(response)
         blocks = event_blocks(pieces, self.target.spec.limits.event_bytes)
-        for name, data in named_events(blocks):
-            if isinstance(timeline, NamedTimeline):
-                timeline.event_name = name
-            timeline.event(self._watch.last_ns, data)
+        for name, data in named_events(blocks, errors=timeline.meaning.known_errors):
+            timeline.event(self._watch.last_ns, named_data(timeline, name, data))
             if timeline.done_ns is not None:
                 self._drain(pieces)
                 return
         timeline.end(self._watch.last_ns)
 
 
-def named_events(blocks: Iterator[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Each event's name and data."""
+def named_events(blocks: Iterator[bytes], *, errors: bool) -> Iterator[tuple[str, bytes]]:
+    """Each event's name and data. `errors`: one whose name says that it is an error needs no data."""
     # latin-1 maps each byte to one character and back: what the bytes mean is the Timeline's to say.
-    for event in BlockClient(blocks, char_enc="latin-1").events():
+    for event in BlockClient(map(_with_data, blocks) if errors else blocks, char_enc="latin-1").events():
         yield event.event.encode("latin-1").decode(errors="replace"), event.data.encode("latin-1")
+
+
+def _with_data(block: bytes) -> bytes:
+    """An event whose name says that it is an error needs no data: what its comment says stands in for it."""
+    if b"event" not in block or _DATA_LINE.search(block):
+        return block
+    names = [name_of(value) for value in _NAME_LINE.findall(block)]
+    if not names or not is_error_name(names[-1]):
+        return block
+    comments = _COMMENT_LINE.findall(block)
+    return block + b"data:" + (comments[-1][:COMMENT_BYTES] if comments else b"") + b"\n"
 
 
 def event_blocks(pieces: Iterable[bytes], limit: int) -> Iterator[bytes]:

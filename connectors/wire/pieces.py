@@ -24,7 +24,9 @@ def make_parser(style: Style, limit: int, timeline: Timeline) -> PieceParser:
     """For the body of one answer, none of whose pieces has more than `limit` bytes."""
     if style.name != EVENTS.name:
         return LineParser(limit)
-    return NamedSseParser(limit, timeline) if isinstance(timeline, NamedTimeline) else SseParser(limit)
+    if isinstance(timeline, NamedTimeline):
+        return NamedSseParser(limit, timeline, errors=timeline.meaning.known_errors)
+    return SseParser(limit, errors=timeline.meaning.known_errors)
 
 
 def last_piece(parser: PieceParser, timeline: Timeline, ns: int) -> None:

@@ -11,7 +11,7 @@ from connectors.acks import AckTimeline, post_timeouts
 from connectors.errors import TimedOut, TooLarge, TurnError
 from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
-from connectors.named import NamedTimeline
+from connectors.named import NamedTimeline, named_data
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
 from connectors.wire.http1 import DONE_GRACE_S, ClosedUnsent, HttpConnection
@@ -151,9 +151,8 @@ class SplitConnector(WireConnector):
 
     def heard(self, ns: int, name: str, data: bytes) -> None:
         self._name = name
-        if isinstance(self._timeline, NamedTimeline):
-            self._timeline.event_name = name
-        if self._turn is not None and self._turn.message(ns, data):
+        said = data if self._timeline is None else named_data(self._timeline, name, data)
+        if self._turn is not None and self._turn.message(ns, said):
             return
         if self._idle_bytes > (limit := self.target.spec.limits.body_bytes):
             raise TooLarge("body_too_large", f"more than {limit} bytes between two turns")

@@ -7,20 +7,38 @@ from typing import Protocol
 
 from connectors.errors import TooLarge
 from connectors.named import UNNAMED
+from connectors.said_errors import error_event, is_error_name
 
 _BOM = b"\xef\xbb\xbf"
+COMMENT_BYTES = 300
+"""Of a comment, which may be all that an error says."""
 
 
 class SseParser:
     """`feed` returns the data of each event that became whole; an event without data is none.
 
-    Raises TooLarge when one event has more than `limit` bytes. Event names and ids are skipped: see NamedSseParser.
+    Raises TooLarge when one event has more than `limit` bytes. Event names and ids are skipped (see NamedSseParser);
+    but with `errors`, an event whose name says that it is an error gives a document that says so, also without data.
     """
 
-    __slots__ = ("_at_start", "_data", "_fresh", "_limit", "_size", "_skip_lf", "_tail")
+    __slots__ = (
+        "_at_start",
+        "_comment",
+        "_data",
+        "_error",
+        "_errors",
+        "_fresh",
+        "_limit",
+        "_size",
+        "_skip_lf",
+        "_tail",
+    )
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, errors: bool = False) -> None:
         self._limit = limit
+        self._errors = errors
+        self._error = ""
+        self._comment = b""
         self._tail = bytearray()  # grows in place: a hostile target sends a line without end a byte at a time
         self._at_start = True
         self._skip_lf = False
@@ -73,15 +91,19 @@ class SseParser:
         for line in lines:
             self._line(line.rstrip(b"\r\n"), events)
         self._check(len(self._tail))
-        self._fresh = not (self._tail or self._skip_lf or self._data)
+        self._fresh = not (self._tail or self._skip_lf or self._data or self._error)
         return events
 
     def _line(self, line: bytes, events: list[bytes]) -> None:
         if not line:
-            if self._data:
+            if self._error:
+                events.append(error_event(self._error, b"\n".join(self._data) or self._comment))
+                self._error = ""
+            elif self._data:
                 events.append(b"\n".join(self._data))
             self._data = []
             self._size = 0
+            self._comment = b""
             return
         field, _, value = line.partition(b":")
         if field == b"data":
@@ -89,10 +111,20 @@ class SseParser:
             self._data.append(value)
             self._size += len(value) + 1
             self._check(0)
+        elif field == b"event" and self._errors:
+            name = name_of(value)
+            self._error = name if is_error_name(name) else ""
+        elif not field:
+            self._comment = value[:COMMENT_BYTES]
 
     def _check(self, unfinished: int) -> None:
         if self._size + unfinished > self._limit:
             raise TooLarge("event_too_large", f"one event of the stream is larger than {self._limit} bytes")
+
+
+def name_of(value: bytes) -> str:
+    """What a line `event:` names."""
+    return value.removeprefix(b" ").decode(errors="replace") or UNNAMED
 
 
 class Named(Protocol):
@@ -106,8 +138,8 @@ class NamedSseParser(SseParser):
 
     __slots__ = ("_listener", "_name", "_names")
 
-    def __init__(self, limit: int, listener: Named) -> None:
-        super().__init__(limit)
+    def __init__(self, limit: int, listener: Named, *, errors: bool = True) -> None:
+        super().__init__(limit, errors=errors)
         self._listener = listener
         self._name = UNNAMED
         self._names: list[str] = []
@@ -120,11 +152,14 @@ class NamedSseParser(SseParser):
 
     def _line(self, line: bytes, events: list[bytes]) -> None:
         if not line:
+            if not self._data and self._errors and is_error_name(self._name):
+                self._data.append(self._comment)  # an error needs no data
             if self._data:
                 self._names.append(self._name)
             self._name = UNNAMED
         elif line.startswith(b"event"):
             field, _, value = line.partition(b":")
             if field == b"event":
-                self._name = value.removeprefix(b" ").decode(errors="replace") or UNNAMED
+                self._name = name_of(value)
+                return
         super()._line(line, events)

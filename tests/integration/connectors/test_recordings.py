@@ -47,6 +47,7 @@ async def turn(connector: BaseConnector, case: Case) -> tuple[Timeline, TurnErro
     try:
         await wait(connector.connect())
         await wait(connector.send_message(connector.render(case.context()), timeline))
+        connector.took(timeline)
     except TurnError as exc:
         return timeline, exc
     finally:

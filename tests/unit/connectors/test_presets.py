@@ -76,6 +76,7 @@ def test_the_answer_is_read_as_documented(case: Case) -> None:
     error = None
     try:
         feed(timeline, case.answer)
+        timeline.settle()
     except TurnError as exc:
         error = exc
     check_outcome(case, timeline, error)
@@ -146,6 +147,7 @@ def failure(response: dict[str, Any], *events: Any) -> BadAnswer:
         for ns, event in enumerate(events):
             timeline.event(ns, orjson.dumps(event))
         timeline.end(99)
+        timeline.settle()
     return caught.value
 
 

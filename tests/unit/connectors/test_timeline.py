@@ -82,8 +82,10 @@ FAILURES = {
 
 @pytest.mark.parametrize(("code", "body"), FAILURES.items())
 def test_a_bad_answer_has_its_own_code(code: str, body: bytes) -> None:
+    line = timeline(stream=False)
     with pytest.raises(TurnError) as found:
-        timeline(stream=False).answer(1, body)
+        line.answer(1, body)
+        line.settle()
     assert found.value.code == code
     assert isinstance(found.value, BadAnswer | BrokenTransport)
 

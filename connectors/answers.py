@@ -1,0 +1,118 @@
+"""What kind of answer an answer is, by its text and its finish reason; and which kinds are good. Pure.
+
+text        it has text, and nothing below is so
+tool_call   it asks for a tool
+refusal     the target refused to answer
+filtered    a content filter took the answer, or ended it
+length      it was cut by a limit of its length
+reasoning   it has reasoning, and no text
+empty       none of these: its text is empty
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+Kind = Literal["text", "tool_call", "refusal", "filtered", "length", "reasoning", "empty"]
+Expectation = Literal["text", "complete", "tool_call", "refusal", "filtered", "length", "reasoning", "empty", "any"]
+"""A word of `expect_text`: which answers are good. `text`: any that has text; `complete`: text that was neither cut nor
+filtered nor refused, and calls no tool; `any`: every answer; the others are kinds, with or without text."""
+DEFAULT_EXPECT: Final[tuple[Expectation, ...]] = ("text", "tool_call")
+
+REASON_CHARS: Final = 40
+MOST_REASONS: Final = 30
+"""Finish reasons that are told apart in one process: the words are the target's, and reports count by them."""
+OTHER_REASON: Final = "(other)"
+
+_LENGTH = """length max_tokens max_output_tokens max_completion_tokens max_new_tokens max_length model_length
+    token_limit token_limit_reached model_context_window_exceeded context_length context_length_exceeded error_limit
+    limit"""
+_FILTERED = """content_filter content_filtered content_filter_error safety recitation blocklist prohibited_content spii
+    image_safety image_prohibited_content image_recitation guardrail_intervened guardrails error_toxic toxic sensitive
+    moderation blocked block_reason_unspecified jailbreak model_armor"""
+_TOOL_CALL = "tool_calls tool_call tool_use function_call function_calls"
+_REFUSAL = "refusal refused"
+_FAILED = """error errors failed failure internal_error internal_server_error server_error network_error timeout
+    malformed_function_call malformed_response malformed_tool_use malformed_model_output unexpected_tool_call
+    too_many_tool_calls missing_thought_signature insufficient_system_resource cancelled canceled aborted abort
+    user_cancel exception"""
+_KIND_OF_REASON: Final[dict[str, str]] = {
+    word: kind
+    for kind, words in (
+        ("length", _LENGTH),
+        ("filtered", _FILTERED),
+        ("tool_call", _TOOL_CALL),
+        ("refusal", _REFUSAL),
+        ("failed", _FAILED),
+    )
+    for word in words.split()
+}
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_WORDS: Final = {
+    "tool_call": "it asks for a tool",
+    "refusal": "the target refused",
+    "filtered": "a content filter ended it",
+    "length": "it was cut by a limit of its length",
+    "reasoning": "it has only reasoning",
+    "empty": "its text is empty",
+}
+
+
+def kind_of_reason(reason: str) -> str | None:
+    """The kind that a finish reason of any dialect stands for, "failed" if it stands for an error; None: the answer
+    ended by itself, or for a reason that we do not know."""
+    kind = _KIND_OF_REASON.get(reason)
+    return kind or _KIND_OF_REASON.get(_HUMP.sub("_", reason).lower().replace("-", "_").replace(" ", "_"))
+
+
+def kind_of(*, text: bool, by_reason: str | None, tool_call: bool, refusal: bool, reasoning: bool) -> Kind:
+    """`by_reason`: what the finish reason stands for. An answer that was cut while the model still thought is a
+    `reasoning` one."""
+    if by_reason == "filtered":
+        return "filtered"
+    if refusal or by_reason == "refusal":
+        return "refusal"
+    if tool_call or by_reason == "tool_call":
+        return "tool_call"
+    if not text and reasoning:
+        return "reasoning"
+    if by_reason == "length":
+        return "length"
+    return "text" if text else "empty"
+
+
+def is_good(kind: Kind, *, text: bool, expected: frozenset[str]) -> bool:
+    return (
+        kind in expected
+        or (text and "text" in expected)
+        or (kind == "text" and "complete" in expected)
+        or "any" in expected
+    )
+
+
+def words_for(kind: str, reason: str | None, refusal: str, reasoning_chars: int) -> str:
+    """What kind of answer it is, in a few words for an error message."""
+    words = _WORDS.get(kind, "it has text")
+    if kind == "refusal" and refusal:
+        words += f": {refusal}"
+    if kind == "reasoning":
+        words += f" ({reasoning_chars} characters)"
+    return words if reason is None else f"{words} (finish reason {reason!r})"
+
+
+class Reasons:
+    """The finish reasons of a target, at most MOST_REASONS of them: all beyond are one."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def known(self, reason: str) -> str:
+        """The reason as it is counted."""
+        reason = " ".join(reason[: 4 * REASON_CHARS].split())[:REASON_CHARS]
+        if reason in self._known:
+            return reason
+        if len(self._known) >= MOST_REASONS:
+            return OTHER_REASON
+        self._known.add(reason)
+        return reason
