@@ -155,15 +155,23 @@ def _described(message: dict[str, Any], error: Any) -> str:
     said = "" if type(error) is bool else error_text(error)
     if " " in said:
         return said
-    beside = next((value for key in _SAID_KEYS if type(value := message.get(key)) in (str, dict) and value), None)
+    beside = _inner_error(message)
+    if beside is None or beside == error:
+        beside = next((value for key in _SAID_KEYS if type(value := message.get(key)) in (str, dict) and value), None)
     if beside is None and type(message.get("data")) in (str, dict):
         beside = message["data"]
-    if beside is None and real_error(inner := message.get("error")):
-        beside = inner
     text = "" if beside is None else error_text(beside)
     if not text or text == said:
         return said or "the answer says that something went wrong"
     return f"{said}: {text}" if said else text
+
+
+def _inner_error(message: dict[str, Any]) -> Any:
+    """The error object in it, or in what it holds; None: there is none."""
+    for holder in (message, message.get("response"), message.get("data")):
+        if type(holder) is dict and type(error := holder.get("error")) in (dict, str) and real_error(error):
+            return error
+    return None
 
 
 def described(message: Any, error: Any) -> str:
@@ -182,5 +190,7 @@ def event_text(name: str, data: bytes) -> str:
         said = orjson.loads(data)
     except orjson.JSONDecodeError:
         said = data.decode(errors="replace").strip()
+    if type(said) is dict and (inner := _inner_error(said)) is not None:
+        said = inner
     text = "without data" if said in (None, "", {}, []) else error_text(said)
     return f"the event {name!r}: {text}"

@@ -429,7 +429,7 @@ def socketio_resets_in_the_middle(peer: Peer) -> None:
 # --- odd, and to be got through ----------------------------------------------------------------------------------
 
 
-@hostile("socketio", None, "")
+@hostile("socketio", "answer_unmatched")
 def socketio_is_done_without_a_word(peer: Peer) -> None:
     _asked(peer)
     peer.send(event("done", {"usage": USAGE}))
