@@ -7,7 +7,7 @@ database (`runs.scheduling`). Two that lead by mistake nudge twice, and a nudge 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from celery.schedules import schedstate
@@ -16,7 +16,7 @@ from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from runs import registry
-from runs.dbclock import DATABASE_AWAY
+from runs.dbclock import AHEAD_S, DATABASE_AWAY
 from runs.leader import RENEW_S, Leadership
 from runs.scheduling import START_DUE, slots_of
 from runs.timing import TimingError
@@ -31,12 +31,21 @@ BACKLOG: Final = 20
 class SlotEntry(ModelEntry):  # type: ignore[misc]  # the base is untyped
     """An entry whose schedule is a plan's: due at its slots, as `runs.slot_times` computes them."""
 
+    def __init__(self, model: PeriodicTask, app: Any = None) -> None:
+        """One of the site's own that never ran is due at once: nothing needs to wait for it on a new site."""
+        never_ran = model.last_run_at is None
+        super().__init__(model, app=app)
+        if never_ran and model.name in self.app.conf.beat_schedule:
+            model.last_run_at -= timedelta(days=1)
+            self.last_run_at = model.last_run_at
+
     def default_now(self) -> datetime:
         """Not the schedule's own clock, which may be in another zone."""
         now: datetime = self._default_now()
         return now
 
     def is_due(self) -> schedstate:
+        self._believe_no_future()
         schedule = getattr(self.model, "plan_schedule", None) if self.model.task == START_DUE else None
         if schedule is None:
             found: schedstate = super().is_due()
@@ -50,6 +59,13 @@ class SlotEntry(ModelEntry):  # type: ignore[misc]  # the base is untyped
         wait_s = (following[0] - now).total_seconds() if following else LOOK_AGAIN_S
         return schedstate(bool(since_last) and since_last[0] <= now, min(wait_s, LOOK_AGAIN_S))
 
+    def _believe_no_future(self) -> None:
+        """The clock was put back since it ran last, or another beat was ahead: say that it ran just now."""
+        now = self.default_now()
+        if self.last_run_at > now + timedelta(seconds=AHEAD_S):
+            logger.warning("clock_put_back: %s ran last at %s, which is ahead", self.name, self.last_run_at)
+            self.last_run_at = self.model.last_run_at = now
+
 
 class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # the base is untyped
     """Sends what is due while this process leads; else asks again every second whether it may."""
@@ -59,6 +75,7 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # the base is u
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.leadership = Leadership("beat")
         self._leading = False
+        self._latest: datetime | None = None
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -78,12 +95,30 @@ class LeaderScheduler(DatabaseScheduler):  # type: ignore[misc]  # the base is u
                 return self.leadership.renew_s
             if not self._leading:
                 self._begin()
+            self._note_time()
             wait_s: float = super().tick(*args, **kwargs)
         except DATABASE_AWAY as exc:
             logger.warning("database_away: beat waits: %s", str(exc).strip())
             self._end()
             return RENEW_S
         return min(wait_s, self.leadership.renew_s)
+
+    def schedule_changed(self) -> bool:
+        """Also if the time of the change is earlier than that of the last one: the base waits until it is later."""
+        before = self._last_timestamp
+        changed: bool = super().schedule_changed()
+        return changed or (before is not None and self._last_timestamp not in (None, before))
+
+    def _note_time(self) -> None:
+        """Its heap is in order of wall time: once the clock is put back, entries wait behind those that were put in
+        since, so it is made anew."""
+        now = datetime.now(UTC)
+        if self._latest is not None and now < self._latest:
+            logger.warning(
+                "clock_put_back: by %.1f s: beat looks at all entries again", (self._latest - now).total_seconds()
+            )
+            self._heap = None
+        self._latest = now
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send it; not one of our nudges while no control worker fetches them, which would pile up. (An expiry would

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import DateTimeField, Func
+from django.db.models import DateTimeField, Func, Q
 from django.db.models.sql.compiler import SQLCompiler
 
 NS = 1_000_000_000
@@ -21,6 +21,8 @@ TRIPS_KEPT = 32
 DRIFT = 1e-4
 """Clocks of two hosts part by at most so much of the time that goes by (NTP slews by up to 500 ppm only when told to;
 a crystal is off by some 50)."""
+AHEAD_S = 1.0
+"""A time that lies so much further ahead than it may is not believed: the clock was put back since it was written."""
 RESOLUTION_NS = {"postgresql": 1_000, "sqlite": 1_000_000}
 
 
@@ -51,6 +53,16 @@ class DbNow(Func):
         if connection.vendor == "sqlite":
             return "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s)", (f"{self.offset_s:+.3f} seconds",)
         raise NotImplementedError(f"no clock for the database {connection.vendor!r}: use PostgreSQL or SQLite")
+
+
+def ahead(field: str, longest_s: float) -> Q:
+    """Rows whose `field` lies further ahead than `longest_s`, the most that is ever written there."""
+    return Q(**{f"{field}__gt": DbNow(longest_s + AHEAD_S)})
+
+
+def passed(field: str, longest_s: float) -> Q:
+    """Rows whose `field` is over, or cannot be true."""
+    return Q(**{f"{field}__lt": DbNow()}) | ahead(field, longest_s)
 
 
 def now() -> datetime:

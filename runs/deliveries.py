@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
-from runs.dbclock import DATABASE_AWAY, DbNow
+from runs.dbclock import DATABASE_AWAY, DbNow, ahead
 from runs.leader import Leadership
 from runs.schedule_models import DeliveryStatus, Webhook, WebhookDelivery
 from runs.webhook_post import Posted, post
@@ -53,7 +53,15 @@ def send_test(webhook: Webhook) -> WebhookDelivery:
 
 
 def _due() -> QuerySet[WebhookDelivery]:
-    return WebhookDelivery.objects.filter(status=DeliveryStatus.PENDING, next_at__lte=DbNow())
+    """Also those whose next try lies further ahead than any pause: the clock was put back since."""
+    return WebhookDelivery.objects.filter(Q(next_at__lte=DbNow()) | _too_far(), status=DeliveryStatus.PENDING)
+
+
+def _too_far() -> Q:
+    found = Q(attempts__gt=len(BACKOFF_S)) & ahead("next_at", TEST_LATER_S)
+    for attempts, pause_s in enumerate((0.0, *BACKOFF_S)):
+        found |= Q(attempts=attempts) & ahead("next_at", max(pause_s, LONGEST_TRY_S))
+    return found
 
 
 def _claim() -> list[WebhookDelivery]:

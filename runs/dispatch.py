@@ -15,7 +15,7 @@ from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from runs import live, registry
-from runs.dbclock import DbNow
+from runs.dbclock import DbNow, ahead
 from runs.models import Shard, ShardStatus
 from runs.placement import place
 
@@ -38,7 +38,7 @@ def nudge(run_id: int | None = None) -> int:
     A broker that cannot be reached is logged, not raised: the reaper tries again, and the run's `ready_by` ends it.
     """
     queued = Shard.objects.filter(status=ShardStatus.QUEUED, run__local=False)
-    due = Q(dispatched_at__isnull=True) | Q(dispatched_at__lt=DbNow(-AGAIN_AFTER_S))
+    due = Q(dispatched_at__isnull=True) | Q(dispatched_at__lt=DbNow(-AGAIN_AFTER_S)) | ahead("dispatched_at", 0.0)
     mine = queued.filter(due) if run_id is None else queued.filter(due, run_id=run_id)
     waiting = [
         _Waiting(pk, region, at is not None)
@@ -62,7 +62,8 @@ def _places(new: list[_Waiting]) -> dict[int, str]:
     if not new or not live.reachable():
         return {}
     workers = registry.load_workers() or []
-    lately = Shard.objects.filter(status=ShardStatus.QUEUED, run__local=False, dispatched_at__gt=DbNow(-AGAIN_AFTER_S))
+    waiting = Shard.objects.filter(status=ShardStatus.QUEUED, run__local=False)
+    lately = waiting.filter(dispatched_at__gt=DbNow(-AGAIN_AFTER_S)).exclude(ahead("dispatched_at", 0.0))
     regions = list(lately.order_by("dispatched_at", "pk").values_list("region", flat=True))
     found = place([*regions, *(shard.region for shard in new)], workers)[len(regions) :]
     return {

@@ -6,16 +6,18 @@ step before it sees that another one leads.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import time
 
 from django.db.models import Q
 
-from runs.dbclock import DbNow
+from runs.dbclock import DbNow, ahead
 from runs.leases import host_name
 from runs.schedule_models import Leader
 
+logger = logging.getLogger(__name__)
 LEASE_S = 5.0
 """How long nobody leads after the leader was killed, at most."""
 RENEW_S = 1.0
@@ -38,18 +40,27 @@ class Leadership:
         return time.monotonic() < self._renew_at or self.hold()
 
     def hold(self) -> bool:
-        """Take or renew the lease. False if another one holds it."""
+        """Take or renew the lease. False if another one holds it.
+
+        A lease that ends later than any that is given out is nobody's: the clock was put back since.
+        """
         asked = time.monotonic()
         self._renew_at = 0.0
         if not self._known:
             Leader.objects.bulk_create([Leader(name=self.name, until=DbNow(-1.0))], ignore_conflicts=True)
             self._known = True
-        free = Q(holder=self.holder) | Q(until__lt=DbNow())
-        mine = Leader.objects.filter(free, name=self.name).update(holder=self.holder, until=DbNow(self._lease_s))
-        self._known = bool(mine)
+        mine = self._take(Q(holder=self.holder) | Q(until__lt=DbNow()))
+        if not mine and self._take(ahead("until", self._lease_s)):
+            logger.warning("clock_put_back: the lease of %s ended too far ahead: it is taken over", self.name)
+            mine = True
+        self._known = mine
         if mine:
             self._renew_at = asked + self.renew_s
-        return bool(mine)
+        return mine
+
+    def _take(self, free: Q) -> bool:
+        rows = Leader.objects.filter(free, name=self.name)
+        return rows.update(holder=self.holder, until=DbNow(self._lease_s)) == 1
 
     def release(self) -> None:
         """Let another one lead at once."""

@@ -7,6 +7,7 @@ renew for ORPHAN_S must take its shard for lost and stop its engine.
 
 from __future__ import annotations
 
+import logging
 import socket
 from typing import Any
 
@@ -15,12 +16,15 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from runs import live
-from runs.dbclock import DbNow
+from runs.dbclock import DbNow, ahead, passed
 from runs.lifecycle import RUN_BEFORE_START, SHARD_HELD, move_run, move_shard, move_shards
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.slots import what_there_is
 
+logger = logging.getLogger(__name__)
 LEASE_S = 15.0
+LONGEST_LEASE_S = 20.0
+"""The longest that anybody takes, a reaper. One that ends later was given before the clock was put back."""
 SUSPECT_S = 5.0
 ORPHAN_S = LEASE_S + SUSPECT_S + 5.0
 """Invariant D allows 10 s after the loss, which is at the earliest LEASE_S + SUSPECT_S after the last renewal."""
@@ -137,10 +141,15 @@ def fail_start(run_id: int, reason: str) -> bool:
 
 def fail_if_late(run_id: int) -> bool:
     """Fail a run whose engines were not all ready in time. True if this call did it."""
-    late = Run.objects.filter(pk=run_id, status__in=RUN_BEFORE_START, ready_by__lt=DbNow()).first()
+    over = passed("ready_by", READY_WITHIN_S)
+    late = Run.objects.filter(over, pk=run_id, status__in=RUN_BEFORE_START).first()
     if late is None:
         return False
-    return fail_start(run_id, _missing(run_id, READY_WITHIN_LOCAL_S if late.local else READY_WITHIN_S))
+    within_s = READY_WITHIN_LOCAL_S if late.local else READY_WITHIN_S
+    if Run.objects.filter(ahead("ready_by", READY_WITHIN_S), pk=run_id).update(ready_by=DbNow(within_s)):
+        logger.warning("clock_put_back: run %s has %g s from now to get ready", run_id, within_s)
+        return False
+    return fail_start(run_id, _missing(run_id, within_s))
 
 
 def _missing(run_id: int, seconds: float) -> str:
@@ -157,13 +166,18 @@ def _missing(run_id: int, seconds: float) -> str:
 
 def suspect_expired() -> int:
     """Mark held shards whose lease has run out; a holder that is alive clears the mark with its next renewal."""
-    expired = Shard.objects.filter(status__in=SHARD_HELD, lease_until__lt=DbNow(), suspect_since__isnull=True)
-    return expired.update(suspect_since=DbNow())
+    held = Shard.objects.filter(status__in=SHARD_HELD)
+    new = held.filter(Q(suspect_since__isnull=True) | ahead("suspect_since", 0.0))
+    untrue = new.filter(ahead("lease_until", LONGEST_LEASE_S)).update(suspect_since=DbNow())
+    if untrue:
+        logger.warning("clock_put_back: leases of %s shards end too far ahead: their holders must renew them", untrue)
+    return untrue + new.filter(lease_until__lt=DbNow()).update(suspect_since=DbNow())
 
 
 def overdue() -> QuerySet[Shard]:
     """Held shards whose holder must be taken for dead."""
-    return Shard.objects.filter(status__in=SHARD_HELD, lease_until__lt=DbNow(), suspect_since__lt=DbNow(-SUSPECT_S))
+    expired = passed("lease_until", LONGEST_LEASE_S)
+    return Shard.objects.filter(expired, status__in=SHARD_HELD, suspect_since__lt=DbNow(-SUSPECT_S))
 
 
 def take_over(shard: Shard, owner: str, lease_s: float) -> bool:

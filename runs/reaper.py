@@ -15,11 +15,12 @@ from typing import TypeVar
 from django.db.models import Exists, OuterRef
 
 from runs import dispatch
-from runs.dbclock import DATABASE_AWAY, DbNow
+from runs.dbclock import DATABASE_AWAY, DbNow, passed
 from runs.engine.ledger import LedgerHeldError
 from runs.finalize import finalize_run
 from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest, unstored
 from runs.leases import (
+    LONGEST_LEASE_S,
     REST_TO_COME,
     fail_if_late,
     finish_shard,
@@ -34,7 +35,7 @@ from runs.models import Run, RunStatus, Shard, ShardStatus
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-TAKE_LEASE_S = 20.0
+TAKE_LEASE_S = LONGEST_LEASE_S
 """How long a reaper may take to store one dead engine's rest before another may try; it renews while it works."""
 ELSEWHERE_S = 10.0
 """How long a lost shard waits for its own host (`reap_here`), which alone can read its ledger; then the run ends
@@ -69,7 +70,7 @@ def reap_here() -> int:
     """The part that only this host can do well: shards whose supervisor died here, stored from their ledgers. For hosts
     that run no control worker. The number of shards that ended."""
     mine = Shard.objects.filter(host=host_name(), status=ShardStatus.RUNNING)
-    if not mine.filter(lease_until__lt=DbNow()).exists():
+    if not mine.filter(passed("lease_until", LONGEST_LEASE_S)).exists():
         return 0
     suspect_expired()
     shards = list(overdue().filter(pk__in=mine).select_related("run"))

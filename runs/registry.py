@@ -20,6 +20,12 @@ from redis.retry import Retry
 
 PREFIX = "tokenburn:worker:"
 EXPIRES_S = 12  # Celery's heartbeat comes every 2 s
+AHEAD_S = 1.0
+"""A key that lives so much longer than it was given was written before the broker's clock was put back."""
+PASS_PREFIX = "tokenburn:pass:"  # noqa: S105  a prefix of keys
+PASSES = ("reap", "start_due", "deliver")
+"""Periodic tasks without which runs, schedules and webhooks stand still."""
+PASS_KEPT_S = 86_400
 TIMEOUT_S = 1.0
 LOAD_QUEUE = "load"
 OWN_QUEUE_KEPT_S = 600
@@ -118,11 +124,42 @@ def workers() -> list[Worker]:
     client = _client(settings.REDIS_URL)
     keys: list[str] = sorted(client.scan_iter(match=f"{PREFIX}*", count=1000))
     values: list[Any] = client.mget(keys) if keys else []
+    ends = _ends(client, keys)
     return [
         _worker(key.removeprefix(PREFIX), value)
-        for key, value in zip(keys, values, strict=True)
+        for key, value, end_s in zip(keys, values, ends, strict=True)
         if value is not None  # expired in between
+        and end_s <= EXPIRES_S + AHEAD_S
     ]
+
+
+def _ends(client: redis.Redis, keys: list[str]) -> list[float]:
+    """In how many seconds each key expires. By the broker's wall clock: once that is put back, a key outlives its
+    worker, and shows a time that no worker gives it."""
+    pipeline = client.pipeline(transaction=False)
+    for key in keys:
+        pipeline.pttl(key)
+    return [end_ms / 1000 for end_ms in pipeline.execute()]
+
+
+def note_pass(name: str) -> None:
+    """A periodic task of the site's (see PASSES) has run to its end just now. A broker that is away is logged."""
+    try:
+        _client(settings.REDIS_URL).set(f"{PASS_PREFIX}{name}", "", ex=PASS_KEPT_S)
+    except (redis.RedisError, OSError) as exc:
+        logger.warning("the pass of %s is not noted: %s", name, exc)
+
+
+def pass_ages() -> dict[str, float | None]:
+    """How many seconds ago each of PASSES ran last; None: not for long, or at a time that lies ahead.
+
+    By the broker's clock alone, which counts down what is left of the key's life. Raises redis.RedisError if the
+    broker is away.
+    """
+    keys = [f"{PASS_PREFIX}{name}" for name in PASSES]
+    ages = [PASS_KEPT_S - end_s if end_s >= 0 else None for end_s in _ends(_client(settings.REDIS_URL), keys)]
+    known = [age if age is not None and age >= -AHEAD_S else None for age in ages]
+    return {name: None if age is None else max(0.0, age) for name, age in zip(PASSES, known, strict=True)}
 
 
 def load_workers() -> list[Worker] | None:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from django.db.models import F, Q
 
-from runs.dbclock import DATABASE_AWAY, DbNow
+from runs.dbclock import DATABASE_AWAY, DbNow, passed
 from runs.engine.ledger import LedgerHeldError
 from runs.finalize import finalize_run, refresh_report
 from runs.ingest import LeaseLostError, LedgerIngest
-from runs.leases import LEASE_S, REST_TO_COME, finish_shard, host_name
+from runs.leases import LEASE_S, LONGEST_LEASE_S, REST_TO_COME, finish_shard, host_name
 from runs.lifecycle import SHARD_TERMINAL
 from runs.models import Run, Shard, ShardStatus
 
@@ -111,7 +111,7 @@ def _say_stored(shard: Shard) -> None:
 
 def _take(shard: Shard) -> None:
     """A new epoch, so that no other process can write; only if the shard is over or its lease has run out."""
-    free = Q(status__in=SHARD_TERMINAL) | Q(lease_until__lt=DbNow()) | Q(lease_until__isnull=True)
+    free = Q(status__in=SHARD_TERMINAL) | passed("lease_until", LONGEST_LEASE_S) | Q(lease_until__isnull=True)
     mine = Shard.objects.filter(free, pk=shard.pk, epoch=shard.epoch).exclude(status=ShardStatus.QUEUED)
     terminal = shard.status in SHARD_TERMINAL
     owner = f"ingest {host_name()}/{os.getpid()}"

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from runs import dbclock
-from runs.dbclock import DATABASE_AWAY
+from runs.dbclock import AHEAD_S, DATABASE_AWAY
 from runs.display import seconds_text
 from runs.lifecycle import RUN_ACTIVE
 from runs.models import Run, TestPlan
@@ -101,10 +101,17 @@ def _has_work(schedule: PlanSchedule, now: datetime) -> bool:
         return True
     if not schedule.task.enabled:
         return False
+    if _is_ahead(schedule, now):
+        return True
     try:
         return bool(slots_of(schedule).due(schedule.handled_until, now, 1).latest)
     except TimingError:
         return False  # said once, when it was first seen
+
+
+def _is_ahead(schedule: PlanSchedule, now: datetime) -> bool:
+    """What it has handled lies ahead: the clock was put back since, and it would do nothing until then."""
+    return max(schedule.handled_until, schedule.since) > now + timedelta(seconds=AHEAD_S)
 
 
 class _Tick:
@@ -130,6 +137,8 @@ class _Tick:
         schedule = self._schedule
         if (text := timing_text(schedule)) != schedule.timing_seen:
             self._adopt(text)
+        if _is_ahead(schedule, self._now):
+            self._correct()
         if not schedule.task.enabled:
             self._refuse_queued("the schedule was paused while it waited")
             return
@@ -150,6 +159,16 @@ class _Tick:
         schedule.since = schedule.handled_until = self._now
         schedule.save(update_fields=["timing_seen", "since", "handled_until"])
         logger.info("schedule_adopted: %s: %s", schedule, text)
+
+    def _correct(self) -> None:
+        """Go on from now. A slot ahead that was started has its row, and is not started again; one that was called
+        missed was not."""
+        schedule = self._schedule
+        logger.warning("clock_put_back: %s had handled slots until %s", schedule, schedule.handled_until)
+        schedule.slots.filter(slot_at__gt=self._now, status=SlotStatus.MISSED).delete()
+        schedule.handled_until = min(schedule.handled_until, self._now)
+        schedule.since = min(schedule.since, self._now)
+        schedule.save(update_fields=["since", "handled_until"])
 
     def _decide(self, due: Due) -> None:
         schedule = self._schedule

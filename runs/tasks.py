@@ -9,7 +9,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from runs import deliveries, retention, scheduling
+from runs import deliveries, registry, retention, scheduling
 from runs.reaper import reap_lost
 from runs.supervisor import supervise
 
@@ -37,19 +37,25 @@ def execute_shard(shard_id: int) -> bool:
 @shared_task(name="runs.tasks.reap", ignore_result=True)
 def reap() -> dict[str, int]:
     """Finish what nobody else finishes. Beat sends it every few seconds."""
-    return asdict(reap_lost())
+    done = asdict(reap_lost())
+    registry.note_pass("reap")
+    return done
 
 
 @shared_task(name="runs.tasks.start_due", ignore_result=True)
 def start_due() -> dict[str, int]:
     """Start what schedules say. Beat sends it at each slot, and every few seconds besides."""
-    return dict(scheduling.start_due())
+    started = dict(scheduling.start_due())
+    registry.note_pass("start_due")
+    return started
 
 
 @shared_task(name="runs.tasks.deliver", ignore_result=True)
 def deliver() -> int:
     """Tell webhooks of runs' ends: what is due by now. Beat sends it every few seconds."""
-    return deliveries.deliver_due()
+    delivered = deliveries.deliver_due()
+    registry.note_pass("deliver")
+    return delivered
 
 
 @shared_task(name="runs.tasks.prune", ignore_result=True)

@@ -12,6 +12,9 @@ from django.db import DatabaseError, connection
 from runs import registry
 from tokenburn_site import celeryconf
 
+SCHEDULER_LATE_S = 60.0
+"""Its tasks come every 5 s; one that works long (a pass of webhooks may take 20 s) is not late yet."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -54,8 +57,25 @@ def workers() -> Check:
     return Check("workers", all(counts.values()), detail)
 
 
+def scheduler() -> Check:
+    """When what beat sends was last done, each kind; beat, broker, control worker and database have a part in it."""
+    try:
+        ages = registry.pass_ages()
+    except (redis.RedisError, OSError) as exc:
+        return Check("scheduler", False, f"unknown: the broker gave {type(exc).__name__}")
+    known = [age for age in ages.values() if age is not None]
+    if len(known) < len(ages):
+        missing = ", ".join(name for name, age in ages.items() if age is None)
+        return Check("scheduler", False, f"has not run: {missing}: start beat and a control worker")
+    oldest_s = max(known)
+    detail = f"last ran {oldest_s:.0f} s ago"
+    if oldest_s > SCHEDULER_LATE_S:
+        return Check("scheduler", False, f"{detail}: see the logs of beat and the control worker")
+    return Check("scheduler", True, detail)
+
+
 def checks() -> list[Check]:
-    return [database(), broker(), workers()]
+    return [database(), broker(), workers(), scheduler()]
 
 
 def summary(results: list[Check]) -> dict[str, Any]:

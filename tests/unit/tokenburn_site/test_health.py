@@ -49,4 +49,7 @@ def test_the_summary_is_ok_only_if_every_check_is(valkey: str) -> None:
     assert answer["checks"]["workers"] == {"ok": False, "detail": "load: 0, control: 0"}
     for name in ("load", "control"):
         registry.beat(Worker(f"{name}@a", (name,)))
+    assert health.summary(health.checks())["checks"]["scheduler"]["ok"] is False
+    for name in registry.PASSES:
+        registry.note_pass(name)
     assert health.summary(health.checks())["ok"] is True
