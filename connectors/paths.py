@@ -174,6 +174,8 @@ class Part:
         self.tells = self.finish is not None or self.tool_call is not None or self.refusal is not None
         self.null_text = _null_test(spec.delta, spec.text)
         self.usage = _usage(spec.usage.input, spec.usage.output, f"{where}.usage")
+        self.reasoning_tokens = _optional(spec.usage.reasoning, f"{where}.usage.reasoning")
+        self.reasoning_apart = spec.usage.reasoning_apart
         self.stamp = _optional(spec.stamp, f"{where}.stamp")
         self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in spec.save.items()]
         done = spec.done
@@ -278,6 +280,7 @@ class Meaning:
         self.ignored_data = frozenset(c.data.encode() for c in spec.ignore if c.data is not None)
         self._ignored = [_test(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None]
         self.plain = self._kind is None and not self.ignored_data and not self._ignored and not self.by_name
+        self.reads_usage = any(part.usage for part in (self.part, *self._parts.values()))
         self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
         ends = [_end_mark(spec.done)] if self.part.ends else []
         kinds = [(name, part.done) for name, part in spec.kinds.items() if self._parts[name].ends]

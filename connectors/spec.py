@@ -57,10 +57,13 @@ class Condition(Frozen):
 
 
 class UsageSpec(Frozen):
-    """Paths to the target's own token counts."""
+    """Paths to the target's own token counts. `reasoning` are those of the output that the model thought with; without
+    it they are looked for where servers put them. `reasoning_apart`: the count of `output` leaves them out."""
 
     input: str | None = None
     output: str | None = None
+    reasoning: str | None = None
+    reasoning_apart: bool = False
 
 
 class PartSpec(Frozen):

@@ -26,13 +26,13 @@ from connectors.decoding import lenient, loads, mended, mended_value, plain_text
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
 from connectors.paths import Meaning, Part
 from connectors.said_errors import described, real_error, said_error
+from connectors.usage import NOTHING, Told, find, find_beside, read
 from connectors.wording import SHAPE_LIMIT, STATUS_ADVICE, error_text, shape
 
 NO_REASONS = frozenset({"", "null", "none"})
 """What some targets write into the finish reason of an event that is not the last."""
 REFUSAL_CHARS = 120
 COMPARE = "compare the target's response mapping with the shape shown"
-MOST_TOKENS = 2**31 - 1
 TEXT_CHARS = 4 * 1024 * 1024
 """Characters of one answer's text: far more than anybody reads, and held in memory, up to four bytes each, twice."""
 PASSED_OVER = object()
@@ -56,10 +56,14 @@ class Timeline:
         "_last_with_text",
         "_last_without_text",
         "_one_frame",
+        "_quiet",
         "_reason",
         "_refusal_text",
         "_room",
         "_text",
+        "_told",
+        "_told_in",
+        "_told_out",
         "_tool_call",
         "_whole",
         "arrival_errors",
@@ -82,8 +86,6 @@ class Timeline:
         "saved",
         "sent_ns",
         "status",
-        "tokens_in",
-        "tokens_out",
     )
 
     def __init__(
@@ -116,8 +118,9 @@ class Timeline:
         self._whole = ""
         self._room = TEXT_CHARS
         self.reasoning_chars = 0
-        self.tokens_in: int | None = None
-        self.tokens_out: int | None = None
+        self._told_in: Any = None
+        self._told_out: Any = None
+        self._told: tuple[Part, Any] | None = None
         self._has_text = False
         self._last_without_text: Any = None
         self._last_with_text: Any = None
@@ -127,6 +130,7 @@ class Timeline:
         self.expected = meaning.expected_kinds
         self.kind: Kind | None = None
         self.finish: str | None = None
+        self._quiet: Any = None
         self.bytes_in = 0
         self.bytes_out = 0
 
@@ -140,6 +144,37 @@ class Timeline:
         if self._whole or self.first_content_ns is None:
             return self._whole
         return self._text.getvalue()
+
+    @property
+    def tokens_in(self) -> int | None:
+        return self.told.input
+
+    @property
+    def tokens_out(self) -> int | None:
+        """Those of the reasoning are part of them."""
+        return self.told.output
+
+    @property
+    def told(self) -> Told:
+        """What the target said of its tokens, by the mapping's paths or else where servers put it. Worked out when
+        it is asked for, at the end of a turn."""
+        reasoning = total = None
+        apart = False
+        if self._told is not None:
+            part, message = self._told
+            apart = part.reasoning_apart
+            reasoning, total = find_beside(message)
+            if part.reasoning_tokens is not None:
+                reasoning = part.reasoning_tokens(message)
+        told = read(self._told_in, self._told_out, reasoning, total, apart=apart)
+        if told.output is not None or not self.meaning.reads_usage:
+            return told
+        found = find(self._quiet)
+        if found == NOTHING:
+            found = find(self._last_with_text)
+        return found._replace(
+            input=found.input if told.input is None else told.input, unreadable=told.unreadable or found.unreadable
+        )
 
     @property
     def chunks(self) -> int:
@@ -205,6 +240,7 @@ class Timeline:
                 self._content(ns, text, part)
             else:
                 self._last_without_text = message
+            self._quiet = message
             if part.reasoning is not None and type(thought := part.reasoning(message)) is str and thought:
                 self.reasoning_chars += len(thought)
                 self._last_with_text = message
@@ -221,6 +257,14 @@ class Timeline:
             self._beside(ns, part, message)
         if (part.done_test is not None and part.done_test(message)) or (self._one_frame and self._has_said):
             self.done_ns = ns
+
+    def late(self, data: bytes) -> None:
+        """An event behind the end mark: some servers say there what the answer used. Nothing else of it counts."""
+        if self._told_out is None and b"oken" in data:
+            try:
+                self._quiet = loads(data)
+            except (orjson.JSONDecodeError, TooLarge):
+                return
 
     @property
     def _has_said(self) -> bool:
@@ -244,7 +288,7 @@ class Timeline:
 
     def _passed_over(self, message: Any) -> None:
         """An event that the mapping does not read."""
-        self._last_without_text = message
+        self._last_without_text = self._quiet = message
         if self.meaning.known_errors and not self.meaning.ignores(message):
             self._no_error(said_error(message, typed=True))
 
@@ -280,6 +324,7 @@ class Timeline:
             self._passed_over(message)
             self.done_ns = ns
             return
+        self._quiet = message
         self._beside(ns, part, message)
         for mark in part.reasoning_marks:
             if mark in data:
@@ -424,13 +469,14 @@ class Timeline:
         """What an answer may say beside a piece of text: an error, the usage, values to keep, the whole text."""
         if part.error is not None and real_error(error := part.error(message)):
             raise BadAnswer("target_error", described(message, error))
-        # A count that no answer can have is taken for none: it would not fit where it is stored.
         if part.usage is not None:
             tokens_in, tokens_out = part.usage(message)
-            if tokens_out is not None:
-                self.tokens_out = tokens_out if type(tokens_out) is int and 0 <= tokens_out <= MOST_TOKENS else None
             if tokens_in is not None:
-                self.tokens_in = tokens_in if type(tokens_in) is int and 0 <= tokens_in <= MOST_TOKENS else None
+                self._told_in = tokens_in
+                self._told = (part, message)
+            if tokens_out is not None:
+                self._told_out = tokens_out
+                self._told = (part, message)
         if part.whole is not None and self.last_content_ns is None and (text := part.whole(message)) is not None:
             self._content(ns, text, part)
         for name, get in part.save:

@@ -65,7 +65,17 @@ class SessionMetricAdmin(TurnBase):
         ),
         (
             "Amounts",
-            {"fields": ["chunks", "bytes_in", "bytes_out", "tokens_in", "tokens_out", "tokens_source"]},
+            {
+                "fields": [
+                    "chunks",
+                    "bytes_in",
+                    "bytes_out",
+                    "tokens_in",
+                    "tokens_out",
+                    "tokens_reasoning",
+                    "tokens_source",
+                ]
+            },
         ),
     ]
     readonly_fields = ["run_id", "session_id"]

@@ -39,6 +39,7 @@ class TurnSerializer(serializers.ModelSerializer[SessionMetric]):
             "bytes_out",
             "tokens_in",
             "tokens_out",
+            "tokens_reasoning",
             "tokens_source",
             "message",
             "answer",

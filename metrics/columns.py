@@ -14,7 +14,22 @@ Bools = NDArray[np.bool_]
 MISSING = -(2**62)
 """What stands in an integer column for "not known". No time and no count ever is this small."""
 OUTCOMES = ("ok", "error", "timeout", "aborted", "unknown")
-TOKEN_SOURCES = ("usage", "estimate", "none")
+TOKEN_SIDES = {
+    "usage": ("usage", "usage"),
+    "estimate": ("estimate", "estimate"),
+    "none": ("none", "none"),
+    "mixed": ("estimate", "usage"),  # only the output was told
+    "mixed_in": ("usage", "estimate"),  # only the input was told
+    "doubted": ("estimate", "estimate"),  # what was told is not believed
+    "doubt_in": ("estimate", "usage"),
+    "doubt_to": ("usage", "estimate"),
+    "split": ("usage", "usage"),  # reasoning was streamed and not counted: its share of the output is by characters
+    "split_in": ("estimate", "usage"),
+}
+"""Where a turn's input and output tokens come from, by the word in its record: new words are added at the end only."""
+TOKEN_SOURCES = tuple(TOKEN_SIDES)
+DOUBTED_SOURCES = ("doubted", "doubt_in", "doubt_to")
+SPLIT_SOURCES = ("split", "split_in")
 REPETITION_SCALE = 10_000
 ARRIVAL_ERROR_LIMIT_NS = 3_600_000_000_000
 """Stamps come from the target: a wrong one must not swamp the sum of the right ones beyond 64 bits."""
@@ -65,6 +80,7 @@ class Columns:
     tokens_in: Ints
     tokens_out: Ints
     tokens_source: NDArray[np.int8]  # index into TOKEN_SOURCES
+    tokens_reasoning: Ints  # part of tokens_out; MISSING where not told and none was streamed
     repetition: Ints  # in 1 / REPETITION_SCALE, MISSING without an answer before
     gaps_us: Pooled  # between content chunks
     arrival_error_ns: Pooled

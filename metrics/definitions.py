@@ -68,7 +68,8 @@ def _gaps(columns: Columns) -> Pooled:
 
 
 def _time_per_token(columns: Columns) -> Pooled:
-    first, last, tokens = columns.first_content, columns.last_content, columns.tokens_out
+    first, last = columns.first_content, columns.last_content
+    tokens = columns.tokens_out - np.maximum(columns.tokens_reasoning, 0)  # they came before the first text
     known = (first != MISSING) & (last != MISSING) & (tokens >= 2) & (last > first)
     return _where(known, (last - first) // np.maximum(tokens - 1, 1))
 
@@ -150,8 +151,11 @@ METRICS: tuple[Metric, ...] = (
         "ok turns", _gaps,
     ),
     Metric(
-        "tpot_ms", "Time per output token", "ms", MS, "(last_content - first_content) / (output tokens - 1)",
-        "One value a turn, for answers of two tokens or more that came in more than one piece.",
+        "tpot_ms", "Time per output token", "ms", MS,
+        "(last_content - first_content) / (output tokens - reasoning tokens - 1)",
+        "One value a turn, for answers of two tokens or more that came in more than one piece. Reasoning is in neither "
+        "half: it came before the first text. Where it is streamed and not counted by the target, its share of the "
+        "output tokens is that of its characters (note `reasoning_split`).",
         "ok turns", _time_per_token,
     ),
     handshake_metric("resolve"),
@@ -159,7 +163,7 @@ METRICS: tuple[Metric, ...] = (
     handshake_metric("tls"),
     Metric(
         "turn_tokens_per_s", "Output tokens per second of a turn", "tokens/s", PER_S, "output tokens / (done - sent)",
-        "The speed that one user sees, the wait for the first token included.",
+        "The speed that one user sees, the wait for the first token included. Reasoning is in both halves.",
         "ok turns", _turn_tokens_per_s,
     ),
     Metric(

@@ -43,7 +43,11 @@ REPORT = (
         "turns_per_s (ok), sessions_per_min (completed), conversations_per_min (all that ended), output_tokens_per_s "
         "(of ok turns), tokens_per_s (in and out, of all turns), error_rate",
     ),
-    ("tokens", "input and output of all turns, total; source: usage (the target's own), estimate, mixed or none"),
+    (
+        "tokens",
+        "input and output of all turns, total, reasoning (part of output); source: usage (the target's own), estimate, "
+        "mixed or none; input_source and output_source: of each side; null: known of no turn",
+    ),
     ("traffic", "chunks, bytes_in, bytes_out; bytes_in_per_s, bytes_out_per_s: of the run's time, all turns"),
     ("metrics", "for each metric below: count, mean, min, p50, p90, p95, p99, p999, max; null: not measured"),
     ("drift", "by metric: first_ms and last_ms, the medians of the run's first and last third, and the rise; or null"),
@@ -66,7 +70,8 @@ REPORT = (
     ),
     (
         "budget",
-        "null without ceilings; ended_by (what ended the run, or null); each: ceiling, used, over; all turns count",
+        "null without ceilings; ended_by (what ended the run, or null); each: ceiling, used, over, of tokens and money "
+        "estimated; all turns count",
     ),
     (
         "patience",
@@ -131,7 +136,9 @@ def _accuracy() -> Iterator[str]:
     yield f"- A percentile needs values to mean anything: {needed}. p999 is null below that."
     yield "- What the per-second windows add up to equals what the turns' rows give, exactly."
     yield f"- Repetition compares the first {COMPARED_CHARS} characters of an answer with those of the one before."
-    yield "- A target that reports no usage gets an estimate, 4 characters a token, labelled as such everywhere."
+    yield "- A target that reports no usage gets an estimate, 4 characters a token, labelled as such everywhere. So"
+    yield "  does one whose usage cannot be true: no tokens for a text, or fewer than one for 32 characters."
+    yield "  Where only half of the usage is reported, the other half is estimated."
 
 
 def _thresholds() -> Iterator[str]:

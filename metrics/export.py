@@ -71,7 +71,8 @@ def frames(run_id: int) -> Iterator[pd.DataFrame]:
 
 
 def _is_number(name: str) -> bool:
-    counted = {"id", "session_id", "number", "chunks", "bytes_in", "bytes_out", "tokens_in", "tokens_out"}
+    counted = {"id", "session_id", "number", "chunks", "bytes_in", "bytes_out"}
+    counted |= {"tokens_in", "tokens_out", "tokens_reasoning"}
     return name in counted or name.endswith("_ns")
 
 

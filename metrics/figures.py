@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,9 +75,34 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, DIGITS)
 
 
+def tokens_of(counts: Counts) -> Figures:
+    """`tokens`, as in a report: {input, output, total, reasoning, source, input_source, output_source}; None where it
+    is known of no turn."""
+    given, made = counts.token_sides()
+    known = [
+        None if set(side) <= {"none"} and not total else total
+        for side, total in ((given, counts.sums["tokens_in"]), (made, counts.sums["tokens_out"]))
+    ]
+    return {
+        "input": known[0],
+        "output": known[1],
+        "total": None if known == [None, None] else sum(value or 0 for value in known),
+        "reasoning": counts.tokens_reasoning,
+        "source": token_source(counts),
+        "input_source": _side(given),
+        "output_source": _side(made),
+    }
+
+
 def token_source(counts: Counts) -> str:
-    """usage, estimate, mixed, or none: where the token counts come from."""
-    counted = [word for word in ("usage", "estimate") if counts.sources[word]]
+    """usage, estimate, mixed, or none: where the token counts of both sides come from."""
+    given, made = counts.token_sides()
+    return _side(given + made)
+
+
+def _side(turns: Counter[str]) -> str:
+    """The source of one side, from the number of turns by source."""
+    counted = [word for word in ("usage", "estimate") if turns[word]]
     return "mixed" if len(counted) == 2 else (counted[0] if counted else "none")
 
 
@@ -111,10 +137,6 @@ def _part(counts: Counts, seconds: float) -> dict[str, Any]:
         "turns": own["turns"],
         "error_rate": rates.pop("error_rate"),
         "rates": rates,
-        "tokens": {
-            "input": counts.sums["tokens_in"],
-            "output": counts.sums["tokens_out"],
-            "source": token_source(counts),
-        },
+        "tokens": tokens_of(counts),
         "metrics": {name: values for name, values in own["metrics"].items() if values["count"]},
     }

@@ -62,11 +62,15 @@ def model_cells(report: Mapping[str, Any]) -> Cells | None:
     rows = []
     for part in parts:
         tokens = part["tokens"]
-        mark = " (estimate)" if tokens["source"] in {"estimate", "mixed"} else ""
-        used = (number(tokens["input"]), f"{number(tokens['output'])}{mark}")
+        used = (_tokens(tokens, "input"), _tokens(tokens, "output"))
         sessions = number(part["sessions"]["started"])
         rows.append((part["model"], sessions, _turns(part), _failed(part), *used, *_times(part)))
     return Cells(heads, rows)
+
+
+def _tokens(tokens: Mapping[str, Any], side: str) -> str:
+    source = tokens.get(f"{side}_source", tokens["source"])  # a report of before has one source for both sides
+    return f"{number(tokens[side])}{' (estimate)' if source in {'estimate', 'mixed'} else ''}"
 
 
 def _turns(part: Part) -> str:

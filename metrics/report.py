@@ -9,7 +9,7 @@ from typing import Any
 
 from metrics.definitions import BY_NAME, MS, QUANTILES, find
 from metrics.drift import drift_of, is_steady
-from metrics.figures import DIGITS, figures, of_choice, of_models, of_parts, stats, stats_of, token_source
+from metrics.figures import DIGITS, figures, of_choice, of_models, of_parts, stats, stats_of, tokens_of
 from metrics.groups import Group
 from metrics.histogram import Histogram
 from metrics.patience import patience_of
@@ -74,10 +74,7 @@ def build_report(
         "dropped_arrivals": whole["dropped_arrivals"],
         "errors": dict(aggregate.codes.most_common()),
         "rates": whole["rates"],
-        "tokens": {
-            "input": sums["tokens_in"], "output": sums["tokens_out"],
-            "total": sums["tokens_in"] + sums["tokens_out"], "source": token_source(aggregate),
-        },
+        "tokens": tokens_of(aggregate),
         "traffic": {name: sums[name] for name in ("chunks", *TRAFFIC)} | _per_s(sums, aggregate.duration_s),
         "metrics": whole["metrics"],
         "drift": drift,
@@ -88,7 +85,7 @@ def build_report(
         "witness": dict(witness) if witness else None,
         "budget": budget_of(run.load, aggregate, run.groups, run.reason),
         "patience": patience_of(run.load, aggregate),
-        "cost": cost_of(run.load, aggregate, run.groups, token_source(aggregate)),
+        "cost": cost_of(run.load, aggregate, run.groups),
         "verdict": {
             "trusted": verdict.trusted, "reasons": _remarks(verdict.reasons), "notes": _remarks(verdict.notes),
         },

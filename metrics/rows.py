@@ -55,6 +55,7 @@ def read_columns(fields: Fields) -> Columns:
         tokens_in=int_column(fields["tokens_in"]),
         tokens_out=int_column(fields["tokens_out"]),
         tokens_source=code_column(fields["tokens_source"], TOKEN_SOURCES),
+        tokens_reasoning=int_column(fields["tokens_reasoning"]),
         repetition=np.array(
             [MISSING if r is None else round(r * REPETITION_SCALE) for r in fields["repetition"]], dtype=np.int64
         ),

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from metrics.figures import token_source
 from metrics.groups import Group
 from metrics.totals import Aggregate
 
 BUDGET = "budget"
 CEILINGS = ("tokens", "money", "turns", "errors")
 ANY_MODEL = "*"
+OF_TOKENS = frozenset({"tokens", "money"})
+ESTIMATED = frozenset({"estimate", "mixed"})
+"""Sources of token counts that are not all the target's own."""
 PER_TOKENS = 1_000_000
 DIGITS = 6  # of money
 Prices = Mapping[str, Mapping[str, float]]
@@ -44,9 +48,7 @@ def money(spent: Spent, model: str, prices: Prices) -> float:
     return (spent.tokens_in * price["input"] + spent.tokens_out * price["output"]) / PER_TOKENS
 
 
-def cost_of(
-    load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group], token_source: str
-) -> dict[str, Any] | None:
+def cost_of(load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group]) -> dict[str, Any] | None:
     """{total, by_model [{model, input, output, money}], estimated}; None without prices. `input` and `output` are
     tokens; `estimated`: the target did not count all of them itself."""
     prices: Prices = load.get(BUDGET, {}).get("prices") or {}
@@ -62,11 +64,12 @@ def cost_of(
         for model, spent in by_model(aggregate, groups).items()
     ]
     total = sum(money(spent, model, prices) for model, spent in by_model(aggregate, groups).items())
-    return {"total": round(total, DIGITS), "by_model": rows, "estimated": token_source in {"estimate", "mixed"}}
+    return {"total": round(total, DIGITS), "by_model": rows, "estimated": token_source(aggregate) in ESTIMATED}
 
 
 def used(load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group]) -> dict[str, dict[str, float]]:
-    """{ceiling, used} of each ceiling that the load has."""
+    """{ceiling, used} of each ceiling that the load has; of tokens and money also `estimated`: not all tokens are the
+    target's own count."""
     budget = load.get(BUDGET) or {}
     tokens = by_model(aggregate, groups)
     failed = aggregate.failed + sum(failed for _, failed, *_ in aggregate.uncounted_spent.values())
@@ -77,8 +80,9 @@ def used(load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group])
         "turns": aggregate.turns + aggregate.uncounted,
         "errors": failed,
     }
+    estimated = token_source(aggregate) in ESTIMATED
     return {
-        name: {"ceiling": ceiling, "used": values[name]}
+        name: {"ceiling": ceiling, "used": values[name]} | ({"estimated": estimated} if name in OF_TOKENS else {})
         for name in CEILINGS
         if (ceiling := budget.get(name)) is not None
     }

@@ -108,9 +108,14 @@ def witness_words(report: Report) -> str:
 
 def _tokens(report: Report) -> str:
     tokens, rates = report["tokens"], report["rates"]
-    return f"{number(tokens['total'])}: {number(tokens['input'])} in, {number(tokens['output'])} out, " + (
-        f"{number(rates['tokens_per_s'])} tokens/s"
-    )
+    sides = []
+    for name, way in (("input", "in"), ("output", "out")):
+        source = tokens.get(f"{name}_source", tokens["source"])
+        label = {"estimate": " (estimated)", "mixed": " (partly estimated)"}.get(source, "")
+        sides.append(f"{number(tokens[name])} {way}{label}")
+    if tokens.get("reasoning"):
+        sides[-1] += f" ({number(tokens['reasoning'])} of them reasoning)"
+    return f"{number(tokens['total'])}: {', '.join(sides)}, {number(rates['tokens_per_s'])} tokens/s"
 
 
 def _traffic(traffic: Mapping[str, Any]) -> str:
@@ -127,7 +132,8 @@ def _speeds(report: Report) -> str:
     rates, source = report["rates"], report["tokens"]["source"]
     speeds = [f"{number(rates['turns_per_s'])} turns/s", f"{number(rates['sessions_per_min'])} sessions/min"]
     if source != "none":
-        label = {"estimate": " (estimated: 4 characters a token)", "mixed": " (partly estimated)"}.get(source, "")
+        made = report["tokens"].get("output_source", source)  # a report of before has one source for both sides
+        label = {"estimate": " (estimated: 4 characters a token)", "mixed": " (partly estimated)"}.get(made, "")
         speeds.append(f"{number(rates['output_tokens_per_s'])} output tokens/s{label}")
     return ", ".join(speeds)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from metrics.columns import OUTCOMES, TOKEN_SOURCES
+from metrics.columns import OUTCOMES, TOKEN_SIDES, TOKEN_SOURCES
 from metrics.histogram import Histogram
 
 MAX_POINTS = 600
@@ -95,6 +95,8 @@ class Counts:
         self.outcomes: dict[str, int] = dict.fromkeys(OUTCOMES, 0)
         self.sources: dict[str, int] = dict.fromkeys(TOKEN_SOURCES, 0)
         self.sums: dict[str, int] = dict.fromkeys(_SUMS, 0)
+        self.tokens_reasoning: int | None = None
+        """Of the turns of which they are known; None: of none."""
         self.codes: Counter[str] = Counter()
         self.wasted: Counter[str] = Counter()
         """tokens_in and tokens_out of turns whose answer nobody waited for."""
@@ -114,8 +116,9 @@ class Counts:
             return
         for word, count in zip(OUTCOMES, data["out"], strict=True):
             self.outcomes[word] += count
-        for word, count in zip(TOKEN_SOURCES, data["sources"], strict=True):
+        for word, count in zip(TOKEN_SOURCES, data["sources"], strict=False):  # windows of before know fewer words
             self.sources[word] += count
+        self._add_reasoning(data.get("tr"))
         for name in _SUMS:
             self.sums[name] += data[name]
         self.codes.update(data.get("codes", {}))
@@ -132,6 +135,7 @@ class Counts:
         for ours, theirs in ((self.outcomes, other.outcomes), (self.sources, other.sources), (self.sums, other.sums)):
             for word, count in theirs.items():
                 ours[word] += count
+        self._add_reasoning(other.tokens_reasoning)
         self.codes.update(other.codes)
         self.wasted.update(other.wasted)
         self.sessions_started += other.sessions_started
@@ -141,6 +145,20 @@ class Counts:
             self.histograms.setdefault(name, Histogram()).merge(histogram)
         if other.first_ns is not None and other.last_ns is not None:
             self._span(other.first_ns, other.last_ns)
+
+    def _add_reasoning(self, tokens: int | None) -> None:
+        if tokens is not None:
+            self.tokens_reasoning = (self.tokens_reasoning or 0) + tokens
+
+    def token_sides(self) -> tuple[Counter[str], Counter[str]]:
+        """Of how many turns the input, and the output, was told (usage), estimated (estimate), is not known (none)."""
+        given: Counter[str] = Counter()
+        made: Counter[str] = Counter()
+        for word, count in self.sources.items():
+            if count:
+                given[TOKEN_SIDES[word][0]] += count
+                made[TOKEN_SIDES[word][1]] += count
+        return given, made
 
     def _span(self, first_ns: int, last_ns: int) -> None:
         self.first_ns = first_ns if self.first_ns is None else min(self.first_ns, first_ns)
@@ -169,12 +187,13 @@ class Counts:
         """
         seconds = self.duration_s if seconds is None else seconds
         judged = self.outcomes["ok"] + self.failed
+        counted = seconds if self.turns > self.sources["none"] else 0.0  # of tokens that nobody told there is no rate
         return {
             "turns_per_s": self.outcomes["ok"] / seconds if seconds else None,
             "sessions_per_min": self.sessions_ended["completed"] * 60 / seconds if seconds else None,
             "conversations_per_min": self.sessions_ended.total() * 60 / seconds if seconds else None,
-            "output_tokens_per_s": self.sums["tokens_out_ok"] / seconds if seconds else None,
-            "tokens_per_s": (self.sums["tokens_in"] + self.sums["tokens_out"]) / seconds if seconds else None,
+            "output_tokens_per_s": self.sums["tokens_out_ok"] / counted if counted else None,
+            "tokens_per_s": (self.sums["tokens_in"] + self.sums["tokens_out"]) / counted if counted else None,
             "error_rate": self.failed / judged if judged else None,
         }
 
@@ -182,7 +201,7 @@ class Counts:
         """All of it, to compare."""
         return {
             "outcomes": self.outcomes, "sources": self.sources, "sums": self.sums, "codes": self.codes,
-            "wasted": self.wasted,
+            "wasted": self.wasted, "tokens_reasoning": self.tokens_reasoning,
             "sessions": (self.sessions_started, self.sessions_ended, self.session_codes),
             "histograms": self.histograms, "span": (self.first_ns, self.last_ns),
         }  # fmt: skip

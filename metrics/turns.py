@@ -33,7 +33,7 @@ ROW_FIELDS = (
     "id", "session_id", "number", "outcome", "code", "detail", "planned_ns", "sent_ns", "first_byte_ns",
     "first_chunk_ns", "first_content_ns", "last_content_ns", "done_ns", "handshake", "chunks", "bytes_in",
     "bytes_out", "tokens_in", "tokens_out", "tokens_source", "icl_us", "arrival_error_ns", "message", "answer",
-    "repetition",
+    "tokens_reasoning", "repetition",
 )  # fmt: skip
 """The columns of the table in the order of `Turns.rows`; run_id and shard_id, the same for all, are left out."""
 _KEYS = (
@@ -48,7 +48,7 @@ _LIST_OR_NONE = frozenset({list, type(None)})
 _DICT_OR_NONE = frozenset({dict, type(None)})
 _TYPES = {
     **dict.fromkeys(("id", "s", "n", "planned", "chunks", "in", "outb"), _INT),
-    **dict.fromkeys(("sent", "fb", "fc", "ft", "lc", "done", "ti", "to"), _INT_OR_NONE),
+    **dict.fromkeys(("sent", "fb", "fc", "ft", "lc", "done", "ti", "to", "tr"), _INT_OR_NONE),
     **dict.fromkeys(("code", "detail", "msg", "ans"), _TEXT_OR_NONE),
     **dict.fromkeys(("icl", "err"), _LIST_OR_NONE),
     "hs": _DICT_OR_NONE,
@@ -91,7 +91,10 @@ def turns_of(lines: Sequence[Line], previous: Mapping[int, str], groups: int = 1
     Raises Malformed if any of them is not what a turn line should be.
     """
     try:
-        raw = dict(zip(_KEYS, zip(*map(_get, lines), strict=True), strict=True)) if lines else dict.fromkeys(_KEYS, ())
+        raw: dict[str, Sequence[Any]] = dict.fromkeys(_KEYS, ())
+        if lines:
+            raw = dict(zip(_KEYS, zip(*map(_get, lines), strict=True), strict=True))
+        raw["tr"] = [line.get("tr") for line in lines]
         for key, allowed in _TYPES.items():
             if not allowed.issuperset(map(type, raw[key])):
                 raise Malformed(f"a turn's '{key}' has a wrong type")
@@ -131,6 +134,7 @@ def _build(raw: Mapping[str, Sequence[Any]], previous: Mapping[int, str], group:
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         tokens_source=code_column(raw["ts"], TOKEN_SOURCES),
+        tokens_reasoning=_count_column(raw["tr"]),
         repetition=repetition,
         gaps_us=_pooled(raw["icl"], 0, UINT32),
         arrival_error_ns=_pooled(raw["err"], -ARRIVAL_ERROR_LIMIT_NS, ARRIVAL_ERROR_LIMIT_NS),
@@ -157,6 +161,7 @@ def _rows(raw: Mapping[str, Sequence[Any]], columns: Columns) -> tuple[Sequence[
         _packed(columns.arrival_error_ns, "<i8", size),
         raw["msg"],
         raw["ans"],
+        optional(columns.tokens_reasoning),
         [None if r is None else r / REPETITION_SCALE for r in optional(columns.repetition)],
     )
 

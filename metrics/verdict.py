@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
-from metrics.columns import TOKEN_SOURCES
+from metrics.columns import DOUBTED_SOURCES, SPLIT_SOURCES
 from metrics.coverage import missing
 from metrics.definitions import MS, QUANTILES, SAMPLES_NEEDED
 from metrics.drift import Drift
@@ -32,6 +32,8 @@ STALLED_SHARE = 0.05
 CPU_SHARE = 0.9
 DROPPED_SHARE = 0.001
 """Of all arrivals: fewer are those that were a moment late when the load ended."""
+CHARS_OF_A_TOKEN = 32
+"""As in `connectors.usage`, which engines ask."""
 WITNESS_SHARE = 0.1
 WITNESS_MS = 5.0
 SURVIVORS_SHARE = 0.05
@@ -63,7 +65,11 @@ REASONS = {
 }
 NOTES = {
     "user_timestamps": "Arrivals were stamped after the read, not by the kernel.",
-    "tokens_estimated": "Token counts are estimates, for some turns or for all.",
+    "tokens_estimated": "Token counts are estimates, for some turns or for all, or of one side.",
+    "usage_not_believed": f"The target counted no tokens for a text, or fewer than one for {CHARS_OF_A_TOKEN} "
+    "characters, or something that is no count: estimates stand in.",
+    "reasoning_split": "The target streams its reasoning and does not count its tokens: its share of the output, "
+    "which tpot_ms leaves out, is by characters.",
     "start_apart": f"An engine may have begun more than {START_MS:.0f} ms beside the time that all agreed on.",
     "slower_later": f"{MAIN_METRIC} p50 rose by more than {RISE_SHARE:.0%} and {RISE_MS:.0f} ms from the first third "
     "of the run to the last, under a load that stayed the same.",
@@ -266,8 +272,7 @@ def _notes(aggregate: Aggregate) -> Iterator[Remark]:
             "user_timestamps",
             "Arrival times were taken after the read, not by the kernel: they include the engine's own delay.",
         )
-    if aggregate.sources[TOKEN_SOURCES[1]]:
-        yield Remark("tokens_estimated", "The target did not report all token counts; 4 characters were taken for one.")
+    yield from _tokens(aggregate)
     apart = start_error_ns(aggregate)
     if apart is not None and apart > START_MS * MS and len(aggregate.engines) > 1:
         yield Remark(
@@ -280,3 +285,23 @@ def _notes(aggregate: Aggregate) -> Iterator[Remark]:
     rate = aggregate.rates()["error_rate"]
     if rate is not None and aggregate.outcomes["ok"] and rate > SURVIVORS_SHARE:
         yield Remark("survivors_only", f"{rate:.0%} of the turns failed; latencies are those of the others only.")
+
+
+def _tokens(aggregate: Aggregate) -> Iterator[Remark]:
+    given, made = (side["estimate"] for side in aggregate.token_sides())
+    if given or made:
+        which = {(True, False): "input ", (False, True): "output "}.get((bool(given), bool(made)), "")
+        text = f"The target did not report all {which}token counts; 4 characters were taken for one."
+        yield Remark("tokens_estimated", text)
+    if doubted := sum(aggregate.sources[word] for word in DOUBTED_SOURCES):
+        yield Remark(
+            "usage_not_believed",
+            f"In {doubted:,} turns the target's usage cannot be true: 0 tokens, fewer than its texts have, or no "
+            "number. Estimates were taken.",
+        )
+    if split := sum(aggregate.sources[word] for word in SPLIT_SOURCES):
+        yield Remark(
+            "reasoning_split",
+            f"In {split:,} turns the target streamed its reasoning and did not count it: its share of the output "
+            "tokens was taken by characters, so that tpot_ms is an estimate.",
+        )

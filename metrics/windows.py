@@ -1,7 +1,8 @@
 """Windows: counters and histograms of one shard for one second, as JSON data that only ever adds up.
 
     v 1, shard, second, out [per OUTCOMES], sent, codes {code: n}, chunks, bytes_in, bytes_out, tokens_in, tokens_out,
-    tokens_out_ok, wasted [tokens in, tokens out of turns with a code of WASTED], sources [per TOKEN_SOURCES],
+    tokens_out_ok, wasted [tokens in, tokens out of turns with a code of WASTED], sources [per TOKEN_SOURCES, cut
+    after the last one that counts], tr (reasoning tokens, where they are known),
     first and last (ns: begin of the first turn, end of the last one),
     m {metric: histogram}, opened, closed {outcome: n}, closed_codes {code: n},
     gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns),
@@ -97,8 +98,11 @@ def _parts(
     for i, key in enumerate(numbers.tolist()):
         part = parts[key] = {name: values[i] for name, values in sums.items() if "." not in name}
         part["out"] = [sums[f"out.{word}"][i] for word in OUTCOMES]
-        part["sources"] = [sums[f"sources.{word}"][i] for word in TOKEN_SOURCES]
+        part["sources"] = _cut([sums[f"sources.{word}"][i] for word in TOKEN_SOURCES])
         part["first"], part["last"] = firsts[i], lasts[i]
+    for row in np.flatnonzero(columns.tokens_reasoning != MISSING).tolist():
+        part = parts[int(keys[row])]
+        part["tr"] = part.get("tr", 0) + int(columns.tokens_reasoning[row])
     for row in np.flatnonzero(~columns.ok).tolist():
         # Every turn that is not ok counts under its code, and without one under its outcome.
         part = parts[int(keys[row])]
@@ -112,6 +116,14 @@ def _parts(
         for key, histogram in packed(keys[pooled.rows], pooled.values):
             parts[key].setdefault("m", {})[metric.name] = histogram
     yield from parts.items()
+
+
+def _cut(counts: list[int]) -> list[int]:
+    """Without the zeros at its end; the first three words were always there."""
+    size = len(counts)
+    while size > 3 and not counts[size - 1]:
+        size -= 1
+    return counts[:size]
 
 
 def _add_uncounted(

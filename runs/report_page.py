@@ -115,16 +115,19 @@ def number(value: Any) -> str:
 
 def _facts(report: dict[str, Any]) -> list[Fact]:
     rates, tokens = report.get("rates", {}), report.get("tokens", {})
-    estimate = " (estimate)" if tokens.get("source") in ESTIMATED else ""
+    either, given, made = (
+        " (estimate)" if tokens.get(key, tokens.get("source")) in ESTIMATED else ""
+        for key in ("source", "input_source", "output_source")
+    )
     return [
         Fact("Duration", seconds_text(report.get("run", {}).get("duration_s") or 0)),
         Fact("Turns per second", number(rates.get("turns_per_s"))),
         Fact("Sessions per minute", number(rates.get("sessions_per_min"))),
         Fact("Sessions ended per minute", number(rates.get("conversations_per_min"))),
-        Fact(f"Output tokens per second{estimate}", number(rates.get("output_tokens_per_s"))),
-        Fact(f"Tokens per second{estimate}", number(rates.get("tokens_per_s"))),
-        Fact(f"Tokens in{estimate}", number(tokens.get("input"))),
-        Fact(f"Tokens out{estimate}", number(tokens.get("output"))),
+        Fact(f"Output tokens per second{made}", number(rates.get("output_tokens_per_s"))),
+        Fact(f"Tokens per second{either}", number(rates.get("tokens_per_s"))),
+        Fact(f"Tokens in{given}", number(tokens.get("input"))),
+        Fact(f"Tokens out{made}", number(tokens.get("output"))),
         Fact("Dropped arrivals", number(report.get("dropped_arrivals")), _tone("", report.get("dropped_arrivals"))),
         *(Fact(label, number(value)) for label, value in patience_tiles(report.get("patience"))),
         *(Fact(f"Budget: {label}", value) for label, value, _ in budget_tiles(report.get("budget"))),

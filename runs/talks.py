@@ -9,7 +9,7 @@ from runs.engine.draws import new_draws
 from runs.engine.mix import drawn, session_rng
 from runs.engine.pace import PacedWalk
 from runs.engine.people import People
-from runs.engine.record import CHARS_PER_TOKEN, estimate
+from runs.engine.tokens import CHARS_PER_TOKEN, estimate
 from scenarios.render import CompiledScenario, SayAction, compile_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
 

@@ -22,10 +22,12 @@ class NdjsonConnector(HttpConnector):
         pieces = self._pieces(response)
         tail = bytearray()
         for line in whole_lines(pieces, tail, self.target.spec.limits.event_bytes):
-            timeline.event(self._watch.last_ns, line)
             if timeline.done_ns is not None:
-                self._drain(pieces)
-                return
+                timeline.late(line)
+            else:
+                timeline.event(self._watch.last_ns, line)
+        if timeline.done_ns is not None:
+            return
         if rest := tail.strip():
             with cut_off():
                 timeline.event(self._watch.last_ns, bytes(rest))

@@ -43,10 +43,10 @@ class SseConnector(HttpConnector):
         pieces = self._pieces(response)
         blocks = event_blocks(pieces, self.target.spec.limits.event_bytes)
         for name, data in named_events(blocks, errors=timeline.meaning.known_errors):
-            timeline.event(self._watch.last_ns, named_data(timeline, name, data))
             if timeline.done_ns is not None:
-                self._drain(pieces)
-                return
+                timeline.late(data)
+            else:
+                timeline.event(self._watch.last_ns, named_data(timeline, name, data))
         timeline.end(self._watch.last_ns)
 
 

@@ -360,7 +360,9 @@ class HttpConnection:
     def on_body(self, data: bytes) -> None:
         self._beside_body = 0
         timeline = self._timeline
-        if self._failure is not None or self._whole or timeline is None or timeline.done_ns is not None:
+        if self._failure is not None or self._whole or timeline is None:
+            return
+        if timeline.done_ns is not None and self._pieces is None:
             return
         try:
             for piece in (data,) if self._decoder is None else self._decoder.decode(data):
@@ -379,6 +381,8 @@ class HttpConnection:
                 for event in self._pieces.feed(piece):
                     if timeline.done_ns is None:
                         timeline.event(self._ns, event)
+                    else:
+                        timeline.late(event)
         except TurnError as exc:
             self._failure = exc
 

@@ -11,12 +11,11 @@ from connectors.redact import Redactor
 from connectors.spec import TargetSpec
 from connectors.timeline import Timeline
 from runs.engine.ledger import Line
+from runs.engine.tokens import tokens_of
 
 Log = Sequence[Mapping[str, str]]
 """Messages, each with `role` and `content`."""
 _HISTORY = re.compile(r"\{\{[^}]*\b(messages|history)\b")
-CHARS_PER_TOKEN = 4
-"""A rule of thumb for English and most tokenizers; only used where the target reports no usage, and said so."""
 
 
 def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
@@ -39,14 +38,11 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     `log` is the conversation as it is by now, if each request carries it: an estimate of tokens counts it.
     `redact` takes the target's secrets out of every text: a target may send back what it was sent.
     """
-    tokens_in, tokens_out, source = _tokens(timeline, message, text, log)
-    if source == "none" and isinstance(failure, LostPatience) and timeline.sent_ns is not None:
-        # The target had work of it all the same.
-        tokens_in = estimate(sent_chars(message, log)) if tokens_in is None else tokens_in
-        tokens_out, source = estimate(timeline.reasoning_chars), "estimate"
+    left = isinstance(failure, LostPatience) and timeline.sent_ns is not None
+    tokens = tokens_of(timeline, sent_chars(message, log), text, worked=left)
     outcome: Outcome = "ok" if failure is None else failure.outcome
     done_ns = timeline.done_ns if failure is None and timeline.done_ns is not None else ended_ns
-    return {
+    line: Line = {
         "k": "turn",
         "id": turn,
         "s": session,
@@ -65,24 +61,17 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
         "chunks": timeline.chunks,
         "in": timeline.bytes_in,
         "outb": timeline.bytes_out,
-        "ti": tokens_in,
-        "to": tokens_out,
-        "ts": source,
+        "ti": tokens.input,
+        "to": tokens.output,
+        "ts": tokens.source,
         "icl": [gap // 1000 for gap in timeline.gaps_ns] if timeline.gaps_ns else None,
         "err": list(timeline.arrival_errors) if timeline.arrival_errors else None,
         "msg": redact.cut(message, record_chars) if record_chars else None,
         "ans": redact.cut(text, record_chars) if record_chars else None,
     }
-
-
-def _tokens(timeline: Timeline, message: str, text: str, log: Log | None) -> tuple[int | None, int | None, str]:
-    """(input, output, source): the target's own counts, else an estimate of what is missing, else nothing."""
-    if timeline.tokens_out is not None:
-        return timeline.tokens_in, timeline.tokens_out, "usage"
-    if not text:
-        return timeline.tokens_in, None, "none"
-    tokens_in = timeline.tokens_in if timeline.tokens_in is not None else estimate(sent_chars(message, log))
-    return tokens_in, estimate(len(text) + timeline.reasoning_chars), "estimate"
+    if tokens.reasoning is not None:
+        line["tr"] = tokens.reasoning
+    return line
 
 
 def sends_history(target: TargetSpec) -> bool:
@@ -100,8 +89,3 @@ def sent_chars(message: str, log: Log | None) -> int:
     if last["role"] == "assistant":
         return chars - len(last["content"])
     return chars if last["role"] == "user" else chars + len(message)
-
-
-def estimate(chars: int) -> int:
-    """Tokens of a text of `chars` characters, rounded up."""
-    return -(-chars // CHARS_PER_TOKEN)

@@ -22,7 +22,7 @@ CONTRACT: dict[str, Shape] = {
     "dropped_arrivals": None,
     "errors": None,
     "rates": _keys("turns_per_s sessions_per_min output_tokens_per_s"),
-    "tokens": _keys("input output source"),
+    "tokens": _keys("input output reasoning source input_source output_source"),
     "metrics": None,
     "groups": None,
     "models": None,

@@ -99,7 +99,10 @@ def _verdict(report: Report) -> str:
 
 def _tiles(report: Report) -> str:
     turns, sessions, rates, tokens = report["turns"], report["sessions"], report["rates"], report["tokens"]
-    estimated = " (estimated)" if tokens["source"] in {"estimate", "mixed"} else ""
+    given, made = (
+        " (estimated)" if tokens.get(f"{side}_source", tokens["source"]) in {"estimate", "mixed"} else ""
+        for side in ("input", "output")
+    )
     rate = rates["error_rate"]
     facts = [
         ("ok turns", number(turns["ok"])),
@@ -110,9 +113,9 @@ def _tiles(report: Report) -> str:
         ("sessions started", number(sessions["started"])),
         ("sessions completed", number(sessions["completed"])),
         ("sessions failed", number(sessions["failed"])),
-        (f"output tokens per second{estimated}", number(rates["output_tokens_per_s"])),
-        (f"output tokens{estimated}", number(tokens["output"])),
-        (f"input tokens{estimated}", number(tokens["input"])),
+        (f"output tokens per second{made}", number(rates["output_tokens_per_s"])),
+        (f"output tokens{made}", number(tokens["output"])),
+        (f"input tokens{given}", number(tokens["input"])),
         ("dropped arrivals", number(report["dropped_arrivals"])),
         *((label.lower(), number(value)) for label, value in patience_tiles(report.get("patience"))),
         *((f"budget: {label}", value) for label, value, _ in budget_tiles(report.get("budget"))),

@@ -55,7 +55,7 @@ document.addEventListener("DOMContentLoaded", () => {
     tiles.push(["sessions active", tick.active], ["turns in flight", tick.inflight]);
     for (const [name, value] of Object.entries(tick.rates)) tiles.push([words(name), value]);
     for (const [name, part] of Object.entries(tick.budget || {}))
-      tiles.push([`budget: ${name} of ${whole(part.ceiling)}`, part.used, part.used >= part.ceiling]);
+      tiles.push([`budget: ${name} of ${whole(part.ceiling)}${part.estimated ? " (estimate)" : ""}`, part.used, part.used >= part.ceiling]);
     byId("counters").replaceChildren(
       ...tiles.map(([label, value, bad]) => {
         const tile = element("div", bad && value ? "tb-tile tb-tile--bad" : "tb-tile");

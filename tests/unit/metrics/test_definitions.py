@@ -65,6 +65,20 @@ def test_time_per_token_needs_two_tokens_in_two_pieces(changes: dict[str, Any]) 
     assert values("tpot_ms", turn(**changes)) == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"to": 125, "tr": 120}, [10.0]),
+        ({"to": 125, "tr": 0}, [pytest.approx(40 / 124, abs=1e-5)]),
+        ({"to": 125, "tr": None}, [pytest.approx(40 / 124, abs=1e-5)]),
+        ({"to": 125, "tr": 124}, []),
+        ({"to": 125, "tr": 200}, []),
+    ],
+)
+def test_time_per_token_leaves_reasoning_out_of_both_halves(changes: dict[str, Any], expected: list[float]) -> None:
+    assert values("tpot_ms", turn(**changes)) == expected
+
+
 def test_arrival_errors_of_every_turn_count_and_may_be_negative() -> None:
     assert values("arrival_error_ms", turn(err=[2000, -1000]), turn(1, out="aborted", err=[5])) == [0.002, -0.001, 5e-6]
 

@@ -66,6 +66,39 @@ def test_p999_needs_a_thousand_values(turns: int, known: bool) -> None:
     assert values["p99"] == 90.0
 
 
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        (["usage", "split"], ("usage", "usage", "usage")),
+        (["mixed"], ("mixed", "estimate", "usage")),
+        (["mixed_in", "doubt_to"], ("mixed", "usage", "estimate")),
+        (["estimate", "doubted", "none"], ("estimate", "estimate", "estimate")),
+        (["usage", "estimate"], ("mixed", "mixed", "mixed")),
+    ],
+)
+def test_each_side_of_the_tokens_has_its_source(sources: list[str], expected: tuple[str, ...]) -> None:
+    lines = [turn(number, ts=source, tr=number) for number, source in enumerate(sources)]
+    tokens = build_report(FACTS, aggregate(*lines))["tokens"]
+    assert (tokens["source"], tokens["input_source"], tokens["output_source"]) == expected
+    assert tokens["reasoning"] == sum(range(len(sources)))
+
+
+def test_tokens_that_nobody_told_are_not_zero() -> None:
+    report = build_report(FACTS, aggregate(failed(0, ti=None), failed(1, ti=None)))
+    assert [report["tokens"][name] for name in ("input", "output", "total", "reasoning")] == [None] * 4
+    assert (report["rates"]["output_tokens_per_s"], report["rates"]["tokens_per_s"]) == (None, None)
+    assert report["tokens"]["source"] == "none"
+
+
+def test_windows_of_before_know_three_sources_and_no_reasoning() -> None:
+    data = next(iter(batch(turn(0), turn(1, ts="estimate")).windows.values()))
+    assert (data["sources"], "tr" in data) == ([1, 1, 0], False)
+    newer = next(iter(batch(turn(2, ts="split", tr=3)).windows.values()))
+    assert (len(newer["sources"]), newer["tr"]) == (9, 3)
+    tokens = build_report(FACTS, merge([data, newer]))["tokens"]
+    assert (tokens["source"], tokens["reasoning"], tokens["output"]) == ("mixed", 3, 15)
+
+
 def test_counts_rates_and_tokens_of_a_small_run() -> None:
     lines = [
         {"k": "open", "id": 1, "user": 1, "scenario": "s", "at": 0},
@@ -84,7 +117,10 @@ def test_counts_rates_and_tokens_of_a_small_run() -> None:
     assert report["turns"] == {"sent": 4, "ok": 2, "error": 1, "timeout": 1, "aborted": 1, "unknown": 0}
     assert report["sessions"] == {"started": 2, "completed": 1, "failed": 1, "lost": 0, "cut": 0}
     assert report["errors"] == {"connect_refused": 1, "stopped": 1, "timeout": 1}
-    assert report["tokens"] == {"input": 35, "output": 18, "total": 53, "source": "mixed"}
+    assert report["tokens"] == {
+        "input": 35, "output": 18, "total": 53, "reasoning": None,
+        "source": "mixed", "input_source": "mixed", "output_source": "mixed",
+    }  # fmt: skip
     duration = 2.11 - 0.1  # the unsent turn was planned before the first was sent
     assert report["run"]["duration_s"] == pytest.approx(duration)
     assert report["rates"]["turns_per_s"] == pytest.approx(2 / duration, rel=1e-5)

@@ -8,6 +8,7 @@ import pytest
 
 from metrics.groups import Group
 from metrics.spending import budget_of, by_model, cost_of, used
+from metrics.spending_words import budget_words
 from metrics.totals import Aggregate, merge
 from tests.unit.metrics.made import MS, batch, failed, turn
 
@@ -33,8 +34,8 @@ def counted(*lines: dict[str, Any], groups: int = 1) -> Aggregate:
 def test_everything_that_was_sent_is_used_the_warm_up_and_the_failed_too() -> None:
     ceilings = load(tokens=100, money=0.5, turns=9, errors=2, prices=PRICES)
     assert used(ceilings, counted(*LINES), ONE) == {
-        "tokens": {"ceiling": 100, "used": 231},
-        "money": {"ceiling": 0.5, "used": 0.019212},
+        "tokens": {"ceiling": 100, "used": 231, "estimated": False},
+        "money": {"ceiling": 0.5, "used": 0.019212, "estimated": False},
         "turns": {"ceiling": 9, "used": 5},
         "errors": {"ceiling": 2, "used": 2},
     }
@@ -48,7 +49,7 @@ def test_each_model_has_its_own_tokens_and_its_own_price() -> None:
         "m": (100 + 7 + 2, 10 + 5 + 4),
         "other": (100 + 3, 0),
     }
-    assert cost_of(load(prices=PRICES), found, groups, "usage") == {
+    assert cost_of(load(prices=PRICES), found, groups) == {
         "total": pytest.approx((109 + 19_000 + 206) / 1e6),
         "by_model": [
             {"model": "m", "input": 109, "output": 19, "money": 0.019109},
@@ -59,11 +60,16 @@ def test_each_model_has_its_own_tokens_and_its_own_price() -> None:
 
 
 def test_without_prices_there_is_no_cost_and_estimates_are_said() -> None:
-    assert cost_of(load(), counted(*LINES), ONE, "usage") is None
-    assert cost_of({}, counted(*LINES), (), "usage") is None
-    cost = cost_of(load(prices=PRICES), counted(*LINES), (), "mixed")
-    assert cost is not None
-    assert cost["estimated"] is True
+    assert cost_of(load(), counted(*LINES), ONE) is None
+    assert cost_of({}, counted(*LINES), ()) is None
+    for source in ("estimate", "mixed", "mixed_in", "doubted", "doubt_in", "doubt_to", "split_in"):
+        found = counted(*(line | {"ts": source} for line in LINES))
+        cost = cost_of(load(prices=PRICES), found, ())
+        assert cost is not None
+        assert cost["estimated"] is True
+        budget = budget_of(load(tokens=200), found, ONE, "")
+        assert budget is not None
+        assert budget_words(budget) == "231 tokens of 200 (116%, estimated)"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +80,7 @@ def test_the_budget_says_what_ended_the_run_and_by_how_much_it_was_passed(reason
     rate = {"above": 0.5, "window_s": 30.0, "turns": 50}
     assert budget_of(load(tokens=200, turns=9, error_rate=rate), counted(*LINES), ONE, reason) == {
         "ended_by": ended_by,
-        "tokens": {"ceiling": 200, "used": 231, "over": 31},
+        "tokens": {"ceiling": 200, "used": 231, "estimated": False, "over": 31},
         "turns": {"ceiling": 9, "used": 5, "over": 0},
         "error_rate": rate,
     }

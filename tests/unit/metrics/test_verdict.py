@@ -184,9 +184,30 @@ def test_notes_say_how_to_read_and_cost_no_trust() -> None:
     assert [note.code for note in found.notes] == ["tokens_estimated", "survivors_only"]
 
 
+@pytest.mark.parametrize(
+    ("source", "noted", "said"),
+    [
+        ("usage", [], ""),
+        ("mixed", ["tokens_estimated"], "all input token counts"),
+        ("mixed_in", ["tokens_estimated"], "all output token counts"),
+        ("doubted", ["tokens_estimated", "usage_not_believed"], "all token counts"),
+        ("doubt_in", ["tokens_estimated", "usage_not_believed"], "all input token counts"),
+        ("doubt_to", ["tokens_estimated", "usage_not_believed"], "In 100 turns the target's usage cannot be true"),
+        ("split", ["reasoning_split"], "In 100 turns the target streamed its reasoning"),
+        ("split_in", ["tokens_estimated", "reasoning_split"], "all input token counts"),
+    ],
+)
+def test_notes_say_whose_token_counts_the_figures_rest_on(source: str, noted: list[str], said: str) -> None:
+    found = verdict(*(turn(n, ts=source, planned=109 * MS) for n in range(100)), turns=100)
+    assert found.trusted
+    assert [note.code for note in found.notes] == noted
+    assert said in " ".join(note.text for note in found.notes)
+
+
 def test_every_documented_reason_is_proved_in_this_file() -> None:
     assert {code for code, _, _ in CASES} | {"engine_died", "witness_disagrees"} == set(REASONS)
     proved = {"user_timestamps", "tokens_estimated", "survivors_only", "start_apart", "slower_later", "few_dropped"}
+    proved |= {"usage_not_believed", "reasoning_split"}
     assert set(NOTES) == proved
 
 

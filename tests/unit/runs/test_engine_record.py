@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.spec import build_target_spec, preset_names
-from runs.engine.record import estimate, sends_history, sent_chars
+from runs.engine.record import sends_history, sent_chars
+from runs.engine.tokens import estimate
 from scenarios.render import SayAction, Walk, check_scenario, compile_scenario
 
 SAY = {"do": "say", "text": "x" * 10, "answer": "y" * 7}

@@ -1,0 +1,58 @@
+"""The tokens of a turn: the target's own counts where they can be believed, else an estimate, and which of both.
+
+The words for the source are those of `metrics.columns.TOKEN_SOURCES`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from connectors.timeline import Timeline
+from connectors.usage import Told, believable
+
+CHARS_PER_TOKEN: Final = 4
+"""A rule of thumb for English and most tokenizers; only used where the target's own counts are missing or not to be
+believed, and said so."""
+
+_MIXED: Final = {(True, True): "usage", (False, True): "mixed", (True, False): "mixed_in", (False, False): "estimate"}
+_DOUBTED: Final = {(False, True): "doubt_in", (True, False): "doubt_to", (False, False): "doubted"}
+
+
+class Tokens(NamedTuple):
+    """`output` has those of the `reasoning` in it; None: not known. `source` is a word of TOKEN_SOURCES."""
+
+    input: int | None
+    output: int | None
+    reasoning: int | None
+    source: str
+
+
+def tokens_of(timeline: Timeline, sent_chars: int, text: str, *, worked: bool = False) -> Tokens:
+    """Of one turn, whose request had `sent_chars` characters of text. `worked`: the target had work of it, even if
+    nothing of an answer came."""
+    told, thought_chars = timeline.told, timeline.reasoning_chars
+    chars = len(text) + thought_chars
+    if told.output is None and not chars and not worked:
+        return Tokens(told.input, None, told.reasoning, "none")
+    good_in = told.input is not None and believable(told.input, sent_chars)
+    good_out = told.output is not None and believable(told.output, chars)
+    tokens_in = told.input if good_in else estimate(sent_chars)
+    if not good_out or told.output is None:
+        reasoning = estimate(thought_chars) if thought_chars else None
+        return Tokens(tokens_in, estimate(len(text)) + (reasoning or 0), reasoning, _source(told, good_in, good_out))
+    reasoning, split = told.reasoning, False
+    if reasoning is None and thought_chars:
+        reasoning, split = told.output * thought_chars // chars, bool(text)
+    source = _source(told, good_in, good_out)
+    return Tokens(tokens_in, told.output, reasoning, ("split" if good_in else "split_in") if split else source)
+
+
+def estimate(chars: int) -> int:
+    """Tokens of a text of `chars` characters, rounded up."""
+    return -(-chars // CHARS_PER_TOKEN)
+
+
+def _source(told: Told, good_in: bool, good_out: bool) -> str:
+    refused_in = not good_in and (told.input is not None or told.unreadable)
+    refused_out = not good_out and (told.output is not None or told.unreadable)
+    return (_DOUBTED if refused_in or refused_out else _MIXED)[good_in, good_out]
