@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from connectors.errors import Refused, TimedOut
+from connectors.errors import DETAIL_LIMIT, BadAnswer, Refused, TimedOut, TurnError
 from connectors.mapping import PATH_SAFE, CompiledTarget, RenderedRequest
 from connectors.spec import TargetSpec
 from connectors.timeline import Timeline
@@ -19,6 +19,11 @@ CREDENTIALS: Final = frozenset({"authorization", "cookie", "proxy-authorization"
 SHORTEST_SECRET: Final = 4
 """Characters of a saved value from which on a header that holds it is one of credentials."""
 NOT_FOLLOWED: Final = "the redirect was not followed: give the target its final address"
+A_PAGE: Final = (
+    "the redirect leads to a page and not to the chatbot, mostly to a log-in: check the target's address and secrets, "
+    "or log in by a handshake"
+)
+LOCATION_CHARS: Final = 160
 
 
 class Hop(NamedTuple):
@@ -46,6 +51,7 @@ class Trail:
     def next(self, refused: Refused, location: str) -> Hop:
         """Raises `refused` with a reason if it is not to be followed, or TimedOut."""
         self._hops += 1
+        refused = pointing(refused, location)
         if self._hops > MOST_HOPS:
             raise _stays(refused, f"more than {MOST_HOPS} redirects in a row")
         parts = self._parts(refused, location)
@@ -103,5 +109,26 @@ class Trail:
         return name.lower() in CREDENTIALS or name.lower() == "host" or any(s in value for s in self._secrets)
 
 
+def pointing(refused: Refused, location: str) -> Refused:
+    """`refused`, a redirect's, with the place that it points to."""
+    where = " ".join(location.encode("latin-1", "replace").decode(errors="replace").split())[:LOCATION_CHARS]
+    said = f"it points to {where}" if where else "it does not say where to"
+    if refused.detail.startswith(said):
+        return refused
+    return Refused(refused.status, f"{said}; {refused.detail}" if refused.detail else said, refused.advice)
+
+
+def behind(hop: Hop, exc: TurnError) -> TurnError:
+    """`exc`, which the way behind a redirect ran into, with the place where it did."""
+    target = hop.target
+    where = f"{'https' if target.tls else 'http'}://{target.host_header}{hop.request.path}"[:LOCATION_CHARS]
+    exc.detail = f"behind the redirect to {where}: {exc.detail or exc.code}"[:DETAIL_LIMIT]
+    exc.args = (f"{exc.code}: {exc.detail}",)
+    if isinstance(exc, BadAnswer) and exc.code == "json_invalid":
+        exc.advice = A_PAGE
+    return exc
+
+
 def _stays(refused: Refused, why: str) -> Refused:
-    return Refused(refused.status, f"the redirect was not followed: {why}", NOT_FOLLOWED)
+    where, _, _ = refused.detail.partition("; ")
+    return Refused(refused.status, f"the redirect was not followed: {why}; {where}", NOT_FOLLOWED)

@@ -14,7 +14,7 @@ from connectors.decoding import declared_charset
 from connectors.errors import BadRequest, BrokenTransport, Refused, TooLarge, TurnError
 from connectors.headers import WHOLE, Style, with_defaults
 from connectors.mapping import CompiledTarget, RenderedRequest
-from connectors.redirects import REDIRECTS, Trail
+from connectors.redirects import REDIRECTS, Trail, behind, pointing
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.transport import NO_HOST, GuardedAdapter
 from connectors.reference.watch import GraceOver, Watch
@@ -54,8 +54,10 @@ class HttpConnector(ReferenceConnector):
         try:
             self._exchange(self._adapter, prepared, timeline)
         except Refused as exc:
-            if exc.status not in REDIRECTS or not self.target.spec.follow_redirects:
+            if exc.status not in REDIRECTS:
                 raise
+            if not self.target.spec.follow_redirects:
+                raise pointing(exc, self._location) from exc
             self._follow(exc, self._location, request, timeline)
 
     def _follow(self, refused: Refused, location: str, request: RenderedRequest, timeline: Timeline) -> None:
@@ -70,8 +72,10 @@ class HttpConnector(ReferenceConnector):
                 carrier.send_message(hop.request, timeline)
             except Refused as exc:
                 if exc.status not in REDIRECTS:
-                    raise
+                    raise behind(hop, exc) from exc.__cause__
                 refused, location = exc, carrier._location
+            except TurnError as exc:
+                raise behind(hop, exc) from exc.__cause__
             else:
                 return
             finally:

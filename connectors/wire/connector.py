@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from connectors import guard
-from connectors.errors import Refused
+from connectors.errors import Refused, TurnError
 from connectors.headers import EVENTS, LINES, WHOLE, Style
 from connectors.mapping import CompiledTarget, RenderedRequest
-from connectors.redirects import REDIRECTS, Trail
+from connectors.redirects import REDIRECTS, Trail, behind, pointing
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
 from connectors.wire.http1 import ClosedUnsent, HttpConnection
@@ -45,8 +45,10 @@ class HttpConnector(WireConnector):
             await self.connect()  # a kept connection that the target let go in this very moment
             await self.send_message(request, timeline)
         except Refused as exc:
-            if exc.status not in REDIRECTS or not self.target.spec.follow_redirects:
+            if exc.status not in REDIRECTS:
                 raise
+            if not self.target.spec.follow_redirects:
+                raise pointing(exc, self._connection.location) from exc
             await self._follow(exc, self._connection.location, request, timeline)
 
     async def _follow(self, refused: Refused, location: str, request: RenderedRequest, timeline: Timeline) -> None:
@@ -61,8 +63,10 @@ class HttpConnector(WireConnector):
                 await carrier.send_message(hop.request, timeline)
             except Refused as exc:
                 if exc.status not in REDIRECTS or carrier._connection is None:
-                    raise
+                    raise behind(hop, exc) from exc.__cause__
                 refused, location = exc, carrier._connection.location
+            except TurnError as exc:
+                raise behind(hop, exc) from exc.__cause__
             else:
                 return
             finally:

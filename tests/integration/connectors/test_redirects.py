@@ -195,3 +195,45 @@ def test_https_never_becomes_http() -> None:
     trail = Trail(target, RenderedRequest("POST", "/", (), b""), {}, Timeline(target.meaning, 0))
     with pytest.raises(Refused, match="from https to http"):
         trail.next(Refused(307), "http://bot.example/")
+
+
+@lanes
+@pytest.mark.parametrize("location", ["/sso?next=x", "https://login.example/", "http://127.0.0.1:9/slash/", ""])
+def test_a_redirect_that_is_not_followed_says_where_it_points_to(lane: Lane, location: str) -> None:
+    with scripted(lambda _: to(location, 302)) as here:
+        turn = one_turn(lane, make_spec("http", here.url))
+    assert turn.error is not None
+    where = f"it points to {location}" if location else "it does not say where to"
+    assert (turn.code, turn.error.detail) == ("http_302", f"{where}; elsewhere")
+    assert "follow_redirects" in turn.error.advice
+
+
+@lanes
+@pytest.mark.parametrize("protocol", ["http", "sse", "ndjson"])
+@pytest.mark.parametrize("status", [302, 303, 307])
+def test_a_redirect_to_a_log_in_page_is_said_to_be_one(lane: Lane, protocol: str, status: int) -> None:
+    page = whole(b"<html>please log in</html>", "Content-Type: text/html")
+    with scripted(lambda request: page if request.path == "/sso" else to("/sso", status)) as here:
+        turn = one_turn(lane, spec_to(here.url, protocol))
+    assert turn.error is not None
+    assert turn.code == "json_invalid"
+    assert turn.error.detail.startswith(f"behind the redirect to {here.url}/sso: ")
+    assert "log-in" in turn.error.advice
+
+
+@lanes
+def test_a_redirect_that_leads_nowhere_says_where_that_is(lane: Lane) -> None:
+    with scripted(lambda _: to("http://127.0.0.1:1/x")) as here:
+        turn = one_turn(lane, spec_to(here.url))
+    assert turn.error is not None
+    assert turn.code == "connect_refused"
+    assert turn.error.detail.startswith("behind the redirect to http://127.0.0.1:1/x: ")
+
+
+@lanes
+def test_a_refusal_behind_a_redirect_says_where_it_came_from(lane: Lane) -> None:
+    gone = whole(b"no", "Content-Type: text/plain", status="404 Not Found")
+    with scripted(lambda request: gone if request.path == "/x" else to("/x")) as here:
+        turn = one_turn(lane, spec_to(here.url))
+    assert turn.error is not None
+    assert (turn.code, turn.error.detail) == ("http_404", f"behind the redirect to {here.url}/x: no")
