@@ -5,6 +5,8 @@ from __future__ import annotations
 from connectors.spec import Timeouts
 from connectors.timeline import Timeline
 
+POST_GRACE_S = 1.0
+"""How long the reference lane waits for the answer to the POST when all is said."""
 STREAM_LIFE_S = 1_000_000.0
 """How long a standing stream may stay silent between turns: nothing else limits it."""
 
@@ -21,7 +23,7 @@ class AckTimeline(Timeline):
 
     def sent(self, ns: int, size: int) -> None:
         super().sent(ns, size)
-        self.of.sent_ns = ns
+        self.of.sent_ns = self.sent_ns  # of the first one, if it is sent again
         self.of.bytes_out += size
 
     def answer(self, ns: int, data: bytes) -> None:

@@ -3,9 +3,9 @@
     TurnError
     ├── ConnectFailed       dns_failed, connect_refused, connect_unreachable, tls_failed, address_blocked
     ├── TimedOut            connect_timeout, first_byte_timeout, idle_timeout, total_timeout
-    ├── BrokenTransport     connection_reset, connection_closed, body_truncated, http_malformed,
-    │                       encoding_invalid, utf8_invalid, upgrade_malformed, ws_protocol, ws_closed_<code>,
-    │                       socketio_protocol, socketio_refused, grpc_malformed, grpc_<status>
+    ├── BrokenTransport     connection_reset, connection_closed, connection_reused_closed, body_truncated,
+    │                       http_malformed, encoding_invalid, utf8_invalid, upgrade_malformed, ws_protocol,
+    │                       ws_closed_<code>, socketio_protocol, socketio_refused, grpc_malformed, grpc_<status>
     ├── TooLarge            header_too_large, body_too_large, event_too_large, message_too_large, message_too_deep
     ├── Refused             http_<status>: an answer with a status that is not 2xx
     ├── BadAnswer           json_invalid, codec_failed, answer_unmatched, answer_empty, stream_incomplete, target_error,
@@ -52,6 +52,20 @@ class TimedOut(TurnError):
 
 class BrokenTransport(TurnError):
     """Bytes came, and they were not what the protocol allows, or they stopped too early."""
+
+
+class ReusedClosed(BrokenTransport):
+    """A kept connection ended at the moment of sending, before a byte of answer: nobody knows whether the target has
+    taken the request."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(
+            "connection_reused_closed",
+            f"a kept connection, used for an earlier message, was {how} as this one was sent: it may or may not have "
+            "been taken",
+            "the target closes idle connections: raise its keep-alive time, or set request.idempotent if a message may "
+            "be sent twice",
+        )
 
 
 class TooLarge(TurnError):

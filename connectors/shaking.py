@@ -12,9 +12,18 @@ from connectors.mapping import CompiledTarget
 
 if TYPE_CHECKING:
     from connectors.handshake import Progress, StepAnswer, StepRequest
+    from connectors.timeline import Timeline
 
     Steps = Generator[StepRequest, StepAnswer, None]
 
+BODY_WAIT = "body_wait"
+"""The step of a message that waited for the end of the body before, to go out on the same connection."""
+BODY_WAIT_S = 0.01
+"""How long it waits; then it goes out on a new connection."""
+RESEND = "resend"
+"""The step of a request that was sent once more, on a new connection: from the first sending to the second."""
+REUSED_CLOSED_S = 1.0
+"""A kept connection that ends later than this after a sending, without a byte, did not end because it was idle."""
 SHORTEST_WAIT_NS = 1_000_000
 """A shorter wait is no step: it would fill ledgers, and is no lateness that anybody judges."""
 RUN_WAIT = "run_wait"
@@ -61,6 +70,12 @@ class ShakingConnector(BaseConnector):
         waited_ns = time.monotonic_ns() - began_ns
         if waited_ns >= SHORTEST_WAIT_NS:
             self.add_step(step, waited_ns)
+
+    def _note_resend(self, timeline: Timeline) -> None:
+        """The request of `timeline` is about to be sent again: what it took since the first time is a step, and a new
+        connection's own steps are part of it."""
+        since_ns = time.monotonic_ns() - (timeline.sent_ns or 0)
+        self.handshake_ns = {**(timeline.handshake_ns or {}), RESEND: since_ns}
 
     def _session_steps(self) -> Steps | None:
         """This conversation's own steps, if they are due; those of the run are done."""

@@ -32,7 +32,8 @@ class RequestSpec(Frozen):
 
     What the parts are to a protocol that has no HTTP request in each turn: websocket's `path` and `headers` are those
     of the upgrade; socketio emits `event` with `body` as its argument (a list: as several); grpc's `headers` are
-    metadata.
+    metadata. `idempotent`: the target may get it twice without harm. Where a kept connection is closed at the moment
+    of sending, the request is then sent again on a new one, as browsers do; otherwise that is an error.
     """
 
     method: str = "POST"
@@ -40,6 +41,7 @@ class RequestSpec(Frozen):
     headers: dict[str, str] = Field(default_factory=dict)
     body: Any = None
     event: str = ""
+    idempotent: bool = False
 
 
 class Condition(Frozen):

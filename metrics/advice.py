@@ -14,6 +14,7 @@ _BY_CODE = {
     "total_timeout": "the answer took longer than the limit",
     "connection_reset": "the target cut the connection: look at its log for crashes and limits",
     "connection_closed": "the target closed the connection before it answered",
+    "connection_reused_closed": "a kept connection ended as the message was sent: raise the target's keep-alive time",
     "body_truncated": "the answer ended before its announced length",
     "http_malformed": "what came back is not HTTP: check port and protocol",
     "encoding_invalid": "the answer could not be decompressed",

@@ -17,6 +17,8 @@ from metrics.columns import MISSING, REPETITION_SCALE, Bools, Columns, Ints, Poo
 
 MS = 1_000_000  # ns
 PER_S = 1000  # thousandths
+AFTER_SENDING = "resend"
+"""The step that comes after the first sending: it is no part of the time before it."""
 HANDSHAKE_PREFIX = "handshake_"
 STATS = ("count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
@@ -83,8 +85,9 @@ def _turn_tokens_per_s(columns: Columns) -> Pooled:
 
 def _send_lag(columns: Columns) -> Pooled:
     spent = np.zeros(len(columns), dtype=np.int64)
-    for step in columns.handshake.values():
-        np.add.at(spent, step.rows, step.values)
+    for name, step in columns.handshake.items():
+        if name != AFTER_SENDING:
+            np.add.at(spent, step.rows, step.values)
     known = (columns.sent != MISSING) & (columns.planned != MISSING)
     return _where(known, np.maximum(columns.sent - columns.planned - spent, 0))
 

@@ -13,12 +13,13 @@ from connectors.errors import TimedOut, TooLarge, TurnError
 from connectors.grpc.library import grpc
 from connectors.grpc.methods import Method
 from connectors.grpc.status import call_failure, ended_in_a_turn, wrong_count
+from connectors.shaking import BODY_WAIT_S
 from connectors.timeline import Timeline
 
 if TYPE_CHECKING:
     from connectors.reference.grpc import GrpcConnector
 
-DONE_GRACE_S: Final = 1.0
+DONE_GRACE_S: Final = BODY_WAIT_S
 """How long a call's status may come after the answer's end mark; the call is then cancelled."""
 MOST_UNREAD: Final = 16
 """Messages that are read ahead: each may be as large as `limits.event_bytes`."""

@@ -11,7 +11,7 @@ import urllib3
 
 from connectors import guard
 from connectors.decoding import declared_charset
-from connectors.errors import BadRequest, BrokenTransport, Refused, TooLarge, TurnError
+from connectors.errors import BadRequest, BrokenTransport, Refused, ReusedClosed, TooLarge, TurnError
 from connectors.headers import WHOLE, Style, with_defaults
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.redirects import REDIRECTS, Trail, behind, pointing
@@ -53,6 +53,12 @@ class HttpConnector(ReferenceConnector):
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         try:
             self._exchange(self._adapter, prepared, timeline)
+        except ReusedClosed:
+            if not self.target.spec.request.idempotent:
+                raise
+            self.connect()
+            self._note_resend(timeline)
+            self.send_message(request, timeline)
         except Refused as exc:
             if exc.status not in REDIRECTS:
                 raise

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import requests
 
-from connectors.acks import STREAM_LIFE_S, AckTimeline, post_timeouts
+from connectors.acks import POST_GRACE_S, STREAM_LIFE_S, AckTimeline, post_timeouts
 from connectors.errors import BrokenTransport, TimedOut, TooLarge, TurnError
 from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
@@ -19,7 +19,8 @@ from connectors.named import NamedTimeline, named_data
 from connectors.reference.http import HttpConnector
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.sse import SseConnector
-from connectors.reference.watch import DONE_GRACE_S, GraceOver
+from connectors.reference.watch import GraceOver
+from connectors.shaking import RESEND
 from connectors.spec import HandshakeSpec, Limits, Timeouts
 from connectors.timeline import Timeline
 from connectors.wire.standing import refused_standing, stream_over, unfit
@@ -225,10 +226,12 @@ class SplitConnector(ReferenceConnector):
             ack = AckTimeline(timeline)
             posting = self._run(self._ask, self._post, request, ack)
             self._listen(timeline, ack)
-            posting.join(DONE_GRACE_S)  # it may be answered when all is said
+            posting.join(POST_GRACE_S)  # it may be answered when all is said
             if posting.is_alive():
                 self._post.shut()
-                posting.join(DONE_GRACE_S)
+                posting.join(POST_GRACE_S)
+            if ack.handshake_ns and RESEND in ack.handshake_ns:
+                timeline.handshake_ns = {**(timeline.handshake_ns or {}), RESEND: ack.handshake_ns[RESEND]}
         except BaseException:
             self.disconnect()
             raise

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from connectors.acks import AckTimeline, post_timeouts
+from connectors.acks import POST_GRACE_S, AckTimeline, post_timeouts
 from connectors.errors import TurnError
 from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.reference.split import PostConnector
-from connectors.reference.watch import DONE_GRACE_S
 from connectors.reference.websocket import WebSocketConnector
 from connectors.reference.ws_client import WsClient
 from connectors.spec import HandshakeSpec
@@ -51,14 +50,14 @@ class SplitSocketConnector(WebSocketConnector):
             posting.start()
             self._read_answer(client, timeline)
         except TurnError:
-            posting.join(DONE_GRACE_S)
+            posting.join(POST_GRACE_S)
             self.disconnect()
             if failures:
                 raise failures[0] from None
             raise
         finally:
             self._watch.phase = "idle"
-            posting.join(DONE_GRACE_S)  # it may be answered when all is said
+            posting.join(POST_GRACE_S)  # it may be answered when all is said
             if posting.is_alive():
                 self._post.shut()
         self._asked = True

@@ -92,6 +92,9 @@ class _Watched(HTTPConnection):
             super().send(data)
         except TimeoutError as exc:
             raise self._watch.timed_out() from exc
+        except OSError:
+            self._watch.judge_reused("reset")
+            raise
 
 
 class GuardedHTTPConnection(_Watched):

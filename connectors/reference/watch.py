@@ -13,13 +13,13 @@ import time
 from typing import Any, Final, Literal
 
 from connectors import guard
-from connectors.errors import BrokenTransport, TimedOut, TooLarge
+from connectors.errors import BrokenTransport, ReusedClosed, TimedOut, TooLarge
 from connectors.mapping import CompiledTarget
+from connectors.shaking import BODY_WAIT_S, REUSED_CLOSED_S
 from connectors.timeline import Timeline
 from connectors.wire.stream import connect_failure
 
-DONE_GRACE_S: Final = 1.0
-"""How long the transport's own end may come after the stream's end mark; the connection is then not used again."""
+REUSED_CLOSED_NS: Final = int(REUSED_CLOSED_S * 1e9)
 
 
 class GraceOver(Exception):
@@ -41,6 +41,7 @@ class Watch:
         self._connect_due_ns = 0
         self.dialled_ns = 0
         self.handshake_ns: dict[str, int] = {}
+        self._turns = 0
         self._sent_ns = 0
         self._section_bytes = 0
         self.last_ns = 0
@@ -51,6 +52,7 @@ class Watch:
     def begin(self, timeline: Timeline) -> None:
         """A turn begins: nothing of it was sent yet."""
         self._timeline = timeline
+        self._turns += 1
         self._sent_ns = 0
         self.ended = False
         self.unread = False
@@ -76,6 +78,7 @@ class Watch:
         """Connect to the first judged address that answers. Raises ConnectFailed, or TimedOut (connect_timeout)."""
         target = self._target
         limit_s = self._timeouts.connect
+        self._turns = 0
         began_ns = time.monotonic_ns()
         self._connect_due_ns = began_ns + int(limit_s * 1e9)
         addresses = guard.resolve(target.host, target.port, self._allow_private, limit_s)
@@ -149,7 +152,7 @@ class Watch:
         timeouts = self._timeouts
         timeline = self._timeline
         if timeline.done_ns is not None:
-            return timeline.done_ns + int(DONE_GRACE_S * 1e9), "done"
+            return timeline.done_ns + int(BODY_WAIT_S * 1e9), "done"
         began_ns = self._sent_ns if timeline.sent_ns is None else timeline.sent_ns
         total = (began_ns + int(timeouts.total * 1e9), "total_timeout")
         if timeline.first_byte_ns is None:
@@ -166,9 +169,16 @@ class Watch:
             return
         self.ended = True
         if timeline.first_byte_ns is None:
+            self.judge_reused("closed")
             raise BrokenTransport("connection_closed", "the target closed without a byte of answer")
         if self.section == "head":
             raise BrokenTransport("connection_closed", "the target closed in the middle of the headers")
+
+    def judge_reused(self, how: str) -> None:
+        """The connection is `how`. Raises ReusedClosed if it was a kept one, and that came as the request was sent."""
+        soon = time.monotonic_ns() - self._sent_ns < REUSED_CLOSED_NS
+        if self._turns > 1 and soon and self._timeline.first_byte_ns is None:
+            raise ReusedClosed(how)
 
     def check_section(self) -> None:
         """Before each read. Raises TooLarge while a head or trailer has no end."""
@@ -200,6 +210,7 @@ class WatchedReader(io.RawIOBase):
         except TimeoutError as exc:
             raise watch.timed_out() from exc
         except OSError as exc:
+            watch.judge_reused("reset")
             what = exc.strerror or str(exc)
             raise BrokenTransport("connection_reset", f"{what} after {watch.bytes_in} bytes") from exc
         watch.received(size)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import ClassVar
 
 from connectors import guard
-from connectors.errors import Refused, TurnError
+from connectors.errors import Refused, ReusedClosed, TurnError
 from connectors.headers import EVENTS, LINES, WHOLE, Style
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.redirects import REDIRECTS, Trail, behind, pointing
+from connectors.shaking import BODY_WAIT, BODY_WAIT_S
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
 from connectors.wire.http1 import ClosedUnsent, HttpConnection
@@ -29,6 +31,12 @@ class HttpConnector(WireConnector):
         return connection is not None and connection.usable and (self._handshake is None or self.fresh)
 
     async def connect(self) -> None:
+        if self._connection is not None and self._connection.draining:
+            began_ns = time.monotonic_ns()
+            await self._connection.drained(BODY_WAIT_S)
+            self._waited(BODY_WAIT, began_ns)
+            if self.ready:
+                return
         await self.disconnect()
         await self.shake()
         stream = await self.dial()
@@ -43,6 +51,13 @@ class HttpConnector(WireConnector):
             await self._connection.exchange(request, timeline, self.style)
         except ClosedUnsent:
             await self.connect()  # a kept connection that the target let go in this very moment
+            self.handshake_ns = {**(timeline.handshake_ns or {}), **(self.handshake_ns or {})}
+            await self.send_message(request, timeline)
+        except ReusedClosed:
+            if not self.target.spec.request.idempotent:
+                raise
+            await self.connect()
+            self._note_resend(timeline)
             await self.send_message(request, timeline)
         except Refused as exc:
             if exc.status not in REDIRECTS:

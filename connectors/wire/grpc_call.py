@@ -11,6 +11,7 @@ from connectors.errors import TurnError
 from connectors.grpc.library import grpc
 from connectors.grpc.methods import Method
 from connectors.grpc.status import call_failure, ended_in_a_turn, wrong_count
+from connectors.shaking import BODY_WAIT_S
 from connectors.timeline import Timeline
 from connectors.wire.base import arrival_clock
 from connectors.wire.turn import Turn
@@ -18,7 +19,7 @@ from connectors.wire.turn import Turn
 if TYPE_CHECKING:
     from connectors.wire.grpc import GrpcConnector
 
-DONE_GRACE_S: Final = 1.0
+DONE_GRACE_S: Final = BODY_WAIT_S
 """How long a call's status may come after the answer's end mark; the call is then cancelled."""
 Metadata = tuple[tuple[str, str | bytes], ...]
 

@@ -15,9 +15,10 @@ from typing import Final
 import httptools
 
 from connectors.decoding import declared_charset
-from connectors.errors import Aborted, BrokenTransport, TimedOut, TooLarge, TurnError
+from connectors.errors import Aborted, BrokenTransport, ReusedClosed, TimedOut, TooLarge, TurnError
 from connectors.headers import WHOLE, Style, encode_head, encode_request
 from connectors.mapping import RenderedRequest
+from connectors.shaking import REUSED_CLOSED_S
 from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
 from connectors.wire.body import Decoder, make_decoder
@@ -25,8 +26,9 @@ from connectors.wire.clock import not_before
 from connectors.wire.pieces import PieceParser, last_piece, make_parser
 from connectors.wire.stream import StampedStream
 
-DONE_GRACE_S: Final = 1.0
-"""How long the transport's own end may come after the stream's end mark; the connection is then not used again."""
+DRAIN_S: Final = 1.0
+"""How long a body may go on after the stream's end mark while nothing is sent; then its connection is closed."""
+REUSED_CLOSED_NS: Final = int(REUSED_CLOSED_S * 1e9)
 
 _NO_BODY_STATUS = frozenset({204, 304})
 
@@ -44,7 +46,10 @@ class ClosedUnsent(BrokenTransport):
 
 
 class HttpConnection:
-    """One connection; at most one turn in flight. `usable` says whether another turn may be sent on it."""
+    """One connection; at most one turn in flight. `usable` says whether another turn may be sent on it.
+
+    A turn is over at the end mark of its answer. Until the body ends, too, the connection is `draining`, not usable.
+    """
 
     # Slots, because Python looks an attribute up by hash in an object that has over thirty, and this is per token.
     __slots__ = (
@@ -63,7 +68,6 @@ class HttpConnection:
         "_header_bytes",
         "_header_limit",
         "_host_header",
-        "_in_grace",
         "_is_head",
         "_last_at",
         "_limits",
@@ -81,8 +85,11 @@ class HttpConnection:
         "_timeouts",
         "_timer",
         "_turn",
+        "_turns",
         "_until_close",
+        "_waiter",
         "_whole",
+        "draining",
         "location",
         "usable",
     )
@@ -107,6 +114,9 @@ class HttpConnection:
         self._timeline: Timeline | None = None
         self._turn: asyncio.Future[None] | None = None
         self._ns = 0
+        self._turns = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self.draining = False
         self.usable = True
         stream.start(self)
 
@@ -115,6 +125,7 @@ class HttpConnection:
     async def exchange(self, request: RenderedRequest, timeline: Timeline, style: Style = WHOLE) -> None:
         """Send `request`; return when its answer is whole. Raises TurnError. A cancelled turn closes the connection."""
         turn = self._turn = self._loop.create_future()
+        self._turns += 1
         self._timeline = timeline
         self._style = style
         self._is_head = request.method == "HEAD"
@@ -132,8 +143,14 @@ class HttpConnection:
             self._turn = None
             self._timeline = None
             self._let_go()
-            if not self.usable:
+            if not (self.usable or self.draining):
                 self.close()
+
+    async def drained(self, limit_s: float) -> None:
+        """Wait for the end of the body whose answer is over, `limit_s` at most; `usable` says whether it came."""
+        if self.draining:
+            self._waiter = self._loop.create_future()
+            await asyncio.wait([self._waiter], timeout=limit_s)
 
     def _send(self, turn: asyncio.Future[None], data: bytes) -> None:
         if turn.done() or self._timeline is None:
@@ -146,6 +163,7 @@ class HttpConnection:
 
     def close(self) -> None:
         self.usable = False
+        self._stop_draining()
         self._stream.close()
         if self._timer is not None:
             self._timer.cancel()
@@ -174,7 +192,6 @@ class HttpConnection:
         self._body_size = 0
         self._failure: TurnError | None = None
         self._whole = False
-        self._in_grace = False
 
     def _let_go(self) -> None:
         """Hold nothing of an answer's body, which may be large, while the user waits or is done."""
@@ -191,10 +208,47 @@ class HttpConnection:
         """Headers, or trailers, or what else is neither body nor its end."""
         return TooLarge("header_too_large", f"no end of the headers within {self._header_limit} bytes")
 
+    def _drain_later(self) -> None:
+        """The answer is over and its body is not."""
+        if not self.usable:
+            return  # the connection is closed at the end of the answer anyway
+        self.usable = False
+        self.draining = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._arm(int(DRAIN_S * 1e9))
+
+    def _drain(self, data: bytes) -> None:
+        """More of a body that nobody waits for."""
+        self._beside_body += len(data)
+        try:
+            self._feed(data)
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError):
+            self.draining = False
+        if self._failure is not None or self._beside_body > self._header_limit:
+            self.draining = False
+        if not self.draining:
+            self.close()
+        elif self._whole:
+            self._drained()
+
+    def _drained(self) -> None:
+        """The body is over, and nothing came after it."""
+        self._stop_draining()
+        self.usable = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _stop_draining(self) -> None:
+        self.draining = False
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
     def _finish(self, failure: TurnError | None) -> None:
         turn = self._turn
         if failure is not None:
-            self.usable = False
+            self.usable = self.draining = False
             if self._timeline is not None and self._timeline.done_ns is not None:
                 failure = None  # the answer was complete: what its transport does then costs the connection alone
         if turn is not None and not turn.done():
@@ -211,8 +265,6 @@ class HttpConnection:
         timeline = self._timeline
         began_at = self._sent_at if timeline is None or timeline.sent_ns is None else timeline.sent_ns
         total = (began_at + int(limits.total * 1e9), "total_timeout")
-        if timeline is not None and timeline.done_ns is not None:
-            return timeline.done_ns + int(DONE_GRACE_S * 1e9), "done"
         if timeline is not None and timeline.first_byte_ns is None:
             return min(total, (self._sent_at + int(limits.first_byte * 1e9), "first_byte_timeout"))
         return min(total, (self._last_at + int(limits.idle * 1e9), "idle_timeout"))
@@ -222,15 +274,15 @@ class HttpConnection:
 
     def _timer_fired(self) -> None:
         self._timer = None
+        if self.draining:
+            self.close()
+            return
         if self._turn is None or self._turn.done():
             return  # the next turn arms it again
         due, code = self._deadline()
         left = due - time.monotonic_ns()
         if left > 0:
             self._arm(min(left, self._patience_ns))
-        elif code == "done":
-            self.usable = False
-            self._finish(None)
         else:
             self._finish(TimedOut(code, self._waited(code)))
 
@@ -245,6 +297,9 @@ class HttpConnection:
     def data_received(self, ns: int, data: bytes) -> None:
         timeline = self._timeline
         if timeline is None or self._whole or timeline.sent_ns is None:
+            if self.draining and timeline is None:
+                self._drain(data)
+                return
             self.close()  # bytes that belong to no answer: whatever they are, they are not the next one's
             self._finish(None if self._whole else ClosedUnsent())
             return
@@ -270,18 +325,18 @@ class HttpConnection:
         if self._failure is not None:
             self._finish(self._failure)
         elif self._whole:
+            if self.draining:
+                self._drained()
             self._finish(None)
         elif self._beside_body > self._header_limit:
             self._finish(self._endless_headers())
-        elif timeline.done_ns is not None and not self._in_grace:
-            self._in_grace = True
-            if self._timer is not None:
-                self._timer.cancel()
-            self._arm(int(DONE_GRACE_S * 1e9))
+        elif timeline.done_ns is not None and not self.draining:
+            self._drain_later()
+            self._finish(None)
 
     def _unparsable(self, exc: Exception) -> None:
         if self._whole:
-            self.usable = False
+            self.usable = self.draining = False
             return
         upgrade = isinstance(exc, httptools.HttpParserUpgrade)
         what = "the target switched protocols unasked" if upgrade else str(exc) or "not HTTP/1.1"
@@ -289,11 +344,14 @@ class HttpConnection:
 
     def stream_closed(self, ns: int, error: OSError | None) -> None:
         self.usable = False
+        self._stop_draining()
         timeline = self._timeline
         if timeline is None or self._turn is None or self._turn.done():
             return
         if timeline.sent_ns is None:
             self._finish(ClosedUnsent())
+        elif self._turns > 1 and timeline.first_byte_ns is None and ns - self._sent_at < REUSED_CLOSED_NS:
+            self._finish(ReusedClosed("closed" if error is None else "reset"))
         elif error is not None:
             what = error.strerror or str(error)
             self._finish(BrokenTransport("connection_reset", f"{what} after {timeline.bytes_in} bytes"))
@@ -330,7 +388,9 @@ class HttpConnection:
 
     def on_message_begin(self) -> None:
         if self._whole:
-            self.usable = False  # a second answer to the one request: not this turn's, and not the next one's
+            self.usable = self.draining = (
+                False  # a second answer to the one request: not this turn's, and not the next one's
+            )
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from connectors.acks import AckTimeline, post_timeouts
-from connectors.errors import TimedOut, TooLarge, TurnError
+from connectors.errors import ReusedClosed, TimedOut, TooLarge, TurnError
 from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.named import NamedTimeline, named_data
+from connectors.shaking import BODY_WAIT, BODY_WAIT_S, RESEND
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
-from connectors.wire.http1 import DONE_GRACE_S, ClosedUnsent, HttpConnection
+from connectors.wire.http1 import ClosedUnsent, HttpConnection
 from connectors.wire.standing import StandingStream
 from connectors.wire.turn import Turn
 
@@ -37,6 +38,7 @@ class SplitConnector(WireConnector):
         super().__init__(target, allow_private=allow_private)
         self._standing: Standing | None = None
         self._post: HttpConnection | None = None
+        self._posting: asyncio.Future[None] | None = None
         self._turn: Turn | None = None
         self._timeline: Timeline | None = None
         self._lost: TurnError | None = None
@@ -78,16 +80,19 @@ class SplitConnector(WireConnector):
             self._drop()
             raise
 
-    async def _dial_post(self) -> None:
+    async def _dial_post(self) -> HttpConnection:
         spec = self.target.spec
         stream = await self.dial()
-        self._post = HttpConnection(stream, spec.limits, post_timeouts(spec.timeouts), self.target.host_header)
+        post = HttpConnection(stream, spec.limits, post_timeouts(spec.timeouts), self.target.host_header)
+        self._post = post
+        return post
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         if self._post is None:
             lost, self._lost = self._lost, None
             raise lost or RuntimeError("send_message before connect")
         try:
+            await self._end_posting()
             if not self._post.usable:
                 await self._dial_post()
             timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
@@ -109,7 +114,7 @@ class SplitConnector(WireConnector):
         if turn is None:
             raise RuntimeError("send_message before connect")
         ack = AckTimeline(timeline)
-        posting = asyncio.ensure_future(post.exchange(request, ack))
+        posting = self._posting = asyncio.ensure_future(self._ask(post, request, ack))
 
         def posted(done: asyncio.Future[None]) -> None:
             if done.cancelled():
@@ -124,18 +129,44 @@ class SplitConnector(WireConnector):
         self._timeline = timeline
         try:
             await turn.exchange(timeline, _nothing_here)
-            await asyncio.wait([posting], timeout=DONE_GRACE_S)  # it may be answered when all is said
+        except BaseException:
+            await _cancelled(posting)
+            raise
         finally:
             self._timeline = None
             self._idle_bytes = 0
-            if not posting.done():
-                posting.cancel()
-                await asyncio.wait([posting])
+
+    async def _ask(self, post: HttpConnection, request: RenderedRequest, ack: AckTimeline) -> None:
+        """The POST and its answer, which may come when all is said on the stream."""
+        try:
+            await post.exchange(request, ack)
+        except ReusedClosed:
+            if not self.target.spec.request.idempotent:
+                raise
+            steps = self.handshake_ns
+            again = await self._dial_post()
+            self.handshake_ns = steps  # the new connection is part of the wait for the answer
+            since_ns = time.monotonic_ns() - (ack.sent_ns or 0)
+            ack.of.handshake_ns = {**(ack.of.handshake_ns or {}), RESEND: since_ns}
+            await again.exchange(request, ack)
+
+    async def _end_posting(self) -> None:
+        """The POST of the turn before may not be answered yet: this message waits a little, then it is given up."""
+        posting = self._posting
+        if posting is None or posting.done():
+            return
+        began_ns = time.monotonic_ns()
+        await asyncio.wait([posting], timeout=BODY_WAIT_S)
+        self._waited(BODY_WAIT, began_ns)
+        await _cancelled(posting)
 
     async def disconnect(self) -> None:
         self._drop()
 
     def _drop(self) -> None:
+        if self._posting is not None:
+            self._posting.cancel()
+            self._posting = None
         for part in (self._turn, self._standing, self._post):
             if part is not None:
                 part.close()
@@ -168,6 +199,12 @@ class SplitConnector(WireConnector):
         self._lost = error
         if self._turn is not None:
             self._turn.fail(error)
+
+
+async def _cancelled(task: asyncio.Future[None]) -> None:
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _nothing_here() -> int:

@@ -54,6 +54,10 @@ def test_a_handshake_is_the_target_s_time_not_the_generator_s() -> None:
     assert values("send_lag_ms", turn(hs={"connect": 50 * MS})) == [0.0]
 
 
+def test_what_comes_after_the_first_sending_is_not_taken_off_the_send_lag() -> None:
+    assert values("send_lag_ms", turn(hs={"resend": 5 * MS, "body_wait": 3 * MS})) == [7.0]
+
+
 def test_a_target_s_own_handshake_step_becomes_a_metric() -> None:
     names = [metric.name for metric, _ in measured(columns(turn(hs={"login": 2 * MS}), turn(1)))]
     assert "handshake_login_ms" in names
