@@ -44,5 +44,7 @@ class TurnSerializer(serializers.ModelSerializer[SessionMetric]):
             "message",
             "answer",
             "repetition",
+            "kind",
+            "finish_reason",
         ]
         read_only_fields = fields

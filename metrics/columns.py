@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Words = NDArray[np.object_]
+"""A text or None per turn."""
+OPTIONAL = ("group", "kind", "finish_reason")
+"""Columns that a run may not have."""
 
 MISSING = -(2**62)
 """What stands in an integer column for "not known". No time and no count ever is this small."""
@@ -86,6 +91,8 @@ class Columns:
     arrival_error_ns: Pooled
     handshake: Mapping[str, Pooled] = field(default_factory=dict)  # ns per step
     group: Ints | None = None  # its number; None in a run with one group
+    kind: Words | None = None  # of the answer, None for text and where nothing is known; None: of no turn
+    finish_reason: Words | None = None
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -97,13 +104,16 @@ class Columns:
         plain = {
             item.name: getattr(self, item.name)[chosen]
             for item in fields(self)
-            if item.name not in {*pooled, "handshake", "group"}
+            if item.name not in {*pooled, "handshake", *OPTIONAL}
+        }
+        optional: dict[str, Any] = {
+            name: None if (column := getattr(self, name)) is None else column[chosen] for name in OPTIONAL
         }
         return Columns(
             **plain,
             **pooled,
             handshake={step: found for step, found in steps.items() if len(found.values)},
-            group=None if self.group is None else self.group[chosen],
+            **optional,
         )
 
     @property
@@ -129,6 +139,11 @@ class Columns:
 def int_column(values: Sequence[int | None]) -> Ints:
     """A column from whole numbers and None. Raises ValueError, TypeError or OverflowError for anything else."""
     return np.array([MISSING if v is None else v for v in values], dtype=np.int64)
+
+
+def word_column(values: Sequence[str | None]) -> Words | None:
+    """None if no turn has any."""
+    return np.array(values, dtype=object) if any(values) else None
 
 
 def code_column(values: Sequence[str], words: Sequence[str]) -> NDArray[np.int8]:

@@ -39,6 +39,11 @@ REPORT = (
     ("dropped_arrivals", "arrivals that were due and not started: too many sessions were open, or the end came"),
     ("errors", "turns that are not ok by code, the most frequent first"),
     (
+        "answers",
+        "kinds: answers that are not plain text (docs/targets.md), by kind; finish_reasons: why answers ended, as the "
+        "target said it",
+    ),
+    (
         "rates",
         "turns_per_s (ok), sessions_per_min (completed), conversations_per_min (all that ended), output_tokens_per_s "
         "(of ok turns), tokens_per_s (in and out, of all turns), error_rate",

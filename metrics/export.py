@@ -23,7 +23,7 @@ POOLED = {"icl_us": "<u4", "arrival_error_ns": "<i8"}
 """Columns with many values a turn, and how their bytes are to be read."""
 _MANY_OR_STORED = frozenset({"icl_ms", "arrival_error_ms", "repetition"})
 TURN_METRICS = tuple(metric for metric in METRICS if metric.name not in _MANY_OR_STORED)
-_TEXTS = ("outcome", "code", "detail", "tokens_source", "message", "answer")
+_TEXTS = ("outcome", "code", "detail", "tokens_source", "message", "answer", "kind", "finish_reason")
 
 
 def csv_pieces(run_id: int) -> Iterator[str]:

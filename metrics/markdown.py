@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from metrics.answer_words import answer_words
 from metrics.change_words import change_lines
 from metrics.curve_text import capacity_words
 from metrics.definitions import find
@@ -55,6 +56,8 @@ def _lines(report: Report) -> Iterator[str]:
     if changes := change_lines(report):
         yield from ("", "The load was changed while it ran:", "")
         yield from (f"- {escape(line)}" for line in changes)
+    if kinds := answer_words(report):
+        yield from ("", f"Answers: {escape(kinds)}")
     for words in (budget_words(report.get("budget")), cost_words(report.get("cost"))):
         if words:
             yield from ("", escape(words))

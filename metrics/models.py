@@ -36,6 +36,8 @@ class SessionMetric(models.Model):
     message = models.TextField(null=True)
     answer = models.TextField(null=True)
     repetition = models.FloatField(null=True, help_text="Similarity to the session's answer before, 0 to 1.")
+    kind = models.CharField(max_length=12, null=True, help_text="Of the answer, if it is not plain text.")
+    finish_reason = models.CharField(max_length=40, null=True, help_text="Why the answer ended, in the target's word.")
 
     class Meta:
         ordering = ["id"]

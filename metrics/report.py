@@ -73,6 +73,10 @@ def build_report(
         "uncounted_turns": aggregate.uncounted,
         "dropped_arrivals": whole["dropped_arrivals"],
         "errors": dict(aggregate.codes.most_common()),
+        "answers": {
+            "kinds": dict(aggregate.kinds.most_common()),
+            "finish_reasons": dict(aggregate.finish_reasons.most_common()),
+        },
         "rates": whole["rates"],
         "tokens": tokens_of(aggregate),
         "traffic": {name: sums[name] for name in ("chunks", *TRAFFIC)} | _per_s(sums, aggregate.duration_s),

@@ -19,6 +19,7 @@ from metrics.columns import (
     code_column,
     handshake_columns,
     int_column,
+    word_column,
 )
 from metrics.models import SessionMetric
 from metrics.turns import ROW_FIELDS
@@ -63,6 +64,8 @@ def read_columns(fields: Fields) -> Columns:
         arrival_error_ns=_pooled(fields["arrival_error_ns"], "<i8"),
         handshake=handshake_columns(fields["handshake"]),
         group=int_column(fields[GROUP]) if GROUP in fields else None,
+        kind=word_column(fields["kind"]),
+        finish_reason=word_column(fields["finish_reason"]),
     )
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metrics.advice import advice
+from metrics.answer_words import answer_words
 from metrics.change_words import change_lines
 from metrics.curve_text import curve_parts
 from metrics.definitions import find
@@ -69,6 +70,8 @@ def _summary(report: Report) -> Iterator[Text]:
     outcomes = _counted(turns, ("ok",), ("error", "timeout", "aborted", "unknown"))
     yield Text(f"  turns     {outcomes}{failed} in {number(run['duration_s'])} s")
     yield Text(f"  sessions  {_counted(sessions, ('started',), ('completed', 'failed', 'cut', 'lost'))}")
+    if kinds := answer_words(report):
+        yield Text(f"  answers   {kinds}")
     yield Text(f"  speed     {_speeds(report)}")
     if report["tokens"]["source"] != "none":
         yield Text(f"  tokens    {_tokens(report)}")

@@ -100,6 +100,9 @@ class Counts:
         self.codes: Counter[str] = Counter()
         self.wasted: Counter[str] = Counter()
         """tokens_in and tokens_out of turns whose answer nobody waited for."""
+        self.kinds: Counter[str] = Counter()
+        """Of answers that are not plain text."""
+        self.finish_reasons: Counter[str] = Counter()
         self.sessions_started = 0
         self.sessions_ended: Counter[str] = Counter()
         self.session_codes: Counter[str] = Counter()
@@ -122,6 +125,8 @@ class Counts:
         for name in _SUMS:
             self.sums[name] += data[name]
         self.codes.update(data.get("codes", {}))
+        self.kinds.update(data.get("kind", {}))
+        self.finish_reasons.update(data.get("fin", {}))
         if "wasted" in data:
             self.wasted.update(dict(zip(("tokens_in", "tokens_out"), data["wasted"], strict=True)))
         self._span(data["first"], data["last"])
@@ -137,6 +142,8 @@ class Counts:
                 ours[word] += count
         self._add_reasoning(other.tokens_reasoning)
         self.codes.update(other.codes)
+        self.kinds.update(other.kinds)
+        self.finish_reasons.update(other.finish_reasons)
         self.wasted.update(other.wasted)
         self.sessions_started += other.sessions_started
         self.sessions_ended.update(other.sessions_ended)
@@ -202,6 +209,7 @@ class Counts:
         return {
             "outcomes": self.outcomes, "sources": self.sources, "sums": self.sums, "codes": self.codes,
             "wasted": self.wasted, "tokens_reasoning": self.tokens_reasoning,
+            "kinds": self.kinds, "finish_reasons": self.finish_reasons,
             "sessions": (self.sessions_started, self.sessions_ended, self.session_codes),
             "histograms": self.histograms, "span": (self.first_ns, self.last_ns),
         }  # fmt: skip

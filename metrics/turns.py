@@ -26,6 +26,7 @@ from metrics.columns import (
     code_column,
     handshake_columns,
     int_column,
+    word_column,
 )
 from metrics.repetition import repetitions
 
@@ -33,13 +34,14 @@ ROW_FIELDS = (
     "id", "session_id", "number", "outcome", "code", "detail", "planned_ns", "sent_ns", "first_byte_ns",
     "first_chunk_ns", "first_content_ns", "last_content_ns", "done_ns", "handshake", "chunks", "bytes_in",
     "bytes_out", "tokens_in", "tokens_out", "tokens_source", "icl_us", "arrival_error_ns", "message", "answer",
-    "tokens_reasoning", "repetition",
+    "tokens_reasoning", "repetition", "kind", "finish_reason",
 )  # fmt: skip
 """The columns of the table in the order of `Turns.rows`; run_id and shard_id, the same for all, are left out."""
 _KEYS = (
     "id", "s", "n", "out", "code", "detail", "planned", "sent", "fb", "fc", "ft", "lc", "done", "hs", "chunks",
     "in", "outb", "ti", "to", "ts", "icl", "err", "msg", "ans",
 )  # fmt: skip
+_OPTIONAL = ("tr", "kind", "fin")
 _get = itemgetter(*_KEYS)
 _INT = frozenset({int})
 _INT_OR_NONE = frozenset({int, type(None)})
@@ -49,13 +51,15 @@ _DICT_OR_NONE = frozenset({dict, type(None)})
 _TYPES = {
     **dict.fromkeys(("id", "s", "n", "planned", "chunks", "in", "outb"), _INT),
     **dict.fromkeys(("sent", "fb", "fc", "ft", "lc", "done", "ti", "to", "tr"), _INT_OR_NONE),
-    **dict.fromkeys(("code", "detail", "msg", "ans"), _TEXT_OR_NONE),
+    **dict.fromkeys(("code", "detail", "msg", "ans", "kind", "fin"), _TEXT_OR_NONE),
     **dict.fromkeys(("icl", "err"), _LIST_OR_NONE),
     "hs": _DICT_OR_NONE,
     "out": frozenset({str}),
     "ts": frozenset({str}),
 }
 CODE_CHARS = 60
+KIND_CHARS = 12
+REASON_CHARS = 40
 NAME_CHARS = 120
 MODEL_CHARS = 200
 
@@ -94,7 +98,7 @@ def turns_of(lines: Sequence[Line], previous: Mapping[int, str], groups: int = 1
         raw: dict[str, Sequence[Any]] = dict.fromkeys(_KEYS, ())
         if lines:
             raw = dict(zip(_KEYS, zip(*map(_get, lines), strict=True), strict=True))
-        raw["tr"] = [line.get("tr") for line in lines]
+        raw |= {key: [line.get(key) for line in lines] for key in _OPTIONAL}  # an earlier version's lines have none
         for key, allowed in _TYPES.items():
             if not allowed.issuperset(map(type, raw[key])):
                 raise Malformed(f"a turn's '{key}' has a wrong type")
@@ -112,6 +116,8 @@ def _groups(lines: Sequence[Line], groups: int) -> Ints:
 
 
 def _build(raw: Mapping[str, Sequence[Any]], previous: Mapping[int, str], group: Ints | None) -> Turns:
+    limits = {"kind": KIND_CHARS, "fin": REASON_CHARS}
+    raw = {**raw, **{key: [word and word[:most] for word in raw[key]] for key, most in limits.items()}}
     for key, limit in (("id", INT64), ("s", INT64), ("n", INT32)):
         if max(raw[key], default=0) > limit or min(raw[key], default=0) < 0:
             raise Malformed(f"a turn's '{key}' is out of range")
@@ -140,6 +146,8 @@ def _build(raw: Mapping[str, Sequence[Any]], previous: Mapping[int, str], group:
         arrival_error_ns=_pooled(raw["err"], -ARRIVAL_ERROR_LIMIT_NS, ARRIVAL_ERROR_LIMIT_NS),
         handshake=_handshake(raw["hs"]),
         group=group,
+        kind=word_column(raw["kind"]),
+        finish_reason=word_column(raw["fin"]),
     )
     return Turns(_rows(raw, columns), columns, last_answers)
 
@@ -163,6 +171,8 @@ def _rows(raw: Mapping[str, Sequence[Any]], columns: Columns) -> tuple[Sequence[
         raw["ans"],
         optional(columns.tokens_reasoning),
         [None if r is None else r / REPETITION_SCALE for r in optional(columns.repetition)],
+        raw["kind"],
+        raw["fin"],
     )
 
 

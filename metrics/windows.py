@@ -4,6 +4,7 @@
     tokens_out_ok, wasted [tokens in, tokens out of turns with a code of WASTED], sources [per TOKEN_SOURCES, cut
     after the last one that counts], tr (reasoning tokens, where they are known),
     first and last (ns: begin of the first turn, end of the last one),
+    kind {kind: n} and fin {finish reason: n}: answers that are not plain text, and what targets said why they ended,
     m {metric: histogram}, opened, closed {outcome: n}, closed_codes {code: n},
     gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns),
     stall [ns that the engine stood still, the longest of them], head {..}, tail {..},
@@ -112,6 +113,10 @@ def _parts(
             wasted = part.setdefault("wasted", [0, 0])
             wasted[0] += int(max(columns.tokens_in[row], 0))
             wasted[1] += int(max(columns.tokens_out[row], 0))
+    for name, words in (("kind", columns.kind), ("fin", columns.finish_reason)):
+        if words is not None:
+            for row in np.flatnonzero(words != None).tolist():  # noqa: E711 - element by element
+                _count(parts[int(keys[row])], name, words[row])
     for metric, pooled in found:
         for key, histogram in packed(keys[pooled.rows], pooled.values):
             parts[key].setdefault("m", {})[metric.name] = histogram

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from metrics.answer_words import answer_rows
 from metrics.curve_text import HEADS, capacity_words, level_rows
 from metrics.definitions import STATS, find
 from metrics.group_text import NAMES, Cells, group_cells, model_cells, name_cells
@@ -63,6 +64,7 @@ def report_context(run: Run) -> dict[str, Any]:
         "curve": curve_charts(report),
         "load_changes": report.get("load_changes", []),
         "shards": _shards(report.get("shards", [])),
+        "answers": answer_rows(report),
         "errors": sorted(report.get("errors", {}).items(), key=lambda item: (-item[1], item[0])),
         "parts": [
             {"id": name, "title": title, "heads": _heads(cells), "rows": [_words(cells, row) for row in cells.rows]}

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
+from connectors.answers import REASON_CHARS
 from connectors.errors import LostPatience, Outcome, TurnError
 from connectors.redact import Redactor
 from connectors.spec import TargetSpec
@@ -71,6 +72,10 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     }
     if tokens.reasoning is not None:
         line["tr"] = tokens.reasoning
+    if timeline.kind is not None and timeline.kind != "text":
+        line["kind"] = timeline.kind
+    if timeline.finish is not None:
+        line["fin"] = redact.cut(timeline.finish, REASON_CHARS)
     return line
 
 

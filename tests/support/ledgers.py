@@ -108,6 +108,7 @@ class LedgerMaker:
             "to": len(text) // 4 if known else None, "ts": "usage" if known else "none", "icl": gaps or None,
             "err": [rng.randrange(-20, 20_000) for _ in range(pieces)] if self.stamped and known else None,
             "msg": "Where is my order, please? I have waited for a week.", "ans": text if known else "",
+            **({"fin": "length", "kind": "length"} if known and turn % 7 == 0 else {"fin": "stop"} if known else {}),
         }  # fmt: skip
 
 

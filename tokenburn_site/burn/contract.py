@@ -21,6 +21,7 @@ CONTRACT: dict[str, Shape] = {
     "load_changes": None,
     "dropped_arrivals": None,
     "errors": None,
+    "answers": _keys("kinds finish_reasons"),
     "rates": _keys("turns_per_s sessions_per_min output_tokens_per_s"),
     "tokens": _keys("input output reasoning source input_source output_source"),
     "metrics": None,

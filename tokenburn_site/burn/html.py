@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from metrics.advice import advice
+from metrics.answer_words import answer_rows
 from metrics.change_words import change_rows
 from metrics.curve_text import level_text
 from metrics.definitions import STATS, find
@@ -65,7 +66,19 @@ def report_html(report: Report) -> str:
     """A whole HTML document."""
     run = report["run"]
     title = f"Run {run['id']}: {run['target']}"
-    parts = (_head, _verdict, _tiles, curve_section, _charts, _metrics, _groups, _thresholds, _errors, _generator)
+    parts = (
+        _head,
+        _verdict,
+        _tiles,
+        curve_section,
+        _charts,
+        _metrics,
+        _groups,
+        _thresholds,
+        _errors,
+        _answers,
+        _generator,
+    )
     body = "\n".join(part(report) for part in parts)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -193,6 +206,15 @@ def _errors(report: Report) -> str:
         for code, count in report["errors"].items()
     ]
     return _table("Errors", ["code", "turns", ADVICE], rows) if rows else ""
+
+
+def _answers(report: Report) -> str:
+    rows = [
+        f'<tr><td>{escape(what)}</td><td class="text">{escape(word)}</td><td>{number(count)}</td></tr>'
+        for what, word, count in answer_rows(report)
+    ]
+    note = "Kinds of answers that are not plain text, and why answers ended, as the target said it."
+    return _table("Answers", ["answers", "word", "turns"], rows, note) if rows else ""
 
 
 def _generator(report: Report) -> str:

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from metrics import store
 from metrics.ingest import Batch, parse
 from metrics.models import SessionMetric, Window
+from metrics.turns import ROW_FIELDS
 from runs.models import Session
 from tests.support.ledgers import LedgerMaker, encoded, ledger_bytes
 
@@ -40,6 +41,7 @@ def turn(line: dict[str, Any]) -> dict[str, Any]:
         "last_content_ns": line["lc"], "done_ns": line["done"], "handshake": line["hs"], "chunks": line["chunks"],
         "bytes_in": line["in"], "bytes_out": line["outb"], "tokens_in": line["ti"], "tokens_out": line["to"],
         "tokens_source": line["ts"], "message": line["msg"], "answer": line["ans"], "run_id": 3, "shard_id": 5,
+        "kind": line.get("kind"), "finish_reason": line.get("fin"),
     }  # fmt: skip
 
 
@@ -89,7 +91,7 @@ def test_repetition_does_not_depend_on_where_a_restart_cut(any_database: str) ->
     assert store.last_answers(5) == first.last_answers
     write(parse(data[first.end_offset :], 3, 5, first.end_offset, store.last_answers(5)))
     stored = dict(SessionMetric.objects.values_list("id", "repetition"))
-    assert stored == {turn_id: row[-1] for turn_id, row in whole.items()}
+    assert stored == {turn_id: row[ROW_FIELDS.index("repetition")] for turn_id, row in whole.items()}
     assert sum(value is not None for value in stored.values()) > 100
 
 
