@@ -12,6 +12,7 @@
     │                       expect_failed
     ├── BadRequest          request_invalid: the mapping or a template could not be rendered
     ├── Aborted             stopped: the run ended before the answer did
+    ├── Unanswered          unanswered: the load ended, and the wait was longer than the run's own answers explain
     └── LostPatience        user_left, user_resent, user_doubled: a simulated user did not wait for the answer
 
 A code is part of the product's contract: reports count by it, users search for it. Foreign exceptions are
@@ -95,6 +96,16 @@ class Aborted(TurnError):
 
     def __init__(self, detail: str = "the run ended before the answer did") -> None:
         super().__init__("stopped", detail)
+
+
+class Unanswered(TurnError):
+    """The load came to its own end, and this turn had waited for longer than the run's answers explain."""
+
+    outcome = "timeout"
+
+    def __init__(self, waited_s: float, longest_s: float) -> None:
+        known = f"the run's own answers took at most {longest_s:.1f} s" if longest_s else "the run had no answer at all"
+        super().__init__("unanswered", f"{waited_s:.1f} s without a whole answer when the load ended; {known}")
 
 
 PATIENCE_CODES = {

@@ -36,7 +36,8 @@ _BY_CODE = {
     "user_left": "the user did not wait for the answer: see `patience` in the load",
     "user_resent": "the user did not wait, and sent the message again",
     "user_doubled": "the message was sent twice, and the other answer came first",
-    "stopped": "in flight when the run ended: not the target's fault",
+    "stopped": "in flight when the run ended: whether an answer would have come is not known",
+    "unanswered": "no answer by the end of the load, and longer than its other answers took: did the target hang?",
     "engine_died": "in flight when an engine died: nobody knows whether it was answered",
 }
 

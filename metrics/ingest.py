@@ -233,6 +233,8 @@ def _generator(line: Line) -> Line:
     """The line with `lag` as a list of whole microseconds. Raises when a field is missing or wrong."""
     for key in _GENERATOR_KEYS:
         _int(line, key)
+    if "overdue" in line:
+        _int(line, "overdue")
     if any(type(lag) is not int for lag in line["lag"]):
         raise ValueError("loop lag is not in whole microseconds")
     return line
@@ -244,6 +246,8 @@ def _add_generator(windows: Windows, shard_id: int, gens: Sequence[Line]) -> Non
         second = second_of(line["at"])
         row = [line[key] for key in _GENERATOR_KEYS]
         window(windows, shard_id, second).setdefault("gen", []).append(row)
+        if line.get("overdue"):
+            windows[second]["overdue"] = line["overdue"]
         lags.setdefault(second, []).extend(line["lag"])
     for second, values in lags.items():
         if values:
@@ -265,5 +269,5 @@ def _head(line: Line) -> Line:
 def _tail(line: Line) -> Line:
     numbers = {key: _int(line, key) for key in ("at", "turns", "sessions")}
     # A recovered ledger's tail may not know what the dead engine had used.
-    used = {key: _int(line, key) for key in ("cpu_ns", "rss") if line.get(key) is not None}
+    used = {key: _int(line, key) for key in ("cpu_ns", "rss", "load") if line.get(key) is not None}
     return {**numbers, **used, "reason": _word(line, "reason", 500)}

@@ -13,6 +13,7 @@ from metrics.definitions import find
 from metrics.group_text import Cells, group_cells, model_cells
 from metrics.junit import ended_well
 from metrics.spending_words import budget_words, cost_words
+from metrics.verdict_words import NOTES_HEAD, verdict_words
 from metrics.words import number
 
 Report = Mapping[str, Any]
@@ -101,13 +102,16 @@ def _cells(cells: Cells) -> Iterator[str]:
 
 
 def _verdict(report: Report) -> Iterator[str]:
-    verdict = report["verdict"]
-    if verdict["trusted"]:
+    words = verdict_words(report["verdict"])
+    if words.tone == "good":
         yield "The figures can be trusted: the generator kept up."
     else:
-        yield "**Not to be trusted as it stands:**"
+        yield f"**{words.head}.** {words.sentence}"
         yield ""
-    yield from (f"- {escape(reason)}" for reason in verdict["reasons"])
+    yield from (f"- {escape(reason)}" for reason in words.reasons)
+    if words.notes:
+        yield from ("", NOTES_HEAD, "")
+        yield from (f"- {escape(note)}" for note in words.notes)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> Iterator[str]:

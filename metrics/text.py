@@ -20,12 +20,14 @@ from metrics.definitions import find
 from metrics.group_text import group_parts
 from metrics.patience import patience_words
 from metrics.spending_words import budget_words, cost_words
+from metrics.verdict_words import NOTES_HEAD, verdict_words
 from metrics.words import BAD, GOOD, QUIET, TITLE, number
 
 Report = Mapping[str, Any]
 SHOWN = ("mean", "p50", "p95", "p99", "max", "count")
 FORMULA_FROM_WIDTH = 112
 ERRORS_SHOWN = 12
+VERDICT_STYLES = {"good": f"bold {GOOD}", "short": TITLE, "bad": BAD}
 
 
 def report_text(report: Report, width: int = 100, *, color: bool = False) -> str:
@@ -183,14 +185,20 @@ def _thresholds(report: Report) -> Table:
     return table
 
 
+def _remarks(texts: Sequence[str]) -> Iterator[RenderableType]:
+    for text in texts:
+        yield Padding(Text(f"- {text}"), (0, 0, 0, 2))
+
+
 def _verdict(report: Report) -> Iterator[RenderableType]:
     verdict, generator = report["verdict"], report["generator"]
-    if verdict["trusted"]:
-        yield Text.assemble(("trusted", f"bold {GOOD}"), ": the generator kept up, these figures are the target's own")
-    else:
-        yield Text.assemble(("not to be trusted as it stands", BAD), ", because")
-    for text in [*verdict["reasons"], *verdict["notes"]]:
-        yield Padding(Text(f"- {text}"), (0, 0, 0, 2))
+    words = verdict_words(verdict)
+    head = words.head[0].lower() + words.head[1:]
+    yield Text.assemble((head, VERDICT_STYLES[words.tone]), f": {words.sentence[0].lower()}{words.sentence[1:]}")
+    yield from _remarks(words.reasons)
+    if words.notes:
+        yield Text(NOTES_HEAD)
+        yield from _remarks(words.notes)
     lag, loop = generator["send_lag_ms"], generator["loop_lag_ms"]
     stamps = {"kernel": "kernel time stamps", "user": "time stamps after the read"}.get(
         generator["timestamps"] or "", ""

@@ -225,6 +225,21 @@ def _list(words: Sequence[str]) -> str:
     return ", ".join(words[:SHOWN]) + more
 
 
+def longest_wait_s(thresholds: Iterable[Threshold]) -> float | None:
+    """The longest wait that they allow any turn of the run, in s; None: they do not say. A percentile allows some to
+    wait longer."""
+    limits = (
+        threshold.limit / 1000
+        for threshold in thresholds
+        if threshold.name in {"e2e_ms", "e2e_planned_ms"}
+        and threshold.stat == "max"
+        and threshold.op in {"<", "<="}
+        and not threshold.where
+        and threshold.limit > 0
+    )
+    return min(limits, default=None)
+
+
 def value_of(threshold: Threshold, figures: Mapping[str, Any]) -> float | None:
     """What a report, or the figures of some groups (see `metrics.figures`), says about it; None if that was not
     measured."""

@@ -38,6 +38,8 @@ WITNESS_SHARE = 0.1
 WITNESS_MS = 5.0
 SURVIVORS_SHARE = 0.05
 START_MS = 50.0
+SILENT_SHARE = 0.1
+SILENT_S = 2.0
 RISE_SHARE = 0.2
 RISE_MS = 20.0
 MAIN_METRIC = "e2e_ms"
@@ -60,6 +62,9 @@ REASONS = {
     "late.",
     "ledger_incomplete": "The engines recorded more (or fewer) turns than are stored.",
     "ledger_damaged": "Lines of a ledger could not be read.",
+    "stopped_answering": f"Turns are unanswered, and in the last {SILENT_SHARE:.0%} of the load or longer none was ok.",
+    "hang_not_judged": f"The end cut off more than {SURVIVORS_SHARE:.0%} of the turns, too early to tell a slow answer "
+    "from none.",
     "witness_disagrees": f"An independent client's median differs by more than {WITNESS_SHARE:.0%} "
     f"and {WITNESS_MS:.0f} ms.",
 }
@@ -73,6 +78,7 @@ NOTES = {
     "start_apart": f"An engine may have begun more than {START_MS:.0f} ms beside the time that all agreed on.",
     "slower_later": f"{MAIN_METRIC} p50 rose by more than {RISE_SHARE:.0%} and {RISE_MS:.0f} ms from the first third "
     "of the run to the last, under a load that stayed the same.",
+    "few_cut_off": f"The end cut off turns, {SURVIVORS_SHARE:.0%} of all or fewer, that may have been answered later.",
     "few_dropped": f"Arrivals were due and not started, {DROPPED_SHARE:.1%} of all or fewer.",
     "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies are those of the others.",
 }
@@ -120,10 +126,18 @@ def judge(
     asked yet. `groups` are the run's, `drift` that of a run with a load that stayed the same."""
     reasons = [*_samples(aggregate, thresholds, groups), *_generator(aggregate)]
     if finished:
+        reasons += [*_silence(aggregate), *_cut_off(aggregate, many=True)]
         reasons += [*_missing_load(aggregate, shards, load or {}), *_records(aggregate)]
     if witness is not None:
         reasons += _witness(witness)
-    return Verdict(tuple(reasons), (*_notes(aggregate), *_drift(drift)))
+    cut_off = _cut_off(aggregate, many=False) if finished else ()
+    return Verdict(tuple(reasons), (*_notes(aggregate), *cut_off, *_drift(drift)))
+
+
+def load_end_s(aggregate: Aggregate) -> float | None:
+    """When the load ended, in s since the start, by the last of its engines; None: with its last answer."""
+    ends = [engine.tail["load"] for engine in aggregate.engines.values() if engine.tail.get("load") is not None]
+    return max(ends) / 1e9 if ends else None
 
 
 def timestamps(aggregate: Aggregate) -> str | None:
@@ -243,6 +257,36 @@ def _records(aggregate: Aggregate) -> Iterator[Remark]:
         )
     if aggregate.bad_lines:
         yield Remark("ledger_damaged", f"{aggregate.bad_lines:,} lines of the ledger could not be read.")
+
+
+def _silence(aggregate: Aggregate) -> Iterator[Remark]:
+    """The target stopped answering long before the load ended."""
+    unanswered, end_s = aggregate.codes["unanswered"], load_end_s(aggregate)
+    if not unanswered or end_s is None:
+        return
+    silent_s = end_s - max((index + 1 for index, point in aggregate.points.items() if point.ok), default=0) * (
+        aggregate.point_s
+    )
+    if aggregate.outcomes["ok"] and silent_s >= max(SILENT_S, SILENT_SHARE * end_s):
+        yield Remark(
+            "stopped_answering",
+            f"No turn was answered well in the last {silent_s:.0f} of {end_s:.0f} s, and {unanswered:,} waited for an "
+            "answer until the end: latencies are those of the time before. Did the target hang?",
+        )
+
+
+def _cut_off(aggregate: Aggregate, *, many: bool) -> Iterator[Remark]:
+    """What the load's own end cut off before its wait said anything. Whoever stops a run by hand knows that."""
+    count = aggregate.codes["stopped"]
+    if not count or any(engine.tail.get("reason") != "done" for engine in aggregate.engines.values()):
+        return
+    if (count > SURVIVORS_SHARE * aggregate.turns) is not many:
+        return
+    yield Remark(
+        "hang_not_judged" if many else "few_cut_off",
+        f"The end of the load cut off {count:,} turns whose answers may have been on their way: the slowest ones are "
+        "missing, and a target that hangs would look the same. Give the load a longer grace_s.",
+    )
 
 
 def _witness(witness: Witness) -> Iterator[Remark]:

@@ -12,6 +12,7 @@ from metrics.group_text import NAMES, Cells, group_cells, model_cells, name_cell
 from metrics.patience import patience_tiles
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
+from metrics.verdict_words import NOTES_HEAD, verdict_words
 from runs.display import seconds_text
 from runs.engine.groups import frozen_groups
 from runs.models import Run
@@ -49,9 +50,8 @@ def report_context(run: Run) -> dict[str, Any]:
     turns, sessions, measured = report.get("turns", {}), report.get("sessions", {}), report.get("metrics", {})
     return {
         "report": report,
-        "trusted": report.get("verdict", {}).get("trusted"),
-        "verdict_reasons": report.get("verdict", {}).get("reasons", []),
-        "verdict_notes": report.get("verdict", {}).get("notes", []),
+        "verdict": verdict_words(report.get("verdict", {})),
+        "notes_head": NOTES_HEAD,
         "facts": _facts(report),
         "turns": [Fact(word, number(turns.get(word)), _tone(word, turns.get(word))) for word in ("sent", *OUTCOMES)],
         "sessions": [Fact(word, number(value)) for word, value in sessions.items()],

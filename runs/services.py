@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from connectors.spec import SpecError, TargetSpec, parse_target_spec
-from metrics.thresholds import ThresholdError, check_choices, parse_all
+from metrics.thresholds import ThresholdError, check_choices, longest_wait_s, parse_all
 from runs import dispatch, live
 from runs.casting import ModelsUnavailableError, cast
 from runs.dbclock import DbNow
@@ -286,4 +286,5 @@ def shard_spec(shard: Shard) -> ShardSpec:
         connectors=settings.CONNECTORS,
         source_addresses=settings.SOURCE_ADDRESSES,
         record_chars=settings.RECORD_CHARS,
+        answer_within_s=longest_wait_s(parse_all(run.thresholds)),
     )

@@ -105,11 +105,11 @@ class ImpatientPerson(Person):
             return await self._double(session, walk, action, planned_ns)
         return await self._insist(session, walk, action, planned_ns)
 
-    def _failure_of(self, exc: TurnError | asyncio.CancelledError) -> TurnError:
+    def _failure_of(self, exc: TurnError | asyncio.CancelledError, timeline: Timeline) -> TurnError:
         code = self._ended_by.get(cast("asyncio.Task[Any]", asyncio.current_task()))
         if code is not None and isinstance(exc, Aborted | asyncio.CancelledError):
             return LostPatience(code)
-        return super()._failure_of(exc)
+        return super()._failure_of(exc, timeline)
 
     def _is_served(self, timeline: Timeline | None) -> bool:
         if timeline is None:
@@ -173,9 +173,10 @@ class ImpatientPerson(Person):
             for turn in turns:
                 turn.cancel()
             await asyncio.wait(turns)
-            if all(turn.cancelled() for turn in turns):
+            ended = [turn.result() for turn in turns if not turn.cancelled()]
+            if not ended:
                 raise  # nothing was sent
-            return Aborted(), time.monotonic_ns()
+            return ended[0][0] or Aborted(), time.monotonic_ns()
         finally:
             for turn in turns:
                 self._ended_by.pop(turn, None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connectors.base import BaseConnector
 from connectors.errors import Aborted, BadAnswer, Refused, TurnError
+from connectors.timeline import Timeline
 from connectors.wire.clock import not_before
 from runs.engine.clock import sleep_until
 from runs.engine.purse import SpentError
@@ -64,6 +65,8 @@ class User:
         self.in_flight = False
         self.paid = False
         """The budget has counted this user's next turn, which may still have to connect."""
+        self.waits_for: Timeline | None = None
+        """The turn whose answer the user waits for, from its planned time on."""
         self.leaving = False
         """The user goes away: a conversation that goes on is cut before its next turn."""
         self._connector = shard.new_connector()
@@ -145,7 +148,7 @@ class User:
             connector = self._connector
         if shard.purse is not None:
             shard.purse.begin(self)
-        timeline = connector.timeline(planned_ns)
+        self.waits_for = timeline = connector.timeline(planned_ns)
         failure: TurnError | None = None
         slot: int | None = None
         turn_id = -1
@@ -176,9 +179,10 @@ class User:
             if (why := walk.answer(answer)) is not None:
                 failure = BadAnswer("expect_failed", why)
         except (TurnError, asyncio.CancelledError) as exc:
-            failure = self._failure_of(exc)
+            failure = self._failure_of(exc, timeline)
         finally:
             self.in_flight = False
+            self.waits_for = None
         ended_ns = time.monotonic_ns()
         line = turn_line(
             timeline,
@@ -201,10 +205,18 @@ class User:
         if shard.purse is not None:
             shard.purse.spend(line, session.model, self)
         shard.took_turn(failure)
-        return failure, timeline.done_ns if failure is None and timeline.done_ns else ended_ns
+        if failure is None and timeline.done_ns:
+            ended_ns = timeline.done_ns
+            shard.waits.answered(planned_ns, ended_ns)
+        return failure, ended_ns
 
-    def _failure_of(self, exc: TurnError | asyncio.CancelledError) -> TurnError:
-        """What a turn that ended with `exc` failed of. Raises CancelledError again: nothing was sent."""
+    def _failure_of(self, exc: TurnError | asyncio.CancelledError, timeline: Timeline) -> TurnError:
+        """What a turn that ended with `exc` failed of. Raises CancelledError again: nothing was sent, and its user had
+        not waited for long."""
+        if isinstance(exc, Aborted | asyncio.CancelledError):
+            unanswered = self.shard.unanswered(timeline)
+            if unanswered is not None:
+                return unanswered
         if isinstance(exc, TurnError):
             return exc
         raise exc

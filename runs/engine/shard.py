@@ -9,9 +9,10 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from connectors.base import BaseConnector
-from connectors.errors import TurnError
+from connectors.errors import TurnError, Unanswered
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
+from connectors.timeline import Timeline
 from runs.engine.clock import sleep_until
 from runs.engine.draws import new_draws
 from runs.engine.groups import first_numbers, groups_of, own_model
@@ -24,6 +25,7 @@ from runs.engine.session import LazyRandom, Session, User
 from runs.engine.spec import ShardSpec
 from runs.engine.users import user_class
 from runs.engine.vitals import Vitals
+from runs.engine.waiting import LEAST_LIVE_NS, Waits
 from scenarios.render import CompiledScenario, compile_scenario
 from scenarios.spec import ScenarioError
 
@@ -89,6 +91,8 @@ class Shard:
         self._next_turn_ns = 0
         self.purse = self._new_purse()
         """None where no ceiling of the budget is an engine's to count."""
+        within_s = spec.answer_within_s
+        self.waits = Waits(None if within_s is None else int(within_s * 1e9))
         self.driver = new_driver(self)
         self.active = 0
         self.dropped = 0
@@ -96,6 +100,8 @@ class Shard:
         self.reason = "done"
         self.crash: BaseException | None = None
         self.t0_ns = 0
+        self.ended_ns: int | None = None
+        """When the load ended (monotonic); None: it has not, or it ended with its last conversation."""
         self.ledger: Ledger
 
     async def run(self, t0_ns: int, ledger: Ledger) -> None:
@@ -112,16 +118,17 @@ class Shard:
         self.driver.start()
         await self._over.wait()
         beats.cancel()
-        vitals.last_words(self.reason, self._turns, self._sessions)
+        vitals.last_words(self.reason, self._turns, self._sessions, self._load_ns())
 
     def end(self, reason: str, grace_s: float = STOP_GRACE_S, *, finish_paid: bool = False) -> None:
-        """No new turn from now on. Turns in flight get `grace_s`, then they are aborted; with `finish_paid` so do those
-        that the budget has counted and that still connect. May be called again, to hurry or to give a weightier reason
-        than "done"."""
+        """No new turn from now on. Turns in flight get `grace_s`, then they are ended (see `unanswered`); with
+        `finish_paid` so do those that the budget has counted and that still connect. May be called again, to hurry or
+        to give a weightier reason than "done"."""
         if not self.stopping or self.reason == "done":
             self.reason = self.redact.error(reason)
         if not self.stopping:
             self.dropped += self.driver.missed()
+            self.ended_ns = time.monotonic_ns()
         self.stopping = True
         for task, user in list(self._tasks.items()):
             if user is None or not (user.in_flight or (finish_paid and user.paid)):
@@ -234,10 +241,38 @@ class Shard:
             parts = [failure.code, failure.detail, failure.advice]
             self.end("aborted: " + ": ".join(part for part in parts if part))
 
+    def unanswered(self, timeline: Timeline) -> Unanswered | None:
+        """What a turn failed of that is ended now without an answer. None: it was stopped, and nobody can say more.
+
+        Only the load's own end shows a hang; whoever stops a run does so at any moment.
+        """
+        if not (self.stopping and self.reason == "done"):
+            return None
+        now_ns = time.monotonic_ns()
+        if not self.waits.is_unexplained(timeline, now_ns):
+            return None
+        return Unanswered((now_ns - timeline.planned_ns) / 1e9, self.waits.longest_ns / 1e9)
+
+    def _load_ns(self) -> int | None:
+        """When the load ended, in ns since its start; None: with its last answer."""
+        if self.ended_ns is not None:
+            return self.ended_ns - self.t0_ns
+        end_s = self.driver.arrivals_end_s()
+        return None if end_s is None else int(end_s * 1e9)
+
     def scenario_failed(self, exc: ScenarioError) -> None:
         """A template that cannot be rendered is our user's mistake, not the target's: it ends the run."""
         if not self.stopping:
             self.end(f"aborted: scenario_invalid: {exc}")
+
+    @property
+    def overdue(self) -> int:
+        """Turns that wait for their answers longer than the run's own answers explain."""
+        now_ns = time.monotonic_ns()
+        waiting = (user.waits_for for user in self._tasks.values() if user is not None)
+        return sum(
+            timeline is not None and self.waits.is_unexplained(timeline, now_ns, LEAST_LIVE_NS) for timeline in waiting
+        )
 
     @property
     def in_flight(self) -> int:

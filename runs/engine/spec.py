@@ -217,5 +217,7 @@ class ShardSpec(Frozen):
     """Which private and loopback addresses may be dialled (see `connectors.guard`)."""
     connectors: dict[str, str] = Field(default_factory=dict)
     """Connectors of the user's own: protocol and `module:Class`."""
+    answer_within_s: float | None = Field(None, gt=0)
+    """The longest wait that the run's thresholds allow any turn; None: they do not say."""
     source_addresses: tuple[str, ...] = ()
     """Of this host: connections leave from them in turn (see `connectors.wire.sources`)."""

@@ -53,6 +53,7 @@ class Vitals:
                 "lag": self._lag_us,
                 "active": shard.active,
                 "inflight": shard.in_flight,
+                "overdue": shard.overdue,
                 "dropped": shard.dropped,
             }
         )
@@ -62,9 +63,9 @@ class Vitals:
         """User and system time since the load began."""
         return time.process_time_ns() - self._cpu_before_ns
 
-    def last_words(self, reason: str, turns: int, sessions: int) -> None:
+    def last_words(self, reason: str, turns: int, sessions: int, load_ns: int | None) -> None:
         """The ledger's last lines: the rest of the samples, and the `tail`. A beat that is overdue counts: a process
-        that stood still until the load's end must not end before it has said so."""
+        that stood still until the load's end must not end before it has said so. `load_ns`: see `Shard._load_ns`."""
         if self._due_s is not None:
             self._lag_us.append(max(0, int((asyncio.get_running_loop().time() - self._due_s) * 1e6)))
         self._write()
@@ -76,6 +77,7 @@ class Vitals:
                 "reason": reason,
                 "turns": turns,
                 "sessions": sessions,
+                "load": load_ns,
                 "cpu_ns": self._cpu_ns(),
                 "rss": peak_bytes(),
                 "timestamps": arrival_clock().source,

@@ -15,6 +15,7 @@ from metrics.group_text import NAMES, Cells, group_cells, model_cells
 from metrics.patience import patience_tiles
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
+from metrics.verdict_words import NOTES_HEAD, verdict_words
 from metrics.words import number
 from runs.display import load_text
 from tokenburn_site.burn.charts import Mark, chart
@@ -99,15 +100,17 @@ def _head(report: Report) -> str:
 
 
 def _verdict(report: Report) -> str:
-    verdict = report["verdict"]
-    tone = "good" if verdict["trusted"] else "bad"
-    word = (
-        "Trusted: the generator kept up, these figures are the target's own."
-        if verdict["trusted"]
-        else "Not to be trusted as it stands:"
+    words = verdict_words(report["verdict"])
+    notes = f"<p>{NOTES_HEAD}</p>{_list(words.notes)}" if words.notes else ""
+    return (
+        f'<section class="verdict"><b class="{words.tone}">{escape(words.head)}.</b> {escape(words.sentence)}'
+        f"{_list(words.reasons)}{notes}</section>"
     )
-    remarks = "".join(f"<li>{escape(text)}</li>" for text in [*verdict["reasons"], *verdict["notes"]])
-    return f'<section class="verdict"><b class="{tone}">{word}</b>{f"<ul>{remarks}</ul>" if remarks else ""}</section>'
+
+
+def _list(texts: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def _tiles(report: Report) -> str:

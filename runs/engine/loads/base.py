@@ -60,6 +60,10 @@ class Driver(ABC):
         """How many conversations should have begun by now and have not: at the end they are counted as dropped."""
         return 0
 
+    def arrivals_end_s(self) -> float | None:
+        """When one more conversation would have begun, had their number not been reached; None: nobody can say."""
+        return None
+
     def most_level(self, connections: int) -> float:
         """The highest level at which no more than so many connections of this shard's are certain to be open."""
         return math.inf

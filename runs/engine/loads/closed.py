@@ -84,7 +84,7 @@ class ClosedDriver(Driver):
         try:
             while not (shard.stopping or user.leaving) and self._take_conversation():
                 planned_ns = await user.converse(planned_ns, shard.new_session(user.number))
-                if user.needs_rest:
+                if user.needs_rest and not shard.stopping:
                     planned_ns = await user.rest(planned_ns)
         finally:
             await user.leave()

@@ -11,6 +11,7 @@ from runs.engine.alarm import Alarm
 from runs.engine.arrivals import Arriving, arrival_ns, level_for, own_areas
 from runs.engine.loads.base import Driver, until_cancelled
 from runs.engine.session import User
+from runs.engine.spec import OpenLoad
 
 if TYPE_CHECKING:
     from runs.engine.shard import Shard
@@ -68,6 +69,12 @@ class OpenDriver(Driver):
             count += 1
             self._next = next(self._areas, None)
         return count
+
+    def arrivals_end_s(self) -> float | None:
+        load = self.shard.spec.load
+        if self._next is not None or not isinstance(load, OpenLoad) or load.conversations is None:
+            return None
+        return self.level.time_of_area(load.conversations)
 
     def _arrive(self, number: int, planned_ns: int) -> None:
         shard = self.shard

@@ -205,8 +205,17 @@ def test_notes_say_whose_token_counts_the_figures_rest_on(source: str, noted: li
 
 
 def test_every_documented_reason_is_proved_in_this_file() -> None:
-    assert {code for code, _, _ in CASES} | {"engine_died", "witness_disagrees"} == set(REASONS)
-    proved = {"user_timestamps", "tokens_estimated", "survivors_only", "start_apart", "slower_later", "few_dropped"}
+    others = {"engine_died", "witness_disagrees", "stopped_answering", "hang_not_judged"}
+    assert {code for code, _, _ in CASES} | others == set(REASONS)
+    proved = {
+        "few_cut_off",
+        "user_timestamps",
+        "tokens_estimated",
+        "survivors_only",
+        "start_apart",
+        "slower_later",
+        "few_dropped",
+    }
     proved |= {"usage_not_believed", "reasoning_split"}
     assert set(NOTES) == proved
 
@@ -219,3 +228,43 @@ def test_engines_that_may_have_begun_apart_are_noted(late_ms: int, error_ms: int
     assert start_error_ns(found) == (late_ms + error_ms) * MS
     assert [note.code for note in judge(found).notes] == noted
     assert start_error_ns(aggregate(head(), turn())) is None
+
+
+def ended(load_s: float, turns: int) -> dict[str, Any]:
+    return tail(turns) | {"load": int(load_s * 1000) * MS}
+
+
+def answered_until(second: int) -> list[dict[str, Any]]:
+    return [turn(n, done=(second * 1000 - 1) * MS, planned=(second * 1000 - 101) * MS, sent=(second * 1000 - 100) * MS)
+            for n in range(100)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("until_s", "load_s", "named"), [(3, 20, True), (7, 10, True), (19, 20, False), (57, 60, False), (53, 60, True)]
+)
+def test_a_target_that_fell_silent_before_the_end_is_named(until_s: int, load_s: int, named: bool) -> None:
+    lines = [*answered_until(until_s), failed(100, "timeout", "unanswered", done=50_000 * MS)]
+    found = judge(aggregate(head(), *lines, ended(load_s, 101)))
+    assert codes(found) == (["stopped_answering"] if named else [])
+
+
+def test_silence_without_a_user_who_waits_is_only_a_pause() -> None:
+    assert judge(aggregate(head(), *answered_until(3), ended(20, 100))).trusted
+
+
+@pytest.mark.parametrize(
+    ("cut", "reason", "reasons", "notes"),
+    [
+        (10, "done", ["hang_not_judged"], []),
+        (2, "done", [], ["few_cut_off"]),
+        (10, "stopped", [], []),
+        (0, "done", [], []),
+    ],
+)
+def test_turns_that_the_end_cut_off_are_told(cut: int, reason: str, reasons: list[str], notes: list[str]) -> None:
+    lines = [failed(100 + n, "aborted", "stopped") for n in range(cut)]
+    found = verdict(*GOOD, *lines, turns=100 + cut)
+    if reason != "done":
+        found = judge(aggregate(head(), *CALM, *GOOD, *lines, tail(100 + cut, reason)))
+    assert codes(found) == reasons
+    assert [note.code for note in found.notes] == notes

@@ -1,0 +1,34 @@
+"""Which waits for an answer the run's own answers do not explain. Decided by each engine, from its own turns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from connectors.timeline import Timeline
+
+TIMES_THE_LONGEST: Final = 2
+"""A wait is unexplained when it is longer than so many times the longest answer of the run."""
+LEAST_NS: Final = 1_000_000_000
+"""No wait below it is: where answers take milliseconds, a pause of the target is no hang yet."""
+LEAST_LIVE_NS: Final = 5_000_000_000
+"""The same while the run goes on, and its first answers may still be on their way."""
+
+
+class Waits:
+    """`answered` after each good turn; then `is_unexplained` tells a hang from an answer that is merely slow."""
+
+    def __init__(self, allowed_ns: int | None = None) -> None:
+        """`allowed_ns`: the longest time for which a turn may wait at all, by the run's thresholds."""
+        self._allowed_ns = allowed_ns
+        self.longest_ns = 0
+
+    def answered(self, planned_ns: int, done_ns: int) -> None:
+        """A turn got its whole answer."""
+        self.longest_ns = max(self.longest_ns, done_ns - planned_ns)
+
+    def is_unexplained(self, timeline: Timeline, now_ns: int, least_ns: int = LEAST_NS) -> bool:
+        """Whether a turn without a whole answer waits for too long: since its last text, or since it was planned."""
+        if self._allowed_ns is not None and now_ns - timeline.planned_ns > self._allowed_ns:
+            return True
+        limit_ns = max(least_ns, TIMES_THE_LONGEST * self.longest_ns)
+        return now_ns - (timeline.last_content_ns or timeline.planned_ns) > limit_ns

@@ -1,0 +1,154 @@
+"""An engine in virtual time, against a target that is a rule: hours cost nothing, and its truth is known."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import pytest
+
+from connectors.base import BaseConnector
+from connectors.errors import Aborted, TimedOut
+from connectors.mapping import RenderedRequest
+from connectors.spec import build_target_spec
+from connectors.timeline import Timeline
+from runs.engine import alarm, session
+from runs.engine.ledger import Ledger
+from runs.engine.shard import Shard
+from runs.engine.spec import ShardSpec, WeightedScenario, parse_load
+from scenarios.render import check_scenario
+from tests.support.engines import Share, read
+
+S = 10**9
+NEVER = math.inf
+PROTOCOL = "virtual"
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Its clock jumps to the next timer whenever nothing else is to be done."""
+
+    now_s = 0.0
+
+    def time(self) -> float:
+        return self.now_s
+
+    def _run_once(self) -> None:
+        loop = cast("Any", self)
+        if not loop._ready and loop._scheduled:
+            self.now_s = max(self.now_s, loop._scheduled[0].when())
+        super()._run_once()  # type: ignore[misc] # asyncio's own
+
+    def ns(self) -> int:
+        return round(self.now_s * S)
+
+
+@dataclass
+class Rule:
+    """How the target answers: `takes(number of the request, its time in s)` is the time until the answer, in s."""
+
+    takes: Callable[[int, float], float]
+    connects: Callable[[float], float] = lambda _at: 0.0
+    times_out_s: float = NEVER
+    asked: list[tuple[float, float]] = field(default_factory=list)
+    """Of each request, its planned time and when the answer would have come (s)."""
+
+
+class VirtualConnector(BaseConnector):
+    rule: ClassVar[Rule]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._connected = False
+
+    @property
+    def ready(self) -> bool:
+        return self._connected
+
+    async def connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        takes_s = self.rule.connects(loop.time())
+        if takes_s == NEVER:
+            await loop.create_future()
+        await asyncio.sleep(takes_s)
+        self._connected = True
+
+    async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        loop, rule = asyncio.get_running_loop(), self.rule
+        takes_s = rule.takes(len(rule.asked), loop.time())
+        rule.asked.append((timeline.planned_ns / S, loop.time() + takes_s))
+        timeline.sent(max(time.monotonic_ns(), timeline.planned_ns), 10)
+        try:
+            if takes_s <= rule.times_out_s:
+                await (asyncio.sleep(takes_s) if takes_s < NEVER else loop.create_future())
+            else:
+                await asyncio.sleep(rule.times_out_s)
+                raise TimedOut("first_byte_timeout")
+        except asyncio.CancelledError:
+            self._connected = False
+            raise Aborted from None
+        now_ns = time.monotonic_ns()
+        timeline.received(now_ns, 20)
+        timeline.answer(now_ns, b'{"response": "hello"}')
+
+    def disconnect(self) -> None:
+        self._connected = False
+
+
+def hold(
+    rule: Rule,
+    load: dict[str, Any],
+    folder: Path,
+    *,
+    stop_at_s: float | None = None,
+    reason: str = "stopped",
+    **spec: Any,
+) -> Share:
+    """The load against the rule, by one engine; what its ledger says. `stop_at_s`: somebody stops it then."""
+    loop = VirtualLoop()
+    path = folder / f"{time.perf_counter_ns()}.jsonl"
+    target = build_target_spec(name="t", url="http://127.0.0.1:1", preset="generic-json").model_copy(
+        update={"protocol": PROTOCOL}
+    )
+    order = ShardSpec(
+        run_id=1,
+        shard_id=1,
+        index=0,
+        of=1,
+        seed=7,
+        id_base=1 << 32,
+        ledger_path=str(path),
+        target=target,
+        scenarios=(WeightedScenario(scenario=check_scenario({"name": "s", "steps": [{"do": "say", "text": "hi"}]})),),
+        load=parse_load(load),
+        connectors={PROTOCOL: f"{__name__}:VirtualConnector"},
+        **spec,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "monotonic_ns", loop.ns)
+        patch.setattr(alarm, "_new_timer", lambda: -1)  # a timer of the system's would ring in real time
+        patch.setattr(session, "not_before", lambda at_ns: at_ns)  # it waits awake, and this clock stands still then
+        patch.setattr(VirtualConnector, "rule", rule, raising=False)
+
+        async def go() -> None:
+            shard = Shard(order)
+            ledger = Ledger(path, _fail)
+            if stop_at_s is not None:
+                loop.call_at(stop_at_s, shard.end, reason)
+            ledger.append({
+                "k": "head", "timestamps": "kernel", "host": "h", "t0_wall_ns": 1, "of": 1,
+            })  # fmt: skip
+            await shard.run(0, ledger)
+            ledger.close()
+
+        loop.run_until_complete(go())
+    loop.close()
+    return read(path)
+
+
+def _fail(exc: OSError) -> None:
+    raise exc

@@ -1,0 +1,51 @@
+"""A verdict in words: what went wrong, what is only missing, and what is merely to be known are told apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from metrics.markdown import summary_md
+from metrics.text import report_text
+from metrics.verdict_words import verdict_words
+from tests.unit.metrics.made import failed, head, tail, turn
+from tests.unit.metrics.test_text import report
+from tokenburn_site.burn.html import report_html
+
+FEW = [head(), *(turn(n, ts="estimate") for n in range(50)), tail(50)]
+BROKEN = [
+    head(),
+    *(turn(n, ts="estimate") for n in range(99)),
+    failed(99, "unknown", "engine_died", done=None),
+    tail(100),
+]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "tone"),
+    [
+        ({"trusted": True, "reasons": [], "notes": ["few_dropped: x"]}, "good"),
+        ({"trusted": False, "reasons": ["few_samples: x", "few_samples: y"], "notes": []}, "short"),
+        ({"trusted": False, "reasons": ["few_samples: x", "send_lag: y"], "notes": []}, "bad"),
+        ({"trusted": False, "reasons": [], "notes": []}, "bad"),
+        ({}, "bad"),
+    ],
+)
+def test_the_tone_is_that_of_the_worst_reason(verdict: dict[str, Any], tone: str) -> None:
+    assert verdict_words(verdict).tone == tone
+
+
+@pytest.mark.parametrize("written", [report_text, summary_md, report_html])
+def test_a_note_never_stands_below_the_reasons(written: Any) -> None:
+    text = written(report(*BROKEN)).replace("\\", "")
+    places = [text.lower().index(part) for part in ("not to be trusted", "turns_unknown", "how to read it:")]
+    assert [*places, text.index("tokens_estimated")] == sorted([*places, text.index("tokens_estimated")])
+
+
+@pytest.mark.parametrize("written", [report_text, summary_md, report_html])
+def test_few_turns_alone_do_not_read_like_a_broken_run(written: Any) -> None:
+    text = written(report(*FEW))
+    assert "not to be trusted" not in text.lower()
+    assert "too few turns" in text.lower()
+    assert "nothing went wrong" in text.lower()

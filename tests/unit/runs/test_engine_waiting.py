@@ -1,0 +1,121 @@
+"""What becomes of turns that are in flight when the load ends: in virtual time, against targets that are a rule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.engines import Share
+from tests.support.virtual import NEVER, Rule, hold
+
+CLOSED = {"kind": "closed", "users": 5, "duration_s": 20}
+OPEN = {"kind": "open", "rate_per_s": 4, "duration_s": 10}
+UNANSWERED = ("timeout", "unanswered")
+STOPPED = ("aborted", "stopped")
+
+
+def outcomes(share: Share) -> Counter[tuple[str, str | None]]:
+    return Counter((turn["out"], turn["code"]) for turn in share.turns)
+
+
+def hangs(from_s: float, usual_s: float = 0.1) -> Rule:
+    return Rule(lambda _number, at_s: NEVER if at_s >= from_s else usual_s)
+
+
+@pytest.mark.parametrize("from_s", [0.5, 3.0, 12.0, 19.85])
+def test_who_waits_for_a_target_that_hangs_is_unanswered_at_the_end(from_s: float, tmp_path: Path) -> None:
+    share = hold(hangs(from_s), CLOSED, tmp_path)
+    found = outcomes(share)
+    assert found[UNANSWERED] == 5
+    assert set(found) == {("ok", None), UNANSWERED}
+    closes = [line for line in share.lines if line["k"] == "close" and line["out"] != "completed"]
+    assert [(line["out"], line["code"]) for line in closes] == [("failed", "unanswered")] * 5
+
+
+def test_every_arrival_after_the_hang_is_unanswered(tmp_path: Path) -> None:
+    found = outcomes(hold(hangs(2.9), OPEN, tmp_path))
+    assert found == {("ok", None): 12, UNANSWERED: 28}
+
+
+def test_a_target_that_never_answers_leaves_nobody_aborted(tmp_path: Path) -> None:
+    assert outcomes(hold(hangs(0.0), OPEN, tmp_path)) == {UNANSWERED: 40}
+
+
+def test_one_answer_that_never_comes_is_one_failure(tmp_path: Path) -> None:
+    rule = Rule(lambda number, _at: NEVER if number == 7 else 0.3)
+    found = outcomes(hold(rule, OPEN, tmp_path))
+    assert found == {("ok", None): 39, UNANSWERED: 1}
+
+
+def test_answers_that_come_within_the_grace_are_answers(tmp_path: Path) -> None:
+    rule = Rule(lambda _number, _at: 25.0)
+    assert outcomes(hold(rule, OPEN, tmp_path)) == {("ok", None): 40}
+
+
+def test_a_wait_that_the_runs_own_answers_explain_is_no_failure(tmp_path: Path) -> None:
+    rule = Rule(lambda number, _at: 18.0 if number % 2 else 9.0)
+    found = outcomes(hold(rule, {**CLOSED, "grace_s": 4}, tmp_path))
+    assert found[STOPPED] > 0
+    assert set(found) == {("ok", None), STOPPED}
+
+
+def test_a_short_wait_is_no_hang(tmp_path: Path) -> None:
+    found = outcomes(hold(hangs(19.8), {**CLOSED, "grace_s": 0.5}, tmp_path))
+    assert found[STOPPED] == 5
+
+
+@pytest.mark.parametrize("reason", ["stopped", "supervisor_gone", "budget: tokens: x", "aborted: engine_error: x"])
+def test_what_somebody_stops_stays_stopped(reason: str, tmp_path: Path) -> None:
+    found = outcomes(hold(hangs(3.0), CLOSED, tmp_path, stop_at_s=15.0, reason=reason))
+    assert found[STOPPED] == 5
+    assert UNANSWERED not in found
+
+
+def test_a_stop_within_the_grace_is_a_stop(tmp_path: Path) -> None:
+    found = outcomes(hold(hangs(3.0), CLOSED, tmp_path, stop_at_s=25.0))
+    assert found[STOPPED] == 5
+
+
+def test_a_threshold_says_how_long_a_turn_may_wait(tmp_path: Path) -> None:
+    rule = Rule(lambda number, _at: NEVER if number > 1 else 9.0)
+    load = {**CLOSED, "users": 3, "grace_s": 3}
+    assert outcomes(hold(rule, load, tmp_path)) == {("ok", None): 2, UNANSWERED: 1, STOPPED: 2}
+    assert outcomes(hold(rule_again(), load, tmp_path, answer_within_s=10.0)) == {("ok", None): 2, UNANSWERED: 3}
+
+
+def rule_again() -> Rule:
+    return Rule(lambda number, _at: NEVER if number > 1 else 9.0)
+
+
+def test_a_user_who_waits_for_a_connection_is_a_failure_too(tmp_path: Path) -> None:
+    rule = Rule(lambda _number, _at: 0.1, connects=lambda at_s: NEVER if at_s >= 2 else 0.0)
+    load: dict[str, Any] = {
+        "kind": "closed",
+        "users": 0,
+        "stages": [{"duration_s": 4, "to": 4}, {"duration_s": 6, "to": 4}],
+    }
+    share = hold(rule, load, tmp_path)
+    waited = [turn for turn in share.turns if turn["code"] == "unanswered"]
+    assert len(waited) == 2
+    assert {turn["sent"] for turn in waited} == {None}
+
+
+def test_a_hang_is_seen_while_the_run_goes_on(tmp_path: Path) -> None:
+    share = hold(hangs(3.0), CLOSED, tmp_path)
+    seen = [(line["at"] / 1e9, line["overdue"]) for line in share.lines if line["k"] == "gen"]
+    assert all(overdue == 0 for at_s, overdue in seen if at_s < 8)
+    assert all(overdue == 5 for at_s, overdue in seen if 9 < at_s < 49)
+
+
+def test_the_ledger_says_when_the_load_ended(tmp_path: Path) -> None:
+    def end_s(load: dict[str, Any], **how: Any) -> float | None:
+        (tail,) = (line for line in hold(Rule(lambda _n, _a: 2.0), load, tmp_path, **how).lines if line["k"] == "tail")
+        return None if tail["load"] is None else round(tail["load"] / 1e9, 2)
+
+    assert end_s(OPEN) == 10
+    assert end_s(OPEN, stop_at_s=4.0) == 4
+    assert end_s({"kind": "open", "rate_per_s": 10, "conversations": 30}) == 3
+    assert end_s({"kind": "closed", "users": 3, "conversations": 30}) is None
