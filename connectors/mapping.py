@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from connectors.cookies import Cookies
 from connectors.errors import BadRequest
 from connectors.paths import Meaning
 from connectors.payload import Codecs, CodecTemplate
@@ -141,6 +142,13 @@ class CompiledTarget:
         self._codecs = CodecTemplate(spec.codec, fold)
         self.has_codecs = bool(spec.codec.request or spec.codec.response)
         self.handshake = self._compile_handshake()
+        self.cookies = Cookies()
+
+    def new_cookies(self) -> Cookies | None:
+        """For a conversation that begins; None if none are kept."""
+        if self.spec.cookies == "none":
+            return None
+        return self.cookies if self.spec.cookies == "run" else Cookies(self.cookies)
 
     def _compile_handshake(self) -> Handshake | None:
         if not self.spec.handshake.steps:

@@ -7,8 +7,9 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import BaseConnector
+from connectors.cookies import Cookies
 from connectors.guard import AllowPrivate
-from connectors.mapping import CompiledTarget
+from connectors.mapping import CompiledTarget, RenderedRequest
 
 if TYPE_CHECKING:
     from connectors.handshake import Progress, StepAnswer, StepRequest
@@ -38,6 +39,7 @@ class ShakingConnector(BaseConnector):
         self._handshake = target.handshake
         self._progress: Progress | None = None
         self._run_round = 0
+        self.cookies = target.new_cookies()
 
     @property
     def shaken(self) -> bool:
@@ -55,6 +57,7 @@ class ShakingConnector(BaseConnector):
     def begin(self, session: Mapping[str, Any]) -> None:
         super().begin(session)
         self._progress = None
+        self.cookies = self.target.new_cookies()
 
     def refresh(self, status: int) -> bool:
         handshake = self.target.handshake
@@ -70,6 +73,17 @@ class ShakingConnector(BaseConnector):
         waited_ns = time.monotonic_ns() - began_ns
         if waited_ns >= SHORTEST_WAIT_NS:
             self.add_step(step, waited_ns)
+
+    def _with_cookies(self, request: RenderedRequest) -> RenderedRequest:
+        return request if self.cookies is None else self.cookies.added_to(request, self.target)
+
+    def _keep_cookies(self, path: str, set_cookies: list[str]) -> None:
+        if self.cookies is not None and set_cookies:
+            self.cookies.keep(self.target, path, set_cookies)
+
+    def _step_cookies(self, of_run: bool) -> Cookies | None:
+        """What the requests of a handshake share with the turns."""
+        return self.target.cookies if of_run and self.cookies is not None else self.cookies
 
     def _note_resend(self, timeline: Timeline) -> None:
         """The request of `timeline` is about to be sent again: what it took since the first time is a step, and a new

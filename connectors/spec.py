@@ -245,7 +245,9 @@ class TlsSpec(Frozen):
 
 
 class TargetSpec(Frozen):
-    """One chatbot endpoint. `secrets` never leave the process but over the engine's stdin."""
+    """One chatbot endpoint. `secrets` never leave the process but over the engine's stdin. `cookies`: who shares those
+    that the target sets: a conversation with its handshake ("session"), all of an engine process ("run"), or nobody
+    keeps any ("none")."""
 
     name: str
     protocol: str
@@ -264,6 +266,7 @@ class TargetSpec(Frozen):
     grpc: GrpcSpec = GrpcSpec()
     models: ModelsSpec | None = None
     reuse_connections: bool = True
+    cookies: Literal["session", "run", "none"] = "session"
     follow_redirects: bool = False
     secrets: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
 

@@ -49,7 +49,7 @@ class HttpConnector(ReferenceConnector):
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         if self._adapter is None:
             raise RuntimeError("send_message before connect")
-        prepared = self._prepare(request)
+        prepared = self._prepare(self._with_cookies(request))
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         try:
             self._exchange(self._adapter, prepared, timeline)
@@ -73,6 +73,7 @@ class HttpConnector(ReferenceConnector):
         while True:
             hop = trail.next(refused, location)
             carrier = type(self)(hop.target, allow_private=self.allow_private)
+            carrier.cookies = self.cookies
             try:
                 carrier.connect()
                 carrier.send_message(hop.request, timeline)
@@ -95,6 +96,7 @@ class HttpConnector(ReferenceConnector):
             # Not Session.send: it reads a redirect's whole body, whatever its size, even if told not to follow.
             response = adapter.send(prepared, stream=True)
             self._location = response.headers.get("location", "")
+            self._keep_cookies(prepared.path_url, response.raw.headers.getlist("set-cookie"))
             timeline.status = response.status_code
             self._read(response, timeline)
             keep = not self._watch.unread

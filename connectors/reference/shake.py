@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from connectors.cookies import Cookies
 from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
 from connectors.shaking import RUN_WAIT, ShakingConnector
@@ -31,12 +32,12 @@ class ReferenceConnector(ShakingConnector):
             with _shaking:
                 self._waited(RUN_WAIT, began_ns)
                 if handshake.run_due():
-                    self._walk(handshake.run_steps())
+                    self._walk(handshake.run_steps(), self._step_cookies(of_run=True))
         if (steps := self._session_steps()) is not None:
-            self._walk(steps)
+            self._walk(steps, self._step_cookies(of_run=False))
         self._shook()
 
-    def _walk(self, steps: Steps) -> None:
+    def _walk(self, steps: Steps, cookies: Cookies | None) -> None:
         from connectors.handshake import StepAnswer, StepTimeline, of_step
         from connectors.reference.http import HttpConnector  # a connector of this kind itself
 
@@ -47,6 +48,7 @@ class ReferenceConnector(ShakingConnector):
                 began_ns = time.monotonic_ns()
                 if (carrier := carriers.get(step.target)) is None:
                     carrier = carriers[step.target] = HttpConnector(step.target, allow_private=self.allow_private)
+                    carrier.cookies = cookies
                 timeline = StepTimeline(step, began_ns)
                 try:
                     if not carrier.ready:

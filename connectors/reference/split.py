@@ -188,8 +188,9 @@ class SplitConnector(ReferenceConnector):
         self.disconnect()
         self.shake()
         context = {"session": self.session, "saved": self.saved}
-        request = self.target.render_connection(context)._replace(method="GET")
+        request = self._with_cookies(self.target.render_connection(context)._replace(method="GET"))
         stream = self._stream = StandingConnector(self._stream_target, allow_private=self.allow_private)
+        stream.cookies = self.cookies
         inbox = self._inbox = Inbox(self.target.spec.limits.body_bytes)
         try:
             stream.connect()
@@ -199,6 +200,7 @@ class SplitConnector(ReferenceConnector):
             inbox.wait_opened(self.target.spec.timeouts.first_byte)
             self.add_step("standing", time.monotonic_ns() - began_ns)
             self._post = PostConnector(self._post_target, allow_private=self.allow_private)
+            self._post.cookies = self.cookies
             self._post.connect()
         except BaseException:
             self.disconnect()

@@ -50,7 +50,7 @@ class WebSocketConnector(ReferenceConnector):
         if lost is not None and self.target.spec.websocket.reconnect == "fail":
             raise lost
         self.shake()
-        request = self.target.render_connection({"session": self.session, "saved": self.saved})
+        request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
         self._watch.phase = "upgrade"
         self._asked = False
         self._sock = WatchedSocket(self.target, self._watch)

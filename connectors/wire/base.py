@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from connectors import guard
+from connectors.cookies import Cookies
 from connectors.errors import ConnectFailed, TimedOut, TurnError
 from connectors.mapping import CompiledTarget
 from connectors.shaking import RUN_WAIT, ShakingConnector
@@ -85,12 +86,12 @@ class WireConnector(ShakingConnector):
             async with _shaking():
                 self._waited(RUN_WAIT, began_ns)
                 if handshake.run_due():
-                    await self._walk(handshake.run_steps())
+                    await self._walk(handshake.run_steps(), self._step_cookies(of_run=True))
         if (steps := self._session_steps()) is not None:
-            await self._walk(steps)
+            await self._walk(steps, self._step_cookies(of_run=False))
         self._shook()
 
-    async def _walk(self, steps: Steps) -> None:
+    async def _walk(self, steps: Steps, cookies: Cookies | None) -> None:
         from connectors.handshake import StepAnswer, StepTimeline, of_step
         from connectors.wire.connector import HttpConnector  # a connector of this kind itself
 
@@ -101,6 +102,7 @@ class WireConnector(ShakingConnector):
                 began_ns = time.monotonic_ns()
                 if (carrier := carriers.get(step.target)) is None:
                     carrier = carriers[step.target] = HttpConnector(step.target, allow_private=self.allow_private)
+                    carrier.cookies = cookies
                 timeline = StepTimeline(step, began_ns)
                 try:
                     if not carrier.ready:

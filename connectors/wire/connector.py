@@ -48,7 +48,7 @@ class HttpConnector(WireConnector):
             raise RuntimeError("send_message before connect")
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         try:
-            await self._connection.exchange(request, timeline, self.style)
+            await self._exchange(self._connection, request, timeline)
         except ClosedUnsent:
             await self.connect()  # a kept connection that the target let go in this very moment
             self.handshake_ns = {**(timeline.handshake_ns or {}), **(self.handshake_ns or {})}
@@ -66,6 +66,13 @@ class HttpConnector(WireConnector):
                 raise pointing(exc, self._connection.location) from exc
             await self._follow(exc, self._connection.location, request, timeline)
 
+    async def _exchange(self, connection: HttpConnection, request: RenderedRequest, timeline: Timeline) -> None:
+        try:
+            await connection.exchange(self._with_cookies(request), timeline, self.style)
+        finally:
+            if connection.set_cookies:
+                self._keep_cookies(request.path, connection.set_cookies)
+
     async def _follow(self, refused: Refused, location: str, request: RenderedRequest, timeline: Timeline) -> None:
         """To the answer, each hop on a connection of its own."""
         trail = Trail(self.target, request, self.saved, timeline)
@@ -73,6 +80,7 @@ class HttpConnector(WireConnector):
         while True:
             hop = trail.next(refused, location)
             carrier = type(self)(hop.target, allow_private=self.allow_private)
+            carrier.cookies = self.cookies
             try:
                 await carrier.connect()
                 await carrier.send_message(hop.request, timeline)

@@ -91,6 +91,7 @@ class HttpConnection:
         "_whole",
         "draining",
         "location",
+        "set_cookies",
         "usable",
     )
 
@@ -115,6 +116,7 @@ class HttpConnection:
         self._turn: asyncio.Future[None] | None = None
         self._ns = 0
         self._turns = 0
+        self.set_cookies: list[str] = []
         self._waiter: asyncio.Future[None] | None = None
         self.draining = False
         self.usable = True
@@ -181,6 +183,8 @@ class HttpConnection:
         return encode_request(self._head, request)
 
     def _begin_answer(self) -> None:
+        if self.set_cookies:
+            self.set_cookies = []
         self.location = ""
         self._until_close = True
         self._encoding = ""
@@ -383,6 +387,8 @@ class HttpConnection:
             self._content_type = _media_type(value)
             if self._timeline is not None and b";" in value:
                 self._timeline.charset = declared_charset(value.decode("latin-1"))
+        elif lower == b"set-cookie":
+            self.set_cookies.append(value.decode("latin-1"))
         elif lower == b"location":
             self.location += f"{', ' if self.location else ''}{value.decode('latin-1')}"
 

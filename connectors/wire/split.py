@@ -60,7 +60,7 @@ class SplitConnector(WireConnector):
         await self.shake()
         spec = self.target.spec
         context = {"session": self.session, "saved": self.saved}
-        request = self.target.render_connection(context)._replace(method="GET")
+        request = self._with_cookies(self.target.render_connection(context)._replace(method="GET"))
         self._turn = Turn(spec.limits, spec.timeouts)
         self._idle_bytes = 0
         stream = await self.dial()
@@ -139,7 +139,7 @@ class SplitConnector(WireConnector):
     async def _ask(self, post: HttpConnection, request: RenderedRequest, ack: AckTimeline) -> None:
         """The POST and its answer, which may come when all is said on the stream."""
         try:
-            await post.exchange(request, ack)
+            await post.exchange(self._with_cookies(request), ack)
         except ReusedClosed:
             if not self.target.spec.request.idempotent:
                 raise
@@ -148,7 +148,9 @@ class SplitConnector(WireConnector):
             self.handshake_ns = steps  # the new connection is part of the wait for the answer
             since_ns = time.monotonic_ns() - (ack.sent_ns or 0)
             ack.of.handshake_ns = {**(ack.of.handshake_ns or {}), RESEND: since_ns}
-            await again.exchange(request, ack)
+            await again.exchange(self._with_cookies(request), ack)
+        finally:
+            self._keep_cookies(request.path, post.set_cookies)
 
     async def _end_posting(self) -> None:
         """The POST of the turn before may not be answered yet: this message waits a little, then it is given up."""

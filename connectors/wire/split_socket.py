@@ -27,7 +27,7 @@ class SplitSocketConnector(SplitConnector):
             raise lost
         await self.shake()
         self._answered = False
-        request = self.target.render_connection({"session": self.session, "saved": self.saved})
+        request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
         self._turn = Turn(spec.limits, spec.timeouts)
         self._idle_bytes = 0
         try:

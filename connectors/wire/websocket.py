@@ -43,7 +43,7 @@ class WebSocketConnector(WireConnector):
         if lost is not None and spec.websocket.reconnect == "fail":
             raise lost
         await self.shake()
-        request = self.target.render_connection({"session": self.session, "saved": self.saved})
+        request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
         self._turn = Turn(spec.limits, spec.timeouts)
         self._asked = False
         self._connection = await open_websocket(
