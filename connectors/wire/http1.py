@@ -8,6 +8,7 @@ future of the turn is resolved at its end.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from functools import lru_cache
 from typing import Final
@@ -28,6 +29,16 @@ from connectors.wire.stream import StampedStream
 
 DRAIN_S: Final = 1.0
 """How long a body may go on after the stream's end mark while nothing is sent; then its connection is closed."""
+AS_BROWSERS: Final = {
+    "lenient_headers": True,  # a header that goes on in the next line (obs-fold)
+    "lenient_chunked_length": True,  # a length beside chunks: the chunks count (RFC 9112, section 6.3)
+    "lenient_optional_cr_before_lf": True,
+}
+"""What browsers take, too. "Dangerous" it is for who passes a request on; here each answer's connection ends with it
+where its end could be doubted."""
+_SECOND_LENGTH = re.compile(
+    rb"(?i)(\ncontent-length:[ \t]*(\d+)[ \t]*\r?\n(?:(?!\r?\n).*\n)*?)content-length:[ \t]*\2[ \t]*\r?\n"
+)
 REUSED_CLOSED_NS: Final = int(REUSED_CLOSED_S * 1e9)
 
 _NO_BODY_STATUS = frozenset({204, 304})
@@ -173,6 +184,7 @@ class HttpConnection:
 
     def _new_parser(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(**AS_BROWSERS)
         self._feed = self._parser.feed_data
 
     def _encode(self, request: RenderedRequest, style: Style) -> bytes:
@@ -316,7 +328,7 @@ class HttpConnection:
         try:
             self._feed(data)
         except (httptools.HttpParserUpgrade, httptools.HttpParserError) as exc:
-            self._unparsable(exc)
+            self._unparsable(exc, data)
         if (
             self._whole
             or timeline.done_ns is not None
@@ -338,7 +350,17 @@ class HttpConnection:
             self._drain_later()
             self._finish(None)
 
-    def _unparsable(self, exc: Exception) -> None:
+    def _unparsable(self, exc: Exception, data: bytes) -> None:
+        if not self._status and data.startswith(b"HTTP/") and "Duplicate Content-Length" in str(exc):
+            mended = _SECOND_LENGTH.sub(rb"\1", data)
+            if mended != data:  # the same length, said twice
+                self._new_parser()
+                self._forget_headers()
+                try:
+                    self._feed(mended)
+                except (httptools.HttpParserUpgrade, httptools.HttpParserError) as again:
+                    self._unparsable(again, b"")
+                return
         if self._whole:
             self.usable = self.draining = False
             return
@@ -378,8 +400,12 @@ class HttpConnection:
             self._failure = self._failure or self._endless_headers()
         lower = name.lower()
         if lower == b"content-length":
+            if not self._until_close:
+                self.usable = False
             self._until_close = False
         elif lower == b"transfer-encoding":
+            if not self._until_close:
+                self.usable = False  # a length beside chunks: who knows where this answer ends
             self._until_close = b"chunked" not in value.lower()
         elif lower == b"content-encoding":
             self._encoding = value.decode("latin-1").strip().lower()
