@@ -66,7 +66,8 @@ REPORT = (
     (
         "generator",
         "processes, CPU, memory, time stamps, send lag and loop lag: how the tool itself did; start_error_ms: "
-        "the most by which an engine may have begun beside the time that all agreed on",
+        "the most by which an engine may have begun beside the time that all agreed on; connections: how many, by the "
+        "address that they went to",
     ),
     (
         "shards",

@@ -270,4 +270,8 @@ def _tail(line: Line) -> Line:
     numbers = {key: _int(line, key) for key in ("at", "turns", "sessions")}
     # A recovered ledger's tail may not know what the dead engine had used.
     used = {key: _int(line, key) for key in ("cpu_ns", "rss", "load") if line.get(key) is not None}
-    return {**numbers, **used, "reason": _word(line, "reason", 500)}
+    found = line.get("conns") or {}
+    if type(found) is not dict or not {type(count) for count in found.values()} <= {int}:
+        raise Malformed("a tail's 'conns' is no table of counts")
+    conns = {"conns": {str(address)[:NAME_CHARS]: count for address, count in found.items()}} if found else {}
+    return {**numbers, **used, **conns, "reason": _word(line, "reason", 500)}

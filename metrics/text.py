@@ -88,6 +88,9 @@ def _summary(report: Report) -> Iterator[Text]:
         yield Text(f"  budget    {used}")
     if cost := cost_words(report.get("cost")):
         yield Text(f"  cost      {cost}")
+    if len(found := report["generator"].get("connections") or {}) > 1:
+        shares = ", ".join(f"{address} {number(count)}" for address, count in found.items())
+        yield Text(f"  addresses {shares} connections")
     if report.get("witness"):
         yield Text(f"  witness   {witness_words(report)}")
     if report.get("uncounted_turns"):

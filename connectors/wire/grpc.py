@@ -23,6 +23,7 @@ from connectors.grpc.reflection import PATHS, ask, no_answer, reflection_failure
 from connectors.grpc.status import connect_failure, keeps_connection, lost_between_turns
 from connectors.mapping import RenderedRequest
 from connectors.timeline import Timeline
+from connectors.wire.addresses import ROTA
 from connectors.wire.base import WireConnector, dialling
 from connectors.wire.grpc_call import WireCall, write
 
@@ -127,11 +128,13 @@ class GrpcConnector(WireConnector):
 
     async def _first_that_answers(self, addresses: list[guard.Address]) -> grpc.aio.Channel:
         failure: TurnError | None = None
-        for address in addresses:
+        for address in ROTA.order(addresses):
             channel = self._channel_to(address)
             try:
                 if await _settled(channel) is READY:
+                    ROTA.answered(address)
                     return channel
+                ROTA.failed(address)
                 failure = await _why(channel)
             except BaseException:
                 await channel.close()

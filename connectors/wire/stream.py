@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from connectors.errors import ConnectFailed
 from connectors.guard import Address
+from connectors.wire.addresses import ROTA
 from connectors.wire.clock import ArrivalClock, stamp_reads
 from connectors.wire.gather import gatherer
 from connectors.wire.sources import bind_source
@@ -21,6 +22,10 @@ from connectors.wire.sources import bind_source
 _TCP_INFO_BYTES = 104
 _TCPI_RTT = struct.Struct("I")
 READ_BYTES = 64 * 1024
+OURS = frozenset({errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
+"""What a connection can fail of that is not the address's fault."""
+TRY_S = 3.0
+"""How long one address of several may be silent before the next one is tried."""
 ANCILLARY_BYTES = 64
 
 
@@ -200,7 +205,8 @@ class TlsStream(StampedStream):
 async def open_stream(
     addresses: Sequence[Address], clock: ArrivalClock, *, tls: ssl.SSLContext | None, server_name: str
 ) -> tuple[StampedStream, dict[str, int]]:
-    """Connect to the first of `addresses` that answers. The caller sets the time limit.
+    """Connect to one of `addresses`: they take turns, and one that does not answer leaves it to the next. The caller
+    sets the time limit.
 
     Returns the stream and how long its steps took in ns (`connect`, and `tls` if there is one).
     Raises ConnectFailed (`connect_refused`, `connect_unreachable`, `tls_failed`).
@@ -219,21 +225,27 @@ async def open_stream(
 
 async def _connect(loop: asyncio.AbstractEventLoop, addresses: Sequence[Address]) -> socket.socket:
     failure = OSError(errno.EHOSTUNREACH, "no address to dial")
-    for address in addresses:
+    order = ROTA.order(addresses)
+    for place, address in enumerate(order, start=1):
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stamp_reads(sock)
             bind_source(sock)
-            await loop.sock_connect(sock, address.sockaddr)
+            # The last one may take what is left of the caller's time.
+            async with asyncio.timeout(TRY_S if place < len(order) else None):
+                await loop.sock_connect(sock, address.sockaddr)
         except OSError as exc:
             sock.close()
+            if exc.errno not in OURS:
+                ROTA.failed(address)
             failure = exc
         except BaseException:
             sock.close()
             raise
         else:
+            ROTA.answered(address)
             return sock
     raise connect_failure(failure) from failure
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from connectors.wire.addresses import ROTA
 from connectors.wire.base import arrival_clock
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 BEAT_S: Final = 0.1
 BEATS_PER_LINE: Final = 10
+MOST_ADDRESSES: Final = 32
+"""Whose connections the ledger tells: those with the most."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -82,6 +85,7 @@ class Vitals:
                 "rss": peak_bytes(),
                 "timestamps": arrival_clock().source,
                 "clock_steps": arrival_clock().steps,
+                "conns": dict(ROTA.connections.most_common(MOST_ADDRESSES)),
             }
         )
 

@@ -29,7 +29,7 @@ CONTRACT: dict[str, Shape] = {
     "models": None,
     "thresholds": None,
     "generator": {
-        **_keys("processes cpu_s cpu_us_per_turn timestamps"),
+        **_keys("processes cpu_s cpu_us_per_turn timestamps connections"),
         "send_lag_ms": _keys("p50 p99 max"),
         "loop_lag_ms": _keys("p99 max"),
         "rss_mb": None,

@@ -90,6 +90,13 @@ def test_tokens_that_nobody_told_are_not_zero() -> None:
     assert report["tokens"]["source"] == "none"
 
 
+def test_connections_of_all_engines_are_counted_by_address() -> None:
+    lines = [head(), turn(0), tail(1) | {"conns": {"10.0.0.1": 3, "10.0.0.2": 4}}]
+    report = build_report(FACTS, aggregate(*lines))
+    assert report["generator"]["connections"] == {"10.0.0.2": 4, "10.0.0.1": 3}
+    assert build_report(FACTS, aggregate(head(), turn(0), tail(1)))["generator"]["connections"] == {}
+
+
 def test_windows_of_before_know_three_sources_and_no_reasoning() -> None:
     data = next(iter(batch(turn(0), turn(1, ts="estimate")).windows.values()))
     assert (data["sources"], "tr" in data) == ([1, 1, 0], False)
