@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, ClassVar
 
 import requests
@@ -18,6 +19,7 @@ from connectors.redirects import REDIRECTS, Trail, behind, pointing
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.transport import NO_HOST, GuardedAdapter
 from connectors.reference.watch import GraceOver, Watch
+from connectors.sniff import is_stream
 from connectors.timeline import Timeline
 from connectors.wire.body import make_decoder
 
@@ -34,6 +36,7 @@ class HttpConnector(ReferenceConnector):
         self._watch = Watch(target, allow_private=allow_private)
         self._adapter: GuardedAdapter | None = None
         self._location = ""
+        self._begun: Iterator[bytes] | None = None
 
     @property
     def ready(self) -> bool:
@@ -131,7 +134,13 @@ class HttpConnector(ReferenceConnector):
             self._read_stream(response, timeline)
             return
         limits = self.target.spec.limits
-        body = b"".join(self._pieces(response, min(limits.body_bytes, limits.answer_bytes)))
+        found = self._pieces(response, min(limits.body_bytes, limits.answer_bytes))
+        first = next(found, b"")
+        if 200 <= response.status_code < 300 and self.style.streamed and is_stream(self.style, first):
+            self._begun = chain((first,), found)
+            self._read_stream(response, timeline)
+            return
+        body = first + b"".join(found)
         if 200 <= response.status_code < 300:
             timeline.answer(self._watch.last_ns, body)
         else:
@@ -145,6 +154,11 @@ class HttpConnector(ReferenceConnector):
         """To the transport's own end, so that the connection can be used again."""
         for _ in pieces:
             pass
+
+    def _stream_pieces(self, response: requests.Response) -> Iterator[bytes]:
+        """The body of a stream, of which the beginning may have been looked at."""
+        begun, self._begun = self._begun, None
+        return begun or self._pieces(response)
 
     def _pieces(self, response: requests.Response, limit: int | None = None) -> Iterator[bytes]:
         """The decoded body as it comes. Raises TooLarge beyond `limit` (body_bytes), on the wire or decoded."""

@@ -19,7 +19,7 @@ class NdjsonConnector(HttpConnector):
     style = LINES
 
     def _read_stream(self, response: requests.Response, timeline: Timeline) -> None:
-        pieces = self._pieces(response)
+        pieces = self._stream_pieces(response)
         tail = bytearray()
         for line in whole_lines(pieces, tail, self.target.spec.limits.event_bytes):
             if timeline.done_ns is not None:

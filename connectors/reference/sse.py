@@ -40,7 +40,7 @@ class SseConnector(HttpConnector):
     style = EVENTS
 
     def _read_stream(self, response: requests.Response, timeline: Timeline) -> None:
-        pieces = self._pieces(response)
+        pieces = self._stream_pieces(response)
         blocks = event_blocks(pieces, self.target.spec.limits.event_bytes)
         for name, data in named_events(blocks, errors=timeline.meaning.known_errors):
             if timeline.done_ns is not None:

@@ -20,6 +20,7 @@ from connectors.errors import Aborted, BrokenTransport, ReusedClosed, TimedOut, 
 from connectors.headers import WHOLE, Style, encode_head, encode_request
 from connectors.mapping import RenderedRequest
 from connectors.shaking import REUSED_CLOSED_S
+from connectors.sniff import is_stream
 from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
 from connectors.wire.body import Decoder, make_decoder
@@ -462,6 +463,8 @@ class HttpConnection:
                 if self._body_size > self._body_limit:
                     self._failure = TooLarge("body_too_large", f"the answer is larger than {self._body_limit} bytes")
                     return
+                if self._pieces is None and not self._body and self._style.streamed and 200 <= self._status < 300:
+                    self._look_at(piece, timeline)
                 if self._pieces is None:
                     if not self._body:
                         self._body = piece
@@ -477,6 +480,12 @@ class HttpConnection:
                         timeline.late(event)
         except TurnError as exc:
             self._failure = exc
+
+    def _look_at(self, first: bytes, timeline: Timeline) -> None:
+        """The content type is not the stream's; what the body begins with may be."""
+        if is_stream(self._style, first):
+            self._body_limit = self._stream_limit
+            self._pieces = make_parser(self._style, self._limits.event_bytes, timeline)
 
     def on_message_complete(self) -> None:
         if not self._status or self._whole:
