@@ -12,7 +12,7 @@ from django.db.models.functions import Cast
 from metrics.models import SessionMetric, Window
 from metrics.rows import read_columns, read_turns
 from metrics.totals import Aggregate, merge
-from metrics.windows import Closed, Opened, Span, Windows, add_sessions, add_turns
+from metrics.windows import Closed, Opened, Span, Windows, add_sessions, add_turns, is_counted
 
 __all__ = ["Aggregate", "aggregate_rows", "aggregate_run", "merge", "windows_between"]
 
@@ -41,11 +41,11 @@ def aggregate_rows(run_id: int, counted: Span = (0, None), groups: int = 1) -> A
         windows: Windows = {}
         add_turns(windows, 0, read_columns(fields), fields["code"], counted)
         aggregate.add_all(windows.values())
-    aggregate.add_all(_session_windows(run_id, grouped=grouped).values())
+    aggregate.add_all(_session_windows(run_id, counted, grouped=grouped).values())
     return aggregate
 
 
-def _session_windows(run_id: int, *, grouped: bool) -> Windows:
+def _session_windows(run_id: int, counted: Span, *, grouped: bool) -> Windows:
     sessions = SessionMetric._meta.get_field("session").related_model
     assert isinstance(sessions, type)  # noqa: S101 - a "self" relation would be a text; this one is not
     fields = ("started_ns", "ended_ns", "outcome", "code", "group")
@@ -54,6 +54,8 @@ def _session_windows(run_id: int, *, grouped: bool) -> Windows:
     begun: list[Opened] = []
     ended: list[Closed] = []
     for started_ns, ended_ns, outcome, code, group in rows.iterator():
+        if not is_counted(started_ns, counted):
+            continue
         begun.append((started_ns, group))
         if outcome:
             ended.append((ended_ns, outcome, code, group))

@@ -106,26 +106,26 @@ def _side(turns: Counter[str]) -> str:
     return "mixed" if len(counted) == 2 else (counted[0] if counted else "none")
 
 
-def of_parts(aggregate: Aggregate, groups: Sequence[Group]) -> list[dict[str, Any]]:
+def of_parts(aggregate: Aggregate, groups: Sequence[Group], seconds: float) -> list[dict[str, Any]]:
     """A report's `groups`: one entry for each that said something; empty in a run with one group."""
     if len(groups) < 2:
         return []
     named = [(number, group) for number, group in enumerate(groups) if number in aggregate.groups]
     return [
         {"scenario": group.scenario, "model": group.model, "tags": dict(group.tags)}
-        | _part(aggregate.groups[number], aggregate.duration_s)
+        | _part(aggregate.groups[number], seconds)
         for number, group in named
     ]
 
 
-def of_models(aggregate: Aggregate, groups: Sequence[Group]) -> list[dict[str, Any]]:
+def of_models(aggregate: Aggregate, groups: Sequence[Group], seconds: float) -> list[dict[str, Any]]:
     """A report's `models`: one entry for each that answered; empty if the target names none."""
     found = []
     for model in dict.fromkeys(group.model for group in groups if group.model):
         numbers = chosen(groups, (("model", model),))
         counts = aggregate if len(numbers) == len(groups) else aggregate.of_groups(numbers)
         if counts.turns:
-            found.append({"model": model} | _part(counts, aggregate.duration_s))
+            found.append({"model": model} | _part(counts, seconds))
     return found
 
 

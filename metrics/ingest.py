@@ -16,7 +16,7 @@ import orjson
 from metrics.columns import INT32, INT64
 from metrics.histogram import Histogram
 from metrics.turns import CODE_CHARS, MODEL_CHARS, NAME_CHARS, Line, Malformed, Turns, turns_of
-from metrics.windows import Span, Windows, add_bad_lines, add_sessions, add_turns, second_of, window
+from metrics.windows import Span, Windows, add_bad_lines, add_sessions, add_turns, is_counted, second_of, window
 
 T = TypeVar("T")
 KINDS = ("head", "open", "turn", "close", "gen", "tail")
@@ -46,6 +46,7 @@ class SessionClose:
     turns: int
     code: str | None
     group: int = 0
+    began_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,8 @@ def parse(
         turns.last_answers.pop(close.id, None)
     windows: Windows = {}
     add_turns(windows, shard_id, turns.columns, turns.row("code"), counted)
-    begun = ((o.started_ns, o.group) for o in opens)
-    ended = ((c.ended_ns, c.outcome, c.code, c.group) for c in closes)
+    begun = ((o.started_ns, o.group) for o in opens if is_counted(o.started_ns, counted))
+    ended = ((c.ended_ns, c.outcome, c.code, c.group) for c in closes if is_counted(c.began_ns, counted))
     add_sessions(windows, shard_id, begun, ended, grouped=groups > 1)
     gens = _each(_generator, lines["gen"], bad)
     _add_generator(windows, shard_id, gens)
@@ -226,7 +227,8 @@ def _session_close(line: Line, groups: int) -> SessionClose:
         raise ValueError("a session ends in another way")
     code = None if line["code"] is None else _word(line, "code", CODE_CHARS)
     turns, group = _int(line, "turns", INT32), _group(line, "g", groups)
-    return SessionClose(_int(line, "id"), _int(line, "at"), line["out"], turns, code, group)
+    began_ns = _int(line, "began" if "began" in line else "at")  # an earlier version did not say
+    return SessionClose(_int(line, "id"), _int(line, "at"), line["out"], turns, code, group, began_ns)
 
 
 def _generator(line: Line) -> Line:

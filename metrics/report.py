@@ -17,7 +17,7 @@ from metrics.patience import patience_of
 from metrics.spending import budget_of, cost_of
 from metrics.thresholds import evaluate, parse_all
 from metrics.totals import SERIES_METRICS, Aggregate
-from metrics.verdict import Remark, Witness, judge, start_error_ns, timestamps
+from metrics.verdict import Remark, Witness, judge, load_s, start_error_ns, timestamps
 
 Report = dict[str, Any]
 NS_PER_S = 1e9
@@ -62,7 +62,8 @@ def build_report(
         aggregate, asked, _testimony(aggregate, witness), groups=run.groups, drift=drift if steady else None,
         finished=run.finished, shards=run.shards, load=run.load,
     )  # fmt: skip
-    whole = figures(aggregate, dropped=aggregate.dropped)
+    seconds = load_s(aggregate, run.load)
+    whole = figures(aggregate, seconds, aggregate.dropped)
     report: Report = {
         "run": {
             "id": run.id, "status": run.status, "reason": run.reason, "target": run.target, "scenario": run.scenario,
@@ -80,11 +81,11 @@ def build_report(
         },
         "rates": whole["rates"],
         "tokens": tokens_of(aggregate),
-        "traffic": {name: sums[name] for name in ("chunks", *TRAFFIC)} | _per_s(sums, aggregate.duration_s),
+        "traffic": {name: sums[name] for name in ("chunks", *TRAFFIC)} | _per_s(sums, seconds),
         "metrics": whole["metrics"],
         "drift": drift,
-        "groups": of_parts(aggregate, run.groups),
-        "models": of_models(aggregate, run.groups),
+        "groups": of_parts(aggregate, run.groups, seconds),
+        "models": of_models(aggregate, run.groups, seconds),
         "generator": _generator(aggregate),
         "shards": [dict(shard) for shard in run.shards],
         "witness": dict(witness) if witness else None,
@@ -98,7 +99,7 @@ def build_report(
         "load_curve": None if run.load_curve is None else [dict(row) for row in run.load_curve],
         "capacity": None if run.capacity is None else dict(run.capacity),
     }  # fmt: skip
-    report["thresholds"] = evaluate(thresholds, report, of_choice(aggregate, run.groups))
+    report["thresholds"] = evaluate(thresholds, report, of_choice(aggregate, run.groups, seconds))
     return report
 
 

@@ -140,6 +140,16 @@ def load_end_s(aggregate: Aggregate) -> float | None:
     return max(ends) / 1e9 if ends else None
 
 
+def load_s(aggregate: Aggregate, load: Mapping[str, Any]) -> float:
+    """How long the load that counts lasted, in s: what rates are per. Answers that came after its end do not make it
+    longer. Without an end (a closed loop of so many conversations, an engine that died) from the first turn's begin to
+    the last one's end."""
+    begin_s, end_s, asked_s = load.get("warm_up_s") or 0.0, load_end_s(aggregate), load.get("duration_s")
+    if end_s is not None and asked_s:
+        end_s = min(end_s, asked_s - (load.get("cool_down_s") or 0.0))
+    return aggregate.duration_s if end_s is None or end_s <= begin_s else end_s - begin_s
+
+
 def timestamps(aggregate: Aggregate) -> str | None:
     """ "kernel" if every engine had the kernel's time stamps, "user" if any had not, None if no engine began."""
     kinds = {engine.head["timestamps"] for engine in aggregate.engines.values() if engine.head}

@@ -54,6 +54,12 @@ Span = tuple[int, int | None]
 """From when until when turns count, by the time they were planned for: ns since the start; None: to the end."""
 
 
+def is_counted(began_ns: int, counted: Span) -> bool:
+    """Whether a conversation that began then counts: not in the warm-up or the cool-down."""
+    from_ns, to_ns = counted
+    return began_ns >= from_ns and (to_ns is None or began_ns < to_ns)
+
+
 def add_turns(
     windows: Windows, shard_id: int, columns: Columns, codes: Sequence[str | None], counted: Span = (0, None)
 ) -> None:

@@ -105,6 +105,8 @@ class _Seen:
         self.last_ns = 0
         self.open: dict[int, int] = {}
         """Open sessions: id and number of turns recorded."""
+        self.began: dict[int, int] = {}
+        """Of open sessions."""
         self.groups: dict[int, int] = {}
         """Of open sessions, where the run has several."""
         self.in_flight = {turn.turn: turn for turn in read_flight(flight_path(path))}
@@ -124,11 +126,13 @@ class _Seen:
         elif kind == "open":
             self.sessions += 1
             self.open.setdefault(line["id"], 0)
+            self.began[line["id"]] = line["at"]
             if "group" in line:
                 self.groups[line["id"]] = line["group"]
         elif kind == "close":
             self.open.pop(line["id"], None)
             self.groups.pop(line["id"], None)
+            self.began.pop(line["id"], None)
         elif kind == "tail":
             self.ended = True
         if kind in {"open", "close", "gen"}:
@@ -145,11 +149,13 @@ def _missing_lines(seen: _Seen, path: Path) -> Iterator[Line]:
         if turn.session not in seen.open:  # it began in the very tick whose lines were lost
             seen.sessions += 1
             yield {"k": "open", "id": turn.session, "user": -1, "scenario": "unknown", "at": turn.planned_ns}
+            seen.began[turn.session] = turn.planned_ns
         seen.open[turn.session] = seen.open.get(turn.session, 0) + 1
         yield unknown_line(turn) | seen.group(turn.session)
     for session, turns in seen.open.items():
         close = {"k": "close", "id": session, "at": seen.last_ns, "out": "lost", "turns": turns, "code": "engine_died"}
-        yield close | seen.group(session)
+        began = {"began": seen.began[session]} if session in seen.began else {}
+        yield close | began | seen.group(session)
     yield {
         "k": "tail",
         "at": seen.last_ns,

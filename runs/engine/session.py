@@ -81,7 +81,7 @@ class User:
         outcome, code = "cut", None
         self._recorded = 0
         shard = self.shard
-        shard.opened(session, self.number)
+        shard.opened(session, self.number, planned_ns)
         try:
             self._connector.begin(session.info)
             walk = self._walk(session)

@@ -94,6 +94,8 @@ class Shard:
         within_s = spec.answer_within_s
         self.waits = Waits(None if within_s is None else int(within_s * 1e9))
         self.driver = new_driver(self)
+        self._began: dict[int, int] = {}
+        """Of open sessions, ns since the start."""
         self.active = 0
         self.dropped = 0
         self.stopping = False
@@ -209,9 +211,10 @@ class Shard:
 
     # --- what users report ----------------------------------------------------------------------------------
 
-    def opened(self, session: Session, user: int) -> None:
+    def opened(self, session: Session, user: int, planned_ns: int) -> None:
+        """It begins now, or at `planned_ns` (monotonic) if that is a moment later."""
         self.active += 1
-        at = time.monotonic_ns() - self.t0_ns
+        at = self._began[session.id] = max(time.monotonic_ns(), planned_ns) - self.t0_ns
         line = {"k": "open", "id": session.id, "user": user, "scenario": session.scenario.name, "at": at}
         if self.grouped:
             line["group"] = session.group
@@ -225,6 +228,7 @@ class Shard:
         self.active -= 1
         at = time.monotonic_ns() - self.t0_ns
         line = {"k": "close", "id": session.id, "at": at, "out": outcome, "turns": turns, "code": code}
+        line["began"] = self._began.pop(session.id)
         if self.grouped:
             line["g"] = session.group
         self.ledger.append(line)
