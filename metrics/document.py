@@ -37,7 +37,7 @@ REPORT = (
     ("turns", f"sent (to the target), and by outcome: {', '.join(OUTCOMES)}"),
     (
         "uncounted_turns",
-        "turns of the warm-up and the cool-down: recorded, and in no other figure; nor are conversations that began then",
+        "turns of the warm-up and the cool-down: in no other figure; nor are conversations that began then",
     ),
     ("dropped_arrivals", "arrivals that were due and not started: too many sessions were open, or the end came"),
     ("errors", "turns that are not ok by code, the most frequent first"),
@@ -49,7 +49,7 @@ REPORT = (
     (
         "rates",
         "turns_per_s (ok), sessions_per_min (completed), conversations_per_min (all that ended), output_tokens_per_s "
-        "(of ok turns), tokens_per_s (in and out, of all turns), error_rate; per second of the load without warm-up and "
+        "(of ok turns), tokens_per_s (in and out, of all turns), error_rate; per second of the load, less warm-up and "
         "cool-down, however much later the last answer came",
     ),
     (
