@@ -112,6 +112,7 @@ def witness_of(aggregate: Aggregate) -> dict[str, Any]:
     statistics and the bounds of its median."""
     return {
         "turns": {"sent": aggregate.sums["sent"], **aggregate.outcomes},
+        "uncounted_turns": aggregate.uncounted,
         "tokens": {"output": aggregate.sums["tokens_out"]},
         "errors": dict(aggregate.codes.most_common()),
         "metrics": {name: stats_of(aggregate, name) for name in WITNESS_METRICS},

@@ -25,6 +25,12 @@ from runs.engine.spec import ShardSpec
 
 logger = logging.getLogger(__name__)
 BEAT_S = 2.0
+PAUSE_S = 3.0
+"""A heartbeat that comes so much too late means that this process stood still, perhaps with the whole machine."""
+RESUME_S = 5.0
+"""How long a supervisor that stood still has to renew its lease: if another has taken the shard, it learns it then."""
+LEASE_LOST = "lease_lost"
+"""The first word of the ledger's last line when the engine was stopped because of it."""
 KEPT_STDERR_LINES = 20
 LAST_WORDS_S = 1.0
 """A grandchild may keep its stderr open."""
@@ -116,10 +122,11 @@ class EngineProcess:
         told = [{"at_s": change["at_s"], "level": change["level"]} for change in changes]
         self._send({"cmd": "load", "changes": told})
 
-    def stop(self, reason: str) -> None:
-        """No new request within 1 s; the engine ends within about 3 s. The first reason is kept."""
+    def stop(self, reason: str, word: str = "stopped") -> None:
+        """No new request within 1 s; the engine ends within about 3 s. The first reason is kept. `word` begins what the
+        ledger says of it: a load that is stopped on purpose is `stopped`."""
         self.stop_reason = self.stop_reason or reason
-        self._send({"cmd": "stop", "reason": f"stopped: {reason}"})
+        self._send({"cmd": "stop", "reason": f"{word}: {reason}"})
 
     def finish(self, grace_s: float) -> None:
         """The load is over before its time: no new request, and answers in flight get `grace_s`, as at its end."""
@@ -204,11 +211,17 @@ class EngineProcess:
             self._stderr.append(self._redact.error(line.decode("utf-8", "replace").strip())[:500])
 
     def _beat(self) -> None:
+        beaten_at = time.monotonic()
         while not self._over.wait(BEAT_S):
+            now = time.monotonic()
             self._send({"cmd": "beat"})
-            unkept_s = time.monotonic() - self._kept_at
-            if unkept_s > self._orphan_s:
-                self.stop(f"its supervisor could not renew the lease for {unkept_s:.0f} s")
+            unkept_s = now - self._kept_at
+            if now - beaten_at > BEAT_S + PAUSE_S:
+                logger.warning("resumed: engine %s: its supervisor stood still for %.0f s", self.pid, now - beaten_at)
+                self._kept_at = max(self._kept_at, now - self._orphan_s + RESUME_S)
+            elif unkept_s > self._orphan_s:
+                self.stop(f"its supervisor could not renew the lease for {unkept_s:.0f} s", LEASE_LOST)
+            beaten_at = now
 
 
 def _close_quietly(stream: IO[bytes] | None) -> None:

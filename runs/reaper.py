@@ -32,6 +32,7 @@ from runs.leases import (
 )
 from runs.lifecycle import RUN_ACTIVE, RUN_BEFORE_START, SHARD_ACTIVE, SHARD_RESTARTABLE
 from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.witness import store_witness
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -125,6 +126,7 @@ def _lose(shard: Shard) -> int:
         # Whatever it is, it would come again with every pass, and the run would never end.
         logger.exception("ledger_unstored: shard %s", shard.pk)
         return int(finish_shard(shard, ShardStatus.LOST, unstored(shard.run_id, exc), complete=False))
+    store_witness(shard)
     reason = f"its supervisor {owner} died"
     if tail is None and shard.ledger_offset:  # deleted, or another machine has the same name
         reason += f"; the rest of its ledger is no longer at {shard.ledger_path}"

@@ -18,6 +18,7 @@ from runs.ingest import LeaseLostError, LedgerIngest
 from runs.leases import LEASE_S, LONGEST_LEASE_S, REST_TO_COME, finish_shard, host_name
 from runs.lifecycle import SHARD_TERMINAL
 from runs.models import Run, Shard, ShardStatus
+from runs.witness import store_witness
 
 logger = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
@@ -49,6 +50,7 @@ def salvage_shard(shard: Shard, path: Path | None = None) -> Salvaged:
     """
     ledger = path or Path(shard.ledger_path)
     before = shard.ledger_offset
+    store_witness(shard, path)
     if shard.ledger_complete:
         refresh_report(shard.run_id)
         return Salvaged(ledger, before, before, "it was complete already; the report is built again")

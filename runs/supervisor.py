@@ -19,7 +19,7 @@ from django.db import connection
 from connectors.spec import SpecError
 from metrics.coverage import WORKER_SHUT_DOWN
 from runs.dbclock import DATABASE_AWAY, SAMPLES, ClockWatch
-from runs.engine_process import EngineProcess, Exited, Fatal, Ready
+from runs.engine_process import LEASE_LOST, EngineProcess, Exited, Fatal, Ready
 from runs.finalize import finalize_run
 from runs.ingest import CHUNK_BYTES, LeaseLostError, LedgerIngest, unstored
 from runs.leases import (
@@ -255,17 +255,17 @@ class Supervisor:
         if self._witness is not None:
             self._witness.go(start_mono_ns)
 
-    def _stop(self, reason: str) -> None:
+    def _stop(self, reason: str, word: str = "stopped") -> None:
         if self._stop_sent_at is None:
             self._stop_sent_at = time.monotonic()
-            self._engine.stop(reason)
+            self._engine.stop(reason, word)
             if self._witness is not None:
                 self._witness.stop()
 
     def _lose(self) -> None:
         logger.error("lease_lost: shard %s, epoch %s: its engine stops", self._shard.pk, self._shard.epoch)
         self._lost = True
-        self._stop("its supervisor lost the lease")
+        self._stop("another took the shard", LEASE_LOST)
 
     def _kill_if_stuck(self) -> None:
         if self._stop_sent_at is not None and time.monotonic() - self._stop_sent_at > STOP_LIMIT_S:

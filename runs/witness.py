@@ -14,9 +14,10 @@ from metrics.ingest import parse
 from metrics.report import witness_of
 from metrics.totals import Aggregate
 from metrics.windows import Span
-from runs.engine.spec import Load, ShardSpec
+from runs.engine.ledger import LedgerHeldError, recover
+from runs.engine.spec import Load, ShardSpec, parse_load
 from runs.engine_process import EngineProcess
-from runs.models import Run
+from runs.models import Run, Shard
 
 logger = logging.getLogger(__name__)
 COMMAND: Final = (sys.executable, "-m", "runs.engine.witness")
@@ -40,8 +41,9 @@ class WitnessProcess:
     def __init__(self, run_id: int, spec: ShardSpec, orphan_s: float) -> None:
         self._run_id = run_id
         self._counted = spec.load.counted_ns
-        self._path = Path(spec.ledger_path).with_name("witness.jsonl")
+        self._path = witness_path(Path(spec.ledger_path))
         self._process: EngineProcess | None = None
+        self._unstored = False
         try:
             self._process = EngineProcess(
                 spec.model_copy(update={"ledger_path": str(self._path)}), COMMAND, orphan_s=orphan_s
@@ -63,17 +65,43 @@ class WitnessProcess:
             self._process.stop("the run is over")
 
     def close(self) -> None:
-        """End it and store what it measured. Safe to repeat."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if process.close() != 0:
-            logger.warning("witness_failed: run %s: %s", self._run_id, process.last_words())
-        try:
-            found = summary(self._path, self._run_id, self._counted)
-        except OSError:
-            return  # it never began
-        Run.objects.filter(pk=self._run_id).update(witness=found)
+        """End it and store what it measured. Safe to repeat, also after a database that was away."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            if process.close() != 0:
+                logger.warning("witness_failed: run %s: %s", self._run_id, process.last_words())
+            self._unstored = True
+        if self._unstored:
+            _store(self._path, self._run_id, self._counted)
+            self._unstored = False
+
+
+def witness_path(ledger: Path) -> Path:
+    """Where the witness beside the engine that writes `ledger` has its own."""
+    return ledger.with_name(f"witness-{ledger.name}")
+
+
+def store_witness(shard: Shard, ledger: Path | None = None) -> bool:
+    """For whoever stores the shard of a supervisor that died: what its witness sent is said too. `ledger`: where the
+    shard's is now. True if there was one to store. Never raises but DATABASE_AWAY."""
+    run, path = shard.run, ledger or Path(shard.ledger_path)
+    unsaid = Run.objects.filter(pk=run.pk, with_witness=True, witness__isnull=True).exists()
+    if shard.index or not unsaid or not (ledger or shard.ledger_path):
+        return False
+    return _store(witness_path(path), run.pk, parse_load(run.load).counted_ns)
+
+
+def _store(path: Path, run_id: int, counted: Span) -> bool:
+    if not path.exists():
+        return False  # it never began
+    try:
+        recover(path)
+        found = summary(path, run_id, counted)
+    except (OSError, LedgerHeldError, ValueError, KeyError) as exc:
+        logger.warning("witness_unstored: run %s: %s", run_id, exc)
+        return False
+    Run.objects.filter(pk=run_id).update(witness=found)
+    return True
 
 
 def summary(path: Path, run_id: int, counted: Span = (0, None)) -> dict[str, Any]:

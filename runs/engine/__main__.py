@@ -1,7 +1,7 @@
 """`python -m runs.engine`: one engine process. It knows no Django, no Celery and no database.
 
 It reads its order on stdin, says `ready`, waits for `go`, holds the load, writes the ledger, says `done`. It stops by
-itself when stdin closes or the supervisor has been silent for `SILENCE_S`.
+itself when stdin closes or the supervisor is silent (see `runs.engine.silence`).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from runs.engine.ledger import Ledger
 from runs.engine.loads import Change
 from runs.engine.memory import keep_freed_memory
 from runs.engine.shard import Shard
+from runs.engine.silence import LOOK_S, SILENCE_S, Silence
 from runs.engine.spec import ShardSpec
 from scenarios.spec import ScenarioError
 
-SILENCE_S: Final = 10.0
 FATAL: Final = 3
 
 
@@ -144,8 +144,12 @@ class Engine:
             self._shard.end(reason) if grace_s is None else self._shard.end(reason, grace_s)
 
     async def _expect_heartbeats(self) -> None:
-        while (silent_s := (time.monotonic_ns() - self._control.heard_ns) / 1e9) < SILENCE_S:
-            await asyncio.sleep(min(1.0, SILENCE_S - silent_s))
+        silence = Silence(time.monotonic_ns())
+        while True:
+            self._control.read()  # timers come before what waits in the pipe
+            if silence.seconds(time.monotonic_ns(), self._control.heard_ns) >= SILENCE_S:
+                break
+            await asyncio.sleep(LOOK_S)
         self._end("supervisor_silent", 0.0)
 
 

@@ -27,7 +27,7 @@ class Control:
         self.heard_ns = time.monotonic_ns()
         """When the supervisor was last heard (monotonic)."""
         os.set_blocking(STDIN, False)
-        loop.add_reader(STDIN, self._readable)
+        loop.add_reader(STDIN, self.read)
 
     def listen(self, on_command: Callable[[Command], None], on_eof: Callable[[], None]) -> None:
         """From now on `on_command` and `on_eof` get what comes, first what came meanwhile."""
@@ -42,7 +42,10 @@ class Control:
     def _note_eof(self) -> None:
         self._eof = True
 
-    def _readable(self) -> None:
+    def read(self) -> None:
+        """Take what has come. Called when there is something; call it before the supervisor's silence is judged."""
+        if self._eof:
+            return
         try:
             data = os.read(STDIN, 1 << 20)
         except (BlockingIOError, InterruptedError):

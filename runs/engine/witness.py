@@ -2,12 +2,14 @@
 
 It takes an engine's order and commands (docs/engine.md) and holds one conversation after another with the same
 scenarios on the reference lane, at most a turn every `PAUSE_S`: it is there to compare, not to load. Its ledger has
-the lines of any other and is never stored with theirs. It ends with the run, and at once when its stdin closes.
+the lines of any other, a table of the turns in flight beside it, and is never stored with theirs. It ends with the run,
+and at once when its stdin closes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import sys
 import threading
@@ -25,6 +27,7 @@ from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
 from connectors.timeline import Timeline
 from runs.engine.draws import new_draws, with_drawn
+from runs.engine.flight import FlightTable, flight_path
 from runs.engine.pace import PacedWalk
 from runs.engine.record import sends_history, turn_line
 from runs.engine.spec import ShardSpec
@@ -68,7 +71,7 @@ class Orders:
 class Witness:
     """One session after another; every turn becomes a line of the ledger."""
 
-    def __init__(self, orders: Orders, ledger: int, t0_ns: int, runner: asyncio.Runner) -> None:
+    def __init__(self, orders: Orders, ledger: int, flight: FlightTable, t0_ns: int, runner: asyncio.Runner) -> None:
         spec = orders.spec
         people = spec.load.people
         target = CompiledTarget(spec.target, params_vary=people.draws_params)
@@ -83,7 +86,9 @@ class Witness:
         self._connector = connector_class(spec.target.protocol, "reference")(target, allow_private=spec.allow_private)
         self._target = target
         self._draws = new_draws(people, spec.seed)
-        self._turns = 0
+        self._turns = 1  # 0 marks what is not in flight
+        self._flight = flight
+        self._slot: int | None = None
         self._sends_history = sends_history(spec.target)
 
     def testify(self, end_ns: int | None) -> None:
@@ -130,9 +135,10 @@ class Witness:
 
     def _turn(self, walk: Walk, action: SayAction, session: int) -> TurnError | None:
         connector, failure = self._connector, None
-        timeline = connector.timeline(time.monotonic_ns())
+        planned_ns = time.monotonic_ns()
+        timeline = connector.timeline(planned_ns)
         try:
-            self._exchange(connector, timeline, walk, action)
+            self._exchange(connector, timeline, walk, action, session, planned_ns)
         except TurnError as exc:
             failure = exc
         else:
@@ -153,9 +159,20 @@ class Witness:
         )
         self._turns += 1
         os.write(self._ledger, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        if self._slot is not None:
+            self._flight.give_back(self._slot)
+            self._slot = None
         return failure
 
-    def _exchange(self, connector: BaseConnector, timeline: Timeline, walk: Walk, action: SayAction) -> None:
+    def _exchange(
+        self,
+        connector: BaseConnector,
+        timeline: Timeline,
+        walk: Walk,
+        action: SayAction,
+        session: int,
+        planned_ns: int,
+    ) -> None:
         if not connector.ready:
             self._wait_for(connector.connect())
         context: dict[str, Any] = {
@@ -165,7 +182,10 @@ class Witness:
             "turn": action.number,
             "vars": walk.variables,
         }
-        self._wait_for(connector.send_message(connector.render(context), timeline))
+        request = connector.render(context)
+        since_ns = (planned_ns - self._t0_ns, time.monotonic_ns() - self._t0_ns)
+        self._slot = self._flight.take(self._turns, session, action.number, *since_ns)
+        self._wait_for(connector.send_message(request, timeline))
         connector.took(timeline)
 
     def _wait_for(self, pending: Awaitable[None] | None) -> None:
@@ -183,11 +203,13 @@ def main() -> NoReturn:
     path = Path(orders.spec.ledger_path)
     path.parent.mkdir(parents=True, exist_ok=True)
     ledger = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    fcntl.flock(ledger, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    flight = FlightTable(flight_path(path))
     with asyncio.Runner() as runner:
         t0_ns = orders.wait_for_go()
         if orders.over.is_set():
             os._exit(0)
-        witness = Witness(orders, ledger, t0_ns, runner)
+        witness = Witness(orders, ledger, flight, t0_ns, runner)
         orders.over.wait(max(0.0, (t0_ns - time.monotonic_ns()) / 1e9))
         duration_s = orders.spec.load.duration_s
         witness.testify(None if duration_s is None else t0_ns + int(duration_s * 1e9))

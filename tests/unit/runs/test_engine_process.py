@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,6 +111,35 @@ print('{"ev":"done","reason":"%d"}' % beats)
         assert isinstance(event, Done)
         assert int(event.reason) > 3
         assert "could not renew the lease" in process.stop_reason
+
+
+PAUSED = """
+print('{"ev":"ready","pid":%d,"timestamps":"user"}' % os.getpid(), flush=True)
+for line in sys.stdin:
+    if '"stop"' in line:
+        print('{"ev":"done","reason":' + line.strip().partition('"reason":')[2], flush=True)
+"""
+
+
+def test_a_supervisor_that_stood_still_has_time_to_renew_and_then_loses_its_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock is ahead by a minute all at once, as after a pause of the machine."""
+    monkeypatch.setattr(engine_process, "BEAT_S", 0.05)
+    monkeypatch.setattr(engine_process, "RESUME_S", 0.5)
+    ahead, monotonic = [0.0], time.monotonic
+    monkeypatch.setattr("runs.engine_process.time.monotonic", lambda: monotonic() + ahead[0])
+    with engine(PAUSED) as process:
+        assert isinstance(next_event(process), Ready)
+        process.keep()
+        ahead[0] = 60.0
+        time.sleep(0.2)
+        assert process.stop_reason == "", "it was stopped before it could renew"
+        process.keep()
+        ahead[0] = 120.0
+        event = next_event(process)
+        assert isinstance(event, Done)
+        assert event.reason.startswith("lease_lost: its supervisor could not renew the lease")
 
 
 def test_closing_ends_an_engine_that_does_not_want_to() -> None:
