@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
+from connectors.belonging import Greeting, ReplyTimeline, carries_text, timeline_class
 from connectors.errors import TurnError
 from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
@@ -41,17 +42,33 @@ class BaseConnector(ABC):
         self.saved: dict[str, Any] = {}
         self._codecs: Codecs | None = None
         self._codecs_made = False
+        decode = self._decode if target.has_codecs else None
+        kind = NamedTimeline if target.meaning.by_name else Timeline
+        one_frame = not target.meaning.needs_done
         self._new_timeline = partial(
-            NamedTimeline if target.meaning.by_name else Timeline,
-            target.meaning,
-            decode=self._decode if target.has_codecs else None,
-            one_frame=self.goes_on and not target.meaning.needs_done,
+            timeline_class(target), target.meaning, decode=decode, one_frame=self.goes_on and one_frame
         )
+        self._new_message = partial(kind, target.meaning, 0, decode=decode, one_frame=one_frame)
 
     handshake_ns: dict[str, int] | None = None
     """What the steps of connecting took, until the turn that follows takes it over."""
     stray = 0
-    """Messages that came while nothing was asked."""
+    """Messages of any kind that belong to no turn: they came while nothing was asked, or answer another question."""
+
+    unsolicited = 0
+    """Those of them that have text: without an id that says whose they are, each may be taken for an answer."""
+
+    greeting: Greeting | None = None
+    """What a new connection waits for before its first question."""
+
+    reply_id: Any = None
+    """What the answer to the turn in flight repeats; None: not known yet."""
+
+    round_trip_ns = 0
+    """The shortest way to the target and back, by the kernel's own measurement; 0: not known."""
+
+    _unsolicited_told = 0
+    _idle_message_open = False
 
     @property
     def ready(self) -> bool:
@@ -85,6 +102,8 @@ class BaseConnector(ABC):
         context["session"] = self.session
         context["saved"] = self.saved
         request = self.target.render(context)
+        if (reply_to := self.target.reply_to) is not None:
+            self.reply_id = reply_to.asked(request.body)
         if not self.target.has_codecs:
             return request
         codecs = self.codecs
@@ -92,7 +111,14 @@ class BaseConnector(ABC):
 
     def timeline(self, planned_ns: int) -> Timeline:
         """For the turn that follows; planned for `planned_ns` (monotonic)."""
-        return self._new_timeline(planned_ns)
+        made = self._new_timeline(planned_ns)
+        if self.target.reply_to is not None and isinstance(made, ReplyTimeline):
+            made.owner = self
+        return made
+
+    def message_timeline(self) -> Timeline:
+        """For a message that belongs to no turn."""
+        return self._new_message()
 
     def took(self, timeline: Timeline) -> None:
         """A turn is over: keep what its answer gave to save. Raises BadAnswer if it is not a good answer (see
@@ -103,20 +129,69 @@ class BaseConnector(ABC):
     def _save_values(self, timeline: Timeline) -> None:
         if timeline.saved is not None:
             self.saved.update(timeline.saved)
+        self._idle_message_open = False
+        if self.round_trip_ns and self._came_too_soon(timeline):
+            self.unsolicited += 1
+
+    def _came_too_soon(self, timeline: Timeline) -> bool:
+        """Whether the text was on its way before the question can have arrived."""
+        if timeline.sent_ns is None or timeline.first_content_ns is None:
+            return False
+        waited_ns = timeline.first_content_ns - timeline.sent_ns
+        if waited_ns >= self.round_trip_ns:
+            return False
+        self.round_trip_ns = self.measured_round_trip_ns()  # an answer brings a measurement of its own with it
+        return waited_ns < self.round_trip_ns
+
+    def measured_round_trip_ns(self) -> int:
+        """What `round_trip_ns` is by now."""
+        return 0
+
+    def new_unsolicited(self) -> int:
+        """How many came since this was asked the last time."""
+        found, self._unsolicited_told = self.unsolicited - self._unsolicited_told, self.unsolicited
+        return found
 
     def refresh(self, status: int) -> bool:
         """A turn was refused with `status`: whether it may go better after another handshake, which `connect` does."""
         return False
 
-    def idle_event(self, data: bytes) -> None:
-        """A message that belongs to no turn: it may carry something to save, and is counted."""
-        self.stray += 1
-        timeline = self.timeline(0)
+    def idle_event(self, data: bytes, ns: int | None = None) -> None:
+        """A message that belongs to no turn, arrived at `ns`: it may carry something to save, and is counted. While a
+        greeting is waited for, it is part of that."""
+        ns = time.monotonic_ns() if ns is None else ns
+        if self.greeting is not None:
+            self._greeted_with(self.greeting, ns, data)
+            return
         try:
-            timeline.event(time.monotonic_ns(), data)
+            self.look_at(data, ns)
         except TurnError:
             return  # nobody asked: what it says wrong is no turn's failure
-        self._save_values(timeline)
+
+    def look_at(self, data: bytes, ns: int) -> None:
+        """Count a message that belongs to no turn, and keep what it gives to save. Raises TurnError."""
+        self.stray += 1
+        message = self.message_timeline()
+        message.event(ns, data)
+        if has_text := carries_text(message):
+            self.unsolicited += not self._idle_message_open
+        going_on = has_text or self._idle_message_open
+        self._idle_message_open = going_on and message.done_ns is None
+        if message.saved is not None:
+            self.saved.update(message.saved)
+
+    def _greeted_with(self, greeting: Greeting, ns: int, data: bytes) -> None:
+        try:
+            greeting.take(ns, data, self.message_timeline)
+        except TurnError as exc:
+            greeting.failure = exc
+        if greeting.saved:
+            self.saved.update(greeting.saved)
+        if greeting.over or greeting.failure is not None:
+            self.greeting_over()
+
+    def greeting_over(self) -> None:  # noqa: B027 - a lane that asks need not be told
+        """The greeting is complete, or failed. Whoever waits for it is told."""
 
     def add_step(self, name: str, ns: int) -> None:
         """A step of getting ready took `ns`."""

@@ -11,13 +11,14 @@ from urllib.parse import quote, urlsplit
 
 from connectors.cookies import Cookies
 from connectors.errors import BadRequest
-from connectors.paths import Meaning
+from connectors.paths import Meaning, condition_test
 from connectors.payload import Codecs, CodecTemplate
 from connectors.redact import Redactor
-from connectors.spec import SCHEMES, TLS_SCHEMES, RequestSpec, SpecError, TargetSpec
+from connectors.spec import ONE_ANSWER, SCHEMES, TLS_SCHEMES, ReplyToSpec, RequestSpec, SpecError, TargetSpec
 from connectors.templates import MISSING, Body, Context, compile_string, compile_value, value_of
 
 if TYPE_CHECKING:
+    from connectors.belonging import Greeting, ReplyTo
     from connectors.handshake import Handshake
 
 PATH_SAFE: Final = "/:?#[]@!$&'()*+,;=%"
@@ -141,6 +142,9 @@ class CompiledTarget:
         self._hello = RequestTemplate(hello, "socketio.hello", fold) if hello is not None else None
         self._codecs = CodecTemplate(spec.codec, fold)
         self.has_codecs = bool(spec.codec.request or spec.codec.response)
+        self.reply_to = None if spec.reply_to is None else self._compile_reply_to(spec.reply_to)
+        if spec.greeting is not None and spec.greeting.until is not None:
+            condition_test(spec.greeting.until, "greeting.until")
         self.handshake = self._compile_handshake()
         self.cookies = Cookies()
 
@@ -149,6 +153,25 @@ class CompiledTarget:
         if self.spec.cookies == "none":
             return None
         return self.cookies if self.spec.cookies == "run" else Cookies(self.cookies)
+
+    @staticmethod
+    def _compile_reply_to(spec: ReplyToSpec) -> ReplyTo:
+        from connectors.belonging import ReplyTo  # it reads turns, for which it needs a compiled target
+
+        return ReplyTo(spec)
+
+    @property
+    def correlates(self) -> bool:
+        """Whether each answer says which question it belongs to, so that none can be taken for another's."""
+        from connectors.belonging import correlates
+
+        return self.spec.protocol in ONE_ANSWER or correlates(self.spec, self.meaning.text_kinds)
+
+    def new_greeting(self) -> Greeting | None:
+        """To be waited for on a new connection; None: the target does not greet."""
+        from connectors.belonging import Greeting
+
+        return None if self.spec.greeting is None else Greeting(self.spec.greeting)
 
     def _compile_handshake(self) -> Handshake | None:
         if not self.spec.handshake.steps:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jmespath
+import orjson
 
 from connectors.answers import Reasons
 from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError
@@ -142,6 +143,22 @@ def _test(condition: Condition, where: str) -> Getter:
     if condition.equals is None:
         return lambda data: get(data) is not None
     return lambda data: get(data) == condition.equals
+
+
+def condition_test(condition: Condition, where: str) -> Callable[[bytes], bool]:
+    """A function that says whether an event, as it came, meets a condition. Raises SpecError."""
+    if condition.data is not None:
+        literal = condition.data.encode()
+        return lambda data: data == literal
+    test = _test(condition, where)
+
+    def met(data: bytes) -> bool:
+        try:
+            return bool(test(orjson.loads(data)))
+        except orjson.JSONDecodeError:
+            return False
+
+    return met
 
 
 class Part:
@@ -284,6 +301,8 @@ class Meaning:
         self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
         ends = [_end_mark(spec.done)] if self.part.ends else []
         kinds = [(name, part.done) for name, part in spec.kinds.items() if self._parts[name].ends]
+        self.text_kinds = None if kind is None else frozenset(n for n, p in self._parts.items() if p.piece or p.whole)
+        """The kinds that have text; None: no kind tells."""
         self.end_marks = " or ".join(ends + [f"{_end_mark(done)} of kind {name!r}" for name, done in kinds])
         """For error messages."""
 

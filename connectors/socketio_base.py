@@ -63,6 +63,12 @@ class SocketIoBase(ShakingConnector):
         """Those of a turn's event. Raises BadRequest."""
         return arguments(request, packed=self._packs)
 
+    def before_ready(self, seen: bytes, ns: int) -> None:
+        """An event ahead of `socketio.ready_event`: it belongs to getting ready, and is no text that nobody expects."""
+        counted = self.unsolicited
+        self.idle_event(seen, ns)
+        self.unsolicited = counted
+
     def count_reply(self) -> None:
         """Before an answer to a ping, or an acknowledgement. Raises BrokenTransport when they are too many."""
         self._replies += 1

@@ -16,6 +16,9 @@ from connectors.answers import DEFAULT_EXPECT, Expectation
 SCHEMES = {"http": 80, "https": 443, "ws": 80, "wss": 443, "grpc": 80, "grpcs": 443}
 """What a target's URL may begin with, and the port if it names none."""
 TLS_SCHEMES = frozenset({"https", "wss", "grpcs"})
+ONE_ANSWER = frozenset({"http", "sse", "ndjson"})
+"""Protocols in which an answer comes on the request that asked for it."""
+POSTED = frozenset({"split", "split-websocket"})
 PRESET_DIR = Path(__file__).parent / "presets"
 
 
@@ -97,7 +100,8 @@ class ResponseSpec(PartSpec):
 
     `cumulative`: a `delta` holds the whole text so far. `done` ends a streamed answer; without it the end of the
     transport does or, where that goes on from turn to turn, the first event with text. A stream that ends after a
-    `finish` is whole without its `done`.
+    `finish` is whole without its `done`. `quiet_ms`: an answer may have several messages; it ends when no text and no
+    end mark came for so long, and its end is the time of the last one.
 
     `expect_text`: which answers are good (`connectors.answers`); every other one fails. `known_errors`: events and
     answers without text are also searched for the well-known ways to say an error (`connectors.said_errors`).
@@ -107,6 +111,7 @@ class ResponseSpec(PartSpec):
     known_errors: bool = True
     ignore: list[Condition] = Field(default_factory=list)
     cumulative: bool = False
+    quiet_ms: float | None = Field(None, gt=0)
     kind: str | None = None
     kinds: dict[str, PartSpec] = Field(default_factory=dict)
 
@@ -114,6 +119,47 @@ class ResponseSpec(PartSpec):
     def _kinds(self) -> Self:
         if self.kinds and self.kind is None:
             raise ValueError("`kinds` needs `kind`: the path to what tells them apart")
+        if self.cumulative and self.quiet_ms is not None:
+            raise ValueError("`quiet_ms` joins messages, `cumulative` replaces them: use one of the two")
+        return self
+
+
+class GreetingSpec(Frozen):
+    """What a target says on a new connection before it is asked: it is waited for, and is no answer.
+
+    `count`: so many whole messages with text (default 1), or `until`: all messages up to the first one for which the
+    condition is true. Not come within `within_s` seconds, the connection fails, unless `required` is false.
+    """
+
+    count: int | None = Field(None, ge=1)
+    until: Condition | None = None
+    within_s: float = Field(10.0, gt=0)
+    required: bool = True
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.count is not None and self.until is not None:
+            raise ValueError("give either `count` or `until`")
+        return self
+
+
+class ReplyToSpec(Frozen):
+    """How a message says which question it answers: the value at the path `response` of the message equals the one at
+    the path `request` of the request's own body, or at the path `ack` of the answer to the POST that asked.
+
+    A message with another value belongs to another turn. One with none belongs to no turn ("skip"), or to the turn in
+    flight ("take").
+    """
+
+    response: str
+    request: str | None = None
+    ack: str | None = None
+    missing: Literal["skip", "take"] = "skip"
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.request is None) == (self.ack is None):
+            raise ValueError("give either `request` or `ack`: the path to the id that `response` repeats")
         return self
 
 
@@ -149,7 +195,8 @@ class HandshakeSpec(Frozen):
     @model_validator(mode="after")
     def _order(self) -> Self:
         names = [step.name for step in self.steps]
-        taken = {"resolve", "connect", "tls", "upgrade", "socketio", "run_wait", "body_wait", "resend"}
+        taken = {"resolve", "connect", "tls", "upgrade", "socketio", "standing", "greeting"}
+        taken |= {"run_wait", "body_wait", "resend"}
         if len(set(names)) < len(names) or taken & set(names):
             raise ValueError(f"each step needs a name of its own, other than {', '.join(sorted(taken))}")
         if sorted(self.steps, key=lambda step: step.per) != self.steps:
@@ -255,6 +302,8 @@ class TargetSpec(Frozen):
     request: RequestSpec = RequestSpec()
     standing: RequestSpec | None = None
     response: ResponseSpec = ResponseSpec()
+    greeting: GreetingSpec | None = None
+    reply_to: ReplyToSpec | None = None
     params: dict[str, Any] = Field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
@@ -296,8 +345,19 @@ class TargetSpec(Frozen):
 
     @model_validator(mode="after")
     def _has_standing(self) -> Self:
-        if self.protocol in {"split", "split-websocket"} and self.standing is None:
+        if self.protocol in POSTED and self.standing is None:
             raise ValueError(f"protocol {self.protocol} needs `standing`: the request of the stream that answers")
+        return self
+
+    @model_validator(mode="after")
+    def _of_lasting_connections(self) -> Self:
+        if self.protocol in ONE_ANSWER:
+            told = {"greeting": self.greeting, "reply_to": self.reply_to, "response.quiet_ms": self.response.quiet_ms}
+            for name in (name for name, value in told.items() if value is not None):
+                what = f"of protocol {self.protocol} each request has its own answer"
+                raise ValueError(f"{name} has no effect: {what}; it is for connections that last for a conversation")
+        if self.reply_to is not None and self.reply_to.ack is not None and self.protocol not in POSTED:
+            raise ValueError(f"reply_to.ack: protocol {self.protocol} answers no POST; give reply_to.request")
         return self
 
     def frozen_dict(self) -> dict[str, Any]:

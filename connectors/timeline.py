@@ -181,6 +181,30 @@ class Timeline:
         """How many pieces of content came."""
         return 0 if self.first_content_ns is None else len(self.gaps_ns) + 1
 
+    quiet_ns: int = 0
+    """How long after `done_ns` nobody could know that the answer was over."""
+
+    def look(self, ns: int) -> None:
+        """Time has passed: `ns` is now. An answer that ends by quiet may be over; held messages may be read."""
+
+    def look_at_ns(self, now_ns: int) -> int | None:
+        """When to `look` next; None: nothing but an event changes anything."""
+        return None
+
+    def decoded(self, data: bytes) -> bytes:
+        """An event without the target's codecs."""
+        return data if self._decode is None else self._decode(data)
+
+    def lacking(self) -> str:
+        """What an answer that has begun still lacks, for the message of a time limit. Empty: nothing is known."""
+        if self.first_chunk_ns is None or self.done_ns is not None:
+            return ""
+        if self.first_content_ns is None:
+            if self._last_without_text is None:
+                return ""
+            return f"; {self.meaning.expected(self._last_without_text)}: it has {shape(self._last_without_text)}"
+        return f"; text came, and no end mark ({self.meaning.end_marks})" if self.meaning.needs_done else ""
+
     def sent(self, ns: int, size: int) -> None:
         if self.sent_ns is None:  # else the same turn goes on behind a redirect
             self.sent_ns = ns

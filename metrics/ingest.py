@@ -16,10 +16,20 @@ import orjson
 from metrics.columns import INT32, INT64
 from metrics.histogram import Histogram
 from metrics.turns import CODE_CHARS, MODEL_CHARS, NAME_CHARS, Line, Malformed, Turns, turns_of
-from metrics.windows import Span, Windows, add_bad_lines, add_sessions, add_turns, is_counted, second_of, window
+from metrics.windows import (
+    Span,
+    Windows,
+    add_bad_lines,
+    add_sessions,
+    add_turns,
+    add_unsolicited,
+    is_counted,
+    second_of,
+    window,
+)
 
 T = TypeVar("T")
-KINDS = ("head", "open", "turn", "close", "gen", "tail")
+KINDS = ("head", "open", "turn", "close", "gen", "uns", "tail")
 _GENERATOR_KEYS = ("at", "cpu_ns", "rss", "active", "inflight", "dropped")
 STALL_US = 100_000
 """A loop that wakes up later than this did not just have much to do: its process stood still."""
@@ -105,6 +115,8 @@ def parse(
     begun = ((o.started_ns, o.group) for o in opens if is_counted(o.started_ns, counted))
     ended = ((c.ended_ns, c.outcome, c.code, c.group) for c in closes if is_counted(c.began_ns, counted))
     add_sessions(windows, shard_id, begun, ended, grouped=groups > 1)
+    found = [_turn_unsolicited(line) for line in lines["turn"] if "uns" in line]
+    add_unsolicited(windows, shard_id, [*found, *_each(_unsolicited, lines["uns"], bad)])
     gens = _each(_generator, lines["gen"], bad)
     _add_generator(windows, shard_id, gens)
     heads, tails = _each(_head, lines["head"], bad), _each(_tail, lines["tail"], bad)
@@ -231,6 +243,17 @@ def _session_close(line: Line, groups: int) -> SessionClose:
     return SessionClose(_int(line, "id"), _int(line, "at"), line["out"], turns, code, group, began_ns)
 
 
+def _turn_unsolicited(line: Line) -> tuple[int, int]:
+    """Of a turn line that was read: when it ended, and how many unsolicited messages came by then."""
+    ended = next((line[key] for key in ("done", "sent", "planned") if type(line.get(key)) is int), 0)
+    count = line["uns"]
+    return ended, min(count, INT32) if type(count) is int and count > 0 else 0
+
+
+def _unsolicited(line: Line) -> tuple[int, int]:
+    return _int(line, "at"), _int(line, "n", INT32)
+
+
 def _generator(line: Line) -> Line:
     """The line with `lag` as a list of whole microseconds. Raises when a field is missing or wrong."""
     for key in _GENERATOR_KEYS:
@@ -265,6 +288,7 @@ def _head(line: Line) -> Line:
         "t0_wall_ns": _int(line, "t0_wall_ns"),
         "of": _int(line, "of"),
         **{key: _int(line, key) for key in ("late_ns", "clock_error_ns") if key in line},
+        **({"correlates": bool(line["correlates"])} if "correlates" in line else {}),
     }
 
 

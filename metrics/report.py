@@ -17,7 +17,7 @@ from metrics.patience import patience_of
 from metrics.spending import budget_of, cost_of
 from metrics.thresholds import evaluate, parse_all
 from metrics.totals import SERIES_METRICS, Aggregate
-from metrics.verdict import Remark, Witness, judge, load_s, start_error_ns, timestamps
+from metrics.verdict import OthersAnswers, Remark, Witness, judge, load_s, start_error_ns, timestamps
 
 Report = dict[str, Any]
 NS_PER_S = 1e9
@@ -60,7 +60,7 @@ def build_report(
     steady = run.finished and is_steady(run.load, bool(run.load_changes))
     verdict = judge(
         aggregate, asked, _testimony(aggregate, witness), groups=run.groups, drift=drift if steady else None,
-        finished=run.finished, shards=run.shards, load=run.load,
+        finished=run.finished, shards=run.shards, load=run.load, others=_others_answers(witness),
     )  # fmt: skip
     seconds = load_s(aggregate, run.load)
     whole = figures(aggregate, seconds, aggregate.dropped)
@@ -74,6 +74,7 @@ def build_report(
         "turns": whole["turns"],
         "uncounted_turns": aggregate.uncounted,
         "dropped_arrivals": whole["dropped_arrivals"],
+        "unsolicited": aggregate.unsolicited,
         "errors": dict(aggregate.codes.most_common()),
         "answers": {
             "kinds": dict(aggregate.kinds.most_common()),
@@ -107,10 +108,19 @@ def _per_s(sums: Mapping[str, int], seconds: float) -> dict[str, float | None]:
     return {f"{name}_per_s": round(sums[name] / seconds, 1) if seconds else None for name in TRAFFIC}
 
 
-def witness_of(aggregate: Aggregate) -> dict[str, Any]:
-    """What an independent session measured, for a run to keep: its turns, and for each of `WITNESS_METRICS` the
-    statistics and the bounds of its median."""
+def _others_answers(witness: Mapping[str, Any] | None) -> OthersAnswers:
+    """A run of an earlier version says neither."""
+    said = witness or {}
+    return OthersAnswers(said.get("unsolicited", 0), said.get("mismatched", 0))
+
+
+def witness_of(aggregate: Aggregate, mismatched: int = 0) -> dict[str, Any]:
+    """What an independent session measured, for a run to keep: its turns, for each of `WITNESS_METRICS` the statistics
+    and the bounds of its median, messages that belong to no question, and answers (`mismatched`) that repeat another
+    turn's message and not their own."""
     return {
+        "unsolicited": aggregate.unsolicited,
+        "mismatched": mismatched,
         "turns": {"sent": aggregate.sums["sent"], **aggregate.outcomes},
         "uncounted_turns": aggregate.uncounted,
         "tokens": {"output": aggregate.sums["tokens_out"]},

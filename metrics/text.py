@@ -99,6 +99,8 @@ def _summary(report: Report) -> Iterator[Text]:
         )
     if report["dropped_arrivals"]:
         yield Text(f"  dropped   {number(report['dropped_arrivals'])} arrivals were due and not started", style=BAD)
+    if report.get("unsolicited"):
+        yield Text(f"  unasked   {number(report['unsolicited'])} messages came that no question asked for", style=BAD)
 
 
 def witness_words(report: Report) -> str:

@@ -225,6 +225,8 @@ class Aggregate(Counts):
         self.uncounted = 0
         self.uncounted_spent: dict[int, tuple[int, ...]] = {}
         """By group: ok, failed, tokens in and out of those."""
+        self.unsolicited = 0
+        """Messages that belong to no question."""
         self.loop_lag = Histogram()
         self.engines: dict[int, Engine] = {}
         self.bad_lines = 0
@@ -243,6 +245,7 @@ class Aggregate(Counts):
             self._add_point(data["second"], point)
         for number, part in data.get("groups", {}).items():
             self.groups.setdefault(int(number), Counts()).add_part(part)
+        self.unsolicited += data.get("uns", 0)
         if "uncounted" in data:
             self._add_uncounted(data)
         if "lag" in data:

@@ -36,6 +36,8 @@ CHARS_OF_A_TOKEN = 32
 """As in `connectors.usage`, which engines ask."""
 WITNESS_SHARE = 0.1
 WITNESS_MS = 5.0
+MISMATCHES = 2
+"""Answers that repeat another message: a bot may quote once what was said before."""
 SURVIVORS_SHARE = 0.05
 START_MS = 50.0
 SILENT_SHARE = 0.1
@@ -65,6 +67,8 @@ REASONS = {
     "stopped_answering": f"Turns are unanswered, and in the last {SILENT_SHARE:.0%} of the load or longer none was ok.",
     "hang_not_judged": f"The end cut off more than {SURVIVORS_SHARE:.0%} of the turns, too early to tell a slow answer "
     "from none.",
+    "answers_may_be_shifted": "Text came that no question had asked for, and no id tells answers apart; or the witness "
+    "got answers that repeat another message than the one they follow.",
     "witness_disagrees": f"An independent client's median differs by more than {WITNESS_SHARE:.0%} "
     f"and {WITNESS_MS:.0f} ms.",
 }
@@ -100,6 +104,16 @@ class Witness(NamedTuple):
     high_ms: float
 
 
+class OthersAnswers(NamedTuple):
+    """What the witness heard: messages that belong to no question, and answers that repeat another turn's message."""
+
+    unsolicited: int = 0
+    mismatched: int = 0
+
+
+NO_OTHERS = OthersAnswers()
+
+
 @dataclass(frozen=True)
 class Verdict:
     reasons: tuple[Remark, ...] = ()
@@ -110,7 +124,7 @@ class Verdict:
         return not self.reasons
 
 
-def judge(
+def judge(  # noqa: PLR0913 - each is a source of reasons
     aggregate: Aggregate,
     thresholds: Sequence[Threshold] = (),
     witness: Witness | None = None,
@@ -120,11 +134,14 @@ def judge(
     finished: bool = True,
     shards: Sequence[Mapping[str, Any]] = (),
     load: Mapping[str, Any] | None = None,
+    others: OthersAnswers = NO_OTHERS,
 ) -> Verdict:
     """`shards` are the report's rows of the same name and `load` what was asked of all of them: without these, an
     engine that never said anything is not missed. `finished` is False for a run under way, of which no end can be
-    asked yet. `groups` are the run's, `drift` that of a run with a load that stayed the same."""
+    asked yet. `groups` are the run's, `drift` that of a run with a load that stayed the same. `others` is the
+    witness's."""
     reasons = [*_samples(aggregate, thresholds, groups), *_generator(aggregate)]
+    reasons += _belonging(aggregate, others)
     if finished:
         reasons += [*_silence(aggregate), *_cut_off(aggregate, many=True)]
         reasons += [*_missing_load(aggregate, shards, load or {}), *_records(aggregate)]
@@ -297,6 +314,24 @@ def _cut_off(aggregate: Aggregate, *, many: bool) -> Iterator[Remark]:
         f"The end of the load cut off {count:,} turns whose answers may have been on their way: the slowest ones are "
         "missing, and a target that hangs would look the same. Give the load a longer grace_s.",
     )
+
+
+def _belonging(aggregate: Aggregate, others: OthersAnswers) -> Iterator[Remark]:
+    """Whether each answer may be that of another question."""
+    advice = "Tell the target's mapping how answers are told apart: greeting, reply_to or response.quiet_ms."
+    heads = [engine.head for engine in aggregate.engines.values() if engine.head]
+    by_id = bool(heads) and all(head.get("correlates", False) for head in heads)
+    if others.mismatched >= MISMATCHES:
+        yield Remark(
+            "answers_may_be_shifted",
+            f"{others.mismatched:,} answers to the witness repeat another message than the one they follow. {advice}",
+        )
+    elif not by_id and (found := aggregate.unsolicited + others.unsolicited):
+        yield Remark(
+            "answers_may_be_shifted",
+            f"{found:,} messages came that no question had asked for, so that answers may belong to other questions, "
+            f"and their times to other answers. {advice}",
+        )
 
 
 def _witness(witness: Witness) -> Iterator[Remark]:

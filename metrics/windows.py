@@ -10,6 +10,7 @@
     stall [ns that the engine stood still, the longest of them], head {..}, tail {..},
     bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else but)
     uncounted_spent {group: [ok, failed, tokens_in, tokens_out]}: what a budget counts of them,
+    uns (messages that belong to no question, by the end of the turn or the time that they were counted with),
     groups {number: {out .. m, opened .. closed_codes of that group}} in a run of several groups
 
 A key is left out where there is nothing to say. The second is that of a turn's end (unknown turns: of the last
@@ -208,6 +209,13 @@ def add_sessions(
             _count(part, "closed", outcome)
             if code:
                 _count(part, "closed_codes", code)
+
+
+def add_unsolicited(windows: Windows, shard_id: int, found: Iterable[tuple[int, int]]) -> None:
+    """Messages that belong to no question: when they were counted (ns), and how many."""
+    for at_ns, count in found:
+        data = window(windows, shard_id, second_of(at_ns))
+        data["uns"] = data.get("uns", 0) + count
 
 
 def add_bad_lines(windows: Windows, shard_id: int, texts: Sequence[str]) -> None:

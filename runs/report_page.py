@@ -131,6 +131,7 @@ def _facts(report: dict[str, Any]) -> list[Fact]:
         Fact(f"Tokens in{given}", number(tokens.get("input"))),
         Fact(f"Tokens out{made}", number(tokens.get("output"))),
         Fact("Dropped arrivals", number(report.get("dropped_arrivals")), _tone("", report.get("dropped_arrivals"))),
+        Fact("Unsolicited messages", number(report.get("unsolicited")), _tone("", report.get("unsolicited"))),
         *(Fact(label, number(value)) for label, value in patience_tiles(report.get("patience"))),
         *(Fact(f"Budget: {label}", value) for label, value, _ in budget_tiles(report.get("budget"))),
         *([Fact("Cost", cost)] if (cost := cost_words(report.get("cost"))) else []),

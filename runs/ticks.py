@@ -124,6 +124,7 @@ class RunTotals:
                 "sessions_lost": found.sessions_ended["lost"],
                 "output_tokens": found.sums["tokens_out_ok"],
                 "dropped_arrivals": found.dropped,
+                "unsolicited": found.unsolicited,
             },
             "rates": found.rates(),
             "metrics": dict(self._quantiles()),

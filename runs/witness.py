@@ -106,6 +106,6 @@ def _store(path: Path, run_id: int, counted: Span) -> bool:
 
 def summary(path: Path, run_id: int, counted: Span = (0, None)) -> dict[str, Any]:
     """What a witness's ledger comes to. Raises OSError."""
-    aggregate = Aggregate()
-    aggregate.add_all(parse(path.read_bytes(), run_id, 0, counted=counted).windows.values())
-    return witness_of(aggregate)
+    aggregate, data = Aggregate(), path.read_bytes()
+    aggregate.add_all(parse(data, run_id, 0, counted=counted).windows.values())
+    return witness_of(aggregate, mismatched=data.count(b'"mis":1}'))

@@ -98,6 +98,7 @@ class ProbedSerializer(serializers.Serializer[Any]):
         help_text="One: request, frames with times, text, tokens, what was saved, error. Secrets are ***.",
     )
     known = serializers.DictField(help_text="What was saved by the end; *** if a handshake gave it.")
+    unsolicited = serializers.IntegerField(help_text="Messages with text that belong to no question.")
     stray = serializers.IntegerField(help_text="Messages that came while nothing was asked.")
 
 

@@ -33,6 +33,9 @@ TEXT_CHARS: Final = 20_000
 BODY_CHARS: Final = 10_000
 LIMIT_S: Final = 30.0
 """How long somebody waits before a page, at most."""
+LISTEN_MS = 300.0
+LISTEN_MOST_MS = 2000.0
+"""How long a lasting connection is listened to after the last answer: at least, at most."""
 
 
 @dataclass
@@ -91,6 +94,7 @@ class Probe:
     turns: list[Turn] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
     stray: int = 0
+    unsolicited: int = 0
 
     @property
     def ok(self) -> bool:
@@ -187,8 +191,20 @@ class _Teller:
                     return
                 log.append({"role": "assistant", "content": text})
         finally:
+            await self._overhear()
             self._finish()
             await _settled(connector.disconnect())
+
+    async def _overhear(self) -> None:
+        """Listen for a moment to a connection that lasts: an answer that is left over shows that they are shifted."""
+        connector, turns = self._connector, self.result.turns
+        if not connector.goes_on or self._target.correlates or self._given_up or not turns or turns[-1].error:
+            return
+        longest_ms = max(turn.times_ms.get("done", 0.0) for turn in turns)
+        until_ns = monotonic_ns() + int(min(max(3 * longest_ms, LISTEN_MS), LISTEN_MOST_MS) * 1e6)
+        with suppress(TurnError):
+            while monotonic_ns() < until_ns and not connector.unsolicited and connector.ready:
+                await asyncio.sleep(0.02)
 
     async def _turn(self, message: str, log: list[dict[str, str]], number: int) -> tuple[str, TurnError | None]:
         connector = self._connector
@@ -264,6 +280,7 @@ class _Teller:
     def _finish(self) -> None:
         self.result.known = self._told(self._connector.saved)
         self.result.stray = self._connector.stray
+        self.result.unsolicited = self._connector.unsolicited
 
     def _told(self, saved: Mapping[str, Any]) -> dict[str, Any]:
         return {name: MASK if name in self._from_handshake else self._plain(value) for name, value in saved.items()}

@@ -6,7 +6,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from connectors.errors import BadAnswer, BrokenTransport, ConnectFailed, Refused, TimedOut, TooLarge, TurnError
+from connectors.errors import (
+    BadAnswer,
+    BadRequest,
+    BrokenTransport,
+    ConnectFailed,
+    Refused,
+    TimedOut,
+    TooLarge,
+    TurnError,
+)
 from connectors.spec import TargetSpec
 
 _LOCAL: Final = "Stream removed ("
@@ -118,3 +127,11 @@ def ended_in_a_turn() -> TurnError:
 def wrong_count(messages: int) -> TurnError:
     """A unary method answered with no message, or with more than one."""
     return BrokenTransport("grpc_malformed", f"{messages or 'no'} message{'s'[: messages > 1]} where one was due")
+
+
+def check_lasting(spec: TargetSpec, *, goes_on: bool) -> None:
+    """Whether what the mapping says of lasting connections has an effect on the method. Raises BadRequest."""
+    told = {"greeting": spec.greeting, "reply_to": spec.reply_to, "response.quiet_ms": spec.response.quiet_ms}
+    if not goes_on and (names := [name for name, value in told.items() if value is not None]):
+        what = f"{names[0]} has no effect: {spec.grpc.method} answers each call by itself"
+        raise BadRequest("request_invalid", what, f"remove {names[0]}: it is for bidirectional methods")

@@ -14,7 +14,7 @@ from connectors.grpc.library import grpc
 from connectors.grpc.methods import Files, Method, keep_method, known_methods, split_name
 from connectors.grpc.proto import proto_files
 from connectors.grpc.reflection import PATHS, ask, no_answer, reflection_failure
-from connectors.grpc.status import connect_failure, keeps_connection, lost_between_turns
+from connectors.grpc.status import check_lasting, connect_failure, keeps_connection, lost_between_turns
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.reference.grpc_call import ReferenceCall
 from connectors.reference.shake import ReferenceConnector
@@ -89,6 +89,20 @@ class GrpcConnector(ReferenceConnector):
             self._drop_channel()
             self._channel = self._dial()
         self._method = self._find_method(self._channel.channel)
+        check_lasting(self.target.spec, goes_on=self._method.goes_on)
+        self.greeting = self.target.new_greeting()
+        if self.greeting is not None:
+            self._be_greeted(self._channel.channel, self._method)
+
+    def _be_greeted(self, channel: Any, method: Method) -> None:
+        request = self.target.render_connection({"session": self.session, "saved": self.saved})
+        call = self._call = ReferenceCall(self, channel, method, metadata(request.headers))
+        try:
+            self.wait_for_greeting(call.open())
+        except BaseException:
+            self._call = None
+            call.cancel()
+            raise
 
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         channel, method = self._channel, self._method

@@ -6,7 +6,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from connectors.errors import TimedOut, TooLarge, TurnError
@@ -43,7 +43,8 @@ class ReferenceCall:
         self._method = method
         self._metadata = metadata
         self._spec = connector.target.spec
-        self._one_frame = method.goes_on and not connector.target.meaning.needs_done
+        quiet = self._spec.response.quiet_ms is not None
+        self._one_frame = method.goes_on and not connector.target.meaning.needs_done and not quiet
         self._call: Any = None
         self._reader: threading.Thread | None = None
         self._questions: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -70,6 +71,23 @@ class ReferenceCall:
         finally:
             self._asking = False
 
+    def open(self) -> Callable[[float], None]:
+        """Begin the call before the first message, so that the target can greet. Returns what takes the next message
+        within so many seconds: it raises TimeoutError, or TurnError when the call has ended."""
+        self._asking = True  # what comes is the caller's to take
+        self._start(b"")
+        return self._take_one
+
+    def _take_one(self, left_s: float) -> None:
+        try:
+            came = self._answers.get(timeout=left_s)
+        except queue.Empty:
+            raise TimeoutError from None
+        if came.ended:
+            raise self.failure or ended_in_a_turn()
+        if came.data is not None:
+            self._connector.idle_event(self._method.decode(came.data), came.ns)
+
     def end(self) -> None:
         """The answer is complete: let the call end by itself, if it does so soon."""
         until = time.monotonic() + DONE_GRACE_S
@@ -93,19 +111,21 @@ class ReferenceCall:
             self._call.cancel()
 
     def _send(self, data: bytes) -> None:
-        goes_on = self._method.goes_on
-        if goes_on:
+        if self._method.goes_on:
             self._questions.put(data)
         if self._call is None:
-            if goes_on:
-                self._call = self._channel.stream_stream(self._method.path)(self._asked(), metadata=self._metadata)
-            else:
-                total_s = self._spec.timeouts.total
-                self._due_s = time.monotonic() + total_s
-                multi = self._channel.unary_stream(self._method.path)
-                self._call = multi(data, timeout=total_s, metadata=self._metadata)
-            self._reader = threading.Thread(target=self._read, name="grpc-reader", daemon=True)
-            self._reader.start()
+            self._start(data)
+
+    def _start(self, data: bytes) -> None:
+        if self._method.goes_on:
+            self._call = self._channel.stream_stream(self._method.path)(self._asked(), metadata=self._metadata)
+        else:
+            total_s = self._spec.timeouts.total
+            self._due_s = time.monotonic() + total_s
+            multi = self._channel.unary_stream(self._method.path)
+            self._call = multi(data, timeout=total_s, metadata=self._metadata)
+        self._reader = threading.Thread(target=self._read, name="grpc-reader", daemon=True)
+        self._reader.start()
 
     def _asked(self) -> Iterator[bytes]:
         while (data := self._questions.get()) is not None:
@@ -114,7 +134,15 @@ class ReferenceCall:
     # --- the caller's thread --------------------------------------------------------------------------------------
 
     def _read_stream(self, timeline: Timeline) -> None:
-        while not (came := self._next(timeline)).ended:
+        while True:
+            came = self._next(timeline)
+            if came is None:
+                timeline.look(time.monotonic_ns())
+                if timeline.done_ns is not None:
+                    return
+                continue
+            if came.ended:
+                break
             if came.data is None:
                 continue
             timeline.event(came.ns, self._method.decode(came.data))
@@ -130,8 +158,8 @@ class ReferenceCall:
 
     def _read_one(self, timeline: Timeline) -> None:
         messages: list[Came] = []
-        while not (came := self._next(timeline)).ended:
-            if came.data is not None:
+        while (came := self._next(timeline)) is None or not came.ended:
+            if came is not None and came.data is not None:
                 messages = [*messages[:1], came]
         if self.failure is not None:
             raise self.failure
@@ -139,14 +167,20 @@ class ReferenceCall:
             raise wrong_count(len(messages))
         timeline.answer(messages[0].ns, self._method.decode(data))
 
-    def _next(self, timeline: Timeline) -> Came:
-        """What comes next, noted. Raises TurnError at the next deadline, or beyond the limit."""
+    def _next(self, timeline: Timeline) -> Came | None:
+        """What comes next, noted; None: the timeline is to be looked at. Raises TurnError at the next deadline, or
+        beyond the limit."""
         due_ns, code = self._deadline(timeline)
+        now_ns = time.monotonic_ns()
+        look_ns = timeline.look_at_ns(now_ns)
         try:
-            came = self._answers.get(timeout=max(due_ns - time.monotonic_ns(), 0) / 1e9)
+            came = self._answers.get(timeout=max(min(due_ns, look_ns or due_ns) - now_ns, 0) / 1e9)
         except queue.Empty:
+            if look_ns is not None and look_ns < due_ns:
+                return None
             seconds: float = getattr(self._spec.timeouts, code.removesuffix("_timeout"))
-            raise TimedOut(code, f"{seconds:g} s passed; {timeline.bytes_in} bytes had come") from None
+            came_so_far = f"{timeline.bytes_in} bytes had come{timeline.lacking()}"
+            raise TimedOut(code, f"{seconds:g} s passed; {came_so_far}") from None
         if not came.ended:
             self._last_ns = came.ns
             timeline.received(came.ns, len(came.data or b""))
@@ -170,14 +204,14 @@ class ReferenceCall:
             except queue.Empty:
                 return
             if came.data is not None:
-                self._stray(came.data)
+                self._stray(came.data, came.ns)
 
-    def _stray(self, data: bytes) -> None:
+    def _stray(self, data: bytes, ns: int) -> None:
         try:
             text = self._method.decode(data)
         except TurnError:
             return  # nobody asked: what it is is no turn's failure
-        self._connector.idle_event(text)
+        self._connector.idle_event(text, ns)
 
     # --- the reader's thread --------------------------------------------------------------------------------------
 
@@ -192,7 +226,7 @@ class ReferenceCall:
                 if self._asking:
                     self._put(came)
                 elif self._method.goes_on:
-                    self._stray(data)
+                    self._stray(data, came.ns)
         except grpc.RpcError as exc:
             if not self._cancelled:
                 status: Any = exc  # what is raised is the call, and has its status

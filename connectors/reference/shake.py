@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from connectors.cookies import Cookies
@@ -21,6 +22,26 @@ _shaking = threading.Lock()
 
 class ReferenceConnector(ShakingConnector):
     """`connect` of a subclass calls `shake` first."""
+
+    def wait_for_greeting(self, take: Callable[[float], None]) -> None:
+        """Return when the greeting came; without one, at once. `take` reads one message within so many seconds, gives
+        it to `idle_event`, and raises TimeoutError or TurnError. Raises TurnError."""
+        greeting = self.greeting
+        if greeting is None:
+            return
+        began_s = time.monotonic()
+        due_s = began_s + greeting.spec.within_s
+        try:
+            while not greeting.over:
+                take(max(due_s - time.monotonic(), 0.001))
+                if greeting.failure is not None:
+                    raise greeting.failure
+        except TimeoutError as exc:
+            if greeting.spec.required:
+                raise greeting.missed() from exc
+        finally:
+            self.greeting = None
+        self.add_step("greeting", int((time.monotonic() - began_s) * 1e9))
 
     def shake(self) -> None:
         """Do the handshake's steps that are due. Raises TurnError."""

@@ -7,11 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from connectors.errors import TooLarge, TurnError
+from connectors.errors import TimedOut, TooLarge, TurnError
 from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.socketio_client import EngineSocket, EngineWatch, SocketIoClient
+from connectors.reference.watch import GraceOver
 from connectors.reference.ws_socket import Dry, WatchedSocket
 from connectors.socketio_base import SocketIoBase, lost_between_turns, silent
 from connectors.socketio_packets import Opened, is_event
@@ -76,6 +77,7 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         """Upgrade, take the open packet, connect the namespace, wait for the event that says that all is ready."""
         self._replies = 0
         self._awaited = self.target.spec.socketio.ready_event
+        self.greeting = self.target.new_greeting()
         self._sock = sock = WatchedSocket(self.target, self._watch)
         for name, ns in self._watch.handshake_ns.items():
             self.add_step(name, ns)
@@ -97,12 +99,28 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         while self._awaited is not None:
             client.eio.pump()
         self.add_step("socketio", time.monotonic_ns() - ws.upgraded_ns)
+        self.round_trip_ns = self.measured_round_trip_ns()
+        self.wait_for_greeting(self._take_one)
         self._opened = opened = ws.opened
         self._joined = True
         if opened is not None:
             self._over = threading.Event()
             every_s = max(min(KEEP_S, opened.timeout_ms / 4000), 0.01)
             threading.Thread(target=self._keep, args=(self._over, every_s), name="pings", daemon=True).start()
+
+    def measured_round_trip_ns(self) -> int:
+        return 0 if self._sock is None else self._sock.round_trip_ns
+
+    def _take_one(self, left_s: float) -> None:
+        """One packet that belongs to no turn. Raises TimeoutError, or TurnError."""
+        client = self._client
+        if client is None:
+            raise RuntimeError("no connection")
+        self._watch.expect_within(left_s)
+        try:
+            client.eio.pump()
+        except TimedOut as exc:
+            raise TimeoutError from exc
 
     # --- a turn -------------------------------------------------------------------------------------------------
 
@@ -120,7 +138,10 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
             try:
                 self._emit(client, request.event, args)
                 while timeline.done_ns is None:
-                    client.eio.pump()
+                    try:
+                        client.eio.pump()
+                    except GraceOver:
+                        timeline.look(time.monotonic_ns())
                 self._asked = True
             except TurnError:
                 self.disconnect()
@@ -139,15 +160,18 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
     def took_event(self, seen: bytes) -> None:
         if self._feed(seen):
             return
-        self.idle_event(seen)
-        if self._awaited is not None and is_event(seen, self._awaited):
+        if self._awaited is None:
+            self.idle_event(seen, self._watch.last_ns)
+            return
+        self.before_ready(seen, self._watch.last_ns)
+        if is_event(seen, self._awaited):
             self._awaited = None
 
     def took_ack(self, ack_id: int, seen: bytes) -> None:
         if ack_id == self._ack_id and self._feed(seen):
             self._ack_id = None
         else:
-            self.stray += 1
+            self.idle_event(seen, self._watch.last_ns)
 
     def _feed(self, seen: bytes) -> bool:
         """Whether the turn in flight takes what came."""

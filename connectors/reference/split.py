@@ -202,9 +202,20 @@ class SplitConnector(ReferenceConnector):
             self._post = PostConnector(self._post_target, allow_private=self.allow_private)
             self._post.cookies = self.cookies
             self._post.connect()
+            self.greeting = self.target.new_greeting()
+            self.wait_for_greeting(self._take_one)
         except BaseException:
             self.disconnect()
             raise
+
+    def _take_one(self, left_s: float) -> None:
+        """One event that belongs to no turn. Raises TimeoutError, or TurnError."""
+        heard = self._inbox.take(left_s)
+        if heard is None:
+            raise TimeoutError
+        if heard.call is None:
+            self._name = heard.name
+            self.idle_event(heard.data, heard.ns)
 
     def _take_steps(self, of: HttpConnector) -> None:
         steps, of.handshake_ns = of.handshake_ns, None
@@ -263,8 +274,16 @@ class SplitConnector(ReferenceConnector):
             due_ns, code = self._deadline(timeline, began_ns)
             if (left_ns := due_ns - time.monotonic_ns()) <= 0:
                 seconds: float = getattr(self.target.spec.timeouts, code.removesuffix("_timeout"))
-                raise TimedOut(code, f"{seconds:g} s passed; {self._inbox.read_bytes - bytes_before} bytes had come")
-            heard = self._inbox.take(min(left_ns / 1e9, 0.1))
+                came = f"{self._inbox.read_bytes - bytes_before} bytes had come{timeline.lacking()}"
+                raise TimedOut(code, f"{seconds:g} s passed; {came}")
+            now_ns = time.monotonic_ns()
+            look_ns = timeline.look_at_ns(now_ns)
+            look_s = 0.1 if look_ns is None else max(look_ns - now_ns, 0) / 1e9
+            heard = self._inbox.take(min(left_ns / 1e9, look_s, 0.1))
+            if look_ns is not None:
+                timeline.look(time.monotonic_ns())
+                if timeline.done_ns is not None and heard is None:
+                    break
             size += len(heard.data) if heard is not None else 0
             if max(size, self._inbox.read_bytes - bytes_before) > limit:
                 raise TooLarge("body_too_large", f"more than {limit} bytes in one turn")
@@ -272,6 +291,9 @@ class SplitConnector(ReferenceConnector):
                 continue
             if heard.call is not None:
                 heard.call()
+                timeline.look(time.monotonic_ns())
+                if timeline.done_ns is not None:
+                    break
                 continue
             self._name = heard.name
             if timeline.first_byte_ns is None:
@@ -296,10 +318,10 @@ class SplitConnector(ReferenceConnector):
             while (heard := self._inbox.take(0)) is not None:
                 if heard.call is None:
                     self._name = heard.name
-                    self.idle_event(heard.data)
+                    self.idle_event(heard.data, heard.ns)
 
-    def timeline(self, planned_ns: int) -> Timeline:
-        made = super().timeline(planned_ns)
+    def message_timeline(self) -> Timeline:
+        made = super().message_timeline()
         if isinstance(made, NamedTimeline):
             made.event_name = self._name
         return made

@@ -30,7 +30,7 @@ class SplitSocketConnector(WebSocketConnector):
         if not self._post.ready:
             self._post.connect()
 
-    def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+    def _send(self, request: RenderedRequest, timeline: Timeline) -> None:
         ack = AckTimeline(timeline)
         failures: list[TurnError] = []
 

@@ -23,7 +23,8 @@ REUSED_CLOSED_NS: Final = int(REUSED_CLOSED_S * 1e9)
 
 
 class GraceOver(Exception):
-    """The answer was complete, and its transport did not end in time. Not an error of the turn."""
+    """The answer was complete, and its transport did not end in time; or the timeline is to be looked at. Not an error
+    of the turn."""
 
 
 class Watch:
@@ -143,10 +144,10 @@ class Watch:
     def timed_out(self, code: str | None = None) -> TimedOut | GraceOver:
         """The deadline that a wait ran into, as its exception."""
         code = code or self._deadline()[1]
-        if code == "done":
+        if code in {"done", "look"}:
             return GraceOver()
         seconds: float = getattr(self._timeouts, code.removesuffix("_timeout"))
-        return TimedOut(code, f"{seconds:g} s passed; {self.bytes_in} bytes had come")
+        return TimedOut(code, f"{seconds:g} s passed; {self.bytes_in} bytes had come{self._timeline.lacking()}")
 
     def _deadline(self) -> tuple[int, str]:
         timeouts = self._timeouts
@@ -156,8 +157,11 @@ class Watch:
         began_ns = self._sent_ns if timeline.sent_ns is None else timeline.sent_ns
         total = (began_ns + int(timeouts.total * 1e9), "total_timeout")
         if timeline.first_byte_ns is None:
-            return min(total, (self._sent_ns + int(timeouts.first_byte * 1e9), "first_byte_timeout"))
-        return min(total, (self.last_ns + int(timeouts.idle * 1e9), "idle_timeout"))
+            due = min(total, (self._sent_ns + int(timeouts.first_byte * 1e9), "first_byte_timeout"))
+        else:
+            due = min(total, (self.last_ns + int(timeouts.idle * 1e9), "idle_timeout"))
+        look_ns = timeline.look_at_ns(time.monotonic_ns())
+        return due if look_ns is None else min(due, (look_ns, "look"))
 
     def received(self, size: int) -> None:
         """`size` bytes were read just now; 0 is the end of the stream."""

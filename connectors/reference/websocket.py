@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 from websocket import ABNF
 
-from connectors.errors import TooLarge, TurnError
+from connectors.errors import TimedOut, TooLarge, TurnError
 from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.reference.shake import ReferenceConnector
+from connectors.reference.watch import GraceOver
 from connectors.reference.ws_client import WsClient
 from connectors.reference.ws_socket import Dry, MessageWatch, WatchedSocket
 from connectors.timeline import Timeline
@@ -19,10 +21,13 @@ from connectors.wire.websocket import lost_between_turns
 
 DRAIN_S: Final = 0.1
 """How long is read before a turn what nobody asked for."""
+KEEP_S: Final = 0.5
+"""How often pings are looked for while nobody asks anything."""
 
 
 class WebSocketConnector(ReferenceConnector):
-    """One WebSocket for a whole conversation. Blocks; use one connector in one thread at a time."""
+    """One WebSocket for a whole conversation. Blocks; use one connector in one thread at a time. A thread of its own
+    answers pings between two turns."""
 
     goes_on = True
 
@@ -33,11 +38,15 @@ class WebSocketConnector(ReferenceConnector):
         self._sock: WatchedSocket | None = None
         self._lost: TurnError | None = None
         self._asked = False
+        self._lock = threading.RLock()
+        """Held by whoever reads or writes the connection."""
+        self._over = threading.Event()
 
     @property
     def ready(self) -> bool:
-        self._drain()
-        return self._client is not None
+        with self._lock:
+            self._drain()
+            return self._client is not None
 
     def begin(self, session: Mapping[str, Any]) -> None:
         super().begin(session)
@@ -45,6 +54,10 @@ class WebSocketConnector(ReferenceConnector):
         self._lost = None
 
     def connect(self) -> None:
+        with self._lock:
+            self._connect()
+
+    def _connect(self) -> None:
         lost, self._lost = self._lost, None
         self.disconnect()
         if lost is not None and self.target.spec.websocket.reconnect == "fail":
@@ -56,9 +69,41 @@ class WebSocketConnector(ReferenceConnector):
         self._sock = WatchedSocket(self.target, self._watch)
         try:
             self._upgrade(self._sock, request)
+            self.round_trip_ns = self.measured_round_trip_ns()
+            self.greeting = self.target.new_greeting()
+            self.wait_for_greeting(self._take_one)
         except TurnError:
             self.disconnect()
             raise
+        self._over = threading.Event()
+        threading.Thread(target=self._keep, args=(self._over,), name="pings", daemon=True).start()
+
+    def measured_round_trip_ns(self) -> int:
+        return 0 if self._sock is None else self._sock.round_trip_ns
+
+    def _take_one(self, left_s: float) -> None:
+        """One message that belongs to no turn. Raises TimeoutError, or TurnError."""
+        client = self._client
+        if client is None:
+            raise RuntimeError("no connection")
+        self._watch.expect_within(left_s)
+        try:
+            data = client.read()
+        except TimedOut as exc:
+            raise TimeoutError from exc
+        finally:
+            self._watch.phase = "idle"
+        self.idle_event(data, self._watch.last_ns)
+
+    def _keep(self, over: threading.Event) -> None:
+        """Answer pings until `over`."""
+        while not over.wait(KEEP_S):
+            if self._lock.acquire(blocking=False):
+                try:
+                    if not over.is_set():
+                        self._drain()
+                finally:
+                    self._lock.release()
 
     def _upgrade(self, sock: WatchedSocket, request: RenderedRequest) -> None:
         spec = self.target.spec
@@ -76,6 +121,10 @@ class WebSocketConnector(ReferenceConnector):
         self._client = client
 
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        with self._lock:
+            self._send(request, timeline)
+
+    def _send(self, request: RenderedRequest, timeline: Timeline) -> None:
         self._drain()
         if self._client is None and self._lost is not None and self._asked:
             self.connect()  # raises what was lost, unless the target's sessions outlive their connections
@@ -100,7 +149,11 @@ class WebSocketConnector(ReferenceConnector):
         limit = self.target.spec.limits.body_bytes
         size = 0
         while timeline.done_ns is None:
-            data = client.read()
+            try:
+                data = client.read()
+            except GraceOver:
+                timeline.look(time.monotonic_ns())
+                continue
             size += len(data)
             if size > limit:
                 raise TooLarge("body_too_large", f"the messages of one turn have more than {limit} bytes")
@@ -111,7 +164,7 @@ class WebSocketConnector(ReferenceConnector):
         self._watch.idle_until = time.monotonic() + DRAIN_S
         try:
             while self._client is not None:
-                self.idle_event(self._client.read())
+                self.idle_event(self._client.read(), self._watch.last_ns)
         except Dry:
             return
         except TurnError as exc:
@@ -119,11 +172,13 @@ class WebSocketConnector(ReferenceConnector):
             self._close()
 
     def disconnect(self) -> None:
-        if self._client is not None and self._client.connected:
-            self._client.send_close()
-        self._close()
+        with self._lock:
+            if self._client is not None and self._client.connected:
+                self._client.send_close()
+            self._close()
 
     def _close(self) -> None:
+        self._over.set()
         if self._sock is not None:
             self._sock.close()
         self._client = self._sock = None

@@ -16,7 +16,7 @@ from connectors.mapping import CompiledTarget
 from connectors.reference.watch import GraceOver, Watch
 from connectors.upgrade import UpgradeAnswer
 from connectors.wire.base import tls_context
-from connectors.wire.stream import tls_failure
+from connectors.wire.stream import round_trip_ns, tls_failure
 
 READ_BYTES: Final = 16 * 1024
 Phase = Literal["upgrade", "idle", "turn"]
@@ -32,6 +32,11 @@ class MessageWatch(Watch):
     phase: Phase = "upgrade"
     idle_until = math.inf
     """By `time.monotonic`: after it, nothing more is read between two turns. A target may send without end."""
+
+    def expect_within(self, seconds: float) -> None:
+        """What is read next belongs to no turn, and is to come within `seconds`."""
+        self.phase = "upgrade"
+        self._connect_due_ns = time.monotonic_ns() + int(seconds * 1e9)
 
     def left_s(self) -> float:
         if self.phase == "upgrade":
@@ -115,6 +120,11 @@ class WatchedSocket:
 
     def close(self) -> None:
         self._sock.close()
+
+    @property
+    def round_trip_ns(self) -> int:
+        """The shortest that the kernel measured, 0 if it does not say."""
+        return round_trip_ns(self._sock)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 

@@ -76,6 +76,46 @@ def _shaking() -> asyncio.Lock:
 class WireConnector(ShakingConnector):
     """`connect` of a subclass calls `shake` and then, where it needs a stamped stream, `dial`."""
 
+    _greeted: asyncio.Future[None] | None = None
+
+    def expect_greeting(self) -> None:
+        """Before a connection is made: what comes on it belongs to the greeting, if the target has one."""
+        self.greeting = self.target.new_greeting()
+        self._greeted = None if self.greeting is None else asyncio.get_running_loop().create_future()
+
+    async def wait_for_greeting(self) -> None:
+        """Return when it came; without one, at once. Raises TurnError."""
+        greeting, greeted = self.greeting, self._greeted
+        if greeting is None or greeted is None:
+            return
+        began_ns = time.monotonic_ns()
+        try:
+            async with asyncio.timeout(greeting.spec.within_s):
+                await greeted
+        except TimeoutError as exc:
+            if greeting.spec.required:
+                raise greeting.missed() from exc
+        finally:
+            self.greeting = self._greeted = None
+        self.add_step("greeting", time.monotonic_ns() - began_ns)
+
+    def greeting_over(self) -> None:
+        greeting, greeted = self.greeting, self._greeted
+        if greeting is None or greeted is None or greeted.done():
+            return
+        if greeting.failure is None:
+            greeted.set_result(None)
+        else:
+            greeted.set_exception(greeting.failure)
+
+    def greeting_failed(self, error: TurnError) -> bool:
+        """The connection was lost; whether somebody waited for its greeting."""
+        if self.greeting is None or self._greeted is None or self._greeted.done():
+            return False
+        self.greeting.failure = error
+        self.greeting_over()
+        return True
+
     async def shake(self) -> None:
         """Do the handshake's steps that are due. Raises TurnError."""
         handshake = self.target.handshake

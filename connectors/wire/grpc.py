@@ -20,7 +20,7 @@ from connectors.grpc.library import grpc
 from connectors.grpc.methods import Files, Method, keep_method, known_methods, split_name
 from connectors.grpc.proto import proto_files
 from connectors.grpc.reflection import PATHS, ask, no_answer, reflection_failure
-from connectors.grpc.status import connect_failure, keeps_connection, lost_between_turns
+from connectors.grpc.status import check_lasting, connect_failure, keeps_connection, lost_between_turns
 from connectors.mapping import RenderedRequest
 from connectors.timeline import Timeline
 from connectors.wire.addresses import ROTA
@@ -73,6 +73,21 @@ class GrpcConnector(WireConnector):
             await self._drop_channel()
             self._channel = await self._dial()
         self._method = await self._find_method(self._channel)
+        check_lasting(self.target.spec, goes_on=self._method.goes_on)
+        self.expect_greeting()
+        if self.greeting is not None:
+            await self._be_greeted(self._channel, self._method)
+
+    async def _be_greeted(self, channel: grpc.aio.Channel, method: Method) -> None:
+        request = self.target.render_connection({"session": self.session, "saved": self.saved})
+        call = self._call = WireCall(self, channel, method, metadata(request.headers))
+        call.open()
+        try:
+            await self.wait_for_greeting()
+        except BaseException:
+            self._call = None
+            call.cancel()
+            raise
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         channel, method = self._channel, self._method

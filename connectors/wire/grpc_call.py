@@ -14,7 +14,7 @@ from connectors.grpc.status import call_failure, ended_in_a_turn, wrong_count
 from connectors.shaking import BODY_WAIT_S
 from connectors.timeline import Timeline
 from connectors.wire.base import arrival_clock
-from connectors.wire.turn import Turn
+from connectors.wire.turn import LookingTurn, Turn
 
 if TYPE_CHECKING:
     from connectors.wire.grpc import GrpcConnector
@@ -73,6 +73,10 @@ class CallTurn(Turn):
             future.set_result(None)
 
 
+class LookingCallTurn(LookingTurn, CallTurn):
+    __slots__ = ()
+
+
 class WireCall:
     """Made for a turn, or for a conversation if the method goes on; the call itself begins with the first message.
 
@@ -85,8 +89,10 @@ class WireCall:
         self._method = method
         self._metadata = metadata
         self._spec = connector.target.spec
-        self._turn = CallTurn(self._spec.limits, self._spec.timeouts)
-        self._one_frame = method.goes_on and not connector.target.meaning.needs_done
+        looks = self._spec.reply_to is not None or self._spec.response.quiet_ms is not None
+        self._turn = (LookingCallTurn if looks else CallTurn)(self._spec.limits, self._spec.timeouts)
+        quiet = self._spec.response.quiet_ms is not None
+        self._one_frame = method.goes_on and not connector.target.meaning.needs_done and not quiet
         self._loop = asyncio.get_running_loop()
         self._due_s = math.inf
         self._call: Any = None
@@ -99,6 +105,10 @@ class WireCall:
     async def exchange(self, timeline: Timeline, data: bytes) -> None:
         """Send a message; return when its answer is complete. Raises TurnError; the caller then cancels the call."""
         await self._turn.exchange(timeline, lambda: self._send(data))
+
+    def open(self) -> None:
+        """Begin the call before the first message, so that the target can greet."""
+        self._start(b"")
 
     async def end(self) -> None:
         """The answer is complete: let the call end by itself, if it does so soon."""
@@ -129,11 +139,14 @@ class WireCall:
         if self._method.goes_on:
             self._questions.put_nowait(data)
         if self._call is None:
-            self._call = self._begin(data)
-            self._reader = self._loop.create_task(self._read(self._call))
-            if self._method.goes_on:
-                self._writer = self._loop.create_task(write_all(self._call, self._questions))
+            self._start(data)
         return len(data)
+
+    def _start(self, data: bytes) -> None:
+        self._call = self._begin(data)
+        self._reader = self._loop.create_task(self._read(self._call))
+        if self._method.goes_on:
+            self._writer = self._loop.create_task(write_all(self._call, self._questions))
 
     def _begin(self, data: bytes) -> Any:
         if self._method.goes_on:
@@ -157,6 +170,8 @@ class WireCall:
         self.over = True
         if self._writer is not None:
             self._writer.cancel()
+        if self._connector.greeting_failed(self.failure or ended_in_a_turn()):
+            return
         if self.failure is not None:
             self._turn.fail(self.failure)
 
@@ -195,6 +210,6 @@ class WireCall:
             return
         if not turn.message(ns, text):
             if self._method.goes_on:
-                self._connector.idle_event(text)
+                self._connector.idle_event(text, ns)
         elif self._one_frame:
             turn.one_frame(ns)

@@ -18,7 +18,7 @@ from connectors.socketio_base import SocketIoBase, disconnected, lost_between_tu
 from connectors.socketio_packets import BoundedPacket, Opened, quick_document
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
-from connectors.wire.turn import Turn
+from connectors.wire.turn import Turn, new_turn
 from connectors.wire.ws_connection import WsConnection
 from connectors.wire.ws_upgrade import open_websocket
 
@@ -101,7 +101,8 @@ class SocketIoConnector(SocketIoBase, WireConnector):
     async def _join(self) -> None:
         """Upgrade, take the open packet, connect the namespace, wait for the event that says that all is ready."""
         spec = self.target.spec
-        self._turn = Turn(spec.limits, spec.timeouts)
+        self._turn = new_turn(spec)
+        self.expect_greeting()
         joining = self._joining = asyncio.get_running_loop().create_future()
         self._connection = connection = await open_websocket(self, self.upgrade(), self)
         steps = self.handshake_ns or {}
@@ -117,6 +118,11 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         self.add_step("socketio", time.monotonic_ns() - connection.opened_ns)
         self._joining = None
         self._stage = "joined"
+        self.round_trip_ns = self.measured_round_trip_ns()
+        await self.wait_for_greeting()
+
+    def measured_round_trip_ns(self) -> int:
+        return 0 if self._connection is None else self._connection.round_trip_ns
 
     def _ask(self) -> None:
         self._stage = "asked"
@@ -214,7 +220,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         if self._joining is not None and not self._joining.done():
             self._joining.set_exception(error)
             return
-        if self._turn is None:
+        if self._turn is None or self.greeting_failed(error):
             return
         # One that was never used was not lost between turns: what the target said to it is the news.
         answered = self._asked or (self._timeline is not None and self._timeline.done_ns is not None)
@@ -288,12 +294,15 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         if packet.id == self._ack_id and self._turn is not None and self._turn.message(ns, seen):
             self._ack_id = None
         else:
-            self.stray += 1
+            self.idle_event(seen, ns)
 
     def _event(self, ns: int, seen: bytes) -> None:
         if self._turn is not None and self._turn.message(ns, seen):
             return
-        self.idle_event(seen)
+        if self._awaited is None:
+            self.idle_event(seen, ns)
+            return
+        self.before_ready(seen, ns)
         if self._awaited is not None and packets.is_event(seen, self._awaited):
             self._awaited = None
             self._look_whether_joined()

@@ -17,7 +17,7 @@ from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
 from connectors.wire.http1 import ClosedUnsent, HttpConnection
 from connectors.wire.standing import StandingStream
-from connectors.wire.turn import Turn
+from connectors.wire.turn import Turn, new_turn
 
 
 class Standing(Protocol):
@@ -61,8 +61,9 @@ class SplitConnector(WireConnector):
         spec = self.target.spec
         context = {"session": self.session, "saved": self.saved}
         request = self._with_cookies(self.target.render_connection(context)._replace(method="GET"))
-        self._turn = Turn(spec.limits, spec.timeouts)
+        self._turn = new_turn(spec)
         self._idle_bytes = 0
+        self.expect_greeting()
         stream = await self.dial()
         self._standing = standing = StandingStream(stream, self, spec.limits)
         try:
@@ -72,6 +73,7 @@ class SplitConnector(WireConnector):
                 await standing.opened
             self.add_step("standing", time.monotonic_ns() - began_ns)
             await self._dial_post()
+            await self.wait_for_greeting()
         except TimeoutError as exc:
             self._drop()
             limit_s = spec.timeouts.first_byte
@@ -122,6 +124,7 @@ class SplitConnector(WireConnector):
             try:
                 done.result()
                 ack.judge()
+                turn.look()
             except TurnError as exc:
                 turn.fail(exc)
 
@@ -189,15 +192,17 @@ class SplitConnector(WireConnector):
             return
         if self._idle_bytes > (limit := self.target.spec.limits.body_bytes):
             raise TooLarge("body_too_large", f"more than {limit} bytes between two turns")
-        self.idle_event(data)
+        self.idle_event(data, ns)
 
-    def timeline(self, planned_ns: int) -> Timeline:
-        made = super().timeline(planned_ns)
+    def message_timeline(self) -> Timeline:
+        made = super().message_timeline()
         if isinstance(made, NamedTimeline):
             made.event_name = self._name
         return made
 
     def lost(self, error: TurnError) -> None:
+        if self.greeting_failed(error):
+            return
         self._lost = error
         if self._turn is not None:
             self._turn.fail(error)

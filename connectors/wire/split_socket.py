@@ -7,7 +7,7 @@ from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget
 from connectors.named import UNNAMED
 from connectors.wire.split import SplitConnector
-from connectors.wire.turn import Turn
+from connectors.wire.turn import new_turn
 from connectors.wire.websocket import lost_between_turns
 from connectors.wire.ws_upgrade import open_websocket
 
@@ -28,13 +28,15 @@ class SplitSocketConnector(SplitConnector):
         await self.shake()
         self._answered = False
         request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
-        self._turn = Turn(spec.limits, spec.timeouts)
+        self._turn = new_turn(spec)
         self._idle_bytes = 0
+        self.expect_greeting()
         try:
             self._standing = await open_websocket(
                 self, request, self, subprotocols=spec.websocket.subprotocols, compression=spec.websocket.compression
             )
             await self._dial_post()
+            await self.wait_for_greeting()
         except BaseException:
             self._drop()
             self._lost = None
@@ -55,7 +57,7 @@ class SplitSocketConnector(SplitConnector):
             self._drop()
 
     def connection_lost(self, ns: int, error: TurnError) -> None:
-        if self._turn is None:
+        if self._turn is None or self.greeting_failed(error):
             return
         idle = self._answered and not self._turn.sent
         flood = error.code == "body_too_large"  # the other lane meets it in the next turn

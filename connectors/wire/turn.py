@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from connectors.errors import Aborted, TimedOut, TooLarge, TurnError
-from connectors.spec import Limits, Timeouts
+from connectors.spec import Limits, TargetSpec, Timeouts
 from connectors.timeline import Timeline
 from connectors.wire.clock import not_before
 
@@ -82,6 +82,9 @@ class Turn:
         if self._timer is None:
             self._arm(self._patience_ns)
 
+    def look(self) -> None:
+        """Time has passed, or something was said beside the stream."""
+
     def close(self) -> None:
         """The connection is closed for good: no timer is left behind."""
         if self._timer is not None:
@@ -151,4 +154,60 @@ class Turn:
             self._arm(min(left, self._patience_ns))
             return
         seconds: float = getattr(self._timeouts, code.removesuffix("_timeout"))
-        self.fail(TimedOut(code, f"{seconds:g} s passed; {self._timeline.bytes_in} bytes had come"))
+        came = f"{seconds:g} s passed; {self._timeline.bytes_in} bytes had come{self._timeline.lacking()}"
+        self.fail(TimedOut(code, came))
+
+
+class LookingTurn(Turn):
+    """A turn whose answer may be over without another message: its timeline is looked at when it wants to be."""
+
+    __slots__ = ("_look_timer",)
+
+    def __init__(self, limits: Limits, timeouts: Timeouts) -> None:
+        super().__init__(limits, timeouts)
+        self._look_timer: asyncio.TimerHandle | None = None
+
+    def message(self, ns: int, data: bytes) -> bool:
+        taken = super().message(ns, data)
+        if taken and self._look_timer is None:
+            self._look_again()
+        return taken
+
+    def look(self) -> None:
+        """Whether the answer is complete by now."""
+        self._stop_looking()
+        timeline, future = self._timeline, self._future
+        if timeline is None or future is None or future.done():
+            return
+        try:
+            timeline.look(time.monotonic_ns())
+            if timeline.done_ns is not None:
+                future.set_result(None)
+        except TurnError as exc:
+            self.fail(exc)
+        else:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        timeline, future = self._timeline, self._future
+        if timeline is None or future is None or future.done():
+            return
+        now_ns = time.monotonic_ns()
+        if (due_ns := timeline.look_at_ns(now_ns)) is not None:
+            self._look_timer = self._loop.call_later(max(due_ns - now_ns, 0) / 1e9, self.look)
+
+    def _stop_looking(self) -> None:
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+            self._look_timer = None
+
+    def close(self) -> None:
+        super().close()
+        self._stop_looking()
+
+
+def new_turn(spec: TargetSpec) -> Turn:
+    """The kind of turn that a target's answers need."""
+    if spec.reply_to is None and spec.response.quiet_ms is None:
+        return Turn(spec.limits, spec.timeouts)
+    return LookingTurn(spec.limits, spec.timeouts)

@@ -10,7 +10,7 @@ from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
-from connectors.wire.turn import Turn
+from connectors.wire.turn import Turn, new_turn
 from connectors.wire.ws_connection import WsConnection
 from connectors.wire.ws_upgrade import open_websocket
 
@@ -44,8 +44,9 @@ class WebSocketConnector(WireConnector):
             raise lost
         await self.shake()
         request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
-        self._turn = Turn(spec.limits, spec.timeouts)
+        self._turn = new_turn(spec)
         self._asked = False
+        self.expect_greeting()
         self._connection = await open_websocket(
             self,
             request,
@@ -53,6 +54,16 @@ class WebSocketConnector(WireConnector):
             subprotocols=spec.websocket.subprotocols,
             compression=spec.websocket.compression,
         )
+        self.round_trip_ns = self.measured_round_trip_ns()
+        try:
+            await self.wait_for_greeting()
+        except BaseException:
+            self._drop()
+            self._lost = None
+            raise
+
+    def measured_round_trip_ns(self) -> int:
+        return 0 if self._connection is None else self._connection.round_trip_ns
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         try:
@@ -103,10 +114,10 @@ class WebSocketConnector(WireConnector):
 
     def message(self, ns: int, data: bytes, is_text: bool) -> None:
         if self._turn is None or not self._turn.message(ns, data):
-            self.idle_event(data)
+            self.idle_event(data, ns)
 
     def connection_lost(self, ns: int, error: TurnError) -> None:
-        if self._turn is None:
+        if self._turn is None or self.greeting_failed(error):
             return
         if not self._turn.sent:
             # One that was never used was not lost between turns: what the target said to it is the news.

@@ -93,6 +93,11 @@ class WsConnection:
         """The one that the target chose."""
         return self._protocol.subprotocol
 
+    @property
+    def round_trip_ns(self) -> int:
+        """The shortest that the kernel measured, 0 if it does not say."""
+        return self._stream.round_trip_ns
+
     def send(self, data: bytes, *, binary: bool = False) -> int:
         """Send one message. Returns its bytes on the wire."""
         if self._protocol.state is not OPEN or not self.open:

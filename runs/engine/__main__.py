@@ -76,7 +76,7 @@ class Engine:
             say({"ev": "done", "reason": "stopped"})
             return
         ledger = self._open_ledger(spec)
-        ledger.append(_head(spec, t0_ns, stamps, self._clock_error_ns))
+        ledger.append(_head(spec, t0_ns, stamps, self._clock_error_ns, self._shard.target.correlates))
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)  # turns die by reference count; few collections, all of them short
         listening = self._loop.create_task(self._expect_heartbeats())
@@ -170,7 +170,7 @@ def _parse(order: Command) -> ShardSpec:
         raise FatalError("order_invalid", spec_problems(exc)) from exc
 
 
-def _head(spec: ShardSpec, t0_ns: int, stamps: str, clock_error_ns: int) -> Command:
+def _head(spec: ShardSpec, t0_ns: int, stamps: str, clock_error_ns: int, correlates: bool) -> Command:
     return {
         "k": "head",
         "v": 1,
@@ -184,6 +184,7 @@ def _head(spec: ShardSpec, t0_ns: int, stamps: str, clock_error_ns: int) -> Comm
         "clock_error_ns": clock_error_ns,
         "t0_wall_ns": time.time_ns() - time.monotonic_ns() + t0_ns,
         "timestamps": stamps,
+        "correlates": correlates,
         "host": socket.gethostname(),
         "pid": os.getpid(),
     }

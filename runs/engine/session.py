@@ -72,6 +72,8 @@ class User:
         self._connector = shard.new_connector()
         self._failures = 0
         self._recorded = 0
+        self._longest_ns = 0
+        """Of this conversation's good turns."""
 
     async def converse(self, planned_ns: int, session: Session) -> int:
         """Hold one conversation, planned to begin at `planned_ns` (monotonic); return when it ended.
@@ -79,7 +81,7 @@ class User:
         Whatever happens, the conversation is closed in the ledger.
         """
         outcome, code = "cut", None
-        self._recorded = 0
+        self._recorded = self._longest_ns = 0
         shard = self.shard
         shard.opened(session, self.number, planned_ns)
         try:
@@ -111,9 +113,19 @@ class User:
         finally:
             self._failures = self._failures + 1 if outcome == "failed" else 0
             shard.closed(session, outcome, code, self._recorded)
-            if not shard.reuse_connections or self._connector.goes_on:
+            if (not shard.reuse_connections or self._connector.goes_on) and not self._is_overheard(session):
                 await self.leave()  # such a connection is the conversation
         return planned_ns
+
+    def _is_overheard(self, session: Session) -> bool:
+        """Whether the connection stays open for a while, to hear what still comes on it; another one follows then."""
+        shard, connector = self.shard, self._connector
+        if shard.overhearing is None or not connector.goes_on or self._recorded == 0:
+            return False
+        if not shard.overhearing.take(connector, session, self._longest_ns):
+            return False
+        self._connector = shard.new_connector()
+        return True
 
     def _walk(self, session: Session) -> Walk:
         return session.scenario.walk(session.rng, session.info)  # type: ignore[arg-type] # LazyRandom is one
@@ -200,14 +212,17 @@ class User:
         )
         if shard.grouped:
             line["g"] = session.group
+        if connector.unsolicited and (unsolicited := connector.new_unsolicited()):
+            line["uns"] = unsolicited
         shard.ledger.append(line, slot)
         self._recorded += 1
         if shard.purse is not None:
             shard.purse.spend(line, session.model, self)
         shard.took_turn(failure)
         if failure is None and timeline.done_ns:
-            ended_ns = timeline.done_ns
+            ended_ns = timeline.done_ns + timeline.quiet_ns  # nobody could know before that it was over
             shard.waits.answered(planned_ns, ended_ns)
+            self._longest_ns = max(self._longest_ns, ended_ns - planned_ns)
         return failure, ended_ns
 
     def _failure_of(self, exc: TurnError | asyncio.CancelledError, timeline: Timeline) -> TurnError:

@@ -19,6 +19,7 @@ from runs.engine.groups import first_numbers, groups_of, own_model
 from runs.engine.ledger import Ledger
 from runs.engine.loads import new_driver
 from runs.engine.mix import Numbers
+from runs.engine.overhearing import Overhearing
 from runs.engine.purse import Purse
 from runs.engine.record import sends_history
 from runs.engine.session import LazyRandom, Session, User
@@ -91,6 +92,8 @@ class Shard:
         self._next_turn_ns = 0
         self.purse = self._new_purse()
         """None where no ceiling of the budget is an engine's to count."""
+        self.overhearing = None if self.target.correlates else Overhearing(self)
+        """None where no answer can be taken for another's."""
         within_s = spec.answer_within_s
         self.waits = Waits(None if within_s is None else int(within_s * 1e9))
         self.driver = new_driver(self)
@@ -119,6 +122,8 @@ class Shard:
             loop.call_later(end_s, self.end, "done", load.grace_s)
         self.driver.start()
         await self._over.wait()
+        if self.overhearing is not None:
+            await self.overhearing.end()
         beats.cancel()
         vitals.last_words(self.reason, self._turns, self._sessions, self._load_ns())
 

@@ -22,11 +22,12 @@ from typing import Any, Final, NoReturn, cast
 import orjson
 
 from connectors.base import BaseConnector
-from connectors.errors import Refused, TurnError
+from connectors.errors import BadAnswer, Refused, TurnError
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
 from connectors.timeline import Timeline
 from runs.engine.draws import new_draws, with_drawn
+from runs.engine.echoes import Echoes
 from runs.engine.flight import FlightTable, flight_path
 from runs.engine.pace import PacedWalk
 from runs.engine.record import sends_history, turn_line
@@ -34,6 +35,10 @@ from runs.engine.spec import ShardSpec
 from scenarios.render import CompiledScenario, SayAction, Walk, compile_scenario
 
 PAUSE_S: Final = 0.25
+LISTEN_S: Final = 0.5
+"""How long, at least, it listens when a conversation is over: an answer that is left over comes then."""
+LISTEN_MOST_S: Final = 3.0
+LOOK_S: Final = 0.05
 FIRST_SESSION: Final = 1_000_000_000
 """Number of its first session: what templates derive from a session's number is none of the load's."""
 
@@ -89,6 +94,9 @@ class Witness:
         self._turns = 1  # 0 marks what is not in flight
         self._flight = flight
         self._slot: int | None = None
+        self._echoes = Echoes()
+        self._longest_s = 0.0
+        """Of this conversation's good turns."""
         self._sends_history = sends_history(spec.target)
 
     def testify(self, end_ns: int | None) -> None:
@@ -96,16 +104,33 @@ class Witness:
         number = FIRST_SESSION
         while not self._over.is_set() and (end_ns is None or time.monotonic_ns() < end_ns):
             self._converse(number, end_ns)
+            self._overhear(number)
             number += 1
             if not self._spec.target.reuse_connections or self._connector.goes_on:
                 self._wait_for(self._connector.disconnect())
         self._wait_for(self._connector.disconnect())
+
+    def _overhear(self, number: int) -> None:
+        """Listen on the connection of a conversation that is over, and note what belonged to no question."""
+        connector = self._connector
+        if self._target.correlates or not connector.goes_on or self._longest_s == 0:
+            return
+        until_s = time.monotonic() + min(max(3 * self._longest_s, LISTEN_S), LISTEN_MOST_S)
+        while time.monotonic() < until_s and connector.ready:
+            if self._over.wait(LOOK_S):
+                break
+        if heard := connector.new_unsolicited():
+            self._write({"k": "uns", "s": number, "at": time.monotonic_ns() - self._t0_ns, "n": heard})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        os.write(self._ledger, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def _converse(self, number: int, end_ns: int | None) -> None:
         rng = Random(f"{self._spec.seed}:{number}")  # noqa: S311 - repeatable on purpose
         scenario = rng.choices(self._scenarios, self._weights)[0]
         info = {"id": f"tb-{self._spec.run_id}-w{number}", "number": number, "user": -1}
         walk = self._begin(scenario, rng, info, number)
+        self._echoes, self._longest_s = Echoes(), 0.0
         while (action := walk.next_action()) is not None:
             if self._over.wait(PAUSE_S if isinstance(action, SayAction) else action.seconds):
                 return
@@ -142,7 +167,9 @@ class Witness:
         except TurnError as exc:
             failure = exc
         else:
-            walk.answer(timeline.text)
+            self._longest_s = max(self._longest_s, (time.monotonic_ns() - timeline.planned_ns) / 1e9)
+            if (why := walk.answer(timeline.text)) is not None:
+                failure = BadAnswer("expect_failed", why)
         line = turn_line(
             timeline,
             turn=self._turns,
@@ -158,7 +185,11 @@ class Witness:
             log=walk.messages if self._sends_history else None,
         )
         self._turns += 1
-        os.write(self._ledger, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        if heard := connector.new_unsolicited():
+            line["uns"] = heard
+        if timeline.text and self._echoes.is_anothers(action.text, timeline.text):
+            line["mis"] = 1
+        self._write(line)
         if self._slot is not None:
             self._flight.give_back(self._slot)
             self._slot = None

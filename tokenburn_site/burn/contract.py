@@ -20,6 +20,7 @@ CONTRACT: dict[str, Shape] = {
     "turns": _keys("sent ok error timeout aborted unknown"),
     "load_changes": None,
     "dropped_arrivals": None,
+    "unsolicited": None,
     "errors": None,
     "answers": _keys("kinds finish_reasons"),
     "rates": _keys("turns_per_s sessions_per_min output_tokens_per_s"),

@@ -133,6 +133,7 @@ def _tiles(report: Report) -> str:
         (f"output tokens{made}", number(tokens["output"])),
         (f"input tokens{given}", number(tokens["input"])),
         ("dropped arrivals", number(report["dropped_arrivals"])),
+        ("unsolicited messages", number(report.get("unsolicited"))),
         *((label.lower(), number(value)) for label, value in patience_tiles(report.get("patience"))),
         *((f"budget: {label}", value) for label, value, _ in budget_tiles(report.get("budget"))),
         *([("cost", cost)] if (cost := cost_words(report.get("cost"))) else []),

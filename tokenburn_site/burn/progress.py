@@ -146,6 +146,8 @@ class Progress:
         table.add_row("turns", "   ".join([", ".join(outcomes), per_s(rates.get("turns_per_s"))]))
         if counters.get("dropped_arrivals"):
             table.add_row("dropped", f"{count(counters['dropped_arrivals'])} arrivals")
+        if counters.get("unsolicited"):
+            table.add_row("unasked", f"{count(counters['unsolicited'])} messages")
         table.add_row(
             "tokens", f"{count(counters.get('output_tokens', 0))} out   {per_s(rates.get('output_tokens_per_s'))}"
         )

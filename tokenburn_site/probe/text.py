@@ -23,6 +23,9 @@ def lines(found: Probe) -> Iterator[str]:
         yield from _block("saved", [f"{name} = {value}" for name, value in found.known.items()])
     if found.stray:
         yield _labelled("stray", f"{found.stray} messages came while nothing was asked")
+    if found.unsolicited:
+        what = f"{found.unsolicited} messages with text came that no question had asked for"
+        yield _labelled("unasked", f"{what}: answers may belong to other questions (greeting, reply_to, quiet_ms)")
     failed = sum(turn.error is not None for turn in found.turns)
     yield _labelled("result", "every turn was answered" if found.ok else f"{failed} of {len(found.turns)} turns failed")
 

@@ -7,7 +7,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const ENDED = 4000;
   const RETRY_MS = [500, 1000, 2000, 5000, 10000];
   const TURNS = ["sent", "ok", "error", "timeout", "aborted", "unknown"];
-  const BAD = new Set(["error", "timeout", "unknown", "sessions_failed", "sessions_lost", "dropped_arrivals"]);
+  const BAD = new Set(["error", "timeout", "unknown", "sessions_failed", "sessions_lost", "dropped_arrivals", "unsolicited"]);
 
   const config = JSON.parse(document.getElementById("live-config").textContent);
   const page = document.querySelector("[data-run]");

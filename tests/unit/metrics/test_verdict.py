@@ -7,7 +7,7 @@ import pytest
 from metrics.ingest import parse
 from metrics.thresholds import parse_threshold
 from metrics.totals import merge
-from metrics.verdict import NOTES, REASONS, Verdict, Witness, judge, start_error_ns
+from metrics.verdict import NOTES, REASONS, OthersAnswers, Verdict, Witness, judge, start_error_ns
 from tests.support.ledgers import encoded
 from tests.unit.metrics.made import MS, aggregate, batch, failed, generator, head, tail, turn
 
@@ -205,7 +205,7 @@ def test_notes_say_whose_token_counts_the_figures_rest_on(source: str, noted: li
 
 
 def test_every_documented_reason_is_proved_in_this_file() -> None:
-    others = {"engine_died", "witness_disagrees", "stopped_answering", "hang_not_judged"}
+    others = {"engine_died", "witness_disagrees", "stopped_answering", "hang_not_judged", "answers_may_be_shifted"}
     assert {code for code, _, _ in CASES} | others == set(REASONS)
     proved = {
         "few_cut_off",
@@ -268,3 +268,20 @@ def test_turns_that_the_end_cut_off_are_told(cut: int, reason: str, reasons: lis
         found = judge(aggregate(head(), *CALM, *GOOD, *lines, tail(100 + cut, reason)))
     assert codes(found) == reasons
     assert [note.code for note in found.notes] == notes
+
+
+@pytest.mark.parametrize(
+    ("unsolicited", "by_id", "others", "shifted"),
+    [
+        (0, False, OthersAnswers(), False),
+        (1, False, OthersAnswers(), True),
+        (1, True, OthersAnswers(), False),
+        (0, False, OthersAnswers(unsolicited=1), True),
+        (0, True, OthersAnswers(mismatched=2), True),
+        (0, False, OthersAnswers(mismatched=1), False),
+    ],
+)
+def test_answers_that_may_be_anothers(unsolicited: int, by_id: bool, others: OthersAnswers, shifted: bool) -> None:
+    late = [{"k": "uns", "s": 1, "at": 5, "n": unsolicited}] if unsolicited else []
+    found = judge(aggregate(head() | {"correlates": by_id}, *CALM, *GOOD, *late, tail(100)), others=others)
+    assert ("answers_may_be_shifted" in codes(found)) is shifted
