@@ -108,4 +108,4 @@ def summary(path: Path, run_id: int, counted: Span = (0, None)) -> dict[str, Any
     """What a witness's ledger comes to. Raises OSError."""
     aggregate, data = Aggregate(), path.read_bytes()
     aggregate.add_all(parse(data, run_id, 0, counted=counted).windows.values())
-    return witness_of(aggregate, mismatched=data.count(b'"mis":1}'))
+    return witness_of(aggregate, mismatched=data.count(b'"mis":1'))

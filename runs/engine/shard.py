@@ -99,8 +99,7 @@ class Shard:
         self.driver = new_driver(self)
         self._began: dict[int, int] = {}
         """Of open sessions, ns since the start."""
-        self.active = 0
-        self.dropped = 0
+        self.active = self.dropped = 0
         self.stopping = False
         self.reason = "done"
         self.crash: BaseException | None = None
