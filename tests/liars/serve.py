@@ -1,0 +1,395 @@
+"""One server for all bots and protocols, in a thread with a loop of its own. The header `x-bot` chooses the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import grpc
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from tests.liars.chat import Book, Bot, Chat, Gone
+from tests.support.grpc_target import ASK, PIECE
+
+HOST = "127.0.0.1"
+START_S = 30.0
+QUIET = logging.getLogger("tests.liars")
+QUIET.setLevel(logging.ERROR)  # that connections end early is what the tests are for
+SOCKETIO_OPEN = {"sid": "e1", "upgrades": [], "pingInterval": 25000, "pingTimeout": 20000, "maxPayload": 1 << 20}
+
+
+class Conduct(NamedTuple):
+    """What a bot does with each question, and when a conversation begins."""
+
+    speak: Bot
+    greet: Bot | None = None
+
+
+@dataclass
+class HttpChat(Chat):
+    """One answer over HTTP. The head leaves with the first piece; `headers` and `status` may be changed until then."""
+
+    writer: asyncio.StreamWriter = field(kw_only=True)
+    headers: list[str] = field(default_factory=list)
+    status: str = "200 OK"
+    content_type: str = "application/json"
+    begun: bool = False
+    ended: bool = False
+
+    async def write(self, data: bytes) -> None:
+        if self.writer.is_closing():
+            raise Gone
+        try:
+            self.writer.write(data)
+            await self.writer.drain()
+        except OSError as exc:
+            raise Gone from exc
+
+    async def head(self, *more: str) -> None:
+        if not self.begun:
+            self.begun = True
+            lines = [f"HTTP/1.1 {self.status}", f"Content-Type: {self.content_type}", *self.headers, *more, "", ""]
+            await self.write("\r\n".join(lines).encode("latin-1"))
+
+    async def close(self, *, hard: bool = False) -> None:
+        if hard:
+            self.writer.transport.abort()
+        self.writer.close()
+        raise Gone
+
+
+@dataclass
+class WholeChat(HttpChat):
+    """The answer as one JSON object."""
+
+    said: str = ""
+
+    async def piece(self, text: str) -> None:
+        self.said += text
+
+    async def finish(self, text: str = "") -> None:
+        await self.frame({"response": self.said})
+
+    async def frame(self, message: dict[str, Any]) -> None:
+        await self.raw(json.dumps(message).encode())
+
+    async def raw(self, data: bytes) -> None:
+        await self.head(f"Content-Length: {len(data)}")
+        await self.write(data)
+        self.ended = True
+
+    async def part(self, data: bytes, of: int) -> None:
+        """The first bytes of a body that is said to be `of` bytes long."""
+        await self.head(f"Content-Length: {of}")
+        await self.write(data)
+
+
+@dataclass
+class ChunkedChat(HttpChat):
+    """The answer piece by piece in a chunked body."""
+
+    async def chunk(self, data: bytes) -> None:
+        await self.head("Transfer-Encoding: chunked")
+        await self.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    async def end_body(self) -> None:
+        await self.head("Transfer-Encoding: chunked")
+        await self.write(b"0\r\n\r\n")
+        self.ended = True
+
+    async def piece(self, text: str) -> None:
+        await self.frame({"delta": text})
+
+
+@dataclass
+class SseChat(ChunkedChat):
+    content_type: str = "text/event-stream"
+
+    async def frame(self, message: dict[str, Any]) -> None:
+        await self.raw(json.dumps(message).encode())
+
+    async def raw(self, data: bytes) -> None:
+        await self.chunk(b"data: " + data + b"\n\n")
+
+    async def finish(self, text: str = "") -> None:
+        await self.raw(b"[DONE]")
+        await self.end_body()
+
+
+@dataclass
+class LinesChat(ChunkedChat):
+    content_type: str = "application/x-ndjson"
+
+    async def frame(self, message: dict[str, Any]) -> None:
+        await self.raw(json.dumps(message).encode())
+
+    async def raw(self, data: bytes) -> None:
+        await self.chunk(data + b"\n")
+
+    async def finish(self, text: str = "") -> None:
+        await self.frame({"response": text, "done": True} if text else {"done": True})
+        await self.end_body()
+
+
+@dataclass
+class StandingChat(SseChat):
+    """The split style's standing stream: it goes on from answer to answer."""
+
+    async def finish(self, text: str = "") -> None:
+        await self.frame({"response": text, "done": True} if text else {"done": True})
+
+
+@dataclass
+class SocketChat(Chat):
+    """JSON messages over a WebSocket."""
+
+    connection: ServerConnection = field(kw_only=True)
+
+    async def send(self, data: str | bytes) -> None:
+        try:
+            await self.connection.send(data)
+        except ConnectionClosed as exc:
+            raise Gone from exc
+
+    async def piece(self, text: str) -> None:
+        await self.frame({"delta": text})
+
+    async def finish(self, text: str = "") -> None:
+        await self.frame({"response": text, "done": True} if text else {"done": True})
+
+    async def frame(self, message: dict[str, Any]) -> None:
+        await self.send(json.dumps(message))
+
+    async def raw(self, data: bytes) -> None:
+        await self.send(data.decode())
+
+    async def close(self, *, hard: bool = False) -> None:
+        if hard:
+            self.connection.transport.abort()
+        await self.connection.close()
+        raise Gone
+
+
+@dataclass
+class EventChat(SocketChat):
+    """Socket.IO: the key `event` of a frame is its event's name."""
+
+    async def piece(self, text: str) -> None:
+        await self.frame({"event": "delta", "text": text})
+
+    async def finish(self, text: str = "") -> None:
+        await self.frame({"event": "done", "response": text} if text else {"event": "done"})
+
+    async def frame(self, message: dict[str, Any]) -> None:
+        data = dict(message)
+        name = data.pop("event", "delta")
+        await self.send("42" + json.dumps([name, data]))
+
+
+@dataclass
+class RpcChat(Chat):
+    """A bidirectional stream of gRPC; frames are fields of its message."""
+
+    context: Any = field(kw_only=True)
+
+    async def piece(self, text: str) -> None:
+        await self.frame({"delta": text})
+
+    async def finish(self, text: str = "") -> None:
+        await self.frame({"response": text, "done": True} if text else {"done": True})
+
+    async def frame(self, message: dict[str, Any]) -> None:
+        try:
+            await self.context.write(PIECE(**message))
+        except grpc.aio.AbortError:
+            raise
+        except Exception as exc:
+            raise Gone from exc
+
+    async def close(self, *, hard: bool = False) -> None:
+        if hard:
+            await self.context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+        raise Gone
+
+
+class LiarServer:
+    """`urls` by protocol, `books` by bot. Use in a `with`."""
+
+    def __init__(self, bots: Mapping[str, Conduct]) -> None:
+        self._bots = bots
+        self._stop = asyncio.Event()
+        self.books = {name: Book(self._stop) for name in bots}
+        self.urls: dict[str, str] = {}
+        self._standing: dict[str, StandingChat] = {}
+        self._ready = threading.Event()
+        self._failed: list[BaseException] = []
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="liars", daemon=True)
+        self._loop: asyncio.AbstractEventLoop
+
+    def __enter__(self) -> LiarServer:
+        self._thread.start()
+        assert self._ready.wait(START_S)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(START_S)
+        assert not self._thread.is_alive()
+        assert not self._failed, f"a bot of the tests is wrong: {self._failed}"
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            http = await asyncio.start_server(self._http, HOST, 0)
+            socket = await stack.enter_async_context(serve(self._socket, HOST, 0, close_timeout=1, logger=QUIET))
+            rpc = grpc.aio.server()
+            handler: Any = grpc.stream_stream_rpc_method_handler(
+                self._converse, request_deserializer=ASK.FromString, response_serializer=None
+            )
+            rpc.add_generic_rpc_handlers(
+                (grpc.method_handlers_generic_handler("tokenburn.mock.v1.Chat", {"Converse": handler}),)
+            )
+            ports = {
+                "http": http.sockets[0].getsockname()[1],
+                "ws": next(iter(socket.sockets)).getsockname()[1],
+                "grpc": rpc.add_insecure_port(f"{HOST}:0"),
+            }
+            await rpc.start()
+            for protocol, scheme in SCHEMES.items():
+                self.urls[protocol] = f"{scheme}://{HOST}:{ports[scheme]}"
+            self.urls["socketio"] = f"http://{HOST}:{ports['ws']}"
+            for protocol in ("http", "sse", "ndjson", "split"):
+                self.urls[protocol] += f"/{protocol}"
+            self._ready.set()
+            await self._stop.wait()
+            http.close()
+            await rpc.stop(None)
+
+    async def _speak(self, chat: Chat, name: str, question: str) -> None:
+        try:
+            await chat.ask(self._bots[name].speak, question)
+        except (Gone, asyncio.CancelledError, grpc.aio.AbortError):
+            raise
+        except BaseException as exc:
+            self._failed.append(exc)
+            raise Gone from exc
+
+    async def _greet(self, chat: Chat, name: str) -> None:
+        if (greet := self._bots[name].greet) is not None:
+            await greet(chat)
+
+    # --- HTTP: whole, streamed, split ---------------------------------------------------------------------------
+
+    async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, OSError, Gone):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                lines = head.split("\r\n")
+                method, path, _ = lines[0].split(" ", 2)
+                fields = {key.lower(): value for line in lines[1:] if line for key, _, value in [line.partition(": ")]}
+                body = await reader.readexactly(int(fields.get("content-length", 0)))
+                await self._request(reader, writer, method, path, fields, body)
+        writer.close()
+
+    async def _request(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        method: str,
+        path: str,
+        fields: Mapping[str, str],
+        body: bytes,
+    ) -> None:
+        name = fields["x-bot"]
+        kind = path.split("/")[1]
+        if kind == "split":
+            await self._split(reader, writer, method, name, path.split("/")[2], body)
+            return
+        made = {"http": WholeChat, "sse": SseChat, "ndjson": LinesChat}[kind]
+        chat = made(self.books[name], writer=writer)
+        said = json.loads(body)
+        await self._speak(chat, name, said["message"])
+        if not chat.ended:
+            await chat.close()
+
+    async def _split(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        method: str,
+        name: str,
+        session: str,
+        body: bytes,
+    ) -> None:
+        if method == "GET":
+            chat = self._standing[session] = StandingChat(self.books[name], writer=writer)
+            await chat.head("Transfer-Encoding: chunked")
+            await self._greet(chat, name)
+            await reader.read()  # until the client leaves
+            raise Gone
+        chat = self._standing[session]
+        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+        with suppress(Gone):  # the standing stream's end is not the POST's
+            await self._speak(chat, name, json.loads(body)["message"])
+
+    # --- WebSocket and Socket.IO --------------------------------------------------------------------------------
+
+    async def _socket(self, connection: ServerConnection) -> None:
+        request = connection.request
+        assert request is not None
+        name = request.headers["x-bot"]
+        talk = self._events if request.path.startswith("/socket.io/") else self._frames
+        with suppress(Gone, ConnectionClosed):
+            await talk(connection, name)
+
+    async def _frames(self, connection: ServerConnection, name: str) -> None:
+        chat = SocketChat(self.books[name], connection=connection)
+        await self._greet(chat, name)
+        async for message in connection:
+            await self._speak(chat, name, json.loads(message)["message"])
+
+    async def _events(self, connection: ServerConnection, name: str) -> None:
+        chat = EventChat(self.books[name], connection=connection)
+        await connection.send("0" + json.dumps(SOCKETIO_OPEN))
+        async for message in connection:
+            text = str(message)
+            if text.startswith("40"):
+                await connection.send('40{"sid":"s1"}')
+                await self._greet(chat, name)
+            elif text.startswith("42"):
+                await self._speak(chat, name, json.loads(text[2:])[1]["message"])
+
+    # --- gRPC ---------------------------------------------------------------------------------------------------
+
+    async def _converse(self, requests: AsyncIterator[Any], context: Any) -> None:
+        name = str(dict(context.invocation_metadata())["x-bot"])
+        chat = RpcChat(self.books[name], context=_Encoded(context))
+        with suppress(Gone):
+            await self._greet(chat, name)
+            async for request in requests:
+                await self._speak(chat, name, request.message)
+
+
+class _Encoded:
+    """A call's context that takes messages: no generated code serialises for it."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self.abort = context.abort
+
+    async def write(self, message: Any) -> None:
+        await self._context.write(message.SerializeToString())
+
+
+SCHEMES = {"http": "http", "sse": "http", "ndjson": "http", "split": "http", "websocket": "ws", "grpc": "grpc"}
