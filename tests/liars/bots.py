@@ -126,7 +126,7 @@ PATIENT = {"timeouts": {"connect": 5, "first_byte": 60, "idle": 60, "total": 60}
     *ALL,
     seen_as=frozenset({"unanswered"}),
     target=PATIENT,
-    load={"users": 3, "conversations": None, "duration_s": 2.0, "grace_s": 0.5},
+    load={"users": 3, "conversations": None, "duration_s": 3.0, "grace_s": 0.5},
 )
 async def hangs_from_the_sixth_question_to_the_end(chat: Chat) -> None:
     if len(chat.book.truths) > 6:
