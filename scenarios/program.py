@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from scenarios.data import DataPool, fields_of
@@ -35,6 +35,7 @@ class SayOp:
     scripted: str | None
     checks: tuple[Check, ...]
     binds: tuple[Bind, ...]
+    expect_text: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,16 +250,15 @@ class _Compiler:
             with _at(f"{here}.answer"):
                 answer = compile_text(step.answer, self.names())
         varies = answer if answer is not None and answer.constant is None else None
-        return SayOp(here, text, text.constant, varies, answer and answer.constant, (), ())
+        expects = None if step.expect_text is None else frozenset(step.expect_text)
+        return SayOp(here, text, text.constant, varies, answer and answer.constant, (), (), expects)
 
     def _expect(self, step: Expect, here: str) -> None:
         say = self.ops[-1]
         assert isinstance(say, SayOp)  # noqa: S101 - `add` lets nothing between
         with _at(here):
             checks, binds = compile_expect(step, self.names())
-        self.ops[-1] = SayOp(
-            say.path, say.text, say.constant, say.answer, say.scripted, (*say.checks, *checks), (*say.binds, *binds)
-        )
+        self.ops[-1] = replace(say, checks=(*say.checks, *checks), binds=(*say.binds, *binds))
 
     def _set(self, step: Set, here: str) -> SetOp:
         with _at(f"{here}.name"):

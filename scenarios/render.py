@@ -70,7 +70,9 @@ class Walk(Scope):
     them. A message that gets no answer is taken out of the history when the next one is said.
     """
 
-    __slots__ = ("_at", "_checks", "_log", "_open", "_ops", "_said", "_scenario", "_scripted", "_talk", "_turns")
+    __slots__ = (
+        "_at", "_checks", "_log", "_open", "_ops", "_said", "_scenario", "_scripted", "_talk", "_turns", "expect_text",
+    )  # fmt: skip
 
     def __init__(self, scenario: CompiledScenario, rng: random.Random, session: Mapping[str, Any]) -> None:
         super().__init__(rng, session, scenario.pools)
@@ -83,6 +85,8 @@ class Walk(Scope):
         self._open = False  # the last message of the log waits for its answer
         self._scripted: str | None = None
         self._checks: tuple[Check, ...] = ()
+        self.expect_text: frozenset[str] | None = None
+        """Which answers to the last message are good; None: what the target says."""
         self._log: list[dict[str, str]] = []
         self._talk: Iterator[tuple[str, list[str]]] | None = None  # what is left of a replayed conversation
         if not program.plain:
@@ -156,6 +160,7 @@ class Walk(Scope):
         said = SayAction(self._render(op) if op.constant is None else op.constant, self._turns)
         self._turns += 1
         self._checks = op.checks
+        self.expect_text = op.expect_text
         self._scripted = op.scripted
         if op.binds or op.answer is not None:
             self._bind(op)
@@ -175,6 +180,7 @@ class Walk(Scope):
             return None
         self._at -= 1  # the step goes on with its next message
         self._checks = ()
+        self.expect_text = None
         self._scripted = "\n\n".join(answers) if answers else None
         self._turns += 1
         return SayAction(text, self._turns - 1)

@@ -26,12 +26,18 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+AnswerKind = Literal["text", "complete", "tool_call", "refusal", "filtered", "length", "reasoning", "empty", "any"]
+"""As `connectors.answers.Expectation`, which this package may not import; a test holds the two together."""
+
+
 class Say(Frozen):
-    """Send a message. `answer` is the scripted reply: it goes into the history when `history` is "scripted"."""
+    """Send a message. `answer` is the scripted reply: it goes into the history when `history` is "scripted".
+    `expect_text`: which answers are good (docs/targets.md), in place of what the target says."""
 
     do: Literal["say"] = "say"
     text: str = Field(min_length=1)
     answer: str | None = None
+    expect_text: tuple[AnswerKind, ...] | None = Field(None, min_length=1)
 
 
 class Wait(Frozen):

@@ -33,6 +33,10 @@ class PacedWalk:
         return self._walk.history
 
     @property
+    def expect_text(self) -> frozenset[str] | None:
+        return self._walk.expect_text
+
+    @property
     def variables(self) -> dict[str, Any]:
         return self._walk.variables
 

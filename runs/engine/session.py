@@ -161,6 +161,8 @@ class User:
         if shard.purse is not None:
             shard.purse.begin(self)
         self.waits_for = timeline = connector.timeline(planned_ns)
+        if walk.expect_text is not None:
+            timeline.expected = walk.expect_text
         failure: TurnError | None = None
         slot: int | None = None
         turn_id = -1

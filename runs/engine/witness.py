@@ -162,6 +162,8 @@ class Witness:
         connector, failure = self._connector, None
         planned_ns = time.monotonic_ns()
         timeline = connector.timeline(planned_ns)
+        if walk.expect_text is not None:
+            timeline.expected = walk.expect_text
         try:
             self._exchange(connector, timeline, walk, action, session, planned_ns)
         except TurnError as exc:
