@@ -22,7 +22,7 @@ REMAINS: Final = 8
 """Characters from a value's beginning by which `error` knows one that was cut off; half of a shorter one's."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _UNIT: Final = re.compile(r"\\+|\s+|.", re.DOTALL)
-_BACKSLASH: Final = r"(?:\\|(?i:%(?:25)*+5c|&(?:amp;)*#(?:92|x5c);))"
+_BACKSLASH: Final = r"(?:\\|(?i:%(?>(?:25)*)5c|&(?:amp;)*#(?:92|x5c);))"
 _ENTITIES: Final = {'"': "quot|", "'": "apos|", "&": "amp|", "<": "lt|", ">": "gt|"}
 
 
@@ -150,31 +150,33 @@ def _sought(value: str) -> Iterator[_Sought]:
 def _unit(text: str, is_first: bool) -> str:
     """A pattern for a character, or a run of backslashes or white space, in all ways of writing it.
 
-    A target must not be able to make the search slow: runs of backslashes are possessive, and begin no pattern.
+    A target must not be able to make the search slow: runs of backslashes are atomic, and begin no pattern.
+    (Not possessive: before 3.11.5, Python's own matching of possessive groups is wrong.)
     """
     if _PLAIN.fullmatch(text):
         return re.escape(text)
-    some, any_number = ("", "{0}") if is_first else ("++", "*+")
+    some = _BACKSLASH if is_first else rf"(?>{_BACKSLASH}+)"
+    any_number = "" if is_first else rf"(?>{_BACKSLASH}*)"
     if text.startswith("\\"):
-        return _BACKSLASH + some
+        return some
     if text.isspace():
-        escaped = rf"{_BACKSLASH}{some}(?:[nrtfv]|u00[0-9a-fA-F]{{2}}|x[0-9a-fA-F]{{2}})"
-        return rf"(?:\s|{escaped}|(?i:%(?:25)*+(?:20|09|0[a-d]))|\+)+"
+        escaped = rf"{some}(?:[nrtfv]|u00[0-9a-fA-F]{{2}}|x[0-9a-fA-F]{{2}})"
+        return rf"(?:\s|{escaped}|(?i:%(?>(?:25)*)(?:20|09|0[a-d]))|\+)+"
     units = text.encode("utf-16-be", "surrogatepass")
     octets = text.encode(errors="replace")
     number = ord(text)
-    escaped = "".join(rf"{_BACKSLASH}{some}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
-    quoted = "".join(rf"{_BACKSLASH}{some}x{octet:02x}" for octet in octets)
-    percent = "".join(f"%(?:25)*+{octet:02x}" for octet in octets)
+    escaped = "".join(rf"{some}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    quoted = "".join(rf"{some}x{octet:02x}" for octet in octets)
+    percent = "".join(f"%(?>(?:25)*){octet:02x}" for octet in octets)
     entity = rf"&(?:amp;)*(?:{_ENTITIES.get(text, '')}#0*{number}|#x0*{number:x});"
-    plain = rf"{_BACKSLASH}{any_number}(?:{re.escape(text)}|{percent}|{entity})"
-    return rf"(?i:{plain}|{escaped}|{quoted}|{_BACKSLASH}{some}x{number:02x})"
+    plain = rf"{any_number}(?:{re.escape(text)}|{percent}|{entity})"
+    return rf"(?i:{plain}|{escaped}|{quoted}|{some}x{number:02x})"
 
 
 def _base64_unit(char: str) -> str:
     """Both alphabets, and what JSON and URLs make of them."""
     if char == "+":
-        return r"(?:[+-]|\\++u002[bB]|(?i:%(?:25)*+2b))"
+        return r"(?:[+-]|(?>\\+)u002[bB]|(?i:%(?>(?:25)*)2b))"
     if char == "/":
-        return r"(?:\\*+/|_|\\++u002[fF]|(?i:%(?:25)*+2f))"
+        return r"(?:(?>\\*)/|_|(?>\\+)u002[fF]|(?i:%(?>(?:25)*)2f))"
     return char
