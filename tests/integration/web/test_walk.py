@@ -68,6 +68,6 @@ def test_health_is_open_and_says_what_failed(client: Client) -> None:
     answer = client.get("/api/health/")
     assert answer.status_code == 503
     found = answer.json()
-    assert set(found["checks"]) == {"database", "broker", "workers"}
+    assert set(found["checks"]) == {"database", "broker", "scheduler", "workers"}
     assert found["checks"]["database"]["ok"] is True
     assert found["ok"] is False
