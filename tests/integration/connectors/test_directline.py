@@ -112,13 +112,19 @@ def test_turns_of_a_conversation_are_posted_and_answered_on_its_stream(lane: Lan
 
 @lanes
 @pytest.mark.parametrize(
-    ("text", "code"),
-    [("refuse", "http_400"), ("hang up", "ws_closed_1011"), ("silence", "first_byte_timeout")],
+    ("text", "codes"),
+    [
+        ("refuse", {"http_400"}),
+        ("hang up", {"ws_closed_1011"}),
+        ("silence", {"first_byte_timeout", "idle_timeout"}),  # whether the post's own answer came last
+    ],
 )
-def test_what_goes_wrong_costs_one_turn_its_code(lane: Lane, text: str, code: str, served: tuple[Bot, str]) -> None:
+def test_what_goes_wrong_costs_one_turn_its_code(
+    lane: Lane, text: str, codes: set[str], served: tuple[Bot, str]
+) -> None:
     with Client(lane, target(served[1])) as client:
         turn = client.say(text)
-        assert turn.code == code
+        assert turn.code in codes
         assert turn.late_s < TIMEOUTS["total"] + 1
         assert client.say("again").text == "you said again"
 
