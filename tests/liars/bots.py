@@ -124,7 +124,7 @@ PATIENT = {"timeouts": {"connect": 5, "first_byte": 60, "idle": 60, "total": 60}
 
 @liar(
     *ALL,
-    seen_as=frozenset({"unanswered"}),
+    seen_as=frozenset({"unanswered", "hang_not_judged"}),  # on a busy machine it begins too late to be judged
     target=PATIENT,
     load={"users": 3, "conversations": None, "duration_s": 3.0, "grace_s": 0.5},
 )
