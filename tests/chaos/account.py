@@ -12,8 +12,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
 django.setup()
 
 from metrics.models import SessionMetric  # noqa: E402 - models need Django set up first
-from runs.lifecycle import RUN_TERMINAL  # noqa: E402
-from runs.models import Run, Session  # noqa: E402
+from runs.lifecycle import RUN_TERMINAL  # noqa: E402 - the same
+from runs.models import Run, Session  # noqa: E402 - the same
 
 
 def account(run: Run) -> dict[str, object]:

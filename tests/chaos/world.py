@@ -53,6 +53,7 @@ class World:
     target: subprocess.Popen[bytes]
     wire: Proxy | None = None
     burn: subprocess.Popen[bytes] | None = None
+    site: subprocess.Popen[bytes] | None = None
     done: list[str] = field(default_factory=list)
     """Faults that really happened."""
 
@@ -61,15 +62,20 @@ class World:
         return [line.partition(" ")[2] for line in self.log.read_text(encoding="ascii").splitlines()]
 
     def processes(self) -> dict[int, str]:
-        """Every process of the case, by its environment: id and command line."""
-        mark, found = f"TOKENBURN_VAR_DIR={self.home}\0".encode(), {}
+        """Every process that burn or the site has started, at any depth: id and command line. Engines are given no
+        environment of ours, so parents tell; a process that has lost its parent is not found."""
+        parents, lines = {}, {}
         for entry in Path("/proc").iterdir():
             try:
-                if mark in (entry / "environ").read_bytes():
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                stat = (entry / "stat").read_text(encoding="ascii", errors="replace")
+                parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+                lines[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except (OSError, ValueError):
-                continue  # no process, somebody else's, or gone by now
-        return found
+                continue  # no process, or gone by now
+        found = {child.pid for child in (self.burn, self.site) if child is not None}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return {pid: lines[pid] for pid in found if pid in lines}
 
     def manage(self, *argv: str) -> list[str]:
         return [sys.executable, "manage.py", *argv]
@@ -126,6 +132,8 @@ def world(case: Case, home: Path, server_url: str) -> Iterator[World]:
         made = World(case, home, family, env, log, str(read_json_line(target)["url"]), target, wire)
         if case.way == "farm":
             _bring_up(made)
+        elif wire is not None:  # a database of one's own is brought up to date by hand
+            subprocess.run(made.manage("migrate", "-v", "0"), cwd=ROOT, env=env, check=True, timeout=START_S)
         try:
             yield made
         finally:
@@ -138,6 +146,7 @@ def _bring_up(made: World) -> None:
     out = made.home / "up.log"
     with out.open("ab") as log:
         child = made.family.start(argv, cwd=ROOT, env=made.env, stdout=log, stderr=log)
+    made.site = child
     made.env["REDIS_URL"] = f"redis://127.0.0.1:{valkey}/0"
 
     def is_up() -> bool:

@@ -17,28 +17,11 @@ from runs.engine.levels import level_of
 from runs.engine.loads import Change, Driver, base, closed, new_driver
 from runs.engine.loads import open as open_loop
 from runs.engine.spec import ClosedLoad, Load, OpenLoad, Stage, TraceLoad, parse_load
+from tests.support.virtual import VirtualLoop
 
 S = 10**9
 PLENTY = 10**6
 CAREFULLY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Its clock jumps to the next timer whenever nothing else is to be done."""
-
-    now_s = 0.0
-
-    def time(self) -> float:
-        return self.now_s
-
-    def _run_once(self) -> None:
-        loop = cast("Any", self)
-        if not loop._ready and loop._scheduled:
-            self.now_s = max(self.now_s, loop._scheduled[0].when())
-        super()._run_once()  # type: ignore[misc] # asyncio's own
-
-    def ns(self) -> int:
-        return round(self.now_s * S)
 
 
 class FakeUser:
