@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from runs import registry
 from tokenburn_site import celeryconf
@@ -30,7 +30,7 @@ def database() -> Check:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
             cursor.fetchone()
-    except DatabaseError as exc:
+    except (DatabaseError, InterfaceError) as exc:
         return Check("database", False, f"no answer: {type(exc).__name__}")
     return Check("database", True, connection.vendor)
 

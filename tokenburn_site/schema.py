@@ -30,7 +30,11 @@ def add_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _refusals(path: str, method: str, operation: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    found = {"401": ("Refusal", "Not logged in."), "403": ("Refusal", "Not allowed.")}
+    found = {
+        "401": ("Refusal", "Not logged in."),
+        "403": ("Refusal", "Not allowed."),
+        "503": ("Refusal", "The database is away: try again after `Retry-After` seconds."),
+    }
     if "{" in path or method == "get":
         found["404"] = ("Refusal", "There is no such row or page.")
     if "requestBody" in operation:

@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "tokenburn_site.outage.DatabaseOutageMiddleware",
 ]
 ROOT_URLCONF = "tokenburn_site.urls"
 TEMPLATES = [

@@ -8,6 +8,8 @@ from tokenburn_site.views import favicon, home
 
 admin.autodiscover()
 
+handler500 = "tokenburn_site.outage.server_error"
+
 urlpatterns = [
     path("", home, name="home"),
     path("favicon.ico", favicon),
