@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from metrics.words import number
+from metrics.words import number, run_name
 
 Report = Mapping[str, Any]
 ENDED_WELL = frozenset({"completed"})
@@ -23,7 +23,8 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def junit_xml(report: Report) -> bytes:
     """A whole document, UTF-8."""
     run = report["run"]
-    suite = Element("testsuite", name=_text(f"Token-Burn run {run['id']}: {run['target']}, {run['scenario']}"))
+    name = f"Token-Burn {run_name(run)}: {run['target']}, {run['scenario']}"
+    suite = Element("testsuite", name=_text(name))
     cases = [_run_case(report), *_threshold_cases(report), _verdict_case(report)]
     suite.extend(cases)
     counts = {tag: sum(case.find(tag) is not None for case in cases) for tag in ("failure", "error", "skipped")}
@@ -87,7 +88,7 @@ def _says(case: Element, tag: str, kind: str, message: str, text: str = "") -> N
 
 
 def _counts(turns: Mapping[str, int]) -> str:
-    return "turns: " + ", ".join(f"{number(count)} {word}" for word, count in turns.items() if count)
+    return "turns: " + (", ".join(f"{number(count)} {word}" for word, count in turns.items() if count) or "none")
 
 
 def _errors(report: Report) -> str:

@@ -14,7 +14,7 @@ from metrics.group_text import Cells, group_cells, model_cells
 from metrics.junit import ended_well
 from metrics.spending_words import budget_words, cost_words
 from metrics.verdict_words import NOTES_HEAD, verdict_words
-from metrics.words import number
+from metrics.words import number, run_name
 
 Report = Mapping[str, Any]
 METRICS = ("ttft_ms", "e2e_ms", "e2e_planned_ms", "icl_ms", "tpot_ms", "turn_tokens_per_s")
@@ -46,12 +46,7 @@ def _lines(report: Report) -> Iterator[str]:
     run, turns, rates = report["run"], report["turns"], report["rates"]
     yield f"## Token-Burn: {headline(report)}"
     yield ""
-    failed = turns["error"] + turns["timeout"]
-    share = f" ({rates['error_rate']:.2%})" if rates["error_rate"] else ""
-    yield (
-        f"Run {run['id']} against {escape(run['target'])}, {escape(run['scenario'])}: {number(turns['ok'])} turns ok, "
-        f"{number(failed)} failed{share}, in {number(run['duration_s'])} s, {number(rates['turns_per_s'])} turns/s."
-    )
+    yield _what_came_of_it(run, turns, rates)
     if run["reason"]:
         yield from ("", f"**{escape(run['status'])}:** {escape(run['reason'])}")
     if changes := change_lines(report):
@@ -76,6 +71,18 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _table(("not ok", "turns"), rows, words=1)
     yield ""
     yield from _verdict(report)
+
+
+def _what_came_of_it(run: Report, turns: Mapping[str, int], rates: Mapping[str, float | None]) -> str:
+    against = f"against {escape(run['target'])}, {escape(run['scenario'])}"
+    if run["id"] is None:
+        return f"The run {against} did not begin."
+    failed = turns["error"] + turns["timeout"]
+    share = f" ({rates['error_rate']:.2%})" if rates["error_rate"] else ""
+    return (
+        f"{run_name(run).capitalize()} {against}: {number(turns['ok'])} turns ok, {number(failed)} failed{share}, "
+        f"in {number(run['duration_s'])} s, {number(rates['turns_per_s'])} turns/s."
+    )
 
 
 def _threshold(result: Mapping[str, Any]) -> Sequence[str]:

@@ -29,9 +29,10 @@ WITNESS_TURNS = 10
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the report says of a run that its turns do not. `started_at` is ISO 8601."""
+    """What the report says of a run that its turns do not. `started_at` is ISO 8601. `id` is None if nothing was
+    recorded, because it could not begin."""
 
-    id: int
+    id: int | None
     status: str
     target: str
     scenario: str

@@ -1,11 +1,17 @@
-"""Numbers as people read them, and the styles of a report on a terminal."""
+"""Numbers and names as people read them, and the styles of a report on a terminal."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 NOTHING: Final = "-"
 GOOD, BAD, QUIET, TITLE = "green", "bold red", "dim", "bold"
+
+
+def run_name(run: Mapping[str, Any]) -> str:
+    """Of a report's `run`; one that could not begin has no number."""
+    return "run" if run["id"] is None else f"run {run['id']}"
 
 
 def number(value: float | int | None) -> str:

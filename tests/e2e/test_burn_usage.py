@@ -86,9 +86,13 @@ def test_an_unknown_target_says_how_to_go_on(burn: Burner) -> None:
     assert "there is no target 'staging'" in burnt.line
 
 
-def test_a_refused_connection_exits_3_before_anything_is_recorded(burn: Burner, closed: tuple[str, ...]) -> None:
-    burnt = burn(*closed, *SMALL, "--prompt", "x")
+def test_a_refused_connection_exits_3_before_anything_is_recorded(
+    burn: Burner, closed: tuple[str, ...], tmp_path: Path
+) -> None:
+    burnt = burn(*closed, *SMALL, "--prompt", "x", "--junit", str(tmp_path / "r.xml"), "--json", "-")
     assert burnt.code == 3
+    assert "connect_refused" in (tmp_path / "r.xml").read_text()
+    assert burnt.report()["run"]["reason"] == burnt.line
     assert "connect_refused" in burnt.line
     assert "start the target" in burnt.line
     assert recorded_runs(burn) == 0

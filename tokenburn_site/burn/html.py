@@ -16,7 +16,7 @@ from metrics.patience import patience_tiles
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
 from metrics.verdict_words import NOTES_HEAD, verdict_words
-from metrics.words import number
+from metrics.words import number, run_name
 from runs.display import load_text
 from tokenburn_site.burn.charts import Mark, chart
 from tokenburn_site.burn.curve_html import curve_section
@@ -66,7 +66,7 @@ CHARTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 def report_html(report: Report) -> str:
     """A whole HTML document."""
     run = report["run"]
-    title = f"Run {run['id']}: {run['target']}"
+    title = f"{run_name(run).capitalize()}: {run['target']}"
     parts = (
         _head,
         _verdict,
@@ -92,7 +92,7 @@ def _head(report: Report) -> str:
     run = report["run"]
     why = f'<p class="bad">{escape(run["reason"])}</p>' if run.get("reason") else ""
     return (
-        f"<h1>Run {escape(str(run['id']))}: {escape(run['status'])}</h1>{why}"
+        f"<h1>{escape(run_name(run).capitalize())}: {escape(run['status'])}</h1>{why}"
         f"<p>{escape(run['target'])}, {escape(run['scenario'])}</p>"
         f'<p class="quiet">{escape(load_text(run["load"]))}; started {escape(run["started_at"] or "never")}, '
         f"{number(run['duration_s'])} s from the first message to the last answer</p>"

@@ -6,8 +6,10 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from django.db import DatabaseError
 from rich.console import Console
 
 from runs.engine.spec import Load
@@ -21,12 +23,13 @@ from tokenburn_site.burn.errors import EXIT_INTERRUPTED, BadUsage, BurnError, Ca
 from tokenburn_site.burn.farm import check_workers, follow
 from tokenburn_site.burn.flags import search
 from tokenburn_site.burn.options import Options, check
-from tokenburn_site.burn.outputs import check_writable
+from tokenburn_site.burn.outputs import check_writable, write_results
 from tokenburn_site.burn.parts import Parts, adhoc_target, build_load, check_params, check_thresholds
 from tokenburn_site.burn.preflight import check_reachable
 from tokenburn_site.burn.progress import Progress
 from tokenburn_site.burn.said import build_scenarios, with_output_lengths
 from tokenburn_site.burn.stored import stored_target
+from tokenburn_site.burn.unstarted import INTERRUPTED, results_of_failure
 
 __all__ = ["burn"]
 
@@ -39,19 +42,20 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
     try:
         options = check(given)
         console = PatientConsole(stderr=options.to_stdout, no_color=bool(given.get("no_color")))
-        parts = prepare(options)
-        for note in parts.notes:
-            say(note)
-        if options.estimate:
-            return estimate.show(options, parts, console)
-        estimate.show_cost(options, parts, console)
-        run = _request(options, parts)
+        with results_of_failure(options):
+            parts = prepare(options)
+            for note in parts.notes:
+                say(note)
+            if options.estimate:
+                return estimate.show(options, parts, console)
+            estimate.show_cost(options, parts, console)
+            run = _request(options, parts)
         return _see_through(options, run, parts.load, console, typed)
     except BurnError as exc:
         say(str(exc))
         return exc.exit_code
     except KeyboardInterrupt:
-        say("interrupted before the run began: nothing was sent")
+        say(INTERRUPTED)
         return EXIT_INTERRUPTED
 
 
@@ -106,6 +110,7 @@ def _see_through(options: Options, run: Run, load: Load, console: Console, typed
     except KeyboardInterrupt:
         # Supervising threads may still wait for their engines; those end by themselves as soon as we are gone.
         say(f"interrupted twice; `manage.py ingest {run.pk}` stores what run {run.pk} did until then")
+        _write_by_now(options, run)
         sys.stdout.flush()
         os._exit(EXIT_INTERRUPTED)
     code, line = outcome.verdict(run, options, interrupted=interrupted)
@@ -117,6 +122,15 @@ def _see_through(options: Options, run: Run, load: Load, console: Console, typed
     if line:
         say(line)
     return code
+
+
+def _write_by_now(options: Options, run: Run) -> None:
+    """The results of a run that nobody waits for any more: what is stored of it by now."""
+    with suppress(DatabaseError, OSError):
+        run.refresh_from_db()
+        run.reason = run.reason or "interrupted twice: what came last is missing here"
+        if (report := outcome.report_by_now(run)) is not None:
+            write_results(options, report)
 
 
 def _run(options: Options, run: Run, progress: Progress) -> bool:

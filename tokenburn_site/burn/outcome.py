@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,34 @@ from metrics.spending_words import budget_words
 from metrics.text import report_renderable, report_text
 from runs.models import Run, RunStatus
 from runs.outcome import BUDGET, THRESHOLD
+from runs.results import collect, report_of
 from tokenburn_site.burn.advice import failure
 from tokenburn_site.burn.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_THRESHOLD
 from tokenburn_site.burn.options import Options
 from tokenburn_site.burn.outputs import write_results, written
 from tokenburn_site.burn.per_user import users_text
 
+logger = logging.getLogger(__name__)
 PIPE_WIDTH = 100
 MISSED = f"{THRESHOLD}: "
 PAGE = "http://127.0.0.1:8000/runs/{}/report/"
 
 
+def report_by_now(run: Run) -> Mapping[str, Any] | None:
+    """The run's report; of a run without one (it is not over, or none could be built) what is stored of it by now, or
+    None if nothing can be made of that."""
+    if run.report is not None:
+        return dict(run.report)
+    try:
+        return report_of(run, collect(run), run.status, run.reason)
+    except Exception:
+        logger.exception("no_report: run %s", run.pk)
+        return None
+
+
 def show(run: Run, options: Options, console: Console, typed: str) -> None:
     """Print and write what there is; a run that sent nothing has no table. Raises OSError for a file."""
-    report: Mapping[str, Any] | None = run.report
+    report = report_by_now(run)
     if report is None:
         return
     if report["turns"]["ok"]:

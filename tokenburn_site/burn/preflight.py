@@ -9,6 +9,7 @@ from django.conf import settings
 
 from connectors.errors import TurnError
 from connectors.mapping import CompiledTarget
+from connectors.redact import Redactor
 from connectors.registry import connector_class
 from connectors.spec import SpecError, TargetSpec
 from connectors.wire.base import WireConnector
@@ -44,4 +45,5 @@ async def _settled(result: object) -> None:
 
 def _line(spec: TargetSpec, exc: TurnError) -> str:
     what = f"cannot connect to {spec.url}: {exc}"
-    return f"{what}; {exc.advice}" if exc.advice else what
+    redact = Redactor([value.get_secret_value() for value in spec.secrets.values()])
+    return redact.error(f"{what}; {exc.advice}" if exc.advice else what)

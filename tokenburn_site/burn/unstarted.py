@@ -1,0 +1,76 @@
+"""The files of a `burn` that ended before its run began: a pipeline reads there why."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from metrics.aggregate import Aggregate
+from metrics.report import RunFacts, build_report
+from runs.engine.trace import shown_load
+from runs.models import RunStatus
+from tokenburn_site.burn.errors import BadUsage
+from tokenburn_site.burn.options import Options
+from tokenburn_site.burn.outputs import write_results
+from tokenburn_site.burn.parts import NAME_LIMIT, build_load
+
+INTERRUPTED = "interrupted before the run began: nothing was sent"
+
+
+@contextmanager
+def results_of_failure(options: Options) -> Iterator[None]:
+    """If the block fails, write the results that were asked for, with the reason; then the error goes on.
+
+    Not for BadUsage, which is a fault of the command line: nothing was to be run. In the block SIGTERM interrupts as
+    SIGINT does.
+    """
+    with _terminable():
+        try:
+            yield
+        except BadUsage:
+            raise
+        except KeyboardInterrupt:
+            _write(options, RunStatus.STOPPED, INTERRUPTED)
+            raise
+        except Exception as exc:
+            _write(options, RunStatus.FAILED, str(exc) or type(exc).__name__)
+            raise
+
+
+def unstarted_report(options: Options, status: str, reason: str) -> dict[str, Any]:
+    """The report of a run that never was: no number, no turns, `reason`."""
+    facts = RunFacts(
+        id=None,
+        status=str(status),
+        target=options.target or (options.url or "")[:NAME_LIMIT],
+        scenario=", ".join(options.scenarios) or ("prompt" if options.prompt is not None else "synthetic"),
+        load=shown_load(build_load(options).model_dump(mode="json")),
+        started_at=None,
+        reason=reason,
+    )
+    return build_report(facts, Aggregate(), options.thresholds)
+
+
+def _write(options: Options, status: str, reason: str) -> None:
+    if options.estimate:
+        return
+    try:
+        write_results(options, unstarted_report(options, status, reason))
+    except OSError as exc:
+        sys.stderr.write(f"burn: {exc.filename or 'stdout'} could not be written: {exc.strerror}\n")
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, kept)
