@@ -7,13 +7,13 @@ scale only where a person reads them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from metrics.columns import MISSING, REPETITION_SCALE, Bools, Columns, Ints, Pooled
+from metrics.columns import MISSING, OUTCOMES, REPETITION_SCALE, Bools, Columns, Ints, Pooled
 
 MS = 1_000_000  # ns
 PER_S = 1000  # thousandths
@@ -145,7 +145,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "e2e_planned_ms", "End to end, as felt", "ms", MS, "done - planned",
         "From the time at which the message was due: waiting for a connection or for the generator counts too, "
-        "so that a stalled target cannot hide the requests it held up (no coordinated omission).",
+        "so that a stalled target cannot hide the requests it held up (no coordinated omission). A wait that was given "
+        "up without an answer counts as one of at least so long (see below).",
         "ok turns", _between("planned", "done"),
     ),
     Metric(
@@ -186,6 +187,20 @@ METRICS: tuple[Metric, ...] = (
     ),
 )  # fmt: skip
 BY_NAME = {metric.name: metric for metric in METRICS}
+BOUNDED = "e2e_planned_ms"
+"""The metric that holds lower bounds beside its values."""
+GIVEN_UP = (OUTCOMES.index("timeout"), OUTCOMES.index("aborted"))
+"""Outcomes of turns for whose answer somebody waited in vain."""
+ANSWERED_BY_OTHER = "user_doubled"
+"""The code of a turn whose message another request got an answer to: nobody waited in vain."""
+
+
+def given_up(columns: Columns, codes: Sequence[str | None]) -> Pooled:
+    """How long turns waited that ended without an answer: lower bounds of BOUNDED, in ns. `codes` has one entry per
+    turn."""
+    rows = np.flatnonzero(np.isin(columns.outcome, GIVEN_UP) & (columns.done != MISSING) & (columns.planned != MISSING))
+    rows = rows[[codes[row] != ANSWERED_BY_OTHER for row in rows.tolist()]] if len(rows) else rows
+    return Pooled(rows, np.maximum(columns.done[rows] - columns.planned[rows], 0))
 
 
 def find(name: str) -> Metric | None:

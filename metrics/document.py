@@ -8,7 +8,7 @@ from pathlib import Path
 
 from metrics import thresholds, verdict
 from metrics.columns import OUTCOMES
-from metrics.definitions import METRICS, SAMPLES_NEEDED
+from metrics.definitions import ANSWERED_BY_OTHER, BOUNDED, METRICS, SAMPLES_NEEDED
 from metrics.histogram import GAMMA, RELATIVE_ERROR
 from metrics.repetition import COMPARED_CHARS
 
@@ -59,14 +59,22 @@ REPORT = (
         "mixed or none; input_source and output_source: of each side; null: known of no turn",
     ),
     ("traffic", "chunks, bytes_in, bytes_out; bytes_in_per_s, bytes_out_per_s: of the run's time, all turns"),
-    ("metrics", "for each metric below: count, mean, min, p50, p90, p95, p99, p999, max; null: not measured"),
+    (
+        "metrics",
+        "for each metric above: count, mean, min, p50, p90, p95, p99, p999, max; null: not measured; of "
+        f"{BOUNDED} also censored and high",
+    ),
     ("drift", "by metric: first_ms and last_ms, the medians of the run's first and last third, and the rise; or null"),
     (
         "groups",
         "in a run of several scenarios or models: for each of them and its tags turns, error_rate, rates, metrics",
     ),
     ("models", "for each model that answered: sessions, turns, error_rate, rates (of the run's time), tokens, metrics"),
-    ("thresholds", "expr, value, passed; a value that was not measured is a threshold missed"),
+    (
+        "thresholds",
+        "expr, value, passed; a value that was not measured is a threshold missed; high: value is a lower bound, and "
+        "this the upper one (null: none)",
+    ),
     ("witness", "what an independent session on stock libraries measured, in no other figure; null without one"),
     (
         "generator",
@@ -115,7 +123,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "## Outcomes"
     yield ""
-    yield "Every turn has exactly one. Failed turns count as failures and in no latency."
+    yield "Every turn has exactly one. Failed turns count as failures and in no latency, but for waits that were given"
+    yield "up ([below](#waits-that-were-given-up))."
     yield ""
     yield from _table(("outcome", "meaning"), [(f"`{name}`", MEANINGS[name]) for name in OUTCOMES])
     yield ""
@@ -127,6 +136,8 @@ def _lines() -> Iterator[str]:
     yield "A target with more handshake steps has one `handshake_<step>_ms` for each."
     yield ""
     yield from _accuracy()
+    yield ""
+    yield from _given_up()
     yield ""
     yield from _thresholds()
     yield ""
@@ -150,6 +161,21 @@ def _accuracy() -> Iterator[str]:
     yield "- A target that reports no usage gets an estimate, 4 characters a token, labelled as such everywhere. So"
     yield "  does one whose usage cannot be true: no tokens for a text, or fewer than one for 32 characters."
     yield "  Where only half of the usage is reported, the other half is estimated."
+
+
+def _given_up() -> Iterator[str]:
+    yield "## Waits that were given up"
+    yield ""
+    yield f"A turn with the outcome `timeout` or `aborted` (but `{ANSWERED_BY_OTHER}`, whose message was answered)"
+    yield f"waited at least until it was given up. `{BOUNDED}` counts it with that time, a lower bound:"
+    yield ""
+    yield "- `count` has all values, `censored` those that are lower bounds."
+    yield "- `mean`, `p50`, ... are lower bounds: as if each of these turns had been answered when it was given up."
+    yield "- `high` has the upper bounds: as if none of them had ever been answered; null: there is none."
+    yield ""
+    yield "The true figure lies between both, and they are the same where no turn was given up. A threshold is kept"
+    yield "only if it holds for both, and missed if it holds for none; else nobody knows, which is not kept either"
+    yield "(`passed` is false). The result of such a threshold has `high` beside `value`."
 
 
 def _thresholds() -> Iterator[str]:

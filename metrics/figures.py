@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from metrics.definitions import BY_NAME, METRICS, QUANTILES, SAMPLES_NEEDED, STATS, Metric, find
+from metrics.definitions import BOUNDED, BY_NAME, METRICS, QUANTILES, SAMPLES_NEEDED, STATS, Metric, find
 from metrics.groups import Group, Where, chosen
 from metrics.histogram import Histogram
 from metrics.totals import Aggregate, Counts
@@ -51,15 +51,32 @@ def metric_names(counts: Counts) -> list[str]:
     return names[:after] + sorted(counts.histograms.keys() - BY_NAME.keys()) + names[after:]
 
 
-def stats_of(counts: Counts, name: str) -> dict[str, float | int | None]:
+def stats_of(counts: Counts, name: str) -> Figures:
     metric = find(name)
     assert metric is not None, name  # noqa: S101 - windows only hold metrics that `definitions` computed
-    return stats(metric, counts.histograms.get(name, Histogram()))
+    found = counts.histograms.get(name, Histogram())
+    return bounded_stats(metric, found, counts.given_up) if name == BOUNDED else stats(metric, found)
 
 
-def stats(metric: Metric, histogram: Histogram) -> dict[str, float | int | None]:
+def bounded_stats(metric: Metric, known: Histogram, given_up: Histogram) -> Figures:
+    """The statistics of the known values and of others of which lower bounds are known, as `stats`: at least so much.
+    `censored` of them are lower bounds; `high` has the upper bounds of the statistics, None where there is none."""
+    low = stats(metric, Histogram.merged((known, given_up)))
+    beyond = given_up.count
+    quantiles = dict(zip(QUANTILES, known.quantiles(list(QUANTILES.values()), beyond), strict=True))
+    found: dict[str, float | None] = {"mean": known.mean(), "min": known.minimum, **quantiles, "max": known.maximum}
+    if beyond:
+        found |= {"mean": None, "max": None}
+    high = {
+        name: None if value is None or low[name] is None else max(low[name], round(value / metric.scale, DIGITS))
+        for name, value in found.items()
+    }
+    return {**low, "censored": beyond, "high": high}
+
+
+def stats(metric: Metric, histogram: Histogram) -> dict[str, Any]:
     """Count and statistics in the metric's unit; None where not measured, p999 also below 1000 values."""
-    values: dict[str, float | int | None] = {"count": histogram.count, **dict.fromkeys(STATS[1:])}
+    values: dict[str, Any] = {"count": histogram.count, **dict.fromkeys(STATS[1:])}
     if histogram.count and histogram.minimum is not None and histogram.maximum is not None:
         found: dict[str, float | None] = dict(
             zip(QUANTILES, histogram.quantiles(list(QUANTILES.values())), strict=True)

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from metrics.bound_words import value_words
 from metrics.words import TITLE, number
 
 Part = Mapping[str, Any]
@@ -123,7 +124,7 @@ def standing_words(found: Sequence[Mapping[str, Any]], *, missed_only: bool = Tr
     """How thresholds stand, in a few words for one line; empty without thresholds."""
     if not found:
         return ""
-    missed = [f"{one['expr']} ({number(one['value'])})" for one in found if one["state"] == "missed"]
+    missed = [f"{one['expr']} ({value_words(one).removeprefix('is ')})" for one in found if one["state"] == "missed"]
     if missed or missed_only:
         return f"missed {', '.join(missed)}" if missed else ""
     early = sum(one["state"] == "early" for one in found)

@@ -140,11 +140,14 @@ class Histogram:
         """The nearest-rank quantile (the ceil(q * count)-th smallest value) for 0 <= q <= 1; None without values."""
         return self.quantiles([q])[0]
 
-    def quantiles(self, qs: Sequence[float]) -> list[float | None]:
+    def quantiles(self, qs: Sequence[float], beyond: int = 0) -> list[float | None]:
+        """The same of several; `beyond`: with so many more values that are larger than all of these, None where the
+        quantile is one of them."""
         if not self.count or self.minimum is None or self.maximum is None:
             return [None] * len(qs)
         cumulated = np.cumsum(self._counts)
-        return [self._at_rank(cumulated, rank_of(q, self.count)) for q in qs]
+        ranks = (rank_of(q, self.count + beyond) for q in qs)
+        return [self._at_rank(cumulated, rank) if rank <= self.count else None for rank in ranks]
 
     def _at_rank(self, cumulated: Ints, rank: int) -> float:
         low, high = float(self.minimum or 0), float(self.maximum or 0)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from metrics.bound_words import value_words
 from metrics.words import number, run_name
 
 Report = Mapping[str, Any]
@@ -68,9 +69,13 @@ def _threshold_cases(report: Report) -> Iterator[Element]:
     for result in report["thresholds"]:
         case = _case("thresholds", result["expr"])
         if not result["passed"]:
-            value = "nothing measured" if result["value"] is None else f"is {result['value']:.6g}"
+            value = value_words(result, _plain)
             _says(case, "failure", "threshold_missed", value, f"{result['expr']}: {value}\n{_figures(report)}")
         yield case
+
+
+def _plain(value: float) -> str:
+    return f"{value:.6g}"
 
 
 def _verdict_case(report: Report) -> Element:

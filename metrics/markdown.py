@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from metrics.answer_words import answer_words
+from metrics.bound_words import bounds_note, stat_cells, threshold_words
 from metrics.change_words import change_lines
 from metrics.curve_text import capacity_words
 from metrics.definitions import find
@@ -86,8 +87,9 @@ def _what_came_of_it(run: Report, turns: Mapping[str, int], rates: Mapping[str, 
 
 
 def _threshold(result: Mapping[str, Any]) -> Sequence[str]:
-    value = "nothing measured" if result["value"] is None else number(result["value"])
-    return escape(result["expr"]), value, "kept" if result["passed"] else "**missed**"
+    words = threshold_words(result)
+    value = words.value.removeprefix("is ")
+    return escape(result["expr"]), value, words.result if result["passed"] else f"**{words.result}**"
 
 
 def _metrics(report: Report) -> Iterator[str]:
@@ -95,9 +97,11 @@ def _metrics(report: Report) -> Iterator[str]:
     for name in METRICS:
         stats, metric = report["metrics"].get(name, {}), find(name)
         if stats.get("count") and metric is not None:
-            rows.append((f"{metric.label} ({metric.unit})", *(number(stats[stat]) for stat in STATS)))
+            rows.append((f"{metric.label} ({metric.unit})", *stat_cells(stats, STATS)))
     if rows:
         yield from _table(("metric", *STATS), rows, words=1)
+    if note := bounds_note(report["metrics"]):
+        yield from ("", escape(note))
 
 
 def _cells(cells: Cells) -> Iterator[str]:

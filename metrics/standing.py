@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
+from metrics.bound_words import value_words
 from metrics.definitions import SAMPLES_NEEDED
-from metrics.thresholds import COUNTS, Choice, Threshold, value_of
+from metrics.thresholds import COUNTS, Choice, Threshold, Value, shown, value_of
 
 State = Literal["kept", "missed", "early"]
 JUDGED_FROM_S = 5.0
@@ -27,6 +28,8 @@ UPPER, LOWER = frozenset({"<", "<="}), frozenset({">", ">="})
 class Standing(TypedDict):
     expr: str
     value: float | None
+    high: NotRequired[float | None]
+    """Where `value` is a lower bound: the upper one, None if there is none."""
     state: State
 
 
@@ -38,28 +41,30 @@ def standings(
     for threshold in thresholds:
         part = of_choice(threshold.where) if threshold.where else figures
         value = value_of(threshold, part)
-        found.append({"expr": threshold.expr, "value": value, "state": _state(threshold, value, part, counted_s)})
+        state = _state(threshold, value, part, counted_s)
+        found.append(cast("Standing", {"expr": threshold.expr, **shown(value), "state": state}))
     return found
 
 
 def missed_words(found: Iterable[Standing]) -> str:
     """The missed ones with their values; empty: none is."""
-    return ", ".join(f"{one['expr']} is {one['value']:.6g}" for one in found if one["state"] == "missed")
+    missed = (one for one in found if one["state"] == "missed")
+    return ", ".join(f"{one['expr']} {value_words(one, lambda value: f'{value:.6g}')}" for one in missed)
 
 
-def _state(threshold: Threshold, value: float | None, figures: Mapping[str, Any], counted_s: float) -> State:
+def _state(threshold: Threshold, value: Value | None, figures: Mapping[str, Any], counted_s: float) -> State:
     if value is None:
         return "early"
-    kept = threshold.holds(value)
     if (way := _way(threshold)) is not None:
-        if kept:
+        if threshold.holds(value):
             return "kept"
-        passed = value > threshold.limit if way == "up" else value < threshold.limit
-        hopeless = threshold.op in (UPPER if way == "up" else LOWER) or (threshold.op == "==" and passed)
-        return "missed" if hopeless else "early"
+        hopeless = threshold.op in (UPPER if way == "up" else LOWER) or (
+            threshold.op == "==" and (value.low > threshold.limit if way == "up" else value.high < threshold.limit)
+        )
+        return "missed" if hopeless and threshold.fails(value) else "early"
     if counted_s < JUDGED_FROM_S or _samples(threshold, figures) < _needed(threshold):
         return "early"
-    return "kept" if kept else "missed"
+    return "kept" if threshold.holds(value) else "missed" if threshold.fails(value) else "early"
 
 
 def _way(threshold: Threshold) -> Literal["up", "down"] | None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from metrics.advice import advice
 from metrics.answer_words import answer_words
+from metrics.bound_words import bounds_note, stat_cells, threshold_words
 from metrics.change_words import change_lines
 from metrics.curve_text import curve_parts
 from metrics.definitions import find
@@ -159,10 +160,13 @@ def _metrics(report: Report, width: int) -> Table:
     for name, values in report["metrics"].items():
         if values["count"]:
             metric = find(name)
-            cells = [number(values[stat]) for stat in SHOWN]
+            cells = stat_cells(values, SHOWN)
             formula = [metric.formula if metric else ""] if formulas else []
             table.add_row(name, *cells, *formula)
-    table.caption = "_ms: milliseconds. Failed turns are in no latency. Formulas: docs/metrics.md"
+    note = bounds_note(report["metrics"])
+    table.caption = "\n".join(
+        ["_ms: milliseconds. Failed turns are in no latency. Formulas: docs/metrics.md", *([note] if note else [])]
+    )
     table.caption_justify = "left"
     return table
 
@@ -184,9 +188,8 @@ def _errors(report: Report) -> Table:
 def _thresholds(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2), show_header=False)
     for result in report["thresholds"]:
-        value = "nothing measured" if result["value"] is None else f"is {number(result['value'])}"
-        word = Text("kept", GOOD) if result["passed"] else Text("missed", BAD)
-        table.add_row(word, Text(result["expr"]), value)
+        words = threshold_words(result)
+        table.add_row(Text(words.result, GOOD if result["passed"] else BAD), Text(result["expr"]), words.value)
     return table
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from metrics.definitions import BY_NAME, STATS, find
 from metrics.groups import MODEL, SCENARIO, Group, Where, chosen, known_keys, known_values
@@ -65,6 +65,13 @@ class ThresholdError(ValueError):
     """A threshold that cannot be read; the text is one line with an example of a right one."""
 
 
+class Value(NamedTuple):
+    """What was measured lies between two bounds, mostly the same; `high` is infinite where none is known."""
+
+    low: float
+    high: float
+
+
 @dataclass(frozen=True)
 class Threshold:
     """`stat` is None for a rate or count; `limit` is in the metric's own unit; `where` chooses conversations."""
@@ -76,9 +83,18 @@ class Threshold:
     limit: float
     where: Where = ()
 
-    def holds(self, value: float | None) -> bool:
-        """A value that was not measured keeps no promise."""
-        return value is not None and OPERATORS[self.op](value, self.limit)
+    def holds(self, value: Value | None) -> bool:
+        """Whether it is known to hold: a value that was not measured keeps no promise, and one that is known in bounds
+        keeps it wherever it lies between them."""
+        return value is not None and all(OPERATORS[self.op](bound, self.limit) for bound in value)
+
+    def fails(self, value: Value | None) -> bool:
+        """Whether it is known not to hold."""
+        if value is None:
+            return False
+        if self.op == "==":
+            return not value.low <= self.limit <= value.high
+        return not any(OPERATORS[self.op](bound, self.limit) for bound in value)
 
 
 def parse_thresholds(text: str) -> tuple[Threshold, ...]:
@@ -240,12 +256,11 @@ def longest_wait_s(thresholds: Iterable[Threshold]) -> float | None:
     return min(limits, default=None)
 
 
-def value_of(threshold: Threshold, figures: Mapping[str, Any]) -> float | None:
+def value_of(threshold: Threshold, figures: Mapping[str, Any]) -> Value | None:
     """What a report, or the figures of some groups (see `metrics.figures`), says about it; None if that was not
     measured."""
     if threshold.stat is not None:
-        stats: Mapping[str, float | None] = figures["metrics"].get(threshold.name, {})
-        return stats.get(threshold.stat)
+        return _bounds_of(figures["metrics"].get(threshold.name, {}), threshold.stat)
     turns, sessions, rates = figures["turns"], figures["sessions"], figures["rates"]
     counts: dict[str, float | None] = {
         "dropped_arrivals": figures["dropped_arrivals"],
@@ -255,10 +270,16 @@ def value_of(threshold: Threshold, figures: Mapping[str, Any]) -> float | None:
         "turns_unknown": turns["unknown"],
         "sessions_failed": sessions["failed"],
     }
-    if threshold.name in counts:
-        return counts[threshold.name]
-    rate: float | None = rates[threshold.name]
-    return rate
+    found: float | None = counts[threshold.name] if threshold.name in counts else rates[threshold.name]
+    return None if found is None else Value(found, found)
+
+
+def _bounds_of(stats: Mapping[str, Any], stat: str) -> Value | None:
+    low: float | None = stats.get(stat)
+    if low is None:
+        return None
+    high = (stats.get("high") or {}).get(stat, low) if stats.get("censored") else low
+    return Value(low, math.inf if high is None else high)
 
 
 Choice = Callable[[Where], Mapping[str, Any]]
@@ -268,10 +289,26 @@ def evaluate(
     expressions: Iterable[str], figures: Mapping[str, Any], of_choice: Choice | None = None
 ) -> list[dict[str, Any]]:
     """`[{expr, value, passed}]` in the given order, by the figures of the whole and, where a threshold chooses, by
-    those that `of_choice` finds (see `metrics.figures.of_choice`). Raises ThresholdError."""
+    those that `of_choice` finds (see `metrics.figures.of_choice`). Where the value is a lower bound, `high` is the
+    upper one, None if there is none. Raises ThresholdError."""
     results = []
     for threshold in parse_all(expressions):
         found = figures if not threshold.where else of_choice(threshold.where) if of_choice is not None else None
         value = None if found is None else value_of(threshold, found)
-        results.append({"expr": threshold.expr, "value": value, "passed": threshold.holds(value)})
+        results.append({"expr": threshold.expr, **shown(value), "passed": threshold.holds(value)})
     return results
+
+
+def shown(value: Value | None) -> dict[str, float | None]:
+    """`value`, and `high` where that is another one."""
+    if value is None:
+        return {"value": None}
+    high = {} if value.high == value.low else {"high": None if value.high == math.inf else value.high}
+    return {"value": value.low, **high}
+
+
+def known_to_fail(result: Mapping[str, Any]) -> bool:
+    """Whether what `evaluate` says of a threshold is that it does not hold; False also if nobody knows."""
+    low, high = result["value"], result.get("high", result["value"])
+    value = None if low is None else Value(low, math.inf if high is None else high)
+    return parse_threshold(result["expr"]).fails(value)

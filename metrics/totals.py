@@ -107,6 +107,8 @@ class Counts:
         self.sessions_ended: Counter[str] = Counter()
         self.session_codes: Counter[str] = Counter()
         self.histograms: dict[str, Histogram] = {}
+        self.given_up = Histogram()
+        """How long turns waited that ended without an answer, in ns: lower bounds of `e2e_planned_ms`."""
         self.first_ns: int | None = None
         self.last_ns: int | None = None
 
@@ -134,6 +136,8 @@ class Counts:
             if name not in self.histograms:
                 self.histograms[name] = Histogram()
             self.histograms[name].add_json(packed)
+        if "given_up" in data:
+            self.given_up.add_json(data["given_up"])
 
     def include(self, other: Counts) -> None:
         """Add all that `other` counts."""
@@ -150,6 +154,7 @@ class Counts:
         self.session_codes.update(other.session_codes)
         for name, histogram in other.histograms.items():
             self.histograms.setdefault(name, Histogram()).merge(histogram)
+        self.given_up.merge(other.given_up)
         if other.first_ns is not None and other.last_ns is not None:
             self._span(other.first_ns, other.last_ns)
 
@@ -211,7 +216,7 @@ class Counts:
             "wasted": self.wasted, "tokens_reasoning": self.tokens_reasoning,
             "kinds": self.kinds, "finish_reasons": self.finish_reasons,
             "sessions": (self.sessions_started, self.sessions_ended, self.session_codes),
-            "histograms": self.histograms, "span": (self.first_ns, self.last_ns),
+            "histograms": self.histograms, "given_up": self.given_up, "span": (self.first_ns, self.last_ns),
         }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from metrics.columns import DOUBTED_SOURCES, SPLIT_SOURCES
 from metrics.coverage import missing
 from metrics.definitions import MS, QUANTILES, SAMPLES_NEEDED
 from metrics.drift import Drift
+from metrics.figures import stats_of
 from metrics.groups import Group, choice_text, chosen
 from metrics.histogram import Histogram
 from metrics.thresholds import Threshold
@@ -189,7 +190,7 @@ def _samples(aggregate: Aggregate, thresholds: Sequence[Threshold], groups: Sequ
     asked = {(t.name, t.where, t.stat) for t in thresholds if t.stat in SAMPLES_NEEDED} | {(MAIN_METRIC, (), "p99")}
     for name, where, stat in sorted(asked, key=str):
         counts = aggregate.of_groups(chosen(groups, where)) if where and len(groups) > 1 else aggregate
-        count = counts.histograms.get(name, Histogram()).count
+        count = stats_of(counts, name)["count"]
         needed = SAMPLES_NEEDED[stat or ""]
         if count < needed:
             what = f"{name}{choice_text(where)}.{stat}"

@@ -5,7 +5,8 @@
     after the last one that counts], tr (reasoning tokens, where they are known),
     first and last (ns: begin of the first turn, end of the last one),
     kind {kind: n} and fin {finish reason: n}: answers that are not plain text, and what targets said why they ended,
-    m {metric: histogram}, opened, closed {outcome: n}, closed_codes {code: n},
+    m {metric: histogram}, given_up (histogram, ns: lower bounds of e2e_planned_ms),
+    opened, closed {outcome: n}, closed_codes {code: n},
     gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns),
     stall [ns that the engine stood still, the longest of them], head {..}, tail {..},
     bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else but)
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from metrics.columns import MISSING, OUTCOMES, TOKEN_SOURCES, Columns, Ints, Pooled
-from metrics.definitions import Metric, measured
+from metrics.definitions import Metric, given_up, measured
 from metrics.histogram import packed
 
 SECOND_NS = 1_000_000_000
@@ -127,6 +128,9 @@ def _parts(
     for metric, pooled in found:
         for key, histogram in packed(keys[pooled.rows], pooled.values):
             parts[key].setdefault("m", {})[metric.name] = histogram
+    waits = given_up(columns, codes)
+    for key, histogram in packed(keys[waits.rows], waits.values):
+        parts[key]["given_up"] = histogram
     yield from parts.items()
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from metrics.answer_words import answer_rows
+from metrics.bound_words import bounds_note, stat_cells, threshold_words
 from metrics.curve_text import HEADS, capacity_words, level_rows
 from metrics.definitions import STATS, find
 from metrics.group_text import NAMES, Cells, group_cells, model_cells, name_cells
@@ -75,9 +76,10 @@ def report_context(run: Run) -> dict[str, Any]:
             if cells is not None
         ],
         "thresholds": [
-            {"expr": t.get("expr"), "value": number(t.get("value")), "passed": t.get("passed")}
+            {"expr": t["expr"], "passed": t["passed"], **threshold_words(t, number)._asdict()}
             for t in report.get("thresholds", [])
         ],
+        "bounds_note": bounds_note(measured),
         "generator": [*_generator(report.get("generator", {})), Fact("witness", witness_words(report) or "none")],
         "estimated": report.get("tokens", {}).get("source") in ESTIMATED,
     }
@@ -146,7 +148,7 @@ def _metric_row(name: str, values: dict[str, Any]) -> Row:
     metric = find(name)
     label = f"{metric.label} ({metric.unit})" if metric else name
     title = f"{name} = {metric.formula}. {metric.help}" if metric else name
-    return Row(label, title, [number(values.get(stat)) for stat in STATS])
+    return Row(label, title, stat_cells(values, STATS, number))
 
 
 def _generator(facts: dict[str, Any]) -> list[Fact]:

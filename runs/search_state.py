@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from connectors.spec import Frozen
+from metrics.bound_words import value_words
 from metrics.curve import Level, judge, measure, turns_needed
 from metrics.groups import Group
 from runs.engine.search import OVERHEAD_S, Search
@@ -151,11 +152,11 @@ def _judged(load: Load, state: State, level: Level, groups: Sequence[Group]) -> 
 
 def missed_words(results: Iterable[Mapping[str, Any]]) -> list[str]:
     """Of thresholds' results, those that were missed, with what was measured."""
-    return [f"{result['expr']} ({_measured(result['value'])})" for result in results if not result["passed"]]
+    return [f"{result['expr']} ({_measured(result)})" for result in results if not result["passed"]]
 
 
-def _measured(value: float | None) -> str:
-    return "nothing was measured" if value is None else f"is {value:.4g}"
+def _measured(result: Mapping[str, Any]) -> str:
+    return "nothing was measured" if result["value"] is None else value_words(result, lambda value: f"{value:.4g}")
 
 
 def _onward(load: Load, state: State, seen: Seen) -> Step:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from django.db.models import Q
 
 from metrics.aggregate import Aggregate
-from metrics.definitions import find
+from metrics.definitions import BOUNDED, find
 from metrics.figures import figures, of_choice
+from metrics.histogram import Histogram
 from metrics.ingest import Batch
 from metrics.models import Window
 from metrics.spending import used
@@ -149,7 +150,9 @@ class RunTotals:
         return {"rows": rows, "more": len(numbers) - len(rows)}
 
     def _quantiles(self) -> Iterator[tuple[str, Quantiles]]:
-        for name, histogram in self._aggregate.histograms.items():
+        found = self._aggregate
+        waits = {BOUNDED: Histogram.merged((found.histograms.get(BOUNDED, Histogram()), found.given_up))}
+        for name, histogram in (found.histograms | (waits if found.given_up.count else {})).items():
             metric = find(name)
             if metric is None:
                 continue

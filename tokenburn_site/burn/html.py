@@ -8,6 +8,7 @@ from typing import Any
 
 from metrics.advice import advice
 from metrics.answer_words import answer_rows
+from metrics.bound_words import bounds_note, stat_cells, threshold_words
 from metrics.change_words import change_rows
 from metrics.curve_text import level_text
 from metrics.definitions import STATS, find
@@ -177,8 +178,9 @@ def _metrics(report: Report) -> str:
             says = f'<span class="formula">{escape(metric.formula)}</span>' if metric else ""
             title = escape(metric.help) if metric else ""
             first = f'<th scope="row" title="{title}">{escape(name)}{says}</th>'
-            rows.append(f"<tr>{first}{''.join(f'<td>{number(values[stat])}</td>' for stat in STATS)}</tr>")
-    return _table("Metrics", ["metric", *STATS], rows, "_ms: milliseconds. Failed turns are in no latency.")
+            rows.append(f"<tr>{first}{''.join(f'<td>{cell}</td>' for cell in stat_cells(values, STATS))}</tr>")
+    note = f"_ms: milliseconds. Failed turns are in no latency. {bounds_note(report['metrics'])}".strip()
+    return _table("Metrics", ["metric", *STATS], rows, note)
 
 
 def _groups(report: Report) -> str:
@@ -199,8 +201,9 @@ def _worded(cells: Cells) -> list[str]:
 def _thresholds(report: Report) -> str:
     rows = []
     for result in report["thresholds"]:
-        word, tone = ("kept", "good") if result["passed"] else ("missed", "bad")
-        rows.append(_row([escape(result["expr"]), number(result["value"]), f'<span class="{tone}">{word}</span>']))
+        words, tone = threshold_words(result), "good" if result["passed"] else "bad"
+        value = words.value.removeprefix("is ")
+        rows.append(_row([escape(result["expr"]), value, f'<span class="{tone}">{words.result}</span>']))
     return _table("Thresholds", ["threshold", "value", "result"], rows) if rows else ""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from metrics.bound_words import value_words
 from metrics.spending_words import budget_words
 from metrics.text import report_renderable, report_text
 from runs.models import Run, RunStatus
@@ -88,7 +89,7 @@ def verdict(run: Run, options: Options, *, interrupted: bool) -> tuple[int, str]
         return EXIT_FAILED, f"run {run.pk} {run.status}: {why}"
     missed = [t for t in (run.report or {}).get("thresholds", []) if not t["passed"]]
     if missed:
-        return EXIT_THRESHOLD, "missed: " + ", ".join(f"{t['expr']} ({_measured(t['value'])})" for t in missed)
+        return EXIT_THRESHOLD, "missed: " + ", ".join(f"{t['expr']} ({_measured(t)})" for t in missed)
     capacity = (run.report or {}).get("capacity")
     if capacity and capacity["conditions"] and capacity["level"] is None:
         return EXIT_THRESHOLD, f"missed: no load keeps {' and '.join(capacity['conditions'])}: {capacity['note']}"
@@ -103,5 +104,5 @@ def _spent(run: Run) -> str:
     return f"run {run.pk} stopped: {run.reason}" + (f": {used}" if used else "")
 
 
-def _measured(value: float | None) -> str:
-    return "nothing measured" if value is None else f"is {value:.6g}"
+def _measured(result: Mapping[str, Any]) -> str:
+    return value_words(result, lambda value: f"{value:.6g}")

@@ -92,7 +92,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const [word, tone] = STATES[one.state];
       const cell = element("td", "tb-text");
       cell.append(element("span", `tb-badge tb-badge--${tone}`, word));
-      row.append(head, element("td", "", one.value === null ? "–" : whole(one.value)), cell);
+      row.append(head, element("td", "", one.value === null ? "–" : ("high" in one ? "≥" : "") + whole(one.value)), cell);
       return row;
     });
     place.querySelector("tbody").replaceChildren(...rows);

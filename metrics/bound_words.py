@@ -1,0 +1,61 @@
+"""Figures that are known in bounds, and what came of thresholds, as words for all reports. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from metrics.thresholds import known_to_fail
+from metrics.words import number
+
+AT_LEAST = "\N{GREATER-THAN OR EQUAL TO}"
+EXACT_TO = 1.01
+"""Bounds that are closer than this are the same value: percentiles are no more exact (see `metrics.histogram`)."""
+Words = Callable[[Any], str]
+
+
+class ThresholdWords(NamedTuple):
+    """`result` is kept, missed or not known; `value` is what was measured, in words."""
+
+    result: str
+    value: str
+
+
+def threshold_words(result: Mapping[str, Any], words: Words = number) -> ThresholdWords:
+    """What a report says of one of its thresholds."""
+    if result["passed"]:
+        return ThresholdWords("kept", value_words(result, words))
+    is_open = "high" in result and not known_to_fail(result)
+    return ThresholdWords("not known" if is_open else "missed", value_words(result, words))
+
+
+def value_words(result: Mapping[str, Any], words: Words = number) -> str:
+    """What was measured: "is 400", "is 400 or more", "is between 400 and 600", or "nothing measured"."""
+    low = result["value"]
+    if low is None:
+        return "nothing measured"
+    if "high" not in result:
+        return f"is {words(low)}"
+    high = result["high"]
+    return f"is {words(low)} or more" if high is None else f"is between {words(low)} and {words(high)}"
+
+
+def stat_cells(values: Mapping[str, Any], stats: Iterable[str], words: Words = number) -> list[str]:
+    """The statistics of a metric; those of which only a lower bound is known begin with AT_LEAST."""
+    high = values.get("high") if values.get("censored") else None
+    is_bound = {stat: high is not None and _is_bound(values[stat], high.get(stat, 0)) for stat in stats}
+    return [AT_LEAST * bound + words(values[stat]) for stat, bound in is_bound.items()]
+
+
+def _is_bound(low: float | None, high: float | None) -> bool:
+    return low is not None and (high is None or high > low * EXACT_TO)
+
+
+def bounds_note(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the sign means; empty where no figure is a bound."""
+    if not (count := sum(values.get("censored", 0) for values in metrics.values())):
+        return ""
+    return (
+        f"{AT_LEAST}: at least. {number(count)} waits ended without an answer; each counts in e2e_planned_ms as one of "
+        "at least so long."
+    )
