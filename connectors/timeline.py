@@ -177,6 +177,11 @@ class Timeline:
         )
 
     @property
+    def lacks_usage(self) -> bool:
+        """Whether the mapping says where the target tells its tokens, and it has not."""
+        return self.meaning.reads_usage and self._told_out is None and self.told.output is None
+
+    @property
     def chunks(self) -> int:
         """How many pieces of content came."""
         return 0 if self.first_content_ns is None else len(self.gaps_ns) + 1

@@ -10,7 +10,7 @@ from connectors.errors import Refused, ReusedClosed, TurnError
 from connectors.headers import EVENTS, LINES, WHOLE, Style
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.redirects import REDIRECTS, Trail, behind, pointing
-from connectors.shaking import BODY_WAIT, BODY_WAIT_S
+from connectors.shaking import BODY_WAIT, SHORTEST_WAIT_NS
 from connectors.timeline import Timeline
 from connectors.wire.base import WireConnector
 from connectors.wire.http1 import ClosedUnsent, HttpConnection
@@ -24,6 +24,7 @@ class HttpConnector(WireConnector):
     def __init__(self, target: CompiledTarget, *, allow_private: guard.AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._connection: HttpConnection | None = None
+        self._usage_wait: tuple[int, int] | None = None
 
     @property
     def ready(self) -> bool:
@@ -33,7 +34,7 @@ class HttpConnector(WireConnector):
     async def connect(self) -> None:
         if self._connection is not None and self._connection.draining:
             began_ns = time.monotonic_ns()
-            await self._connection.drained(BODY_WAIT_S)
+            await self._connection.drained()
             self._waited(BODY_WAIT, began_ns)
             if self.ready:
                 return
@@ -46,6 +47,8 @@ class HttpConnector(WireConnector):
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         if self._connection is None:
             raise RuntimeError("send_message before connect")
+        if self._usage_wait is not None:
+            self._note_usage_wait(*self._usage_wait, timeline.planned_ns)
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         try:
             await self._exchange(self._connection, request, timeline)
@@ -70,8 +73,16 @@ class HttpConnector(WireConnector):
         try:
             await connection.exchange(self._with_cookies(request), timeline, self.style)
         finally:
+            self._usage_wait = connection.usage_wait
             if connection.set_cookies:
                 self._keep_cookies(request.path, connection.set_cookies)
+
+    def _note_usage_wait(self, from_ns: int, to_ns: int, planned_ns: int) -> None:
+        """A message that was due while its user still waited for what the answer before may tell behind its end."""
+        self._usage_wait = None
+        waited_ns = to_ns - max(from_ns, planned_ns)
+        if waited_ns >= SHORTEST_WAIT_NS:
+            self.add_step(BODY_WAIT, waited_ns + (self.handshake_ns or {}).get(BODY_WAIT, 0))
 
     async def _follow(self, refused: Refused, location: str, request: RenderedRequest, timeline: Timeline) -> None:
         """To the answer, each hop on a connection of its own."""

@@ -19,7 +19,7 @@ from connectors.decoding import declared_charset
 from connectors.errors import Aborted, BrokenTransport, ReusedClosed, TimedOut, TooLarge, TurnError
 from connectors.headers import WHOLE, Style, encode_head, encode_request
 from connectors.mapping import RenderedRequest
-from connectors.shaking import REUSED_CLOSED_S
+from connectors.shaking import BODY_WAIT_S, REUSED_CLOSED_S
 from connectors.sniff import is_stream
 from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
@@ -85,6 +85,7 @@ class HttpConnection:
         "_limits",
         "_loop",
         "_ns",
+        "_over_ns",
         "_parser",
         "_patience_ns",
         "_pieces",
@@ -105,6 +106,7 @@ class HttpConnection:
         "location",
         "set_cookies",
         "usable",
+        "usage_wait",
     )
 
     def __init__(self, stream: StampedStream, limits: Limits, timeouts: Timeouts, host_header: str) -> None:
@@ -126,12 +128,14 @@ class HttpConnection:
         self._timer: asyncio.TimerHandle | None = None
         self._timeline: Timeline | None = None
         self._turn: asyncio.Future[None] | None = None
-        self._ns = 0
+        self._ns = self._over_ns = 0
         self._turns = 0
         self.set_cookies: list[str] = []
         self._waiter: asyncio.Future[None] | None = None
         self.draining = False
         self.usable = True
+        self.usage_wait: tuple[int, int] | None = None
+        """From the answer's end to when nobody waited any more for what it may still tell (monotonic ns)."""
         stream.start(self)
 
     # --- a turn ---------------------------------------------------------------------------------------------
@@ -149,6 +153,8 @@ class HttpConnection:
         self._loop.call_soon(self._send, turn, self._encode(request, style))
         try:
             await turn
+            if not self._whole and timeline.lacks_usage:
+                await self._hear_usage()
         except asyncio.CancelledError:
             self.close()
             if timeline.done_ns is None:
@@ -160,11 +166,22 @@ class HttpConnection:
             if not (self.usable or self.draining):
                 self.close()
 
-    async def drained(self, limit_s: float) -> None:
-        """Wait for the end of the body whose answer is over, `limit_s` at most; `usable` says whether it came."""
-        if self.draining:
+    async def _hear_usage(self) -> None:
+        """Some servers say behind the end mark, in a packet of its own, what an answer used."""
+        ends_here = not (self.usable or self.draining)
+        self.draining = True
+        await self.drained()
+        self.usage_wait = self._over_ns, time.monotonic_ns()
+        if ends_here:
+            self.usable = self.draining = False
+
+    async def drained(self) -> None:
+        """Wait for the end of the body whose answer is over, until BODY_WAIT_S after the answer's end at most; `usable`
+        says whether it came."""
+        left_s = BODY_WAIT_S - (time.monotonic_ns() - self._over_ns) / 1e9
+        if self.draining and left_s > 0:
             self._waiter = self._loop.create_future()
-            await asyncio.wait([self._waiter], timeout=limit_s)
+            await asyncio.wait([self._waiter], timeout=left_s)
 
     def _send(self, turn: asyncio.Future[None], data: bytes) -> None:
         if turn.done() or self._timeline is None:
@@ -198,6 +215,7 @@ class HttpConnection:
     def _begin_answer(self) -> None:
         if self.set_cookies:
             self.set_cookies = []
+        self.usage_wait = None
         self.location = ""
         self._until_close = True
         self._encoding = ""
@@ -227,6 +245,7 @@ class HttpConnection:
 
     def _drain_later(self) -> None:
         """The answer is over and its body is not."""
+        self._over_ns = time.monotonic_ns()
         if not self.usable:
             return  # the connection is closed at the end of the answer anyway
         self.usable = False
@@ -265,7 +284,8 @@ class HttpConnection:
     def _finish(self, failure: TurnError | None) -> None:
         turn = self._turn
         if failure is not None:
-            self.usable = self.draining = False
+            self.usable = False
+            self._stop_draining()
             if self._timeline is not None and self._timeline.done_ns is not None:
                 failure = None  # the answer was complete: what its transport does then costs the connection alone
         if turn is not None and not turn.done():

@@ -109,10 +109,14 @@ class Client:
         self._runner.run(asyncio.sleep(seconds))
 
     def say_all(self, texts: Sequence[str]) -> list[Turn]:
-        """Turns without leaving the loop between them, as the engine drives a connector."""
+        """Turns without leaving the loop between them, each due when the answer before was over, as the engine drives a
+        connector."""
 
         async def all_of_them() -> list[Turn]:
-            return [await say(self.connector, text) for text in texts]
+            turns: list[Turn] = []
+            for text in texts:
+                turns.append(await say(self.connector, text, turns[-1].timeline.done_ns if turns else None))
+            return turns
 
         return self._runner.run(all_of_them())
 
@@ -122,10 +126,11 @@ async def wait(pending: Awaitable[None] | None) -> None:
         await pending
 
 
-async def say(connector: BaseConnector, text: str) -> Turn:
-    """One turn, connecting first if need be; any exception but a TurnError goes through and fails the test."""
+async def say(connector: BaseConnector, text: str, planned_ns: int | None = None) -> Turn:
+    """One turn, planned for now or `planned_ns`, connecting first if need be. Whatever else than TurnError is raised
+    goes through and fails the test."""
     began = time.monotonic()
-    timeline = connector.timeline(time.monotonic_ns())
+    timeline = connector.timeline(planned_ns or time.monotonic_ns())
     error: TurnError | None = None
     try:
         if not connector.ready:
