@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery
 from celery.signals import celeryd_after_setup, heartbeat_sent, setup_logging, worker_ready, worker_shutdown
 
+from tokenburn_site import broker
 from tokenburn_site.version import VERSION
 
 if TYPE_CHECKING:
     from runs.presence import Presence
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
+broker.install()
 app = Celery("tokenburn")
 app.config_from_object("tokenburn_site.celeryconf")
 app.autodiscover_tasks()
