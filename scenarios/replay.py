@@ -73,7 +73,7 @@ class Recorded:
             raise ScenarioError("must be an object with `role` and `content`")
         role, content = message.get("role"), message.get("content")
         if not isinstance(content, str) or not content.strip():
-            raise ScenarioError("`content` must be a text that is not empty")
+            raise ScenarioError(f"`content` must be a text{_why_no_text(role, content)}")
         checked(content)
         if role == "user":
             self.turns.append((content, []))
@@ -95,3 +95,11 @@ class Recorded:
                 found.append(Wait(seconds=0.0, per_character_s=self._per_character_s, max_s=MAX_WAIT_S))
             found.append(Say(text=literal(text), answer=literal("\n\n".join(answers)) if answers else None))
         return found
+
+
+def _why_no_text(role: Any, content: Any) -> str:
+    if content is None and role == "assistant":
+        return ": an answer that is a tool call cannot be replayed"
+    if isinstance(content, list) and content:
+        return ": pictures, sounds and files cannot be replayed"
+    return " that is not empty"

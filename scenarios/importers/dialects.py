@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
-
-from scenarios.spec import ScenarioError
+from typing import Any, Final, NamedTuple, TypeGuard
 
 _ROLES: Final = {
-    **dict.fromkeys(("human", "user"), "user"),
-    **dict.fromkeys(("gpt", "assistant", "model", "chatgpt", "bot"), "assistant"),
+    **dict.fromkeys(("human", "user", "prompter", "customer"), "user"),
+    **dict.fromkeys(
+        ("gpt", "assistant", "model", "chatgpt", "bot", "chatbot", "ai", "bing", "bard", "agent"), "assistant"
+    ),
     **dict.fromkeys(("system", "developer"), "system"),
 }
+_ROLE_FIELDS: Final = ("role", "from", "speaker", "sender")
+_TEXT_FIELDS: Final = ("content", "value", "text", "parts", "utterance")
+_LISTS: Final = (
+    *("messages", "conversations", "conversation", "conversation_a", "turns", "chat_messages", "contents"),
+    *("dialog", "dialogue", "items", "data"),
+)
+"""Fields that hold a whole conversation."""
+_REQUIRED: Final = frozenset({"messages", "conversations"})
+"""Those of them that cannot mean anything else: where they are no list, the record is a conversation that is wrong."""
+_ASKED: Final = ("prompt", "instruction", "question", "query", "text_input", "text", "input", "inputs", "content")
+"""Fields that hold what the user says, where there is one message."""
+_ASKED_IN_TURN: Final = (*_ASKED, "human", "user")
+_CONTEXT: Final = ("input", "context")
+"""What belongs behind an instruction (Alpaca, Dolly)."""
+_ANSWERED: Final = ("completion", "response", "output", "answer", "ideal")
+"""Fields that hold the recorded answer to it."""
+_ANSWERED_IN_TURN: Final = (*_ANSWERED, "assistant", "gpt", "bot")
+_SYSTEM: Final = ("system", "system_prompt", "instructions", "system_instruction", "systemInstruction")
+"""Fields beside the messages that hold the system message."""
+_REQUESTS: Final = ("body", "request", "params", "payload", "inputs", "input")
+"""Fields of batch and log lines that hold the request as it was sent."""
+_NAMES: Final = ("conversation_id", "id", "custom_id", "question_id", "session_id", "uuid")
 
 
 class Talk(NamedTuple):
@@ -24,53 +46,129 @@ class Talk(NamedTuple):
 def talk_of(value: Any) -> Talk | None:
     """The conversation that `value` is, whoever wrote it; None if it is none.
 
-    - ours and fine-tuning lines: `{"messages": [{"role", "content"}]}`
-    - ShareGPT: `{"conversations": [{"from": "human", "value": "..."}]}`
-    - batch lines: `{"custom_id", "body": {"messages"}}`, or `body.input`
-    - a single prompt: `{"prompt": "..."}`
+    - Ours and fine-tuning lines: `{"messages": [{"role", "content"}]}`, or that list alone.
+    - ShareGPT: `{"conversations": [{"from": "human", "value": "..."}]}`; `conversation` (WildChat, LMSYS), `contents`
+      (Gemini), `chat_messages` (Claude) and so on, in the same or a similar form.
+    - Texts in turn: `{"data": ["...", "..."]}` (UltraChat); all of the user: `{"turns": ["...", "..."]}` (MT-Bench) or
+      `{"turns": [{"text"}]}` (AIPerf).
+    - Batch and log lines: `{"custom_id", "body": {"messages"}}`, or `body.input`.
+    - One message, perhaps with its answer: `prompt` and `completion`, `instruction`, `input` and `output` (Alpaca),
+      `question` and `answer`, `text`, `input` and `ideal` (OpenAI's evals); a text alone.
     """
+    if isinstance(value, str):
+        return Talk(None, [_user(value)])
+    if isinstance(value, list):
+        return Talk(None, _messages(value)) if value and isinstance(value[0], Mapping) else None
     if not isinstance(value, Mapping):
         return None
-    told = value.get("conversation_id", value.get("id", value.get("custom_id")))
-    name = str(told) if isinstance(told, str | int) and str(told) else None
-    body = value.get("body")
-    if "messages" in value:
-        return Talk(name, _messages(value["messages"]))
-    if "conversations" in value:
-        return Talk(name, _messages(value["conversations"]))
-    if isinstance(body, Mapping) and ("messages" in body or "input" in body):
-        said = body.get("messages", body.get("input"))
-        return Talk(name, _prompt(said) if isinstance(said, str) else _messages(said))
-    if isinstance(value.get("prompt"), str):
-        return Talk(name, _prompt(value["prompt"]))
+    messages = _of_list(value)
+    if messages is None:
+        request = next((talk for key in _REQUESTS if (talk := _request(value.get(key))) is not None), None)
+        messages = request.messages if request is not None else _single(value)
+    return None if messages is None else Talk(_name(value), _with_system(value, messages))
+
+
+def is_message(value: Any) -> bool:
+    """Whether `value` is one message of a conversation, and not a record of its own."""
+    return isinstance(value, Mapping) and _role(value) is not None and any(key in value for key in _TEXT_FIELDS)
+
+
+def _name(value: Mapping[str, Any]) -> str | None:
+    named = (value.get(key) for key in _NAMES)
+    found = (str(name) for name in named if isinstance(name, str | int) and not isinstance(name, bool))
+    return next(filter(None, found), None)
+
+
+def _request(value: Any) -> Talk | None:
+    return talk_of(value) if isinstance(value, Mapping) and not is_message(value) else None
+
+
+def _of_list(value: Mapping[str, Any]) -> Any:
+    for key in _LISTS:
+        if isinstance(value.get(key), list) and (key != "items" or _is_messages(value[key])):
+            return _messages(value[key], key)
+        if key in _REQUIRED and key in value:
+            return value[key]
     return None
 
 
-def _prompt(text: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": text}]
+def _single(value: Mapping[str, Any], asked: tuple[str, ...] = _ASKED, answered: tuple[str, ...] = _ANSWERED) -> Any:
+    """One message of the user and what was answered to it; None if `value` has none or is itself a message."""
+    if is_message(value):
+        return None
+    texts = [key for key in asked if isinstance(value.get(key), str) or _is_messages(value.get(key))]
+    key = next((key for key in texts if value[key]), texts[0] if texts else None)
+    if key is None:
+        return None
+    messages = _messages(value[key]) if isinstance(value[key], list) else [_user(value[key])]
+    if key == "instruction" and isinstance(value[key], str):
+        context = [value[more] for more in _CONTEXT if isinstance(value.get(more), str) and value[more].strip()]
+        messages = [_user("\n\n".join([value[key], *context]))]
+    answer = next((value[more] for more in answered if value.get(more)), None)
+    if isinstance(answer, str) and answer.strip():
+        return [*messages, {"role": "assistant", "content": answer}]
+    return [*messages, *_messages(answer)] if _is_messages(answer) else messages
 
 
-def _messages(found: Any) -> Any:
-    return [_message(message) for message in found] if isinstance(found, list) else found
+def _with_system(value: Mapping[str, Any], messages: Any) -> Any:
+    """`messages` behind the system message that `value` holds beside them, where they have none of their own."""
+    found = next((value[key] for key in _SYSTEM if value.get(key)), None)
+    text = _content(found.get("parts") if isinstance(found, Mapping) else found)
+    if not isinstance(text, str) or not text.strip() or not isinstance(messages, list):
+        return messages
+    if any(isinstance(message, Mapping) and message.get("role") == "system" for message in messages):
+        return messages
+    return [{"role": "system", "content": text}, *messages]
+
+
+def _is_messages(found: Any) -> TypeGuard[list[Any]]:
+    return isinstance(found, list) and bool(found) and all(isinstance(message, Mapping) for message in found)
+
+
+def _messages(found: list[Any], key: str = "messages") -> list[Any]:
+    """A list of messages in our form. Texts without a role are the user's in `turns`, and else user's and assistant's
+    in turn."""
+    if key == "messages":
+        return [_message(message) for message in found]
+    if key != "turns" and all(isinstance(text, str) for text in found):
+        return [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(found)]
+    return [message for turn in found for message in _turn(turn)]
+
+
+def _turn(turn: Any) -> list[Any]:
+    """The messages of a turn: one with a role, or a question and perhaps its answer."""
+    if isinstance(turn, str):
+        return [_user(turn)]
+    if not isinstance(turn, Mapping) or _role(turn) is not None:
+        return [_message(turn)]
+    return _single(turn, _ASKED_IN_TURN, _ANSWERED_IN_TURN) or [_message(turn)]
+
+
+def _user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
 
 
 def _message(message: Any) -> Any:
     """`message` with `role` and `content`; as it is where that cannot be."""
     if not isinstance(message, Mapping):
         return message
-    role = message.get("role", message.get("from"))
-    content = message.get("content", message.get("value"))
-    return {"role": _ROLES.get(role, role) if isinstance(role, str) else role, "content": _content(content)}
+    text = next((message[key] for key in _TEXT_FIELDS if key in message), None)
+    return {"role": _role(message), "content": _content(text)}
+
+
+def _role(message: Mapping[str, Any]) -> Any:
+    key = next((key for key in _ROLE_FIELDS if message.get(key) is not None), None)
+    role = None if key is None else message[key]
+    if not isinstance(role, str):
+        return role
+    if key == "speaker" and role.lower() == "system":  # what the user talks to, in corpora of dialogues
+        return "assistant"
+    return _ROLES.get(role.lower(), role)
 
 
 def _content(content: Any) -> Any:
-    """A text, also where it comes in parts; parts that are no text (pictures, sound) cannot be replayed."""
+    """A text, also where it comes in parts; parts that are no text (pictures, sound) leave it as it is."""
     if not isinstance(content, list):
         return content
-    texts = [part["text"] for part in content if isinstance(part, Mapping) and isinstance(part.get("text"), str)]
-    return "".join(texts) if texts and len(texts) == len(content) else None
-
-
-def refusal(exc: ScenarioError) -> str:
-    """Why a conversation is left out, without its place in the file: to be counted."""
-    return str(exc).rpartition("]: ")[2].removeprefix("messages: ")
+    texts: list[Any] = [part.get("text") if isinstance(part, Mapping) else part for part in content]
+    return "".join(texts) if texts and all(isinstance(text, str) for text in texts) else content

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
-from scenarios.data import MAX_BYTES, MAX_ROWS, DataPool
-from scenarios.importers.dialects import Talk, refusal, talk_of
+from scenarios.data import DataPool
+from scenarios.importers.conversations import Readable, check_storable, replayed
+from scenarios.importers.dialects import is_message, talk_of
 from scenarios.importers.pools import check_attached
-from scenarios.importers.reading import Drawn, Record, Sample, Source, lines, open_source, records
+from scenarios.importers.reading import Record, Sample, Source, lines, open_source, records
 from scenarios.importers.tables import TABLES
 from scenarios.render import compile_scenario
-from scenarios.replay import PER_CHARACTER_S, check_messages, conversation_scenario
-from scenarios.spec import ScenarioError, ScenarioSpec, parse_scenario
+from scenarios.replay import PER_CHARACTER_S, conversation_scenario
+from scenarios.spec import ScenarioError, ScenarioSpec
 
 AS_A_MIX: Final = 50
 """A list of at most so many conversations is a mix of them; a longer one, one scenario that replays them all."""
+MAX_MESSAGES: Final = 10_000
+"""Of one conversation that is a list of messages and nothing else."""
 _TEXTS: Final = frozenset({".txt", ".text"})
 
 
@@ -60,7 +62,7 @@ def read_source(source: Source, wanted: Wanted) -> list[ScenarioSpec]:
         raise ScenarioError(f"{source.name}: a table is data for a scenario: give it with --data NAME={source.name}")
     if source.suffix in _TEXTS:
         said = (Record(f"{source.name}: line {n}", {"prompt": line.strip()}) for n, line in lines(source))
-        return [_replayed(source, said, wanted)]
+        return _replayed(source, said, wanted)
     found = records(source)
     first = next(found, None)
     if first is None:
@@ -68,20 +70,54 @@ def read_source(source: Source, wanted: Wanted) -> list[ScenarioSpec]:
     if first.alone:
         return [_placed(first.where, first.value, source.stem, wanted)]
     head = [first, *islice(found, AS_A_MIX)]
-    many = len(head) > AS_A_MIX or ": line " in first.where or wanted.sample.limit is not None
-    if _is_scenario(first) or not (many or _foreign(first)):
-        every = chain(head, found)
+    every = chain(head, found)
+    of_lines = first.where.startswith(f"{source.name}: line ")
+    if not of_lines and all(is_message(record.value) for record in head):
+        return [_placed(source.name, _bounded(source, every), source.stem, wanted)]
+    if any(_is_scenario(record) for record in head):
         return [_placed(r.where, r.value, f"{source.stem}-{n}", wanted) for n, r in enumerate(every, 1)]
-    return [_replayed(source, chain(head, found), wanted)]
+    if not of_lines and len(head) <= AS_A_MIX and wanted.sample.limit is None and _is_mix(head):
+        return _mix(source, head, wanted)
+    return _replayed(source, every, wanted)
 
 
 def _is_scenario(record: Record) -> bool:
     return isinstance(record.value, Mapping) and "steps" in record.value
 
 
-def _foreign(record: Record) -> bool:
-    """Whether the list is somebody else's collection, and not one that was written as a mix."""
-    return isinstance(record.value, Mapping) and "messages" not in record.value
+def _is_mix(found: list[Record]) -> bool:
+    """Whether all conversations are in our form: somebody else's collection was not written as a mix."""
+    talks = [record.value for record in found if talk_of(record.value) is not None]
+    return bool(talks) and all(isinstance(value, Mapping) and "messages" in value for value in talks)
+
+
+def _mix(source: Source, found: list[Record], wanted: Wanted) -> list[ScenarioSpec]:
+    """A scenario for each conversation."""
+    readable = Readable(source)
+    specs = [
+        _placed(record.where, record.value, f"{source.stem}-{readable.total}", wanted)
+        for record, _ in readable.of(iter(found))
+    ]
+    _say(readable, wanted)
+    return specs
+
+
+def _replayed(source: Source, found: Iterable[Record], wanted: Wanted) -> list[ScenarioSpec]:
+    spec, readable = replayed(source, iter(found), wanted.sample, wanted.per_character_s)
+    _say(readable, wanted)
+    return [spec]
+
+
+def _say(readable: Readable, wanted: Wanted) -> None:
+    if (note := readable.note()) is not None:
+        wanted.notes.append(note)
+
+
+def _bounded(source: Source, found: Iterable[Record]) -> list[Any]:
+    messages = [record.value for record in islice(found, MAX_MESSAGES + 1)]
+    if len(messages) > MAX_MESSAGES:
+        raise ScenarioError(f"{source.name}: is one conversation of more than {MAX_MESSAGES:,} messages")
+    return messages
 
 
 def _placed(where: str, value: Any, name: str, wanted: Wanted) -> ScenarioSpec:
@@ -92,68 +128,18 @@ def _placed(where: str, value: Any, name: str, wanted: Wanted) -> ScenarioSpec:
 
 
 def _scenario(data: Any, name: str, wanted: Wanted) -> ScenarioSpec:
-    if not isinstance(data, dict):
-        raise ScenarioError("must be an object: a scenario with `steps`, or a conversation with `messages`")
-    if "steps" in data:
+    if isinstance(data, Mapping) and "steps" in data:
         return check_attached({"name": name, **data}, wanted.data)
     talk = talk_of(data)
+    if talk is None and not isinstance(data, Mapping):
+        raise ScenarioError("must be an object: a scenario with `steps`, or a conversation with `messages`")
     if talk is None:
         raise ScenarioError("has neither `steps` (a scenario) nor `messages` (a conversation)")
-    plain = {**data, "messages": talk.messages}
-    if talk.id is not None and "messages" not in data:  # in a file of ours only `conversation_id` is a name
+    check_storable(talk)
+    fields = data if isinstance(data, Mapping) else {}
+    plain = {**fields, "messages": talk.messages}
+    if talk.id is not None and "messages" not in fields:  # in a file of ours only `conversation_id` is a name
         plain["conversation_id"] = talk.id
     spec = conversation_scenario(plain, name, wanted.per_character_s)
     compile_scenario(spec)
     return spec
-
-
-def _replayed(source: Source, found: Iterator[Record], wanted: Wanted) -> ScenarioSpec:
-    """One scenario that replays a file's conversations, each session one of them. Those that cannot be replayed are
-    left out and counted."""
-    drawn: Drawn[dict[str, Any]] = Drawn(wanted.sample)
-    out: Counter[str] = Counter()
-    first, total, chars = "", 0, 0
-    for total, record in enumerate(found, 1):
-        talk = talk_of(record.value)
-        if talk is None:
-            raise ScenarioError(
-                f"{record.where}: is no conversation: it has no `messages`, `conversations` or `prompt`"
-            )
-        try:
-            check_messages(talk.messages)
-        except ScenarioError as exc:
-            out[refusal(exc)] += 1
-            first = first or f"{record.where}: {exc}"
-            continue
-        drawn.add(_row(talk, total))
-        chars += sum(len(message["content"]) for message in talk.messages) if wanted.sample.limit is None else 0
-        if chars > MAX_BYTES or (wanted.sample.limit is None and drawn.seen > MAX_ROWS):
-            raise ScenarioError(
-                f"{source.name}: is more than a scenario holds ({MAX_ROWS:,} conversations,"
-                f" {MAX_BYTES // 1_000_000} MB): take a sample, for example --limit {max(1, drawn.seen // 2)}"
-            )
-    if out:
-        reasons = ", ".join(f"{count} because {why}" for why, count in out.most_common(3))
-        wanted.notes.append(f"{source.name}: {out.total()} of {total} conversations are left out: {reasons}")
-    if not drawn.seen:
-        raise ScenarioError(first or f"{source.name}: holds no conversation")
-    return _pool_scenario(source, drawn.items(), wanted)
-
-
-def _row(talk: Talk, number: int) -> dict[str, Any]:
-    return {"id": talk.id or str(number), "messages": talk.messages}
-
-
-def _pool_scenario(source: Source, rows: list[dict[str, Any]], wanted: Wanted) -> ScenarioSpec:
-    step = {"do": "replay", "messages": "data.talks.messages", "per_character_s": wanted.per_character_s}
-    data = {
-        "name": source.stem[:120] or "conversations",
-        "description": f"Replays {len(rows):,} recorded talks of {Path(source.name).name}, one a session, in turn.",
-        "history": "scripted",
-        "data": {"talks": {"rows": rows}},
-        "steps": [step],
-    }
-    try:
-        return parse_scenario(data)
-    except ScenarioError as exc:
-        raise ScenarioError(f"{source.name}: {exc}") from exc

@@ -85,6 +85,10 @@ def test_what_cannot_be_replayed_is_left_out_and_counted() -> None:
     assert note.startswith(
         "talks.json: 4 of 5 conversations are left out: 1 because a conversation begins with the user"
     )
+    assert note.endswith(" (first: [3]), 1 for other reasons")
+    assert spec.description.endswith(
+        "Replays 1 recorded talks of talks.json, one a session, in turn. 4 of 5 are left out."
+    )
     with pytest.raises(ScenarioError, match=r"^talks.json: \[0\]: messages\[0\]: a conversation begins with the user"):
         read("talks.json", talks[1:2])
 
@@ -125,7 +129,8 @@ def test_a_long_list_of_conversations_is_one_scenario_and_a_short_one_a_mix() ->
         ("f.json", '[{"conversations": []},\n{"conversations": [}]', "f.json: not JSON: line 2, column 20: Expecting"),
         ("f.json", '[{"a": 1}', "f.json: not JSON: the list has no end"),
         ("f.json", '[{"a": 1}, x]', "f.json: not JSON: line 1, column 12: Expecting value"),
-        ("f.jsonl", lines({"messages": chat("x")}, {"text": "x"}), "f.jsonl: line 2: is no conversation"),
+        ("f.jsonl", lines({"a": "x"}, {"messages": []}), "f.jsonl: line 1: it has no `messages`, `conversation`"),
+        ("f.jsonl", lines(*chat("q", "a")), "f.jsonl: line 1: it is one message: a conversation is a list of them"),
         ("f.csv", "a,b\n1,2\n", "f.csv: a table is data for a scenario: give it with --data"),
         ("f.jsonl", "", "f.jsonl: the list is empty"),
     ],

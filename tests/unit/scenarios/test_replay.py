@@ -55,8 +55,11 @@ def test_a_last_answer_and_unknown_extra_fields_do_no_harm() -> None:
     [
         (["x"], "messages[0]: must be an object with `role` and `content`"),
         ([message("user", "a"), message("user", " ")], "messages[1]: `content` must be a text that is not empty"),
-        ([message("user", "a"), message("assistant", None)], "messages[1]: `content` must be a text"),
-        ([message("user", [{"type": "text", "text": "a"}])], "messages[0]: `content` must be a text"),
+        (
+            [message("user", "a"), message("assistant", None)],
+            "messages[1]: `content` must be a text: an answer that is",
+        ),
+        ([message("user", [{"type": "image_url"}])], "messages[0]: `content` must be a text: pictures, sounds and"),
         ([message("tool", "a")], "messages[0]: the role 'tool' is unknown: use one of system, user, assistant"),
         ([{"content": "a"}], "messages[0]: the role None is unknown"),
         ([message("assistant", "a")], "messages[0]: a conversation begins with the user"),
