@@ -13,7 +13,7 @@ import time
 
 from django.db import connection
 
-from runs import dbclock
+from runs import dbclock, dispatch
 from runs.dbclock import DATABASE_AWAY
 from runs.reaper import reap_here
 from runs.salvage import Leftovers
@@ -60,6 +60,7 @@ class Attendant:
             self.clock_offset_ms = wall_offset_ms()
             self._clock_due = time.monotonic() + CLOCK_EVERY_S
         reap_here()
+        dispatch.nudge()
         self._leftovers.store()
 
 

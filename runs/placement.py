@@ -6,7 +6,7 @@ A shard goes where the smallest part of the slots is in use, so that engines spr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from runs.registry import Worker, own_queue
@@ -24,6 +24,23 @@ def place(regions: Sequence[str], workers: Iterable[Worker]) -> list[Worker | No
             given[chosen.name] += 1
         found.append(chosen)
     return found
+
+
+def fits(regions: Sequence[str], workers: Iterable[Worker], held: Mapping[str, int]) -> bool:
+    """Whether one shard for each entry of `regions` finds a free slot at once. `held`: slots in use, by host, which is
+    what the database knows; a worker's own word of it may be seconds old."""
+    used = Counter(held)
+    free: dict[Worker, int] = {}
+    for worker in workers:
+        taken = min(worker.slots, used[worker.host])
+        used[worker.host] -= taken
+        free[worker] = worker.slots - taken
+    for region in sorted(regions, reverse=True):  # those that may run anywhere come last
+        able = [worker for worker, slots in free.items() if slots and worker.serves(region)]
+        if not able:
+            return False
+        free[min(able, key=lambda worker: (worker.serves(""), -free[worker], worker.name))] -= 1
+    return True
 
 
 class Lack(NamedTuple):

@@ -13,7 +13,7 @@ ADVICE = "start load workers there, or use fewer processes"
 def shortage(regions: Sequence[str]) -> str:
     """Why a run with one shard for each entry of `regions` (empty: anywhere) can never start on the workers that live
     now; empty: it can, or nobody knows. No worker at all is no reason: a farm that has just begun has none yet."""
-    workers = _workers()
+    workers = known_workers()
     short = [lack for lack in lacks(regions, workers) if lack.missing > 0]
     if not workers or not short:
         return ""
@@ -26,7 +26,7 @@ def shortage(regions: Sequence[str]) -> str:
 def what_there_is(regions: Sequence[str]) -> str:
     """For shards that nobody took: the slots that are missing, such as "1 slot missing in region eu, 2 of 2 there in
     use"; empty: nobody knows."""
-    workers = _workers()
+    workers = known_workers()
     return "; ".join(map(_in_use, lacks(regions, workers))) if workers else ""
 
 
@@ -36,7 +36,8 @@ def _in_use(lack: Lack) -> str:
     return f"{slots} missing{where}, {lack.busy} of {lack.slots} there in use"
 
 
-def _workers() -> list[registry.Worker]:
+def known_workers() -> list[registry.Worker]:
+    """Those with slots; empty where the broker is away, or before the first has spoken up."""
     if not live.reachable():
         return []
     return [worker for worker in registry.load_workers() or [] if worker.slots]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import mmap
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from runs import deliveries, registry, retention, scheduling
+from runs import deliveries, dispatch, registry, retention, scheduling
+from runs.admission import next_shard
+from runs.dbclock import DATABASE_AWAY
 from runs.reaper import reap_lost
 from runs.supervisor import supervise
 
@@ -30,8 +33,13 @@ def worker_is_shutting_down() -> bool:
 
 @shared_task(name="runs.tasks.execute_shard", ignore_result=True)
 def execute_shard(shard_id: int) -> bool:
-    """See one shard through; False if there was nothing to claim."""
-    return supervise(shard_id, should_stop=worker_is_shutting_down)
+    """See one shard through, of the oldest run that waits; False if there was nothing to claim."""
+    while (chosen := next_shard(shard_id)) is not None:
+        if supervise(chosen, should_stop=worker_is_shutting_down):
+            with suppress(DATABASE_AWAY):  # the reaper does it later
+                dispatch.nudge()  # whoever waited for this slot
+            return True
+    return False
 
 
 @shared_task(name="runs.tasks.reap", ignore_result=True)

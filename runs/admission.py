@@ -1,0 +1,86 @@
+"""Which shard a free slot takes. A run gets all its slots or none, in order of age.
+
+Two runs that each take a part of the slots and wait for the rest wait for each other. So a nudge names a shard, but its
+slot takes one of the oldest run that waits; and a run is begun only once all its shards have a slot. A run that could
+never have enough is passed over: it is in nobody's way. Without the list of workers (the broker is away) only the order
+holds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+
+from runs import live
+from runs.lifecycle import RUN_BEFORE_START, SHARD_HELD, move_run
+from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.placement import fits
+from runs.registry import Worker
+from runs.slots import known_workers
+
+LOCK = 0x746F6B62
+"""PostgreSQL's advisory lock of admission; SQLite has one writer anyway."""
+
+
+class _Waiting(NamedTuple):
+    pk: int
+    run_id: int
+    run_status: str
+    region: str
+
+
+def next_shard(nudged: int) -> int | None:
+    """The shard that this slot is to claim after a nudge for `nudged`; None: none may begin yet, and it is nudged again
+    as soon as a slot is free."""
+    workers = known_workers()
+    with transaction.atomic():
+        _lock()
+        chosen, begun = _choose(nudged, workers)
+        if chosen is None:
+            Shard.objects.filter(pk=nudged, status=ShardStatus.QUEUED).update(dispatched_at=None)
+    if begun is not None:
+        live.publish_status(begun, RunStatus.STARTING, "")
+    return chosen
+
+
+def stands_in_line(run: Run) -> bool:
+    """Whether an older run waits for slots, so that this one had no chance yet."""
+    if run.local or run.shards.filter(status__in=SHARD_HELD).exists():
+        return False
+    queued = Shard.objects.filter(run=OuterRef("pk"), status=ShardStatus.QUEUED)
+    older = Run.objects.filter(Exists(queued), pk__lt=run.pk, local=False, status__in=RUN_BEFORE_START)
+    return older.exists()
+
+
+def _choose(nudged: int, workers: list[Worker]) -> tuple[int | None, int | None]:
+    """The shard, and the run that begins with it."""
+    queued = Shard.objects.filter(status=ShardStatus.QUEUED, run__local=False, run__status__in=RUN_BEFORE_START)
+    rows = queued.order_by("run_id", "index").values_list("pk", "run_id", "run__status", "region")
+    waiting = [_Waiting(*row) for row in rows]
+    begun = [shard.region for shard in waiting if shard.run_status == RunStatus.STARTING]
+    held = Counter(Shard.objects.filter(status__in=SHARD_HELD, run__local=False).values_list("host", flat=True))
+    for run_id, group in groupby(waiting, key=lambda shard: shard.run_id):
+        shards = list(group)
+        mine = [shard.pk for shard in shards if shard.region in {"", settings.REGION}]
+        if not mine:
+            continue
+        chosen = nudged if nudged in mine else mine[0]
+        if shards[0].run_status == RunStatus.STARTING:
+            return chosen, None
+        regions = [shard.region for shard in shards]
+        if not workers or fits([*begun, *regions], workers, held):
+            return (chosen, run_id) if move_run(run_id, RunStatus.STARTING) else (None, None)
+        if fits(regions, workers, {}):
+            return None, None  # its turn comes when slots are free: nobody younger takes them
+    return None, None
+
+
+def _lock() -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
