@@ -36,7 +36,7 @@ def execute_shard(shard_id: int) -> bool:
     """See one shard through, of the oldest run that waits; False if there was nothing to claim."""
     while (chosen := next_shard(shard_id)) is not None:
         if supervise(chosen, should_stop=worker_is_shutting_down):
-            with suppress(DATABASE_AWAY):  # the reaper does it later
+            with suppress(*DATABASE_AWAY):  # the reaper does it later
                 dispatch.nudge()  # whoever waited for this slot
             return True
     return False
