@@ -1,15 +1,16 @@
 """Which shard a free slot takes. A run gets all its slots or none, in order of age.
 
 Two runs that each take a part of the slots and wait for the rest wait for each other. So a nudge names a shard, but its
-slot takes one of the oldest run that waits; and a run is begun only once all its shards have a slot. A run that could
-never have enough is passed over: it is in nobody's way. Without the list of workers (the broker is away) only the order
-holds.
+slot takes one of the oldest run that waits; and a run begins only once all its shards have a slot. A run that needs
+more slots than exist is passed over: it is in nobody's way. Without the list of workers (the broker is away) only the
+order holds.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import groupby, starmap
 from typing import NamedTuple
 
 from django.conf import settings
@@ -17,12 +18,16 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from runs import live
+from runs.dbclock import DbNow
 from runs.lifecycle import RUN_BEFORE_START, SHARD_HELD, move_run
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.placement import fits
 from runs.registry import Worker
 from runs.slots import known_workers
 
+TURN_S = 60.0
+"""How long the oldest run that waits has to find its slots, and then to get ready. Who waits behind it has as long from
+when it begins."""
 LOCK = 0x746F6B62
 """PostgreSQL's advisory lock of admission; SQLite has one writer anyway."""
 
@@ -34,6 +39,10 @@ class _Waiting(NamedTuple):
     region: str
 
 
+_Group = tuple[int, list[_Waiting]]
+"""Of one run, by its number."""
+
+
 def next_shard(nudged: int) -> int | None:
     """The shard that this slot is to claim after a nudge for `nudged`; None: none may begin yet, and it is nudged again
     as soon as a slot is free."""
@@ -43,6 +52,9 @@ def next_shard(nudged: int) -> int | None:
         chosen, begun = _choose(nudged, workers)
         if chosen is None:
             Shard.objects.filter(pk=nudged, status=ShardStatus.QUEUED).update(dispatched_at=None)
+        if begun is not None:  # it needs time to get ready; those behind it have waited for nothing but their turn
+            in_line = Run.objects.filter(pk__gte=begun, local=False, status__in=RUN_BEFORE_START)
+            in_line.update(ready_by=DbNow(TURN_S))
     if begun is not None:
         live.publish_status(begun, RunStatus.STARTING, "")
     return chosen
@@ -50,7 +62,7 @@ def next_shard(nudged: int) -> int | None:
 
 def stands_in_line(run: Run) -> bool:
     """Whether an older run waits for slots, so that this one had no chance yet."""
-    if run.local or run.shards.filter(status__in=SHARD_HELD).exists():
+    if run.local or run.status != RunStatus.QUEUED:
         return False
     queued = Shard.objects.filter(run=OuterRef("pk"), status=ShardStatus.QUEUED)
     older = Run.objects.filter(Exists(queued), pk__lt=run.pk, local=False, status__in=RUN_BEFORE_START)
@@ -59,25 +71,35 @@ def stands_in_line(run: Run) -> bool:
 
 def _choose(nudged: int, workers: list[Worker]) -> tuple[int | None, int | None]:
     """The shard, and the run that begins with it."""
-    queued = Shard.objects.filter(status=ShardStatus.QUEUED, run__local=False, run__status__in=RUN_BEFORE_START)
-    rows = queued.order_by("run_id", "index").values_list("pk", "run_id", "run__status", "region")
-    waiting = [_Waiting(*row) for row in rows]
-    begun = [shard.region for shard in waiting if shard.run_status == RunStatus.STARTING]
+    begun, waiting = _queued()
+    for _, shards in begun:  # their slots are set aside
+        if mine := _for_this_slot(shards):
+            return (nudged if nudged in mine else mine[0]), None
+    set_aside = [shard.region for _, shards in begun for shard in shards]
     held = Counter(Shard.objects.filter(status__in=SHARD_HELD, run__local=False).values_list("host", flat=True))
-    for run_id, group in groupby(waiting, key=lambda shard: shard.run_id):
-        shards = list(group)
-        mine = [shard.pk for shard in shards if shard.region in {"", settings.REGION}]
-        if not mine:
+    for run_id, shards in waiting:
+        if not (mine := _for_this_slot(shards)):
             continue
-        chosen = nudged if nudged in mine else mine[0]
-        if shards[0].run_status == RunStatus.STARTING:
-            return chosen, None
         regions = [shard.region for shard in shards]
-        if not workers or fits([*begun, *regions], workers, held):
-            return (chosen, run_id) if move_run(run_id, RunStatus.STARTING) else (None, None)
+        if not workers or fits([*set_aside, *regions], workers, held):
+            begins = move_run(run_id, RunStatus.STARTING)
+            return (nudged if nudged in mine else mine[0], run_id) if begins else (None, None)
         if fits(regions, workers, {}):
             return None, None  # its turn comes when slots are free: nobody younger takes them
     return None, None
+
+
+def _queued() -> tuple[list[_Group], list[_Group]]:
+    """Runs with shards that nobody has, oldest first: those that have begun, and those that have not."""
+    queued = Shard.objects.filter(status=ShardStatus.QUEUED, run__local=False, run__status__in=RUN_BEFORE_START)
+    rows = queued.order_by("run_id", "index").values_list("pk", "run_id", "run__status", "region")
+    groups = [(run_id, list(group)) for run_id, group in groupby(starmap(_Waiting, rows), key=lambda row: row.run_id)]
+    begun = [group for group in groups if group[1][0].run_status == RunStatus.STARTING]
+    return begun, [group for group in groups if group not in begun]
+
+
+def _for_this_slot(shards: Sequence[_Waiting]) -> list[int]:
+    return [shard.pk for shard in shards if shard.region in {"", settings.REGION}]
 
 
 def _lock() -> None:

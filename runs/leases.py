@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from runs import live
-from runs.admission import stands_in_line
+from runs.admission import TURN_S, stands_in_line
 from runs.dbclock import DbNow, ahead, passed
 from runs.lifecycle import RUN_BEFORE_START, SHARD_HELD, move_run, move_shard, move_shards
 from runs.models import Run, RunStatus, Shard, ShardStatus
@@ -30,10 +30,8 @@ SUSPECT_S = 5.0
 ORPHAN_S = LEASE_S + SUSPECT_S + 5.0
 """Invariant D allows 10 s after the loss, which is at the earliest LEASE_S + SUSPECT_S after the last renewal."""
 START_DELAY_S = 1.0
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = TURN_S
 READY_WITHIN_LOCAL_S = 30.0
-NEXT_IN_LINE_S = 20.0
-"""How long a run that stood behind an older one may take from then on."""
 REASON_LIMIT = 1000
 REST_TO_COME = "; what its ledger still holds"
 """In the reason of a shard whose host could not be reached: where the part begins that is true no more once it is."""
@@ -153,7 +151,7 @@ def fail_if_late(run_id: int) -> bool:
         logger.warning("clock_put_back: run %s has %g s from now to get ready", run_id, within_s)
         return False
     if stands_in_line(late):
-        Run.objects.filter(pk=run_id).update(ready_by=DbNow(NEXT_IN_LINE_S))
+        Run.objects.filter(pk=run_id).update(ready_by=DbNow(TURN_S))
         return False
     return fail_start(run_id, _missing(run_id, within_s))
 

@@ -6,13 +6,15 @@ import os
 import signal
 import time
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-from runs import live
+from runs import dispatch, live
+from runs.dbclock import DbNow
 from runs.engine.spec import ClosedLoad
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, RunStatus, Shard, ShardStatus
@@ -49,7 +51,7 @@ def test_workers_killed_in_mid_run_leave_a_true_account(
     worker = start_worker("load", "-c", "2")
     start_control(start_worker, tmp_path)
     run = counting.run(2, local=False)
-    until(lambda: in_full_swing(run, counting), 40, "the run's full swing")
+    until(lambda: in_full_swing(run, counting), 90, "the run's full swing")
     killed_ns = time.monotonic_ns()
     engines = {shard.engine_pid for shard in shards(run)}
     doomed = tree(worker.pid)
@@ -70,7 +72,7 @@ def test_workers_killed_in_mid_run_leave_a_true_account(
     received = len(counting.received())
     start_worker("load", "-c", "1")
     second = counting.run(1, ClosedLoad(users=1, conversations=1), local=False)
-    until(lambda: ended(second), 40, "the next run's end")
+    until(lambda: ended(second), 90, "the next run's end")
     assert len(counting.received()) == received + 5
     assert {shard.epoch for shard in shards(run)} == {2}
 
@@ -82,12 +84,32 @@ def test_a_worker_that_is_told_to_end_stops_its_run_in_order(
 ) -> None:
     worker = start_worker("load", "-c", "2")
     run = counting.run(2, local=False)
-    until(lambda: in_full_swing(run, counting), 40, "the run's full swing")
+    until(lambda: in_full_swing(run, counting), 90, "the run's full swing")
     worker.send_signal(signal.SIGTERM)
     until(lambda: ended(run), 20, "the run's end")
     check_invariants(run, counting)
     assert (run.status, run.reason) == (RunStatus.STOPPED, "its worker was shut down")
     worker.wait(20)
+
+
+@pytest.mark.usefixtures("postgres_database", "valkey")
+def test_runs_of_two_shards_at_once_on_two_slots_all_end_in_order_of_age(
+    counting: Counting, start_worker: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of them took one slot each and waited for the other's, until both failed."""
+    monkeypatch.setattr(dispatch, "nudge", lambda _: 0)
+    runs = [counting.run(2, ClosedLoad(users=2, conversations=2), local=False) for _ in range(4)]
+    for _, shard_id in sorted((shard.index, shard.pk) for run in runs for shard in shards(run)):
+        assert dispatch._send(shard_id, dispatch.LOAD_QUEUE)  # the first of each run before the second of any
+    Shard.objects.update(dispatched_at=DbNow())
+    start_worker("load", "-c", "2")
+    until(lambda: all(map(ended, runs)), 100, "the end of all")
+    for run in runs:
+        run.refresh_from_db()
+        assert (run.status, run.reason) == (RunStatus.COMPLETED, "")
+    for earlier, later in pairwise(runs):
+        assert earlier.ended_at is not None and later.start_at is not None
+        assert earlier.ended_at < later.start_at
 
 
 @pytest.mark.django_db(transaction=True)
@@ -102,7 +124,7 @@ def test_a_run_outlives_its_broker(
         start_control(start_worker, tmp_path)
         run = counting.run(1, ClosedLoad(users=USERS, duration_s=8), local=False)
         Shard.objects.update(dispatched_at=None)  # this process's own broker got the nudge: as good as lost
-        until(lambda: in_full_swing(run, counting), 40, "the run's full swing")
+        until(lambda: in_full_swing(run, counting), 90, "the run's full swing")
         client = redis.Redis.from_url(settings.REDIS_URL)
         os.kill(client.info("server")["process_id"], signal.SIGKILL)
     until(lambda: ended(run), 30, "the run's end without a broker")

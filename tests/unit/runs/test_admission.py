@@ -15,6 +15,7 @@ from runs.lifecycle import SHARD_HELD
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.placement import fits
 from runs.registry import Worker
+from runs.services import stop_run
 from tests.support.runs import a_run, shards
 
 HOST = leases.host_name()
@@ -100,6 +101,40 @@ def test_who_stood_in_line_gets_time_of_its_own(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("any_database")
+def test_a_beginning_gives_time_to_get_ready_and_to_those_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    farm(monkeypatch, worker("a", 2))
+    older, younger, local = a_run(2, local=False), a_run(2, local=False), a_run(1)
+    Run.objects.update(ready_by=DbNow(-1))
+    assert take(shards(younger)[0].pk) is not None
+    for run in (older, younger):
+        assert not leases.fail_if_late(run.pk)
+    assert leases.fail_if_late(local.pk), "it waits for no slot"
+
+
+@pytest.mark.usefixtures("any_database")
+def test_a_run_that_has_begun_goes_before_an_older_one_that_fits_only_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would hold one slot and wait for the other, which nobody may take."""
+    farm(monkeypatch, worker("a", 2))
+    wide, narrow = a_run(3, local=False), a_run(2, local=False)
+    assert take(shards(narrow)[0].pk) is not None
+    farm(monkeypatch, worker("a", 3))
+    taken = take(shards(wide)[0].pk)
+    assert taken is not None and taken.run_id == narrow.pk
+    assert take(shards(wide)[0].pk) is None, "two of three slots are in use"
+
+
+@pytest.mark.usefixtures("any_database")
+def test_a_stopped_run_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    farm(monkeypatch, worker("a", 2))
+    first, second, third = (a_run(2, local=False) for _ in range(3))
+    assert take(shards(first)[0].pk) is not None
+    stop_run(first)
+    stop_run(second)
+    end(first)
+    assert [bool(take(shard.pk)) for shard in shards(third)] == [True, True]
+
+
+@pytest.mark.usefixtures("any_database")
 def test_another_regions_run_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     farm(monkeypatch, worker("a", 1, "", "eu"), worker("b", 1, "us", host="elsewhere"))
     monkeypatch.setattr("django.conf.settings.REGION", "eu")
@@ -119,9 +154,9 @@ def test_slots_in_use_are_those_that_the_database_knows() -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    sizes=st.lists(st.integers(1, 4), min_size=1, max_size=6),
+    sizes=st.lists(st.integers(1, 4), min_size=1, max_size=4),
     slots=st.lists(st.integers(1, 2), min_size=1, max_size=3),
     seed=st.integers(0, 2**16),
 )
@@ -133,7 +168,7 @@ def test_every_run_that_fits_ends_whatever_the_order_of_nudges(sizes: list[int],
         farm(patch, *(worker(f"w{number}", count) for number, count in enumerate(slots)))
         runs = [a_run(size, local=False) for size in sizes]
         ended: list[int] = []
-        for _ in range(10 * len(runs)):
+        for _ in range(len(runs)):
             nudges = list(Shard.objects.filter(status=ShardStatus.QUEUED).values_list("pk", flat=True))
             draw.shuffle(nudges)
             free = sum(slots) - Shard.objects.filter(status__in=SHARD_HELD).count()
