@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -48,14 +48,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 @dataclass
+class Asked:
+    """What the target knows of a request: when it came, when its answer was to come (s), and whether it was taken."""
+
+    at_s: float
+    answer_at_s: float
+    is_answered: bool = False
+
+
+@dataclass
 class Rule:
     """How the target answers: `takes(number of the request, its time in s)` is the time until the answer, in s."""
 
     takes: Callable[[int, float], float]
     connects: Callable[[float], float] = lambda _at: 0.0
     times_out_s: float = NEVER
-    asked: list[tuple[float, float]] = field(default_factory=list)
-    """Of each request, its planned time and when the answer would have come (s)."""
+    asked: list[Asked] = field(default_factory=list)
+    """All requests, in the order in which they came."""
 
 
 class VirtualConnector(BaseConnector):
@@ -80,7 +89,8 @@ class VirtualConnector(BaseConnector):
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         loop, rule = asyncio.get_running_loop(), self.rule
         takes_s = rule.takes(len(rule.asked), loop.time())
-        rule.asked.append((timeline.planned_ns / S, loop.time() + takes_s))
+        asked = Asked(loop.time(), loop.time() + takes_s)
+        rule.asked.append(asked)
         timeline.sent(max(time.monotonic_ns(), timeline.planned_ns), 10)
         try:
             if takes_s <= rule.times_out_s:
@@ -91,6 +101,7 @@ class VirtualConnector(BaseConnector):
         except asyncio.CancelledError:
             self._connected = False
             raise Aborted from None
+        asked.is_answered = True
         now_ns = time.monotonic_ns()
         timeline.received(now_ns, 20)
         timeline.answer(now_ns, b'{"response": "hello"}')
@@ -106,6 +117,7 @@ def hold(
     *,
     stop_at_s: float | None = None,
     reason: str = "stopped",
+    steps: Sequence[dict[str, Any]] = ({"do": "say", "text": "hi"},),
     **spec: Any,
 ) -> Share:
     """The load against the rule, by one engine; what its ledger says. `stop_at_s`: somebody stops it then."""
@@ -123,7 +135,7 @@ def hold(
         id_base=1 << 32,
         ledger_path=str(path),
         target=target,
-        scenarios=(WeightedScenario(scenario=check_scenario({"name": "s", "steps": [{"do": "say", "text": "hi"}]})),),
+        scenarios=(WeightedScenario(scenario=check_scenario({"name": "s", "steps": [*steps]})),),
         load=parse_load(load),
         connectors={PROTOCOL: f"{__name__}:VirtualConnector"},
         **spec,
