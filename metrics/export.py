@@ -5,17 +5,18 @@ Every turn has the table's columns, its gaps and arrival errors, and the metrics
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pandas as pd
 
 from metrics.cells import harmless
 from metrics.columns import Columns
 from metrics.definitions import METRICS
-from metrics.rows import read_columns, read_turns, unpacked_list
+from metrics.rows import Fields, read_columns, read_turns, unpacked_list
 from metrics.turns import ROW_FIELDS
 
 PIECE = 5000
@@ -45,12 +46,12 @@ def csv_pieces(run_id: int) -> Iterator[str]:
 
 
 def json_pieces(run_id: int) -> Iterator[bytes]:
-    """One JSON array of objects, null where nothing is known."""
+    """One JSON array of objects, null where nothing is known. As few pieces as there are reads of the database: each
+    costs whoever sends it a change of threads."""
     before = b"[\n"
-    for frame in frames(run_id):
-        for record in _records(frame):
-            yield before + orjson.dumps(record)
-            before = b",\n"
+    for fields in read_turns(run_id, texts=True, size=PIECE):
+        yield before + b",\n".join(map(orjson.dumps, _records(fields)))
+        before = b",\n"
     yield b"\n]\n" if before != b"[\n" else b"[]\n"
 
 
@@ -67,7 +68,8 @@ def frames(run_id: int) -> Iterator[pd.DataFrame]:
                 data[name] = pd.Series(values, dtype="Int64")
             else:
                 data[name] = pd.Series(values, dtype=object)
-        yield pd.DataFrame(data | _metrics(read_columns(fields)))
+        metrics = {name: pd.Series(values).astype("Float64") for name, values in _metrics(read_columns(fields)).items()}
+        yield pd.DataFrame(data | metrics)
 
 
 def _is_number(name: str) -> bool:
@@ -76,13 +78,14 @@ def _is_number(name: str) -> bool:
     return name in counted or name.endswith("_ns")
 
 
-def _metrics(columns: Columns) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _metrics(columns: Columns) -> dict[str, npt.NDArray[np.float64]]:
+    """Each metric's value for every turn, NaN where it has none."""
+    found = {}
     for metric in TURN_METRICS:
         pooled = metric.of(columns)
         values = np.full(len(columns), np.nan)
         values[pooled.rows] = pooled.values / metric.scale
-        found[metric.name] = pd.Series(values).astype("Float64")
+        found[metric.name] = values
     return found
 
 
@@ -90,7 +93,13 @@ def _names() -> list[str]:
     return [*ROW_FIELDS, *(metric.name for metric in TURN_METRICS)]
 
 
-def _records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    columns = [[None if value is pd.NA else value for value in frame[name].tolist()] for name in frame.columns]
-    for row in zip(*columns, strict=True):
-        yield dict(zip(frame.columns, row, strict=True))
+def _records(fields: Fields) -> Iterator[dict[str, Any]]:
+    """The stored values are what JSON needs already; orjson writes NaN, which is no value, as null."""
+    columns: dict[str, Sequence[Any]] = {**fields}
+    for name, dtype in POOLED.items():
+        columns[name] = [unpacked_list(value, dtype) if value else [] for value in fields[name]]
+    for name, values in _metrics(read_columns(fields)).items():
+        columns[name] = values.tolist()
+    names = tuple(columns)
+    for row in zip(*columns.values(), strict=True):
+        yield dict(zip(names, row, strict=True))

@@ -62,6 +62,26 @@ def test_json_is_one_array_of_the_stored_values(any_database: str, monkeypatch: 
         assert record["arrival_error_ns"] == list(memoryview(bytes(row["arrival_error_ns"] or b"")).cast("q"))
 
 
+def test_json_says_what_csv_says_in_a_piece_for_each_read(any_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece costs the site a change of threads: one for each turn took most of a download's time."""
+    monkeypatch.setattr(export, "PIECE", 30)
+    ingest(LedgerMaker(100, run_id=9, streamed=0.5, stamped=True, failing=0.2))
+    pieces = list(export.json_pieces(9))
+    assert len(pieces) == 5, "four reads and the end"
+    table = csv.DictReader(io.StringIO("".join(export.csv_pieces(9)), newline=""))
+    for record, row in zip(orjson.loads(b"".join(pieces)), table, strict=True):
+        assert list(record) == list(row)
+        for name, value in record.items():
+            if isinstance(value, list):
+                assert row[name] == " ".join(map(str, value))
+            elif isinstance(value, dict):
+                assert orjson.loads(row[name]) == value
+            elif isinstance(value, int | float):
+                assert float(row[name]) == pytest.approx(value)
+            else:
+                assert row[name] == (value or "")
+
+
 def test_a_run_without_turns_gives_a_header_and_an_empty_array(any_database: str) -> None:
     (line,) = "".join(export.csv_pieces(404)).splitlines()
     assert line.startswith("id,session_id,number,outcome")
