@@ -108,8 +108,9 @@ class Unanswered(TurnError):
         super().__init__("unanswered", f"{waited_s:.1f} s without a whole answer when the load ended; {known}")
 
 
+USER_LEFT = "user_left"
 PATIENCE_CODES = {
-    "user_left": "the user left before the answer came",
+    USER_LEFT: "the user left before the answer came",
     "user_resent": "the user sent the message again before the answer came",
     "user_doubled": "another answer to the same message came first",
 }

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from metrics.columns import LEFT
+
 MS = 1e6
 NS_PER_S = 1e9
 FAILED = frozenset({"error", "timeout"})
@@ -23,6 +25,7 @@ class TurnRow(NamedTuple):
     done_ns: int | None
     tokens_in: int | None
     tokens_out: int | None
+    code: str | None = None
 
 
 TURN_FIELDS = TurnRow._fields
@@ -34,6 +37,8 @@ class Figures:
 
     sent: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
+    gave_up: int = 0
+    """Turns, aborted, whose user left."""
     tokens_in: int = 0
     tokens_out: int = 0
     latencies_ns: list[int] = field(default_factory=list)
@@ -42,7 +47,7 @@ class Figures:
     last_ns: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        failed = sum(self.outcomes[word] for word in FAILED)
+        failed = sum(self.outcomes[word] for word in FAILED) + self.gave_up
         others = {word: self.outcomes[word] for word in ("aborted", "unknown")}
         found = self.latencies_ns
         return {
@@ -87,6 +92,7 @@ def add_conversation(figures: Figures, turns: Iterable[TurnRow]) -> None:
             figures.slept_ns += max(0, turn.planned_ns - ended_ns)
         number = turn.number
         figures.outcomes[turn.outcome] += 1
+        figures.gave_up += turn.code == LEFT
         figures.sent += turn.sent_ns is not None
         figures.tokens_in += turn.tokens_in or 0
         figures.tokens_out += turn.tokens_out or 0

@@ -19,6 +19,8 @@ OPTIONAL = ("group", "kind", "finish_reason")
 MISSING = -(2**62)
 """What stands in an integer column for "not known". No time and no count ever is this small."""
 OUTCOMES = ("ok", "error", "timeout", "aborted", "unknown")
+LEFT = "user_left"
+"""The code of an aborted turn whose user gave up: nobody who asks again, so that the message failed."""
 TOKEN_SIDES = {
     "usage": ("usage", "usage"),
     "estimate": ("estimate", "estimate"),

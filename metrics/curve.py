@@ -70,7 +70,7 @@ def level_row(level: float, from_s: int, to_s: int, measured: Level, good: bool 
         "level": plain(level),
         "from_s": from_s,
         "to_s": to_s,
-        "turns": turns["ok"] + turns["error"] + turns["timeout"],
+        "turns": turns["ok"] + turns["failed"],
         **{name: rates[name] for name in ("error_rate", "turns_per_s", "output_tokens_per_s")},
         "active": rounded(measured.figures["active"]),
         **{name: {stat: metrics[name][stat] for stat in STATS_SHOWN} for name in SHOWN},

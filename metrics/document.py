@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from metrics import thresholds, verdict
-from metrics.columns import OUTCOMES
+from metrics.columns import LEFT, OUTCOMES
 from metrics.definitions import ANSWERED_BY_OTHER, BOUNDED, METRICS, SAMPLES_NEEDED
 from metrics.histogram import GAMMA, RELATIVE_ERROR
 from metrics.repetition import COMPARED_CHARS
@@ -27,14 +27,18 @@ MEANINGS = {
     "ok": "A whole answer, as the mapping and the scenario ask for.",
     "error": "It failed; the code says how.",
     "timeout": "One of the target's deadlines passed.",
-    "aborted": "In flight when the run ended or was stopped, or when its user lost patience (the code says which).",
+    "aborted": "In flight when the run ended or was stopped, or when its user lost patience (the code says which). Of "
+    f"these only those whose user gave up (`{LEFT}`) count as failed.",
     "unknown": "In flight when an engine died: nobody knows whether it was answered.",
 }
 REPORT = (
     ("run", "id, status, reason, target, scenario, load, started_at; duration_s: first turn's begin to last one's end"),
     ("load_changes", "levels that were set while it ran: at_s since the common start, level, by; empty: none"),
     ("sessions", "started, completed, failed, lost (their engine died), cut (ended by the run's end)"),
-    ("turns", f"sent (to the target), and by outcome: {', '.join(OUTCOMES)}"),
+    (
+        "turns",
+        f"sent (to the target), by outcome: {', '.join(OUTCOMES)}; failed: error, timeout, or the user gave up",
+    ),
     (
         "uncounted_turns",
         "turns of the warm-up and the cool-down: in no other figure; nor are conversations that began then",

@@ -24,7 +24,7 @@ def figures(counts: Counts, seconds: float | None = None, dropped: int = 0) -> F
             "started": counts.sessions_started,
             **{word: counts.sessions_ended[word] for word in SESSION_ENDS},
         },
-        "turns": {"sent": counts.sums["sent"], **counts.outcomes},
+        "turns": {"sent": counts.sums["sent"], **counts.outcomes, "failed": counts.failed},
         "dropped_arrivals": dropped,
         "rates": {name: rounded(value) for name, value in counts.rates(seconds).items()},
         "metrics": {name: stats_of(counts, name) for name in metric_names(counts)},

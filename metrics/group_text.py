@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metrics.bound_words import value_words
-from metrics.words import TITLE, number
+from metrics.words import TITLE, failed_of, number
 
 Part = Mapping[str, Any]
 NAMES = frozenset({"scenario", "model", "tags"})
@@ -76,7 +76,7 @@ def _tokens(tokens: Mapping[str, Any], side: str) -> str:
 
 def _turns(part: Part) -> str:
     turns = part["turns"]
-    return number(turns["ok"] + turns["error"] + turns["timeout"])
+    return number(turns["ok"] + failed_of(turns))
 
 
 def _failed(part: Part) -> str:

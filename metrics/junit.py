@@ -93,7 +93,9 @@ def _says(case: Element, tag: str, kind: str, message: str, text: str = "") -> N
 
 
 def _counts(turns: Mapping[str, int]) -> str:
-    return "turns: " + (", ".join(f"{number(count)} {word}" for word, count in turns.items() if count) or "none")
+    return "turns: " + (
+        ", ".join(f"{number(count)} {word}" for word, count in turns.items() if count and word != "failed") or "none"
+    )
 
 
 def _errors(report: Report) -> str:

@@ -15,7 +15,7 @@ from metrics.group_text import Cells, group_cells, model_cells
 from metrics.junit import ended_well
 from metrics.spending_words import budget_words, cost_words
 from metrics.verdict_words import NOTES_HEAD, verdict_words
-from metrics.words import number, run_name
+from metrics.words import failed_of, number, run_name
 
 Report = Mapping[str, Any]
 METRICS = ("ttft_ms", "e2e_ms", "e2e_planned_ms", "icl_ms", "tpot_ms", "turn_tokens_per_s")
@@ -78,7 +78,7 @@ def _what_came_of_it(run: Report, turns: Mapping[str, int], rates: Mapping[str, 
     against = f"against {escape(run['target'])}, {escape(run['scenario'])}"
     if run["id"] is None:
         return f"The run {against} did not begin."
-    failed = turns["error"] + turns["timeout"]
+    failed = failed_of(turns)
     share = f" ({rates['error_rate']:.2%})" if rates["error_rate"] else ""
     return (
         f"{run_name(run).capitalize()} {against}: {number(turns['ok'])} turns ok, {number(failed)} failed{share}, "

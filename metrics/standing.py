@@ -80,7 +80,7 @@ def _samples(threshold: Threshold, figures: Mapping[str, Any]) -> int:
         count: int = figures["metrics"][threshold.name]["count"]
         return count
     turns = figures["turns"]
-    judged: int = turns["ok"] + turns["error"] + turns["timeout"]
+    judged: int = turns["ok"] + turns["failed"]
     return judged if threshold.name == "error_rate" else MOST_SAMPLES
 
 

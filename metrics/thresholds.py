@@ -20,7 +20,7 @@ from metrics.groups import MODEL, SCENARIO, Group, Where, chosen, known_keys, kn
 EXAMPLE = "ttft_ms.p95<500"
 CHOICE_EXAMPLE = "ttft_ms{scenario=rapid-fire}.p95<500"
 RATES = {
-    "error_rate": "failed turns / (ok + failed), 0 to 1; also written as 1%",
+    "error_rate": "turns_failed / (turns_ok + turns_failed), 0 to 1; also written as 1%",
     "turns_per_s": "ok turns per second",
     "sessions_per_min": "completed sessions per minute",
     "conversations_per_min": "conversations that ended, in whatever way, per minute",
@@ -30,7 +30,7 @@ RATES = {
     "of the whole run only, which must last some seconds and have 50 ok turns in each",
     "dropped_arrivals": "arrivals that the generator could not start; of the whole run only",
     "turns_ok": "ok turns",
-    "turns_failed": "turns with the outcome error or timeout",
+    "turns_failed": "turns with the outcome error or timeout, or whose user gave up (`user_left`)",
     "turns_unknown": "turns in flight when an engine died",
     "sessions_failed": "failed sessions",
 }
@@ -266,7 +266,7 @@ def value_of(threshold: Threshold, figures: Mapping[str, Any]) -> Value | None:
         "dropped_arrivals": figures["dropped_arrivals"],
         "drift": ((figures.get("drift") or {}).get("e2e_ms") or {}).get("rise"),
         "turns_ok": turns["ok"],
-        "turns_failed": turns["error"] + turns["timeout"],
+        "turns_failed": turns["failed"],
         "turns_unknown": turns["unknown"],
         "sessions_failed": sessions["failed"],
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from metrics.columns import OUTCOMES, TOKEN_SIDES, TOKEN_SOURCES
+from metrics.columns import LEFT, OUTCOMES, TOKEN_SIDES, TOKEN_SOURCES
 from metrics.histogram import Histogram
 
 MAX_POINTS = 600
@@ -182,8 +182,8 @@ class Counts:
 
     @property
     def failed(self) -> int:
-        """Turns that went wrong on the target's side: error and timeout."""
-        return self.outcomes["error"] + self.outcomes["timeout"]
+        """Turns that got no good answer: error, timeout, and those whose user gave up."""
+        return self.outcomes["error"] + self.outcomes["timeout"] + self.codes[LEFT]
 
     @property
     def duration_s(self) -> float:
@@ -244,7 +244,7 @@ class Aggregate(Counts):
         self.add_part(data)
         if "out" in data:
             ok, error, timeout = data["out"][:3]
-            point = Point(ok, error + timeout, data["tokens_out_ok"])
+            point = Point(ok, error + timeout + data.get("codes", {}).get(LEFT, 0), data["tokens_out_ok"])
             found = data.get("m", {})
             point.histograms |= {name: Histogram.from_json(found[name]) for name in SERIES_METRICS if name in found}
             self._add_point(data["second"], point)

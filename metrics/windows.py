@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.columns import MISSING, OUTCOMES, TOKEN_SOURCES, Columns, Ints, Pooled
+from metrics.columns import LEFT, MISSING, OUTCOMES, TOKEN_SOURCES, Bools, Columns, Ints, Pooled
 from metrics.definitions import Metric, given_up, measured
 from metrics.histogram import packed
 
@@ -33,8 +33,8 @@ SECOND_NS = 1_000_000_000
 GROUPS = 1 << 20
 """More than any run has: what tells a second and a group apart in one number."""
 FAILED = (OUTCOMES.index("error"), OUTCOMES.index("timeout"))
-"""Outcomes that went wrong on the target's side."""
-WASTED = {"user_left": "abandoned", "user_resent": "resent", "user_doubled": "doubled"}
+"""Outcomes that went wrong on the target's side. A turn with the code LEFT failed as well."""
+WASTED = {LEFT: "abandoned", "user_resent": "resent", "user_doubled": "doubled"}
 """Codes of turns whose answer a simulated user did not wait for, and what the user did."""
 BAD_TEXTS = 3
 BAD_CHARS = 200
@@ -155,7 +155,9 @@ def _add_uncounted(
     keys, places, numbers = np.unique(
         outside.ended // SECOND_NS * GROUPS + groups, return_inverse=True, return_counts=True
     )
-    spent = [np.bincount(places, counts, len(keys)).astype(np.int64).tolist() for counts in _spent(outside)]
+    left = [codes[row] == LEFT for row in np.flatnonzero(~inside).tolist()]
+    used_by = _spent(outside, np.array(left, dtype=np.bool_))
+    spent = [np.bincount(places, counts, len(keys)).astype(np.int64).tolist() for counts in used_by]
     for key, number, *used in zip(keys.tolist(), numbers.tolist(), *spent, strict=True):
         second, group_number = divmod(key, GROUPS)
         data = window(windows, shard_id, second)
@@ -164,9 +166,9 @@ def _add_uncounted(
     return columns.of_rows(inside), [codes[row] for row in np.flatnonzero(inside).tolist()]
 
 
-def _spent(columns: Columns) -> tuple[Ints, ...]:
-    """What a budget counts of each turn: ok, failed, tokens in and out."""
-    ok, failed = columns.ok.astype(np.int64), np.isin(columns.outcome, FAILED).astype(np.int64)
+def _spent(columns: Columns, left: Bools) -> tuple[Ints, ...]:
+    """What a budget counts of each turn: ok, failed, tokens in and out. `left`: its user gave up."""
+    ok, failed = columns.ok.astype(np.int64), (np.isin(columns.outcome, FAILED) | left).astype(np.int64)
     return ok, failed, np.maximum(columns.tokens_in, 0), np.maximum(columns.tokens_out, 0)
 
 

@@ -14,6 +14,11 @@ def run_name(run: Mapping[str, Any]) -> str:
     return "run" if run["id"] is None else f"run {run['id']}"
 
 
+def failed_of(turns: Mapping[str, int]) -> int:
+    """A report's failed turns; one of an earlier version does not say them."""
+    return turns.get("failed", turns["error"] + turns["timeout"])
+
+
 def number(value: float | int | None) -> str:
     """Three significant digits at least, no more than a person reads."""
     if value is None:

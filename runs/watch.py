@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+from metrics.columns import LEFT
 from runs.engine.budget import Budget
 
 FEWEST_FAILURES: Final = 20
@@ -92,7 +93,7 @@ def _judged(data: Mapping[str, Any]) -> tuple[int, int]:
     good = failed = 0
     if "out" in data:
         good, error, timeout = data["out"][:3]
-        failed = error + timeout
+        failed = error + timeout + data.get("codes", {}).get(LEFT, 0)
     for ok, wrong, *_ in data.get("uncounted_spent", {}).values():
         good, failed = good + ok, failed + wrong
     return good, failed

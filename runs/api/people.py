@@ -19,7 +19,7 @@ from runs.models import Run, Session
 class TurnCounts(serializers.Serializer[Any]):
     sent = serializers.IntegerField()
     ok = serializers.IntegerField()
-    failed = serializers.IntegerField(help_text="error and timeout")
+    failed = serializers.IntegerField(help_text="error, timeout, and those whose user gave up")
     aborted = serializers.IntegerField()
     unknown = serializers.IntegerField()
 

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from connectors.base import BaseConnector
-from connectors.errors import Aborted, LostPatience, TurnError
+from connectors.errors import USER_LEFT, Aborted, LostPatience, TurnError
 from connectors.timeline import Timeline
 from runs.engine.people import Patience
 from runs.engine.person import Person
@@ -23,7 +23,7 @@ from scenarios.render import SayAction, Walk
 if TYPE_CHECKING:
     from runs.engine.shard import Shard
 
-LEFT: Final = "user_left"
+LEFT: Final = USER_LEFT
 RESENT: Final = "user_resent"
 DOUBLED: Final = "user_doubled"
 Ending = tuple[TurnError | None, int]
@@ -107,7 +107,8 @@ class ImpatientPerson(Person):
 
     def _failure_of(self, exc: TurnError | asyncio.CancelledError, timeline: Timeline) -> TurnError:
         code = self._ended_by.get(cast("asyncio.Task[Any]", asyncio.current_task()))
-        if code is not None and isinstance(exc, Aborted | asyncio.CancelledError):
+        is_over = code == RESENT and self.shard.stopping  # it is not sent again, and not for want of patience
+        if code is not None and not is_over and isinstance(exc, Aborted | asyncio.CancelledError):
             return LostPatience(code)
         return super()._failure_of(exc, timeline)
 
@@ -128,8 +129,10 @@ class ImpatientPerson(Person):
             self._walked_out = isinstance(failure, LostPatience)
             if not (self._walked_out and resends):
                 return failure, ended_ns
-            if shard.stopping or self.leaving:
-                return Aborted(), ended_ns  # it is not sent again, and not for want of patience
+            if shard.stopping:
+                return Aborted(), ended_ns
+            if self.leaving:
+                return failure, ended_ns
             resends -= 1
             planned_ns = await shard.turn_slot(ended_ns) if shard.turn_gap_ns else ended_ns
 
@@ -140,7 +143,7 @@ class ImpatientPerson(Person):
 
         def give_up() -> None:
             if not self._is_served(watched.seen):
-                self._end_turn(task, code)
+                self._end_turn(task, LEFT if self.leaving else code)
 
         timer = asyncio.get_running_loop().call_later(self._patience.within_s.draw(self._rng), give_up)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from connectors.errors import USER_LEFT
 from runs.engine.budget import Budget, Rates, price_of
 from runs.planner import share_count
 
@@ -70,7 +71,7 @@ class Purse:
                 self._finish("money", "its share is used or on its way")
         if self._soon(self._tokens) >= self._tokens_left:
             self._finish("tokens", "its share is used or on its way")
-        if line["out"] in {"error", "timeout"}:
+        if line["out"] in {"error", "timeout"} or line["code"] == USER_LEFT:
             self._errors_left -= 1
             if self._errors_left == 0:
                 self._finish("errors", f"{self._budget.errors:,} turns failed, as many as the budget allows")

@@ -156,7 +156,7 @@ def test_who_leaves_is_recorded_once_and_the_target_counts_the_same(protocol: st
         "doubled": 0,
         "wasted_tokens": {"input": 6 * 2, "output": 0},
     }
-    assert run.report["rates"]["error_rate"] is None
+    assert run.report["rates"]["error_rate"] == 1.0
 
 
 @pytest.mark.parametrize("protocol", ["http", "websocket"])
@@ -244,6 +244,6 @@ def test_a_run_that_ends_cuts_who_would_send_again(start_mock: StartMock) -> Non
     people = People.model_validate(impatient("resend", within_s=0.6, times=9))
     run = a_run(1, ClosedLoad(users=3, duration_s=1.0, grace_s=5.0, people=people), url=f"{mock.url}/v1")
     run_local(run)
-    assert outcomes(run) == {("aborted", "user_resent"): 6}
+    assert outcomes(run) == {("aborted", "user_resent"): 3, ("aborted", "stopped"): 3}
     assert ends(run) == {("cut", "stopped"): 3}
     assert run.turns.count() == mock.stats()["chat_requests"] == 6

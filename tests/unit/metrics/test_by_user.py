@@ -22,6 +22,13 @@ def figures(*turns: TurnRow) -> Figures:
     return found
 
 
+def test_a_user_who_gave_up_has_a_failed_turn_and_one_who_asked_again_has_not() -> None:
+    found = figures(
+        row(0, 0, 9, outcome="aborted", code="user_resent"), row(0, 9, 20, outcome="aborted", code="user_left")
+    )
+    assert found.as_dict()["turns"] == {"sent": 2, "ok": 0, "failed": 1, "aborted": 2, "unknown": 0}
+
+
 def test_latency_is_of_ok_turns_and_sleep_is_what_lies_between_messages() -> None:
     found = figures(
         row(0, 0, 105),

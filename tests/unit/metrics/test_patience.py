@@ -8,8 +8,9 @@ from connectors.errors import PATIENCE_CODES
 from metrics.patience import patience_of, patience_words
 from metrics.report import RunFacts, build_report
 from metrics.text import report_text
+from metrics.totals import merge
 from metrics.windows import WASTED
-from tests.unit.metrics.made import aggregate, failed, generator, head, tail, turn
+from tests.unit.metrics.made import aggregate, batch, failed, generator, head, tail, turn
 
 LOAD: dict[str, Any] = {"users": 2, "people": {"patience": {"within_s": {"mean": 1}}}}
 LINES = [
@@ -33,6 +34,21 @@ def test_each_code_of_lost_patience_is_counted() -> None:
     twice = aggregate(*LINES)
     twice.include(aggregate(*LINES))
     assert twice.wasted == {"tokens_in": 26, "tokens_out": 18}
+
+
+def test_who_left_failed_and_who_asked_again_did_not() -> None:
+    found = aggregate(*LINES)
+    report = build_report(RunFacts(1, "completed", "t", "s", LOAD, None), found, ["turns_failed<2", "error_rate<60%"])
+    assert (report["turns"]["error"], report["turns"]["aborted"], report["turns"]["failed"]) == (1, 5, 2)
+    assert report["rates"]["error_rate"] == round(2 / 3, 6)
+    assert [one["passed"] for one in report["thresholds"]] == [False, False]
+    assert sum(report["series"]["failed_per_s"]) == 2
+
+
+def test_who_left_in_the_warm_up_is_what_a_budget_counts_as_failed() -> None:
+    found = merge(batch(*LINES, counted=(200 * 1_000_000, None)).windows.values())
+    assert found.failed == 0
+    assert found.uncounted_spent[0][:2] == (1, 2)
 
 
 def test_a_run_whose_users_wait_for_ever_says_nothing() -> None:

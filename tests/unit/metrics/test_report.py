@@ -122,7 +122,8 @@ def test_counts_rates_and_tokens_of_a_small_run() -> None:
         tail(5),
     ]
     report = build_report(FACTS, aggregate(head(), *lines))
-    assert report["turns"] == {"sent": 4, "ok": 2, "error": 1, "timeout": 1, "aborted": 1, "unknown": 0}
+    outcomes = {"ok": 2, "error": 1, "timeout": 1, "aborted": 1, "unknown": 0}
+    assert report["turns"] == {"sent": 4, **outcomes, "failed": 2}
     assert report["sessions"] == {"started": 2, "completed": 1, "failed": 1, "lost": 0, "cut": 0}
     assert report["errors"] == {"connect_refused": 1, "stopped": 1, "timeout": 1}
     assert report["tokens"] == {

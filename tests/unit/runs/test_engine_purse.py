@@ -27,8 +27,10 @@ class Engine:
         for _ in range(turns):
             self.purse.begin(self.user)
 
-    def end(self, tokens_in: int | None, tokens_out: int | None, model: str = "", out: str = "ok") -> None:
-        self.purse.spend({"ti": tokens_in, "to": tokens_out, "out": out}, model, self.user)
+    def end(
+        self, tokens_in: int | None, tokens_out: int | None, model: str = "", out: str = "ok", code: str | None = None
+    ) -> None:
+        self.purse.spend({"ti": tokens_in, "to": tokens_out, "out": out, "code": code}, model, self.user)
 
     def turn(self, tokens_in: int | None, tokens_out: int | None, model: str = "", out: str = "ok") -> None:
         self.begin()
@@ -112,7 +114,8 @@ def test_errors_are_the_whole_runs_and_end_an_engine_that_has_them_alone() -> No
     for out in ("error", "timeout", "ok", "aborted", "unknown"):
         engine.turn(1, 1, out=out)
     assert not engine.ended
-    engine.turn(1, 1, out="error")
+    engine.begin()
+    engine.end(1, 1, out="aborted", code="user_left")
     assert engine.ended == [("budget: errors: 3 turns failed, as many as the budget allows", False)]
 
 

@@ -84,3 +84,9 @@ def test_every_reason_is_one_that_aborts(budget: dict[str, Any]) -> None:
 
 def test_without_ceilings_nothing_ends() -> None:
     assert watch(second(0, error=5000)).why_abort(100) == ""
+
+
+def test_users_who_gave_up_are_failures() -> None:
+    gone = [second(at, aborted=3, codes={"user_left": 2, "user_resent": 1}) for at in range(5)]
+    assert watch(*gone, errors=11).why_abort(5) == ""
+    assert watch(*gone, errors=10).why_abort(5).startswith("budget: errors: 10 turns failed")
