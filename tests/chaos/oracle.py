@@ -4,72 +4,136 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
-from tests.chaos.plan import KINDS, Case
+from tests.chaos.evidence import Hole, Request, holes, of_run
+from tests.chaos.machine import Lateness, explains
+from tests.chaos.plan import ENGINE_LOST, KINDS, Case, Kind
 
-NOT_ABOUT_LOSS = frozenset({"few_samples"})
-MAY_NOT_ARRIVE = frozenset({"unknown", "aborted", "error", "timeout"})
+UNACCOUNTED, DUPLICATES, NON_TERMINAL = "unaccounted", "duplicates", "non-terminal"
+UNTRUE, WITNESS, FAULT_MISSED = "untrue verdicts", "witness mismatches", "fault_missed"
+FAILURES: Final = (UNACCOUNTED, DUPLICATES, NON_TERMINAL, UNTRUE, WITNESS, FAULT_MISSED)
+MACHINE_BUSY: Final = "machine_busy"
+"""No failure, and counted apart: a healthy run was doubted for lateness that the machine really had."""
+NOT_ABOUT_LOSS: Final = frozenset({"few_samples"})
+MAY_NOT_ARRIVE: Final = frozenset({"unknown", "aborted", "error", "timeout"})
 
 
-def misses(case: Case, done: Sequence[str], received: Sequence[str], run: Mapping[str, Any] | None) -> Iterator[str]:
-    """`kind: what is wrong`, with the kinds of the table: unaccounted, duplicates, non-terminal, untrue."""
+NOT_LATE: Final = Lateness()
+
+
+class Finding(NamedTuple):
+    category: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.category}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One case as it went. `done`: faults that really happened; `run`: what the database says in the end (see
+    `account`); `away`: when the target could not be asked, in s since the first request."""
+
+    case: Case
+    done: Sequence[str]
+    received: Sequence[Request]
+    run: Mapping[str, Any] | None
+    away: Sequence[tuple[float, float]] = ()
+    late: Lateness = NOT_LATE
+
+    @property
+    def kinds(self) -> list[Kind]:
+        return [KINDS[name] for name in self.done]
+
+    def holes(self) -> list[Hole]:
+        engines, _ = of_run(self.run["id"] if self.run else 0, self.received)
+        return holes(engines, self.case.processes, self.case.duration_s, self.away)
+
+
+def judge(seen: Observed) -> Iterator[Finding]:
+    """Everything that is wrong; nothing: all is as it must be."""
+    missed = [fault.kind for fault in seen.case.faults if fault.kind not in seen.done]
+    if missed:
+        yield Finding(FAULT_MISSED, f"{', '.join(missed)} found nothing to hit")
+    run = seen.run
     if run is None:
-        yield "unaccounted: the database knows of no run"
+        yield Finding(UNACCOUNTED, "the database knows of no run")
         return
     if not run["terminal"]:
-        yield f"non-terminal: the run is {run['status']}"
+        yield Finding(NON_TERMINAL, f"the run is {run['status']}, its shards {run['shards']}")
         return
-    witnesses, engines = _by_lane(run["id"], received)
-    yield from _twice([*witnesses, *engines], run)
-    yield from _unaccounted(engines, witnesses, run)
-    yield from _untrue(case, done, run)
+    engines, witness = of_run(run["id"], seen.received)
+    yield from _twice([*engines, *witness], run)
+    yield from _unaccounted(engines, run)
+    yield from _witness(witness, run)
+    yield from _untrue(seen, run)
 
 
-def _by_lane(run: int, received: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Requests of the witness, and those of the engines, of this run."""
-    own = [turn for turn in received if turn.startswith(f"tb-{run}-")]
-    witnesses = [turn for turn in own if turn.startswith(f"tb-{run}-w")]
-    return witnesses, [turn for turn in own if not turn.startswith(f"tb-{run}-w")]
+def _twice(received: Sequence[Request], run: Mapping[str, Any]) -> Iterator[Finding]:
+    sent, rows = Counter(request.turn for request in received), Counter(turn for turn, _, _ in run["turns"])
+    for counts, what in ((sent, "sent"), (rows, "recorded")):
+        if again := [turn for turn, count in counts.items() if count > 1]:
+            yield Finding(DUPLICATES, f"{len(again)} turns were {what} twice, {again[0]} one of them")
 
 
-def _twice(received: Sequence[str], run: Mapping[str, Any]) -> Iterator[str]:
-    if again := [turn for turn, count in Counter(received).items() if count > 1]:
-        yield f"duplicates: {len(again)} turns were sent twice, {again[0]} one of them"
-    rows = Counter(turn for turn, _, _ in run["turns"])
-    if again := [turn for turn, count in rows.items() if count > 1]:
-        yield f"duplicates: {len(again)} turns were recorded twice, {again[0]} one of them"
-
-
-def _unaccounted(engines: Sequence[str], witnesses: Sequence[str], run: Mapping[str, Any]) -> Iterator[str]:
+def _unaccounted(engines: Sequence[Request], run: Mapping[str, Any]) -> Iterator[Finding]:
     sent = {turn: outcome for turn, outcome, was_sent in run["turns"] if was_sent}
-    if lost := set(engines) - sent.keys():
-        yield f"unaccounted: {len(lost)} requests that the target received are not recorded"
-    if wrong := {turn for turn in sent.keys() - set(engines) if sent[turn] not in MAY_NOT_ARRIVE}:
-        yield f"unaccounted: {len(wrong)} turns are ok, and the target never saw them"
+    arrived = {request.turn for request in engines}
+    if lost := arrived - sent.keys():
+        yield Finding(UNACCOUNTED, f"{len(lost)} of {len(arrived)} requests that the target received are not recorded")
+    if wrong := {turn for turn in sent.keys() - arrived if sent[turn] not in MAY_NOT_ARRIVE}:
+        yield Finding(UNACCOUNTED, f"{len(wrong)} turns are ok, and the target never saw them")
     if run["open_sessions"]:
-        yield f"unaccounted: {run['open_sessions']} conversations have no end"
+        yield Finding(UNACCOUNTED, f"{run['open_sessions']} conversations have no end")
     if run["unstored"]:
-        yield f"unaccounted: {run['unstored']} ledgers are not stored whole"
-    outcomes = Counter(outcome for _, outcome, _ in run["turns"])
-    reported = run["reported"] or {}
+        yield Finding(UNACCOUNTED, f"{run['unstored']} ledgers are not stored whole: {run['shards']}")
+    outcomes, reported = Counter(outcome for _, outcome, _ in run["turns"]), run["reported"] or {}
     if any(reported.get(word, 0) != count for word, count in outcomes.items()):
-        yield f"unaccounted: the report says {reported}, the rows {dict(outcomes)}"
+        yield Finding(UNACCOUNTED, f"the report says {reported}, the rows {dict(outcomes)}")
+
+
+def _witness(received: Sequence[Request], run: Mapping[str, Any]) -> Iterator[Finding]:
+    """What was in flight when it died may not have arrived."""
     turns = (run["witness"] or {}).get("turns") or {}
-    said, unsure = turns.get("sent", 0), turns.get("unknown", 0)  # what was in flight when it died may not have arrived
-    if not said - unsure <= len(witnesses) <= said:
-        yield f"unaccounted: the witness sent {len(witnesses)} requests and the run says {said}"
+    said, unsure = turns.get("sent", 0), sum(turns.get(word, 0) for word in MAY_NOT_ARRIVE)
+    if not said - unsure <= len(received) <= said:
+        yield Finding(WITNESS, f"the witness sent {len(received)} requests and the run says {said}")
 
 
-def _untrue(case: Case, done: Sequence[str], run: Mapping[str, Any]) -> Iterator[str]:
+def _untrue(seen: Observed, run: Mapping[str, Any]) -> Iterator[Finding]:
     verdict = run["verdict"]
     if verdict is None:
-        yield "untrue: there is no verdict"
+        yield Finding(UNTRUE, "there is no verdict")
         return
-    reasons = {text.partition(":")[0] for text in verdict["reasons"]} - NOT_ABOUT_LOSS
-    if any(KINDS[kind].costs for kind in done) and not reasons:
-        yield f"untrue: {', '.join(done)} cost load or time, and the run ({run['status']}) has no reason for doubt"
-    if not case.faults and reasons:
-        yield f"untrue: nothing happened, and the run is doubted for {', '.join(sorted(reasons))}"
-    if not case.faults and run["status"] != "completed":
-        yield f"untrue: nothing happened, and the run is {run['status']}: {run['reason']}"
+    texts = {text.partition(":")[0]: text for text in verdict["reasons"]}
+    reasons = texts.keys() - NOT_ABOUT_LOSS
+    if bool(verdict["reasons"]) is bool(verdict["trusted"]):
+        yield Finding(UNTRUE, f"trusted is {verdict['trusted']}, and the reasons are {verdict['reasons']}")
+    yield from _unsaid(seen, run, reasons)
+    may = frozenset[str]().union(*(kind.may for kind in seen.kinds))
+    false = reasons - may
+    if excused := {reason for reason in false if explains(seen.late, reason)}:
+        yield Finding(MACHINE_BUSY, f"{', '.join(sorted(excused))}; {seen.late}")
+    for reason in sorted(false - excused):
+        yield Finding(UNTRUE, f"nothing that was done explains {texts[reason]!r} ({seen.late})")
+    yield from _status(seen, run, may)
+
+
+def _unsaid(seen: Observed, run: Mapping[str, Any], reasons: set[str]) -> Iterator[Finding]:
+    """Load that is missing, and nobody says so."""
+    must = frozenset[str]().union(*(kind.must for kind in seen.kinds))
+    if must and not must & reasons:
+        said = f"the reasons are {sorted(reasons) or 'none'} ({run['status']})"
+        yield Finding(UNTRUE, f"{', '.join(seen.done)} cost load, and {said}")
+    by_person = any(kind.by_person for kind in seen.kinds) and run["status"] == "stopped"
+    if not reasons and not by_person and (found := seen.holes()):
+        yield Finding(UNTRUE, f"{found[0]}, and the run ({run['status']}) has no reason for doubt")
+
+
+def _status(seen: Observed, run: Mapping[str, Any], may: frozenset[str]) -> Iterator[Finding]:
+    """How a run ends that lost nothing, or that a person ended."""
+    wanted = "stopped" if any(kind.by_person for kind in seen.kinds) else "completed"
+    if not may & ENGINE_LOST and run["status"] != wanted:
+        yield Finding(UNTRUE, f"the run should be {wanted} and is {run['status']}: {run['reason']}")

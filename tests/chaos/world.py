@@ -1,166 +1,167 @@
-"""What a case needs around it: a directory, a database behind a wire that can be cut, the target, burn, the farm."""
+"""One case's: the target that counts, burn, and the site on which they run."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Final
 
-from tests.chaos.plan import DURATION_S, Case
+from tests.chaos import evidence, processes
+from tests.chaos.machine import Watch
+from tests.chaos.plan import Case
+from tests.chaos.processes import Tree
+from tests.chaos.site import Site, Stuck, until
 from tests.support.processes import ROOT, read_json_line
-from tests.support.proxy import Proxy
-from tests.support.services import create_postgres_database, reserve_port
+from tests.support.services import reserve_port
 from tokenburn_site.local.family import Family
 
-OURS = ("TOKENBURN_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
-SWING = 20
+SWING: Final = 20
 """Requests after which a run counts as under way."""
-UP_S, START_S, BURN_S, ENDED_S = 90.0, 60.0, 120.0, 75.0
+START_S, BURN_S, ENDED_S, GONE_S = 120.0, 100.0, 75.0, 30.0
 
 
-class Stuck(Exception):
-    """Something did not come to pass in time: the case fails with this text."""
+class Target:
+    """The chatbot that counts. `away`: when it could not be asked, (from, to) in ns; None: it is still away."""
 
+    def __init__(self, family: Family, log: Path) -> None:
+        self.log = log
+        self.away: list[list[int | None]] = []
+        self._family = family
+        self._port = reserve_port()
+        self.start()
 
-def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise Stuck(f"{what} did not come within {seconds:g} s")
-        time.sleep(0.05)
-    return found
+    def start(self) -> None:
+        self.child = self._family.start(
+            (sys.executable, "-m", "tests.support.counting_target", str(self.log), "127.0.0.1", str(self._port)),
+            cwd=ROOT, stdout=subprocess.PIPE, bufsize=0,
+        )  # fmt: skip
+        self.url = str(read_json_line(self.child)["url"])
+        assert self.child.stdout is not None
+        self.child.stdout.close()
+        self.is_back()
+
+    @property
+    def lives(self) -> bool:
+        return self.child.poll() is None
+
+    def kill(self) -> bool:
+        self.is_away()
+        hit = self.lives and bool(processes.send([self.child.pid], signal.SIGKILL))
+        self.child.wait(10)
+        return hit
+
+    def is_away(self) -> None:
+        self.away.append([time.monotonic_ns(), None])
+
+    def is_back(self) -> None:
+        for times in self.away:
+            times[1] = times[1] or time.monotonic_ns()
 
 
 @dataclass
 class World:
-    """One case's. `burn` is its process once it is started."""
-
     case: Case
-    home: Path
+    site: Site
+    after: int
+    """The newest run before this one."""
+    target: Target
     family: Family
-    env: dict[str, str]
-    log: Path
-    url: str
-    target: subprocess.Popen[bytes]
-    wire: Proxy | None = None
     burn: subprocess.Popen[bytes] | None = None
-    site: subprocess.Popen[bytes] | None = None
     done: list[str] = field(default_factory=list)
     """Faults that really happened."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    engines: dict[int, int] = field(default_factory=dict)
+    """Engines and witnesses that were seen: id, and when they began."""
+    paused: set[int] = field(default_factory=set)
+    watch: Watch | None = None
 
-    def received(self) -> list[str]:
-        """ "session/turn" of each request at the target, in order."""
-        return [line.partition(" ")[2] for line in self.log.read_text(encoding="ascii").splitlines()]
+    def received(self) -> list[evidence.Request]:
+        return evidence.read(self.target.log)
 
-    def processes(self) -> dict[int, str]:
-        """Every process that burn or the site has started, at any depth: id and command line. Engines are given no
-        environment of ours, so parents tell; a process that has lost its parent is not found."""
-        parents, lines = {}, {}
-        for entry in Path("/proc").iterdir():
-            try:
-                stat = (entry / "stat").read_text(encoding="ascii", errors="replace")
-                parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-                lines[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except (OSError, ValueError):
-                continue  # no process, or gone by now
-        found = {child.pid for child in (self.burn, self.site) if child is not None}
-        while more := {pid for pid, parent in parents.items() if parent in found} - found:
-            found |= more
-        return {pid: lines[pid] for pid in found if pid in lines}
-
-    def manage(self, *argv: str) -> list[str]:
-        return [sys.executable, "manage.py", *argv]
-
-    def start_burn(self, *more: str) -> None:
-        headers = {"x-turn": "{{ session.id }}/{{ turn }}"}
-        (self.home / "overrides.json").write_text(json.dumps({"request": {"headers": headers}}), encoding="ascii")
-        argv = self.manage(
-            "burn", "--url", self.url, "--preset", "openai-chat", "--prompt", "How are you?",
-            "--overrides", str(self.home / "overrides.json"), "--users", str(self.case.users),
-            "--duration", f"{DURATION_S:g}s", "--processes", str(self.case.processes), "--no-error-abort", *more,
-        )  # fmt: skip
-        with (self.home / "burn.log").open("ab") as out:
-            self.burn = self.family.start(argv, cwd=ROOT, env=self.env, stdout=out, stderr=out)
-
-    def small_burn(self) -> None:
-        """The next command of a person whose last one was killed."""
-        argv = self.manage(
-            "burn", "--url", self.url, "--preset", "openai-chat", "--prompt", "Hello", "--users", "1",
-            "--conversations", "1", "--no-witness",
-        )  # fmt: skip
-        with (self.home / "next.log").open("ab") as out:
-            subprocess.run(argv, cwd=ROOT, env=self.env, stdout=out, stderr=out, timeout=BURN_S, check=False)
-
-    def account(self, run: int | None = None) -> dict[str, Any] | None:
-        argv = [sys.executable, "-m", "tests.chaos.account", *([] if run is None else [str(run)])]
-        done = subprocess.run(argv, cwd=ROOT, env=self.env, capture_output=True, timeout=60, check=False)
-        if done.returncode != 0:
-            return None  # the database is away for a moment
-        found: dict[str, Any] | None = json.loads(done.stdout)
+    def tree(self) -> Tree:
+        found = Tree(self.site.up.pid if self.site.up else None, self.burn.pid if self.burn else None)
+        for pid in (*found.engines(), *found.witnesses()):
+            self.engines[pid] = found.all[pid].began
         return found
 
-
-@contextmanager
-def world(case: Case, home: Path, server_url: str) -> Iterator[World]:
-    """`server_url` is a PostgreSQL server's maintenance database."""
-    with ExitStack() as stack:
-        family = stack.enter_context(Family())
-        env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        env |= {"TOKENBURN_VAR_DIR": str(home), "TOKENBURN_ENV_FILE": "", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-        wire = None
-        if case.database == "postgresql":
-            url = create_postgres_database(server_url, f"chaos_{case.seed}_{os.getpid()}")
-            parts = urlsplit(url)
-            wire = stack.enter_context(Proxy(str(parts.hostname), int(parts.port or 5432)))
-            env["DATABASE_URL"] = f"postgres://{parts.username}@127.0.0.1:{wire.port}{parts.path}"
-        log = home / "received"
-        target = family.start(
-            (sys.executable, "-m", "tests.support.counting_target", str(log)),
-            cwd=ROOT, env={**env, "TOKENBURN_VAR_DIR": ""}, stdout=subprocess.PIPE, bufsize=0,
+    def start(self) -> int:
+        """Begin the load and wait until it is under way: when it began, monotonic ns. Raises Stuck."""
+        overrides = self.target.log.with_name("overrides.json")
+        overrides.write_text(json.dumps({"request": {"headers": {"x-turn": evidence.HEADER}}}), encoding="ascii")
+        argv = self.site.command(
+            "burn", "--url", self.target.url, "--preset", "openai-chat", "--prompt", "How are you?",
+            "--overrides", str(overrides), *self.case.level.split(), "--duration", f"{self.case.duration_s}s",
+            "--processes", str(self.case.processes), "--no-error-abort",
+            *(["--workers"] if self.case.way == "farm" else []),
         )  # fmt: skip
-        assert target.stdout is not None
-        stack.callback(target.stdout.close)
-        made = World(case, home, family, env, log, str(read_json_line(target)["url"]), target, wire)
-        if case.way == "farm":
-            _bring_up(made)
-        elif wire is not None:  # a database of one's own is brought up to date by hand
-            subprocess.run(made.manage("migrate", "-v", "0"), cwd=ROOT, env=env, check=True, timeout=START_S)
-        try:
-            yield made
-        finally:
-            _resume(made)
+        self.burn = child = self._start(argv, "burn.log")
+        self.watch = Watch(lambda: self.tree().engines())
 
+        def under_way() -> list[evidence.Request]:
+            found = self.received()
+            if child.poll() is not None and len(found) < SWING:
+                raise Stuck(f"burn ended with code {child.returncode} before the load: {self.said()}")
+            return found if len(found) >= SWING else []
 
-def _bring_up(made: World) -> None:
-    port, valkey = reserve_port(), reserve_port()
-    argv = made.manage("up", "--no-mock", "--workers", "2", "--port", str(port), "--valkey-port", str(valkey))
-    out = made.home / "up.log"
-    with out.open("ab") as log:
-        child = made.family.start(argv, cwd=ROOT, env=made.env, stdout=log, stderr=log)
-    made.site = child
-    made.env["REDIS_URL"] = f"redis://127.0.0.1:{valkey}/0"
+        return int(until(under_way, START_S, "the load")[0].at_ns)
 
-    def is_up() -> bool:
-        if child.poll() is not None:
-            raise Stuck(f"the site did not come up: {out.read_text()[-300:]}")
-        return "Token-Burn is up" in out.read_text()
+    def _start(self, argv: list[str], name: str) -> subprocess.Popen[bytes]:
+        """Its words go through a pipe: a disk that is full for burn must not be so for what it prints."""
+        tee = self.family.start(("tee", "-a", self.site.home / name), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert tee.stdin is not None
+        with tee.stdin as out:
+            return self.family.start(
+                argv, cwd=ROOT, env=self.site.env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
 
-    until(is_up, UP_S, "the site")
+    def said(self) -> str:
+        path = self.site.home / "burn.log"
+        return path.read_text(errors="replace")[-300:] if path.exists() else ""
 
+    def next_burn(self) -> None:
+        """The next command of a person whose last one is gone, which must see to what that one left."""
+        argv = self.site.command(
+            "burn", "--url", self.target.url, "--preset", "openai-chat", "--prompt", "Hello", "--users", "1",
+            "--conversations", "1", "--no-witness",
+        )  # fmt: skip
+        child = self._start(argv, "next.log")
+        until(lambda: child.poll() is not None, BURN_S, "the end of the next burn")
 
-def _resume(made: World) -> None:
-    """Nobody is left standing still: a stopped process would not hear that it shall end."""
-    for pid in [*made.processes(), made.target.pid]:
-        try:
-            os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            continue
+    def ended(self) -> bool:
+        run = self.site.ask(after=self.after)
+        return bool(run and run["terminal"] and not run["unstored"])
+
+    def account(self) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.site.ask(after=self.after, whole=True)
+        return found
+
+    def left_behind(self) -> list[int]:
+        """Engines that do not end. They are ended here."""
+        alive = self._alive()
+        with suppress(Stuck):
+            until(lambda: not self._alive(), GONE_S, "the engines' end")
+        alive = self._alive()
+        processes.send(alive, signal.SIGKILL)
+        return alive
+
+    def _alive(self) -> list[int]:
+        looks = {pid: processes.look(pid) for pid in self.engines}
+        return [pid for pid, found in looks.items() if found and found.began == self.engines[pid]]
+
+    def close(self) -> None:
+        """Nobody is left standing still: a stopped process would not hear that it shall end."""
+        if self.watch is not None:
+            self.watch.stop()
+        processes.resume([*self.paused, *self._alive(), self.target.child.pid])
+        self.family.close()
+        rest_of = self._alive()
+        if rest_of:
+            time.sleep(1.5)  # they notice within a second that their supervisor is gone
+            processes.send(self._alive(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""`python -m tests.support.counting_target LOG [ADDRESS]`: a chatbot that notes each request before it answers.
+"""`python -m tests.support.counting_target LOG [ADDRESS [PORT]]`: a chatbot that notes each request before it answers.
 
 One line of JSON on stdout says its `url`. Each line of LOG is "<monotonic ns> <value of the header x-turn>", written
 without a buffer when the request's head is whole, so that it is the target's own count whatever happens later.
@@ -47,7 +47,8 @@ class Target:
 
 async def main() -> None:
     address = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
-    server = await asyncio.start_server(Target(Path(sys.argv[1])).serve, address, 0, backlog=512)
+    port = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    server = await asyncio.start_server(Target(Path(sys.argv[1])).serve, address, port, backlog=512)
     port = server.sockets[0].getsockname()[1]
     print(json.dumps({"url": f"http://{address}:{port}/v1"}), flush=True)
     await server.serve_forever()

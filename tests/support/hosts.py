@@ -112,14 +112,29 @@ def _sweep() -> None:
 def clock_two_minutes_ahead(directory: Path) -> list[str] | None:
     """Prefixed to a command (after `on`): the wall clock of everything that it starts is 120 s ahead. None without a C
     compiler. No more than that process tree sees it: the preload list stands in an /etc of its own."""
+    library = build_clock(directory)
+    return None if library is None else preloading(library, directory)
+
+
+def build_clock(directory: Path, offset: Path | None = None) -> Path | None:
+    """A library that shifts the wall clock of whoever preloads it: by 120 s, or by what the file `offset` says. None
+    without a C compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None
-    library, etc = directory / "clock_off.so", directory / "etc"
+    library = directory / "clock_off.so"
+    told = [] if offset is None else [f'-DOFFSET_FILE="{offset}"']
     built = subprocess.run(
-        [compiler, "-O2", "-shared", "-fPIC", "-o", library, SOURCE], capture_output=True, check=False
+        [compiler, "-O2", "-shared", "-fPIC", *told, "-o", library, SOURCE], capture_output=True, check=False
     )
     assert built.returncode == 0, built.stderr.decode()
+    return library
+
+
+def preloading(library: Path, directory: Path) -> list[str]:
+    """Prefixed to a command: whatever it starts preloads the library, also where the environment is not passed on.
+    Needs root."""
+    etc = directory / "etc"
     shutil.copytree("/etc", etc, symlinks=True)
     (etc / "ld.so.preload").write_text(f"{library}\n", encoding="ascii")
     mount = f'mount --bind {etc} /etc && exec "$@"'

@@ -22,6 +22,8 @@ class Proxy:
         self._up.set()
         self._over = threading.Event()
         self._pairs: set[socket.socket] = set()
+        self.cuts = 0
+        """Connections that a cut has reset, or refused."""
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._listener.settimeout(0.1)
         self.port: int = self._listener.getsockname()[1]
@@ -31,6 +33,7 @@ class Proxy:
     def cut(self) -> None:
         """Reset all connections and every new one, until `mend`."""
         self._up.clear()
+        self.cuts += len(self._pairs) // 2
         for sock in list(self._pairs):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -45,6 +48,7 @@ class Proxy:
             except TimeoutError:
                 continue
             if not self._up.is_set():
+                self.cuts += 1
                 near.close()
                 continue
             far = socket.create_connection(self._to)

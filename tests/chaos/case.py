@@ -1,0 +1,131 @@
+"""One case from its start to its account."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.chaos.faults import inject
+from tests.chaos.machine import Lateness, Sleeper, lateness
+from tests.chaos.oracle import NON_TERMINAL, Finding, Observed, judge
+from tests.chaos.plan import KINDS, Case, Fault
+from tests.chaos.site import Ended, Site, Sites, Stuck, rest, until
+from tests.chaos.world import BURN_S, ENDED_S, Target, World
+from tokenburn_site.local.family import Family
+
+NS: Final = 1e9
+TYPES_S: Final = 1.0
+"""A person needs that long at least to type the next command."""
+
+
+class Result(NamedTuple):
+    case: Case
+    done: Sequence[str]
+    requests: int
+    status: str
+    findings: Sequence[Finding]
+    late: Lateness
+    took_s: float
+
+
+def hold(case: Case, sites: Sites, sleeper: Sleeper, root: Path, keep: Path | None) -> Result:
+    """Never raises but Ended. `keep`: where the site of a case that fails is copied to."""
+    began = time.monotonic()
+    try:
+        site = sites.take(case)
+    except Stuck as exc:
+        return Result(case, (), 0, "none", [Finding(NON_TERMINAL, str(exc))], Lateness(), time.monotonic() - began)
+    good = False
+    try:
+        result = _on(site, case, sleeper, root, began)
+        good = not result.findings
+        if not good and keep is not None:
+            shutil.copytree(site.home, keep / str(case.seed), dirs_exist_ok=True, ignore_dangling_symlinks=True)
+    finally:
+        if good and not case.spoils:
+            sites.give_back(site)
+        else:
+            site.close()
+    return result
+
+
+def _on(site: Site, case: Case, sleeper: Sleeper, root: Path, began: float) -> Result:
+    with tempfile.TemporaryDirectory(prefix="case-", dir=root) as directory, Family() as family:
+        log = Path(directory) / "received"
+        world = World(case, site, site.ask(newest=True), Target(family, log), family)
+        status, findings, start_ns = "none", list[Finding](), 0
+        try:
+            start_ns = world.start()
+            _inject_all(world, start_ns)
+            _see_through(world)
+            left = world.left_behind()
+            if left:
+                findings.append(Finding(NON_TERMINAL, f"engines {left} lived on after the run's end"))
+        except Stuck as exc:
+            findings.append(Finding(NON_TERMINAL, f"{exc}; burn said {world.said()!r}"))
+        finally:
+            world.close()
+        run, received, late = world.account(), world.received(), _late(world, sleeper, start_ns)
+        if run is not None:
+            status = run["status"]
+        if start_ns:
+            away = [_since(start_ns, times) for times in world.target.away]
+            findings += judge(Observed(case, tuple(world.done), received, run, away, late))
+        return Result(case, tuple(world.done), len(received), status, findings, late, time.monotonic() - began)
+
+
+def _inject_all(world: World, start_ns: int) -> None:
+    """Each in a thread of its own: one may last while the next begins."""
+    failed: list[BaseException] = []
+
+    def do(fault: Fault) -> None:
+        try:
+            rest(start_ns / NS + fault.at_s - time.monotonic())
+            inject(world, fault)
+        except BaseException as exc:  # noqa: BLE001 - raised again by the case's own thread
+            failed.append(exc)
+
+    threads = [threading.Thread(target=do, args=(fault,)) for fault in world.case.faults]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for exc in failed:
+        raise exc
+
+
+def _see_through(world: World) -> None:
+    """To the run's end, with what a person would do after each fault. Raises Stuck."""
+    assert world.burn is not None
+    burn, case = world.burn, world.case
+    until(lambda: burn.poll() is not None, BURN_S + case.duration_s, "the end of burn")
+    if not world.target.lives:
+        world.target.start()
+    if any(KINDS[name].spoils and name.endswith("_up") for name in world.done):
+        world.site.bring_up()
+    if case.way == "burn" and not world.ended():
+        rest(TYPES_S)
+        world.next_burn()
+    with suppress(Stuck):  # the oracle says it
+        until(world.ended, ENDED_S, "the run's end", 0.5)
+
+
+def _since(start_ns: int, times: Sequence[int | None]) -> tuple[float, float]:
+    began, ended = times
+    assert began is not None
+    return (began - start_ns) / NS, float("inf") if ended is None else (ended - start_ns) / NS
+
+
+def _late(world: World, sleeper: Sleeper, start_ns: int) -> Lateness:
+    waits = list(world.watch.waits.values()) if world.watch is not None else []
+    span = range(start_ns, start_ns + int(world.case.duration_s * NS))
+    return lateness(sleeper.notes(), waits, span)
+
+
+__all__ = ["Ended", "Result", "hold"]
