@@ -1,8 +1,8 @@
 """`python -m tests.chaos [--runs N] [--seed S]`: N runs with faults, and what was untrue of them.
 
-Exits 1 on any failure. Each run has a seed of its own, S and the numbers after it, which decides
-everything: `--runs 1 --seed 17` repeats run 17. Runs take place on SQLite and PostgreSQL, by burn alone and on a farm of Celery workers; traffic goes to a counting
-target on loopback. Each run is bounded in time, and nothing is left behind, also after Ctrl-C.
+Exits 1 on any failure. Each run has a seed of its own, S and the numbers after it, which decides everything: `--runs 1
+--seed 17` repeats run 17. Runs take place on SQLite and PostgreSQL, by burn alone and on a farm of Celery workers;
+traffic goes to a counting target on loopback. Each run is bounded in time; nothing is left behind, also after Ctrl-C.
 """
 
 from __future__ import annotations

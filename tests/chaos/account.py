@@ -1,7 +1,8 @@
 """`python -m tests.chaos.account`: what databases say of runs.
 
-Each line on stdin asks, a line of JSON on stdout answers. A question is {"url": DATABASE_URL, "after": run id, "whole": bool}: the first
-run after that one, in full or only how far it is; the answer is null while there is none. {"url", "newest": true}: the newest run's id, or 0.
+Each line on stdin asks, a line of JSON on stdout answers. A question is {"url": DATABASE_URL, "after": run id, "whole":
+bool}: the first run after that one, in full or only how far it is; the answer is null while there is none. {"url",
+"newest": true}: the newest run's id, or 0.
 """
 
 from __future__ import annotations

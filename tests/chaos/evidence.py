@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 

@@ -107,7 +107,7 @@ def _paused(world: World, pids: Iterable[int]) -> Iterator[list[int]]:
 def _pause_everything(world: World, lasts_s: float) -> bool:
     world.target.is_away()
     try:
-        return _pause(_everything)(world, lasts_s) and bool(_burn(world))
+        return bool(world.tree().engines()) and _pause(_everything)(world, lasts_s)
     finally:
         world.target.is_back()
 

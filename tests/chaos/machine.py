@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -43,7 +42,12 @@ class Excuse(NamedTuple):
     share: float
 
 
-EXCUSES: Final = {"send_lag": Excuse(20, 0.01), "loop_lag": Excuse(100, 0.02), "engine_stalled": Excuse(500, 0.025)}
+EXCUSES: Final = {
+    "send_lag": Excuse(20, 0.01),
+    "loop_lag": Excuse(100, 0.02),
+    "engine_stalled": Excuse(500, 0.025),
+    "began_late": Excuse(1000, 0.1),
+}
 """How late the machine must have been for a doubt to be the machine's: about half of what raises it."""
 
 

@@ -1,0 +1,148 @@
+"""The judge of chaos, with each way to be wrong planted once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.chaos.evidence import Request, holes
+from tests.chaos.machine import Lateness, explains, lateness
+from tests.chaos.oracle import Observed, judge
+from tests.chaos.plan import Case, Fault
+
+NS = 10**9
+TURNS = 80
+
+
+def requests(until_s: float = 8.0, processes: int = 1, witness: int = 0) -> list[Request]:
+    engines = [
+        Request(int(index * 0.1 * NS), f"tb-5-{index}/1", index * processes + engine)
+        for index in range(TURNS)
+        for engine in range(processes)
+        if index * 0.1 < until_s
+    ]
+    return [*engines, *(Request(number * NS, f"tb-5-w{number}/1", number) for number in range(witness))]
+
+
+def run(received: list[Request], **changes: Any) -> dict[str, Any]:
+    turns = [[request.turn, "ok", True] for request in received if "-w" not in request.turn]
+    witness = sum("-w" in request.turn for request in received)
+    return {
+        "id": 5, "status": "completed", "reason": "", "terminal": True, "unstored": 0, "shards": ["done"],
+        "turns": turns, "open_sessions": 0, "witness": {"turns": {"sent": witness, "ok": witness}},
+        "reported": {"ok": len(turns)}, "verdict": {"trusted": True, "reasons": [], "notes": []},
+    } | changes  # fmt: skip
+
+
+def doubted(*reasons: str, **changes: Any) -> dict[str, Any]:
+    return {"verdict": {"trusted": not reasons, "reasons": list(reasons), "notes": []}, **changes}
+
+
+def seen(*faults: str, done: tuple[str, ...] | None = None, until_s: float = 8.0, **changes: Any) -> Observed:
+    received = requests(until_s, witness=3)
+    case = Case(1, "sqlite", "burn", 1, "--users 8", 8, tuple(Fault(name, 2.0) for name in faults))
+    return Observed(case, faults if done is None else done, received, run(received, **changes))
+
+
+def wrong(observed: Observed) -> list[str]:
+    return [finding.category for finding in judge(observed)]
+
+
+def test_a_healthy_run_that_is_trusted_is_right() -> None:
+    assert wrong(seen()) == []
+
+
+@pytest.mark.parametrize(
+    ("observed", "category"),
+    [
+        (seen("kill_burn", done=(), **doubted("engine_died: x")), "fault_missed"),
+        (replace(seen(), run=None), "unaccounted"),
+        (seen(terminal=False, status="running"), "non-terminal"),
+        (seen(turns=run(requests())["turns"][1:], reported={"ok": TURNS - 1}), "unaccounted"),
+        (
+            seen(turns=[*run(requests())["turns"], ["tb-5-999/1", "ok", True]], reported={"ok": TURNS + 1}),
+            "unaccounted",
+        ),
+        (seen(reported={"ok": 1}), "unaccounted"),
+        (seen(open_sessions=1), "unaccounted"),
+        (seen(unstored=1), "unaccounted"),
+        (replace(seen(), received=[*requests(witness=3), requests()[0]]), "duplicates"),
+        (seen(turns=[*run(requests())["turns"], ["tb-5-1/1", "ok", True]], reported={"ok": TURNS + 1}), "duplicates"),
+        (seen(witness=None), "witness mismatches"),
+        (seen(witness={"turns": {"sent": 2}}), "witness mismatches"),
+        (seen(witness={"turns": {"sent": 5, "unknown": 1}}), "witness mismatches"),
+        (seen("kill_engine", status="failed"), "untrue verdicts"),
+        (seen("kill_engine", status="failed", **doubted("send_lag: x")), "untrue verdicts"),
+        (seen(until_s=5.0), "untrue verdicts"),
+        (seen(verdict=None), "untrue verdicts"),
+        (seen(status="failed", reason="x"), "untrue verdicts"),
+        (seen(**doubted("engine_stalled: x")), "untrue verdicts"),
+        (seen("interrupt_burn", until_s=5.0, status="completed"), "untrue verdicts"),
+        (seen(verdict={"trusted": True, "reasons": ["few_samples: x"], "notes": []}), "untrue verdicts"),
+    ],
+)
+def test_whatever_is_wrong_is_found(observed: Observed, category: str) -> None:
+    assert category in wrong(observed)
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        seen("kill_engine", until_s=5.0, status="failed", **doubted("engine_died: x", "turns_unknown: 3")),
+        seen("interrupt_burn", until_s=5.0, status="stopped"),
+        seen("pause_engine", **doubted("engine_stalled: x", "send_lag: y")),
+        seen("pause_burn"),
+        seen(witness={"turns": {"sent": 4, "unknown": 1}}),
+        seen(**doubted("few_samples: x")),
+        replace(seen("target_dies", until_s=2.0), away=[(2.0, float("inf"))]),
+    ],
+)
+def test_a_fault_that_the_verdict_knows_of_is_right(observed: Observed) -> None:
+    assert wrong(observed) == []
+
+
+LATE = Lateness(at_once_ms=600, share=0.3)
+BEGAN = "engine 1 began 2.2 s after the agreed start"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "late", "categories"),
+    [
+        (["send_lag: x"], LATE, {"machine_busy"}),
+        (["send_lag: x"], Lateness(5, 0.001), {"untrue verdicts"}),
+        (["engine_stalled: x"], Lateness(300, 0.02), {"untrue verdicts"}),
+        (["engine_died: x"], LATE, {"untrue verdicts"}),
+        (["send_lag: x", "witness_disagrees: y"], LATE, {"machine_busy", "untrue verdicts"}),
+        ([f"load_missing: {BEGAN}. Its load is missing from then on."], Lateness(9, 0.3), {"machine_busy"}),
+        (
+            [f"load_missing: {BEGAN}; engine 2 ended early. Its load is missing from then on."],
+            LATE,
+            {"untrue verdicts"},
+        ),
+    ],
+)
+def test_a_busy_machine_excuses_lateness_and_nothing_else(
+    reasons: list[str], late: Lateness, categories: set[str]
+) -> None:
+    assert set(wrong(replace(seen(**doubted(*reasons)), late=late))) == categories
+
+
+def test_each_engine_is_looked_at_alone_and_a_target_that_was_away_is_no_hole() -> None:
+    both = requests(processes=2)
+    assert holes(both, 2, 8.0) == []
+    one_gone = [request for request in both if request.number % 2 == 0 or request.at_ns < 3 * NS]
+    assert [(hole.engine, hole.to_s) for hole in holes(one_gone, 2, 8.0)] == [(1, 8.0)]
+    gap = [request for request in both if not 3 * NS < request.at_ns < 5 * NS]
+    assert [hole.engine for hole in holes(gap, 2, 8.0)] == [0, 1]
+    assert holes(gap, 2, 8.0, [(3.0, 5.0)]) == []
+    assert len(holes([], 2, 8.0)) == 2
+
+
+def test_lateness_is_the_sleepers_or_that_of_the_engine_that_waited_most() -> None:
+    span = range(0, NS)
+    assert lateness([(1, 50_000_000), (2 * NS, 900_000_000)], [], span) == Lateness(50.0, 0.05)
+    waits = [[(0, 0), (NS // 2, 200_000_000), (NS, 250_000_000)], [(0, 7), (NS, 7)]]
+    assert lateness([], waits, span) == Lateness(200.0, 0.25)
+    assert not explains(Lateness(10_000, 1.0), "engine_died")
