@@ -113,7 +113,7 @@ def _see_through(world: World) -> None:
         rest(TYPES_S)
         world.next_burn()
     with suppress(Stuck):  # the oracle says it
-        until(world.ended, ENDED_S, "the run's end", 0.5)
+        until(world.ended, ENDED_S[case.way], "the run's end", 0.5)
 
 
 def _since(start_ns: int, times: Sequence[int | None]) -> tuple[float, float]:

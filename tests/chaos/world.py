@@ -24,7 +24,9 @@ from tokenburn_site.local.family import Family
 
 SWING: Final = 20
 """Requests after which a run counts as under way."""
-START_S, BURN_S, ENDED_S, GONE_S = 120.0, 100.0, 75.0, 30.0
+START_S, BURN_S, GONE_S = 120.0, 100.0, 30.0
+ENDED_S: Final = {"farm": 75.0, "burn": 10.0}
+"""A farm has to find out that somebody is dead; the next burn does what there is to do before it ends."""
 
 
 class Target:
