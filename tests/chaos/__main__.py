@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="runs at the same time (default %(default)s)")
     parser.add_argument("--keep", type=Path, help="copy the directories of failed runs here")
     options = parser.parse_args()
-    for signum in (signal.SIGTERM, signal.SIGHUP):
+    for signum in (signal.SIGINT, signal.SIGTERM):  # also where a shell in the background ignores Ctrl-C
         signal.signal(signum, _interrupt)
     began, summary, interrupted = time.monotonic(), Summary(), False
     try:
