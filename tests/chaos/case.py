@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from tests.chaos.faults import inject
 from tests.chaos.machine import Lateness, Sleeper, lateness
 from tests.chaos.oracle import NON_TERMINAL, Finding, Observed, judge
-from tests.chaos.plan import KINDS, Case, Fault
+from tests.chaos.plan import Case, Fault
 from tests.chaos.site import Ended, Site, Sites, Stuck, rest, until
 from tests.chaos.world import BURN_S, ENDED_S, Target, World
 from tokenburn_site.local.family import Family
@@ -104,11 +104,11 @@ def _see_through(world: World) -> None:
     """To the run's end, with what a person would do after each fault. Raises Stuck."""
     assert world.burn is not None
     burn, case = world.burn, world.case
+    if {"kill_up", "terminate_up"} & set(world.done):
+        world.site.bring_up_again()
     until(lambda: burn.poll() is not None, BURN_S + case.duration_s, "the end of burn")
     if not world.target.lives:
         world.target.start()
-    if any(KINDS[name].spoils and name.endswith("_up") for name in world.done):
-        world.site.bring_up()
     if case.way == "burn" and not world.ended():
         rest(TYPES_S)
         world.next_burn()

@@ -35,7 +35,8 @@ from tokenburn_site.local.family import Family
 
 OURS: Final = ("TOKENBURN_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
 SLOTS: Final = 2
-UP_S, MIGRATE_S, SETTLED_S, ANSWER_S = 150.0, 150.0, 60.0, 30.0
+TRIES: Final = 3
+UP_S, MIGRATE_S, SETTLED_S = 150.0, 150.0, 60.0
 OVER = threading.Event()
 """Set when the harness is to end: whoever waits ends at once."""
 
@@ -169,14 +170,28 @@ class Site:
         if self.clock is not None:
             self.env |= self.clock.env
         if self.key.way == "farm":
-            self.bring_up()
+            self._bring_up()
 
     def command(self, *argv: str) -> list[str]:
         """`manage.py ...`, under the site's clock."""
         return [*(self.clock.prefix if self.clock else ()), *manage(*argv)]
 
-    def bring_up(self) -> None:
-        """Start `up`, and wait for it. Raises Stuck."""
+    def bring_up_again(self) -> None:
+        """After `up` was killed, or told to end: what a person would do. Raises Stuck."""
+        up = self.up
+        assert up is not None
+        until(lambda: up.poll() is not None, UP_S, "the end of the site")
+        self._bring_up()
+
+    def _bring_up(self) -> None:
+        """Start `up`, and wait for it. It gives up by itself on a machine that is too busy, and is tried again then.
+        Raises Stuck."""
+        for _ in range(TRIES - 1):
+            with suppress(Stuck):
+                return self._try_up()
+        return self._try_up()
+
+    def _try_up(self) -> None:
         out = self.home / "up.log"
         began = out.stat().st_size if out.exists() else 0
         port = urlsplit(self._redis).port
@@ -192,7 +207,11 @@ class Site:
                 raise Stuck(f"the site did not come up: {said[-300:]}")
             return "Token-Burn is up" in said
 
-        until(is_up, UP_S, "the site")
+        try:
+            until(is_up, UP_S, "the site")
+        except Stuck:
+            self.family.stop(child, timeout_s=20.0)
+            raise
 
     def ask(self, **question: Any) -> Any:
         return self._accounts.ask(url=self.database_url, **question)
