@@ -33,6 +33,7 @@ def load_text(load: Any) -> str:
     if load.get("kind") == "trace":
         times = arrivals_text(load)
         how = f"a trace{f' of {times}' if times else ''} at {load.get('speed', 1):g} times its speed"
+        how += f", times read as {unit}" if (unit := load.get("trace_unit")) else ""
     if search := load.get("search"):
         return f"search from {how} for the highest load with {' and '.join(search.get('conditions', []))}"
     if stages := load.get("stages"):

@@ -8,21 +8,25 @@ from typing import Any, Final
 from runs.engine.trace import unpack
 
 SHOWN_TIMES: Final = 20
-TIMES: Final = ("arrivals_s", "arrivals")
+TIMES: Final = ("arrivals_s", "timestamps", "arrivals")
 """As given, and as packed by `runs.engine.trace`."""
 
 
 def arrivals_text(load: Mapping[str, Any]) -> str:
     """As in "5,000 arrivals from 0 s to 812.4 s", of times as they were given; empty for others."""
-    times = load.get("arrivals_s")
-    return _words(times) if isinstance(times, list) else ""
+    name = next((name for name in ("arrivals_s", "timestamps") if isinstance(load.get(name), list)), None)
+    return _words(load[name], _unit(name, load)) if name else ""
 
 
 def folded(load: Any) -> Any:
     """`load` with the times of a trace as one text: how many they are, the first and the last."""
     if not isinstance(load, Mapping) or load.get("kind") != "trace":
         return load
-    return {name: _folded(value) if name in TIMES else value for name, value in load.items()}
+    return {name: _folded(value, _unit(name, load)) if name in TIMES else value for name, value in load.items()}
+
+
+def _unit(name: str, load: Mapping[str, Any]) -> str:
+    return f" {load.get('trace_unit') or ''}".rstrip() if name == "timestamps" else " s"
 
 
 def unfolded(load: Any, before: Any) -> Any:
@@ -34,7 +38,7 @@ def unfolded(load: Any, before: Any) -> Any:
     return {name: before[name] if name in kept else value for name, value in load.items()}
 
 
-def _folded(times: Any) -> Any:
+def _folded(times: Any, unit: str) -> Any:
     if isinstance(times, str):
         try:
             times = unpack(times)
@@ -42,14 +46,14 @@ def _folded(times: Any) -> Any:
             return times
     elif not isinstance(times, list) or len(times) <= SHOWN_TIMES:
         return times
-    words = _words(times)
+    words = _words(times, unit)
     return f"{words}, kept as they are" if words else times
 
 
-def _words(times: Sequence[Any]) -> str:
+def _words(times: Sequence[Any], unit: str) -> str:
     """Empty for what no load can follow: a plan of an earlier version, say."""
     try:
         first, last = float(times[0]), float(times[-1])
     except (IndexError, TypeError, ValueError):
         return ""
-    return f"{len(times):,} arrival{'' if len(times) == 1 else 's'} from {first:,.6g} s to {last:,.6g} s"
+    return f"{len(times):,} arrival{'' if len(times) == 1 else 's'} from {first:,.6g}{unit} to {last:,.6g}{unit}"

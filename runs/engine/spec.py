@@ -14,6 +14,7 @@ from runs.engine.budget import Budget
 from runs.engine.people import People
 from runs.engine.search import Search, Sweep, completed, problem
 from runs.engine.trace import pack, unpack
+from runs.engine.trace_units import SECONDS, ReadAs, UnitDoubt, since_first
 from scenarios.spec import ScenarioSpec
 
 
@@ -138,13 +139,15 @@ class OpenLoad(_Load):
 class TraceLoad(_Load):
     """Conversations arrive at the times of a recorded trace; row i of it is conversation i. Missed ones are dropped.
 
-    Give `arrivals_s`, a list of seconds since the start, ascending; it is kept packed. `duration_s` and
-    `conversations` may end the load before the trace does.
+    Give `arrivals_s`, a list of seconds since the start, or `timestamps`, the numbers of a recording, both ascending;
+    they are kept packed. `duration_s` and `conversations` may end the load before the trace does.
     """
 
     kind: Literal["trace"] = "trace"
     arrivals: str = Field(min_length=1, repr=False)
     """Packed by `runs.engine.trace`."""
+    trace_unit: ReadAs | None = None
+    """What `timestamps`, or the times of a file, are read as; None: they were given as `arrivals_s`."""
     speed: float = Field(1.0, ge=0.001, le=1000)
     """2: twice as fast as it was."""
     max_sessions: int = Field(10_000, ge=1)
@@ -160,6 +163,10 @@ class TraceLoad(_Load):
             if data.get(name):
                 raise ValueError(f"a trace has its own times: leave {name} out; its speed may be given")
         data = dict(data)
+        if "timestamps" in data:
+            data |= _of_timestamps(data)
+        elif "arrivals_s" in data and data.get("trace_unit") not in (None, "s"):
+            raise ValueError("arrivals_s are seconds: with a trace_unit give timestamps")
         if "arrivals_s" in data:
             try:
                 data["arrivals"] = pack(map(float, data.pop("arrivals_s")))
@@ -174,6 +181,20 @@ class TraceLoad(_Load):
     @property
     def begins_at(self) -> float:
         return self.speed
+
+
+def _of_timestamps(data: dict[str, Any]) -> dict[str, Any]:
+    """`arrivals_s` and `trace_unit` in place of the timestamps in `data`. Raises ValueError."""
+    if "arrivals_s" in data or "arrivals" in data:
+        raise ValueError("give timestamps or arrivals_s, not both")
+    unit, numbers = data.get("trace_unit"), data.pop("timestamps")
+    if unit not in (None, *SECONDS) or not isinstance(numbers, list | tuple):
+        raise ValueError("timestamps is a list of numbers, ascending; trace_unit one of s, ms, us, ns or days")
+    try:
+        times, found = since_first(numbers, unit)
+    except UnitDoubt as exc:
+        raise ValueError(f"the unit of timestamps is in doubt: {exc}: say trace_unit: s, ms, us or ns") from exc
+    return {"arrivals_s": times, "trace_unit": found}
 
 
 Load = ClosedLoad | OpenLoad | TraceLoad

@@ -31,9 +31,10 @@ def test_a_trace_says_when_how_long_and_how_long_the_answers_may_be(
     trace.write_text("".join(json.dumps(row) + "\n" for row in rows))
     burnt = burn(
         *("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--stream", "--model", "m"),
-        *("--trace", str(trace), "--synthetic", "from-trace", "--json", "-"),
+        *("--trace", str(trace), "--trace-unit", "ms", "--synthetic", "from-trace", "--json", "-"),
     )
     assert burnt.code == 0, burnt.err
+    assert "burn: trace: 20 requests over 380 ms, timestamps read as ms" in burnt.err
     report = burnt.report()
     assert report["turns"]["ok"] == 20
     counted = mock.stats()

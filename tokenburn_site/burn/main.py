@@ -21,7 +21,7 @@ from tokenburn_site.burn.console import PatientConsole
 from tokenburn_site.burn.database import ensure_database
 from tokenburn_site.burn.errors import EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
 from tokenburn_site.burn.farm import check_workers, follow
-from tokenburn_site.burn.flags import search
+from tokenburn_site.burn.flags import search, trace
 from tokenburn_site.burn.options import Options, check
 from tokenburn_site.burn.outputs import check_writable, write_results
 from tokenburn_site.burn.parts import Parts, adhoc_target, build_load, check_params, check_thresholds
@@ -79,7 +79,7 @@ def prepare(options: Options) -> Parts:
     target = with_output_lengths(target, said)
     if not (options.workers or options.estimate):  # workers may reach what this machine cannot
         check_reachable(target)
-    return Parts(target, said.mix, load, [*said.notes, *filter(None, [search.before(load)])])
+    return Parts(target, said.mix, load, [*said.notes, *filter(None, [search.before(load), trace.before(load)])])
 
 
 def _request(options: Options, parts: Parts) -> Run:

@@ -99,7 +99,10 @@ def test_a_plan_replays_a_trace_or_says_what_is_wrong_with_it(api: APIClient) ->
     answer = api.post("/api/plans/", body)
     assert answer.status_code == 400
     assert "arrival 2: 1 s is before the one ahead of it, 2 s: sort them" in str(answer.json()["load"])
-    plan = api.post("/api/plans/", body | {"load": {"kind": "trace", "arrivals_s": [0, 1, 2], "speed": 2}})
+    recorded = {"kind": "trace", "timestamps": [5_000, 5_010, 5_020], "speed": 2}
+    answer = api.post("/api/plans/", body | {"load": recorded})
+    assert "the unit of timestamps is in doubt" in str(answer.json()["load"])
+    plan = api.post("/api/plans/", body | {"load": {**recorded, "trace_unit": "ms"}})
     assert plan.status_code == 201, plan.json()
     run = api.post("/api/runs/", {"plan": plan.json()["id"]}).json()
-    assert (run["load"]["conversations"], run["load"]["speed"]) == (3, 2)
+    assert (run["load"]["conversations"], run["load"]["speed"], run["load"]["trace_unit"]) == (3, 2, "ms")

@@ -24,6 +24,16 @@ def test_a_long_trace_is_its_number_first_and_last_as_given_and_as_packed() -> N
     assert load_text(packed) == "a trace at 2 times its speed, 5000 conversations"
 
 
+def test_the_numbers_of_a_recording_are_shown_in_their_unit() -> None:
+    numbers = list(range(27_000, 77_000, 10))
+    load = {"kind": "trace", "timestamps": numbers, "trace_unit": "ms"}
+    words = "5,000 arrivals from 27,000 ms to 76,990 ms"
+    assert folded(load)["timestamps"] == f"{words}, kept as they are"
+    assert unfolded(folded(load), load) == load
+    assert load_text(load) == f"a trace of {words} at 1 times its speed, times read as ms"
+    assert arrivals_text({"kind": "trace", "timestamps": [5]}) == "1 arrival from 5 to 5"
+
+
 def test_what_a_person_typed_stays_what_it_is() -> None:
     short = {**LONG, "arrivals_s": TIMES[:SHOWN_TIMES]}
     assert folded(short) == short
@@ -33,7 +43,7 @@ def test_what_a_person_typed_stays_what_it_is() -> None:
 
 @pytest.mark.parametrize("times", [[], ["soon"] * 30, [None] * 30, "no trace", 7, None])
 def test_what_no_load_can_follow_is_shown_as_it_is(times: Any) -> None:
-    for name in ("arrivals_s", "arrivals"):
+    for name in ("arrivals_s", "timestamps", "arrivals"):
         broken = {"kind": "trace", name: times}
         assert folded(broken) == broken
         assert unfolded(broken, broken) == broken

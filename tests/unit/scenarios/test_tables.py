@@ -133,13 +133,13 @@ def test_a_trace_and_data_are_read_alike(data: str, tmp_path: Path) -> None:
     path.write_text(data)
     texts = ["hello", "bye"]
     assert [row["text"] for row in load_pool(path).rows] == texts == [row["text"] for row in trace_pool(path).rows]
-    assert read_trace(path) == [0, 0.5]
+    assert read_trace(path).times_s == [0, 0.5]
 
 
 def test_a_line_break_in_a_cell_of_a_trace_makes_no_arrival(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text('timestamp,text\n0,"step one\n1,two"\n2,bye\n')
-    assert read_trace(path) == [0, 2]
+    assert read_trace(path).times_s == [0, 2]
     assert [row["text"] for row in trace_pool(path).rows] == ["step one\n1,two", "bye"]
 
 

@@ -93,7 +93,7 @@ def test_synthetic_texts_are_a_scenario_and_their_output_a_parameter() -> None:
 
 
 def test_a_traces_rows_say_how_long_texts_and_answers_are(tmp_path: Path) -> None:
-    rows = "".join(f'{{"timestamp": {n}, "input_length": {n + 5}, "output_length": {n + 2}}}\n' for n in range(4))
+    rows = "".join(f'{{"timestamp": {500 * n}, "input_length": {n + 5}, "output_length": {n + 2}}}\n' for n in range(4))
     trace = write(tmp_path / "t.jsonl", rows)
     argv = [*TARGET[:4], "--trace", trace]
     parser = new_parser("burn")

@@ -10,6 +10,7 @@ from runs.engine.spec import TraceLoad
 from runs.engine.trace import unpack
 from tests.unit.tokenburn_site.test_burn_options import SAID, TARGET, options
 from tokenburn_site.burn.errors import BadUsage
+from tokenburn_site.burn.flags.trace import before
 from tokenburn_site.burn.parts import build_load
 
 
@@ -25,6 +26,23 @@ def test_a_trace_is_the_whole_load(trace: str) -> None:
     assert isinstance(load, TraceLoad)
     assert (load.speed, load.conversations, load.duration_s) == (2, 9, None)
     assert unpack(load.arrivals) == list(range(9))
+    assert load.trace_unit == "dates"
+    assert before(load) == "trace: 9 requests over 8 s, timestamps read as dates, sent over 4 s"
+    assert before(build_load(options(*TARGET, *SAID, "--users", "3", "--duration", "5s"))) == ""
+
+
+def test_a_unit_in_doubt_is_asked_for_and_no_run_begins_until_it_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    path.write_text("".join(f'{{"timestamp": {at}, "input_length": 5}}\n' for at in range(0, 36_010, 10)))
+    with pytest.raises(
+        BadUsage, match=r"^--trace: .*in doubt: as ms they are one every 10 ms, as s .* --trace-unit s\|ms"
+    ):
+        build_load(options(*TARGET, *SAID, "--trace", str(path)))
+    for unit, says in (("s", "3,601 requests over 10 h"), ("ms", "3,601 requests over 36 s")):
+        load = build_load(options(*TARGET, *SAID, "--trace", str(path), "--trace-unit", unit))
+        assert isinstance(load, TraceLoad)
+        assert load.trace_unit == unit
+        assert before(load) == f"trace: {says}, timestamps read as {unit}"
 
 
 def test_only_what_is_needed_of_a_trace_is_kept(trace: str) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from connectors.spec import SpecError
-from runs.traces import SECONDS, read_trace
+from runs.engine.spec import Load, TraceLoad
+from runs.engine.trace import pack, unpack
+from runs.engine.trace_units import UNITS, duration_text
+from runs.traces import read_trace
 from tokenburn_site.burn.errors import BadUsage
 
 NOT_WITH = ("sweep", "find_capacity", "users", "rate", "arrivals", "stages", "start_jitter")
@@ -19,7 +22,9 @@ def add(parser: ArgumentParser) -> None:
     trace = parser.add_argument_group("when a trace says (instead of --users and --rate)")
     trace.add_argument("--trace", metavar="FILE", help="conversations begin at its times: CSV, JSONL or a JSON list")
     trace.add_argument("--speed", type=speed, metavar="X", help="2: twice as fast as it was; default 1")
-    trace.add_argument("--trace-unit", choices=tuple(SECONDS), help="of its numbers, where their name does not say so")
+    trace.add_argument(
+        "--trace-unit", choices=UNITS, help="of its numbers, where neither their name nor their form says so"
+    )
 
 
 def load_data(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,12 +40,22 @@ def load_data(given: Mapping[str, Any]) -> dict[str, Any]:
     fast = given["speed"] or 1.0
     within_s = None if given["duration"] is None else given["duration"] * fast
     try:
-        times = read_trace(
+        times, unit = read_trace(
             Path(given["trace"]), unit=given["trace_unit"], rows=given["conversations"], within_s=within_s
         )
     except SpecError as exc:
         raise BadUsage(f"--trace: {exc}") from exc
-    return {"kind": "trace", "arrivals_s": times, "speed": fast}
+    return {"kind": "trace", "arrivals": pack(times), "trace_unit": unit, "speed": fast}
+
+
+def before(load: Load) -> str:
+    """What a trace was read as, before its run begins. Empty for other loads."""
+    if not isinstance(load, TraceLoad):
+        return ""
+    times = unpack(load.arrivals)
+    many = f"{len(times):,} request{'' if len(times) == 1 else 's'} over {duration_text(times[-1])}"
+    fast = "" if load.speed == 1 else f", sent over {duration_text(times[-1] / load.speed)}"
+    return f"trace: {many}, timestamps read as {load.trace_unit}{fast}"
 
 
 def speed(text: str) -> float:
