@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -14,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
 from metrics.ingest import SESSION_OUTCOMES
+from runs.deletion import delete_run, deletion_problem
 from runs.display import duration_text, load_json, load_text, moment_text, status_badge
 from runs.models import Run, Session, Shard
 from runs.rights import may_control, may_view
@@ -33,7 +35,7 @@ else:
 
 
 class ReadOnly:
-    """Rows that only the farm writes. Not even deleted by hand: a run's turns are counted in millions."""
+    """Rows that only the farm writes. They are deleted with their run only."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -87,6 +89,26 @@ class RunAdmin(ReadOnly, RunBase):
         """The list needs one name of the frozen specs, not the specs and the report."""
         found = super().get_queryset(request)
         return found.defer("scenario_specs", "report", "sealed_secrets")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm("runs.delete_run")
+
+    def get_deleted_objects(
+        self, objs: Iterable[Run], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What the page lists before it deletes: the runs. Django would load every turn to name it. Those that go on
+        stand in the way, with the reason."""
+        runs = list(objs)
+        problems = [why for run in runs if (why := deletion_problem(run))]
+        names = [f"{run}, with its turns, report and ledgers" for run in runs]
+        return names, {"runs": len(runs)}, set(), problems
+
+    def delete_model(self, request: HttpRequest, obj: Run) -> None:
+        delete_run(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        for run in queryset:
+            delete_run(run)
 
     @admin.display(description="Scenario specs")
     def scenarios(self, run: Run) -> SafeString:

@@ -21,6 +21,7 @@ from metrics.markdown import summary_md
 from metrics.models import SessionMetric
 from runs.api.paging import ById
 from runs.api.people import PeopleActions
+from runs.deletion import RunNotOverError, delete_run
 from runs.engine.trace import shown_load
 from runs.models import Run, Session, Shard, TestPlan
 from runs.rights import CONTROL
@@ -153,6 +154,7 @@ CODE_FILTER = OpenApiParameter("code", description="Only those with this error c
 class RunViewSet(
     PeopleActions,
     mixins.CreateModelMixin,
+    mixins.DestroyModelMixin,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     viewsets.GenericViewSet[Run],
@@ -180,6 +182,15 @@ class RunViewSet(
         except RequestError as exc:
             raise serializers.ValidationError({"plan": [str(exc)], "code": [exc.code]}) from exc
         return Response(RunSerializer(run).data, status.HTTP_201_CREATED)
+
+    @extend_schema(responses={204: None, 409: ProblemSerializer})
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Delete a run that is over: turns, sessions, report, and its ledgers on the machine of this site."""
+        try:
+            delete_run(self.get_object())
+        except RunNotOverError as exc:
+            raise Conflict(str(exc)) from exc
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses={202: RunSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
