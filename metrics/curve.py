@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from statistics import mean
 from typing import Any, Final, NamedTuple
 
 from metrics.definitions import SAMPLES_NEEDED
-from metrics.figures import Figures, figures, of_choice, rounded
+from metrics.figures import Figures, figures, of_choice, rounded, with_waiting
 from metrics.groups import Group
 from metrics.thresholds import evaluate, parse_all
 from metrics.totals import Aggregate, merge
@@ -23,15 +24,21 @@ MOST_TURNS: Final = 1000
 KNEE_FROM: Final = 0.1
 """How far the curve must rise above the straight line for a knee to be called one."""
 KNEE_LEVELS: Final = 3
+HANGING_SHARE: Final = 0.1
+JUST_S: Final = 5
+"""Of a level's end: how long a turn waits at least that is overdue."""
 
 
 class Level(NamedTuple):
     """What was measured of one level in its `seconds`: `figures` as in `metrics.figures`, and in them `active`, the
-    mean of the open sessions."""
+    mean of the open sessions. At its end `overdue` turns waited for too long: they count as failed. `hangs` says it in
+    words where they are many."""
 
     figures: Figures
     aggregate: Aggregate
     seconds: int
+    overdue: int = 0
+    hangs: str = ""
 
 
 def measure(windows: Iterable[Mapping[str, Any]], from_s: int, to_s: int) -> Level:
@@ -40,7 +47,21 @@ def measure(windows: Iterable[Mapping[str, Any]], from_s: int, to_s: int) -> Lev
     engines = [engine.samples.values() for engine in found.engines.values() if engine.samples]
     dropped = sum(_rise([sample.dropped for sample in samples]) for samples in engines)
     active = sum(mean(sample.active for sample in samples) for samples in engines)
-    return Level(figures(found, to_s - from_s, dropped) | {"active": active}, found, to_s - from_s)
+    last = [max(samples, key=attrgetter("at_ns")) for samples in engines]
+    overdue = sum(sample.overdue for sample in last)
+    own = with_waiting(figures(found, to_s - from_s, dropped), overdue) | {"active": active}
+    return Level(
+        own, found, to_s - from_s, overdue, _hangs(found, overdue, sum(sample.active for sample in last), to_s)
+    )
+
+
+def _hangs(found: Aggregate, overdue: int, active: int, to_s: int) -> str:
+    """Whether the target hung at the level's end: for more than HANGING_SHARE of those who talked then, or were
+    answered just before."""
+    answered = sum(point.ok for index, point in found.points.items() if (index + 1) * found.point_s > to_s - JUST_S)
+    if overdue <= HANGING_SHARE * max(active, answered):
+        return ""
+    return f"the target hung: at the end {overdue:,} turns waited for longer than its answers explain"
 
 
 def _rise(values: Sequence[int]) -> int:
@@ -75,6 +96,7 @@ def level_row(level: float, from_s: int, to_s: int, measured: Level, good: bool 
         "active": rounded(measured.figures["active"]),
         **{name: {stat: metrics[name][stat] for stat in STATS_SHOWN} for name in SHOWN},
         "dropped_arrivals": measured.figures["dropped_arrivals"],
+        "overdue": measured.overdue,
         "send_lag_p99_ms": metrics["send_lag_ms"]["p99"],
         "good": good,
     }

@@ -31,6 +31,15 @@ def figures(counts: Counts, seconds: float | None = None, dropped: int = 0) -> F
     }
 
 
+def with_waiting(found: Figures, turns: int) -> Figures:
+    """The same figures with so many failed turns more: they wait for an answer that nobody expects any more."""
+    if not turns:
+        return found
+    failed = found["turns"]["failed"] + turns
+    rate = rounded(failed / (found["turns"]["ok"] + failed))
+    return {**found, "turns": found["turns"] | {"failed": failed}, "rates": found["rates"] | {"error_rate": rate}}
+
+
 def of_choice(
     aggregate: Aggregate, groups: Sequence[Group], seconds: float | None = None
 ) -> Callable[[Where], Figures]:

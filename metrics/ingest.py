@@ -31,6 +31,8 @@ from metrics.windows import (
 T = TypeVar("T")
 KINDS = ("head", "open", "turn", "close", "gen", "uns", "tail")
 _GENERATOR_KEYS = ("at", "cpu_ns", "rss", "active", "inflight", "dropped")
+_WAITING_KEYS = ("overdue", "hung")
+"""An earlier version's lines have none."""
 STALL_US = 100_000
 """A loop that wakes up later than this did not just have much to do: its process stood still."""
 SESSION_OUTCOMES = ("completed", "failed", "cut", "lost")
@@ -258,8 +260,9 @@ def _generator(line: Line) -> Line:
     """The line with `lag` as a list of whole microseconds. Raises when a field is missing or wrong."""
     for key in _GENERATOR_KEYS:
         _int(line, key)
-    if "overdue" in line:
-        _int(line, "overdue")
+    for key in _WAITING_KEYS:
+        if key in line:
+            _int(line, key)
     if any(type(lag) is not int for lag in line["lag"]):
         raise ValueError("loop lag is not in whole microseconds")
     return line
@@ -269,10 +272,8 @@ def _add_generator(windows: Windows, shard_id: int, gens: Sequence[Line]) -> Non
     lags: dict[int, list[int]] = {}
     for line in gens:
         second = second_of(line["at"])
-        row = [line[key] for key in _GENERATOR_KEYS]
+        row = [line[key] for key in _GENERATOR_KEYS] + [line.get(key, 0) for key in _WAITING_KEYS]
         window(windows, shard_id, second).setdefault("gen", []).append(row)
-        if line.get("overdue"):
-            windows[second]["overdue"] = line["overdue"]
         lags.setdefault(second, []).extend(line["lag"])
     for second, values in lags.items():
         if values:

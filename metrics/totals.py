@@ -46,6 +46,9 @@ class GeneratorSample:
     active: int
     inflight: int
     dropped: int
+    overdue: int = 0
+    """Turns that wait for longer than the run's own answers explain, and (`hung`) did so a `grace_s` ago already."""
+    hung: int = 0
 
 
 @dataclass

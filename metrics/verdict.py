@@ -231,8 +231,14 @@ def _generator(aggregate: Aggregate) -> Iterator[Remark]:
         yield Remark(
             "arrivals_dropped",
             f"{aggregate.dropped:,} arrivals were due and not started (too many sessions were open, or the engine was "
-            "late when the load ended): the target saw less load than was asked for.",
+            f"late when the load ended): the target saw less load than was asked for.{_of_a_hang(aggregate)}",
         )
+
+
+def _of_a_hang(aggregate: Aggregate) -> str:
+    if not aggregate.codes["unanswered"]:
+        return ""
+    return " Other turns got no answer: those who would have come are in no figure, and would have waited as well."
 
 
 def _many_dropped(aggregate: Aggregate) -> bool:

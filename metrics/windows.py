@@ -7,7 +7,8 @@
     kind {kind: n} and fin {finish reason: n}: answers that are not plain text, and what targets said why they ended,
     m {metric: histogram}, given_up (histogram, ns: lower bounds of e2e_planned_ms),
     opened, closed {outcome: n}, closed_codes {code: n},
-    gen [[at, cpu_ns, rss, active, inflight, dropped]], lag (histogram, ns),
+    gen [[at, cpu_ns, rss, active, inflight, dropped, overdue, hung]] (an earlier version's have no overdue and hung),
+    lag (histogram, ns),
     stall [ns that the engine stood still, the longest of them], head {..}, tail {..},
     bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else but)
     uncounted_spent {group: [ok, failed, tokens_in, tokens_out]}: what a budget counts of them,

@@ -14,9 +14,22 @@ from metrics.curve import judge, knee_of, level_row, measure, plain, turns_neede
 from metrics.groups import Group
 from runs.engine.groups import frozen_groups
 from runs.engine.search import Span, Sweep
-from runs.engine.spec import TraceLoad, parse_load
+from runs.engine.spec import OpenLoad, TraceLoad, parse_load
 from runs.models import Run
-from runs.search_state import AT_LEAST, BY_HAND, FOUND, LOST, NOTHING, TIME, Load, State, missed_words, too_few, unit_of
+from runs.search_state import (
+    AT_LEAST,
+    BY_HAND,
+    FOUND,
+    HELD,
+    LOST,
+    NOTHING,
+    TIME,
+    Load,
+    State,
+    missed_words,
+    too_few,
+    unit_of,
+)
 from runs.stepping import Bracket, Tried, bracket
 
 Row = dict[str, Any]
@@ -75,13 +88,14 @@ def swept(load: Load, sweep: Sweep, read: Windows, groups: Sequence[Group] = (),
         if span.to_s > changed_s or not any(data["second"] >= span.to_s - 1 for data in windows):
             break
         measured = measure(windows, span.from_s, span.to_s)
-        results = judge(sweep.conditions, measured, groups)
-        good = all(result["passed"] for result in results) if results else None
+        conditions = [*sweep.conditions, *([HELD] if sweep.conditions and isinstance(load, OpenLoad) else [])]
+        missed = [*missed_words(judge(conditions, measured, groups)), *([measured.hangs] if measured.hangs else [])]
+        good = not missed if conditions or missed else None
         notes = ["answers of the level before end in it: give it longer to settle"] if _mixed(span, windows) else []
         if (ok := measured.figures["turns"]["ok"]) < needed:
             notes.append(too_few(ok, needed))
         row = level_row(span.level, span.from_s, span.to_s, measured, good)
-        rows.append(row | {"missed": missed_words(results), "notes": notes})
+        rows.append(row | {"missed": missed, "notes": notes})
     tried = [Tried(row["level"], row["good"]) for row in rows if row["good"] is not None]
     found = bracket(tried)
     over = FOUND if found.good is not None and found.bad is not None else ""

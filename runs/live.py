@@ -60,6 +60,8 @@ class Tick(TypedDict):
     metrics: dict[str, Quantiles]
     active: int
     inflight: int
+    overdue: NotRequired[int]
+    """Turns in flight that wait for longer than the run's own answers explain."""
     budget: NotRequired[dict[str, dict[str, float]]]
     """{ceiling, used} of each ceiling of the run; see `metrics.spending`."""
     doing: NotRequired[str]

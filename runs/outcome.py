@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from runs.engine.waiting import TARGET_ENDS
 from runs.models import RunStatus, ShardStatus
 
 WORST_FIRST = (ShardStatus.LOST, ShardStatus.FAILED, ShardStatus.ABORTED)
@@ -13,7 +14,7 @@ BUDGET = "budget"
 """The first word of the reason of what was ended by its budget; the ceiling follows: `budget: tokens: ...`."""
 THRESHOLD = "threshold"
 """The first word of the reason of what was ended because a threshold was missed."""
-ABORTING = ("budget: errors: ", "budget: error_rate: ", "budget: only_errors: ", f"{THRESHOLD}: ")
+ABORTING = TARGET_ENDS
 """Beginnings of reasons with which a run that was stopped is not `stopped` but `aborted`."""
 
 

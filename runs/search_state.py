@@ -103,8 +103,8 @@ def look(load: Load, state: State, seen: Seen) -> Step | None:
         return _again(state, "waited for the answers of the level before", clean_s, clean_s + state.to_s - state.from_s)
     search, level = _search(load), measure(windows, state.from_s, state.to_s)
     needed, most_s = turns_needed(search.conditions), state.from_s + math.ceil(search.measure_s) * LONGER
-    turns, failed = level.figures["turns"]["ok"], level.aggregate.failed
-    if turns < needed:
+    turns, failed = level.figures["turns"]["ok"], level.figures["turns"]["failed"]
+    if turns < needed and not level.hangs:
         if state.to_s < most_s and failed < needed:
             longer_s = min(most_s, state.to_s + math.ceil(search.measure_s))
             return _again(state, "measured longer, for too few turns", state.from_s, longer_s)
@@ -143,7 +143,7 @@ def _clean_from(state: State, windows: Iterable[Mapping[str, Any]]) -> int:
 
 def _judged(load: Load, state: State, level: Level, groups: Sequence[Group]) -> State:
     conditions = [*_search(load).conditions, *([HELD] if isinstance(load, OpenLoad) else [])]
-    missed = tuple(missed_words(judge(conditions, level, groups)))
+    missed = (*missed_words(judge(conditions, level, groups)), *([level.hangs] if level.hangs else []))
     one = Judged(
         level=state.level, from_s=state.from_s, to_s=state.to_s, good=not missed, missed=missed, notes=state.notes
     )

@@ -13,14 +13,14 @@ from django.db.models import Q
 
 from metrics.aggregate import Aggregate
 from metrics.definitions import BOUNDED, find
-from metrics.figures import figures, of_choice
+from metrics.figures import figures, of_choice, with_waiting
 from metrics.histogram import Histogram
 from metrics.ingest import Batch
 from metrics.models import Window
 from metrics.spending import used
 from metrics.standing import Standing, missed_words, standings
 from metrics.thresholds import parse_all
-from metrics.totals import Counts
+from metrics.totals import Counts, GeneratorSample
 from runs import live
 from runs.engine.budget import Budget
 from runs.engine.groups import frozen_groups
@@ -60,7 +60,7 @@ class RunTotals:
         self._watch = watch
         self._aggregate = Aggregate()
         self._read_to: dict[int, int] = {}  # by shard: the last ledger offset that was read
-        self._generators: dict[int, tuple[int, int, int]] = {}  # by shard: time, active, in flight
+        self._latest: dict[int, GeneratorSample] = {}  # by shard
         self._ended: set[int] = set()
         self._doing = doing_of(run)
 
@@ -75,30 +75,31 @@ class RunTotals:
             if self._watch is not None:
                 self._watch.add(data)
             self._read_to[shard_id] = offset
-            for at_ns, _cpu, _rss, active, inflight, _dropped in data.get("gen", ()):
-                self._generators[shard_id] = (at_ns, active, inflight)
+            for row in data.get("gen", ()):
+                self._latest[shard_id] = GeneratorSample(*row)
             if "tail" in data:
-                self._generators[shard_id] = (data["tail"]["at"], 0, 0)
+                self._latest[shard_id] = GeneratorSample(data["tail"]["at"], 0, 0, 0, 0, 0)
                 self._ended.add(shard_id)
 
     @property
     def complete_s(self) -> float:
         """Seconds since the start up to which the windows of every engine that is at work are here."""
-        times = {shard: at_ns for shard, (at_ns, _, _) in self._generators.items()}
+        times = {shard: latest.at_ns for shard, latest in self._latest.items()}
         working = [at_ns for shard, at_ns in times.items() if shard not in self._ended]
         return (min(working) if working else max(times.values(), default=0)) / NS_PER_S
 
     @property
     def active(self) -> int:
         """Conversations that are open."""
-        return sum(active for _, active, _ in self._generators.values())
+        return sum(latest.active for latest in self._latest.values())
 
     def standings(self) -> list[Standing]:
         """Of each of the run's thresholds."""
         if not self._thresholds:
             return []
         found = self._aggregate
-        whole, choice = figures(found, dropped=found.dropped), of_choice(found, self._groups)
+        hung = sum(latest.hung for latest in self._latest.values())
+        whole, choice = with_waiting(figures(found, dropped=found.dropped), hung), of_choice(found, self._groups)
         return standings(self._thresholds, whole, choice, self.complete_s - self._warm_up_s)
 
     def _shard_ids(self) -> list[int]:
@@ -111,8 +112,8 @@ class RunTotals:
     def tick(self) -> Tick:
         """What there is to show of it."""
         found = self._aggregate
-        generators = self._generators.values()
-        at_ns = max([found.last_ns or 0, *(at for at, _, _ in generators)])
+        latest = self._latest.values()
+        at_ns = max([found.last_ns or 0, *(engine.at_ns for engine in latest)])
         tick: Tick = {
             "at_s": at_ns / NS_PER_S,
             "counters": {
@@ -130,7 +131,8 @@ class RunTotals:
             "rates": found.rates(),
             "metrics": dict(self._quantiles()),
             "active": self.active,
-            "inflight": sum(inflight for _, _, inflight in generators),
+            "inflight": sum(engine.inflight for engine in latest),
+            "overdue": sum(engine.overdue for engine in latest),
             "budget": used(self._load, found, self._groups),
             "thresholds": self.standings(),
         }
@@ -174,7 +176,7 @@ class Ticker:
     def __init__(self, shard: Shard, on_tick: Callable[[TickInfo], None] | None) -> None:
         self._shard = shard
         self._on_tick = on_tick
-        self._watch = Watch(_watched(shard.run.load))
+        self._watch = Watch(_watched(shard.run.load), shard.run.load.get("duration_s"))
         self._totals = RunTotals(shard.run, self._watch)
         self.leading: RunTotals | None = None
         """The run so far, if this supervisor gave the last tick; None: another one leads."""

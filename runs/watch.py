@@ -12,26 +12,39 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from metrics.columns import LEFT
+from metrics.totals import GeneratorSample
 from runs.engine.budget import Budget
 
 FEWEST_FAILURES: Final = 20
 """Failed turns, with no good one after them, before a run is aborted because nothing but errors comes."""
 REMEMBERED_S: Final = 3600
+HANGING_SHARE: Final = 0.5
+"""Of the most conversations that were open at once: when fewer wait for too long it is not the whole target."""
 
 
 class Watch:
     """`add` each window's data once, in any order; then ask `why_abort`."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, ends_s: float | None = None) -> None:
+        """`ends_s`: when the load ends by itself, in s since its start; None: when its conversations are over."""
         self._budget = budget
+        self._ends_s = math.inf if ends_s is None else ends_s
         self._seconds: dict[int, tuple[int, int]] = {}
         """Good and failed turns by the second of their end."""
         self._failed = 0
         self._codes: Counter[str] = Counter()
         self._last_good = -1
+        self._latest: dict[int, GeneratorSample] = {}
+        """By shard, while it is at work."""
+        self._most_active = 0
+        self._hangs_since: int | None = None
 
     def add(self, data: Mapping[str, Any]) -> None:
         """Count a window (see `metrics.windows`); turns of the warm-up and cool-down count here as well."""
+        for row in data.get("gen", ()):
+            self._latest[data["shard"]] = GeneratorSample(*row)
+        if "tail" in data:
+            self._latest.pop(data["shard"], None)
         good, failed = _judged(data)
         if not good and not failed:
             return
@@ -46,7 +59,7 @@ class Watch:
     def why_abort(self, now_s: float) -> str:
         """Why the run must end, as `runs.outcome.ABORTING` begins it; empty: it may go on. `now_s`: since its start."""
         now = int(now_s)
-        why = self._too_many() or self._too_often(now) or self._nothing_else(now)
+        why = self._too_many() or self._too_often(now) or self._nothing_else(now) or self._hangs(now)
         for second in [second for second in self._seconds if second < now - REMEMBERED_S]:
             del self._seconds[second]
         return why
@@ -82,6 +95,22 @@ class Watch:
             return ""
         since = "since the start" if self._last_good < 0 else f"for {now - self._last_good - 1} s"
         return f"budget: only_errors: no turn was good {since}, and {failed:,} failed{self._mostly()}"
+
+    def _hangs(self, now: int) -> str:
+        """For `only_errors_s` no turn was good, and of all who talked half or more wait for too long. When the load is
+        over nobody else could be answered, and its grace judges them."""
+        latest, longest_s = self._latest.values(), self._budget.only_errors_s
+        waiting = sum(sample.overdue for sample in latest)
+        self._most_active = max(self._most_active, sum(sample.active for sample in latest))
+        if not waiting or waiting < HANGING_SHARE * self._most_active or now >= self._ends_s:
+            self._hangs_since = None
+            return ""
+        since = now if self._hangs_since is None else self._hangs_since
+        self._hangs_since = since = max(since, self._last_good + 1)
+        if longest_s is None or now - since < longest_s:
+            return ""
+        quiet_s = now - self._last_good - 1
+        return f"budget: only_errors: no turn was good for {quiet_s} s, and {waiting:,} wait for their answers"
 
     def _mostly(self) -> str:
         """The most frequent error: what to do depends on it."""

@@ -26,7 +26,7 @@ from runs.engine.session import LazyRandom, Session, User
 from runs.engine.spec import ShardSpec
 from runs.engine.users import user_class
 from runs.engine.vitals import Vitals
-from runs.engine.waiting import LEAST_LIVE_NS, Waits
+from runs.engine.waiting import TARGET_ENDS, Waits
 from scenarios.render import CompiledScenario, compile_scenario
 from scenarios.spec import ScenarioError
 
@@ -252,12 +252,18 @@ class Shard:
     def unanswered(self, timeline: Timeline) -> Unanswered | None:
         """What a turn failed of that is ended now without an answer. None: it was stopped, and nobody can say more.
 
-        Only the load's own end shows a hang; whoever stops a run does so at any moment.
+        Only the load's own end shows a hang, or an end for which the target itself is the reason.
         """
-        if not (self.stopping and self.reason == "done"):
+        if not self.stopping:
             return None
         now_ns = time.monotonic_ns()
-        if not self.waits.is_unexplained(timeline, now_ns):
+        if self.reason == "done":
+            too_long = self.waits.is_unexplained(timeline, now_ns)
+        else:
+            too_long = self.reason.removeprefix("stopped: ").startswith(TARGET_ENDS) and self.waits.is_overdue(
+                timeline, now_ns
+            )
+        if not too_long:
             return None
         return Unanswered((now_ns - timeline.planned_ns) / 1e9, self.waits.longest_ns / 1e9)
 
@@ -273,14 +279,17 @@ class Shard:
         if not self.stopping:
             self.end(f"aborted: scenario_invalid: {exc}")
 
-    @property
-    def overdue(self) -> int:
-        """Turns that wait for their answers longer than the run's own answers explain."""
-        now_ns = time.monotonic_ns()
-        waiting = (user.waits_for for user in self._tasks.values() if user is not None)
-        return sum(
-            timeline is not None and self.waits.is_unexplained(timeline, now_ns, LEAST_LIVE_NS) for timeline in waiting
-        )
+    def overdue(self) -> tuple[int, int]:
+        """Turns that wait for their answers longer than the run's own answers explain, and how many of them did so a
+        `grace_s` ago already."""
+        now_ns, waits = time.monotonic_ns(), self.waits
+        before_ns = now_ns - int(self.spec.load.grace_s * 1e9)
+        found = [
+            user.waits_for
+            for user in self._tasks.values()
+            if user is not None and user.waits_for is not None and waits.is_overdue(user.waits_for, now_ns)
+        ]
+        return len(found), sum(waits.is_overdue(timeline, before_ns) for timeline in found)
 
     @property
     def in_flight(self) -> int:

@@ -47,6 +47,7 @@ class Vitals:
 
     def _write(self) -> None:
         shard = self._shard
+        overdue, hung = shard.overdue()
         shard.ledger.append(
             {
                 "k": "gen",
@@ -56,8 +57,9 @@ class Vitals:
                 "lag": self._lag_us,
                 "active": shard.active,
                 "inflight": shard.in_flight,
-                "overdue": shard.overdue,
                 "dropped": shard.dropped,
+                "overdue": overdue,
+                "hung": hung,
             }
         )
         self._lag_us = []

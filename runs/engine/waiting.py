@@ -12,6 +12,9 @@ LEAST_NS: Final = 1_000_000_000
 """No wait below it is: where answers take milliseconds, a pause of the target is no hang yet."""
 LEAST_LIVE_NS: Final = 5_000_000_000
 """The same while the run goes on, and its first answers may still be on their way."""
+TARGET_ENDS: Final = ("budget: errors: ", "budget: error_rate: ", "budget: only_errors: ", "threshold: ")
+"""Beginnings of reasons for which a run is ended by what its target did: what is overdue then has failed. Whoever stops
+a run otherwise does so at any moment."""
 
 
 class Waits:
@@ -25,6 +28,13 @@ class Waits:
     def answered(self, planned_ns: int, done_ns: int) -> None:
         """A turn got its whole answer."""
         self.longest_ns = max(self.longest_ns, done_ns - planned_ns)
+
+    def is_overdue(self, timeline: Timeline, now_ns: int) -> bool:
+        """Whether a turn waits for too long while the run goes on. Before the first answer nobody can tell a hang from
+        a target that needs its time, unless a threshold does."""
+        if not self.longest_ns:
+            return self._allowed_ns is not None and now_ns - timeline.planned_ns > self._allowed_ns
+        return self.is_unexplained(timeline, now_ns, LEAST_LIVE_NS)
 
     def is_unexplained(self, timeline: Timeline, now_ns: int, least_ns: int = LEAST_NS) -> bool:
         """Whether a turn without a whole answer waits for too long: since its last text, or since it was planned."""

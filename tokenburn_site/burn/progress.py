@@ -30,6 +30,12 @@ BAR_WIDTH = 30
 OUTCOMES = ("error", "timeout", "aborted", "unknown")
 
 
+def overdue_words(tick: Tick) -> str:
+    """How many turns wait for too long; empty: none."""
+    overdue = tick.get("overdue", 0)
+    return f"{count(overdue)} overdue" if overdue else ""
+
+
 class Progress:
     """A context manager; `tick` and `status` may be called from any thread."""
 
@@ -115,6 +121,7 @@ class Progress:
                 f"{count(self._tick['active'])} users",
                 f"{count(counters.get('ok', 0))} turns ok",
                 f"{count(failed)} failed",
+                overdue_words(self._tick),
                 per_s(self._tick["rates"].get("turns_per_s")),
             ]
             parts.append(budget_words(self._tick.get("budget")))
@@ -140,7 +147,8 @@ class Progress:
     def _figures(self, tick: Tick) -> Table:
         counters, rates, metrics = tick["counters"], tick["rates"], tick["metrics"]
         table = Table.grid(padding=(0, 2))
-        table.add_row("users", f"{count(tick['active'])} talking, {count(tick['inflight'])} wait for an answer")
+        late = f" ({words})" if (words := overdue_words(tick)) else ""
+        table.add_row("users", f"{count(tick['active'])} talking, {count(tick['inflight'])} wait for an answer{late}")
         outcomes = [f"{count(counters.get('ok', 0))} ok"]
         outcomes += [f"{count(counters[name])} {name}" for name in OUTCOMES if counters.get(name)]
         table.add_row("turns", "   ".join([", ".join(outcomes), per_s(rates.get("turns_per_s"))]))

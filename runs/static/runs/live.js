@@ -53,6 +53,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const words = (name) => (TURNS.includes(name) ? `turns ${name}` : name.replaceAll("_", " ").replace(" per ", "/"));
     const tiles = Object.entries(tick.counters).map(([name, value]) => [words(name), value, BAD.has(name)]);
     tiles.push(["sessions active", tick.active], ["turns in flight", tick.inflight]);
+    if (tick.overdue) tiles.push(["turns overdue", tick.overdue, true]);
     for (const [name, value] of Object.entries(tick.rates)) tiles.push([words(name), value]);
     for (const [name, part] of Object.entries(tick.budget || {}))
       tiles.push([`budget: ${name} of ${whole(part.ceiling)}${part.estimated ? " (estimate)" : ""}`, part.used, part.used >= part.ceiling]);
