@@ -1,7 +1,8 @@
 """What can go wrong in a turn, as one tree with stable codes.
 
     TurnError
-    ├── ConnectFailed       dns_failed, connect_refused, connect_unreachable, tls_failed, address_blocked
+    ├── ConnectFailed       dns_failed, connect_refused, connect_unreachable, tls_failed, address_blocked,
+    │                       local_resources, proxy_refused
     ├── TimedOut            connect_timeout, first_byte_timeout, idle_timeout, total_timeout
     ├── BrokenTransport     connection_reset, connection_closed, connection_reused_closed, body_truncated,
     │                       http_malformed, encoding_invalid, utf8_invalid, upgrade_malformed, ws_protocol,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +16,7 @@ from connectors.payload import Codecs, CodecTemplate
 from connectors.redact import Redactor
 from connectors.spec import ONE_ANSWER, SCHEMES, TLS_SCHEMES, ReplyToSpec, RequestSpec, SpecError, TargetSpec
 from connectors.templates import MISSING, Body, Context, compile_string, compile_value, value_of
+from connectors.unset import named_secrets
 
 if TYPE_CHECKING:
     from connectors.belonging import Greeting, ReplyTo
@@ -159,6 +160,11 @@ class CompiledTarget:
         from connectors.belonging import ReplyTo  # it reads turns, for which it needs a compiled target
 
         return ReplyTo(spec)
+
+    @cached_property
+    def unset_secrets(self) -> tuple[str, ...]:
+        """Names of secrets that templates use and that are not set."""
+        return tuple(name for name in named_secrets(self.spec.frozen_dict()) if name not in self.spec.secrets)
 
     @property
     def correlates(self) -> bool:

@@ -9,8 +9,10 @@ from typing import Any
 from connectors.errors import BadAnswer, TurnError
 from connectors.paths import Part
 from connectors.said_errors import error_event, event_text, is_error_name
-from connectors.timeline import Timeline
+from connectors.timeline import UNLISTED_ADVICE, Timeline
 
+MOST_NAMES, NAME_CHARS = 4, 40
+"""Names of events that are not listed, kept for an error message."""
 UNNAMED = "message"
 """What an event is called that says no name (WHATWG HTML, section 9.2.6)."""
 
@@ -22,17 +24,20 @@ class NamedTimeline(Timeline):
     ends the answer.
     """
 
-    __slots__ = ("event_name",)
+    __slots__ = ("_unlisted", "event_name")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.event_name = UNNAMED
+        self._unlisted: tuple[str, ...] = ()
 
     def event(self, ns: int, data: bytes) -> None:
         part = self.meaning.named(self.event_name)
         if part is None:
             if self.first_chunk_ns is None:
                 self.first_chunk_ns = ns
+            if len(self._unlisted) < MOST_NAMES and self.event_name not in self._unlisted:
+                self._unlisted += (self.event_name[:NAME_CHARS],)
             self._check_name(data)
         elif part.error is not None and not _is_document(data):
             self._check_name(data)
@@ -45,6 +50,15 @@ class NamedTimeline(Timeline):
     def _check_name(self, data: bytes) -> None:
         if self.meaning.known_errors and is_error_name(self.event_name):
             raise BadAnswer("target_error", event_text(self.event_name, data))
+
+    def _seen(self) -> str:
+        names = f"; {self.meaning.unlisted_names(self._unlisted)}" if self._unlisted else ""
+        return f"{names}{super()._seen()}"
+
+    def _unmatched(self, message: Any) -> BadAnswer:
+        if message is None and self._unlisted:
+            return BadAnswer("answer_unmatched", self.meaning.unlisted_names(self._unlisted), UNLISTED_ADVICE)
+        return super()._unmatched(message)
 
     def _part_of(self, message: Any) -> Part | None:
         return None if self.meaning.ignores(message) else self.meaning.named(self.event_name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jmespath
@@ -279,7 +279,7 @@ class Meaning:
 
     def __init__(self, spec: ResponseSpec) -> None:
         self._spec = spec
-        pieces = any(part.delta is not None for part in (spec, *spec.kinds.values()))
+        pieces = self.streamed = any(part.delta is not None for part in (spec, *spec.kinds.values()))
         self.part = Part(spec, "response", pieces=pieces)
         self.by_name = bool(spec.kinds) and spec.kind == EVENT_NAME
         kind = spec.kind if spec.kinds and not self.by_name else None
@@ -314,6 +314,16 @@ class Meaning:
             return self.part
         kind = self._kind(message)
         return self._parts.get(kind) if type(kind) is str else None
+
+    def unlisted(self, message: Any) -> str | None:
+        """The kind of an event that `kinds` does not list; None: it lists it, or knows no kinds."""
+        kind = self._kind(message) if self._kind is not None else None
+        return kind[:40] if type(kind) is str and kind not in self._parts else None
+
+    def unlisted_names(self, names: Sequence[str]) -> str:
+        """What to say of events by these names that were passed over."""
+        listed = ", ".join(repr(name) for name in self._parts)
+        return f"events named {', '.join(map(repr, names))} came, and response.kinds lists {listed}"
 
     def ignores(self, message: Any) -> bool:
         return any(test(message) for test in self._ignored)

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from connectors.errors import DETAIL_LIMIT, BadAnswer, Refused, TimedOut, TurnError
+from connectors.foreign import LOG_IN_ADVICE, is_log_in
 from connectors.mapping import PATH_SAFE, CompiledTarget, RenderedRequest
 from connectors.spec import TargetSpec
 from connectors.timeline import Timeline
@@ -115,7 +116,8 @@ def pointing(refused: Refused, location: str) -> Refused:
     said = f"it points to {where}" if where else "it does not say where to"
     if refused.detail.startswith(said):
         return refused
-    return Refused(refused.status, f"{said}; {refused.detail}" if refused.detail else said, refused.advice)
+    advice = f"{LOG_IN_ADVICE}; if it is no log-in, set follow_redirects" if is_log_in(where) else refused.advice
+    return Refused(refused.status, f"{said}; {refused.detail}" if refused.detail else said, advice)
 
 
 def behind(hop: Hop, exc: TurnError) -> TurnError:
@@ -124,7 +126,7 @@ def behind(hop: Hop, exc: TurnError) -> TurnError:
     where = f"{'https' if target.tls else 'http'}://{target.host_header}{hop.request.path}"[:LOCATION_CHARS]
     exc.detail = f"behind the redirect to {where}: {exc.detail or exc.code}"[:DETAIL_LIMIT]
     exc.args = (f"{exc.code}: {exc.detail}",)
-    if isinstance(exc, BadAnswer) and exc.code == "json_invalid":
+    if isinstance(exc, BadAnswer) and exc.code == "json_invalid" and not exc.advice:
         exc.advice = A_PAGE
     return exc
 

@@ -19,7 +19,7 @@ from socketio.packet import Packet
 from connectors.decoding import dumps, loads
 from connectors.errors import BadAnswer, BadRequest, BrokenTransport, TooLarge, TurnError
 from connectors.mapping import RenderedRequest
-from connectors.wording import SHAPE_LIMIT, error_text
+from connectors.wording import ONLY_SOCKETIO, SHAPE_LIMIT, error_text
 
 MOST_ATTACHMENTS: Final = 64
 """Attachments that one packet may announce."""
@@ -102,7 +102,8 @@ class BoundedPacket(Packet):  # type: ignore[misc] # python-socketio ships no ty
                 raise protocol_error(f"an acknowledgement without id or arguments: {_excerpt(data)}")
         elif self.packet_type == kinds.CONNECT:
             if type(data) is not dict or type(data.get("sid")) is not str:
-                raise protocol_error(f"CONNECT without a sid: {_excerpt(data)}", "the target must speak Socket.IO v4")
+                advice = f"{ONLY_SOCKETIO}: this target speaks an older one"
+                raise protocol_error(f"CONNECT without a sid: {_excerpt(data)}", advice)
         elif self.packet_type not in {kinds.DISCONNECT, kinds.CONNECT_ERROR}:
             raise protocol_error(f"a packet of type {self.packet_type}")
         else:
@@ -153,7 +154,8 @@ class Opened(NamedTuple):
 def read_open(message: str | bytes) -> Opened:
     """Read the first packet of a connection. Raises BrokenTransport, BadAnswer or TooLarge."""
     if not isinstance(message, str) or message[:1] != OPEN:
-        raise protocol_error(f"the first packet is not Engine.IO's open packet: {message[:SHAPE_LIMIT]!r}")
+        what = f"the first packet is not Engine.IO's open packet: {message[:SHAPE_LIMIT]!r}"
+        raise protocol_error(what, "if the target speaks plain WebSocket, use the preset generic-websocket")
     try:
         said = orjson.loads(message[1:])
     except orjson.JSONDecodeError as exc:

@@ -24,6 +24,7 @@ import orjson
 from connectors.answers import Kind, is_good, kind_of, kind_of_reason, words_for
 from connectors.decoding import lenient, loads, mended, mended_value, plain_text
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
+from connectors.foreign import WHOLE_ADVICE, is_page, not_json, page
 from connectors.paths import Meaning, Part
 from connectors.said_errors import described, real_error, said_error
 from connectors.usage import NOTHING, Told, find, find_beside, read
@@ -32,6 +33,7 @@ from connectors.wording import SHAPE_LIMIT, STATUS_ADVICE, error_text, shape
 NO_REASONS = frozenset({"", "null", "none"})
 """What some targets write into the finish reason of an event that is not the last."""
 REFUSAL_CHARS = 120
+UNLISTED_ADVICE = "if such events hold the text, add their kind to response.kinds"
 COMPARE = "compare the target's response mapping with the shape shown"
 TEXT_CHARS = 4 * 1024 * 1024
 """Characters of one answer's text: far more than anybody reads, and held in memory, up to four bytes each, twice."""
@@ -49,6 +51,7 @@ class Timeline:
     """
 
     __slots__ = (
+        "_came_whole",
         "_decode",
         "_gaps_ns",
         "_halves",
@@ -115,6 +118,7 @@ class Timeline:
         self.charset: str | None = None
         """What the answer's content type declares, if not UTF-8."""
         self._halves = False
+        self._came_whole = False
         self._whole = ""
         self._room = TEXT_CHARS
         self.reasoning_chars = 0
@@ -350,6 +354,7 @@ class Timeline:
             message = self._odd(data, exc)
         part = self.meaning.part if self.meaning.plain else self.meaning.part_of(message)
         if part is None:
+            self._came_whole = True
             self._passed_over(message)
             self.done_ns = ns
             return
@@ -373,6 +378,7 @@ class Timeline:
                 self._content(ns, text, part)
             if self.last_content_ns is None:
                 self._last_without_text = message
+                self._came_whole = True
                 self._told_beside(part, message)
         if part.stamp is not None:
             stamp = part.stamp(message)
@@ -404,11 +410,14 @@ class Timeline:
         if self.done_ns is not None:
             return
         if self.meaning.needs_done and self._finish_reason() is None:
-            last = self._last_without_text
-            seen = "" if last is None else f"; its last event without text has {shape(last)}"
-            what = f"the stream ended without its end mark ({self.meaning.end_marks}){seen}"
+            what = f"the stream ended without its end mark ({self.meaning.end_marks}){self._seen()}"
             raise BadAnswer("stream_incomplete", what, "the answer was cut off, or `done` is not how it ends")
         self.done_ns = ns
+
+    def _seen(self) -> str:
+        """What came last without text, for an error message."""
+        last = self._last_without_text
+        return "" if last is None else f"; its last event without text has {shape(last)}"
 
     def settle(self) -> None:
         """The turn is over: find the kind of its answer. Raises BadAnswer if it is not a good one: `target_error`,
@@ -517,7 +526,15 @@ class Timeline:
     def _unmatched(self, message: Any) -> BadAnswer:
         seen = "no event of it was read" if message is None else f"the answer has {shape(message)}"
         detail = f"{self.meaning.expected(message)}; {seen}"
-        return BadAnswer("answer_unmatched", detail, COMPARE)
+        return BadAnswer("answer_unmatched", detail, self._mapping_advice(message))
+
+    def _mapping_advice(self, message: Any) -> str:
+        """What to do about an answer that has no text where the mapping looks for it."""
+        if self._came_whole and self.meaning.streamed:
+            return WHOLE_ADVICE
+        if self.meaning.unlisted(message) is not None:
+            return UNLISTED_ADVICE
+        return COMPARE
 
     def _odd_event(self, ns: int, data: bytes, error: orjson.JSONDecodeError) -> Any:
         """An event that is no JSON to the letter: its document, or PASSED_OVER for an end mark between spaces."""
@@ -545,13 +562,14 @@ class Timeline:
             raise BrokenTransport("utf8_invalid", f"byte {exc.start} of an answer is not UTF-8") from exc
         if "depth limit" in str(error):
             raise TooLarge("message_too_deep", "the JSON of an answer is nested too deeply") from error
-        raise BadAnswer("json_invalid", f"{error}: {text[:SHAPE_LIMIT]!r}")
+        raise not_json(text, error)
 
     def _refusal(self, data: bytes) -> str:
         try:
             message = loads(data, self.charset)
         except orjson.JSONDecodeError:
-            return " ".join(plain_text(data[:SHAPE_LIMIT], self.charset).split())
+            text = " ".join(plain_text(data[:SHAPE_LIMIT], self.charset).split())
+            return f"{page(data).what}: {text}" if is_page(data) else text
         find = self.meaning.part.error
         error = find(message) if find else None
         return error_text(error if error else message)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NoReturn
 
-from connectors.errors import BadRequest, BrokenTransport, TooLarge
+from connectors.errors import BadRequest, BrokenTransport, Refused, TooLarge
+from connectors.foreign import not_http, unanswered_advice
 from connectors.mapping import RenderedRequest
+from connectors.redirects import NOT_FOLLOWED, REDIRECTS, pointing
+from connectors.timeline import Timeline
+from connectors.wording import ONLY_SOCKETIO
 
 REFUSAL_BYTES: Final = 4096
 """Of a refusal's body: enough to say why."""
@@ -53,7 +57,8 @@ class UpgradeAnswer:
             if (len(self._data) + 1 if end < 0 else end + 4) > self._limit:
                 raise TooLarge("header_too_large", f"no end of the headers within {self._limit} bytes")
             if not self._data.startswith(_STATUS_LINE[: len(self._data)]):
-                raise BrokenTransport("upgrade_malformed", f"not HTTP/1.1: {bytes(self._data[:40])!r}")
+                what, advice = not_http(bytes(self._data)) or (f"not HTTP/1.1: {bytes(self._data[:40])!r}", "")
+                raise BrokenTransport("upgrade_malformed", what, advice)
             if end < 0:
                 return False
             self.head = bytes(self._data[: end + 4])
@@ -64,10 +69,50 @@ class UpgradeAnswer:
             del self._data[REFUSAL_BYTES:]
         return len(self._data) >= self._wanted
 
-    def ended(self) -> BrokenTransport:
+    @property
+    def begun(self) -> bool:
+        return bool(self._data or self.status)
+
+    def ended(self, *, tls: bool) -> BrokenTransport:
         """What it means that the target closed before the head was whole."""
-        where = "in the middle of the headers" if self._data else "without a byte of answer to the upgrade"
-        return BrokenTransport("connection_closed", f"the target closed {where}")
+        if self._data:
+            return BrokenTransport("connection_closed", "the target closed in the middle of the headers")
+        what = "the target closed without a byte of answer to the upgrade"
+        return BrokenTransport("connection_closed", what, unanswered_advice(tls=tls))
+
+    def refuse(self, timeline: Timeline, *, socketio: bool) -> NoReturn:
+        """Raises Refused: the answer is not a 101. `timeline` reads what its body says."""
+        try:
+            timeline.refused(self.status, self.rest)
+        except Refused as exc:
+            if self.status in REDIRECTS:
+                exc.advice = NOT_FOLLOWED
+                raise pointing(exc, _header(self.head, b"location")) from None
+            exc.advice = _refusal_advice(self.status, exc.detail, socketio=socketio) or exc.advice
+            raise
+
+
+def _refusal_advice(status: int, detail: str, *, socketio: bool) -> str:
+    if socketio and status == 400 and "transport" in detail.lower():
+        return f"{ONLY_SOCKETIO}: the target takes long polling alone; switch its transport `websocket` on"
+    if socketio and status == 400:
+        return f"{ONLY_SOCKETIO}: check the target's version and transports"
+    if socketio and status == 404:
+        return "no Socket.IO at this address: check the URL and socketio.path"
+    if 200 <= status < 300:
+        return "the address answers, and not as WebSocket: check the URL's path and the preset"
+    if status in {400, 426}:
+        return "the target did not take the upgrade to WebSocket: check path, headers and subprotocols"
+    return "nothing takes WebSocket at this address: check the URL's path" if status == 404 else ""
+
+
+def _header(head: bytes, wanted: bytes) -> str:
+    """A header's value; empty if there is none. `wanted` in lower case."""
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == wanted:
+            return value.strip().decode("latin-1")
+    return ""
 
 
 def _status(head: bytes) -> int:
@@ -79,8 +124,5 @@ def _status(head: bytes) -> int:
 
 def _length(head: bytes) -> int:
     """The announced length of the body; 0 if there is none that can be understood."""
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length" and value.strip().isdigit():
-            return min(int(value.strip()[:18]), REFUSAL_BYTES)
-    return 0
+    value = _header(head, b"content-length")
+    return min(int(value[:18]), REFUSAL_BYTES) if value.isascii() and value.isdigit() else 0

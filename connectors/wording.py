@@ -11,12 +11,16 @@ from connectors.errors import TooLarge
 
 SHAPE_LIMIT = 160
 """Characters."""
+ONLY_SOCKETIO = "only Socket.IO v3 and v4 over WebSocket are spoken"
 REDIRECTED = "the target redirects: give its final address, or set follow_redirects"
 STATUS_ADVICE = {
     **dict.fromkeys((301, 302, 303, 307, 308), REDIRECTED),
-    401: "the target wants credentials: set its secret (on the command line TOKENBURN_SECRET_API_KEY)",
-    403: "the credentials may not do this: check the secret and the model's permissions",
+    401: "the target wants credentials: check its secrets (on the command line TOKENBURN_SECRET_<NAME>)",
+    403: "the target lets these credentials not do this: check its secrets, and what they may do",
     404: "nothing at this address: check the base URL, the preset and the model's name",
+    407: "the proxy wants credentials: set the secrets proxy_user and proxy_password",
+    426: "the target wants another protocol here, such as WebSocket or HTTP/2: check the address and the preset",
+    505: "the target does not take HTTP/1.1: switch it on there, or in the proxy before it",
     429: "the target limits the rate: lower the load or ask for a higher limit",
 }
 

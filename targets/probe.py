@@ -26,6 +26,7 @@ from connectors.redact import MASK, Redactor
 from connectors.registry import Lane, connector_class
 from connectors.spec import TargetSpec
 from connectors.timeline import Timeline
+from connectors.unset import explained
 from targets.tape import FRAME_CHARS, Frame, Tape, visible
 
 TEXT_CHARS: Final = 20_000
@@ -226,7 +227,7 @@ class _Teller:
             await _settled(connector.send_message(request, timeline))
             connector.took(timeline)
         except TurnError as exc:
-            failure = exc
+            failure = explained(exc, self._target.unset_secrets)
             if turn.request is None:
                 with suppress(TurnError):  # it may need what a handshake would have given
                     turn.request = self._shown(connector.render(context), context)

@@ -22,6 +22,7 @@ from connectors.reference.watch import GraceOver, Watch
 from connectors.sniff import is_stream
 from connectors.timeline import Timeline
 from connectors.wire.body import make_decoder
+from connectors.wire.stream import stream_failure
 
 READ_BYTES = 16 * 1024
 
@@ -186,8 +187,7 @@ class HttpConnector(ReferenceConnector):
         if isinstance(cause, (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead)) and self._watch.ended:
             return BrokenTransport("body_truncated", "the target closed in the middle of the body")
         if isinstance(cause, OSError) and not isinstance(cause, http.client.HTTPException):
-            what = cause.strerror or str(cause)
-            return BrokenTransport("connection_reset", f"{what} after {self._watch.bytes_in} bytes")
+            return stream_failure(cause, self._watch.bytes_in, self._watch.unanswered_advice())
         return BrokenTransport("http_malformed", str(cause) or type(cause).__name__)
 
 

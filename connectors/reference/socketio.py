@@ -89,7 +89,7 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         try:
             client.open(f"ws://{self.target.host_header}/?{query}", path, dict(headers), auth)
         except Dry:
-            self.timeline(0).refused(sock.answer.status, sock.answer.rest)
+            sock.answer.refuse(self.timeline(0), socketio=True)
         self.add_step("upgrade", ws.upgraded_ns - began_ns)
         while not client.joined:
             client.eio.pump()

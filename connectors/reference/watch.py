@@ -14,11 +14,13 @@ from typing import Any, Final, Literal
 
 from connectors import guard
 from connectors.errors import BrokenTransport, ReusedClosed, TimedOut, TooLarge
+from connectors.foreign import not_http, unanswered_advice
 from connectors.mapping import CompiledTarget
 from connectors.shaking import BODY_WAIT_S, REUSED_CLOSED_S
 from connectors.timeline import Timeline
-from connectors.wire.stream import connect_failure
+from connectors.wire.stream import connect_failure, connect_timeout, stream_failure
 
+FIRST_BYTES: Final = 64
 REUSED_CLOSED_NS: Final = int(REUSED_CLOSED_S * 1e9)
 
 
@@ -79,7 +81,8 @@ class Watch:
         """Connect to the first judged address that answers. Raises ConnectFailed, or TimedOut (connect_timeout)."""
         target = self._target
         limit_s = self._timeouts.connect
-        self._turns = 0
+        self._turns = self.dialled_ns = 0
+        self.handshake_ns = {}
         began_ns = time.monotonic_ns()
         self._connect_due_ns = began_ns + int(limit_s * 1e9)
         addresses = guard.resolve(target.host, target.port, self._allow_private, limit_s)
@@ -120,8 +123,8 @@ class Watch:
         return left_s
 
     def connect_timeout(self) -> TimedOut:
-        where = self._target.host
-        return TimedOut("connect_timeout", f"no connection to {where} within {self._timeouts.connect:g} s")
+        waits_for_tls = self.dialled_ns > 0 and self._target.tls and "tls" not in self.handshake_ns
+        return connect_timeout(self._target.host, self._timeouts.connect, connected=waits_for_tls)
 
     # --- a turn ---------------------------------------------------------------------------------------------
 
@@ -174,15 +177,27 @@ class Watch:
         self.ended = True
         if timeline.first_byte_ns is None:
             self.judge_reused("closed")
-            raise BrokenTransport("connection_closed", "the target closed without a byte of answer")
+            what = "the target closed without a byte of answer"
+            raise BrokenTransport("connection_closed", what, self.unanswered_advice())
         if self.section == "head":
             raise BrokenTransport("connection_closed", "the target closed in the middle of the headers")
+
+    def unanswered_advice(self) -> str:
+        """What to do where a new connection ended without a byte of answer; empty otherwise."""
+        first = self._turns == 1 and self._timeline.first_byte_ns is None
+        return unanswered_advice(tls=self._target.tls) if first else ""
 
     def judge_reused(self, how: str) -> None:
         """The connection is `how`. Raises ReusedClosed if it was a kept one, and that came as the request was sent."""
         soon = time.monotonic_ns() - self._sent_ns < REUSED_CLOSED_NS
         if self._turns > 1 and soon and self._timeline.first_byte_ns is None:
             raise ReusedClosed(how)
+
+    def look_at(self, read: bytes) -> None:
+        """Before `received`. Raises BrokenTransport if an answer begins with what is known not to be HTTP: a client
+        would wait for the end of its first line."""
+        if self._timeline.first_byte_ns is None and (found := not_http(read)):
+            raise BrokenTransport("http_malformed", *found)
 
     def check_section(self) -> None:
         """Before each read. Raises TooLarge while a head or trailer has no end."""
@@ -215,8 +230,8 @@ class WatchedReader(io.RawIOBase):
             raise watch.timed_out() from exc
         except OSError as exc:
             watch.judge_reused("reset")
-            what = exc.strerror or str(exc)
-            raise BrokenTransport("connection_reset", f"{what} after {watch.bytes_in} bytes") from exc
+            raise stream_failure(exc, watch.bytes_in, watch.unanswered_advice()) from exc
+        watch.look_at(bytes(buffer[: min(size, FIRST_BYTES)]))
         watch.received(size)
         return size
 

@@ -115,7 +115,7 @@ class WebSocketConnector(ReferenceConnector):
         try:
             client.upgrade(request, self.target.host_header, ours.subprotocols, compression=ours.compression)
         except Dry:
-            self.timeline(0).refused(sock.answer.status, sock.answer.rest)
+            sock.answer.refuse(self.timeline(0), socketio=False)
         self.add_step("upgrade", time.monotonic_ns() - began_ns)
         self._watch.phase = "idle"
         self._client = client

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from connectors.errors import BrokenTransport, TimedOut, TooLarge, TurnError
+from connectors.foreign import unanswered_advice
 from connectors.mapping import CompiledTarget
 from connectors.reference.watch import GraceOver, Watch
 from connectors.upgrade import UpgradeAnswer
 from connectors.wire.base import tls_context
-from connectors.wire.stream import round_trip_ns, tls_failure
+from connectors.wire.stream import round_trip_ns, stream_failure, tls_failure
 
 READ_BYTES: Final = 16 * 1024
 Phase = Literal["upgrade", "idle", "turn"]
@@ -45,6 +46,11 @@ class MessageWatch(Watch):
             except TimeoutError as exc:
                 raise self.timed_out() from exc
         return super().left_s()
+
+    def connect_timeout(self) -> TimedOut:
+        if self.dialled_ns and (not self._target.tls or "tls" in self.handshake_ns):
+            return TimedOut("connect_timeout", f"no answer to the upgrade within {self._timeouts.connect:g} s")
+        return super().connect_timeout()
 
     def timed_out(self, code: str | None = None) -> TimedOut | GraceOver:
         return self.connect_timeout() if self.phase == "upgrade" else super().timed_out(code)
@@ -115,7 +121,7 @@ class WatchedSocket:
         except TimeoutError as exc:
             raise watch.timed_out() from exc
         except OSError as exc:
-            raise _broken(exc) from exc
+            raise self._broken(exc) from exc
         return len(data)
 
     def close(self) -> None:
@@ -151,17 +157,17 @@ class WatchedSocket:
         except TimeoutError as exc:
             raise (Dry() if watch.phase == "idle" else watch.timed_out()) from exc
         except OSError as exc:
-            raise _broken(exc) from exc
+            raise self._broken(exc) from exc
         if not data and not self.answer.status:
-            raise self.answer.ended()
+            raise self.answer.ended(tls=isinstance(self._sock, ssl.SSLSocket))
         watch.received(len(data))
         return data
+
+    def _broken(self, exc: OSError) -> TurnError:
+        tls = isinstance(self._sock, ssl.SSLSocket)
+        return stream_failure(exc, advice="" if self.answer.begun else unanswered_advice(tls=tls))
 
     def _readable(self) -> bool:
         if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
             return True
         return bool(select.select([self._sock], [], [], 0)[0])
-
-
-def _broken(exc: OSError) -> BrokenTransport:
-    return BrokenTransport("connection_reset", exc.strerror or str(exc))

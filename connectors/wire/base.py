@@ -11,12 +11,12 @@ from weakref import WeakKeyDictionary
 
 from connectors import guard
 from connectors.cookies import Cookies
-from connectors.errors import ConnectFailed, TimedOut, TurnError
+from connectors.errors import ConnectFailed, TurnError
 from connectors.mapping import CompiledTarget
 from connectors.shaking import RUN_WAIT, ShakingConnector
 from connectors.spec import TlsSpec
 from connectors.wire.clock import ArrivalClock
-from connectors.wire.stream import StampedStream, open_stream
+from connectors.wire.stream import StampedStream, connect_timeout, open_stream
 
 if TYPE_CHECKING:
     from connectors.shaking import Steps
@@ -163,20 +163,22 @@ class WireConnector(ShakingConnector):
         """A new connection to the target, its steps' times noted. Raises ConnectFailed or TimedOut."""
         target = self.target
         limit_s = target.spec.timeouts.connect
+        steps: dict[str, int] = {}
         async with dialling():
             try:
                 async with asyncio.timeout(limit_s):
                     began_ns = time.monotonic_ns()
                     addresses = await guard.resolve_async(target.host, target.port, self.allow_private)
                     self.add_step("resolve", time.monotonic_ns() - began_ns)
-                    stream, steps = await open_stream(
+                    stream = await open_stream(
                         addresses,
                         arrival_clock(),
+                        steps,
                         tls=tls_context(target.spec.tls) if target.tls else None,
                         server_name=target.host,
                     )
             except TimeoutError as exc:
-                raise TimedOut("connect_timeout", f"no connection to {target.host} within {limit_s:g} s") from exc
+                raise connect_timeout(target.host, limit_s, connected="connect" in steps) from exc
         for name, ns in steps.items():
             self.add_step(name, ns)
         return stream

@@ -17,6 +17,7 @@ import httptools
 
 from connectors.decoding import declared_charset
 from connectors.errors import Aborted, BrokenTransport, ReusedClosed, TimedOut, TooLarge, TurnError
+from connectors.foreign import not_http, unanswered_advice
 from connectors.headers import WHOLE, Style, encode_head, encode_request
 from connectors.mapping import RenderedRequest
 from connectors.shaking import BODY_WAIT_S, REUSED_CLOSED_S
@@ -26,7 +27,7 @@ from connectors.timeline import Timeline
 from connectors.wire.body import Decoder, make_decoder
 from connectors.wire.clock import not_before
 from connectors.wire.pieces import PieceParser, last_piece, make_parser
-from connectors.wire.stream import StampedStream
+from connectors.wire.stream import StampedStream, stream_failure
 
 DRAIN_S: Final = 1.0
 """How long a body may go on after the stream's end mark while nothing is sent; then its connection is closed."""
@@ -387,7 +388,9 @@ class HttpConnection:
             return
         upgrade = isinstance(exc, httptools.HttpParserUpgrade)
         what = "the target switched protocols unasked" if upgrade else str(exc) or "not HTTP/1.1"
-        self._failure = self._failure or BrokenTransport("http_malformed", what)
+        found = not_http(data) if not self._status and self._timeline and self._timeline.bytes_in == len(data) else None
+        what, advice = found or (what, "")
+        self._failure = self._failure or BrokenTransport("http_malformed", what, advice)
 
     def stream_closed(self, ns: int, error: OSError | None) -> None:
         self.usable = False
@@ -400,10 +403,10 @@ class HttpConnection:
         elif self._turns > 1 and timeline.first_byte_ns is None and ns - self._sent_at < REUSED_CLOSED_NS:
             self._finish(ReusedClosed("closed" if error is None else "reset"))
         elif error is not None:
-            what = error.strerror or str(error)
-            self._finish(BrokenTransport("connection_reset", f"{what} after {timeline.bytes_in} bytes"))
+            self._finish(stream_failure(error, timeline.bytes_in, self._unanswered_advice(timeline)))
         elif timeline.first_byte_ns is None:
-            self._finish(BrokenTransport("connection_closed", "the target closed without a byte of answer"))
+            what = "the target closed without a byte of answer"
+            self._finish(BrokenTransport("connection_closed", what, self._unanswered_advice(timeline)))
         elif not self._status:
             self._finish(BrokenTransport("connection_closed", "the target closed in the middle of the headers"))
         elif self._until_close:
@@ -412,6 +415,10 @@ class HttpConnection:
             self._finish(self._failure)
         else:
             self._finish(BrokenTransport("body_truncated", "the target closed in the middle of the body"))
+
+    def _unanswered_advice(self, timeline: Timeline) -> str:
+        first = self._turns == 1 and timeline.first_byte_ns is None
+        return unanswered_advice(tls=self._stream.is_tls) if first else ""
 
     # --- the parser's calls; they must not raise, so a failure is kept until the read is done -----------------
 

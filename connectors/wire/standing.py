@@ -14,7 +14,7 @@ from connectors.mapping import RenderedRequest
 from connectors.named import UNNAMED
 from connectors.spec import Limits
 from connectors.wire.sse import NamedSseParser
-from connectors.wire.stream import StampedStream
+from connectors.wire.stream import StampedStream, stream_failure
 
 REFUSAL_BYTES: Final = 4096
 
@@ -90,7 +90,7 @@ class StandingStream:
 
     def stream_closed(self, ns: int, error: OSError | None) -> None:
         if error is not None:
-            self._end(BrokenTransport("connection_reset", error.strerror or str(error)))
+            self._end(stream_failure(error))
         elif not self._status:
             self._end(BrokenTransport("connection_closed", "the target closed before it answered"))
         elif not 200 <= self._status < 300:

@@ -11,9 +11,9 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from connectors.errors import ConnectFailed
+from connectors.errors import BrokenTransport, ConnectFailed, TimedOut, TurnError
 from connectors.guard import Address
 from connectors.wire.addresses import ROTA
 from connectors.wire.clock import ArrivalClock, stamp_reads
@@ -23,6 +23,30 @@ from connectors.wire.sources import bind_source
 _TCP_INFO_BYTES = 104
 _TCPI_RTT = struct.Struct("I")
 READ_BYTES = 64 * 1024
+NO_TLS_ADVICE = "check that the port speaks TLS (https or http?)"
+OUR_CERTIFICATE = "give the target tls.cert_file and tls.key_file, a certificate that it accepts (mTLS)"
+OF_CERTIFICATES = (
+    "CERTIFICATE_REQUIRED", "ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE", "ACCESS_DENIED",
+)  # fmt: skip
+TLS_SIGNS = (
+    ("CERTIFICATE_REQUIRED", "the target asks for a certificate of ours", OUR_CERTIFICATE),
+    *((sign, "the target does not accept our certificate", OUR_CERTIFICATE) for sign in OF_CERTIFICATES[1:]),
+    (
+        "HANDSHAKE_FAILURE", "the target refused the handshake",
+        "it may ask for a certificate of ours (tls.cert_file, tls.key_file), or shares no cipher with us",
+    ),
+    ("NO_APPLICATION_PROTOCOL", "the target speaks HTTP/2 alone", "switch HTTP/1.1 on in the target or its proxy"),
+    ("UNRECOGNIZED_NAME", "the target knows no site of this name", "check the host name in the URL"),
+    *(
+        (sign, "we share no version of TLS with the target", "switch TLS 1.2 or 1.3 on in the target")
+        for sign in ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")
+    ),
+    *(
+        (sign, "what came back is not TLS", NO_TLS_ADVICE)
+        for sign in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+    ),
+)  # fmt: skip
+"""What a reason of OpenSSL's means (a part of it, the meaning, what to do); the first counts."""
 OURS = frozenset({errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
 """What a connection can fail of that is not the address's fault."""
 TRY_S = 3.0
@@ -67,6 +91,8 @@ def round_trip_ns(sock: socket.socket) -> int:
 
 class StampedStream:
     """Non-blocking socket, read by the loop; TLS runs over memory buffers on the same socket."""
+
+    is_tls: ClassVar[bool] = False
 
     __slots__ = ("_arrival", "_closed", "_deliver", "_fd", "_gatherer", "_loop", "_recvmsg", "_sock", "_unsent", "open")
 
@@ -159,6 +185,8 @@ class StampedStream:
 class TlsStream(StampedStream):
     """TLS over `ssl.MemoryBIO`: a decrypted piece has the stamp of the read that completed it."""
 
+    is_tls = True
+
     __slots__ = ("_deliver_plain", "_incoming", "_outgoing", "_tls")
 
     def __init__(
@@ -219,7 +247,7 @@ class TlsStream(StampedStream):
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLError as exc:
-                self._lost(None if isinstance(exc, ssl.SSLZeroReturnError) else OSError(errno.EPROTO, str(exc)))
+                self._lost(None if isinstance(exc, ssl.SSLZeroReturnError) else _broken(exc))
                 return
             if not data:
                 self._lost(None)
@@ -229,25 +257,36 @@ class TlsStream(StampedStream):
             super().write(answer)
 
 
+def _broken(exc: ssl.SSLError) -> OSError:
+    error = OSError(errno.EPROTO, str(exc))
+    error.__cause__ = exc
+    return error
+
+
 async def open_stream(
-    addresses: Sequence[Address], clock: ArrivalClock, *, tls: ssl.SSLContext | None, server_name: str
-) -> tuple[StampedStream, dict[str, int]]:
+    addresses: Sequence[Address],
+    clock: ArrivalClock,
+    steps: dict[str, int],
+    *,
+    tls: ssl.SSLContext | None,
+    server_name: str,
+) -> StampedStream:
     """Connect to one of `addresses`: they take turns, and one that does not answer leaves it to the next. The caller
     sets the time limit.
 
-    Returns the stream and how long its steps took in ns (`connect`, and `tls` if there is one).
+    How long its steps took in ns (`connect`, and `tls` if there is one) is put into `steps` as they are done.
     Raises ConnectFailed (`connect_refused`, `connect_unreachable`, `tls_failed`).
     """
     loop = asyncio.get_running_loop()
     began = time.monotonic_ns()
     sock = await _connect(loop, addresses)
     connected = time.monotonic_ns()
-    steps = {"connect": kernel_connect_ns(sock) or connected - began}
+    steps["connect"] = kernel_connect_ns(sock) or connected - began
     if tls is None:
-        return StampedStream(loop, clock, sock), steps
+        return StampedStream(loop, clock, sock)
     stream = await _tls_stream(loop, clock, sock, tls, server_name)
     steps["tls"] = time.monotonic_ns() - connected
-    return stream, steps
+    return stream
 
 
 async def _connect(loop: asyncio.AbstractEventLoop, addresses: Sequence[Address]) -> socket.socket:
@@ -323,4 +362,27 @@ def tls_failure(exc: Exception) -> ConnectFailed:
     if isinstance(exc, ssl.SSLCertVerificationError):
         advice = "check the host name, or give the target its CA file (tls.ca_file)"
         return ConnectFailed("tls_failed", f"certificate: {exc.verify_message}", advice)
-    return ConnectFailed("tls_failed", str(exc), "check that the port speaks TLS (https or http?)")
+    if isinstance(exc, ssl.SSLError):
+        for sign, what, advice in TLS_SIGNS:
+            if sign in (exc.reason or ""):
+                return ConnectFailed("tls_failed", f"{what} ({(exc.reason or '').lower().replace('_', ' ')})", advice)
+    return ConnectFailed("tls_failed", str(exc), NO_TLS_ADVICE)
+
+
+def stream_failure(exc: OSError, bytes_in: int | None = None, advice: str = "") -> TurnError:
+    """What broke a connection that stood, after so many bytes of an answer; both lanes call it. A target that wants a
+    certificate says so behind the handshake (TLS 1.3)."""
+    cause = exc.__cause__ if isinstance(exc.__cause__, ssl.SSLError) else exc
+    if isinstance(cause, ssl.SSLError) and any(sign in (cause.reason or "") for sign in OF_CERTIFICATES):
+        return tls_failure(cause)
+    after = "" if bytes_in is None else f" after {bytes_in} bytes"
+    return BrokenTransport("connection_reset", f"{exc.strerror or exc}{after}", advice)
+
+
+def connect_timeout(host: str, limit_s: float, *, connected: bool) -> TimedOut:
+    """No connection in time; both lanes call it. `connected`: TCP stood, and TLS did not."""
+    if connected:
+        what = f"{host} took the connection, and did not answer in TLS within {limit_s:g} s"
+        return TimedOut("connect_timeout", what, NO_TLS_ADVICE)
+    what = f"no connection to {host} within {limit_s:g} s"
+    return TimedOut("connect_timeout", what, "check host and port, the network and firewalls, and the target's load")

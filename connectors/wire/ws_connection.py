@@ -16,7 +16,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 
 from connectors.errors import BrokenTransport, TooLarge, TurnError
-from connectors.wire.stream import StampedStream
+from connectors.wire.stream import StampedStream, stream_failure
 
 TEXT_FRAME: Final = 0x81
 PLAIN_FRAMES: Final = frozenset({TEXT_FRAME, 0x82})
@@ -176,8 +176,9 @@ class WsConnection:
         return at
 
     def stream_closed(self, ns: int, error: OSError | None) -> None:
+        failure: TurnError
         if error is not None:
-            failure = BrokenTransport("connection_reset", error.strerror or str(error))
+            failure = stream_failure(error)
         else:
             failure = BrokenTransport("connection_closed", "the target closed without a close frame")
         if self.open:

@@ -15,10 +15,11 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from connectors.errors import BrokenTransport, TimedOut, TurnError
+from connectors.foreign import unanswered_advice
 from connectors.mapping import RenderedRequest
 from connectors.upgrade import UpgradeAnswer, upgrade_headers
 from connectors.wire.base import WireConnector
-from connectors.wire.stream import StampedStream
+from connectors.wire.stream import StampedStream, stream_failure
 from connectors.wire.ws_connection import WsConnection, WsReceiver
 
 URI: Final = parse_uri("ws://target/")
@@ -53,7 +54,7 @@ async def open_websocket(
     asked_ns = time.monotonic_ns()
     connection = await upgrade.ask(asked, max(target.spec.timeouts.connect - spent_s, 0.001))
     if connection is None:
-        connector.timeline(0).refused(upgrade.answer.status, upgrade.answer.rest)
+        upgrade.answer.refuse(connector.timeline(0), socketio=target.spec.protocol == "socketio")
     connector.add_step("upgrade", connection.opened_ns - asked_ns)
     return connection
 
@@ -117,11 +118,12 @@ class _Upgrade:
         if self._done.done():
             return
         if error is not None:
-            self._done.set_exception(BrokenTransport("connection_reset", error.strerror or str(error)))
+            advice = "" if self.answer.begun else unanswered_advice(tls=self._stream.is_tls)
+            self._done.set_exception(stream_failure(error, advice=advice))
         elif self.answer.status:
             self._done.set_result(None)  # a refusal whose body ended early
         else:
-            self._done.set_exception(self.answer.ended())
+            self._done.set_exception(self.answer.ended(tls=self._stream.is_tls))
 
 
 def encode_upgrade(asked: Request, request: RenderedRequest, host_header: str) -> bytes:

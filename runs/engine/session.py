@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from connectors.base import BaseConnector
 from connectors.errors import Aborted, BadAnswer, Refused, TurnError
 from connectors.timeline import Timeline
+from connectors.unset import explained
 from connectors.wire.clock import not_before
 from runs.engine.clock import sleep_until
 from runs.engine.purse import SpentError
@@ -235,5 +236,5 @@ class User:
             if unanswered is not None:
                 return unanswered
         if isinstance(exc, TurnError):
-            return exc
+            return explained(exc, self._connector.target.unset_secrets)
         raise exc

@@ -26,6 +26,7 @@ from connectors.errors import BadAnswer, Refused, TurnError
 from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class, register
 from connectors.timeline import Timeline
+from connectors.unset import explained
 from runs.engine.draws import new_draws, with_drawn
 from runs.engine.echoes import Echoes
 from runs.engine.flight import FlightTable, flight_path
@@ -167,7 +168,7 @@ class Witness:
         try:
             self._exchange(connector, timeline, walk, action, session, planned_ns)
         except TurnError as exc:
-            failure = exc
+            failure = explained(exc, connector.target.unset_secrets)
         else:
             self._longest_s = max(self._longest_s, (time.monotonic_ns() - timeline.planned_ns) / 1e9)
             if (why := walk.answer(timeline.text)) is not None:

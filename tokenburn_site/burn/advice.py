@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from connectors.unset import named_secrets
 from metrics.advice import advice as metrics_advice
 
-_SECRET = re.compile(r"\bsecret\.(\w+)")
 _ENGINE_ADVICE = re.compile(r"[:;] (set|start|check|raise|give|point|run|lower|use) ")
-
-NAMING_SECRETS = ("request", "standing", "handshake", "socketio", "codec")
-"""Parts of a target whose templates may name secrets."""
 
 BY_CODE = {
     "http_404": "check --url, the base address as the vendor's SDK takes it (often ending in /v1), and --model",
@@ -38,7 +34,7 @@ def advice(code: str, target: Mapping[str, Any], *, stored: bool) -> str:
 def _credentials(target: Mapping[str, Any], stored: bool) -> str:
     if stored:
         return f"check the secrets of the target {target.get('name')!r} in the admin"
-    names = sorted(set(_SECRET.findall(json.dumps({part: target.get(part) for part in NAMING_SECRETS}))))
+    names = named_secrets(target)
     if not names:
         return "the preset sends no credentials: use another one, or a stored target"
     variables = " and ".join(f"TOKENBURN_SECRET_{name.upper()}" for name in names)

@@ -39,7 +39,7 @@ def test_connections_leave_from_the_given_addresses_in_turn() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             addresses = resolve("127.0.0.1", server.sockets[0].getsockname()[1], True)
             for _ in range(times):
-                stream, _ = await open_stream(addresses, ArrivalClock(), tls=None, server_name="")
+                stream = await open_stream(addresses, ArrivalClock(), {}, tls=None, server_name="")
                 stream.close()
             while peers.total() < times:
                 await asyncio.sleep(0.001)

@@ -32,6 +32,7 @@ class HandFed:
     """Stands where the socket does: the test delivers the bytes in the pieces it wants."""
 
     open = True
+    is_tls = False
 
     def __init__(self) -> None:
         self.written = b""
