@@ -41,6 +41,11 @@ class TurnError(Exception):
         self.detail = detail[:DETAIL_LIMIT]
         self.advice = advice
 
+    @property
+    def told(self) -> str:
+        """What happened and what to do, as far as it is known."""
+        return "; ".join(part for part in (self.detail, self.advice) if part)
+
 
 class ConnectFailed(TurnError):
     """No connection: nothing of the request was sent."""

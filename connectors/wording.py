@@ -15,7 +15,7 @@ ONLY_SOCKETIO = "only Socket.IO v3 and v4 over WebSocket are spoken"
 REDIRECTED = "the target redirects: give its final address, or set follow_redirects"
 STATUS_ADVICE = {
     **dict.fromkeys((301, 302, 303, 307, 308), REDIRECTED),
-    401: "the target wants credentials: check its secrets (on the command line TOKENBURN_SECRET_<NAME>)",
+    401: "the target wants credentials: check its secrets",
     403: "the target lets these credentials not do this: check its secrets, and what they may do",
     404: "nothing at this address: check the base URL, the preset and the model's name",
     407: "the proxy wants credentials: set the secrets proxy_user and proxy_password",

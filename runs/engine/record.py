@@ -50,7 +50,7 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
         "n": number,
         "out": outcome,
         "code": None if failure is None else failure.code,
-        "detail": None if failure is None else redact.error(failure.detail),
+        "detail": None if failure is None else redact.error(failure.told),
         "planned": timeline.planned_ns - t0_ns,
         "sent": None if timeline.sent_ns is None else timeline.sent_ns - t0_ns,
         "fb": None if timeline.first_byte_ns is None else timeline.first_byte_ns - t0_ns,

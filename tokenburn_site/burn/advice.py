@@ -9,8 +9,12 @@ from typing import Any
 from connectors.unset import named_secrets
 from metrics.advice import advice as metrics_advice
 
-_ENGINE_ADVICE = re.compile(r"[:;] (set|start|check|raise|give|point|run|lower|use) ")
+_ENGINE_ADVICE = re.compile(
+    r"[:;] (?:add|begin|check|compare|correct|give|if|leave|log|look|lower|only|point|raise|remove|run|set|start|"
+    r"switch|turn|use) "
+)
 
+OF_CREDENTIALS = frozenset({"http_401", "http_403"})
 BY_CODE = {
     "http_404": "check --url, the base address as the vendor's SDK takes it (often ending in /v1), and --model",
     "http_405": "check --url and --preset: the address does not take this kind of request",
@@ -26,7 +30,7 @@ BY_CODE = {
 
 def advice(code: str, target: Mapping[str, Any], *, stored: bool) -> str:
     """What to do about `code`; `target` is the run's frozen spec."""
-    if code in {"http_401", "http_403"}:
+    if code in OF_CREDENTIALS:
         return _credentials(target, stored)
     return BY_CODE.get(code) or metrics_advice(code)
 
@@ -43,10 +47,10 @@ def _credentials(target: Mapping[str, Any], stored: bool) -> str:
 
 def failure(reason: str, report: Mapping[str, Any] | None, target: Mapping[str, Any], *, stored: bool) -> str:
     """The run's reason with what to do, if the reason does not say so itself."""
-    if _ENGINE_ADVICE.search(reason):
-        return reason
     errors: Mapping[str, int] = (report or {}).get("errors", {})
     named = [code for code in errors if re.search(rf"\b{re.escape(code)}\b", reason)]
     code = max(named, key=lambda name: errors[name], default="")
+    if _ENGINE_ADVICE.search(reason) and (code not in OF_CREDENTIALS or "TOKENBURN_SECRET_" in reason):
+        return reason
     what = advice(code, target, stored=stored)
     return f"{reason}; {what}" if what else reason
