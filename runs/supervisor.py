@@ -18,6 +18,7 @@ from django.db import connection
 
 from connectors.spec import SpecError
 from metrics.coverage import WORKER_SHUT_DOWN
+from runs.database_name import database_name
 from runs.dbclock import DATABASE_AWAY, SAMPLES, ClockWatch
 from runs.engine_process import LEASE_LOST, EngineProcess, Exited, Fatal, Ready
 from runs.finalize import finalize_run
@@ -136,6 +137,8 @@ class Supervisor:
         self._run_stops = False
         self._renewed_at = time.monotonic()  # the claim was the first
         self._retry_s = RETRY_S
+        self._away_since: float | None = None
+        """Since when the database has not answered."""
         self._stop_sent_at: float | None = None
 
     def run(self) -> None:
@@ -169,8 +172,10 @@ class Supervisor:
             logger.warning("database_away: shard %s goes on without it: %s", self._shard.pk, exc)
             connection.close()
             self._retry_s = min(self._retry_s * 2, RETRY_MAX_S)
+            self._away_since = self._away_since or time.monotonic()
             return self._retry_s
         self._retry_s = RETRY_S
+        self._away_since = None
         return LOOK_S if self._went else CHECK_BEFORE_START_S
 
     def _check(self) -> None:
@@ -303,7 +308,18 @@ class Supervisor:
             finish_shard(shard, ShardStatus.STOPPED, run.reason)
             finalize_run(run.pk)
             return
-        _fail_unstarted(shard, self._gone().why("before it was ready"))
+        _fail_unstarted(shard, self._why_unstarted())
+
+    def _why_unstarted(self) -> str:
+        """An engine leaves by itself, in order, when it hears nothing for long: not its fault if nobody could renew."""
+        left = self._fatal is None and self._exited is not None and self._exited.returncode == 0
+        if left and self._away_since is not None:
+            away_s = time.monotonic() - self._away_since
+            return (
+                f"the {database_name()} did not answer for {away_s:.0f} s before the start: "
+                "check its server and the network to it, then start the run again"
+            )
+        return self._gone().why("before it was ready")
 
     def _gone(self) -> Gone:
         return Gone(self._fatal, self._exited, self._engine.last_words())

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import DatabaseError, connections
 
+from runs.database_name import database_name
 from tokenburn_site import celeryconf, health
 from tokenburn_site.first_start import ADMIN, ensure_admin, offer_mock
 from tokenburn_site.local import ports
@@ -138,7 +139,8 @@ def prepare_database(options: UpOptions) -> str | None:
         return ensure_admin(options.admin_password)
     except DatabaseError as exc:
         text = str(exc).strip().splitlines()
-        raise LocalServiceError("database_away", f"the database refuses: {text[0] if text else exc!r}") from exc
+        why = text[0] if text else repr(exc)
+        raise LocalServiceError("database_away", f"the {database_name()} refuses: {why}") from exc
 
 
 def child_environment(environ: Mapping[str, str], region: str = "", site: str = "") -> dict[str, str]:

@@ -1,6 +1,7 @@
 """An engine that misbehaves in one way, named by its first argument: what a supervisor must survive.
 
-mute: never ready. fatal: refuses its order. crash: dies before it is ready. full: refuses after `go`.
+mute: never ready. leave: ends in order after 3 s, as one that hears nothing does. fatal: refuses its order.
+crash: dies before it is ready. full: refuses after `go`.
 deaf: opens one session after `go`, then ignores stop and end of input. slow: does nothing until it is stopped.
 """
 
@@ -53,6 +54,9 @@ def main(mode: str) -> None:
     if mode == "fatal":
         say(ev="fatal", code="order_invalid", message="what is this", advice="give another")
         sys.exit(3)
+    if mode == "leave":
+        time.sleep(3.0)
+        sys.exit(0)
     if mode == "mute":
         await_command("never")
     say(ev="ready", pid=os.getpid(), timestamps="user")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 
+from runs.database_name import database_name
+from runs.dbclock import DATABASE_AWAY
 from tokenburn_site.burn.errors import CannotRun
+
+SERVER_ADVICE = "check DATABASE_URL, and that the server runs"
 
 
 def ensure_database() -> None:
@@ -19,12 +26,21 @@ def ensure_database() -> None:
             raise CannotRun("the database is not up to date: run `manage.py migrate` first")
         call_command("migrate", verbosity=0, interactive=False)
     except OperationalError as exc:
-        what = "check DATABASE_URL, and that the server runs"
+        what = SERVER_ADVICE
         if connection.vendor == "sqlite":
             what = f"check that {connection.settings_dict['NAME']} can be written"
-        raise CannotRun(f"the database cannot be used: {exc}; {what}") from exc
+        raise CannotRun(f"the {database_name()} cannot be used: {exc}; {what}") from exc
     except DatabaseError as exc:
         raise CannotRun(f"the database could not be brought up to date: {exc}; run `manage.py migrate`") from exc
+
+
+@contextmanager
+def database_needed(then: str) -> Iterator[None]:
+    """A database that goes away in here is one line that says what to do, `then` included. Raises CannotRun."""
+    try:
+        yield
+    except DATABASE_AWAY as exc:
+        raise CannotRun(f"the {database_name()} went away: {exc}; {SERVER_ADVICE}, {then}") from exc
 
 
 def _pending() -> bool:

@@ -18,7 +18,7 @@ from runs.models import Run
 from runs.services import RequestError, request_adhoc_run
 from tokenburn_site.burn import estimate, outcome, secrets
 from tokenburn_site.burn.console import PatientConsole
-from tokenburn_site.burn.database import ensure_database
+from tokenburn_site.burn.database import database_needed, ensure_database
 from tokenburn_site.burn.errors import EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
 from tokenburn_site.burn.farm import check_workers, follow
 from tokenburn_site.burn.flags import search, trace
@@ -42,7 +42,7 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
     try:
         options = check(given)
         console = PatientConsole(stderr=options.to_stdout, no_color=bool(given.get("no_color")))
-        with results_of_failure(options):
+        with results_of_failure(options), database_needed("then start again"):
             parts = prepare(options)
             for note in parts.notes:
                 say(note)
@@ -50,7 +50,8 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
                 return estimate.show(options, parts, console)
             estimate.show_cost(options, parts, console)
             run = _request(options, parts)
-        return _see_through(options, run, parts.load, console, typed)
+        with database_needed(f"then store what run {run.pk} did by `manage.py ingest {run.pk}`"):
+            return _see_through(options, run, parts.load, console, typed)
     except BurnError as exc:
         say(str(exc))
         return exc.exit_code
