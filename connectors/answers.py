@@ -105,14 +105,17 @@ class Reasons:
     """The finish reasons of a target, at most MOST_REASONS of them: all beyond are one."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
+        self.known: dict[str, tuple[str, str | None]] = {}
+        """Of a reason as it came: as it is counted, and the kind that it stands for (see `kind_of_reason`)."""
+        self._words: set[str] = set()
 
-    def known(self, reason: str) -> str:
-        """The reason as it is counted."""
-        reason = " ".join(reason[: 4 * REASON_CHARS].split())[:REASON_CHARS]
-        if reason in self._known:
-            return reason
-        if len(self._known) >= MOST_REASONS:
-            return OTHER_REASON
-        self._known.add(reason)
-        return reason
+    def learn(self, reason: str) -> tuple[str, str | None]:
+        """What `known` has of a reason, which it may have from now on."""
+        word = " ".join(reason[: 4 * REASON_CHARS].split())[:REASON_CHARS]
+        if word not in self._words and len(self._words) >= MOST_REASONS:
+            return OTHER_REASON, kind_of_reason(reason)
+        self._words.add(word)
+        found = word, kind_of_reason(reason)
+        if len(self.known) < MOST_REASONS:
+            self.known[reason] = found
+        return found

@@ -124,9 +124,6 @@ class BaseConnector(ABC):
         """A turn is over: keep what its answer gave to save. Raises BadAnswer if it is not a good answer (see
         `Timeline.settle`); the connection is as good as before."""
         timeline.settle()
-        self._save_values(timeline)
-
-    def _save_values(self, timeline: Timeline) -> None:
         if timeline.saved is not None:
             self.saved.update(timeline.saved)
         self._idle_message_open = False

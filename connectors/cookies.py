@@ -35,21 +35,22 @@ class Cookies:
     """What a conversation has been given. `before`: cookies of the whole run, which its own ones replace by name."""
 
     def __init__(self, before: Cookies | None = None) -> None:
-        self._before = before
+        self.before = before
+        self.own = False
+        """Whether any have been given to this conversation itself."""
         self._jar: CookieJar | None = None
 
     def keep(self, target: CompiledTarget, path: str, set_cookies: Iterable[str]) -> None:
         """An answer to a request for `path` set these."""
         if self._jar is None:
             self._jar = CookieJar(DefaultCookiePolicy(rfc2965=False))
+            self.own = True
         fit = [value for value in set_cookies if len(value) <= COOKIE_BYTES]
         if len(self._jar) < MOST_COOKIES:
             self._jar.extract_cookies(cast("Any", _Answer(fit)), _request(target, path))
 
     def added_to(self, request: RenderedRequest, target: CompiledTarget) -> RenderedRequest:
         """`request` with the cookies that belong to it, behind those that it has itself."""
-        if self._jar is None and (self._before is None or self._before._jar is None):
-            return request
         own = next((value for name, value in request.headers if name.lower() == "cookie"), "")
         pairs = self._pairs(target, request.path)
         pairs.update(_split(own))
@@ -60,7 +61,7 @@ class Cookies:
         return request._replace(headers=(*others, ("Cookie", cookie)))
 
     def _pairs(self, target: CompiledTarget, path: str) -> dict[str, str]:
-        pairs = {} if self._before is None else self._before._pairs(target, path)
+        pairs = {} if self.before is None else self.before._pairs(target, path)
         if self._jar is not None:
             asked = _request(target, path)
             self._jar.add_cookie_header(asked)

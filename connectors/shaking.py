@@ -57,7 +57,8 @@ class ShakingConnector(BaseConnector):
     def begin(self, session: Mapping[str, Any]) -> None:
         super().begin(session)
         self._progress = None
-        self.cookies = self.target.new_cookies()
+        if self.cookies is not None and self.cookies.own:
+            self.cookies = self.target.new_cookies()
 
     def refresh(self, status: int) -> bool:
         handshake = self.target.handshake
@@ -75,7 +76,10 @@ class ShakingConnector(BaseConnector):
             self.add_step(step, waited_ns)
 
     def _with_cookies(self, request: RenderedRequest) -> RenderedRequest:
-        return request if self.cookies is None else self.cookies.added_to(request, self.target)
+        cookies = self.cookies
+        if cookies is None or not (cookies.own or (cookies.before is not None and cookies.before.own)):
+            return request
+        return cookies.added_to(request, self.target)
 
     def _keep_cookies(self, path: str, set_cookies: list[str]) -> None:
         if self.cookies is not None and set_cookies:

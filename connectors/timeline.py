@@ -21,16 +21,16 @@ from typing import Any, NoReturn
 
 import orjson
 
-from connectors.answers import Kind, is_good, kind_of, kind_of_reason, words_for
+from connectors.answers import Kind, is_good, kind_of, words_for
 from connectors.decoding import lenient, loads, mended, mended_value, plain_text
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
 from connectors.foreign import WHOLE_ADVICE, is_page, not_json, page
 from connectors.paths import Meaning, Part
 from connectors.said_errors import described, real_error, said_error
-from connectors.usage import NOTHING, Told, find, find_beside, read
+from connectors.usage import NOTHING, Told, find, find_beside, read, read_plain
 from connectors.wording import SHAPE_LIMIT, STATUS_ADVICE, error_text, shape
 
-NO_REASONS = frozenset({"", "null", "none"})
+NO_REASONS = frozenset({"", "null", "none", "Null", "None", "NULL", "NONE"})
 """What some targets write into the finish reason of an event that is not the last."""
 REFUSAL_CHARS = 120
 UNLISTED_ADVICE = "if such events hold the text, add their kind to response.kinds"
@@ -141,13 +141,10 @@ class Timeline:
     @property
     def text(self) -> str:
         """The answer so far; reasoning is not part of it."""
-        return mended(self._raw_text) if self._halves else self._raw_text
-
-    @property
-    def _raw_text(self) -> str:
-        if self._whole or self.first_content_ns is None:
-            return self._whole
-        return self._text.getvalue()
+        text = self._whole
+        if not text and self.first_content_ns is not None:
+            text = self._text.getvalue()
+        return mended(text) if self._halves else text
 
     @property
     def tokens_in(self) -> int | None:
@@ -166,6 +163,10 @@ class Timeline:
         apart = False
         if self._told is not None:
             part, message = self._told
+            if part.reasoning_tokens is None:
+                plain = read_plain(self._told_in, self._told_out, message)
+                if plain is not None:
+                    return plain
             apart = part.reasoning_apart
             reasoning, total = find_beside(message)
             if part.reasoning_tokens is not None:
@@ -425,11 +426,14 @@ class Timeline:
         reason = self._finish_reason()
         by_reason = None
         if reason is not None:
-            self.finish = self.meaning.reasons.known(reason)
-            by_reason = kind_of_reason(reason)
+            reasons = self.meaning.reasons
+            self.finish, by_reason = reasons.known.get(reason) or reasons.learn(reason)
             if by_reason == "failed":
                 raise BadAnswer("target_error", f"the answer ended with the finish reason {self.finish!r}")
         text = self.last_content_ns is not None
+        if text and by_reason is None and not self._tool_call and not self._refusal_text and "text" in self.expected:
+            self.kind = "text"  # as nearly every answer is
+            return
         if not text and not self._may_be_silent():
             raise self._unmatched(self._last_without_text)
         self.kind = kind_of(
@@ -445,7 +449,8 @@ class Timeline:
     def _finish_reason(self) -> str | None:
         """Of the events without text, else of the last one with text or reasoning: some say both at once."""
         if self._reason is None and (message := self._last_with_text) is not None:
-            part = self.meaning.part if self.meaning.plain else self._part_of(message)
+            meaning = self.meaning
+            part = meaning.part if meaning.plain else self._part_of(message)
             if part is not None and part.finish is not None:
                 self._reason = _reason_at(part, message)
         return self._reason
@@ -497,7 +502,7 @@ class Timeline:
 
     def _grown(self, text: str) -> str:
         """What a text that grows from event to event has more than before; all of it if it is another one."""
-        before = self._raw_text
+        before = "" if self.first_content_ns is None else self._text.getvalue()
         if text.startswith(before):
             return text[len(before) :]
         self._text = StringIO()
@@ -505,7 +510,7 @@ class Timeline:
 
     def _beside(self, ns: int, part: Part, message: Any) -> None:
         """What an answer may say beside a piece of text: an error, the usage, values to keep, the whole text."""
-        if part.error is not None and real_error(error := part.error(message)):
+        if part.error is not None and (error := part.error(message)) is not None and real_error(error):
             raise BadAnswer("target_error", described(message, error))
         if part.usage is not None:
             tokens_in, tokens_out = part.usage(message)
@@ -577,7 +582,7 @@ class Timeline:
 
 def _reason_at(part: Part, message: Any) -> str | None:
     reason = part.finish(message) if part.finish is not None else None
-    return reason if type(reason) is str and reason.lower() not in NO_REASONS else None
+    return reason if type(reason) is str and reason not in NO_REASONS else None
 
 
 def _endless_text() -> TooLarge:

@@ -25,6 +25,8 @@ _REASONING: Final = ("reasoning_tokens", "thinking_tokens", "thoughtsTokenCount"
 _DETAILS: Final = (
     "completion_tokens_details", "output_tokens_details", "completionTokensDetails", "outputTokensDetails",
 )  # fmt: skip
+_THOUGHT: Final = frozenset((*_DETAILS, *_REASONING))
+"""A usage object with none of these tells nothing of reasoning."""
 _DEEPEST: Final = 4
 _WIDEST: Final = 4
 """Levels of an answer, and items of each list, in which usage is looked for."""
@@ -69,6 +71,17 @@ def read(tokens_in: Any, tokens_out: Any, reasoning: Any = None, total: Any = No
     return Told(given, made, thought, unreadable)
 
 
+def read_plain(tokens_in: Any, tokens_out: Any, message: Any) -> Told | None:
+    """What `read` makes of what nearly every answer tells: two numbers in an object `usage`, and nothing of reasoning.
+    None if it is not so."""
+    if type(tokens_in) is not int or type(tokens_out) is not int or type(message) is not dict:
+        return None
+    usage = message.get("usage")
+    if type(usage) is not dict or not _THOUGHT.isdisjoint(usage):
+        return None
+    return Told(tokens_in, tokens_out) if 0 <= tokens_in <= MOST_TOKENS and 0 <= tokens_out <= MOST_TOKENS else None
+
+
 def find(message: Any) -> Told:
     """Usage where servers put it: an object with known names below a key with `usage` in its name, at most four levels
     down (`usage`, `x_groq.usage`, `choices[0].usage`). NOTHING if there is none."""
@@ -81,6 +94,8 @@ def find(message: Any) -> Told:
 
 def find_beside(message: Any) -> tuple[Any, Any]:
     """The count of reasoning tokens where servers put it, as it came, and the total beside it; or None."""
+    if type(message) is dict and type(usage := message.get("usage")) is dict:
+        return reasoning_of(usage), _first(usage, _TOTAL)
     for usage in _usages(message, _DEEPEST):
         reasoning, total = reasoning_of(usage), _first(usage, _TOTAL)
         if reasoning is not None or total is not None:
@@ -89,6 +104,7 @@ def find_beside(message: Any) -> tuple[Any, Any]:
 
 
 def reasoning_of(usage: Mapping[str, Any]) -> Any:
+    """The count of reasoning tokens as it came, if a usage object tells it."""
     for name in _DETAILS:
         details = usage.get(name)
         if type(details) is dict and (found := _first(details, _REASONING)) is not None:
@@ -103,7 +119,10 @@ def believable(tokens: int, chars: int) -> bool:
 
 
 def _first(data: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((value for name in names if (value := data.get(name)) is not None), None)
+    for name in names:
+        if (value := data.get(name)) is not None:
+            return value
+    return None
 
 
 def _usages(data: Any, levels: int) -> Iterator[dict[str, Any]]:

@@ -24,10 +24,14 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from django.conf import settings as django_settings
+from hypothesis import settings as hypothesis_settings
 
 from tests.support import databases, services
 from tests.support.processes import Mock, mock_chatbot
 from tokenburn_site.local.family import Family
+
+hypothesis_settings.register_profile("busy", deadline=None)  # the machine may stand still in the middle of an example
+hypothesis_settings.load_profile("busy")
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

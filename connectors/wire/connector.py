@@ -50,8 +50,14 @@ class HttpConnector(WireConnector):
         if self._usage_wait is not None:
             self._note_usage_wait(*self._usage_wait, timeline.planned_ns)
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        connection = self._connection
         try:
-            await self._exchange(self._connection, request, timeline)
+            try:
+                await connection.exchange(self._with_cookies(request), timeline, self.style)
+            finally:
+                self._usage_wait = connection.usage_wait
+                if connection.set_cookies:
+                    self._keep_cookies(request.path, connection.set_cookies)
         except ClosedUnsent:
             await self.connect()  # a kept connection that the target let go in this very moment
             self.handshake_ns = {**(timeline.handshake_ns or {}), **(self.handshake_ns or {})}
@@ -66,16 +72,8 @@ class HttpConnector(WireConnector):
             if exc.status not in REDIRECTS:
                 raise
             if not self.target.spec.follow_redirects:
-                raise pointing(exc, self._connection.location) from exc
-            await self._follow(exc, self._connection.location, request, timeline)
-
-    async def _exchange(self, connection: HttpConnection, request: RenderedRequest, timeline: Timeline) -> None:
-        try:
-            await connection.exchange(self._with_cookies(request), timeline, self.style)
-        finally:
-            self._usage_wait = connection.usage_wait
-            if connection.set_cookies:
-                self._keep_cookies(request.path, connection.set_cookies)
+                raise pointing(exc, connection.location) from exc
+            await self._follow(exc, connection.location, request, timeline)
 
     def _note_usage_wait(self, from_ns: int, to_ns: int, planned_ns: int) -> None:
         """A message that was due while its user still waited for what the answer before may tell behind its end."""

