@@ -33,14 +33,15 @@ TURN_FIELDS = TurnRow._fields
 
 @dataclass
 class Figures:
-    """Of some turns. Latencies are those of ok turns, in ns; `slept_ns` is the time between a user's messages."""
+    """Of some turns. Latencies are those of ok turns, in ns; `slept_ns` is the time between a user's messages; tokens
+    are None where they are known of no turn."""
 
     sent: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     gave_up: int = 0
     """Turns, aborted, whose user left."""
-    tokens_in: int = 0
-    tokens_out: int = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
     latencies_ns: list[int] = field(default_factory=list)
     slept_ns: int = 0
     first_ns: int | None = None
@@ -52,7 +53,11 @@ class Figures:
         found = self.latencies_ns
         return {
             "turns": {"sent": self.sent, "ok": self.outcomes["ok"], "failed": failed, **others},
-            "tokens": {"input": self.tokens_in, "output": self.tokens_out, "total": self.tokens_in + self.tokens_out},
+            "tokens": {
+                "input": self.tokens_in,
+                "output": self.tokens_out,
+                "total": _sum(self.tokens_in, self.tokens_out),
+            },
             "latency_ms": {
                 "total": round(sum(found) / MS, 3),
                 "mean": round(sum(found) / len(found) / MS, 3) if found else None,
@@ -77,6 +82,11 @@ class Figures:
         return (self.last_ns - self.first_ns) / NS_PER_S
 
 
+def _sum(one: int | None, other: int | None) -> int | None:
+    """None if neither is known."""
+    return None if one is None and other is None else (one or 0) + (other or 0)
+
+
 def _seconds(ns: int | None) -> float | None:
     """Since the common start."""
     return None if ns is None else round(ns / NS_PER_S, 3)
@@ -94,8 +104,8 @@ def add_conversation(figures: Figures, turns: Iterable[TurnRow]) -> None:
         figures.outcomes[turn.outcome] += 1
         figures.gave_up += turn.code == LEFT
         figures.sent += turn.sent_ns is not None
-        figures.tokens_in += turn.tokens_in or 0
-        figures.tokens_out += turn.tokens_out or 0
+        figures.tokens_in = _sum(figures.tokens_in, turn.tokens_in)
+        figures.tokens_out = _sum(figures.tokens_out, turn.tokens_out)
         if turn.outcome == "ok" and turn.sent_ns is not None and turn.done_ns is not None:
             figures.latencies_ns.append(turn.done_ns - turn.sent_ns)
         begun_ns = turn.planned_ns if turn.sent_ns is None else turn.sent_ns

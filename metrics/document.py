@@ -32,7 +32,12 @@ MEANINGS = {
     "unknown": "In flight when an engine died: nobody knows whether it was answered.",
 }
 REPORT = (
-    ("run", "id, status, reason, target, scenario, load, started_at; duration_s: first turn's begin to last one's end"),
+    (
+        "run",
+        "id, status, reason, target, scenario, load, started_at; load_s: how long the load lasted, less warm-up and "
+        "cool-down: the time that all rates are of; duration_s: from the first turn's begin to the last one's end, of "
+        "those that count",
+    ),
     ("load_changes", "levels that were set while it ran: at_s since the common start, level, by; empty: none"),
     ("sessions", "started, completed, failed, lost (their engine died), cut (ended by the run's end)"),
     (
@@ -54,8 +59,8 @@ REPORT = (
     (
         "rates",
         "turns_per_s (ok), sessions_per_min (completed), conversations_per_min (all that ended), output_tokens_per_s "
-        "(of ok turns), tokens_per_s (in and out, of all turns), error_rate; per second of the load, less warm-up and "
-        "cool-down, however much later the last answer came",
+        "(of ok turns), tokens_per_s (in and out, of all turns), error_rate; per second of run.load_s, however much "
+        "later the last answer came",
     ),
     (
         "tokens",

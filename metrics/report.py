@@ -69,6 +69,7 @@ def build_report(
         "run": {
             "id": run.id, "status": run.status, "reason": run.reason, "target": run.target, "scenario": run.scenario,
             "load": dict(run.load), "started_at": run.started_at, "duration_s": round(aggregate.duration_s, 3),
+            "load_s": round(seconds, 3),
         },
         "load_changes": [dict(change) for change in run.load_changes],
         "sessions": whole["sessions"],

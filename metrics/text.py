@@ -22,7 +22,7 @@ from metrics.group_text import group_parts
 from metrics.patience import patience_words
 from metrics.spending_words import budget_words, cost_words
 from metrics.verdict_words import NOTES_HEAD, verdict_words
-from metrics.words import BAD, GOOD, QUIET, TITLE, number
+from metrics.words import BAD, GOOD, QUIET, TITLE, load_s_of, number
 
 Report = Mapping[str, Any]
 SHOWN = ("mean", "p50", "p95", "p99", "max", "count")
@@ -71,7 +71,7 @@ def _summary(report: Report) -> Iterator[Text]:
         yield Text(f"  {'' if place else 'load':10}{line}")
     failed = f" ({rates['error_rate']:.2%} failed)" if rates["error_rate"] else ""
     outcomes = _counted(turns, ("ok",), ("error", "timeout", "aborted", "unknown"))
-    yield Text(f"  turns     {outcomes}{failed} in {number(run['duration_s'])} s")
+    yield Text(f"  turns     {outcomes}{failed} in {number(load_s_of(run))} s")
     yield Text(f"  sessions  {_counted(sessions, ('started',), ('completed', 'failed', 'cut', 'lost'))}")
     if kinds := answer_words(report):
         yield Text(f"  answers   {kinds}")

@@ -168,6 +168,13 @@ def load_s(aggregate: Aggregate, load: Mapping[str, Any]) -> float:
     return aggregate.duration_s if end_s is None or end_s <= begin_s else end_s - begin_s
 
 
+def load_so_far_s(load: Mapping[str, Any], at_s: float) -> float:
+    """Of the first `at_s` seconds of a run, how long the load that counts has lasted by then."""
+    asked_s = load.get("duration_s")
+    end_s = min(at_s, asked_s - (load.get("cool_down_s") or 0.0)) if asked_s else at_s
+    return float(max(0.0, end_s - (load.get("warm_up_s") or 0.0)))
+
+
 def timestamps(aggregate: Aggregate) -> str | None:
     """ "kernel" if every engine had the kernel's time stamps, "user" if any had not, None if no engine began."""
     kinds = {engine.head["timestamps"] for engine in aggregate.engines.values() if engine.head}

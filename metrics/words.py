@@ -14,6 +14,12 @@ def run_name(run: Mapping[str, Any]) -> str:
     return "run" if run["id"] is None else f"run {run['id']}"
 
 
+def load_s_of(run: Mapping[str, Any]) -> float:
+    """How long the load of a report's run lasted; one of an earlier version says only how long its turns did."""
+    found: float = run.get("load_s", run["duration_s"])
+    return found
+
+
 def failed_of(turns: Mapping[str, int]) -> int:
     """A report's failed turns; one of an earlier version does not say them."""
     return turns.get("failed", turns["error"] + turns["timeout"])

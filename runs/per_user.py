@@ -9,14 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter, itemgetter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from metrics.by_user import TURN_FIELDS, Figures, TurnRow, add_conversation
 from metrics.cells import harmless
 from metrics.models import SessionMetric
-from runs.models import Session
+from metrics.windows import Span, is_counted
+from metrics.words import load_s_of
+from runs.engine.spec import parse_load
+from runs.models import Run, Session
 
 T = TypeVar("T")
 ENDS = ("completed", "failed", "cut", "lost")
@@ -24,7 +27,7 @@ CHUNK = 5000
 CONVERSATION_COLUMNS = (
     "id", "user", "number_of_turns", "scenario", "model", "params", "outcome", "code", "sent", "ok", "failed",
     "aborted", "tokens_in", "tokens_out", "tokens_total", "latency_total_ms", "latency_mean_ms", "latency_min_ms",
-    "latency_max_ms", "sleep_s", "latencies_ms",
+    "latency_max_ms", "sleep_s", "latencies_ms", "counted",
 )  # fmt: skip
 USER_COLUMNS = (
     "user", "conversations", *ENDS, "conversations_per_min", "sent", "ok", "failed_turns", "aborted", "tokens_in",
@@ -33,34 +36,63 @@ USER_COLUMNS = (
 )  # fmt: skip
 
 
+class _Counted(NamedTuple):
+    """What of a run counts, as in its report: conversations that began, and turns that were planned, in neither the
+    warm-up nor the cool-down. `load_s`: how long that lasted; None: there is no report yet."""
+
+    span: Span
+    load_s: float | None
+
+    def within(self, field: str) -> Q:
+        """Of rows with that time (ns since the start)."""
+        from_ns, to_ns = self.span
+        return Q(**{f"{field}__gte": from_ns}) & (Q() if to_ns is None else Q(**{f"{field}__lt": to_ns}))
+
+
+def _counted(run_id: int) -> _Counted:
+    run = Run.objects.only("load", "report").get(pk=run_id)
+    return _Counted(parse_load(run.load).counted_ns, None if run.report is None else load_s_of(run.report["run"]))
+
+
 def user_numbers(run_id: int) -> QuerySet[Session, int]:
     """The numbers of the run's users, ascending."""
     return Session.objects.filter(run=run_id).order_by("user_no").values_list("user_no", flat=True).distinct()
 
 
 def conversations(sessions: Sequence[Session]) -> list[dict[str, Any]]:
-    """What each of these, all of one run, came to."""
+    """What each of these, all of one run, came to, with all its turns; `counted`: it is in the run's figures."""
+    if not sessions:
+        return []
+    span = _counted(sessions[0].run_id).span
     rows = SessionMetric.objects.filter(session__in=[session.pk for session in sessions])
     found = dict(_of_sessions(rows.order_by("session_id", "id")))
-    return [_conversation(session, found.get(session.pk, Figures())) for session in sessions]
+    return [
+        _conversation(session, found.get(session.pk, Figures())) | {"counted": is_counted(session.started_ns, span)}
+        for session in sessions
+    ]
 
 
 def users(run_id: int, numbers: Sequence[int]) -> list[dict[str, Any]]:
-    """What each of these users of a run came to, ascending."""
-    sessions = Session.objects.filter(run=run_id, user_no__in=numbers)
+    """What each of these users of a run came to, ascending; warm-up and cool-down are left out."""
+    counted = _counted(run_id)
+    sessions = Session.objects.filter(counted.within("started_ns"), run=run_id, user_no__in=numbers)
     ends: dict[int, Counter[str]] = {}
     models: dict[int, Counter[str]] = {}
     for user, outcome, model, count in sessions.values_list("user_no", "outcome", "model").annotate(n=Count("id")):
         ends.setdefault(user, Counter())[outcome] += count
         models.setdefault(user, Counter())[model] += count
-    turns = SessionMetric.objects.filter(run=run_id, session__user_no__in=numbers)
+    turns = SessionMetric.objects.filter(counted.within("planned_ns"), run=run_id, session__user_no__in=numbers)
     rows = turns.order_by("session__user_no", "session_id", "id").values_list("session__user_no", *TURN_FIELDS)
     found: dict[int, Figures] = {}
     for user, own in groupby(rows.iterator(chunk_size=CHUNK), key=itemgetter(0)):
         figures = found[user] = Figures()
         for _, talk in groupby((TurnRow(*row[1:]) for row in own), key=attrgetter("session_id")):
             add_conversation(figures, talk)
-    return [_user(user, ends[user], models[user], found.get(user, Figures())) for user in sorted(ends)]
+    none: Counter[str] = Counter()
+    return [
+        _user(user, ends.get(user, none), models.get(user, none), found.get(user, Figures()), counted.load_s)
+        for user in sorted(numbers)
+    ]
 
 
 def conversations_csv(run_id: int) -> Iterator[str]:
@@ -74,7 +106,7 @@ def conversations_csv(run_id: int) -> Iterator[str]:
                 one["id"], one["user"], one["messages"], one["scenario"], one["model"], _pairs(one["params"] or {}),
                 one["outcome"], one["code"], turns["sent"], turns["ok"], turns["failed"], turns["aborted"],
                 tokens["input"], tokens["output"], tokens["total"], latency["total"], latency["mean"], latency["min"],
-                latency["max"], one["sleep_s"], " ".join(map(str, one["latencies_ms"])),
+                latency["max"], one["sleep_s"], " ".join(map(str, one["latencies_ms"])), one["counted"],
             ])  # fmt: skip
 
 
@@ -121,16 +153,21 @@ def _conversation(session: Session, figures: Figures) -> dict[str, Any]:
     }
 
 
-def _user(user: int, ends: Counter[str], models: Counter[str], figures: Figures) -> dict[str, Any]:
-    seconds = figures.duration_s
+def _user(
+    user: int, ends: Counter[str], models: Counter[str], figures: Figures, load_s: float | None
+) -> dict[str, Any]:
     return {
         "user": user,
         "conversations": {"started": ends.total(), **{word: ends[word] for word in ENDS}},
-        "conversations_per_min": round(ends.total() * 60 / seconds, 3) if seconds else None,
+        "conversations_per_min": round(_ended(ends) * 60 / load_s, 3) if load_s else None,
         **figures.as_dict(),
-        "duration_s": round(seconds, 3),
+        "duration_s": round(figures.duration_s, 3),
         "models": {model: count for model, count in sorted(models.items()) if model},
     }
+
+
+def _ended(ends: Counter[str]) -> int:
+    return sum(ends[word] for word in ENDS)
 
 
 def _csv_line(cells: Iterable[Any]) -> str:

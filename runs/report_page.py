@@ -14,6 +14,7 @@ from metrics.patience import patience_tiles
 from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
 from metrics.verdict_words import NOTES_HEAD, verdict_words
+from metrics.words import load_s_of
 from runs.display import seconds_text
 from runs.engine.groups import frozen_groups
 from runs.models import Run
@@ -124,7 +125,8 @@ def _facts(report: dict[str, Any]) -> list[Fact]:
         for key in ("source", "input_source", "output_source")
     )
     return [
-        Fact("Duration", seconds_text(report.get("run", {}).get("duration_s") or 0)),
+        Fact("Load lasted", seconds_text(load_s_of(report["run"]))),
+        Fact("First message to last answer", seconds_text(report["run"]["duration_s"])),
         Fact("Turns per second", number(rates.get("turns_per_s"))),
         Fact("Sessions per minute", number(rates.get("sessions_per_min"))),
         Fact("Sessions ended per minute", number(rates.get("conversations_per_min"))),

@@ -21,6 +21,7 @@ from metrics.spending import used
 from metrics.standing import Standing, missed_words, standings
 from metrics.thresholds import parse_all
 from metrics.totals import Counts, GeneratorSample
+from metrics.verdict import load_s, load_so_far_s
 from runs import live
 from runs.engine.budget import Budget
 from runs.engine.groups import frozen_groups
@@ -99,8 +100,16 @@ class RunTotals:
             return []
         found = self._aggregate
         hung = sum(latest.hung for latest in self._latest.values())
-        whole, choice = with_waiting(figures(found, dropped=found.dropped), hung), of_choice(found, self._groups)
+        seconds = self._load_s()
+        whole = with_waiting(figures(found, seconds, found.dropped), hung)
+        choice = of_choice(found, self._groups, seconds)
         return standings(self._thresholds, whole, choice, self.complete_s - self._warm_up_s)
+
+    def _load_s(self) -> float:
+        """How long the load that counts has lasted, as in the report: what rates are per."""
+        if self._ended.issuperset(self._shard_ids()):
+            return load_s(self._aggregate, self._load)
+        return load_so_far_s(self._load, self.complete_s)
 
     def _shard_ids(self) -> list[int]:
         if not self._read_to:
@@ -128,7 +137,7 @@ class RunTotals:
                 "dropped_arrivals": found.dropped,
                 "unsolicited": found.unsolicited,
             },
-            "rates": found.rates(),
+            "rates": found.rates(self._load_s()),
             "metrics": dict(self._quantiles()),
             "active": self.active,
             "inflight": sum(engine.inflight for engine in latest),

@@ -25,9 +25,11 @@ class TurnCounts(serializers.Serializer[Any]):
 
 
 class TokenCounts(serializers.Serializer[Any]):
-    input = serializers.IntegerField()
-    output = serializers.IntegerField()
-    total = serializers.IntegerField()
+    """Null: known of no turn."""
+
+    input = serializers.IntegerField(allow_null=True)
+    output = serializers.IntegerField(allow_null=True)
+    total = serializers.IntegerField(allow_null=True)
 
 
 class Latency(serializers.Serializer[Any]):
@@ -58,6 +60,7 @@ class ConversationSerializer(FiguresSerializer):
     code = serializers.CharField(allow_null=True)
     messages = serializers.IntegerField(help_text="turns, those that were sent again included")
     latencies_ms = serializers.ListField(child=serializers.FloatField(), help_text="of each ok turn, in order")
+    counted = serializers.BooleanField(help_text="it began in neither the warm-up nor the cool-down")
 
 
 class ConversationCounts(serializers.Serializer[Any]):
@@ -71,8 +74,10 @@ class ConversationCounts(serializers.Serializer[Any]):
 class UserSerializer(FiguresSerializer):
     user = serializers.IntegerField()
     conversations = ConversationCounts()
-    conversations_per_min = serializers.FloatField(allow_null=True)
-    duration_s = serializers.FloatField()
+    conversations_per_min = serializers.FloatField(
+        allow_null=True, help_text="that ended, per minute of the load; null while the run goes on"
+    )
+    duration_s = serializers.FloatField(help_text="from the user's first message to the last answer")
     models = serializers.DictField(child=serializers.IntegerField(), help_text="conversations by model")
 
 
@@ -82,7 +87,9 @@ class PeopleActions(viewsets.GenericViewSet[Run]):
     @extend_schema(responses=UserSerializer(many=True))
     @action(detail=True, pagination_class=Numbered, filter_backends=[])
     def users(self, request: Request, pk: str) -> Response:
-        """Every simulated user of the run: conversations, turns, tokens, latency, time between messages, models."""
+        """Every simulated user of the run: conversations, turns, tokens, latency, time between messages, models.
+
+        Without warm-up and cool-down."""
         run = self.get_object()
         found: QuerySet[Any] = per_user.user_numbers(run.pk)
         numbers = self.paginate_queryset(found)

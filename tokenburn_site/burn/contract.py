@@ -15,7 +15,7 @@ def _keys(names: str) -> dict[str, Shape]:
 
 
 CONTRACT: dict[str, Shape] = {
-    "run": _keys("id status reason target scenario load started_at duration_s"),
+    "run": _keys("id status reason target scenario load started_at duration_s load_s"),
     "sessions": _keys("started completed failed lost"),
     "turns": _keys("sent ok error timeout aborted unknown failed"),
     "load_changes": None,
