@@ -224,9 +224,9 @@ class User:
         shard.took_turn(failure)
         if failure is None and timeline.done_ns:
             ended_ns = timeline.done_ns + timeline.quiet_ns  # nobody could know before that it was over
-            if (answer_ns := ended_ns - planned_ns) > self._longest_ns:
-                self._longest_ns = answer_ns
-            shard.waits.longest_ns = max(shard.waits.longest_ns, answer_ns)
+            if ended_ns - planned_ns > self._longest_ns:
+                self._longest_ns = ended_ns - planned_ns
+                shard.waits.answered(self._longest_ns)
         return failure, ended_ns
 
     def _failure_of(self, exc: TurnError | asyncio.CancelledError, timeline: Timeline) -> TurnError:
