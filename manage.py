@@ -5,11 +5,20 @@ import os
 import sys
 
 BAD_START = 2
+INTERRUPTED = 130
 
 
 def main() -> None:
     settings = "tokenburn_site.settings_cli" if sys.argv[1:2] == ["burn"] else "tokenburn_site.settings"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
+    try:
+        _execute()
+    except KeyboardInterrupt:  # mostly while it imports: commands that run long handle it themselves
+        sys.stderr.write("manage.py: interrupted\n")
+        sys.exit(INTERRUPTED)
+
+
+def _execute() -> None:
     from django.core.management import execute_from_command_line
 
     from tokenburn_site.keys import BadEnvironment

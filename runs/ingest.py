@@ -6,6 +6,7 @@ race, changes no row there, and then nothing of that batch is written.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -87,6 +88,8 @@ class LedgerIngest:
         """
         if not self.path.exists():
             return None
+        if self.path.stat().st_size < self.shard.ledger_offset:
+            raise OSError(errno.ESPIPE, "it is shorter than what is stored of it", str(self.path))
         if read_tail(self.path) is None:
             recover(self.path)
         renewed = time.monotonic()
@@ -97,6 +100,13 @@ class LedgerIngest:
                     raise LeaseLostError(f"shard {self.shard.pk}, epoch {self.shard.epoch}")
                 renewed = time.monotonic()
         return read_tail(self.path)
+
+
+def ledger_gone(shard: Shard) -> str:
+    """What is said of a shard whose ledger was removed while it was written."""
+    return (
+        f"the rest of its ledger is no longer at {shard.ledger_path}: what came after the turns that are stored is lost"
+    )
 
 
 def unstored(run_id: int, exc: Exception) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -33,6 +34,10 @@ START_DELAY_S = 1.0
 READY_WITHIN_S = TURN_S
 READY_WITHIN_LOCAL_S = 30.0
 REASON_LIMIT = 1000
+REAPER = "reaper"
+"""The first word of a shard's owner that stores what a dead one left."""
+COMMAND_KILLED = "its command was killed"
+"""The reason of an orphan (`runs.orphans`), and of its shards until they end."""
 REST_TO_COME = "; what its ledger still holds"
 """In the reason of a shard whose host could not be reached: where the part begins that is true no more once it is."""
 
@@ -191,3 +196,8 @@ def take_over(shard: Shard, owner: str, lease_s: float) -> bool:
     if taken:
         shard.epoch += 1
     return taken
+
+
+def give_back(shard: Shard, owner: str, lease_until: datetime | None) -> None:
+    """Of `take_over`: whoever reaps next may try again at once."""
+    Shard.objects.filter(pk=shard.pk, epoch=shard.epoch).update(owner=owner, lease_until=lease_until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ from django.db import connection
 from runs.leases import fail_start
 from runs.lifecycle import run_ended
 from runs.models import Run
+from runs.orphans import commanded, forsake_orphans
 from runs.reaper import reap_lost
 from runs.services import stop_run
 from runs.supervisor import supervise
@@ -23,15 +25,35 @@ from runs.ticks import TickInfo
 logger = logging.getLogger(__name__)
 POLL_S = 0.1
 SETTLE_WITHIN_S = 60.0
+ENGINE_ENDS_WITHIN_S = 5.0
+"""How long the engine of a command that was killed a moment ago may take to let go of its ledger."""
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_local(run: Run, on_tick: Callable[[TickInfo], None] | None = None, *, command: tuple[str, ...] = ()) -> bool:
     """See a run that was requested with `local=True` to its end; True if a signal interrupted it.
 
-    SIGINT and SIGTERM stop the run in order: what was done until then is stored and reported. `on_tick` is called
-    by the supervising threads, about once a second each. Afterwards `run` is fresh from the database.
+    SIGINT, SIGTERM and SIGHUP stop the run in order: what was done until then is stored and reported. `on_tick` is
+    called by the supervising threads, about once a second each. Afterwards `run` is fresh from the database.
     """
     reap_lost()  # what an earlier command left behind when it was killed
+    with commanded(run.uid):
+        return _see_through(run, on_tick, command)
+
+
+def store_orphans() -> list[int]:
+    """Store what the local runs did whose command was killed, and end them; the numbers of those that ended."""
+    left = found = forsake_orphans()
+    until = time.monotonic() + ENGINE_ENDS_WITHIN_S
+    while left and time.monotonic() < until:
+        reap_lost()
+        left = forsake_orphans()
+        if left:
+            time.sleep(POLL_S)
+    return sorted(run_id for run_id in found if run_ended(run_id))
+
+
+def _see_through(run: Run, on_tick: Callable[[TickInfo], None] | None, command: tuple[str, ...]) -> bool:
     threads = [
         threading.Thread(target=_supervise, args=(shard_id, on_tick, command), name=f"shard-{shard_id}")
         for shard_id in run.shards.values_list("pk", flat=True)
@@ -73,23 +95,42 @@ def _settle(run_id: int) -> None:
 
 @contextmanager
 def interrupts() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; the second signal raises KeyboardInterrupt, for who cannot wait.
+    """An event that SIGINT, SIGTERM and SIGHUP set; the second signal raises KeyboardInterrupt, for who cannot wait
+    (not SIGHUP, which terminals send twice).
 
     Outside the main thread nothing sets it.
     """
     event = threading.Event()
 
-    def note(_signal: int, _frame: FrameType | None) -> None:
-        if event.is_set():
+    def note(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            _forget_terminal()
+        elif event.is_set():
             raise KeyboardInterrupt
         event.set()
 
     if threading.current_thread() is not threading.main_thread():
         yield event
         return
-    kept = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.signal(number, note) for number in heard_signals()}
     try:
         yield event
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+def heard_signals() -> list[signal.Signals]:
+    """Those that end a command in order. Not SIGHUP where it was to be ignored, as `nohup` has it."""
+    return [number for number in INTERRUPTS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+
+
+def _forget_terminal() -> None:
+    """What is written to a terminal that has gone away goes nowhere, instead of ending who writes."""
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)

@@ -14,16 +14,20 @@ from typing import TypeVar
 
 from django.db.models import Exists, OuterRef
 
-from runs import dispatch
+from runs import dbclock, dispatch
 from runs.dbclock import DATABASE_AWAY, DbNow, passed
 from runs.engine.ledger import LedgerHeldError
 from runs.finalize import finalize_run
-from runs.ingest import ENGINE_DIED, LeaseLostError, LedgerIngest, unstored
+from runs.ingest import LeaseLostError, LedgerIngest, ledger_gone, unstored
 from runs.leases import (
+    COMMAND_KILLED,
+    LEASE_S,
     LONGEST_LEASE_S,
+    REAPER,
     REST_TO_COME,
     fail_if_late,
     finish_shard,
+    give_back,
     host_name,
     overdue,
     release_shard,
@@ -32,6 +36,8 @@ from runs.leases import (
 )
 from runs.lifecycle import RUN_ACTIVE, RUN_BEFORE_START, SHARD_ACTIVE, SHARD_RESTARTABLE
 from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.orphans import forsake_orphans
+from runs.shard_outcome import orphan_ending
 from runs.witness import store_witness
 
 logger = logging.getLogger(__name__)
@@ -56,6 +62,7 @@ class Reaped:
 
 def reap_lost() -> Reaped:
     """One pass over everything that may be stuck. Safe to call from anywhere, at any time, any number of times."""
+    forsake_orphans()
     suspect_expired()
     shards = list(overdue().select_related("run"))
     return Reaped(
@@ -70,6 +77,7 @@ def reap_lost() -> Reaped:
 def reap_here() -> int:
     """The part that only this host can do well: shards whose supervisor died here, stored from their ledgers. For hosts
     that run no control worker. The number of shards that ended."""
+    forsake_orphans()
     mine = Shard.objects.filter(host=host_name(), status=ShardStatus.RUNNING)
     if not mine.filter(passed("lease_until", LONGEST_LEASE_S)).exists():
         return 0
@@ -98,7 +106,8 @@ def _requeue(shard: Shard) -> int:
     owner = shard.owner
     if not take_over(shard, _me(), TAKE_LEASE_S):
         return 0
-    gone = f"its worker {owner} went away before the start"
+    orphan = shard.reason == COMMAND_KILLED
+    gone = f"{COMMAND_KILLED if orphan else f'its worker {owner} went away'} before the start"
     if shard.run.status in RUN_BEFORE_START and release_shard(shard, gone):
         return 1
     to = ShardStatus.STOPPED if shard.run.status == RunStatus.STOPPING else ShardStatus.FAILED
@@ -107,8 +116,8 @@ def _requeue(shard: Shard) -> int:
 
 
 def _lose(shard: Shard) -> int:
-    """Its engine may have sent: store what its ledger holds, then mark it lost. Waits while the engine lives."""
-    owner = shard.owner
+    """Its engine may have sent: store what its ledger holds, then end it. Waits while the engine lives."""
+    owner, lease_until, why = shard.owner, shard.lease_until, _why_lost(shard)
     if shard.host != host_name():
         return _lose_elsewhere(shard)
     if not take_over(shard, _me(), TAKE_LEASE_S):
@@ -117,6 +126,7 @@ def _lose(shard: Shard) -> int:
         tail = LedgerIngest(shard).rest()
     except LedgerHeldError:
         logger.warning("ledger_busy: shard %s: its engine still lives, next try later", shard.pk)
+        give_back(shard, owner, lease_until)
         return 0
     except LeaseLostError:
         return 0
@@ -127,17 +137,21 @@ def _lose(shard: Shard) -> int:
         logger.exception("ledger_unstored: shard %s", shard.pk)
         return int(finish_shard(shard, ShardStatus.LOST, unstored(shard.run_id, exc), complete=False))
     store_witness(shard)
-    reason = f"its supervisor {owner} died"
     if tail is None and shard.ledger_offset:  # deleted, or another machine has the same name
-        reason += f"; the rest of its ledger is no longer at {shard.ledger_path}"
+        reason = f"{why}; {ledger_gone(shard)}"
         return int(finish_shard(shard, ShardStatus.LOST, reason, complete=False))
-    if tail is None:
-        reason += " before the first request"
-    elif tail.reason != ENGINE_DIED:
-        reason += f"; the engine stopped by itself ({tail.reason}), everything it did is stored"
-    else:
-        reason += ", and the engine with it; what was in flight is counted as unknown"
-    return int(finish_shard(shard, ShardStatus.LOST, reason))
+    to, reason = orphan_ending(tail, why, run_stops=shard.run.status == RunStatus.STOPPING)
+    return int(finish_shard(shard, to, reason))
+
+
+def _why_lost(shard: Shard) -> str:
+    """A supervisor of which nothing is heard may be dead, or live and stand still: only of a command is it known."""
+    if shard.reason == COMMAND_KILLED:
+        return COMMAND_KILLED
+    since = shard.lease_until or dbclock.now()
+    silent_s = (dbclock.now() - since).total_seconds() + LEASE_S
+    how_long = f" for {silent_s:.0f} s" if silent_s > LEASE_S else ""  # else the clock was put back
+    return f"its supervisor {shard.owner} was silent{how_long}: it died, was paused, or could not reach the database"
 
 
 def _lose_elsewhere(shard: Shard) -> int:
@@ -162,4 +176,4 @@ def _unfinalized() -> list[int]:
 
 
 def _me() -> str:
-    return f"reaper {host_name()}/{os.getpid()}"
+    return f"{REAPER} {host_name()}/{os.getpid()}"

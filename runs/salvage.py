@@ -17,7 +17,8 @@ from runs.finalize import finalize_run, refresh_report
 from runs.ingest import LeaseLostError, LedgerIngest
 from runs.leases import LEASE_S, LONGEST_LEASE_S, REST_TO_COME, finish_shard, host_name
 from runs.lifecycle import SHARD_TERMINAL
-from runs.models import Run, Shard, ShardStatus
+from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.shard_outcome import orphan_ending
 from runs.witness import store_witness
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ def salvage_shard(shard: Shard, path: Path | None = None) -> Salvaged:
     tail = LedgerIngest(shard, ledger).rest() if shard.ledger_path or path else None
     if shard.status not in SHARD_TERMINAL:
         if shard.status == ShardStatus.RUNNING:
-            finish_shard(shard, ShardStatus.LOST, "its supervisor died; its ledger was stored by hand")
+            to, reason = orphan_ending(tail, "its supervisor died", run_stops=shard.run.status == RunStatus.STOPPING)
+            finish_shard(shard, to, reason)
         else:
             finish_shard(shard, ShardStatus.FAILED, "its supervisor died before the start")
         finalize_run(shard.run_id)

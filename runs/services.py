@@ -12,6 +12,7 @@ import secrets as random_secrets
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -133,15 +134,17 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     name: str = "",
     local: bool = False,
     user: AbstractBaseUser | AnonymousUser | None = None,
+    uid: UUID | None = None,
 ) -> Run:
-    """The same without a plan, from parts: `target` with its secrets, (weight, scenario) pairs, a load.
+    """The same without a plan, from parts: `target` with its secrets, (weight, scenario) pairs, a load. `uid`: the
+    run's, where somebody has to know it before (`runs.orphans`).
 
     Raises RequestError as `request_run` does.
     """
     values = {key: value.get_secret_value() for key, value in target.secrets.items()}
     how = _How(seed, processes, witness, regions, abort_on_fail)
     frozen = _freeze(name, target, values, scenarios, load, thresholds, how)
-    return _create(frozen, plan=None, user=user, local=local)
+    return _create(frozen, plan=None, user=user, local=local, uid=uid)
 
 
 def _freeze(
@@ -200,7 +203,12 @@ def _scenario(spec: ScenarioSpec | Mapping[str, Any]) -> ScenarioSpec:
 
 
 def _create(
-    parts: _Frozen, *, plan: TestPlan | None, user: AbstractBaseUser | AnonymousUser | None, local: bool
+    parts: _Frozen,
+    *,
+    plan: TestPlan | None,
+    user: AbstractBaseUser | AnonymousUser | None,
+    local: bool,
+    uid: UUID | None = None,
 ) -> Run:
     if local and any(parts.regions):
         raise RequestError(
@@ -209,6 +217,7 @@ def _create(
     if not local and (short := shortage(parts.regions)):
         raise RequestError("slots_missing", short)
     run = Run(
+        uid=uid or uuid4(),
         plan=plan,
         name=parts.name,
         target_spec=parts.target.frozen_dict(),

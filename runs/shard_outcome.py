@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from runs.engine.silence import SILENCE_S
 from runs.engine_process import Exited, Fatal
 from runs.ingest import ENGINE_DIED, Tail
 from runs.models import ShardStatus
@@ -32,6 +33,30 @@ def shard_ending(tail: Tail | None, gone: Gone, *, run_stops: bool) -> tuple[Sha
     `run_stops`: the whole run was being stopped."""
     if tail is None:
         return ShardStatus.FAILED, gone.why("before its first request")
+    if (end := _own_ending(tail, run_stops)) is not None:
+        return end
+    word, _, text = tail.reason.partition(": ")
+    if word == ENGINE_DIED:
+        return ShardStatus.LOST, gone.why("in the middle")
+    if word == "supervisor_silent":
+        text = f"its supervisor was paused, or hung, for {SILENCE_S:.0f} s or more"
+    return ShardStatus.FAILED, f"its engine stopped by itself: {text or word}"
+
+
+def orphan_ending(tail: Tail | None, why: str, *, run_stops: bool) -> tuple[ShardStatus, str]:
+    """The same for a shard whose supervisor is gone. `why`: what is known of that, in words that begin a sentence. An
+    engine that had come to its own end has nothing to do with it."""
+    if tail is None:
+        return ShardStatus.LOST, f"{why} before the first request"
+    if (end := _own_ending(tail, run_stops)) is not None:
+        return end
+    if tail.reason == ENGINE_DIED:
+        return ShardStatus.LOST, f"{why}; its engine died too: what was in flight is counted as unknown"
+    return ShardStatus.LOST, f"{why}; the engine stopped by itself ({tail.reason}), everything it did is stored"
+
+
+def _own_ending(tail: Tail, run_stops: bool) -> tuple[ShardStatus, str] | None:
+    """Of an engine whose load ended in one of its own ways."""
     word, _, text = tail.reason.partition(": ")
     if word == "done":
         return ShardStatus.DONE, ""
@@ -39,8 +64,6 @@ def shard_ending(tail: Tail | None, gone: Gone, *, run_stops: bool) -> tuple[Sha
         return ShardStatus.ABORTED, text
     if word == BUDGET:
         return ShardStatus.ABORTED if aborts(tail.reason) else ShardStatus.STOPPED, tail.reason
-    if word == ENGINE_DIED:
-        return ShardStatus.LOST, gone.why("in the middle")
     if word == "stopped" and run_stops:
         return ShardStatus.STOPPED, text
-    return ShardStatus.FAILED, f"its engine stopped by itself: {text or word}"
+    return None

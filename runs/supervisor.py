@@ -20,9 +20,9 @@ from connectors.spec import SpecError
 from metrics.coverage import WORKER_SHUT_DOWN
 from runs.database_name import database_name
 from runs.dbclock import DATABASE_AWAY, SAMPLES, ClockWatch
-from runs.engine_process import LEASE_LOST, EngineProcess, Exited, Fatal, Ready
+from runs.engine_process import LEASE_LOST, Done, EngineProcess, Exited, Fatal, Ready
 from runs.finalize import finalize_run
-from runs.ingest import CHUNK_BYTES, LeaseLostError, LedgerIngest, unstored
+from runs.ingest import CHUNK_BYTES, LeaseLostError, LedgerIngest, ledger_gone, unstored
 from runs.leases import (
     ORPHAN_S,
     agree_start,
@@ -128,6 +128,7 @@ class Supervisor:
         self._ticker = Ticker(shard, on_tick)
         self._ready: Ready | None = None
         self._fatal: Fatal | None = None
+        self._done = False
         self._exited: Exited | None = None
         self._went = False
         self._store_at = 0.0
@@ -151,6 +152,8 @@ class Supervisor:
                     self._ready, next_check = event, 0.0
                 case Fatal():
                     self._fatal = event
+                case Done():
+                    self._done = True
                 case Exited():
                     self._exited = event
                     break
@@ -288,7 +291,10 @@ class Supervisor:
         complete = True
         try:
             tail = self._ingest.rest(self._ticker.note)
-            to, reason = shard_ending(tail, self._gone(), run_stops=self._run_stops)
+            if tail is None and (shard.ledger_offset or self._done):
+                complete, to, reason = False, ShardStatus.LOST, ledger_gone(shard)
+            else:
+                to, reason = shard_ending(tail, self._gone(), run_stops=self._run_stops)
         except OSError as exc:
             complete, to, reason = False, ShardStatus.LOST, unstored(shard.run_id, exc)
         if to == ShardStatus.ABORTED and aborts(reason):

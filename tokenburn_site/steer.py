@@ -6,6 +6,7 @@ import getpass
 import logging
 import sys
 
+from runs.local import store_orphans
 from runs.models import Run
 from runs.services import change_load, stop_run
 from runs.steering import SteeringError
@@ -48,8 +49,10 @@ def whoever() -> str:
 
 def _run(run_id: int) -> Run:
     """Raises BurnError."""
-    logging.getLogger("runs.live").setLevel(logging.ERROR)  # no broker is needed here
+    for name in ("runs.live", "runs.orphans", "runs.reaper"):  # no broker is needed here, and the answer says the rest
+        logging.getLogger(name).setLevel(logging.ERROR)
     ensure_database()
+    store_orphans()
     found = Run.objects.filter(pk=run_id).first()
     if found is None:
         raise BadUsage(f"there is no run {run_id} in this database")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import pytest
 import redis
 
 from scenarios.importers import SAMPLES, library_names, load_scenario
-from tests.e2e.burning import Burner, finish, interrupt, wait_until
+from tests.e2e.burning import LIMIT_S, Burner, finish, interrupt, wait_until
 from tests.support.processes import ROOT, Mock
 from tokenburn_site.burn.contract import CONTRACT
 from tokenburn_site.local.family import Family
@@ -241,6 +244,66 @@ def test_two_interrupts_end_at_once_and_leave_no_engine(burn: Burner, start_mock
     assert burnt.code == 130
     assert burnt.line.startswith("interrupted twice")
     wait_until(mock.child, lambda: not Path(f"/proc/{engine}").exists())
+    ((run,),) = database(burn, "SELECT id FROM runs_run ORDER BY id DESC LIMIT 1")
+    argv = (sys.executable, "manage.py", "stop", str(run))
+    stop = subprocess.run(argv, cwd=ROOT, env=burn.environment(), check=False, capture_output=True, text=True)
+    assert stop.stderr.endswith("there is nothing to stop\n"), "the next command that looks at the run has ended it"
+
+
+def test_after_a_kill_the_very_next_burn_ends_the_run_and_stores_it(
+    burn: Burner, start_mock: Callable[..., Mock]
+) -> None:
+    mock = start_mock(*FAULTLESS)
+    argv = (*openai(mock), "--no-witness", "--prompt", "x", "--users", "2")
+    child = burn.start(*argv, "--duration", "60s")
+    wait_until(child, lambda: mock.stats()["answers"] > 20)
+    child.kill()
+    finish(child)
+    ((run,),) = database(burn, "SELECT id FROM runs_run ORDER BY id DESC LIMIT 1")
+    burnt = burn(*argv, "--conversations", "2")
+    assert (burnt.code, burnt.line) == (0, f"run {run} is stored and over now: its command was killed")
+    assert database(burn, f"SELECT status FROM runs_run WHERE id = {run}") == [("failed",)]
+    ((turns,),) = database(burn, f"SELECT count(*) FROM metrics_sessionmetric WHERE run_id = {run}")
+    assert turns > 20
+
+
+def test_a_terminal_that_is_closed_stops_the_run_in_order(burn: Burner, start_mock: Callable[..., Mock]) -> None:
+    mock = start_mock(*FAULTLESS)
+    argv = (*openai(mock), "--no-witness", "--prompt", "x", "--users", "2", "--duration", "60s")
+    terminal, theirs = os.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", TERMINAL, "manage.py", "burn", *argv],
+        cwd=ROOT,
+        env=burn.environment(TERM="xterm"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    os.set_blocking(terminal, False)
+    shown = bytearray()
+
+    def is_shown() -> bool:
+        with suppress(OSError):  # nothing new
+            shown.extend(os.read(terminal, 65536))
+        return mock.stats()["answers"] > 20 and b"wait for an answer" in shown
+
+    wait_until(child, is_shown)
+    os.close(terminal)
+    assert child.wait(LIMIT_S) == 130
+    last = "SELECT status, reason, report IS NOT NULL FROM runs_run ORDER BY id DESC LIMIT 1"
+    assert database(burn, last) == [("stopped", "interrupted", 1)]
+
+
+TERMINAL = """
+import fcntl, os, runpy, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+sys.argv = sys.argv[1:]
+sys.path.insert(0, "")
+runpy.run_path("manage.py", run_name="__main__")
+"""
+"""Gives it the terminal, as a login does."""
 
 
 def test_workers_run_it_and_the_table_is_printed_here(

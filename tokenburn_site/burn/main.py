@@ -6,15 +6,17 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import DatabaseError
 from rich.console import Console
 
 from runs.engine.spec import Load
-from runs.local import interrupts, run_local
+from runs.local import interrupts, run_local, store_orphans
 from runs.models import Run
+from runs.orphans import commanded
 from runs.services import RequestError, request_adhoc_run
 from tokenburn_site.burn import estimate, outcome, secrets
 from tokenburn_site.burn.console import PatientConsole
@@ -49,9 +51,7 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
             if options.estimate:
                 return estimate.show(options, parts, console)
             estimate.show_cost(options, parts, console)
-            run = _request(options, parts)
-        with database_needed(f"then store what run {run.pk} did by `manage.py ingest {run.pk}`"):
-            return _see_through(options, run, parts.load, console, typed)
+        return _run_all(options, parts, console, typed)
     except BurnError as exc:
         say(str(exc))
         return exc.exit_code
@@ -83,7 +83,22 @@ def prepare(options: Options) -> Parts:
     return Parts(target, said.mix, load, [*said.notes, *filter(None, [search.before(load), trace.before(load)])])
 
 
-def _request(options: Options, parts: Parts) -> Run:
+def _run_all(options: Options, parts: Parts, console: Console, typed: str) -> int:
+    """From the request on. Whoever finds a run of this machine in the database can see that its command lives."""
+    if not options.workers:  # what these say is no news here: no broker is needed, and the lines below tell the rest
+        for name in ("runs.live", "runs.orphans", "runs.reaper"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+    uid = uuid4()
+    with nullcontext() if options.workers else commanded(uid):
+        with results_of_failure(options), database_needed("then start again"):
+            for run_id in store_orphans():
+                say(f"run {run_id} is stored and over now: its command was killed")
+            run = _request(options, parts, uid)
+        with database_needed(f"then store what run {run.pk} did by `manage.py ingest {run.pk}`"):
+            return _see_through(options, run, parts.load, console, typed)
+
+
+def _request(options: Options, parts: Parts, uid: UUID) -> Run:
     if options.workers:
         check_workers()
     try:
@@ -98,6 +113,7 @@ def _request(options: Options, parts: Parts) -> Run:
             regions=options.regions,
             witness=options.witness,
             local=not options.workers,
+            uid=uid,
         )
     except RequestError as exc:
         not_now = {"models_unavailable", "slots_missing"}
@@ -137,8 +153,6 @@ def _write_by_now(options: Options, run: Run) -> None:
 def _run(options: Options, run: Run, progress: Progress) -> bool:
     """True if a signal interrupted it."""
     if not options.workers:
-        # No broker is needed here, so that none answers is no news.
-        logging.getLogger("runs.live").setLevel(logging.ERROR)
         return run_local(run, progress.info)
     with interrupts() as interrupted:
         return follow(run, on_tick=progress.tick, on_status=progress.status, interrupted=interrupted)

@@ -43,8 +43,9 @@ secrets:
   A stored --target has its own.
 
 exit codes:
-  0 done   1 a threshold was missed   2 bad usage   130 interrupted
-  3 the run failed, was aborted, or was stopped by somebody else (manage.py stop)"""
+  0 done   1 a threshold was missed   2 bad usage
+  3 the run failed, was aborted, or was stopped from elsewhere (manage.py stop)
+  130 interrupted (Ctrl-C, SIGTERM, or its terminal was closed)"""
 
 
 @dataclass(frozen=True)

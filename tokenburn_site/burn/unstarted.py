@@ -12,6 +12,7 @@ from typing import Any
 from metrics.aggregate import Aggregate
 from metrics.report import RunFacts, build_report
 from runs.engine.trace import shown_load
+from runs.local import heard_signals
 from runs.models import RunStatus
 from tokenburn_site.burn.errors import BadUsage
 from tokenburn_site.burn.options import Options
@@ -25,8 +26,8 @@ INTERRUPTED = "interrupted before the run began: nothing was sent"
 def results_of_failure(options: Options) -> Iterator[None]:
     """If the block fails, write the results that were asked for, with the reason; then the error goes on.
 
-    Not for BadUsage, which is a fault of the command line: nothing was to be run. In the block SIGTERM interrupts as
-    SIGINT does.
+    Not for BadUsage, which is a fault of the command line: nothing was to be run. In the block SIGTERM and SIGHUP
+    interrupt as SIGINT does.
     """
     with _terminable():
         try:
@@ -69,8 +70,9 @@ def _terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    kept = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    kept = {number: signal.signal(number, signal.default_int_handler) for number in heard_signals()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, kept)
+        for number, handler in kept.items():
+            signal.signal(number, handler)

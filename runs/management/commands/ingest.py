@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from runs.engine.ledger import LedgerHeldError
 from runs.ingest import LeaseLostError
+from runs.local import store_orphans
 from runs.models import Run, Shard
 from runs.salvage import NotOverError, Salvaged, salvage_run, salvage_shard
 
@@ -36,6 +37,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{shard.path}: {shard.before} -> {shard.after} bytes stored; {shard.verdict}")
 
     def _salvage(self, what: str) -> list[Salvaged]:
+        store_orphans()
         path = Path(what)
         if path.is_file():
             return [salvage_shard(_shard_of(path), path)]

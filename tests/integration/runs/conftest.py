@@ -89,6 +89,13 @@ def tree(pid: int) -> list[int]:
     return [found for child in children_of(pid) for found in tree(child)] + [pid]
 
 
+def verdict_codes(run: Run) -> set[str]:
+    """Of the reasons why the run is not trusted."""
+    run.refresh_from_db()
+    assert run.report is not None
+    return {reason.partition(":")[0] for reason in run.report["verdict"]["reasons"]}
+
+
 def ledger_lines(run: Run) -> list[dict[str, Any]]:
     return [
         orjson.loads(line)

@@ -8,15 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from runs import local
+from runs import local, orphans
 from runs.dbclock import DbNow
-from runs.leases import claim_shard
-from runs.models import RunStatus, Shard, ShardStatus
+from runs.engine.spec import ClosedLoad
+from runs.leases import REAPER, claim_shard, host_name, mark_ready, renew_lease
+from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.reaper import reap_lost
 from runs.supervisor import STORING_NICE
-from tests.integration.runs.conftest import Counting, check_invariants
+from tests.integration.runs.conftest import Counting, check_invariants, verdict_codes
 from tests.support.processes import ROOT, child_env
 from tests.support.runs import a_run, shards, until
 from tokenburn_site.local.family import Family
@@ -30,16 +33,153 @@ sys.exit(42 if run_local(Run.objects.get(pk=sys.argv[1])) else 0)
 """
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_stops_the_run_in_order(signum: signal.Signals, counting: Counting, family: Family) -> None:
     run = counting.run(2)
     argv = (sys.executable, "-c", RUN_LOCAL, str(run.pk))
     child = family.start(argv, cwd=ROOT, env=child_env(), stderr=subprocess.DEVNULL)
-    until(lambda: run.turns.count() > 200)
+    until(lambda: run.turns.count() > 200, 60)
     os.kill(child.pid, signum)
     assert child.wait(60) == 42
     assert check_invariants(run, counting)["ok"] > 200
     assert (run.status, run.reason) == (RunStatus.STOPPED, "interrupted")
+
+
+@pytest.mark.usefixtures("any_database")
+def test_the_very_next_command_stores_and_ends_what_one_that_was_killed_left(
+    counting: Counting, family: Family
+) -> None:
+    """The second one did: the first found the lease alive, and only marked it."""
+    run = counting.run(2)
+    child = family.start((sys.executable, "-c", RUN_LOCAL, str(run.pk)), cwd=ROOT, env=child_env())
+    until(lambda: run.turns.count() > 200, 60)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait(5)
+    assert local.store_orphans() == [run.pk]
+    assert check_invariants(run, counting)["ok"] > 200
+    assert run.status == RunStatus.FAILED
+    assert run.reason.startswith("shard 1 of 2 lost: its command was killed; the engine stopped by itself")
+    assert {shard.status for shard in shards(run)} == {ShardStatus.LOST}
+    assert verdict_codes(run) >= {"load_missing"}
+    assert local.store_orphans() == []
+    assert not orphans._path(run.uid).exists()
+
+
+KILLED_WHERE = """
+import os, sys, django; django.setup()
+from runs import supervisor
+from runs.local import run_local
+from runs.models import Run
+place, name = {"rest": (supervisor.LedgerIngest, "rest"), "finish": (supervisor, "finalize_run")}[sys.argv[2]]
+setattr(place, name, lambda *_: os.kill(os.getpid(), 9))
+run_local(Run.objects.get(pk=sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("moment", ["rest", "finish"])
+def test_a_run_that_was_over_when_its_command_was_killed_is_completed(
+    moment: str, counting: Counting, family: Family
+) -> None:
+    """It was `failed`, though its engine said `done` and everything was stored."""
+    run = counting.run(1, ClosedLoad(users=5, conversations=20))
+    child = family.start((sys.executable, "-c", KILLED_WHERE, str(run.pk), moment), cwd=ROOT, env=child_env())
+    assert child.wait(60) == -signal.SIGKILL
+    assert local.store_orphans() == [run.pk]
+    assert check_invariants(run, counting) == {"ok": 100}
+    assert (run.status, run.reason) == (RunStatus.COMPLETED, "")
+    assert {shard.status for shard in shards(run)} == {ShardStatus.DONE}
+
+
+def as_killed(run: Run, host: str = "") -> Path:
+    """The file of its command, as one that was killed leaves it."""
+    path = orphans._path(run.uid)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(host or host_name())
+    return path
+
+
+@pytest.mark.usefixtures("any_database")
+def test_a_command_that_was_killed_before_the_start_leaves_nothing_that_waits() -> None:
+    queued, claimed, ready = a_run(), a_run(2), a_run(2)
+    for run in (claimed, ready):
+        shard = claim_shard(shards(run)[0].pk, "gone")
+        assert shard is not None
+        assert run is claimed or mark_ready(shard, 1)
+    for run in (queued, claimed, ready):
+        as_killed(run)
+    assert local.store_orphans() == [run.pk for run in (queued, claimed, ready)]
+    for run in (queued, claimed, ready):
+        run.refresh_from_db()
+        assert (run.status, run.reason) == (RunStatus.FAILED, "its command was killed before the start")
+
+
+def test_a_run_whose_command_lives_here_or_on_another_host_is_left_alone(counting: Counting, family: Family) -> None:
+    run, elsewhere, unknown = counting.run(), a_run(), a_run()
+    path = as_killed(elsewhere, "another-host")
+    child = family.start((sys.executable, "-c", RUN_LOCAL, str(run.pk)), cwd=ROOT, env=child_env())
+    until(lambda: run.turns.count() > 20, 60)
+    assert local.store_orphans() == []
+    reap_lost()
+    for other in (elsewhere, unknown):
+        other.refresh_from_db()
+        assert other.status == RunStatus.QUEUED
+    assert path.exists()
+    child.terminate()
+    assert child.wait(60) == 42
+    check_invariants(run, counting)
+    assert run.status == RunStatus.STOPPED
+    assert not orphans._path(run.uid).exists()
+
+
+def test_a_run_that_another_stores_at_this_moment_is_left_to_it(counting: Counting) -> None:
+    run = a_run()
+    shard = claim_shard(shards(run)[0].pk, f"{REAPER} elsewhere/1")
+    assert shard is not None
+    as_killed(run)
+    orphans.forsake_orphans()
+    assert renew_lease(shard)
+    assert Shard.objects.filter(pk=shard.pk, suspect_since=None).exists()
+
+
+def test_a_command_that_ends_without_its_run_is_known_to_have_ended() -> None:
+    """Interrupted twice, or its database was away at the end."""
+    run, never = a_run(), uuid4()
+    with pytest.raises(KeyboardInterrupt), orphans.commanded(run.uid), orphans.commanded(never):
+        with orphans.commanded(run.uid):
+            assert orphans.forsake_orphans() == []
+        raise KeyboardInterrupt
+    assert orphans._path(run.uid).exists(), "until the process is gone, and longer"
+    assert not orphans._path(never).exists(), "there is no such run"
+
+
+def test_who_was_told_to_ignore_the_terminals_end_does() -> None:
+    kept = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with local.interrupts() as interrupted:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not interrupted.wait(0.1)
+    finally:
+        signal.signal(signal.SIGHUP, kept)
+
+
+INTERRUPTED_IMPORT = """
+import builtins, runpy, sys
+real = builtins.__import__
+def interrupted(name, *rest):
+    if name.startswith("tokenburn_site."):
+        raise KeyboardInterrupt
+    return real(name, *rest)
+builtins.__import__ = interrupted
+sys.argv = ["manage.py", "burn", "--url", "http://127.0.0.1:9/v1", "--preset", "openai-chat", "--prompt", "x"]
+runpy.run_path("manage.py", run_name="__main__")
+"""
+
+
+def test_ctrl_c_while_it_imports_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "manage.py: interrupted\n")
 
 
 def nice(stat: Path) -> int:
@@ -50,7 +190,7 @@ def nice(stat: Path) -> int:
 def test_storing_steps_back_behind_the_engine(counting: Counting, family: Family) -> None:
     run = counting.run(2)
     child = family.start((sys.executable, "-c", RUN_LOCAL, str(run.pk)), cwd=ROOT, env=child_env())
-    until(lambda: run.turns.count() > 20)
+    until(lambda: run.turns.count() > 20, 60)
     engines = [nice(Path(f"/proc/{shard.engine_pid}/stat")) for shard in shards(run)]
     threads = [nice(stat) for stat in Path(f"/proc/{child.pid}/task").glob("*/stat")]
     child.terminate()

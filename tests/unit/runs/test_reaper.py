@@ -105,7 +105,7 @@ def test_a_shard_that_may_have_sent_is_stored_and_lost_never_queued(tmp_path: Pa
     assert shard.ledger_offset == path.stat().st_size
     status, reason = end_of(run)
     assert status == RunStatus.FAILED
-    assert "its supervisor worker died, and the engine with it" in reason
+    assert "paused, or could not reach the database; its engine died too" in reason
     assert run.report is not None
     assert run.report["turns"]["ok"] == SessionMetric.objects.filter(outcome="ok").count() > 0
     assert run.report["run"]["status"] == RunStatus.FAILED
@@ -121,8 +121,8 @@ def test_an_engine_that_lives_is_waited_for(tmp_path: Path) -> None:
         fcntl.flock(engine, fcntl.LOCK_EX)
         assert reap_lost().lost == 0
         assert end_of(run)[0] == RunStatus.RUNNING
-    Shard.objects.update(lease_until=DbNow(-1))  # the reaper's own, so that the next one may try
-    assert reap_lost().lost == 1
+    assert reap_lost().lost == 1, "the next pass tries again, and does not wait for the first reaper's lease"
+    assert "its supervisor worker was silent for" in end_of(run)[1]
 
 
 def test_a_lease_that_ran_out_just_now_is_suspected_first() -> None:
@@ -155,6 +155,26 @@ def test_a_ledger_that_was_there_and_is_gone_is_not_called_complete() -> None:
     assert reap_lost() == Reaped(lost=1, finalized=1)
     assert not shards(run)[0].ledger_complete
     assert "the rest of its ledger is no longer at /nowhere/ledger" in end_of(run)[1]
+
+
+def test_a_run_whose_engine_was_done_is_completed_though_its_supervisor_is_gone(tmp_path: Path) -> None:
+    run = a_run()
+    shard = forsaken(run, ShardStatus.RUNNING)
+    Shard.objects.update(ledger_path=ledger(tmp_path / "ledger", shard, share=1.0))
+    assert reap_lost() == Reaped(lost=1, finalized=1)
+    assert end_of(run) == (RunStatus.COMPLETED, "")
+    (ended,) = shards(run)
+    assert (ended.status, ended.ledger_complete) == (ShardStatus.DONE, True)
+
+
+def test_a_ledger_that_is_shorter_than_what_is_stored_of_it_is_not_called_complete(tmp_path: Path) -> None:
+    run = a_run()
+    shard = forsaken(run, ShardStatus.RUNNING)
+    path = ledger(tmp_path / "ledger", shard)
+    Shard.objects.update(ledger_path=path, ledger_offset=path.stat().st_size + 1)
+    assert reap_lost() == Reaped(lost=1, finalized=1)
+    assert "(it is shorter than what is stored of it)" in end_of(run)[1]
+    assert not shards(run)[0].ledger_complete
 
 
 def test_a_ledger_that_cannot_be_completed_does_not_keep_the_run_open(tmp_path: Path) -> None:
