@@ -27,6 +27,7 @@ from runs.lifecycle import RUN_TERMINAL
 from runs.live import Entry, read_since_async, stream_key
 from runs.models import Run
 from runs.rights import may_view
+from runs.slots import shown_reason
 
 logger = logging.getLogger(__name__)
 ENDED = 4000
@@ -123,7 +124,8 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has
 
     @database_sync_to_async  # type: ignore[untyped-decorator]  # channels has no types
     def _state(self) -> tuple[str, str] | None:
-        return Run.objects.filter(pk=self.run_id).values_list("status", "reason").first()
+        run = Run.objects.only("status", "reason", "local").filter(pk=self.run_id).first()
+        return None if run is None else (run.status, shown_reason(run))
 
     @database_sync_to_async  # type: ignore[untyped-decorator]  # channels has no types
     def _may_view(self) -> bool:

@@ -21,7 +21,7 @@ from runs.admission import TURN_S, stands_in_line
 from runs.dbclock import DbNow, ahead, passed
 from runs.lifecycle import RUN_BEFORE_START, SHARD_HELD, move_run, move_shard, move_shards
 from runs.models import Run, RunStatus, Shard, ShardStatus
-from runs.slots import what_there_is
+from runs.slots import what_lacks
 
 logger = logging.getLogger(__name__)
 LEASE_S = 15.0
@@ -158,19 +158,21 @@ def fail_if_late(run_id: int) -> bool:
     if stands_in_line(late):
         Run.objects.filter(pk=run_id).update(ready_by=DbNow(TURN_S))
         return False
-    return fail_start(run_id, _missing(run_id, within_s))
+    return fail_start(run_id, _missing(late, within_s))
 
 
-def _missing(run_id: int, seconds: float) -> str:
-    shards = list(Shard.objects.filter(run_id=run_id).values_list("status", "region"))
+def _missing(run: Run, seconds: float) -> str:
+    shards = list(Shard.objects.filter(run=run).values_list("status", "region"))
     statuses, of = [status for status, _ in shards], len(shards)
     found = sum(status != ShardStatus.QUEUED for status in statuses)
     if found == of:
         ready = sum(status == ShardStatus.READY for status in statuses)
         return f"{ready} of {of} engines were ready within {seconds:.0f} s: see the log of the load workers"
-    left = what_there_is([region for status, region in shards if status == ShardStatus.QUEUED])
-    when = f"within {seconds:.0f} s" + (f" ({left})" if left else "")
-    return f"{found} of {of} shards found a worker {when}: start a load worker or fewer processes"
+    if run.local:
+        return f"{found} of {of} engines were started within {seconds:.0f} s: use fewer processes"
+    lacks = what_lacks([region for status, region in shards if status == ShardStatus.QUEUED])
+    why = lacks or "load workers have free slots: see their logs"
+    return f"{found} of {of} shards found a worker within {seconds:.0f} s; {why}"
 
 
 def suspect_expired() -> int:

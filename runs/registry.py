@@ -26,6 +26,8 @@ PASS_PREFIX = "tokenburn:pass:"  # noqa: S105  a prefix of keys
 PASSES = ("reap", "start_due", "deliver")
 """Periodic tasks without which runs, schedules and webhooks stand still."""
 PASS_KEPT_S = 86_400
+SCHEDULER_LATE_S = 60.0
+"""Its tasks come every 5 s; one that works long (a pass of webhooks may take 20 s) is not late yet."""
 TIMEOUT_S = 1.0
 LOAD_QUEUE = "load"
 OWN_QUEUE_KEPT_S = 600
@@ -160,6 +162,18 @@ def pass_ages() -> dict[str, float | None]:
     ages = [PASS_KEPT_S - end_s if end_s >= 0 else None for end_s in _ends(_client(settings.REDIS_URL), keys)]
     known = [age if age is not None and age >= -AHEAD_S else None for age in ages]
     return {name: None if age is None else max(0.0, age) for name, age in zip(PASSES, known, strict=True)}
+
+
+def scheduler_silence() -> str:
+    """Since when the reaper, which beat sends, has not been done, such as "last ran 90 s ago"; empty: it is done, or
+    nobody knows."""
+    try:
+        age_s = pass_ages()["reap"]
+    except (redis.RedisError, OSError):
+        return ""
+    if age_s is None:
+        return "has not run"
+    return f"last ran {age_s:.0f} s ago" if age_s > SCHEDULER_LATE_S else ""
 
 
 def load_workers() -> list[Worker] | None:

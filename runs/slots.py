@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runs import live, registry
+from runs.lifecycle import RUN_BEFORE_START
+from runs.models import Run, ShardStatus
 from runs.placement import Lack, lacks
 
 ADVICE = "start load workers there, or use fewer processes"
@@ -23,17 +25,36 @@ def shortage(regions: Sequence[str]) -> str:
     return f"{'; '.join(map(str, short))}{hint}: {ADVICE}"
 
 
-def what_there_is(regions: Sequence[str]) -> str:
-    """For shards that nobody took: the slots that are missing, such as "1 slot missing in region eu, 2 of 2 there in
-    use"; empty: nobody knows."""
+def what_lacks(regions: Sequence[str]) -> str:
+    """Which part of the farm is missing for shards that nobody took (one entry each; empty: anywhere), and what to do;
+    empty: none that is known."""
+    if not live.reachable():
+        return "the broker does not answer: start it, or check that REDIS_URL is the same on every machine"
     workers = known_workers()
-    return "; ".join(map(_in_use, lacks(regions, workers))) if workers else ""
+    if not workers:
+        return "no load worker is running: start one"
+    short = [lack for lack in lacks(regions, workers) if lack.needed > lack.slots - lack.busy]
+    if short:
+        return f"{'; '.join(map(_in_use, short))}: start a load worker or use fewer processes"
+    if silence := registry.scheduler_silence():
+        return f"load workers have free slots, and the scheduler {silence}: start beat and a control worker"
+    return ""
+
+
+def shown_reason(run: Run) -> str:
+    """Why it ended the way it did, or what a run that has not begun waits for, if a part of the farm is missing."""
+    if run.reason or run.local or run.status not in RUN_BEFORE_START:
+        return run.reason
+    queued = list(run.shards.filter(status=ShardStatus.QUEUED).values_list("region", flat=True))
+    return what_lacks(queued) if queued else ""
 
 
 def _in_use(lack: Lack) -> str:
+    where = f" of region {lack.region}" if lack.region else ""
+    if not lack.slots:
+        return f"no load worker{where} is running"
     slots = "1 slot" if lack.needed == 1 else f"{lack.needed} slots"
-    where = f" in region {lack.region}" if lack.region else ""
-    return f"{slots} missing{where}, {lack.busy} of {lack.slots} there in use"
+    return f"{slots}{where} needed, {lack.busy} of {lack.slots} there in use"
 
 
 def known_workers() -> list[registry.Worker]:

@@ -30,6 +30,7 @@ from runs.results import collect
 from runs.rights import may_control, may_view
 from runs.series import live_charts
 from runs.services import RequestError, can_stop, change_load, request_run, stop_run
+from runs.slots import shown_reason
 from runs.steering import SteeringError, level_now
 from targets.page_policy import with_policy
 
@@ -218,6 +219,7 @@ def _context(request: HttpRequest, run: Run, page: str) -> dict[str, Any]:
         "title": f"Run {run.pk} · {run.name}",
         "run": run,
         "page": page,
+        "reason": shown_reason(run),
         "target_name": run.target_spec.get("name", ""),
         "target_url": run.target_spec.get("url", ""),
         "load_words": load_text(run.load),

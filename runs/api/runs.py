@@ -26,6 +26,7 @@ from runs.engine.trace import shown_load
 from runs.models import Run, Session, Shard, TestPlan
 from runs.rights import CONTROL
 from runs.services import RequestError, change_load, request_run, stop_run
+from runs.slots import shown_reason
 from runs.steering import SteeringError
 
 XML, MARKDOWN = "application/xml", "text/markdown"
@@ -103,10 +104,14 @@ class ScheduledSerializer(serializers.Serializer[Any]):
 class RunDetailSerializer(RunSerializer):
     shards = ShardSerializer(many=True, read_only=True)
     scheduled = serializers.SerializerMethodField(help_text="null: a person or a program started it.")
+    reason = serializers.SerializerMethodField(help_text="Why it ended the way it did, or what it waits for.")
 
     class Meta(RunSerializer.Meta):
         fields = [*RunSerializer.Meta.fields, "target_spec", "scenario_specs", "search", "scheduled", "shards"]
         read_only_fields = fields
+
+    def get_reason(self, run: Run) -> str:
+        return shown_reason(run)
 
     @extend_schema_field(ScheduledSerializer(allow_null=True))
     def get_scheduled(self, run: Run) -> dict[str, Any] | None:

@@ -77,14 +77,13 @@ def test_engines_that_are_never_ready_are_given_up_in_time() -> None:
     assert ended(run) == (RunStatus.FAILED, "0 of 1 engines were ready within 30 s: see the log of the load workers")
 
 
-@pytest.mark.usefixtures("valkey")  # emptied: the workers of another test are still known for some seconds
-def test_a_run_whose_other_shard_finds_no_worker_is_given_up_in_time() -> None:
+def test_a_run_whose_other_shard_nobody_takes_is_given_up_in_time() -> None:
     run = a_run(2)
     thread = in_background(lambda: supervise(shards(run)[0].pk, command=fake("slow")))
     until(lambda: shards(run)[0].status == ShardStatus.READY)
     Run.objects.filter(pk=run.pk).update(ready_by=DbNow(-1))
     thread.join()
-    reason = "1 of 2 shards found a worker within 30 s: start a load worker or fewer processes"
+    reason = "1 of 2 engines were started within 30 s: use fewer processes"
     assert ended(run) == (RunStatus.FAILED, reason)
 
 

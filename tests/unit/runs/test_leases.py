@@ -138,7 +138,7 @@ def test_a_run_is_late_only_after_its_time_and_says_what_is_missing() -> None:
     assert fail_if_late(run.pk)
     run.refresh_from_db()
     assert run.status == RunStatus.STOPPING
-    assert run.reason == "1 of 2 shards found a worker within 30 s: start a load worker or fewer processes"
+    assert run.reason == "1 of 2 engines were started within 30 s: use fewer processes"
     assert [shard.status for shard in shards(run)] == [ShardStatus.CLAIMED, ShardStatus.FAILED]
 
 

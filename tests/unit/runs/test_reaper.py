@@ -186,11 +186,11 @@ def test_a_ledger_that_cannot_be_completed_does_not_keep_the_run_open(tmp_path: 
     assert f"mend that, then run `manage.py ingest {run.pk}`" in reason
 
 
-def test_a_run_without_enough_workers_fails_and_says_how_many(nudged: list[int]) -> None:
+def test_a_run_without_enough_workers_fails_and_says_how_many(nudged: list[int], valkey: str) -> None:
     run = a_run(2, local=False)
     Run.objects.update(ready_by=DbNow(-1))
     assert reap_lost() == Reaped(unstarted=1, finalized=1)
-    reason = "0 of 2 shards found a worker within 60 s: start a load worker or fewer processes"
+    reason = "0 of 2 shards found a worker within 60 s; no load worker is running: start one"
     assert end_of(run) == (RunStatus.FAILED, reason)
 
 

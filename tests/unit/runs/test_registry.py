@@ -113,8 +113,8 @@ def test_slots_that_exist_and_are_in_use_are_waited_for_and_then_said_to_be_miss
     assert fail_if_late(run.pk)
     run.refresh_from_db()
     assert run.reason == (
-        "0 of 2 shards found a worker within 60 s (2 slots missing in region eu, 2 of 2 there in use): "
-        "start a load worker or fewer processes"
+        "0 of 2 shards found a worker within 60 s; 2 slots of region eu needed, 2 of 2 there in use: "
+        "start a load worker or use fewer processes"
     )
 
 
