@@ -20,6 +20,8 @@ LOG_IN_ADVICE: Final = (
 PAGE_ADVICE: Final = "this is the address of a web page and not of an API: check the base URL and the preset"
 STREAMS_ADVICE: Final = "the target streams its answers: add --stream (a stored target's field `stream`)"
 WHOLE_ADVICE: Final = "the target answers as a whole: leave --stream out (a stored target's field `stream`)"
+PLAIN_TEXT_ADVICE: Final = "check the address; if the answers are plain text, put the codec 'text' into codec.response"
+_JSON_BEGINS: Final = frozenset({b"{", b"[", b'"'})
 _TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
 _SETTINGS, _GOAWAY = 4, 7
 _BEGIN = re.compile(rb"\s*(?:<!doctype html|<html|<head|<body|<!--)", re.IGNORECASE)
@@ -99,7 +101,7 @@ def _known(data: bytes) -> Foreign | None:
         return Foreign("an empty answer", "check the address, and that the target answers on this very request")
     if is_page(data):
         return Foreign(f"{(found := page(data)).what}: {begin}", found.advice)
-    if is_stream(EVENTS, data):
+    if is_stream(EVENTS, data, declared=False):
         return Foreign(f"a stream of server-sent events: {begin}", STREAMS_ADVICE)
     if _in_lines(data):
         return Foreign(f"one JSON document a line: {begin}", STREAMS_ADVICE)
@@ -107,6 +109,8 @@ def _known(data: bytes) -> Foreign | None:
         return Foreign(f"Engine.IO's open packet: {begin}", "the target speaks Socket.IO: use generic-socketio")
     if data.lstrip().startswith(b"<?xml"):
         return Foreign(f"XML: {begin}", "a mapping reads JSON: ask the target for it, or check the address")
+    if data.lstrip()[:1] not in _JSON_BEGINS:
+        return Foreign(f"plain text: {begin}", PLAIN_TEXT_ADVICE)
     return None
 
 

@@ -1,19 +1,46 @@
-"""What a streamed answer holds whose content type does not say so, by its first bytes. No I/O: both lanes."""
+"""What a streamed answer holds, by its first bytes, where its content type says something else; and how often that was
+so. No I/O: both lanes use it."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from typing import Final
+
 from connectors.headers import EVENTS, Style
 
-_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
-_BOM = b"\xef\xbb\xbf"
+MOST_TYPES: Final = 5
+"""Content types that a report names."""
+_FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
+_BOM: Final = b"\xef\xbb\xbf"
+_ENOUGH: Final = 4096
+"""Bytes of white space after which nobody waits for more."""
+_OVER_LINES: Final = re.compile(rb"[\[{][ \t]*\r?\n")
+"""How a document over several lines begins."""
+
+WRONG_TYPES: Counter[str] = Counter()
+"""Of this process: answers by a content type that was not theirs."""
 
 
-def is_stream(style: Style, first: bytes) -> bool:
-    """Whether a body that begins with `first` is what `style` asks for: server-sent events, or JSON one a line.
-
-    False for `first` without a character yet, and for one document over several lines.
-    """
-    begin = first.removeprefix(_BOM).lstrip()
+def is_stream(style: Style, first: bytes | bytearray, *, declared: bool) -> bool | None:
+    """Whether a body that begins with `first` is what `style` asks for: server-sent events, or JSON one a line. None:
+    there is too little of it to say. `declared`: its content type says that it is."""
+    begin = bytes(first[:_ENOUGH]).removeprefix(_BOM).lstrip()
+    if not begin:
+        return declared if len(first) >= _ENOUGH else None
     if style.name == EVENTS.name:
-        return begin.startswith(_FIELDS)
+        if declared:
+            return not begin.startswith((b"{", b"["))
+        if begin.startswith(_FIELDS):
+            return True
+        return None if any(field.startswith(begin) for field in _FIELDS) else False
+    if begin in {b"{", b"["}:
+        return None
+    if declared:
+        return not _OVER_LINES.match(begin) and not begin.startswith(b"<")
     return begin.startswith(b"{") and not begin[1:2].isspace()
+
+
+def note_type(content_type: str) -> None:
+    """An answer was read as something else than its content type says."""
+    WRONG_TYPES[content_type[:60] or "(none)"] += 1

@@ -34,6 +34,11 @@ NO_REASONS = frozenset({"", "null", "none", "Null", "None", "NULL", "NONE"})
 """What some targets write into the finish reason of an event that is not the last."""
 REFUSAL_CHARS = 120
 UNLISTED_ADVICE = "if such events hold the text, add their kind to response.kinds"
+NO_CONTENT = frozenset({204, 205})
+NO_BODY_ADVICE = (
+    "check the address; an answer that comes over another connection needs the style split; if no answer is right, add "
+    "'empty' to expect_text in the target's response mapping"
+)
 COMPARE = "compare the target's response mapping with the shape shown"
 TEXT_CHARS = 4 * 1024 * 1024
 """Characters of one answer's text: far more than anybody reads, and held in memory, up to four bytes each, twice."""
@@ -53,6 +58,7 @@ class Timeline:
     __slots__ = (
         "_came_whole",
         "_decode",
+        "_empty_body",
         "_gaps_ns",
         "_halves",
         "_has_text",
@@ -131,6 +137,7 @@ class Timeline:
         self._reason: str | None = None
         self._refusal_text = ""
         self._tool_call = False
+        self._empty_body = False
         self.expected = meaning.expected_kinds
         self.kind: Kind | None = None
         self.finish: str | None = None
@@ -202,8 +209,10 @@ class Timeline:
         return None
 
     def decoded(self, data: bytes) -> bytes:
-        """An event without the target's codecs."""
-        return data if self._decode is None else self._decode(data)
+        """An event without the target's codecs. Marks of the mapping come as they are."""
+        if self._decode is None or data == self.meaning.part.done_data or data in self.meaning.ignored_data:
+            return data
+        return self._decode(data)
 
     def lacking(self) -> str:
         """What an answer that has begun still lacks, for the message of a time limit. Empty: nothing is known."""
@@ -232,7 +241,7 @@ class Timeline:
         meaning = self.meaning
         part = meaning.part
         if self._decode is not None:
-            data = self._decode(data)
+            data = self.decoded(data)
         if data == part.done_data:
             self.done_ns = ns
             return
@@ -346,6 +355,9 @@ class Timeline:
 
     def answer(self, ns: int, data: bytes) -> None:
         """A whole answer, its last byte arrived at `ns`."""
+        if not data:
+            self._without_body(ns)
+            return
         self.first_chunk_ns = ns
         if self._decode is not None:
             data = self._decode(data)
@@ -390,6 +402,13 @@ class Timeline:
                 errors.append(ns - stamp)
         self.done_ns = ns
 
+    def _without_body(self, ns: int) -> None:
+        """Where a stream was to come, its end mark is missing, unless the status says that there is no body."""
+        if self.meaning.needs_done and self.status not in NO_CONTENT:
+            self.end(ns)
+        self._empty_body = True
+        self.done_ns = ns
+
     def aside(self, data: bytes) -> None:
         """What was said beside a streamed answer: it may carry an error, or values to keep. Need not be JSON."""
         try:
@@ -417,6 +436,8 @@ class Timeline:
 
     def _seen(self) -> str:
         """What came last without text, for an error message."""
+        if self.first_chunk_ns is None:
+            return "; not one event came in its body"
         last = self._last_without_text
         return "" if last is None else f"; its last event without text has {shape(last)}"
 
@@ -458,7 +479,7 @@ class Timeline:
     def _may_be_silent(self) -> bool:
         """Whether the mapping found something other than text, so that the answer has a kind; or an answer that merely
         ends is a good one."""
-        if self._has_said or self.reasoning_chars or self._null_text():
+        if self._has_said or self._empty_body or self.reasoning_chars or self._null_text():
             return True
         return self.meaning.needs_done and not self.expected.isdisjoint({"empty", "any"})
 
@@ -475,6 +496,9 @@ class Timeline:
         if text:
             allowed = ", ".join(sorted(self.expected))
             return BadAnswer("expect_failed", f"expect_text allows {allowed}; of this answer: {words}")
+        if self._empty_body:
+            status = f" (HTTP {self.status})" if self.status in NO_CONTENT else ""
+            return BadAnswer("answer_empty", f"the answer has no text: its body is empty{status}", NO_BODY_ADVICE)
         advice = f"if such an answer is right, add {kind!r} to expect_text in the target's response mapping"
         last = self._last_without_text
         seen = f"; its last event has {shape(last)}" if kind == "empty" and last is not None else ""

@@ -297,8 +297,13 @@ def _tail(line: Line) -> Line:
     numbers = {key: _int(line, key) for key in ("at", "turns", "sessions")}
     # A recovered ledger's tail may not know what the dead engine had used.
     used = {key: _int(line, key) for key in ("cpu_ns", "rss", "load") if line.get(key) is not None}
-    found = line.get("conns") or {}
+    tables = {key: found for key in ("conns", "types") if (found := _counts(line, key))}
+    return {**numbers, **used, **tables, "reason": _word(line, "reason", 500)}
+
+
+def _counts(line: Line, key: str) -> dict[str, int]:
+    """A table of counts, which may be missing."""
+    found = line.get(key) or {}
     if type(found) is not dict or not {type(count) for count in found.values()} <= {int}:
-        raise Malformed("a tail's 'conns' is no table of counts")
-    conns = {"conns": {str(address)[:NAME_CHARS]: count for address, count in found.items()}} if found else {}
-    return {**numbers, **used, **conns, "reason": _word(line, "reason", 500)}
+        raise Malformed(f"a tail's '{key}' is no table of counts")
+    return {str(name)[:NAME_CHARS]: count for name, count in found.items()}

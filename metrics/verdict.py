@@ -5,6 +5,7 @@ A reason is something that may have made the figures wrong; a note only says how
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -47,6 +48,7 @@ RISE_SHARE = 0.2
 RISE_MS = 20.0
 MAIN_METRIC = "e2e_ms"
 CAUSES_NAMED = 3
+TYPES_NAMED = 3
 
 REASONS = {
     "no_ok_turns": "Not one turn is ok.",
@@ -80,6 +82,8 @@ NOTES = {
     "characters, or something that is no count: estimates stand in.",
     "reasoning_split": "The target streams its reasoning and does not count its tokens: its share of the output, "
     "which tpot_ms leaves out, is by characters.",
+    "content_type_wrong": "Streamed answers came with another content type, or whole ones with that of a stream; they "
+    "were read as what they hold.",
     "start_apart": f"An engine may have begun more than {START_MS:.0f} ms beside the time that all agreed on.",
     "slower_later": f"{MAIN_METRIC} p50 rose by more than {RISE_SHARE:.0%} and {RISE_MS:.0f} ms from the first third "
     "of the run to the last, under a load that stayed the same.",
@@ -376,6 +380,7 @@ def _notes(aggregate: Aggregate) -> Iterator[Remark]:
             "Arrival times were taken after the read, not by the kernel: they include the engine's own delay.",
         )
     yield from _tokens(aggregate)
+    yield from _types(aggregate)
     apart = start_error_ns(aggregate)
     if apart is not None and apart > START_MS * MS and len(aggregate.engines) > 1:
         yield Remark(
@@ -388,6 +393,19 @@ def _notes(aggregate: Aggregate) -> Iterator[Remark]:
     rate = aggregate.rates()["error_rate"]
     if rate is not None and aggregate.outcomes["ok"] and rate > SURVIVORS_SHARE:
         yield Remark("survivors_only", f"{rate:.0%} of the turns failed; latencies are those of the others only.")
+
+
+def _types(aggregate: Aggregate) -> Iterator[Remark]:
+    found: Counter[str] = Counter()
+    for engine in aggregate.engines.values():
+        found.update(engine.tail.get("types", {}))
+    if found:
+        named = ", ".join(f"{kind} ({count:,})" for kind, count in found.most_common(TYPES_NAMED))
+        yield Remark(
+            "content_type_wrong",
+            f"{found.total():,} answers came with a content type that is not theirs, and were read as what they hold: "
+            f"{named}. Browsers and proxies may hold such a stream back, or refuse it: correct the target's header.",
+        )
 
 
 def _tokens(aggregate: Aggregate) -> Iterator[Remark]:

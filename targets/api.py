@@ -99,7 +99,8 @@ class ProbedSerializer(serializers.Serializer[Any]):
     )
     known = serializers.DictField(help_text="What was saved by the end; *** if a handshake gave it.")
     unsolicited = serializers.IntegerField(help_text="Messages with text that belong to no question.")
-    stray = serializers.IntegerField(help_text="Messages that came while nothing was asked.")
+    stray = serializers.IntegerField(help_text="Messages that belong to no turn, with or without text.")
+    stray_frames = serializers.ListField(child=serializers.CharField(), help_text="The first of those.")
 
 
 class TargetViewSet(viewsets.ModelViewSet[Target]):

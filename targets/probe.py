@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from time import monotonic_ns
@@ -24,14 +24,18 @@ from connectors.guard import AllowPrivate
 from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.redact import MASK, Redactor
 from connectors.registry import Lane, connector_class
+from connectors.sniff import WRONG_TYPES
 from connectors.spec import TargetSpec
 from connectors.timeline import Timeline
 from connectors.unset import explained
+from connectors.usage import believable
 from targets.tape import FRAME_CHARS, Frame, Tape, visible
 
 TEXT_CHARS: Final = 20_000
 """Characters of the extracted text that are kept."""
 BODY_CHARS: Final = 10_000
+STRAYS_SHOWN: Final = 10
+STRAY_CHARS: Final = 200
 LIMIT_S: Final = 30.0
 """How long somebody waits before a page, at most."""
 LISTEN_MS = 300.0
@@ -81,12 +85,15 @@ class Turn:
     bytes_out: int = 0
     times_ms: dict[str, float] = field(default_factory=dict)
     saved: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What a run would doubt or put right of this answer, in words."""
     error: Failure | None = None
 
 
 @dataclass
 class Probe:
-    """One conversation on one lane. `known`: what was saved by the end; what came from a handshake is not shown."""
+    """One conversation on one lane. `known`: what was saved by the end; what came from a handshake is not shown.
+    `stray`: messages that belong to no turn, of which `stray_frames` are the first; `unsolicited`: those with text."""
 
     target: str
     protocol: str
@@ -95,6 +102,7 @@ class Probe:
     turns: list[Turn] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
     stray: int = 0
+    stray_frames: list[str] = field(default_factory=list)
     unsolicited: int = 0
 
     @property
@@ -178,8 +186,21 @@ class _Teller:
             "see which step is slow, or use manage.py probe, which has the time limits of the target",
         )
 
+    def _show_strays(self) -> None:
+        """Keep the first messages that belong to no turn."""
+        connector, kept = self._connector, self.result.stray_frames
+        look_at = connector.look_at
+
+        def seen(data: bytes, ns: int) -> None:
+            if len(kept) < STRAYS_SHOWN:
+                kept.append(visible(self._redact.cut(data.decode(errors="backslashreplace"), STRAY_CHARS)))
+            look_at(data, ns)
+
+        connector.look_at = seen  # type: ignore[method-assign] # on this one connector: a load's path stays as it is
+
     async def _converse(self, messages: Sequence[str]) -> None:
         connector = self._connector
+        self._show_strays()
         connector.begin({"id": f"probe-{uuid.uuid4()}", "number": 0, "user": 0})
         log: list[dict[str, str]] = []
         try:
@@ -213,6 +234,7 @@ class _Teller:
         self.result.turns.append(turn)
         context = {"message": message, "messages": log, "history": log[:-1], "turn": number, "vars": {}}
         tape = Tape(self._redact, turn.frames)
+        types_before = WRONG_TYPES.copy()
         timeline: Timeline | None = None
         failure: TurnError | None = None
         try:
@@ -232,6 +254,7 @@ class _Teller:
                 with suppress(TurnError):  # it may need what a handshake would have given
                     turn.request = self._shown(connector.render(context), context)
         if not self._given_up:
+            turn.notes += _type_notes(WRONG_TYPES - types_before)
             self._fill(turn, tape, timeline, failure)
         return timeline.text if timeline else "", failure
 
@@ -276,6 +299,7 @@ class _Teller:
         for name in ("reasoning_chars", "chunks", "tokens_in", "tokens_out", "bytes_in", "bytes_out"):
             setattr(turn, name, getattr(timeline, name))
         turn.times_ms = _times(timeline)
+        turn.notes += _usage_notes(timeline, turn)
         turn.saved = self._told(timeline.saved or {})
 
     def _finish(self) -> None:
@@ -289,6 +313,22 @@ class _Teller:
     def _plain(self, value: Any) -> str:
         text = value if isinstance(value, str) else orjson.dumps(value).decode()
         return visible(self._redact.cut(text, FRAME_CHARS))
+
+
+def _type_notes(found: Mapping[str, int]) -> Iterator[str]:
+    for kind in found:
+        yield f"content_type_wrong: the answer came as {visible(kind)}, and was read as what it holds"
+
+
+def _usage_notes(timeline: Timeline, turn: Turn) -> Iterator[str]:
+    """As a run judges it (`usage_not_believed`): of the output, for what a request says is not only its message."""
+    told, chars = timeline.told, turn.text_chars + turn.reasoning_chars
+    if told.unreadable:
+        yield "usage_not_believed: what the target told as its usage is no count"
+    elif told.output is not None and not believable(told.output, chars):
+        yield f"usage_not_believed: {told.output} tokens cannot be those of {chars} characters"
+    elif told.input == 0:
+        yield "usage_not_believed: 0 tokens cannot be those of the request"
 
 
 def _times(timeline: Timeline) -> dict[str, float]:

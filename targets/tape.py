@@ -152,6 +152,9 @@ def _tapped(kind: type[Timeline], tape: Tape) -> type[Timeline]:
         def answer(self, ns: int, data: bytes) -> None:
             tape.note(self, ns, data, lambda: kind.answer(self, ns, data))
 
+        def late(self, data: bytes) -> None:
+            tape.note(self, time.monotonic_ns(), data, lambda: kind.late(self, data), "behind the end mark")
+
         def aside(self, data: bytes) -> None:
             said = "the answer to what was posted"
             tape.note(self, time.monotonic_ns(), data, lambda: kind.aside(self, data), said)

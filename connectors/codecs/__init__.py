@@ -22,6 +22,7 @@ CODECS = {
     "base64": "connectors.codecs.plain:Base64",
     "gzip": "connectors.codecs.plain:Gzip",
     "json-field": "connectors.codecs.plain:JsonField",
+    "text": "connectors.codecs.plain:PlainText",
 }
 ENTRY_POINT_GROUP = "tokenburn.codecs"
 

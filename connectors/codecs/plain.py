@@ -1,4 +1,4 @@
-"""Codecs that hide nothing: base64, gzip, and a text that travels in a field of a JSON object."""
+"""Codecs that hide nothing: base64, gzip, a text that travels in a field of a JSON object, and one that is no JSON."""
 
 from __future__ import annotations
 
@@ -87,3 +87,31 @@ class JsonField(WithOptions[FieldOptions]):
         if not isinstance(text, str):
             raise self.failed(f"it is no object with a text as {self.options.field!r}")
         return mended(text).encode()
+
+
+class TextOptions(Frozen):
+    field: str = Field("text", min_length=1)
+
+
+class PlainText(WithOptions[TextOptions]):
+    """Plain text on the wire, and in the mapping the value of one key: the opposite of `json-field`."""
+
+    name = "text"
+    shape = TextOptions
+
+    def encode(self, data: bytes) -> bytes:
+        try:
+            message: Any = loads(data)
+        except (orjson.JSONDecodeError, TooLarge):
+            message = None
+        text = message.get(self.options.field) if isinstance(message, dict) else None
+        if not isinstance(text, str):
+            field = self.options.field
+            raise BadRequest("request_invalid", f"{self.name}: the body is no object with a text as {field!r}")
+        return mended(text).encode()
+
+    def decode(self, data: bytes) -> bytes:
+        try:
+            return orjson.dumps({self.options.field: data.decode("utf-8-sig")})
+        except UnicodeDecodeError:
+            raise self.failed("it is not UTF-8") from None

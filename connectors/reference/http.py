@@ -19,7 +19,7 @@ from connectors.redirects import REDIRECTS, Trail, behind, pointing
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.transport import NO_HOST, GuardedAdapter
 from connectors.reference.watch import GraceOver, Watch
-from connectors.sniff import is_stream
+from connectors.sniff import is_stream, note_type
 from connectors.timeline import Timeline
 from connectors.wire.body import make_decoder
 from connectors.wire.stream import stream_failure
@@ -131,21 +131,46 @@ class HttpConnector(ReferenceConnector):
         content_type = response.headers.get("content-type", "")
         kind = content_type.partition(";")[0].strip().lower()
         timeline.charset = declared_charset(content_type)
-        if 200 <= response.status_code < 300 and kind in self.style.streamed:
-            self._read_stream(response, timeline)
-            return
         limits = self.target.spec.limits
-        found = self._pieces(response, min(limits.body_bytes, limits.answer_bytes))
-        first = next(found, b"")
-        if 200 <= response.status_code < 300 and self.style.streamed and is_stream(self.style, first):
-            self._begun = chain((first,), found)
-            self._read_stream(response, timeline)
+        good = 200 <= response.status_code < 300
+        if good and self.style.streamed:
+            self._read_by_beginning(response, kind, timeline)
             return
-        body = first + b"".join(found)
-        if 200 <= response.status_code < 300:
+        body = b"".join(self._pieces(response, min(limits.body_bytes, limits.answer_bytes)))
+        if good:
             timeline.answer(self._watch.last_ns, body)
         else:
             timeline.refused(response.status_code, body)
+
+    def _read_by_beginning(self, response: requests.Response, kind: str, timeline: Timeline) -> None:
+        """A stream or a whole answer, by what the body begins with, whatever its content type."""
+        declared = kind in self.style.streamed
+        pieces = self._pieces(response)
+        held, streams = self._beginning(pieces, declared=declared)
+        if streams is not None and streams is not declared:
+            note_type(kind)
+        if streams:
+            self._begun = chain((held,), pieces)
+            self._read_stream(response, timeline)
+        elif streams is None and declared and held:
+            timeline.end(self._watch.last_ns)  # a stream that ended before it could mean anything
+        else:
+            body = bytearray(held)
+            limit = self.target.spec.limits.answer_bytes
+            for piece in chain((b"",), pieces):
+                body += piece
+                if len(body) > limit:
+                    raise _too_large(limit)
+            timeline.answer(self._watch.last_ns, bytes(body))
+
+    def _beginning(self, pieces: Iterator[bytes], *, declared: bool) -> tuple[bytes, bool | None]:
+        """So much of a body that `is_stream` knows what it is, and what it says of it."""
+        held = b""
+        for piece in pieces:
+            held += piece
+            if (found := is_stream(self.style, held, declared=declared)) is not None:
+                return held, found
+        return held, None
 
     def _read_stream(self, response: requests.Response, timeline: Timeline) -> None:
         """The answer to its end, piece by piece, if the style has any."""
@@ -170,7 +195,7 @@ class HttpConnector(ReferenceConnector):
         while data := raw.read1(READ_BYTES, decode_content=False):
             size += len(data)
             if size > limit:
-                raise TooLarge("body_too_large", f"the answer is larger than {limit} bytes")
+                raise _too_large(limit)
             if decoder is None:
                 yield data
             else:
@@ -189,6 +214,10 @@ class HttpConnector(ReferenceConnector):
         if isinstance(cause, OSError) and not isinstance(cause, http.client.HTTPException):
             return stream_failure(cause, self._watch.bytes_in, self._watch.unanswered_advice())
         return BrokenTransport("http_malformed", str(cause) or type(cause).__name__)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge("body_too_large", f"the answer is larger than {limit} bytes")
 
 
 def _root(exc: BaseException) -> BaseException:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 import requests
@@ -23,7 +24,7 @@ from connectors.reference.watch import GraceOver
 from connectors.shaking import RESEND
 from connectors.spec import HandshakeSpec, Limits, Timeouts
 from connectors.timeline import Timeline
-from connectors.wire.standing import refused_standing, stream_over, unfit
+from connectors.wire.standing import looks_like_events, refused_standing, stream_over, unfit
 
 
 class Heard(NamedTuple):
@@ -115,6 +116,13 @@ class StandingConnector(SseConnector):
                 raise error
             if isinstance(timeline, FeedTimeline):
                 timeline.inbox.set()
+            pieces = self._pieces(response)
+            first = b""
+            for piece in pieces:
+                first += piece
+                if looks_like_events(headers, first):
+                    break
+            self._begun = chain((first,), pieces)
             self._read_stream(response, timeline)
             return
         body = b""

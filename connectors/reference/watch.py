@@ -18,6 +18,7 @@ from connectors.foreign import not_http, unanswered_advice
 from connectors.mapping import CompiledTarget
 from connectors.shaking import BODY_WAIT_S, REUSED_CLOSED_S
 from connectors.timeline import Timeline
+from connectors.wire.lenient import mended_line
 from connectors.wire.stream import connect_failure, connect_timeout, stream_failure
 
 FIRST_BYTES: Final = 64
@@ -247,6 +248,10 @@ class WatchedFile(io.BufferedReader):
         self._reader = WatchedReader(sock, watch)
         self._watch = watch
         super().__init__(self._reader)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        return mended_line(line) if self._watch.section == "head" else line
 
     def close(self) -> None:
         if not self.closed:

@@ -85,4 +85,6 @@ def make_decoder(encoding: str, limit: int) -> Decoder | None:
         return None
     if encoding in {"gzip", "x-gzip", "deflate"}:
         return Decoder(encoding, limit)
-    raise BrokenTransport("encoding_invalid", f"content-encoding {encoding[:40]!r} was not asked for")
+    asked = "gzip and deflate, or nothing for a stream, were asked for"
+    what = f"the target packs its answer as {encoding[:40]!r}; {asked}"
+    raise BrokenTransport("encoding_invalid", what, "let the target, or the proxy before it, obey Accept-Encoding")

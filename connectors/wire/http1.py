@@ -8,7 +8,6 @@ future of the turn is resolved at its end.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from functools import lru_cache
 from typing import Final
@@ -17,30 +16,21 @@ import httptools
 
 from connectors.decoding import declared_charset
 from connectors.errors import Aborted, BrokenTransport, ReusedClosed, TimedOut, TooLarge, TurnError
-from connectors.foreign import not_http, unanswered_advice
+from connectors.foreign import unanswered_advice
 from connectors.headers import WHOLE, Style, encode_head, encode_request
 from connectors.mapping import RenderedRequest
 from connectors.shaking import BODY_WAIT_S, REUSED_CLOSED_S
-from connectors.sniff import is_stream
+from connectors.sniff import is_stream, note_type
 from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
 from connectors.wire.body import Decoder, make_decoder
 from connectors.wire.clock import not_before
+from connectors.wire.lenient import mended_head, new_parser, unreadable
 from connectors.wire.pieces import PieceParser, last_piece, make_parser
 from connectors.wire.stream import StampedStream, stream_failure
 
 DRAIN_S: Final = 1.0
 """How long a body may go on after the stream's end mark while nothing is sent; then its connection is closed."""
-AS_BROWSERS: Final = {
-    "lenient_headers": True,  # a header that goes on in the next line (obs-fold)
-    "lenient_chunked_length": True,  # a length beside chunks: the chunks count (RFC 9112, section 6.3)
-    "lenient_optional_cr_before_lf": True,
-}
-"""What browsers take, too. "Dangerous" it is for who passes a request on; here each answer's connection ends with it
-where its end could be doubted."""
-_SECOND_LENGTH = re.compile(
-    rb"(?i)(\ncontent-length:[ \t]*(\d+)[ \t]*\r?\n(?:(?!\r?\n).*\n)*?)content-length:[ \t]*\2[ \t]*\r?\n"
-)
 REUSED_CLOSED_NS: Final = int(REUSED_CLOSED_S * 1e9)
 
 _NO_BODY_STATUS = frozenset({204, 304})
@@ -72,6 +62,7 @@ class HttpConnection:
         "_body_limit",
         "_body_size",
         "_content_type",
+        "_declared",
         "_decoder",
         "_encoding",
         "_failure",
@@ -100,6 +91,7 @@ class HttpConnection:
         "_timer",
         "_turn",
         "_turns",
+        "_undecided",
         "_until_close",
         "_waiter",
         "_whole",
@@ -202,8 +194,7 @@ class HttpConnection:
             self._timer = None
 
     def _new_parser(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._parser.set_dangerous_leniencies(**AS_BROWSERS)
+        self._parser = new_parser(self)
         self._feed = self._parser.feed_data
 
     def _encode(self, request: RenderedRequest, style: Style) -> bytes:
@@ -228,6 +219,7 @@ class HttpConnection:
         self._body_size = 0
         self._failure: TurnError | None = None
         self._whole = False
+        self._undecided = self._declared = False
 
     def _let_go(self) -> None:
         """Hold nothing of an answer's body, which may be large, while the user waits or is done."""
@@ -373,9 +365,9 @@ class HttpConnection:
             self._finish(None)
 
     def _unparsable(self, exc: Exception, data: bytes) -> None:
-        if not self._status and data.startswith(b"HTTP/") and "Duplicate Content-Length" in str(exc):
-            mended = _SECOND_LENGTH.sub(rb"\1", data)
-            if mended != data:  # the same length, said twice
+        if not self._status and data.startswith(b"HTTP/"):
+            mended = mended_head(data)
+            if mended != data:
                 self._new_parser()
                 self._forget_headers()
                 try:
@@ -386,11 +378,8 @@ class HttpConnection:
         if self._whole:
             self.usable = self.draining = False
             return
-        upgrade = isinstance(exc, httptools.HttpParserUpgrade)
-        what = "the target switched protocols unasked" if upgrade else str(exc) or "not HTTP/1.1"
-        found = not_http(data) if not self._status and self._timeline and self._timeline.bytes_in == len(data) else None
-        what, advice = found or (what, "")
-        self._failure = self._failure or BrokenTransport("http_malformed", what, advice)
+        begun = self._timeline is None or self._timeline.bytes_in != len(data) or bool(self._status)
+        self._failure = self._failure or unreadable(exc, data, begun=begun)
 
     def stream_closed(self, ns: int, error: OSError | None) -> None:
         self.usable = False
@@ -445,6 +434,8 @@ class HttpConnection:
             self.set_cookies.append(value.decode("latin-1"))
         elif lower == b"location":
             self.location += f"{', ' if self.location else ''}{value.decode('latin-1')}"
+        elif lower[-1:].isspace():
+            self.on_header(name.rstrip(), value)
 
     def on_message_begin(self) -> None:
         if self._whole:
@@ -464,15 +455,14 @@ class HttpConnection:
             self._until_close = False
         if not self._parser.should_keep_alive():
             self.usable = False
-        streamed = status < 300 and self._content_type in self._style.streamed
-        self._body_limit = self._stream_limit if streamed else self._answer_limit
+        self._undecided = status < 300 and bool(self._style.streamed)
+        self._declared = self._undecided and self._content_type in self._style.streamed
+        self._body_limit = self._stream_limit if self._declared else self._answer_limit
         if self._encoding:
             try:
                 self._decoder = make_decoder(self._encoding, self._body_limit)
             except TurnError as exc:
                 self._failure = self._failure or exc
-        if streamed and self._timeline is not None:
-            self._pieces = make_parser(self._style, self._limits.event_bytes, self._timeline)
         if self._is_head:
             self.on_message_complete()
             self._new_parser()
@@ -490,8 +480,8 @@ class HttpConnection:
                 if self._body_size > self._body_limit:
                     self._failure = TooLarge("body_too_large", f"the answer is larger than {self._body_limit} bytes")
                     return
-                if self._pieces is None and not self._body and self._style.streamed and 200 <= self._status < 300:
-                    self._look_at(piece, timeline)
+                if self._undecided:
+                    piece = self._decide(piece, timeline)  # noqa: PLW2901 - with what was held back before it
                 if self._pieces is None:
                     if not self._body:
                         self._body = piece
@@ -508,11 +498,22 @@ class HttpConnection:
         except TurnError as exc:
             self._failure = exc
 
-    def _look_at(self, first: bytes, timeline: Timeline) -> None:
-        """The content type is not the stream's; what the body begins with may be."""
-        if is_stream(self._style, first):
-            self._body_limit = self._stream_limit
+    def _decide(self, piece: bytes, timeline: Timeline) -> bytes:
+        """Whether the body is a stream, by what it begins with, whatever its content type. Returns what is to be read
+        now: all that came, or nothing while it is too little to say."""
+        held = bytes(self._body) + piece
+        found = is_stream(self._style, held, declared=self._declared)
+        if found is None:
+            self._body = held
+            return b""
+        self._body = b""
+        self._undecided = False
+        self._body_limit = self._stream_limit if found else self._answer_limit
+        if found:
             self._pieces = make_parser(self._style, self._limits.event_bytes, timeline)
+        if found is not self._declared:
+            note_type(self._content_type)
+        return held
 
     def on_message_complete(self) -> None:
         if not self._status or self._whole:
@@ -530,6 +531,8 @@ class HttpConnection:
             elif self._pieces is not None:
                 last_piece(self._pieces, timeline, self._ns)
                 timeline.end(self._ns)
+            elif self._undecided and self._declared and self._body:
+                timeline.end(self._ns)  # a stream that ended before it could mean anything
             else:
                 timeline.answer(self._ns, bytes(self._body))
         except TurnError as exc:

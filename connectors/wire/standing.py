@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import httptools
@@ -12,9 +13,12 @@ from connectors.handshake import refusal_text
 from connectors.headers import EVENTS, encode_head, encode_request
 from connectors.mapping import RenderedRequest
 from connectors.named import UNNAMED
+from connectors.sniff import is_stream, note_type
 from connectors.spec import Limits
+from connectors.wire.lenient import mended_head, new_parser, unreadable
 from connectors.wire.sse import NamedSseParser
 from connectors.wire.stream import StampedStream, stream_failure
+from connectors.wording import SHAPE_LIMIT
 
 REFUSAL_BYTES: Final = 4096
 
@@ -38,11 +42,13 @@ class StandingStream:
         self._stream = stream
         self._listener = listener
         self._header_limit = limits.header_bytes
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = new_parser(self)
         self._events = NamedSseParser(limits.event_bytes, self)
         self._beside_body = 0
         self._header_bytes = 0
         self._status = 0
+        self._first: bytes | None = b""
+        """What came of a body of which it is not yet known that it is events; None: it is."""
         self._headers: dict[str, str] = {}
         self._refusal = bytearray()
         self._complete = False
@@ -80,13 +86,26 @@ class StandingStream:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserUpgrade, httptools.HttpParserError) as exc:
-            self._failure = self._failure or BrokenTransport("http_malformed", str(exc) or "not HTTP/1.1")
+            self._unparsable(exc, data)
         if self._failure is None and self._beside_body > self._header_limit:
             self._failure = TooLarge("header_too_large", f"no end of the headers within {self._header_limit} bytes")
         if self._failure is not None:
             self._end(self._failure)
         elif self._complete:
             self._end(stream_over())
+
+    def _unparsable(self, exc: Exception, data: bytes) -> None:
+        if not self._status and data.startswith(b"HTTP/") and (mended := mended_head(data)) != data:
+            self._parser = new_parser(self)
+            self._headers.clear()
+            try:
+                self._parser.feed_data(mended)
+            except (httptools.HttpParserUpgrade, httptools.HttpParserError) as again:
+                exc = again
+            else:
+                return
+        begun = bool(self._status or self._headers or data.startswith(b"HTTP/1."))
+        self._failure = self._failure or unreadable(exc, data, begun=begun)
 
     def stream_closed(self, ns: int, error: OSError | None) -> None:
         if error is not None:
@@ -108,7 +127,7 @@ class StandingStream:
             limit = self._header_limit
             self._failure = self._failure or TooLarge("header_too_large", f"no end of the headers in {limit} bytes")
         else:
-            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip().lower()
+            self._headers[name.decode("latin-1").lower().rstrip()] = value.decode("latin-1").strip().lower()
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -131,10 +150,21 @@ class StandingStream:
                 self._failure = self._refused()
             return
         try:
+            if self._first is not None:
+                data = self._look_at(data)
             for event in self._events.feed(data):
                 self._listener.heard(self._ns, self.event_name, event)
         except TurnError as exc:
             self._failure = exc
+
+    def _look_at(self, data: bytes) -> bytes:
+        """Returns what is to be read now. Raises BadAnswer if the body is no stream of events."""
+        first = (self._first or b"") + data
+        if not looks_like_events(self._headers, first):
+            self._first = first
+            return b""
+        self._first = None
+        return first
 
     def on_message_complete(self) -> None:
         if self._status:
@@ -157,10 +187,20 @@ def stream_over() -> BadAnswer:
 
 def unfit(headers: dict[str, str]) -> TurnError | None:
     """What is wrong with an accepted stream by its headers (names in lower case), None if nothing is."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in EVENTS.streamed:
-        what = f"the standing stream's content type is {kind[:60]!r}, not text/event-stream"
-        return BadAnswer("answer_unmatched", what, "check the path of `standing`")
     if headers.get("content-encoding", "identity") not in {"", "identity"}:
         return BrokenTransport("encoding_invalid", "the standing stream is packed, which was not asked for")
     return None
+
+
+def looks_like_events(headers: Mapping[str, str], first: bytes) -> bool:
+    """Whether a stream that begins with `first` is one of events, whatever its content type; False: too little came to
+    say. Raises BadAnswer if it is none."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    declared = kind in EVENTS.streamed
+    found = is_stream(EVENTS, first, declared=declared)
+    if found is False:
+        what = f"the standing stream's content type is {kind[:60]!r}, and it holds no server-sent events"
+        raise BadAnswer("answer_unmatched", f"{what}: {first[:SHAPE_LIMIT]!r}", "check the path of `standing`")
+    if found and not declared:
+        note_type(kind)
+    return bool(found)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from connectors.sniff import MOST_TYPES, WRONG_TYPES
 from connectors.wire.addresses import ROTA
 from connectors.wire.base import arrival_clock
 
@@ -88,6 +89,7 @@ class Vitals:
                 "timestamps": arrival_clock().source,
                 "clock_steps": arrival_clock().steps,
                 "conns": dict(ROTA.connections.most_common(MOST_ADDRESSES)),
+                **({"types": dict(WRONG_TYPES.most_common(MOST_TYPES))} if WRONG_TYPES else {}),
             }
         )
 

@@ -242,14 +242,14 @@ def http_truncated_json(peer: Peer) -> None:
     peer.hold()
 
 
-@hostile("http", "json_invalid")
+@hostile("http", "answer_empty")
 def http_no_content(peer: Peer) -> None:
     peer.read_request()
     peer.send(head(status="204 No Content"))
     peer.hold()
 
 
-@hostile("http", "json_invalid")
+@hostile("http", "answer_empty")
 def http_empty_body(peer: Peer) -> None:
     peer.read_request()
     peer.send(whole(b""))

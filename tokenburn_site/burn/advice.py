@@ -22,7 +22,7 @@ BY_CODE = {
     "http_400": "check --preset, --model and --param: the target does not accept the request",
     "http_429": "the target limits its callers: lower --users or --rate",
     "answer_unmatched": "check --preset and --stream: the answer has no text where the preset looks for it",
-    "json_invalid": "check --preset and --stream: the answer is not JSON",
+    "json_invalid": "check --url, --preset and --stream: the answer is not JSON (for plain text: codec 'text')",
     "stream_incomplete": "check --stream: the answer ended before the end marker of the preset",
     "request_invalid": "check --param and the scenario's templates",
 }

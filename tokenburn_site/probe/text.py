@@ -22,7 +22,8 @@ def lines(found: Probe) -> Iterator[str]:
     if found.known:
         yield from _block("saved", [f"{name} = {value}" for name, value in found.known.items()])
     if found.stray:
-        yield _labelled("stray", f"{found.stray} messages came while nothing was asked")
+        what = f"{found.stray} messages belong to no turn: they came unasked, or answer another question"
+        yield from _block("stray", [what, *found.stray_frames])
     if found.unsolicited:
         what = f"{found.unsolicited} messages with text came that no question had asked for"
         yield _labelled("unasked", f"{what}: answers may belong to other questions (greeting, reply_to, quiet_ms)")
@@ -63,6 +64,7 @@ def _answer(turn: Turn) -> Iterator[str]:
     told = [f"{n} {name}" for n, name in ((turn.tokens_in, "in"), (turn.tokens_out, "out")) if n is not None]
     yield _labelled("tokens", ", ".join(told) or "the target told none")
     yield _labelled("bytes", f"{turn.bytes_out} out, {turn.bytes_in} in")
+    yield from _block("note", turn.notes)
     if turn.saved:
         yield from _block("saves", [f"{name} = {value}" for name, value in turn.saved.items()])
 

@@ -21,6 +21,10 @@ TAKEN = {
     "a folded header": OK + b"X-A: one\r\n two\r\n\tthree\r\n" + JSON + LENGTH + b"\r\n" + http.GOOD,
     "one length, said twice": OK + LENGTH + JSON + LENGTH.lower() + b"\r\n" + http.GOOD,
     "one length, twice in a row": OK + JSON + LENGTH + LENGTH + b"\r\n" + http.GOOD,
+    "one length as a list": OK + JSON + b"Content-Length: %d, %d\r\n\r\n" % (SIZE, SIZE) + http.GOOD,
+    "a space before a colon": OK + b"X-A : 1\r\nContent-Type\t: application/json\r\n" + LENGTH + b"\r\n" + http.GOOD,
+    "a length and a space": OK + b"Content-Length : %d\r\n" % SIZE + JSON + b"\r\n" + http.GOOD,
+    "chunks and a space": OK + JSON + b"Transfer-Encoding : chunked\r\n\r\n" + CHUNKS,
     "a length beside chunks": OK + b"Content-Length: 3\r\n" + CHUNKED + JSON + b"\r\n" + CHUNKS,
     "chunks beside a length": OK + CHUNKED + LENGTH + JSON + b"\r\n" + CHUNKS,
     "no reason phrase": b"HTTP/1.1 200\r\n" + JSON + LENGTH + b"\r\n" + http.GOOD,
@@ -48,20 +52,38 @@ def test_what_browsers_take_is_taken_turn_for_turn(lane: Lane, name: str) -> Non
 
 @lanes
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "words"),
     [
-        b"\x15\x03\x03\x00\x02\x02\x28",
-        b"SSH-2.0-OpenSSH_9.2\r\n",
-        b"HTTP/2 OK\r\n\r\n",
+        (b"\x15\x03\x03\x00\x02\x02\x28", "TLS"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0"),
+        (b"220 mail.example.org ESMTP\r\n", "220 mail"),
+        (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80", "HTTP/2"),
+        (b"HTTP/2 OK\r\n\r\n", ""),
     ],
 )
-def test_what_is_no_http_says_so(lane: Lane, answer: bytes) -> None:
+def test_what_is_no_http_says_what_it_is(lane: Lane, answer: bytes, words: str) -> None:
     def script(peer: Peer) -> None:
         peer.read_request()
         peer.send(answer)
 
     with HostileServer(script) as server:
-        assert one_turn(lane, make_spec("http", server.url)).code in {"http_malformed", "connection_closed"}
+        error = one_turn(lane, make_spec("http", server.url)).error
+    assert error is not None
+    assert error.code == "http_malformed"
+    assert words in error.detail
+
+
+@lanes
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress"])
+def test_an_encoding_that_was_not_asked_for_says_so(lane: Lane, encoding: str) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK + JSON + f"Content-Encoding: {encoding}\r\n".encode() + LENGTH + b"\r\n" + http.GOOD)
+
+    with HostileServer(script) as server:
+        error = one_turn(lane, make_spec("http", server.url)).error
+    assert error is not None
+    assert (error.code, encoding in error.detail, "gzip" in error.detail) == ("encoding_invalid", True, True)
 
 
 def test_two_lengths_that_differ_are_refused() -> None:

@@ -33,8 +33,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "base64": {},
     "gzip": {},
     "json-field": {"field": "data"},
+    "text": {},
 }
-BINARY = sorted(OPTIONS.keys() - {"json-field"})
+BINARY = sorted(OPTIONS.keys() - {"json-field", "text"})
 CIPHERS = ["cryptojs-aes", "aes-cbc", "aes-gcm"]
 
 

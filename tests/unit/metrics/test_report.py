@@ -98,6 +98,15 @@ def test_connections_of_all_engines_are_counted_by_address() -> None:
     assert build_report(FACTS, aggregate(head(), turn(0), tail(1)))["generator"]["connections"] == {}
 
 
+def test_wrong_content_types_of_all_engines_are_one_note() -> None:
+    lines = [head(), turn(0), tail(1) | {"types": {"text/html": 1200, "": 3}}]
+    notes = [note for note in build_report(FACTS, aggregate(*lines))["verdict"]["notes"] if "content_type" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("content_type_wrong: 1,203 answers")
+    assert "text/html (1,200)" in notes[0]
+    assert "content_type" not in str(build_report(FACTS, aggregate(head(), turn(0), tail(1)))["verdict"])
+
+
 def test_windows_of_before_know_three_sources_and_no_reasoning() -> None:
     data = next(iter(batch(turn(0), turn(1, ts="estimate")).windows.values()))
     assert (data["sources"], "tr" in data) == ([1, 1, 0], False)

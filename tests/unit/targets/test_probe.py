@@ -16,6 +16,10 @@ from targets.probe import Probe, probe
 from targets.tape import FRAME_CHARS, FRAMES_LIMIT
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import whole
+from tests.liars.bots import LIARS
+from tests.liars.runs import target
+from tests.liars.serve import Conduct, LiarServer
+from tokenburn_site.probe.text import lines
 
 KEY = "sk-planted-91c2"
 lanes = pytest.mark.parametrize("lane", ["reference", "load"])
@@ -201,3 +205,44 @@ def test_packed_payloads_are_shown_packed_and_plain(lane: Lane) -> None:
     assert (turn.request.body, turn.request.packed) == ('{"q":"x"}', base64.b64encode(b'{"q":"x"}').decode())
     assert (turn.frames[0].data, turn.frames[0].decoded) == (answer.decode(), '{"text": "Seine"}')
     assert turn.text == "Seine"
+
+
+@lanes
+@pytest.mark.parametrize(
+    ("piece", "kind", "noted"),
+    [
+        ({"d": "Seine", "n": 2}, "text/event-stream", ""),
+        ({"d": "Seine", "n": 2}, "text/html", "content_type_wrong: the answer came as text/html"),
+        ({"d": "Seine", "n": 0}, "text/event-stream", "usage_not_believed: 0 tokens"),
+        ({"d": "Seine", "n": -1}, "text/event-stream", "usage_not_believed: what"),
+        ({"d": "x" * 900, "n": 2}, "text/event-stream", "usage_not_believed: 2 tokens"),
+    ],
+)
+def test_what_a_run_would_doubt_is_noted(lane: Lane, piece: dict[str, Any], kind: str, noted: str) -> None:
+    answer = stream({"type": "piece", **piece}, {"type": "end"}).replace(b"text/event-stream", kind.encode())
+    with HostileServer(answering(answer)) as server:
+        found = probe(spec(server.url), ["Which river?"], lane=lane)
+    notes = found.turns[0].notes
+    assert (len(notes), noted in "".join(notes)) == (bool(noted), True), notes
+    assert noted in "\n".join(lines(found))
+
+
+@lanes
+def test_a_frame_behind_the_end_mark_is_shown(lane: Lane) -> None:
+    with HostileServer(
+        answering(stream({"type": "piece", "d": "Seine"}, {"type": "end"}, {"total_tokens": 3}))
+    ) as server:
+        found = probe(spec(server.url), ["Which river?"], lane=lane)
+    assert found.ok
+    assert gave(found)[-1] == (["ignored"], "behind the end mark")
+
+
+@lanes
+def test_messages_that_belong_to_no_turn_are_shown(lane: Lane) -> None:
+    bot = LIARS["greets"]
+    with LiarServer({"greets": Conduct(bot.speak, bot.greet)}) as server:
+        found = probe(target("websocket", "greets", bot, server.urls["websocket"]), ["question 1 of x-1"], lane=lane)
+    assert found.unsolicited
+    assert found.stray >= len(found.stray_frames) > 0
+    assert any("You said" in frame or "Welcome" in frame for frame in found.stray_frames)
+    assert found.stray_frames[0] in "\n".join(lines(found))
