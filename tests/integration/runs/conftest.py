@@ -17,10 +17,12 @@ import pytest
 
 from metrics.aggregate import aggregate_rows, aggregate_run
 from metrics.models import SessionMetric
+from runs.dbclock import DbNow
 from runs.engine.groups import frozen_groups
 from runs.engine.spec import ClosedLoad, Load
+from runs.leases import SUSPECT_S
 from runs.lifecycle import RUN_TERMINAL
-from runs.models import Run, Session
+from runs.models import Run, Session, Shard
 from tests.support.processes import ROOT, child_env, read_json_line
 from tests.support.runs import a_run, children_of, shards, target
 from tokenburn_site.local.family import Family
@@ -87,6 +89,11 @@ def start_worker(family: Family, tmp_path: Path) -> Iterator[Start]:
 def tree(pid: int) -> list[int]:
     """The process and all that come from it, children first."""
     return [found for child in children_of(pid) for found in tree(child)] + [pid]
+
+
+def age_leases() -> None:
+    """As if the reaper had suspected them long ago: what it does then is tested, not how long it waits."""
+    Shard.objects.filter(lease_until__isnull=False).update(lease_until=DbNow(-1), suspect_since=DbNow(-SUSPECT_S - 1))
 
 
 def verdict_codes(run: Run) -> set[str]:

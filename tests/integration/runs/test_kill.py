@@ -10,16 +10,14 @@ import time
 
 import pytest
 
-from runs.dbclock import DbNow
 from runs.engine.spec import ClosedLoad
-from runs.leases import SUSPECT_S
 from runs.local import run_local
-from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.models import Run, RunStatus, ShardStatus
 from runs.reaper import reap_lost
 from runs.services import stop_run
 from runs.supervisor import supervise
 from runs.ticks import TickInfo
-from tests.integration.runs.conftest import USERS, Counting, check_invariants, ledger_lines
+from tests.integration.runs.conftest import USERS, Counting, age_leases, check_invariants, ledger_lines, verdict_codes
 from tests.support.processes import ROOT, child_env
 from tests.support.runs import alive, in_background, shards, until
 from tokenburn_site.local.family import Family
@@ -35,11 +33,6 @@ def in_full_swing(run: Run, counting: Counting) -> bool:
 def quiet_after(counting: Counting, moment_ns: int) -> float:
     """Seconds from then until the target's last request."""
     return (counting.received()[-1][0] - moment_ns) / 1e9
-
-
-def age_leases() -> None:
-    """As if the reaper had suspected them long ago: what it does then is tested, not how long it waits."""
-    Shard.objects.filter(lease_until__isnull=False).update(lease_until=DbNow(-1), suspect_since=DbNow(-SUSPECT_S - 1))
 
 
 def test_a_run_that_ends_by_itself_is_counted_as_the_target_counts(counting: Counting) -> None:
@@ -82,6 +75,7 @@ def test_an_engine_that_is_killed_leaves_a_true_account(counting: Counting) -> N
     assert run.status == RunStatus.FAILED
     assert "was killed by signal 9 in the middle" in run.reason
     assert check_invariants(run, counting)["unknown"] > 0
+    assert "engine_died" in verdict_codes(run)
     assert not alive(pid)
 
 

@@ -18,7 +18,7 @@ from runs.dbclock import DbNow
 from runs.engine.spec import ClosedLoad
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, RunStatus, Shard, ShardStatus
-from tests.integration.runs.conftest import USERS, Counting, Start, check_invariants, tree
+from tests.integration.runs.conftest import USERS, Counting, Start, age_leases, check_invariants, tree, verdict_codes
 from tests.support.runs import alive, shards, until
 from tests.support.services import reserve_port, valkey_server
 from tokenburn_site.local.family import Family
@@ -75,6 +75,28 @@ def test_workers_killed_in_mid_run_leave_a_true_account(
     until(lambda: ended(second), 90, "the next run's end")
     assert len(counting.received()) == received + 5
     assert {shard.epoch for shard in shards(run)} == {2}
+
+
+@pytest.mark.usefixtures("postgres_database", "valkey")
+def test_a_run_that_lost_one_engine_and_one_supervisor_is_not_trusted(counting: Counting, start_worker: Start) -> None:
+    """It was, without a word, in 19 of 28 such runs. The third share goes on to its end."""
+    start_worker("load", "-c", "3")
+    run = counting.run(3, ClosedLoad(users=30, duration_s=12), local=False)
+    until(lambda: all(shard.turns.count() > 30 for shard in shards(run)), 90, "turns of all engines")
+    engineless, orphaned, whole = shards(run)
+    assert engineless.engine_pid is not None
+    os.kill(engineless.engine_pid, signal.SIGKILL)
+    os.kill(int(orphaned.owner.rpartition("/")[2]), signal.SIGKILL)
+    until(lambda: Shard.objects.get(pk=whole.pk).status == ShardStatus.DONE, 60, "the end of the whole share")
+    age_leases()
+    until(lambda: ended(run), C_S, "the run's end")
+    check_invariants(run, counting)
+    assert run.status == RunStatus.FAILED
+    assert run.report is not None
+    assert not run.report["verdict"]["trusted"]
+    assert verdict_codes(run) >= {"engine_died", "load_missing"}
+    assert [shard["end"] for shard in run.report["shards"]] == ["engine_died", "supervisor_gone", "done"]
+    assert "silent" in shards(run)[1].reason
 
 
 @pytest.mark.django_db(transaction=True)

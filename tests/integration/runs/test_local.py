@@ -18,10 +18,11 @@ from runs.engine.spec import ClosedLoad
 from runs.leases import REAPER, claim_shard, host_name, mark_ready, renew_lease
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.reaper import reap_lost
+from runs.services import stop_run
 from runs.supervisor import STORING_NICE
 from tests.integration.runs.conftest import Counting, check_invariants, verdict_codes
 from tests.support.processes import ROOT, child_env
-from tests.support.runs import a_run, shards, until
+from tests.support.runs import a_run, in_background, shards, until
 from tokenburn_site.local.family import Family
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,6 +89,26 @@ def test_a_run_that_was_over_when_its_command_was_killed_is_completed(
     assert check_invariants(run, counting) == {"ok": 100}
     assert (run.status, run.reason) == (RunStatus.COMPLETED, "")
     assert {shard.status for shard in shards(run)} == {ShardStatus.DONE}
+
+
+def test_a_ledger_that_is_removed_in_mid_run_is_said_to_be_gone(counting: Counting) -> None:
+    """The run ended "before its first request" after 1,320 stored turns, and "stored" was true."""
+    run = counting.run(1, ClosedLoad(users=10, duration_s=120))
+    thread = in_background(lambda: local.run_local(run))
+    until(lambda: run.turns.count() > 50, 60)
+    path = Path(shards(run)[0].ledger_path)
+    path.unlink()
+    stop_run(run.pk, "enough")
+    thread.join(60)
+    run.refresh_from_db()
+    assert (run.status, run.reason) == (
+        RunStatus.FAILED,
+        f"the rest of its ledger is no longer at {path}: what came after the turns that are stored is lost",
+    )
+    assert run.report is not None
+    assert [shard["stored"] for shard in run.report["shards"]] == [False]
+    assert run.report["turns"]["ok"] > 50
+    assert "engine_died" in verdict_codes(run)
 
 
 def as_killed(run: Run, host: str = "") -> Path:
