@@ -110,7 +110,7 @@ def test_the_api_gives_a_scenario_new_rows(api: APIClient) -> None:
     [
         ({}, "give either `file` or `text`"),
         ({"text": "[", "filename": "x.json"}, "x.json: not JSON: the list has no end"),
-        ({"text": '{"a": 1}\n', "filename": "x.jsonl"}, "x.jsonl: line 1: is no conversation"),
+        ({"text": '{"a": 1}\n', "filename": "x.jsonl"}, "x.jsonl: line 1: it has no `messages`"),
         ({"text": CSV, "filename": "x.csv"}, "x.csv: a table is data for a scenario"),
         ({"text": CSV, "filename": "x.csv", "pool": "p"}, "give both `scenario` and `pool`"),
         ({"text": "hi", "filename": "x.txt", "name": "rapid-fire"}, "there is a scenario named 'rapid-fire' already"),
