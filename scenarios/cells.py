@@ -1,12 +1,24 @@
-"""Cells without a text that a scenario says: found before the run, not by the user who would say nothing. Pure."""
+"""Rows with which a scenario cannot say its messages: found before the run, not by the user whose turn it is. Pure."""
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from jinja2 import TemplateError, meta, nodes
+
+from scenarios.limits import STEP_COST, WORK
+from scenarios.program import Program, SayOp
+from scenarios.sandbox import ENV
 from scenarios.spec import Repeat, Say, ScenarioError, ScenarioSpec, Step
+from scenarios.template import Getter, Scope
+
+TRIAL_WORK: Final = 2 * WORK
+"""What trying all rows may cost, in characters made: about a second. Rows beyond are not tried."""
+_COSTLY: Final = re.compile(r"\{%|[|(\[+~]")
+"""Of templates that are more than plain names: a row costs as much as ten others."""
 
 _CELL: Final = re.compile(
     r"\{\{-?\s*data(?:\.([A-Za-z_]\w*)|\[(['\"])(.+?)\2\])(?:\.([A-Za-z_]\w*)|\[(['\"])(.+?)\5\])?\s*-?\}\}"
@@ -33,7 +45,9 @@ def check_columns(spec: ScenarioSpec, places: Places) -> None:
     for path, text in _texts(spec.steps, "steps"):
         for cell in _cells(text):
             rows = spec.data[cell.pool].rows if cell.pool in spec.data else ()
-            if not cell.column or not any(isinstance(row, Mapping) and cell.column in row for row in rows):
+            if not cell.column or "{%" in text:
+                continue  # a condition may stand around it: `check_rows` tells
+            if not any(isinstance(row, Mapping) and cell.column in row for row in rows):
                 continue
             at = next(
                 (at for at, row in enumerate(rows) if not isinstance(row, Mapping) or cell.column not in row), None
@@ -60,6 +74,53 @@ def check_cells(spec: ScenarioSpec, places: Places) -> None:
             raise ScenarioError(
                 f"{_place(spec, name, at, places)}: {_columns(cells)}, and {path}.text says nothing else"
             )
+
+
+def check_rows(spec: ScenarioSpec, program: Program, places: Places) -> None:
+    """Raises ScenarioError that names the first row with which a text that depends on one pool alone fails."""
+    first = {name: pool.rows[0] for name, pool in spec.data.items()}
+    work, rng = TRIAL_WORK, random.Random(0)  # noqa: S311 - repeatable on purpose
+    for path, source, render in _rendered(spec, program):
+        name, cost = _only_pool(source), STEP_COST * (10 if _COSTLY.search(source) else 1)
+        for at, row in enumerate(spec.data[name].rows if name in spec.data else ()):
+            scope = Scope(rng, {"id": "", "number": at, "user": 0}, {})
+            scope.data = {**first, str(name): row}
+            try:
+                render(scope)
+            except ScenarioError as exc:
+                raise ScenarioError(f"{_place(spec, str(name), at, places)}: {path}: {exc}") from exc
+            work -= cost + WORK - scope.work
+            if work < 0:
+                return
+
+
+def _rendered(spec: ScenarioSpec, program: Program) -> Iterator[tuple[str, str, Getter]]:
+    """(path, template, how it is rendered) of what is not always the same."""
+    for name, get in program.computed:
+        if isinstance(source := spec.variables[name], str):
+            yield f"variables.{name}", source, get
+    if spec.system is not None and program.system is not None and program.system.constant is None:
+        yield "system", spec.system, program.system.of
+    sources = dict(_texts(spec.steps, "steps"))
+    for op in program.ops:
+        if isinstance(op, SayOp) and op.constant is None:
+            yield f"{op.path}.text", sources[op.path], op.text.of
+
+
+def _only_pool(text: str) -> str | None:
+    """The pool whose rows are all that `text` depends on; None if there is none, or more."""
+    if "data" not in text:
+        return None
+    try:
+        tree = ENV.parse(text)
+    except TemplateError:
+        return None
+    if meta.find_undeclared_variables(tree) - {"range"} != {"data"}:
+        return None
+    looked_up: list[tuple[nodes.Node, Any]] = [(node.node, node.attr) for node in tree.find_all(nodes.Getattr)]
+    looked_up += [(node.node, getattr(node.arg, "value", None)) for node in tree.find_all(nodes.Getitem)]
+    pools = {key for node, key in looked_up if isinstance(node, nodes.Name) and node.name == "data"}
+    return pools.pop() if len(pools) == 1 else None
 
 
 def gaps(spec: ScenarioSpec, places: Places) -> Iterator[str]:

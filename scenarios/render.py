@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
-from scenarios.cells import check_cells, check_columns
+from scenarios.cells import check_cells, check_columns, check_rows
 from scenarios.data import counts, rows_for_all
 from scenarios.expect import Check
 from scenarios.limits import STEP_COST, WORK
@@ -285,10 +285,11 @@ def compile_scenario(spec: ScenarioSpec) -> CompiledScenario:
 
 
 def check_scenario(data: Mapping[str, Any], places: Mapping[str, Sequence[str]] | None = None) -> ScenarioSpec:
-    """Validate a scenario's data, templates, patterns and empty cells included; `places` says where the rows of a pool
-    stand. Raises ScenarioError."""
+    """Validate a scenario's data, templates, patterns and rows included; `places` says where the rows of a pool stand.
+    Raises ScenarioError."""
     spec = parse_scenario(data)
     check_columns(spec, places or {})
-    compile_scenario(spec)
+    compiled = compile_scenario(spec)
     check_cells(spec, places or {})
+    check_rows(spec, compiled.program, places or {})
     return spec

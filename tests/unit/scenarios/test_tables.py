@@ -16,6 +16,7 @@ from runs.traces import read_trace
 from scenarios.cells import gaps
 from scenarios.importers import Source, Wanted, import_scenarios, load_pool, prompt_scenario, read_pool, trace_pool
 from scenarios.importers.tables import table
+from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError
 from tests.unit.scenarios.walks import hold
 
@@ -173,6 +174,52 @@ def test_an_odd_record_of_lines_is_found_with_its_place(lines: str, says: str) -
     with pytest.raises(ScenarioError) as caught:
         prompt_scenario("{{ data.p.q }}", {"p": pool})
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "says"),
+    [
+        ("{{ data.p.q.z }}", [{"q": {"z": "a"}}, {"q": {"y": "b"}}],
+         "row 2: steps[0].text: `data.p.q.z` is undefined: there is no 'z'"),
+        ("{{ data.p.q[0] }}", [{"q": ["a"]}, {"q": []}], "row 2: steps[0].text: a list has no 0"),
+        ("{{ data.p.q | upper }}", [{"q": "a"}, {"q": ""}], "row 2: steps[0].text: the text is empty"),
+        ("{{ data.p.n | int + 1 }}", [{"n": "1"}, {"n": "2"}, {"n": "x"}],
+         "row 3: steps[0].text: invalid literal for int"),
+        ("{% for x in data.p.q %}{{ x }}{% endfor %}", [{"q": ["a"]}, {"q": 5}],
+         "row 2: steps[0].text: `for` does not work on a number"),
+        ("{{ data.p.n | synthetic }} {{ data.p.q }}", [{"n": 5, "q": "a"}, {"n": "x", "q": "b"}],
+         "row 2: steps[0].text: this filter works on numbers"),
+    ],
+)  # fmt: skip
+def test_a_row_that_a_message_fails_with_is_found_before_the_run(text: str, rows: list[Any], says: str) -> None:
+    spec = {"name": "s", "steps": [{"do": "say", "text": text}], "data": {"p": {"rows": rows}, "o": {"rows": ["x"]}}}
+    with pytest.raises(ScenarioError) as caught:
+        check_scenario(spec)
+    assert str(caught.value).startswith(f"data.p: {says}")
+
+
+def test_a_row_that_a_variable_or_the_system_message_fails_with_is_found_too() -> None:
+    rows = [{"n": "1"}, {"n": "many"}]
+    spec = {"name": "s", "steps": [{"do": "say", "text": "x"}], "data": {"p": {"rows": rows}}}
+    for field, value in (("variables", {"n": "{{ data.p.n | int }}"}), ("system", "{{ data.p.n | int }}")):
+        with pytest.raises(ScenarioError, match=rf"data\.p: row 2: {field}.*: invalid literal for int"):
+            check_scenario({**spec, field: value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ data.p.q | default('x') }}", "{{ data.p.q | int(0) }} {{ session.user }}", "{{ answer | default('x') }}",
+     "{{ data.p.q | default('') }} {{ data.o }}", "{% if data.p.q is defined %}{{ data.p.q }}{% else %}x{% endif %}"],
+)  # fmt: skip
+def test_rows_that_a_message_copes_with_are_nobodys_error(text: str) -> None:
+    rows = [{"q": "5"}, {"r": "x"}]
+    check_scenario({"name": "s", "steps": [{"do": "say", "text": text}],
+                    "data": {"p": {"rows": rows}, "o": {"rows": ["x"]}}})  # fmt: skip
+
+
+def test_a_variable_called_data_is_no_pool() -> None:
+    steps = [{"do": "say", "text": "{{ data.p.q }}"}]
+    check_scenario({"name": "s", "steps": steps, "variables": {"data": {"p": {"q": 1}}}})
 
 
 def test_an_empty_cell_beside_other_words_is_told_and_a_default_is_nobodys_error() -> None:
