@@ -93,8 +93,8 @@ REPORT = (
     ),
     (
         "shards",
-        "each engine's share: index, region, host, status, reason, turns (its own count), end and at_s (its engine's "
-        "last word and when), stored (whether all that its ledger holds is in this report)",
+        "each engine's share: index, region, host, version, status, reason, turns (its own count), end and at_s (its "
+        "engine's last word and when), stored (whether all that its ledger holds is in this report)",
     ),
     (
         "budget",

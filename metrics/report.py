@@ -45,7 +45,9 @@ class RunFacts:
     groups: Sequence[Group] = ()
     """By number; empty: one, of which nothing is known."""
     shards: Sequence[Mapping[str, Any]] = ()
-    """Of each engine's share: index, region, host, status, reason, stored, turns, end, at_s."""
+    """Of each engine's share: index, region, host, version, status, reason, stored, turns, end, at_s."""
+    version: str = ""
+    """Of the Token-Burn that planned it."""
     load_curve: Sequence[Mapping[str, Any]] | None = None
     """What was measured at each level (see `metrics.curve.level_row`) of a run that searches or sweeps."""
     capacity: Mapping[str, Any] | None = None
@@ -62,6 +64,7 @@ def build_report(
     verdict = judge(
         aggregate, asked, _testimony(aggregate, witness), groups=run.groups, drift=drift if steady else None,
         finished=run.finished, shards=run.shards, load=run.load, others=_others_answers(witness),
+        version=run.version,
     )  # fmt: skip
     seconds = load_s(aggregate, run.load)
     whole = figures(aggregate, seconds, aggregate.dropped)

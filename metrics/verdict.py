@@ -20,6 +20,7 @@ from metrics.groups import Group, choice_text, chosen
 from metrics.histogram import Histogram
 from metrics.thresholds import Threshold
 from metrics.totals import Aggregate, Engine
+from metrics.version_words import version_words
 
 SEND_LAG_MS = 20.0
 SEND_LAG_SHARE = 0.05
@@ -89,6 +90,7 @@ NOTES = {
     "of the run to the last, under a load that stayed the same.",
     "few_cut_off": f"The end cut off turns, {SURVIVORS_SHARE:.0%} of all or fewer, that may have been answered later.",
     "few_dropped": f"Arrivals were due and not started, {DROPPED_SHARE:.1%} of all or fewer.",
+    "versions_differ": "An engine is of another version of Token-Burn than the one that planned the run.",
     "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies are those of the others.",
 }
 
@@ -140,6 +142,7 @@ def judge(  # noqa: PLR0913 - each is a source of reasons
     shards: Sequence[Mapping[str, Any]] = (),
     load: Mapping[str, Any] | None = None,
     others: OthersAnswers = NO_OTHERS,
+    version: str = "",
 ) -> Verdict:
     """`shards` are the report's rows of the same name and `load` what was asked of all of them: without these, an
     engine that never said anything is not missed. `finished` is False for a run under way, of which no end can be
@@ -153,7 +156,7 @@ def judge(  # noqa: PLR0913 - each is a source of reasons
     if witness is not None:
         reasons += _witness(witness)
     cut_off = _cut_off(aggregate, many=False) if finished else ()
-    return Verdict(tuple(reasons), (*_notes(aggregate), *cut_off, *_drift(drift)))
+    return Verdict(tuple(reasons), (*_notes(aggregate), *_versions(version, shards), *cut_off, *_drift(drift)))
 
 
 def load_end_s(aggregate: Aggregate) -> float | None:
@@ -371,6 +374,13 @@ def _drift(drift: Mapping[str, Drift] | None) -> Iterator[Remark]:
         f"{MAIN_METRIC} p50 rose from {found['first_ms']:.0f} ms in the first third of the run to "
         f"{found['last_ms']:.0f} ms in the last: the target did not hold its pace, or the conversations grew longer.",
     )
+
+
+def _versions(planned: str, shards: Sequence[Mapping[str, Any]]) -> Iterator[Remark]:
+    """A note: what an engine of another version measures is right by its own rules, and an order that it cannot read it
+    refuses."""
+    if words := version_words(planned, shards):
+        yield Remark("versions_differ", f"{words} Bring all hosts to one version before you compare runs.")
 
 
 def _notes(aggregate: Aggregate) -> Iterator[Remark]:

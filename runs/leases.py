@@ -64,6 +64,7 @@ def claim_shard(shard_id: int, owner: str) -> Shard | None:
             suspect_since=None,
             owner=owner[:200],
             host=host_name(),
+            version=settings.VERSION,
         )
         if not mine:
             return None
@@ -117,6 +118,7 @@ def release_shard(shard: Shard, reason: str) -> bool:
         epoch=shard.epoch,
         lease_until=None,
         dispatched_at=None,
+        version="",  # workers of earlier versions write none when they claim
         reason=reason[:REASON_LIMIT],
     )
 

@@ -108,6 +108,9 @@ class Run(models.Model):
     local = models.BooleanField(default=False, help_text="Supervised by the command line, not by Celery workers.")
     with_witness = models.BooleanField(default=False, help_text="Whether an independent session goes along.")
     witness = models.JSONField(null=True, blank=True, help_text="What the independent session measured.")
+    version = models.CharField(
+        max_length=40, default="", db_default="", blank=True, help_text="Of the Token-Burn that planned it."
+    )
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     ready_by = models.DateTimeField(null=True, blank=True, help_text="If not all engines are ready by then, it fails.")
@@ -145,6 +148,9 @@ class Shard(models.Model):
     dispatched_at = models.DateTimeField(null=True, blank=True)
     owner = models.CharField(max_length=200, default="", blank=True)
     host = models.CharField(max_length=200, default="", blank=True)
+    version = models.CharField(
+        max_length=40, default="", db_default="", blank=True, help_text="Of the Token-Burn that runs it there."
+    )
     engine_pid = models.PositiveIntegerField(null=True, blank=True)
     connections = models.PositiveIntegerField(null=True, blank=True, help_text="How many its engine may hold open.")
     ledger_path = models.CharField(max_length=1000, default="", blank=True)

@@ -32,7 +32,7 @@ def failure_example(run: Run, found: Aggregate) -> str:
 def _shards(run: Run, found: Aggregate) -> list[dict[str, Any]]:
     """`stored`: all that the shard's ledger holds is in the report; `turns`, `end`, `at_s`: by its own last line, None
     without one."""
-    fields = ("pk", "index", "region", "host", "status", "reason", "ledger_complete")
+    fields = ("pk", "index", "region", "host", "version", "status", "reason", "ledger_complete")
     return [
         {
             **dict(zip(fields[1:-1], row[1:-1], strict=True)),
@@ -64,6 +64,7 @@ def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str,
         reason=reason,
         finished=status in RUN_TERMINAL,
         shards=_shards(run, found),
+        version=run.version,
         groups=frozen_groups(run.scenario_specs, run.load, run.target_spec),
         load_curve=curve.levels,
         capacity=curve.capacity,

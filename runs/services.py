@@ -228,6 +228,7 @@ def _create(
         seed=parts.seed,
         with_witness=parts.witness,
         local=local,
+        version=settings.VERSION,
         requested_by_id=user.pk if user is not None and user.is_authenticated else None,
     )
     run.set_secrets(dict(parts.secrets))

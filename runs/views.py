@@ -20,6 +20,7 @@ from metrics.definitions import METRICS
 from metrics.export import csv_pieces, json_pieces
 from metrics.junit import junit_xml
 from metrics.markdown import summary_md
+from metrics.version_words import version_words
 from runs import live as feed
 from runs.display import duration_text, load_text, moment_text
 from runs.lifecycle import RUN_TERMINAL
@@ -220,6 +221,7 @@ def _context(request: HttpRequest, run: Run, page: str) -> dict[str, Any]:
         "run": run,
         "page": page,
         "reason": shown_reason(run),
+        "versions": version_words(run.version, run.shards.order_by("index").values("index", "host", "version")),
         "target_name": run.target_spec.get("name", ""),
         "target_url": run.target_spec.get("url", ""),
         "load_words": load_text(run.load),

@@ -5,6 +5,7 @@ from pathlib import Path
 from tokenburn_site.env import Env, database_config, private_addresses
 from tokenburn_site.keys import Keyring, development_key, keyring
 from tokenburn_site.logs import logging_config
+from tokenburn_site.version import VERSION
 from tokenburn_site.webconf import REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent

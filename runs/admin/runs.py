@@ -52,7 +52,7 @@ class ReadOnly:
 
 class ShardInline(ReadOnly, ShardBase):
     model = Shard
-    fields = ["index", "badge", "reason", "host", "engine_pid", "ledger_path", "ledger_offset", "ended_at"]
+    fields = ["index", "badge", "reason", "host", "version", "engine_pid", "ledger_path", "ledger_offset", "ended_at"]
     readonly_fields = ["badge"]
     extra = 0
 

@@ -57,7 +57,7 @@ class AnyAccept(BaseContentNegotiation):
 class ShardSerializer(serializers.ModelSerializer[Shard]):
     class Meta:
         model = Shard
-        fields = ["id", "index", "status", "reason", "host", "ledger_path", "ledger_offset", "ended_at"]
+        fields = ["id", "index", "status", "reason", "host", "version", "ledger_path", "ledger_offset", "ended_at"]
         read_only_fields = fields
 
 
