@@ -141,6 +141,7 @@ def test_hostile_text_stays_text(admin_page: Client) -> None:
     made_up.fill(run, answer=made_up.HOSTILE)
     run.refresh_from_db()
     run.report = {
+        "run": {"duration_s": 1.0},
         "errors": {made_up.HOSTILE: 1},
         "metrics": {made_up.HOSTILE: {"count": 1}},
         "verdict": {"trusted": False, "reasons": [made_up.HOSTILE], "notes": [made_up.HOSTILE]},

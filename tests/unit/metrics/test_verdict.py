@@ -158,6 +158,13 @@ def test_an_arrival_in_a_thousand_may_be_late_for_the_end(sessions: int, trusted
     assert ("few_dropped" in [note.code for note in found.notes]) is trusted
 
 
+@pytest.mark.parametrize(("version", "noted"), [("1.0", []), ("2.0", ["versions_differ"]), ("", ["versions_differ"])])
+def test_an_engine_of_another_version_is_a_note(version: str, noted: list[str]) -> None:
+    row = {"index": 0, "host": "a", "version": version, "status": "done", "reason": "", "end": "done", "at_s": 1.0}
+    found = judge(aggregate(head(), *CALM, *GOOD, tail(100)), shards=[row], version="1.0")
+    assert found.trusted and [note.code for note in found.notes] == noted
+
+
 def test_without_kernel_time_stamps_a_lagging_loop_counts_sooner() -> None:
     lines = [*CALM, *GOOD, generator(6, 1200, lag=[20_000]), tail(100)]
     assert judge(aggregate(head("kernel"), *lines)).trusted
@@ -215,6 +222,7 @@ def test_every_documented_reason_is_proved_in_this_file() -> None:
         "start_apart",
         "slower_later",
         "few_dropped",
+        "versions_differ",
     }
     proved |= {"usage_not_believed", "reasoning_split", "content_type_wrong"}  # the last one: test_report.py
     assert set(NOTES) == proved
