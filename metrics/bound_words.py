@@ -44,7 +44,7 @@ def stat_cells(values: Mapping[str, Any], stats: Iterable[str], words: Words = n
     """The statistics of a metric; those of which only a lower bound is known begin with AT_LEAST."""
     high = values.get("high") if values.get("censored") else None
     is_bound = {stat: high is not None and _is_bound(values[stat], high.get(stat, 0)) for stat in stats}
-    return [AT_LEAST * bound + words(values[stat]) for stat, bound in is_bound.items()]
+    return [AT_LEAST * bound + words(values.get(stat)) for stat, bound in is_bound.items()]
 
 
 def _is_bound(low: float | None, high: float | None) -> bool:

@@ -16,8 +16,7 @@ def run_name(run: Mapping[str, Any]) -> str:
 
 def load_s_of(run: Mapping[str, Any]) -> float:
     """How long the load of a report's run lasted; one of an earlier version says only how long its turns did."""
-    found: float = run.get("load_s", run["duration_s"])
-    return found
+    return float(run.get("load_s", run.get("duration_s")) or 0)
 
 
 def failed_of(turns: Mapping[str, int]) -> int:

@@ -119,14 +119,14 @@ def number(value: Any) -> str:
 
 
 def _facts(report: dict[str, Any]) -> list[Fact]:
-    rates, tokens = report.get("rates", {}), report.get("tokens", {})
+    run, rates, tokens = report.get("run", {}), report.get("rates", {}), report.get("tokens", {})
     either, given, made = (
         " (estimate)" if tokens.get(key, tokens.get("source")) in ESTIMATED else ""
         for key in ("source", "input_source", "output_source")
     )
     return [
-        Fact("Load lasted", seconds_text(load_s_of(report["run"]))),
-        Fact("First message to last answer", seconds_text(report["run"]["duration_s"])),
+        Fact("Load lasted", seconds_text(load_s_of(run))),
+        Fact("First message to last answer", seconds_text(run.get("duration_s") or 0)),
         Fact("Turns per second", number(rates.get("turns_per_s"))),
         Fact("Sessions per minute", number(rates.get("sessions_per_min"))),
         Fact("Sessions ended per minute", number(rates.get("conversations_per_min"))),
