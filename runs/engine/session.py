@@ -157,8 +157,7 @@ class User:
         """
         shard = self.shard
         text, number = action
-        if connector is None:
-            connector = self._connector
+        connector = self._connector if connector is None else connector
         if shard.purse is not None:
             shard.purse.begin(self)
         self.waits_for = timeline = connector.timeline(planned_ns)

@@ -18,7 +18,8 @@ a run otherwise does so at any moment."""
 
 
 class Waits:
-    """`answered` for the longest good turn of each conversation; then `is_unexplained` tells a hang from an answer that is merely slow."""
+    """`answered` for the longest good turn of each conversation; then `is_unexplained` tells a hang from an answer that
+    is merely slow."""
 
     def __init__(self, allowed_ns: int | None = None) -> None:
         """`allowed_ns`: the longest time for which a turn may wait at all, by the run's thresholds."""
@@ -27,8 +28,7 @@ class Waits:
 
     def answered(self, after_ns: int) -> None:
         """A turn got its whole answer, so long after it was planned."""
-        if after_ns > self.longest_ns:
-            self.longest_ns = after_ns
+        self.longest_ns = max(self.longest_ns, after_ns)
 
     def is_overdue(self, timeline: Timeline, now_ns: int) -> bool:
         """Whether a turn waits for too long while the run goes on. Before the first answer nobody can tell a hang from
