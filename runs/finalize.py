@@ -60,12 +60,17 @@ def refresh_report(run_id: int) -> bool:
     return Run.objects.filter(pk=run_id, status=run.status).update(report=report) == 1
 
 
+def shard_ends(run_id: int) -> list[ShardEnd]:
+    """How the run's shards ended, in their order."""
+    rows = Shard.objects.filter(run=run_id).order_by("index")
+    return [ShardEnd(*row) for row in rows.values_list("index", "status", "reason", "ledger_complete")]
+
+
 def _settle(run: Run) -> tuple[dict[str, Any] | None, Ending]:
-    rows = Shard.objects.filter(run=run).order_by("index").values_list("index", "status", "reason")
     try:
         found = collect(run)
         end = ending(
-            [ShardEnd(*row) for row in rows],
+            shard_ends(run.pk),
             stop_requested=run.stop_requested_at is not None,
             run_reason=run.reason,
             turns_ok=found.outcomes["ok"],

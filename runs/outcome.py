@@ -24,9 +24,12 @@ def aborts(reason: str) -> bool:
 
 
 class ShardEnd(NamedTuple):
+    """`complete`: all that its ledger holds is stored, so that nobody needs to do anything about it."""
+
     number: int
     status: str
     reason: str
+    complete: bool = True
 
 
 class Ending(NamedTuple):
@@ -48,13 +51,10 @@ def ending(
     `run_reason` is what the run already says (why it was stopped, or could not start); `errors` counts turns by
     code, `example` is the text of one turn with the most frequent code.
     """
-    for status in WORST_FIRST:
-        ended = [shard for shard in shards if shard.status == status]
-        if not ended:
-            continue
-        final = RunStatus.ABORTED if status == ShardStatus.ABORTED else RunStatus.FAILED
+    if ended := _worst(shards):
+        final = RunStatus.ABORTED if ended[0].status == ShardStatus.ABORTED else RunStatus.FAILED
         known = run_reason and (not stop_requested or (final == RunStatus.ABORTED and aborts(run_reason)))
-        return Ending(final, run_reason if known else _says(ended, len(shards)))
+        return Ending(final, run_reason if known else worst_words(shards))
     if stop_requested:
         return Ending(RunStatus.ABORTED if aborts(run_reason) else RunStatus.STOPPED, run_reason)
     if run_reason:  # it was ended before its start, and every supervisor had time to stop cleanly
@@ -68,13 +68,23 @@ def ending(
     return Ending(RunStatus.COMPLETED, "")
 
 
-def _says(ended: Sequence[ShardEnd], of: int) -> str:
-    first = ended[0]
-    what = first.reason or first.status
-    if of == 1:
+def worst_words(shards: Sequence[ShardEnd]) -> str:
+    """What the reason of their run says of those that ended worst: one that somebody has to see to, if there is any.
+    Empty: all ended well."""
+    ended = _worst(shards)
+    if not ended:
+        return ""
+    shown = min(ended, key=lambda shard: shard.complete)
+    what = shown.reason or shown.status
+    if len(shards) == 1:
         return what
     others = f" (and {len(ended) - 1} more like it)" if len(ended) > 1 else ""
-    return f"shard {first.number + 1} of {of} {first.status}: {what}{others}"
+    return f"shard {shown.number + 1} of {len(shards)} {shown.status}: {what}{others}"
+
+
+def _worst(shards: Sequence[ShardEnd]) -> list[ShardEnd]:
+    found = ([shard for shard in shards if shard.status == status] for status in WORST_FIRST)
+    return next(filter(None, found), [])
 
 
 def _out_of_budget(spent: Sequence[str], of: int) -> str:

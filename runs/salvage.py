@@ -5,24 +5,30 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from pathlib import Path
 from typing import NamedTuple
 
+from django.db import transaction
 from django.db.models import F, Q
 
 from runs.dbclock import DATABASE_AWAY, DbNow, passed
 from runs.engine.ledger import LedgerHeldError
 from runs.finalize import finalize_run, refresh_report
 from runs.ingest import LeaseLostError, LedgerIngest
-from runs.leases import LEASE_S, LONGEST_LEASE_S, REST_TO_COME, finish_shard, host_name
+from runs.leases import LEASE_S, LONGEST_LEASE_S, REASON_LIMIT, REST_TO_COME, finish_shard, host_name
 from runs.lifecycle import SHARD_TERMINAL
 from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.outcome import ShardEnd, worst_words
 from runs.shard_outcome import orphan_ending
 from runs.witness import store_witness
 
 logger = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
+STORED = "; its ledger was stored afterwards"
+TO_DO = re.compile(r": mend that, then run `manage\.py ingest \d+`|; the rest of its ledger is no longer at [^;]*")
+"""What reasons say of a rest to be stored (`runs.ingest.unstored`, `runs.reaper`)."""
 
 
 class NotOverError(Exception):
@@ -106,11 +112,27 @@ class Leftovers:
 
 def _say_stored(shard: Shard) -> None:
     """The shard is over and whole now; what its reason, and its run's, said of a rest to come is no longer true."""
-    reason = f"{shard.reason.partition(REST_TO_COME)[0]}; its ledger was stored afterwards"[:1000]
-    Shard.objects.filter(pk=shard.pk, epoch=shard.epoch).update(ledger_complete=True, reason=reason)
-    run = Run.objects.get(pk=shard.run_id)
-    if shard.reason in run.reason:
-        Run.objects.filter(pk=run.pk, reason=run.reason).update(reason=run.reason.replace(shard.reason, reason)[:1000])
+    with transaction.atomic():
+        run = Run.objects.select_for_update().only("reason").get(pk=shard.run_id)  # others may store other shards
+        before = _said_of(run.pk)
+        mine = Shard.objects.filter(pk=shard.pk, epoch=shard.epoch)
+        mine.update(ledger_complete=True, reason=stored_reason(shard.reason))
+        if run.reason == before:
+            Run.objects.filter(pk=run.pk).update(reason=_said_of(run.pk))
+
+
+def stored_reason(reason: str) -> str:
+    """A shard's reason once its ledger is stored: without what was still to be done. Pure."""
+    what = TO_DO.sub("", reason.partition(REST_TO_COME)[0]).removesuffix(STORED)
+    return f"{what[: REASON_LIMIT - len(STORED)]}{STORED}"
+
+
+def _said_of(run_id: int) -> str:
+    """What the run's reason says of its shards, unless it says something else."""
+    rows = (
+        Shard.objects.filter(run=run_id).order_by("index").values_list("index", "status", "reason", "ledger_complete")
+    )
+    return worst_words([ShardEnd(*row) for row in rows])[:REASON_LIMIT]
 
 
 def _take(shard: Shard) -> None:

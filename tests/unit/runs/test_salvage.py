@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import shutil
 from io import StringIO
@@ -12,11 +13,22 @@ from metrics.columns import OUTCOMES
 from metrics.models import SessionMetric
 from runs.attendant import Attendant
 from runs.dbclock import DbNow
-from runs.leases import SUSPECT_S, agree_start, claim_shard, finish_shard, host_name, mark_ready, mark_running
+from runs.finalize import finalize_run
+from runs.ingest import unstored
+from runs.leases import (
+    REASON_LIMIT,
+    SUSPECT_S,
+    agree_start,
+    claim_shard,
+    finish_shard,
+    host_name,
+    mark_ready,
+    mark_running,
+)
 from runs.lifecycle import move_run
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.reaper import ELSEWHERE_S, reap_lost
-from runs.salvage import Leftovers
+from runs.salvage import STORED, Leftovers, stored_reason
 from tests.support.ledgers import LedgerMaker, ledger_bytes
 from tests.support.runs import a_run, shards
 
@@ -102,6 +114,67 @@ def test_a_host_that_is_back_stores_what_others_took_for_lost_and_the_report_say
     (shard,) = forsaken.report["shards"]
     assert (shard["stored"], shard["turns"]) == (True, sum(forsaken.report["turns"][word] for word in OUTCOMES))
     assert leftovers.store() == 0
+
+
+@pytest.fixture
+def disk_was_full(tmp_path: Path) -> Run:
+    """A run of two shards whose supervisors could not store what their engines did."""
+    run = a_run(2)
+    taken = [claim_shard(shard.pk, "worker") for shard in shards(run)]
+    for shard in taken:
+        assert shard is not None and mark_ready(shard, 1)
+    assert agree_start(run.pk)
+    for shard in taken:
+        assert shard is not None and mark_running(shard)
+        path = tmp_path / f"ledger-{shard.index}.jsonl"
+        path.write_bytes(ledger_bytes(LedgerMaker(60, run_id=run.pk, shard_id=shard.pk, users=5)))
+        Shard.objects.filter(pk=shard.pk).update(ledger_path=str(path))
+        finish_shard(shard, ShardStatus.LOST, unstored(run.pk, OSError(errno.ENOSPC, "No space left")), complete=False)
+    assert finalize_run(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def test_what_was_to_be_done_stands_in_the_reason_until_it_is_done_and_no_longer(disk_was_full: Run) -> None:
+    run, first = disk_was_full, shards(disk_was_full)[0]
+    why = "its ledger could not be stored (No space left)"
+    order = f"{why}: mend that, then run `manage.py ingest {run.pk}`"
+    assert run.reason == f"shard 1 of 2 lost: {order} (and 1 more like it)"
+    ingest(first.ledger_path)
+    run.refresh_from_db()
+    assert run.reason == f"shard 2 of 2 lost: {order} (and 1 more like it)"
+    ingest(run.pk)
+    run.refresh_from_db()
+    assert run.reason == f"shard 1 of 2 lost: {why}; its ledger was stored afterwards (and 1 more like it)"
+    assert [shard.reason for shard in shards(run)] == [f"{why}; its ledger was stored afterwards"] * 2
+    assert run.report is not None and run.report["run"]["reason"] == run.reason
+    ingest(run.pk)
+    run.refresh_from_db()
+    assert run.report is not None and run.report["run"]["reason"] == run.reason
+
+
+def test_a_reason_that_says_something_else_stays(disk_was_full: Run) -> None:
+    Run.objects.update(reason="stopped by ann")
+    ingest(disk_was_full.pk)
+    disk_was_full.refresh_from_db()
+    assert disk_was_full.reason == "stopped by ann"
+
+
+@pytest.mark.parametrize(
+    ("reason", "left"),
+    [
+        ("its ledger could not be stored (full): mend that, then run `manage.py ingest 12`", "its ledger could not be "
+         "stored (full)"),
+        ("its supervisor a/1 died; the rest of its ledger is no longer at /a b/c.jsonl", "its supervisor a/1 died"),
+        ("b went silent; what its ledger still holds is stored when it is back", "b went silent"),
+        ("its engine was killed by signal 9 in the middle", "its engine was killed by signal 9 in the middle"),
+        ("it died; its ledger was stored afterwards", "it died"),
+        ("x" * 1000, "x" * (REASON_LIMIT - len(STORED))),
+    ],
+)  # fmt: skip
+def test_of_a_shards_reason_only_what_was_still_to_be_done_goes(reason: str, left: str) -> None:
+    assert stored_reason(reason) == f"{left}; its ledger was stored afterwards"
+    assert stored_reason(stored_reason(reason)) == stored_reason(reason)
 
 
 def test_a_ledger_whose_engine_still_lives_is_tried_again_later(forsaken: Run, monkeypatch: pytest.MonkeyPatch) -> None:
