@@ -15,12 +15,12 @@ from django.db.models import F, Q
 
 from runs.dbclock import DATABASE_AWAY, DbNow, passed
 from runs.engine.ledger import LedgerHeldError
-from runs.finalize import finalize_run, refresh_report
+from runs.finalize import finalize_run, refresh_report, shard_ends
 from runs.ingest import LeaseLostError, LedgerIngest
 from runs.leases import LEASE_S, LONGEST_LEASE_S, REASON_LIMIT, REST_TO_COME, finish_shard, host_name
 from runs.lifecycle import SHARD_TERMINAL
 from runs.models import Run, RunStatus, Shard, ShardStatus
-from runs.outcome import ShardEnd, worst_words
+from runs.outcome import worst_words
 from runs.shard_outcome import orphan_ending
 from runs.witness import store_witness
 
@@ -129,10 +129,7 @@ def stored_reason(reason: str) -> str:
 
 def _said_of(run_id: int) -> str:
     """What the run's reason says of its shards, unless it says something else."""
-    rows = (
-        Shard.objects.filter(run=run_id).order_by("index").values_list("index", "status", "reason", "ledger_complete")
-    )
-    return worst_words([ShardEnd(*row) for row in rows])[:REASON_LIMIT]
+    return worst_words(shard_ends(run_id))[:REASON_LIMIT]
 
 
 def _take(shard: Shard) -> None:
