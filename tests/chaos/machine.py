@@ -46,6 +46,7 @@ EXCUSES: Final = {
     "send_lag": Excuse(20, 0.01),
     "loop_lag": Excuse(100, 0.02),
     "engine_stalled": Excuse(500, 0.025),
+    "arrivals_dropped": Excuse(20, 0.01),
     "began_late": Excuse(1000, 0.1),
 }
 """How late the machine must have been for a doubt to be the machine's: about half of what raises it."""

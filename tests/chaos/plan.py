@@ -24,10 +24,13 @@ CLOCK_STEP_S: Final = 120
 HEALTHY: Final = "none"
 
 ENGINE_LOST: Final = frozenset({"engine_died", "load_missing", "turns_unknown"})
+LOSS: Final = ENGINE_LOST | {"arrivals_dropped"}
+"""What was due when an engine was stopped is dropped."""
 STOOD_STILL: Final = frozenset({"engine_stalled", "send_lag", "loop_lag", "arrivals_dropped"})
 TARGET_AWAY: Final = frozenset(
     {"no_ok_turns", "stopped_answering", "hang_not_judged", "witness_disagrees", "cpu_saturated", "arrivals_dropped"}
 )
+STOPPED: Final = frozenset({"arrivals_dropped"})
 NOTHING: Final[frozenset[str]] = frozenset()
 DATABASES: Final = ("sqlite", "postgresql")
 BOTH, BURN, FARM = ("burn", "farm"), ("burn",), ("farm",)
@@ -54,39 +57,37 @@ class Kind(NamedTuple):
 
 
 KINDS: Final[dict[str, Kind]] = {
-    "kill_engine": Kind(BOTH, ENGINE_LOST, ENGINE_LOST, kin="end", ends=True),
+    "kill_engine": Kind(BOTH, ENGINE_LOST, LOSS, kin="end", ends=True),
     "pause_engine": Kind(BOTH, frozenset({"engine_stalled"}), STOOD_STILL, lasts_s=PAUSE_S),
     "pause_everything": Kind(BOTH, frozenset({"engine_stalled"}), STOOD_STILL | TARGET_AWAY, lasts_s=PAUSE_S),
     "kill_witness": Kind(BOTH, needs_s=WITNESS_S),
-    "disk_full": Kind(BOTH, may=ENGINE_LOST | STOOD_STILL, lasts_s=OUTAGE_S),
+    "disk_full": Kind(BOTH, may=LOSS | STOOD_STILL, lasts_s=OUTAGE_S),
     "clock_ahead": Kind(BOTH, kin="clock", spoils=True),
     "clock_back": Kind(BOTH, kin="clock", spoils=True),
     "database_away": Kind(BOTH, lasts_s=OUTAGE_S, kin="database"),
-    "database_away_long": Kind(
-        BOTH, may=frozenset({"load_missing"}), lasts_s=LONG_OUTAGE_S, kin="database", needs_s=32
-    ),
+    "database_away_long": Kind(BOTH, may=LOSS, lasts_s=LONG_OUTAGE_S, kin="database", needs_s=32),
     "target_stands_still": Kind(BOTH, may=TARGET_AWAY, lasts_s=PAUSE_S, kin="target"),
     "target_dies": Kind(BOTH, may=TARGET_AWAY, kin="target"),
     "target_restarts": Kind(BOTH, may=TARGET_AWAY, lasts_s=RESTART_S, kin="target"),
-    "kill_burn": Kind(BURN, ENGINE_LOST, ENGINE_LOST, kin="end", ends=True),
-    "hang_up_burn": Kind(BURN, may=ENGINE_LOST, kin="end", ends=True, by_person=True),
-    "interrupt_burn": Kind(BURN, kin="end", ends=True, by_person=True),
-    "terminate_burn": Kind(BURN, kin="end", ends=True, by_person=True),
+    "kill_burn": Kind(BURN, ENGINE_LOST, LOSS, kin="end", ends=True),
+    "hang_up_burn": Kind(BURN, may=LOSS, kin="end", ends=True, by_person=True),
+    "interrupt_burn": Kind(BURN, may=STOPPED, kin="end", ends=True, by_person=True),
+    "terminate_burn": Kind(BURN, may=STOPPED, kin="end", ends=True, by_person=True),
     "pause_burn": Kind(BURN, lasts_s=PAUSE_S, kin="supervisor"),
-    "pause_burn_long": Kind(BURN, may=frozenset({"load_missing"}), lasts_s=LONG_PAUSE_S, kin="supervisor"),
-    "kill_supervisor": Kind(FARM, ENGINE_LOST, ENGINE_LOST, kin="end", ends=True),
+    "pause_burn_long": Kind(BURN, may=LOSS, lasts_s=LONG_PAUSE_S, kin="supervisor"),
+    "kill_supervisor": Kind(FARM, ENGINE_LOST, LOSS, kin="end", ends=True),
     "pause_supervisor": Kind(FARM, lasts_s=PAUSE_S, kin="supervisor"),
-    "pause_supervisor_long": Kind(FARM, may=frozenset({"load_missing"}), lasts_s=LONG_PAUSE_S, kin="supervisor"),
-    "kill_worker": Kind(FARM, ENGINE_LOST, ENGINE_LOST, kin="end", ends=True),
-    "terminate_worker": Kind(FARM, frozenset({"load_missing"}), ENGINE_LOST, kin="end", ends=True),
+    "pause_supervisor_long": Kind(FARM, may=LOSS, lasts_s=LONG_PAUSE_S, kin="supervisor"),
+    "kill_worker": Kind(FARM, ENGINE_LOST, LOSS, kin="end", ends=True),
+    "terminate_worker": Kind(FARM, frozenset({"load_missing"}), LOSS, kin="end", ends=True),
     "kill_control": Kind(FARM),
     "kill_beat": Kind(FARM),
     "kill_broker": Kind(FARM, kin="broker"),
     "pause_broker": Kind(FARM, lasts_s=PAUSE_S, kin="broker"),
     "kill_follower": Kind(FARM, kin="follower"),
-    "interrupt_follower": Kind(FARM, kin="end follower", ends=True, by_person=True),
-    "kill_up": Kind(FARM, ENGINE_LOST, ENGINE_LOST, kin="end", ends=True, spoils=True),
-    "terminate_up": Kind(FARM, frozenset({"load_missing"}), ENGINE_LOST, kin="end", ends=True, spoils=True),
+    "interrupt_follower": Kind(FARM, may=STOPPED, kin="end follower", ends=True, by_person=True),
+    "kill_up": Kind(FARM, ENGINE_LOST, LOSS, kin="end", ends=True, spoils=True),
+    "terminate_up": Kind(FARM, frozenset({"load_missing"}), LOSS, kin="end", ends=True, spoils=True),
 }
 
 
