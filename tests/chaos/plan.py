@@ -61,7 +61,7 @@ KINDS: Final[dict[str, Kind]] = {
     "pause_engine": Kind(BOTH, frozenset({"engine_stalled"}), STOOD_STILL, lasts_s=PAUSE_S),
     "pause_everything": Kind(BOTH, frozenset({"engine_stalled"}), STOOD_STILL | TARGET_AWAY, lasts_s=PAUSE_S),
     "kill_witness": Kind(BOTH, needs_s=WITNESS_S),
-    "disk_full": Kind(BOTH, may=LOSS | STOOD_STILL, lasts_s=OUTAGE_S),
+    "disk_full": Kind(BOTH, may=LOSS | STOOD_STILL, lasts_s=OUTAGE_S, kin="end", ends=True),
     "clock_ahead": Kind(BOTH, kin="clock", spoils=True),
     "clock_back": Kind(BOTH, kin="clock", spoils=True),
     "database_away": Kind(BOTH, lasts_s=OUTAGE_S, kin="database"),
