@@ -11,6 +11,8 @@ HEADER: Final = "{{ session.id }}/{{ turn }} {{ session.number }}"
 """What each request says of itself; conversation i is that of engine i mod n."""
 HOLE_S: Final = 1.5
 """An engine without requests for so long, while its load lasts and its target answers, has lost load."""
+TRACE_S: Final = 0.3
+"""Without any silence of this length no load is missing."""
 AFTER_S: Final = 1.2
 """How long after a target is back its users may need to come again: engines wait up to 1 s after a failure."""
 NS: Final = 1e9
@@ -49,10 +51,14 @@ def of_run(run: int, received: Iterable[Request]) -> tuple[list[Request], list[R
 
 
 def holes(
-    engines: Sequence[Request], processes: int, duration_s: float, away: Sequence[tuple[float, float]] = ()
+    engines: Sequence[Request],
+    processes: int,
+    duration_s: float,
+    away: Sequence[tuple[float, float]] = (),
+    least_s: float = HOLE_S,
 ) -> list[Hole]:
-    """Where load is missing, in s since the first request. `away`: when the target could not be asked; a hole that
-    this explains is none."""
+    """Where load is missing for `least_s` or more, in s since the first request. `away`: when the target could not be
+    asked; a hole that this explains is none."""
     if not engines:
         return [Hole(engine, 0.0, duration_s) for engine in range(processes)]
     start_ns = min(request.at_ns for request in engines)
@@ -62,7 +68,7 @@ def holes(
         edges = [0.0, *(at_s for at_s in times if at_s < duration_s), duration_s]
         for before, after in pairwise(edges):
             missing = after - before - sum(_overlap(before, after, since, until + AFTER_S) for since, until in away)
-            if missing >= HOLE_S:
+            if missing >= least_s:
                 found.append(Hole(engine, before, after))
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from tests.chaos.evidence import Hole, Request, holes, of_run
+from tests.chaos.evidence import HOLE_S, TRACE_S, Hole, Request, holes, of_run
 from tests.chaos.machine import Lateness, explains
 from tests.chaos.plan import ENGINE_LOST, KINDS, Case, Kind
 
@@ -17,6 +17,7 @@ FAILURES: Final = (UNACCOUNTED, DUPLICATES, NON_TERMINAL, UNTRUE, WITNESS, FAULT
 MACHINE_BUSY: Final = "machine_busy"
 """No failure, and counted apart: a healthy run was doubted for lateness that the machine really had."""
 NOT_ABOUT_LOSS: Final = frozenset({"few_samples"})
+SAYS_MISSING: Final = frozenset({"engine_died", "load_missing"})
 MAY_NOT_ARRIVE: Final = frozenset({"unknown", "aborted", "error", "timeout"})
 
 
@@ -47,9 +48,9 @@ class Observed:
     def kinds(self) -> list[Kind]:
         return [KINDS[name] for name in self.done]
 
-    def holes(self) -> list[Hole]:
+    def holes(self, least_s: float = HOLE_S) -> list[Hole]:
         engines, _ = of_run(self.run["id"] if self.run else 0, self.received)
-        return holes(engines, self.case.processes, self.case.duration_s, self.away)
+        return holes(engines, self.case.processes, self.case.duration_s, self.away, least_s)
 
 
 def judge(seen: Observed) -> Iterator[Finding]:
@@ -118,6 +119,8 @@ def _untrue(seen: Observed, run: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(MACHINE_BUSY, f"{', '.join(sorted(excused))}; {seen.late}")
     for reason in sorted(false - excused):
         yield Finding(UNTRUE, f"nothing that was done explains {texts[reason]!r} ({seen.late})")
+    if (said := reasons & SAYS_MISSING & may) and not seen.holes(TRACE_S):
+        yield Finding(UNTRUE, f"{', '.join(sorted(said))} is said, and the target saw the whole load")
     yield from _status(seen, run, may)
 
 
