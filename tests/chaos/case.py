@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 
 from tests.chaos.faults import inject
 from tests.chaos.machine import Lateness, Sleeper, lateness
-from tests.chaos.oracle import NON_TERMINAL, Finding, Observed, judge
+from tests.chaos.oracle import NO_SITE, NON_TERMINAL, Finding, Observed, judge
 from tests.chaos.plan import Case, Fault
-from tests.chaos.site import Ended, Site, Sites, Stuck, rest, until
+from tests.chaos.site import Ended, NotUp, Site, Sites, Stuck, rest, until
 from tests.chaos.world import BURN_S, ENDED_S, Target, World
 from tokenburn_site.local.family import Family
 
@@ -40,7 +40,7 @@ def hold(case: Case, sites: Sites, sleeper: Sleeper, root: Path, keep: Path | No
     try:
         site = sites.take(case)
     except Stuck as exc:
-        return Result(case, (), 0, "none", [Finding(NON_TERMINAL, str(exc))], Lateness(), time.monotonic() - began)
+        return Result(case, (), 0, "none", [Finding(NO_SITE, str(exc))], Lateness(), time.monotonic() - began)
     good = False
     try:
         result = _on(site, case, sleeper, root, began)
@@ -67,6 +67,8 @@ def _on(site: Site, case: Case, sleeper: Sleeper, root: Path, began: float) -> R
             left = world.left_behind()
             if left:
                 findings.append(Finding(NON_TERMINAL, f"engines {left} lived on after the run's end"))
+        except NotUp as exc:
+            findings.append(Finding(NO_SITE, str(exc)))
         except Stuck as exc:
             findings.append(Finding(NON_TERMINAL, f"{exc}; burn said {world.said()!r}"))
         finally:
@@ -74,7 +76,7 @@ def _on(site: Site, case: Case, sleeper: Sleeper, root: Path, began: float) -> R
         run, received, late = world.account(), world.received(), _late(world, sleeper, start_ns)
         if run is not None:
             status = run["status"]
-        if start_ns:
+        if start_ns and not any(finding.category == NO_SITE for finding in findings):
             away = [_since(start_ns, times) for times in world.target.away]
             findings += judge(Observed(case, tuple(world.done), received, run, away, late))
         return Result(case, tuple(world.done), len(received), status, findings, late, time.monotonic() - began)

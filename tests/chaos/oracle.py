@@ -13,7 +13,9 @@ from tests.chaos.plan import ENGINE_LOST, KINDS, Case, Kind
 
 UNACCOUNTED, DUPLICATES, NON_TERMINAL = "unaccounted", "duplicates", "non-terminal"
 UNTRUE, WITNESS, FAULT_MISSED = "untrue verdicts", "witness mismatches", "fault_missed"
-FAILURES: Final = (UNACCOUNTED, DUPLICATES, NON_TERMINAL, UNTRUE, WITNESS, FAULT_MISSED)
+NO_SITE: Final = "no site"
+"""The farm did not come up, so that nothing was tried, or nobody could finish what was."""
+FAILURES: Final = (UNACCOUNTED, DUPLICATES, NON_TERMINAL, UNTRUE, WITNESS, FAULT_MISSED, NO_SITE)
 MACHINE_BUSY: Final = "machine_busy"
 """No failure, and counted apart: a healthy run was doubted for lateness that the machine really had."""
 NOT_ABOUT_LOSS: Final = frozenset({"few_samples"})

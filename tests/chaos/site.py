@@ -45,6 +45,10 @@ class Stuck(Exception):
     """Something did not come to pass in time."""
 
 
+class NotUp(Stuck):
+    """The site did not come up: nothing can be tried there."""
+
+
 class Ended(Exception):
     """The harness was told to end."""
 
@@ -185,9 +189,9 @@ class Site:
 
     def _bring_up(self) -> None:
         """Start `up`, and wait for it. It gives up by itself on a machine that is too busy, and is tried again then.
-        Raises Stuck."""
+        Raises NotUp."""
         for _ in range(TRIES - 1):
-            with suppress(Stuck):
+            with suppress(NotUp):
                 return self._try_up()
         return self._try_up()
 
@@ -204,14 +208,14 @@ class Site:
         def is_up() -> bool:
             said = out.read_bytes()[began:].decode(errors="replace")
             if child.poll() is not None:
-                raise Stuck(f"the site did not come up: {said[-300:]}")
+                raise NotUp(f"the site did not come up: {said[-300:].strip()}")
             return "Token-Burn is up" in said
 
         try:
             until(is_up, UP_S, "the site")
-        except Stuck:
+        except Stuck as exc:
             self.family.stop(child, timeout_s=20.0)
-            raise
+            raise NotUp(str(exc)) from exc
 
     def ask(self, **question: Any) -> Any:
         return self._accounts.ask(url=self.database_url, **question)
