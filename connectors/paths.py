@@ -11,6 +11,7 @@ import orjson
 
 from connectors.answers import Reasons
 from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError
+from connectors.usage import THOUGHT
 
 Getter = Callable[[Any], Any]
 
@@ -186,6 +187,7 @@ class Part:
         self.reasoning_marks = _marks(spec.reasoning)
         self.error = _optional(spec.error, f"{where}.error")
         self.finish = _optional(spec.finish, f"{where}.finish")
+        self.quick_finish = _quick(spec.finish, self.finish) if spec.finish and self.finish else _nothing
         self.tool_call = _optional(spec.tool_call, f"{where}.tool_call")
         self.refusal = _optional(spec.refusal, f"{where}.refusal")
         self.tells = self.finish is not None or self.tool_call is not None or self.refusal is not None
@@ -221,8 +223,9 @@ class Part:
         return self.done_data is not None or self.done_test is not None
 
 
-def _usage(tokens_in: str | None, tokens_out: str | None, where: str) -> Callable[[Any], tuple[Any, Any]] | None:
-    """Input and output tokens of an answer; mostly they stand side by side, and the way to them is gone once."""
+def _usage(tokens_in: str | None, tokens_out: str | None, where: str) -> Callable[[Any], tuple[Any, Any, bool]] | None:
+    """Input and output tokens of an answer, and whether it is sure that nothing of reasoning is told beside them;
+    mostly they stand side by side, and the way to them is gone once."""
     if tokens_in is None and tokens_out is None:
         return None
     get_in = compile_path(tokens_in, f"{where}.input") if tokens_in is not None else _nothing
@@ -231,12 +234,14 @@ def _usage(tokens_in: str | None, tokens_out: str | None, where: str) -> Callabl
     match plain:
         case [[str() as parent, str() as key_in], [str() as other, str() as key_out]] if parent == other:
 
-            def get(data: Any) -> tuple[Any, Any]:
+            def get(data: Any) -> tuple[Any, Any, bool]:
                 usage = data.get(parent) if type(data) is dict else None
-                return (usage.get(key_in), usage.get(key_out)) if type(usage) is dict else (None, None)
+                if type(usage) is not dict:
+                    return None, None, False
+                return usage.get(key_in), usage.get(key_out), THOUGHT.isdisjoint(usage)
 
             return get
-    return lambda data: (get_in(data), get_out(data))
+    return lambda data: (get_in(data), get_out(data), False)
 
 
 def _marks(path: str | None) -> tuple[bytes, ...]:

@@ -27,7 +27,7 @@ from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
 from connectors.foreign import WHOLE_ADVICE, is_page, not_json, page
 from connectors.paths import Meaning, Part
 from connectors.said_errors import described, real_error, said_error
-from connectors.usage import NOTHING, Told, find, find_beside, read, read_plain
+from connectors.usage import NOTHING, Told, find, find_beside, read
 from connectors.wording import SHAPE_LIMIT, STATUS_ADVICE, error_text, shape
 
 NO_REASONS = frozenset({"", "null", "none", "Null", "None", "NULL", "NONE"})
@@ -71,6 +71,7 @@ class Timeline:
         "_room",
         "_text",
         "_told",
+        "_told_alone",
         "_told_in",
         "_told_out",
         "_tool_call",
@@ -131,6 +132,7 @@ class Timeline:
         self._told_in: Any = None
         self._told_out: Any = None
         self._told: tuple[Part, Any] | None = None
+        self._told_alone = False
         self._has_text = False
         self._last_without_text: Any = None
         self._last_with_text: Any = None
@@ -170,10 +172,6 @@ class Timeline:
         apart = False
         if self._told is not None:
             part, message = self._told
-            if part.reasoning_tokens is None:
-                plain = read_plain(self._told_in, self._told_out, message)
-                if plain is not None:
-                    return plain
             apart = part.reasoning_apart
             reasoning, total = find_beside(message)
             if part.reasoning_tokens is not None:
@@ -187,6 +185,15 @@ class Timeline:
         return found._replace(
             input=found.input if told.input is None else told.input, unreadable=told.unreadable or found.unreadable
         )
+
+    @property
+    def plain_counts(self) -> tuple[int, int] | None:
+        """Tokens of input and output where both are told as numbers, and nothing of reasoning is: what `told` has then,
+        for a fraction of its cost."""
+        tokens_in, tokens_out = self._told_in, self._told_out
+        if not self._told_alone or type(tokens_in) is not int or type(tokens_out) is not int:
+            return None
+        return tokens_in, tokens_out
 
     @property
     def lacks_usage(self) -> bool:
@@ -444,7 +451,7 @@ class Timeline:
     def settle(self) -> None:
         """The turn is over: find the kind of its answer. Raises BadAnswer if it is not a good one: `target_error`,
         `answer_empty`, `answer_unmatched`, `expect_failed`."""
-        reason = self._finish_reason()
+        reason = self._reason or self._finish_reason()
         by_reason = None
         if reason is not None:
             reasons = self.meaning.reasons
@@ -469,11 +476,18 @@ class Timeline:
 
     def _finish_reason(self) -> str | None:
         """Of the events without text, else of the last one with text or reasoning: some say both at once."""
-        if self._reason is None and (message := self._last_with_text) is not None:
-            meaning = self.meaning
-            part = meaning.part if meaning.plain else self._part_of(message)
-            if part is not None and part.finish is not None:
-                self._reason = _reason_at(part, message)
+        message = self._last_with_text
+        if self._reason is not None or message is None:
+            return self._reason
+        part = self.meaning.part if self.meaning.plain else self._part_of(message)
+        if part is None or part.finish is None:
+            return None
+        try:
+            reason = part.quick_finish(message)
+        except (KeyError, IndexError, TypeError):
+            reason = part.finish(message)
+        if type(reason) is str and reason not in NO_REASONS:
+            self._reason = reason
         return self._reason
 
     def _may_be_silent(self) -> bool:
@@ -537,13 +551,14 @@ class Timeline:
         if part.error is not None and (error := part.error(message)) is not None and real_error(error):
             raise BadAnswer("target_error", described(message, error))
         if part.usage is not None:
-            tokens_in, tokens_out = part.usage(message)
+            tokens_in, tokens_out, alone = part.usage(message)
             if tokens_in is not None:
                 self._told_in = tokens_in
-                self._told = (part, message)
             if tokens_out is not None:
                 self._told_out = tokens_out
+            if tokens_in is not None or tokens_out is not None:
                 self._told = (part, message)
+                self._told_alone = alone and part.reasoning_tokens is None
         if part.whole is not None and self.last_content_ns is None and (text := part.whole(message)) is not None:
             self._content(ns, text, part)
         for name, get in part.save:

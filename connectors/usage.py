@@ -25,7 +25,7 @@ _REASONING: Final = ("reasoning_tokens", "thinking_tokens", "thoughtsTokenCount"
 _DETAILS: Final = (
     "completion_tokens_details", "output_tokens_details", "completionTokensDetails", "outputTokensDetails",
 )  # fmt: skip
-_THOUGHT: Final = frozenset((*_DETAILS, *_REASONING))
+THOUGHT: Final = frozenset((*_DETAILS, *_REASONING))
 """A usage object with none of these tells nothing of reasoning."""
 _DEEPEST: Final = 4
 _WIDEST: Final = 4
@@ -69,17 +69,6 @@ def read(tokens_in: Any, tokens_out: Any, reasoning: Any = None, total: Any = No
     if thought and (apart or (made is not None and (thought > made or whole == (given or 0) + made + thought))):
         made = min((made or 0) + thought, MOST_TOKENS)
     return Told(given, made, thought, unreadable)
-
-
-def read_plain(tokens_in: Any, tokens_out: Any, message: Any) -> Told | None:
-    """What `read` makes of what nearly every answer tells: two numbers in an object `usage`, and nothing of reasoning.
-    None if it is not so."""
-    if type(tokens_in) is not int or type(tokens_out) is not int or type(message) is not dict:
-        return None
-    usage = message.get("usage")
-    if type(usage) is not dict or not _THOUGHT.isdisjoint(usage):
-        return None
-    return Told(tokens_in, tokens_out) if 0 <= tokens_in <= MOST_TOKENS and 0 <= tokens_out <= MOST_TOKENS else None
 
 
 def find(message: Any) -> Told:

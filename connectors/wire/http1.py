@@ -29,6 +29,9 @@ from connectors.wire.lenient import mended_head, new_parser, unreadable
 from connectors.wire.pieces import PieceParser, last_piece, make_parser
 from connectors.wire.stream import StampedStream, stream_failure
 
+READ_HEADERS: Final = frozenset(
+    (b"content-length", b"transfer-encoding", b"content-encoding", b"content-type", b"set-cookie", b"location")
+)
 DRAIN_S: Final = 1.0
 """How long a body may go on after the stream's end mark while nothing is sent; then its connection is closed."""
 REUSED_CLOSED_NS: Final = int(REUSED_CLOSED_S * 1e9)
@@ -416,7 +419,10 @@ class HttpConnection:
         if self._header_bytes > self._header_limit:
             self._failure = self._failure or self._endless_headers()
         lower = name.lower()
-        if lower == b"content-length":
+        if lower not in READ_HEADERS:
+            if lower[-1:].isspace():
+                self.on_header(name.rstrip(), value)
+        elif lower == b"content-length":
             if not self._until_close:
                 self.usable = False
             self._until_close = False
@@ -432,10 +438,8 @@ class HttpConnection:
                 self._timeline.charset = declared_charset(value.decode("latin-1"))
         elif lower == b"set-cookie":
             self.set_cookies.append(value.decode("latin-1"))
-        elif lower == b"location":
+        else:
             self.location += f"{', ' if self.location else ''}{value.decode('latin-1')}"
-        elif lower[-1:].isspace():
-            self.on_header(name.rstrip(), value)
 
     def on_message_begin(self) -> None:
         if self._whole:

@@ -71,8 +71,8 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     }
     if tokens.reasoning is not None:
         line["tr"] = tokens.reasoning
-    if timeline.kind is not None and timeline.kind != "text":
-        line["kind"] = timeline.kind
+    if (kind := timeline.kind) != "text" and kind is not None:
+        line["kind"] = kind
     if timeline.finish is not None:
         line["fin"] = redact.word(timeline.finish)
     return line

@@ -224,8 +224,7 @@ class User:
         if failure is None and timeline.done_ns:
             ended_ns = timeline.done_ns + timeline.quiet_ns  # nobody could know before that it was over
             if ended_ns - planned_ns > self._longest_ns:
-                self._longest_ns = ended_ns - planned_ns
-                shard.waits.answered(self._longest_ns)
+                self._longest_ns = shard.waits.answered(ended_ns - planned_ns)
         return failure, ended_ns
 
     def _failure_of(self, exc: TurnError | asyncio.CancelledError, timeline: Timeline) -> TurnError:

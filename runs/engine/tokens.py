@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from connectors.timeline import Timeline
-from connectors.usage import Told, believable
+from connectors.usage import CHARS_OF_A_TOKEN, MOST_TOKENS, Told, believable
 
 CHARS_PER_TOKEN: Final = 4
 """A rule of thumb for English and most tokenizers; only used where the target's own counts are missing or not to be
@@ -30,8 +30,15 @@ class Tokens(NamedTuple):
 def tokens_of(timeline: Timeline, sent_chars: int, text: str, *, worked: bool = False) -> Tokens:
     """Of one turn, whose request had `sent_chars` characters of text. `worked`: the target had work of it, even if
     nothing of an answer came."""
-    told, thought_chars = timeline.told, timeline.reasoning_chars
+    thought_chars = timeline.reasoning_chars
     chars = len(text) + thought_chars
+    counts = timeline.plain_counts
+    if counts is not None and not thought_chars:
+        given, made = counts
+        likely = sent_chars <= given * CHARS_OF_A_TOKEN and chars <= made * CHARS_OF_A_TOKEN
+        if likely and 0 < given <= MOST_TOKENS and 0 < made <= MOST_TOKENS:
+            return Tokens(given, made, None, "usage")  # as nearly every target tells it
+    told = timeline.told
     if told.output is None and not chars and not worked:
         return Tokens(told.input, None, told.reasoning, "none")
     good_in = told.input is not None and believable(told.input, sent_chars)

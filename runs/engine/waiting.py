@@ -26,9 +26,10 @@ class Waits:
         self._allowed_ns = allowed_ns
         self.longest_ns = 0
 
-    def answered(self, after_ns: int) -> None:
-        """A turn got its whole answer, so long after it was planned."""
+    def answered(self, after_ns: int) -> int:
+        """A turn got its whole answer, so long after it was planned. Returns this."""
         self.longest_ns = max(self.longest_ns, after_ns)
+        return after_ns
 
     def is_overdue(self, timeline: Timeline, now_ns: int) -> bool:
         """Whether a turn waits for too long while the run goes on. Before the first answer nobody can tell a hang from
