@@ -16,7 +16,7 @@ from django.db.models import F, Q
 from runs.dbclock import DATABASE_AWAY, DbNow, passed
 from runs.engine.ledger import LedgerHeldError
 from runs.finalize import finalize_run, refresh_report, shard_ends
-from runs.ingest import LeaseLostError, LedgerIngest
+from runs.ingest import LeaseLostError, LedgerIngest, Tail, ledger_gone
 from runs.leases import LEASE_S, LONGEST_LEASE_S, REASON_LIMIT, REST_TO_COME, finish_shard, host_name
 from runs.lifecycle import SHARD_TERMINAL
 from runs.models import Run, RunStatus, Shard, ShardStatus
@@ -65,16 +65,26 @@ def salvage_shard(shard: Shard, path: Path | None = None) -> Salvaged:
     tail = LedgerIngest(shard, ledger).rest() if shard.ledger_path or path else None
     if shard.status not in SHARD_TERMINAL:
         if shard.status == ShardStatus.RUNNING:
-            to, reason = orphan_ending(tail, "its supervisor died", run_stops=shard.run.status == RunStatus.STOPPING)
-            finish_shard(shard, to, reason)
+            _end(shard, tail)
         else:
             finish_shard(shard, ShardStatus.FAILED, "its supervisor died before the start")
         finalize_run(shard.run_id)
     elif tail is not None:
         _say_stored(shard)
     refresh_report(shard.run_id)
-    verdict = f"it ends with {tail.reason!r}" if tail else "its engine never sent anything"
+    nothing = ledger_gone(shard) if shard.ledger_offset else "its engine never sent anything"
+    verdict = f"it ends with {tail.reason!r}" if tail else nothing
     return Salvaged(ledger, before, shard.ledger_offset, verdict)
+
+
+def _end(shard: Shard, tail: Tail | None) -> None:
+    """End a running shard whose ledger is stored now, unless it is gone."""
+    why = "its supervisor died"
+    if tail is None and shard.ledger_offset:
+        finish_shard(shard, ShardStatus.LOST, f"{why}; {ledger_gone(shard)}", complete=False)
+        return
+    to, reason = orphan_ending(tail, why, run_stops=shard.run.status == RunStatus.STOPPING)
+    finish_shard(shard, to, reason)
 
 
 class Leftovers:

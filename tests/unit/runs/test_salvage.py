@@ -250,3 +250,23 @@ def test_a_ledger_of_another_database_is_refused(run: Run, tmp_path: Path) -> No
     other.write_bytes(ledger_bytes(LedgerMaker(5, run_id=4711, shard_id=4711)))
     with pytest.raises(CommandError, match="no such shard"):
         ingest(other)
+
+
+def test_a_run_whose_engine_was_done_is_completed_by_hand_too(run: Run) -> None:
+    (shard,) = shards(run)
+    Path(shard.ledger_path).write_bytes(ledger_bytes(LedgerMaker(200, run_id=run.pk, shard_id=shard.pk, users=10)))
+    assert "it ends with 'done'" in ingest(run.pk)
+    run.refresh_from_db()
+    (shard,) = shards(run)
+    assert (run.status, run.reason, shard.status) == (RunStatus.COMPLETED, "", ShardStatus.DONE)
+
+
+def test_a_ledger_that_is_gone_is_not_called_stored_by_hand(run: Run) -> None:
+    (shard,) = shards(run)
+    Path(shard.ledger_path).unlink()
+    Shard.objects.update(ledger_offset=10)
+    assert "is no longer at" in ingest(run.pk)
+    run.refresh_from_db()
+    (shard,) = shards(run)
+    assert (run.status, shard.status, shard.ledger_complete) == (RunStatus.FAILED, ShardStatus.LOST, False)
+    assert "is no longer at" in run.reason
