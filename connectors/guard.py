@@ -168,6 +168,12 @@ async def resolve_async(host: str, port: int, allow_private: AllowPrivate) -> li
     return _judge(host, found, allow_private)
 
 
+def is_judged_behind_proxy(host: str, allow_private: AllowPrivate) -> bool:
+    """Whether a target is judged though a proxy dials it: an address is, and a name where not all of them are allowed.
+    What the proxy makes of a name is beyond us."""
+    return allow_private is not True or _numeric(host, 0) is not None
+
+
 def _numeric(host: str, port: int) -> list[Address] | None:
     """The address if `host` is one in any notation that the resolver takes (127.1, 0x7f000001), else None."""
     try:

@@ -133,7 +133,7 @@ class _Step:
             own = {"protocol": "http", "url": f"{origin.scheme}://{origin.netloc}", "response": {"text": "@"}}
             spec = self._target
             shared = {"name": spec.name, "timeouts": spec.timeouts, "limits": spec.limits, "tls": spec.tls}
-            shared |= {"follow_redirects": spec.follow_redirects, "secrets": spec.secrets}
+            shared |= {"follow_redirects": spec.follow_redirects, "secrets": spec.secrets, "proxy": spec.proxy}
             found = self._origins[origin] = CompiledTarget(TargetSpec.model_validate(own | shared))
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from connectors.mapping import RenderedRequest
+from connectors.mapping import RenderedRequest, Via
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say how long their body is even if they have none."""
@@ -42,10 +42,12 @@ def with_defaults(request: RenderedRequest, host_header: str, style: Style) -> l
     return headers + [(name, value) for name, value in defaults if name.lower() not in named]
 
 
-def encode_head(request: RenderedRequest, host_header: str, style: Style) -> bytes:
-    """Request line and headers of an HTTP/1.1 request, without its content-length and its blank line."""
-    lines = [f"{request.method} {request.path} HTTP/1.1\r\n"]
-    lines += [f"{name}: {value}\r\n" for name, value in with_defaults(request, host_header, style)]
+def encode_head(request: RenderedRequest, host_header: str, style: Style, via: Via | None = None) -> bytes:
+    """Request line and headers of an HTTP/1.1 request, without its content-length and its blank line. `via`: of one
+    to a proxy."""
+    lines = [f"{request.method} {via.prefix if via else ''}{request.path} HTTP/1.1\r\n"]
+    pairs = [*with_defaults(request, host_header, style), *(via.headers if via else ())]
+    lines += [f"{name}: {value}\r\n" for name, value in pairs]
     return "".join(lines).encode("latin-1", "replace")
 
 

@@ -13,6 +13,7 @@ from connectors.cookies import Cookies
 from connectors.errors import BadRequest
 from connectors.paths import Meaning, condition_test
 from connectors.payload import Codecs, CodecTemplate
+from connectors.proxy import proxy_of
 from connectors.redact import Redactor
 from connectors.spec import ONE_ANSWER, SCHEMES, TLS_SCHEMES, ReplyToSpec, RequestSpec, SpecError, TargetSpec
 from connectors.templates import MISSING, Body, Context, compile_string, compile_value, value_of
@@ -36,6 +37,13 @@ class RenderedRequest(NamedTuple):
     headers: tuple[tuple[str, str], ...]
     body: bytes
     event: str = ""
+
+
+class Via(NamedTuple):
+    """What a request to a proxy has more: what goes before its path, and headers."""
+
+    prefix: str
+    headers: list[tuple[str, str]]
 
 
 _rendered = partial(tuple.__new__, RenderedRequest)
@@ -126,6 +134,9 @@ class CompiledTarget:
         self.host = parts.hostname or ""
         self.port = parts.port or SCHEMES[parts.scheme]
         self.host_header = parts.netloc
+        self.proxy = proxy_of(spec.proxy, spec.secrets, self.host)
+        self.via = None if self.proxy is None or self.tls else Via(f"http://{self.host_header}", self.proxy.headers)
+        """What plain HTTP requests to a proxy have more than those to the target."""
         fold: dict[str, Any] = {
             "params": spec.params,
             "secret": {name: value.get_secret_value() for name, value in spec.secrets.items()},

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 from connectors.errors import DETAIL_LIMIT, BadAnswer, Refused, TimedOut, TurnError
 from connectors.foreign import LOG_IN_ADVICE, is_log_in
 from connectors.mapping import PATH_SAFE, CompiledTarget, RenderedRequest
+from connectors.proxy import PASSWORD, USER
 from connectors.spec import TargetSpec
 from connectors.timeline import Timeline
 
@@ -104,6 +105,8 @@ class Trail:
             tls = tls.model_copy(update={"cert_file": None, "key_file": None})  # ours is for the target alone
         data = {"name": spec.name, "protocol": "http", "url": f"{parts.scheme}://{parts.netloc}"}
         about = {"response": {"text": "@"}, "timeouts": timeouts, "limits": spec.limits, "tls": tls}
+        known = {name: spec.secrets[name] for name in (USER, PASSWORD) if name in spec.secrets}
+        about |= {"proxy": spec.proxy, "secrets": known}
         return CompiledTarget(TargetSpec.model_validate(data | about))
 
     def _stays_here(self, name: str, value: str) -> bool:

@@ -196,7 +196,7 @@ class HandshakeSpec(Frozen):
     def _order(self) -> Self:
         names = [step.name for step in self.steps]
         taken = {"resolve", "connect", "tls", "upgrade", "socketio", "standing", "greeting"}
-        taken |= {"run_wait", "body_wait", "resend"}
+        taken |= {"run_wait", "body_wait", "resend", "proxy"}
         if len(set(names)) < len(names) or taken & set(names):
             raise ValueError(f"each step needs a name of its own, other than {', '.join(sorted(taken))}")
         if sorted(self.steps, key=lambda step: step.per) != self.steps:
@@ -291,6 +291,29 @@ class TlsSpec(Frozen):
     key_file: str | None = None
 
 
+class ProxySpec(Frozen):
+    """An HTTP proxy that all connections to the target go through. `no_proxy`: hosts that are reached directly: names,
+    domains that they are in, addresses, networks, "*". User and password are the secrets proxy_user and
+    proxy_password."""
+
+    url: str
+    no_proxy: list[str] = Field(default_factory=list)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            port_ok = parts.port != 0
+        except ValueError as exc:
+            raise ValueError(f"it is not a URL: {exc}") from exc
+        if parts.username or parts.password:
+            raise ValueError("it holds a user or password: put them into the secrets proxy_user and proxy_password")
+        if parts.scheme != "http" or not parts.hostname or not port_ok:
+            raise ValueError("give http://host:port: other kinds of proxies (https, socks) are not spoken to")
+        return value.rstrip("/")
+
+
 class TargetSpec(Frozen):
     """One chatbot endpoint. `secrets` never leave the process but over the engine's stdin. `cookies`: who shares those
     that the target sets: a conversation with its handshake ("session"), all of an engine process ("run"), or nobody
@@ -308,6 +331,7 @@ class TargetSpec(Frozen):
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     tls: TlsSpec = TlsSpec()
+    proxy: ProxySpec | None = None
     handshake: HandshakeSpec = HandshakeSpec()
     codec: CodecSpec = CodecSpec()
     websocket: WebSocketSpec = WebSocketSpec()
@@ -339,6 +363,8 @@ class TargetSpec(Frozen):
             return self
         if not self.grpc.method:
             raise ValueError("grpc.method: name the method to call, as package.Service/Method")
+        if self.proxy is not None:
+            raise ValueError("proxy: gRPC connections go straight to the target: remove it")
         if not self.tls.verify:
             raise ValueError("tls.verify: gRPC always checks a certificate: give it, or its CA's, as tls.ca_file")
         return self

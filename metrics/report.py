@@ -40,6 +40,8 @@ class RunFacts:
     started_at: str | None
     reason: str = ""
     finished: bool = True
+    proxy: str = ""
+    """The address of the proxy that it went through."""
     load_changes: Sequence[Mapping[str, Any]] = ()
     """Levels that were set while it ran: at_s, level, by."""
     groups: Sequence[Group] = ()
@@ -64,7 +66,7 @@ def build_report(
     verdict = judge(
         aggregate, asked, _testimony(aggregate, witness), groups=run.groups, drift=drift if steady else None,
         finished=run.finished, shards=run.shards, load=run.load, others=_others_answers(witness),
-        version=run.version,
+        version=run.version, proxy=run.proxy,
     )  # fmt: skip
     seconds = load_s(aggregate, run.load)
     whole = figures(aggregate, seconds, aggregate.dropped)

@@ -85,6 +85,7 @@ NOTES = {
     "which tpot_ms leaves out, is by characters.",
     "content_type_wrong": "Streamed answers came with another content type, or whole ones with that of a stream; they "
     "were read as what they hold.",
+    "through_proxy": "Connections went through a proxy: its time, limits and failures are in the figures.",
     "start_apart": f"An engine may have begun more than {START_MS:.0f} ms beside the time that all agreed on.",
     "slower_later": f"{MAIN_METRIC} p50 rose by more than {RISE_SHARE:.0%} and {RISE_MS:.0f} ms from the first third "
     "of the run to the last, under a load that stayed the same.",
@@ -131,6 +132,9 @@ class Verdict:
         return not self.reasons
 
 
+_OF_PROXY = "its time, limits and failures are in the figures."
+
+
 def judge(  # noqa: PLR0913 - each is a source of reasons
     aggregate: Aggregate,
     thresholds: Sequence[Threshold] = (),
@@ -143,11 +147,12 @@ def judge(  # noqa: PLR0913 - each is a source of reasons
     load: Mapping[str, Any] | None = None,
     others: OthersAnswers = NO_OTHERS,
     version: str = "",
+    proxy: str = "",
 ) -> Verdict:
     """`shards` are the report's rows of the same name and `load` what was asked of all of them: without these, an
     engine that never said anything is not missed. `finished` is False for a run under way, of which no end can be
     asked yet. `groups` are the run's, `drift` that of a run with a load that stayed the same. `others` is the
-    witness's."""
+    witness's. `proxy` is the address of the one that the run went through."""
     reasons = [*_samples(aggregate, thresholds, groups), *_generator(aggregate)]
     reasons += _belonging(aggregate, others)
     if finished:
@@ -156,7 +161,9 @@ def judge(  # noqa: PLR0913 - each is a source of reasons
     if witness is not None:
         reasons += _witness(witness)
     cut_off = _cut_off(aggregate, many=False) if finished else ()
-    return Verdict(tuple(reasons), (*_notes(aggregate), *_versions(version, shards), *cut_off, *_drift(drift)))
+    through = [Remark("through_proxy", f"Connections went through the proxy {proxy}: {_OF_PROXY}")] if proxy else []
+    notes = (*_notes(aggregate), *_versions(version, shards), *cut_off, *_drift(drift), *through)
+    return Verdict(tuple(reasons), notes)
 
 
 def load_end_s(aggregate: Aggregate) -> float | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+from connectors.proxy import is_left_out
 from metrics.aggregate import Aggregate, aggregate_run
 from metrics.models import SessionMetric
 from metrics.report import RunFacts, build_report
@@ -50,6 +53,14 @@ def _last_line(engine: Engine | None) -> dict[str, Any]:
     return {"turns": tail.get("turns"), "end": tail.get("reason"), "at_s": at_s}
 
 
+def _proxy(target: Mapping[str, Any]) -> str:
+    """The address of the proxy before a run's target; empty: it was reached directly."""
+    proxy = target.get("proxy")
+    if not proxy or is_left_out(urlsplit(target["url"]).hostname or "", proxy["no_proxy"]):
+        return ""
+    return str(proxy["url"])
+
+
 def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str, Any]:
     """The run's report with this status, which may be about to be written."""
     curve = curve_of(run)
@@ -62,6 +73,7 @@ def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str,
         load_changes=run.load_changes,
         started_at=run.start_at.isoformat() if run.start_at else None,
         reason=reason,
+        proxy=_proxy(run.target_spec),
         finished=status in RUN_TERMINAL,
         shards=_shards(run, found),
         version=run.version,

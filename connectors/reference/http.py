@@ -119,7 +119,8 @@ class HttpConnector(ReferenceConnector):
             self._adapter.close()
 
     def _prepare(self, request: RenderedRequest) -> requests.PreparedRequest:
-        pairs = with_defaults(request, self.target.host_header, self.style)
+        via = self.target.via
+        pairs = [*with_defaults(request, self.target.host_header, self.style), *(via.headers if via else ())]
         headers = {name: value.encode("latin-1", "replace") for name, value in pairs}
         url = f"{'https' if self.target.tls else 'http'}://{NO_HOST}{request.path}"
         try:

@@ -127,11 +127,12 @@ class GuardedHTTPSPool(HTTPSConnectionPool):
 
 
 class GuardedAdapter(HTTPAdapter):
-    """Sends everything through one pool to one target: no proxy, no redirect and no retry leads elsewhere."""
+    """Sends everything through one pool to one target, or to its proxy: no redirect and no retry leads elsewhere."""
 
     def __init__(self, target: CompiledTarget, watch: Watch) -> None:
         super().__init__()
         self._watch = watch
+        self._via = target.via
         common: dict[str, Any] = {"maxsize": 1, "watch": watch}
         self._pool: HTTPConnectionPool
         if target.tls:
@@ -143,6 +144,10 @@ class GuardedAdapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         return self._pool
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        via = self._via
+        return f"{via.prefix if via else ''}{request.path_url}"
 
     def cert_verify(self, *args: Any, **kwargs: Any) -> None:
         """The pool's own TLS context says what to verify."""

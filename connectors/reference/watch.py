@@ -10,17 +10,20 @@ import contextlib
 import io
 import socket
 import time
-from typing import Any, Final, Literal
+from collections.abc import Callable
+from typing import Any, Final, Literal, TypeVar
 
 from connectors import guard
-from connectors.errors import BrokenTransport, ReusedClosed, TimedOut, TooLarge
+from connectors.errors import BrokenTransport, ConnectFailed, ReusedClosed, TimedOut, TooLarge
 from connectors.foreign import not_http, unanswered_advice
 from connectors.mapping import CompiledTarget
+from connectors.proxy import ANSWER_BYTES, STEP, Proxy, TunnelAnswer
 from connectors.shaking import BODY_WAIT_S, REUSED_CLOSED_S
 from connectors.timeline import Timeline
 from connectors.wire.lenient import mended_line
 from connectors.wire.stream import connect_failure, connect_timeout, stream_failure
 
+T = TypeVar("T")
 FIRST_BYTES: Final = 64
 REUSED_CLOSED_NS: Final = int(REUSED_CLOSED_S * 1e9)
 
@@ -78,20 +81,58 @@ class Watch:
 
     # --- connecting -----------------------------------------------------------------------------------------
 
-    def dial(self) -> socket.socket:
-        """Connect to the first judged address that answers. Raises ConnectFailed, or TimedOut (connect_timeout)."""
+    def dial(self, *, lasting: bool = False) -> socket.socket:
+        """Connect to the first judged address that answers. `lasting`: it will not carry HTTP requests, so that a proxy
+        must make a tunnel. Raises ConnectFailed, or TimedOut (connect_timeout)."""
         target = self._target
         limit_s = self._timeouts.connect
         self._turns = self.dialled_ns = 0
         self.handshake_ns = {}
         began_ns = time.monotonic_ns()
         self._connect_due_ns = began_ns + int(limit_s * 1e9)
-        addresses = guard.resolve(target.host, target.port, self._allow_private, limit_s)
+        proxy = target.proxy
+        if proxy is None:
+            addresses = guard.resolve(target.host, target.port, self._allow_private, limit_s)
+        else:
+            if guard.is_judged_behind_proxy(target.host, self._allow_private):
+                guard.resolve(target.host, target.port, self._allow_private, limit_s)
+            addresses = self._of_proxy(
+                proxy, lambda: guard.resolve(proxy.host, proxy.port, self._allow_private, limit_s)
+            )
         resolved_ns = time.monotonic_ns()
-        sock = self.sock = self._first_that_answers(addresses)
+        sock = self.sock = self._of_proxy(proxy, lambda: self._first_that_answers(addresses))
         self.dialled_ns = time.monotonic_ns()
         self.handshake_ns = {"resolve": resolved_ns - began_ns, "connect": self.dialled_ns - resolved_ns}
+        if proxy is not None and (target.tls or lasting):
+            self._open_tunnel(sock, proxy)
         return sock
+
+    def _of_proxy(self, proxy: Proxy | None, step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except ConnectFailed as exc:
+            raise exc if proxy is None else proxy.failed(exc) from exc
+
+    def _open_tunnel(self, sock: socket.socket, proxy: Proxy) -> None:
+        answer = TunnelAnswer(proxy)
+        try:
+            sock.sendall(proxy.tunnel_request(self._target.host, self._target.port))
+            while True:
+                sock.settimeout(self.connect_left_s())
+                if answer.feed(sock.recv(ANSWER_BYTES)):
+                    break
+        except TimeoutError as exc:
+            sock.close()
+            raise connect_timeout(self._target.host, self._timeouts.connect, "proxy") from exc
+        except OSError as exc:
+            sock.close()
+            answer.broken(exc)
+        except ConnectFailed:
+            sock.close()
+            raise
+        self.handshake_ns[STEP] = time.monotonic_ns() - self.dialled_ns
+        self.dialled_ns = time.monotonic_ns()
+        sock.settimeout(self.connect_left_s())
 
     def tls_done(self, encrypted: socket.socket) -> None:
         self.sock = encrypted
@@ -125,7 +166,7 @@ class Watch:
 
     def connect_timeout(self) -> TimedOut:
         waits_for_tls = self.dialled_ns > 0 and self._target.tls and "tls" not in self.handshake_ns
-        return connect_timeout(self._target.host, self._timeouts.connect, connected=waits_for_tls)
+        return connect_timeout(self._target.host, self._timeouts.connect, "tls" if waits_for_tls else "connect")
 
     # --- a turn ---------------------------------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ class WatchedSocket:
         self._held = io.BytesIO()
         self.answer = UpgradeAnswer(target.spec.limits.header_bytes)
         self.before_read: Callable[[], None] = lambda: None
-        self._sock = watch.dial()
+        self._sock = watch.dial(lasting=True)
         if target.tls:
             self._sock = self._encrypted(target)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
@@ -12,11 +13,13 @@ from weakref import WeakKeyDictionary
 from connectors import guard
 from connectors.cookies import Cookies
 from connectors.errors import ConnectFailed, TurnError
+from connectors.guard import Address
 from connectors.mapping import CompiledTarget
+from connectors.proxy import STEP, TunnelAnswer
 from connectors.shaking import RUN_WAIT, ShakingConnector
 from connectors.spec import TlsSpec
 from connectors.wire.clock import ArrivalClock
-from connectors.wire.stream import StampedStream, connect_timeout, open_stream
+from connectors.wire.stream import Stage, StampedStream, Tunnel, connect_timeout, open_stream
 
 if TYPE_CHECKING:
     from connectors.shaking import Steps
@@ -159,16 +162,20 @@ class WireConnector(ShakingConnector):
             for carrier in carriers.values():
                 await carrier.disconnect()
 
-    async def dial(self) -> StampedStream:
-        """A new connection to the target, its steps' times noted. Raises ConnectFailed or TimedOut."""
-        target = self.target
+    async def dial(self, *, lasting: bool = False) -> StampedStream:
+        """A new connection to the target, its steps' times noted. `lasting`: it will not carry HTTP requests, so that
+        a proxy must make a tunnel. Raises ConnectFailed or TimedOut."""
+        target, proxy = self.target, self.target.proxy
         limit_s = target.spec.timeouts.connect
         steps: dict[str, int] = {}
+        tunnel = None
+        if proxy is not None and (target.tls or lasting):
+            tunnel = Tunnel(proxy.tunnel_request(target.host, target.port), TunnelAnswer(proxy))
         async with dialling():
             try:
                 async with asyncio.timeout(limit_s):
                     began_ns = time.monotonic_ns()
-                    addresses = await guard.resolve_async(target.host, target.port, self.allow_private)
+                    addresses = await self._addresses()
                     self.add_step("resolve", time.monotonic_ns() - began_ns)
                     stream = await open_stream(
                         addresses,
@@ -176,9 +183,29 @@ class WireConnector(ShakingConnector):
                         steps,
                         tls=tls_context(target.spec.tls) if target.tls else None,
                         server_name=target.host,
+                        tunnel=tunnel,
                     )
             except TimeoutError as exc:
-                raise connect_timeout(target.host, limit_s, connected="connect" in steps) from exc
+                raise connect_timeout(target.host, limit_s, _stage(steps, tunnel)) from exc
+            except ConnectFailed as exc:
+                if proxy is None or "connect" in steps:
+                    raise
+                raise proxy.failed(exc) from exc
         for name, ns in steps.items():
             self.add_step(name, ns)
         return stream
+
+    async def _addresses(self) -> list[Address]:
+        target, proxy = self.target, self.target.proxy
+        if proxy is None:
+            return await guard.resolve_async(target.host, target.port, self.allow_private)
+        if guard.is_judged_behind_proxy(target.host, self.allow_private):
+            await guard.resolve_async(target.host, target.port, self.allow_private)
+        return await guard.resolve_async(proxy.host, proxy.port, self.allow_private)
+
+
+def _stage(steps: Mapping[str, int], tunnel: Tunnel | None) -> Stage:
+    """What a new connection waits for after these steps."""
+    if "connect" not in steps:
+        return "connect"
+    return "proxy" if tunnel is not None and STEP not in steps else "tls"

@@ -42,7 +42,8 @@ class HttpConnector(WireConnector):
         await self.shake()
         stream = await self.dial()
         target = self.target
-        self._connection = HttpConnection(stream, target.spec.limits, target.spec.timeouts, target.host_header)
+        spec = target.spec
+        self._connection = HttpConnection(stream, spec.limits, spec.timeouts, target.host_header, target.via)
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         if self._connection is None:

@@ -18,7 +18,7 @@ from connectors.decoding import declared_charset
 from connectors.errors import Aborted, BrokenTransport, ReusedClosed, TimedOut, TooLarge, TurnError
 from connectors.foreign import unanswered_advice
 from connectors.headers import WHOLE, Style, encode_head, encode_request
-from connectors.mapping import RenderedRequest
+from connectors.mapping import RenderedRequest, Via
 from connectors.shaking import BODY_WAIT_S, REUSED_CLOSED_S
 from connectors.sniff import is_stream, note_type
 from connectors.spec import Limits, Timeouts
@@ -96,6 +96,7 @@ class HttpConnection:
         "_turns",
         "_undecided",
         "_until_close",
+        "_via",
         "_waiter",
         "_whole",
         "draining",
@@ -105,7 +106,9 @@ class HttpConnection:
         "usage_wait",
     )
 
-    def __init__(self, stream: StampedStream, limits: Limits, timeouts: Timeouts, host_header: str) -> None:
+    def __init__(
+        self, stream: StampedStream, limits: Limits, timeouts: Timeouts, host_header: str, via: Via | None = None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._stream = stream
         self._limits = limits
@@ -117,6 +120,7 @@ class HttpConnection:
         # find it set to a later one.
         self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
         self._host_header = host_header
+        self._via = via
         self._head_of: tuple[object, object, bool] = (None, None, False)
         self._head = b""
         self._new_parser()
@@ -203,7 +207,7 @@ class HttpConnection:
     def _encode(self, request: RenderedRequest, style: Style) -> bytes:
         headers, path, with_body = self._head_of
         if request.headers is not headers or request.path is not path or bool(request.body) is not with_body:
-            self._head = encode_head(request, self._host_header, style)
+            self._head = encode_head(request, self._host_header, style, self._via)
             self._head_of = (request.headers, request.path, bool(request.body))
         return encode_request(self._head, request)
 

@@ -106,7 +106,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         joining = self._joining = asyncio.get_running_loop().create_future()
         self._connection = connection = await open_websocket(self, self.upgrade(), self)
         steps = self.handshake_ns or {}
-        spent_ns = sum(steps.get(step, 0) for step in ("resolve", "connect", "tls", "upgrade"))
+        spent_ns = sum(steps.get(step, 0) for step in ("resolve", "connect", "proxy", "tls", "upgrade"))
         early, self._early = self._early, []
         for message in early:
             self.message(*message)

@@ -68,7 +68,7 @@ class SplitConnector(WireConnector):
         self._standing = standing = StandingStream(stream, self, spec.limits)
         try:
             began_ns = time.monotonic_ns()
-            standing.ask(request, self.target.host_header)
+            standing.ask(request, self.target)
             async with asyncio.timeout(spec.timeouts.first_byte):
                 await standing.opened
             self.add_step("standing", time.monotonic_ns() - began_ns)
@@ -85,7 +85,8 @@ class SplitConnector(WireConnector):
     async def _dial_post(self) -> HttpConnection:
         spec = self.target.spec
         stream = await self.dial()
-        post = HttpConnection(stream, spec.limits, post_timeouts(spec.timeouts), self.target.host_header)
+        target = self.target
+        post = HttpConnection(stream, spec.limits, post_timeouts(spec.timeouts), target.host_header, target.via)
         self._post = post
         return post
 

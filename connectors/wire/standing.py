@@ -11,7 +11,7 @@ import httptools
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge, TurnError
 from connectors.handshake import refusal_text
 from connectors.headers import EVENTS, encode_head, encode_request
-from connectors.mapping import RenderedRequest
+from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.named import UNNAMED
 from connectors.sniff import is_stream, note_type
 from connectors.spec import Limits
@@ -55,9 +55,10 @@ class StandingStream:
         self._failure: TurnError | None = None
         self._ns = 0
 
-    def ask(self, request: RenderedRequest, host_header: str) -> None:
+    def ask(self, request: RenderedRequest, target: CompiledTarget) -> None:
         self._stream.start(self)
-        self._stream.write(encode_request(encode_head(request, host_header, EVENTS), request))
+        head = encode_head(request, target.host_header, EVENTS, target.via)
+        self._stream.write(encode_request(head, request))
 
     def close(self) -> None:
         self.open = False

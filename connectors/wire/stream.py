@@ -11,10 +11,11 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from connectors.errors import BrokenTransport, ConnectFailed, TimedOut, TurnError
 from connectors.guard import Address
+from connectors.proxy import STEP, TunnelAnswer
 from connectors.wire.addresses import ROTA
 from connectors.wire.clock import ArrivalClock, stamp_reads
 from connectors.wire.gather import gatherer
@@ -270,11 +271,13 @@ async def open_stream(
     *,
     tls: ssl.SSLContext | None,
     server_name: str,
+    tunnel: Tunnel | None = None,
 ) -> StampedStream:
     """Connect to one of `addresses`: they take turns, and one that does not answer leaves it to the next. The caller
     sets the time limit.
 
-    How long its steps took in ns (`connect`, and `tls` if there is one) is put into `steps` as they are done.
+    How long its steps took in ns (`connect`, and `proxy` and `tls` if there is one) is put into `steps` as they are
+    done. With `tunnel`, `addresses` are a proxy's.
     Raises ConnectFailed (`connect_refused`, `connect_unreachable`, `tls_failed`).
     """
     loop = asyncio.get_running_loop()
@@ -282,11 +285,34 @@ async def open_stream(
     sock = await _connect(loop, addresses)
     connected = time.monotonic_ns()
     steps["connect"] = kernel_connect_ns(sock) or connected - began
+    if tunnel is not None:
+        await _open_tunnel(loop, sock, tunnel)
+        steps[STEP] = time.monotonic_ns() - connected
+        connected = time.monotonic_ns()
     if tls is None:
         return StampedStream(loop, clock, sock)
     stream = await _tls_stream(loop, clock, sock, tls, server_name)
     steps["tls"] = time.monotonic_ns() - connected
     return stream
+
+
+class Tunnel(NamedTuple):
+    """What to say to a proxy, and who reads its answer."""
+
+    request: bytes
+    answer: TunnelAnswer
+
+
+async def _open_tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, tunnel: Tunnel) -> None:
+    try:
+        await loop.sock_sendall(sock, tunnel.request)
+        while not tunnel.answer.feed(await loop.sock_recv(sock, READ_BYTES)):
+            pass
+    except BaseException as exc:
+        sock.close()
+        if isinstance(exc, OSError):
+            tunnel.answer.broken(exc)
+        raise
 
 
 async def _connect(loop: asyncio.AbstractEventLoop, addresses: Sequence[Address]) -> socket.socket:
@@ -379,9 +405,15 @@ def stream_failure(exc: OSError, bytes_in: int | None = None, advice: str = "") 
     return BrokenTransport("connection_reset", f"{exc.strerror or exc}{after}", advice)
 
 
-def connect_timeout(host: str, limit_s: float, *, connected: bool) -> TimedOut:
-    """No connection in time; both lanes call it. `connected`: TCP stood, and TLS did not."""
-    if connected:
+Stage = Literal["connect", "proxy", "tls"]
+
+
+def connect_timeout(host: str, limit_s: float, stage: Stage) -> TimedOut:
+    """No connection in time; both lanes call it. `stage`: what was not answered."""
+    if stage == "proxy":
+        what = f"the proxy made no connection to {host} within {limit_s:g} s"
+        return TimedOut("connect_timeout", what, "check that the proxy reaches the target's host and port")
+    if stage == "tls":
         what = f"{host} took the connection, and did not answer in TLS within {limit_s:g} s"
         return TimedOut("connect_timeout", what, NO_TLS_ADVICE)
     what = f"no connection to {host} within {limit_s:g} s"

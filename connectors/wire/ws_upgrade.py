@@ -47,9 +47,9 @@ async def open_websocket(
         max_size=(limits.event_bytes, None),
     )
     asked = encode_upgrade(protocol.connect(), request, target.host_header)
-    stream = await connector.dial()
+    stream = await connector.dial(lasting=True)
     known = connector.handshake_ns or {}
-    spent_s = sum(known.get(step, 0) for step in ("resolve", "connect", "tls")) / 1e9
+    spent_s = sum(known.get(step, 0) for step in ("resolve", "connect", "proxy", "tls")) / 1e9
     upgrade = _Upgrade(stream, protocol, receiver, limits.header_bytes, limits.event_bytes)
     asked_ns = time.monotonic_ns()
     connection = await upgrade.ask(asked, max(target.spec.timeouts.connect - spent_s, 0.001))

@@ -29,6 +29,7 @@ from tokenburn_site.burn.outputs import check_writable, write_results
 from tokenburn_site.burn.parts import Parts, adhoc_target, build_load, check_params, check_thresholds
 from tokenburn_site.burn.preflight import check_reachable
 from tokenburn_site.burn.progress import Progress
+from tokenburn_site.burn.proxy import with_proxy
 from tokenburn_site.burn.said import build_scenarios, with_output_lengths
 from tokenburn_site.burn.stored import stored_target
 from tokenburn_site.burn.unstarted import INTERRUPTED, results_of_failure
@@ -76,11 +77,15 @@ def prepare(options: Options) -> Parts:
     if target is None:
         target = stored_target(options)
         check_params(target, options.params)
+    environ = {} if options.workers and options.proxy is None else os.environ  # workers have one of their own
+    target, through = with_proxy(target, options.proxy, environ)
     said = build_scenarios(options)
     target = with_output_lengths(target, said)
     if not (options.workers or options.estimate):  # workers may reach what this machine cannot
         check_reachable(target)
-    return Parts(target, said.mix, load, [*said.notes, *filter(None, [search.before(load), trace.before(load)])])
+    return Parts(
+        target, said.mix, load, [*said.notes, *filter(None, [through, search.before(load), trace.before(load)])]
+    )
 
 
 def _run_all(options: Options, parts: Parts, console: Console, typed: str) -> int:

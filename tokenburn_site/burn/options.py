@@ -59,6 +59,7 @@ class Options:
     params: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     stamp: str | None = None
+    proxy: str | None = None
     prompt: str | None = None
     scenarios: tuple[str, ...] = ()
     synthetic: Synthetic | None = None
@@ -152,6 +153,9 @@ def target_options(parser: ArgumentParser) -> None:
         help="JSON laid over the preset or target, key by key: timeouts, mapping, handshake, ...",
     )
     target.add_argument(
+        "--proxy", metavar="URL|env", help="reach it through this HTTP proxy; env: the one of HTTP_PROXY, HTTPS_PROXY"
+    )
+    target.add_argument(
         "--stamp", metavar="PATH", help="where each chunk carries its send time (monotonic ns, same host only)"
     )
 
@@ -217,7 +221,7 @@ def check(given: Mapping[str, Any]) -> Options:
     given = search.arranged(given)
     _check_load(given)
     _check_results(given)
-    same = {"url", "preset", "target", "stream", "stamp", "users", "conversations", "processes"}
+    same = {"url", "preset", "target", "stream", "stamp", "proxy", "users", "conversations", "processes"}
     same |= {"workers", "witness", "seed", "json", "html", "junit", "markdown", "abort_on_fail", "estimate", "per_user"}
     return Options(
         **{name: given[name] for name in same},

@@ -18,6 +18,7 @@ from tokenburn_site.burn.advice import advice
 from tokenburn_site.burn.database import ensure_database
 from tokenburn_site.burn.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, BadUsage, BurnError
 from tokenburn_site.burn.parts import adhoc_target, check_params
+from tokenburn_site.burn.proxy import with_proxy
 from tokenburn_site.burn.stored import stored_target
 from tokenburn_site.probe.options import ProbeOptions, check
 from tokenburn_site.probe.text import lines
@@ -29,7 +30,9 @@ def main(given: Mapping[str, Any]) -> int:
     """Say and show what the parsed options ask for. Returns the exit code; misuse is said on stderr in one line."""
     try:
         options = check(given)
-        spec = _target(options)
+        spec, note = with_proxy(_target(options), options.target.proxy, os.environ)
+        if note:
+            sys.stderr.write(f"probe: {note}\n")
         found = _probe(spec, options)
     except BurnError as exc:
         sys.stderr.write(f"probe: {exc}\n")

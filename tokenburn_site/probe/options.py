@@ -81,7 +81,7 @@ def check(given: Mapping[str, Any]) -> ProbeOptions:
     if not all(prompt.strip() for prompt in prompts):
         raise BadUsage("--prompt is empty: give it a text")
     target = Options(
-        **{name: given[name] for name in ("url", "preset", "target", "stream", "stamp")},
+        **{name: given[name] for name in ("url", "preset", "target", "stream", "stamp", "proxy")},
         params=all_params(given),
         overrides=given["overrides"] or {},
     )

@@ -67,6 +67,13 @@ def test_what_changes_no_conclusion_costs_no_trust(lines: list[dict[str, Any]]) 
     assert verdict(*lines).trusted
 
 
+def test_a_proxy_is_said_and_costs_no_trust() -> None:
+    found = verdict(*GOOD, proxy="http://proxy:3128")
+    assert found.trusted and "http://proxy:3128" in found.notes[-1].text
+    assert [note.code for note in found.notes][-1:] == ["through_proxy"]
+    assert "through_proxy" not in [note.code for note in verdict(*GOOD).notes]
+
+
 def test_a_dead_engine_is_a_reason_but_not_while_the_run_goes_on() -> None:
     running = aggregate(head(), *CALM, *GOOD)
     assert judge(running, finished=False).trusted
@@ -224,7 +231,7 @@ def test_every_documented_reason_is_proved_in_this_file() -> None:
         "few_dropped",
         "versions_differ",
     }
-    proved |= {"usage_not_believed", "reasoning_split", "content_type_wrong"}  # the last one: test_report.py
+    proved |= {"usage_not_believed", "reasoning_split", "content_type_wrong", "through_proxy"}  # the last one: test_report.py
     assert set(NOTES) == proved
 
 
