@@ -12,6 +12,7 @@ from connectors.errors import DETAIL_LIMIT, TurnError
 NAMING_SECRETS: Final = ("request", "standing", "handshake", "socketio", "codec", "models")
 """Parts of a target whose templates may name secrets."""
 _SECRET = re.compile(r"\bsecret\.(\w+)")
+MOSTLY_SECRETS: Final = frozenset({"http_401", "grpc_unauthenticated"})
 _REFUSALS: Final = frozenset(
     {"http_401", "http_403", "grpc_unauthenticated", "grpc_permission_denied", "socketio_refused", "ws_closed_1008"}
 )
@@ -42,7 +43,9 @@ def explained(exc: TurnError, unset: tuple[str, ...]) -> TurnError:
     exc.args = (f"{exc.code}: {exc.detail}",)
     variables = " and ".join(f"TOKENBURN_SECRET_{name.upper()}" for name in unset)
     advice = f"set {names} among the target's secrets (on the command line {variables})"
-    exc.advice = f"{advice}; else {exc.advice}" if exc.advice else advice
+    likely = exc.code in MOSTLY_SECRETS or "secret." in exc.detail
+    parts = (advice, exc.advice) if likely else (exc.advice, advice)
+    exc.advice = "; else ".join(part for part in parts if part)
     return exc
 
 

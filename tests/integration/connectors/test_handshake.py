@@ -300,7 +300,7 @@ def test_a_step_that_goes_wrong_is_the_turn_s_error_with_its_name(
     assert "handshake.token" in turn.error.detail
     assert says_what in turn.error.detail
     assert turn.timeline.sent_ns is None
-    assert bool(turn.error.advice) == (code in {"http_403", "answer_unmatched", "http_302"})
+    assert bool(turn.error.advice) == (code in {"http_403", "answer_unmatched", "http_302", "http_malformed"})
 
 
 @lanes
