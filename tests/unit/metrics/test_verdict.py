@@ -231,7 +231,12 @@ def test_every_documented_reason_is_proved_in_this_file() -> None:
         "few_dropped",
         "versions_differ",
     }
-    proved |= {"usage_not_believed", "reasoning_split", "content_type_wrong", "through_proxy"}  # the last one: test_report.py
+    proved |= {
+        "usage_not_believed",
+        "reasoning_split",
+        "content_type_wrong",
+        "through_proxy",
+    }  # the last one: test_report.py
     assert set(NOTES) == proved
 
 
