@@ -104,6 +104,16 @@ def agree_start(run_id: int) -> bool:
     return agreed
 
 
+def agree_anew(run_id: int) -> bool:
+    """Put the common start START_DELAY_S ahead if it lies further ahead than any that is ever written: engines would
+    wait for as long as the clock was put back. True for the one call that did it."""
+    untrue = Run.objects.filter(ahead("start_at", START_DELAY_S), pk=run_id, status=RunStatus.RUNNING)
+    if untrue.update(start_at=DbNow(START_DELAY_S)) != 1:
+        return False
+    logger.warning("clock_put_back: run %s starts %g s from now", run_id, START_DELAY_S)
+    return True
+
+
 def mark_running(shard: Shard) -> bool:
     """Before `go` is sent: from here on the shard may have sent something and is never started again."""
     running = Q(run__in=Run.objects.filter(status=RunStatus.RUNNING, start_at__isnull=False))

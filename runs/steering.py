@@ -10,8 +10,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Max
 
 from connectors.spec import SpecError
+from metrics.models import Window
 from runs import live
 from runs.dbclock import now
 from runs.engine.files import ADVICE
@@ -59,17 +61,23 @@ def change_load(run: Run | int, level: float, *, by: str = "", name: str | None 
             raise SteeringError("not_running", f"run {run_id} is {found.status}: only a running load can be changed")
         _check_files(found, load, level)
         at = max(asked + timedelta(seconds=AHEAD_S), now() + timedelta(seconds=LEAST_AHEAD_S))
-        at_s = max(0.0, (at - found.start_at).total_seconds())
+        at_s = max(0.0, (at - found.start_at).total_seconds(), _stored_until_s(run_id) + AHEAD_S)
         if load.duration_s is not None and at_s >= load.duration_s:
             raise SteeringError("too_late", f"run {run_id}: its load ends within {AHEAD_S:g} s")
         if len(found.load_changes) >= MOST_CHANGES:
             raise SteeringError("too_many", f"run {run_id}: its load was changed {MOST_CHANGES:,} times already")
         change: LoadChange = {"at_s": round(at_s, 3), "level": level, "by": live.safe_text(by, 100)}
-        if found.load_changes:  # a database's clock may be put back
+        if found.load_changes:  # the database's clock may be put back
             change["at_s"] = max(change["at_s"], found.load_changes[-1]["at_s"])
         Run.objects.filter(pk=run_id).update(load_changes=[*found.load_changes, change])
     live.publish(run_id, [("load", change)])
     return change
+
+
+def _stored_until_s(run_id: int) -> float:
+    """The newest second of the load that is stored: it is no earlier now, even if the database's clock was put back."""
+    newest: int | None = Window.objects.filter(run=run_id).aggregate(newest=Max("second"))["newest"]
+    return float(newest or 0)
 
 
 def level_now(run: Run) -> dict[str, Any] | None:

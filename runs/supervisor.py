@@ -19,12 +19,14 @@ from django.db import connection
 from connectors.spec import SpecError
 from metrics.coverage import WORKER_SHUT_DOWN
 from runs.database_name import database_name
-from runs.dbclock import DATABASE_AWAY, SAMPLES, ClockWatch
+from runs.dbclock import AHEAD_S, DATABASE_AWAY, NS, SAMPLES, ClockWatch
 from runs.engine_process import LEASE_LOST, Done, EngineProcess, Exited, Fatal, Ready
 from runs.finalize import finalize_run
 from runs.ingest import CHUNK_BYTES, LeaseLostError, LedgerIngest, ledger_gone, unstored
 from runs.leases import (
     ORPHAN_S,
+    START_DELAY_S,
+    agree_anew,
     agree_start,
     claim_shard,
     fail_if_late,
@@ -58,6 +60,8 @@ STOP_LIMIT_S = 10.0
 STORING_NICE = 19
 RETRY_S = 0.5
 RETRY_MAX_S = 2.0
+FARTHEST_START_NS = int((START_DELAY_S + AHEAD_S) * NS)
+"""A start that lies further ahead was agreed on before the database's clock was put back."""
 INSIST_S = 600.0
 """How long the end of a shard is tried to be stored while the database is away; then the reaper does it."""
 
@@ -254,6 +258,9 @@ class Supervisor:
             return
         offset = self._clock.offset()
         start_mono_ns = offset.to_mono_ns(run.start_at)
+        if start_mono_ns - time.monotonic_ns() > FARTHEST_START_NS:
+            agree_anew(run.pk)  # the next check reads it
+            return
         if not mark_running(self._shard):
             # Stopped or lost in this very moment: the next check tells which, and nothing was sent.
             return

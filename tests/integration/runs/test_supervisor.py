@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from runs import supervisor
 from runs.dbclock import DbNow
+from runs.engine_process import EngineProcess
+from runs.leases import agree_start
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.reaper import reap_lost
 from runs.services import stop_run
@@ -108,6 +112,35 @@ def test_an_engine_that_is_deaf_is_killed_and_counted_as_lost(monkeypatch: pytes
     assert status == RunStatus.FAILED
     assert "was killed by signal 9" in reason
     assert run.sessions.get().outcome == "lost"
+
+
+@pytest.mark.parametrize("ahead_s", [60.0, 600.0, 90 * 86_400.0])
+def test_a_start_that_lies_ahead_since_the_clock_was_put_back_is_agreed_anew(
+    ahead_s: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of two shards, which must begin at one moment."""
+    starts: list[tuple[int, int]] = []
+
+    def go(self: EngineProcess, start_mono_ns: int, error_ns: int) -> None:
+        starts.append((start_mono_ns, time.monotonic_ns()))
+
+    def put_back(run_id: int) -> bool:
+        agreed = agree_start(run_id)
+        if agreed:
+            Run.objects.filter(pk=run_id).update(start_at=DbNow(ahead_s))
+        return agreed
+
+    monkeypatch.setattr(EngineProcess, "go", go)
+    monkeypatch.setattr(supervisor, "agree_start", put_back)
+    run = a_run(2)
+    threads = [in_background(partial(supervise, shard.pk, command=fake("slow"))) for shard in shards(run)]
+    until(lambda: len(starts) == 2, 40, "both engines' start")
+    stop_run(run)
+    for thread in threads:
+        thread.join()
+    (first, told), (second, _) = starts
+    assert first - told <= 2_000_000_000 and abs(first - second) < 500_000_000
+    assert caplog.text.count("clock_put_back") == 1
 
 
 def test_whoever_loses_the_lease_stops_its_engine_and_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from metrics.models import Window
 from runs import live, steering
 from runs.dbclock import DbNow
 from runs.engine.spec import parse_load
@@ -39,6 +40,13 @@ def test_changes_are_kept_in_their_order_a_little_ahead(any_database: str) -> No
     assert run.load_changes == [first, second]
     assert (first["level"], first["by"], second["level"], second["by"]) == (200, "ann", 0, "ben")
     assert 10 + AHEAD_S <= first["at_s"] <= second["at_s"] < 10 + AHEAD_S + 5
+
+
+@pytest.mark.parametrize("back_s", [20.0, 600.0, 90 * 86_400.0])
+def test_a_clock_that_was_put_back_puts_no_change_into_the_past(back_s: float) -> None:
+    run = going(CLOSED, since_s=30.0 - back_s)
+    Window.objects.create(run=run, shard=run.shards.earliest("pk"), second=29, ledger_offset=0, data={})
+    assert 29 + AHEAD_S <= change_load(run, 200)["at_s"] < 29 + AHEAD_S + 5
 
 
 def test_a_request_that_had_to_wait_is_not_put_off_by_as_much_again(monkeypatch: pytest.MonkeyPatch) -> None:
