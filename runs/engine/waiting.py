@@ -32,15 +32,18 @@ class Waits:
         return after_ns
 
     def is_overdue(self, timeline: Timeline, now_ns: int) -> bool:
-        """Whether a turn waits for too long while the run goes on. Before the first answer nobody can tell a hang from
-        a target that needs its time, unless a threshold does."""
-        if not self.longest_ns:
-            return self._allowed_ns is not None and now_ns - timeline.planned_ns > self._allowed_ns
-        return self.is_unexplained(timeline, now_ns, LEAST_LIVE_NS)
+        """Whether a turn waits for too long while the run goes on, by the run's own answers alone: before the first one
+        nobody can tell a hang from a target that needs its time, and whom a threshold calls slow may yet be
+        answered."""
+        return self.longest_ns > 0 and self._waits_longer(timeline, now_ns, LEAST_LIVE_NS)
 
-    def is_unexplained(self, timeline: Timeline, now_ns: int, least_ns: int = LEAST_NS) -> bool:
-        """Whether a turn without a whole answer waits for too long: since its last text, or since it was planned."""
+    def is_unexplained(self, timeline: Timeline, now_ns: int) -> bool:
+        """Whether a turn without a whole answer waited for too long when the load has ended."""
         if self._allowed_ns is not None and now_ns - timeline.planned_ns > self._allowed_ns:
             return True
+        return self._waits_longer(timeline, now_ns, LEAST_NS)
+
+    def _waits_longer(self, timeline: Timeline, now_ns: int, least_ns: int) -> bool:
+        """Since its last text, or since it was planned."""
         limit_ns = max(least_ns, TIMES_THE_LONGEST * self.longest_ns)
         return now_ns - (timeline.last_content_ns or timeline.planned_ns) > limit_ns
