@@ -10,9 +10,11 @@ from django.conf import settings
 
 from connectors.catalogue import fetch_models
 from connectors.errors import TurnError
+from connectors.mapping import CompiledTarget
 from connectors.params import lacks_param
 from connectors.redact import Redactor
 from connectors.spec import SpecError, TargetSpec, parse_target_spec
+from connectors.unset import explained
 from runs.engine.people import People
 from runs.engine.spec import Load
 
@@ -60,5 +62,6 @@ def _ask(target: TargetSpec, secrets: Mapping[str, str]) -> list[str]:
     except SpecError as exc:
         raise ModelsUnavailableError(str(exc)) from exc
     except TurnError as exc:
+        explained(exc, CompiledTarget(spec).unset_secrets)
         said = ": ".join(part for part in (exc.code, exc.detail, exc.advice) if part)
         raise ModelsUnavailableError(f"the target's list of models: {Redactor(secrets.values()).error(said)}") from exc

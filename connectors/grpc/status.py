@@ -92,6 +92,9 @@ def connect_failure(details: str) -> TurnError:
         return ConnectFailed("connect_refused", "nobody listens there", "start the target, or check host and port")
     if any(sign in what for sign in ("Too many open files", "Cannot assign requested address", "No buffer space")):
         return ConnectFailed("local_resources", what, "raise `ulimit -n`, or use fewer users per machine")
+    if any(sign in what for sign in ("ALERT_HANDSHAKE_FAILURE", "CERTIFICATE_REQUIRED", "Unwrap failed")):
+        advice = "it may ask for a certificate of ours (tls.cert_file, tls.key_file); else check its TLS version"
+        return ConnectFailed("tls_failed", f"the target refused the handshake: {what}", advice)
     if any(sign in what for sign in ("Ssl handshake", "SSL", "Peer name", "Cannot check peer", "TSI_", "Hostname")):
         advice = "check the host name, or give the target its CA file (tls.ca_file); does the port speak TLS?"
         return ConnectFailed("tls_failed", what, advice)

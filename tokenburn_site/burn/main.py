@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from django.db import DatabaseError
 from rich.console import Console
 
+from connectors.spec import TargetSpec
 from runs.engine.spec import Load
 from runs.local import interrupts, run_local, store_orphans
 from runs.models import Run
@@ -82,10 +83,18 @@ def prepare(options: Options) -> Parts:
     said = build_scenarios(options)
     target = with_output_lengths(target, said)
     if not (options.workers or options.estimate):  # workers may reach what this machine cannot
-        check_reachable(target)
+        _check_reachable(target, through)
     return Parts(
         target, said.mix, load, [*said.notes, *filter(None, [through, search.before(load), trace.before(load)])]
     )
+
+
+def _check_reachable(target: TargetSpec, through: str) -> None:
+    """`through` says which proxy is used, or is not: it may be why."""
+    try:
+        check_reachable(target)
+    except CannotRun as exc:
+        raise CannotRun(f"{exc}; {through}" if through else str(exc)) from exc
 
 
 def _run_all(options: Options, parts: Parts, console: Console, typed: str) -> int:

@@ -13,7 +13,7 @@ from connectors.registry import Lane
 from tests.hostile import http, sse
 from tests.hostile.good import GOOD
 from tests.hostile.server import HostileServer, Peer
-from tests.integration.connectors.lanes import LANES, Client, Turn, make_spec, one_turn, server_context
+from tests.integration.connectors.lanes import LANES, PATIENT, Client, Turn, make_spec, one_turn, server_context
 
 lanes = pytest.mark.parametrize("lane", LANES)
 protocols = pytest.mark.parametrize("protocol", list(GOOD))
@@ -143,6 +143,24 @@ def test_a_ca_file_that_cannot_be_used(lane: Lane, content: str | None, tls: ssl
     with HostileServer(http.good, tls) as server:
         turn = one_turn(lane, make_spec("http", server.url, tls={"ca_file": str(path)}))
         assert_tls_failed(turn, "PEM", server)
+
+
+@lanes
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@protocols
+def test_a_target_that_wants_a_certificate_of_ours(
+    lane: Lane, protocol: str, version: ssl.TLSVersion, authority: trustme.CA, ca_file: Path
+) -> None:
+    """With TLS 1.3 it says so behind the handshake, and its word may be lost with the connection."""
+    context = server_context(authority.issue_cert("127.0.0.1"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = version
+    authority.configure_trust(context)
+    with HostileServer(GOOD[protocol], context) as server:
+        turn = one_turn(lane, make_spec(protocol, server.url, tls={"ca_file": str(ca_file)}, timeouts=PATIENT))
+    lost = {"connection_reset", "connection_closed"} if version is ssl.TLSVersion.TLSv1_3 else set()
+    assert turn.error is not None and turn.code in {"tls_failed"} | lost, turn.error
+    assert "tls.cert_file" in turn.error.advice
 
 
 @lanes

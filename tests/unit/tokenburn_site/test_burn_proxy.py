@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from connectors.spec import TargetSpec, build_target_spec
-from tokenburn_site.burn.errors import BadUsage
+from tests.support.services import reserve_port
+from tokenburn_site.burn.errors import BadUsage, CannotRun
+from tokenburn_site.burn.main import _check_reachable
 from tokenburn_site.burn.proxy import with_proxy
 
 BOTH = {"HTTP_PROXY": "http://plain:3128", "https_proxy": "http://secure:3128"}
@@ -79,3 +81,10 @@ def test_what_cannot_be_used_is_refused(option: str, environ: Mapping[str, str],
     with pytest.raises(BadUsage, match=says) as caught:
         with_proxy(target(), option, environ)
     assert "pw@" not in str(caught.value)
+
+
+def test_a_target_that_is_not_reached_is_said_with_the_proxy_that_is_not_used() -> None:
+    away = target(f"http://127.0.0.1:{reserve_port()}")
+    note = with_proxy(away, None, BOTH).note
+    with pytest.raises(CannotRun, match=r"connect_refused.*HTTP_PROXY is set and not used"):
+        _check_reachable(away, note)
