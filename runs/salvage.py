@@ -29,6 +29,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
 STORED = "; its ledger was stored afterwards"
 TO_DO = re.compile(r": mend that, then run `manage\.py ingest \d+`|; the rest of its ledger is no longer at [^;]*")
 """What reasons say of a rest to be stored (`runs.ingest.unstored`, `runs.reaper`)."""
+GONE = re.compile(r"^the rest of its ledger is no longer at [^;]*")
+"""The same of a ledger that vanished in mid-run (`runs.ingest.ledger_gone`): all that the reason says."""
 
 
 class NotOverError(Exception):
@@ -133,7 +135,8 @@ def _say_stored(shard: Shard) -> None:
 
 def stored_reason(reason: str) -> str:
     """A shard's reason once its ledger is stored: without what was still to be done. Pure."""
-    what = TO_DO.sub("", reason.partition(REST_TO_COME)[0]).removesuffix(STORED)
+    what = GONE.sub("its ledger had been moved", reason.partition(REST_TO_COME)[0])
+    what = TO_DO.sub("", what).removesuffix(STORED)
     return f"{what[: REASON_LIMIT - len(STORED)]}{STORED}"
 
 

@@ -14,7 +14,7 @@ from metrics.models import SessionMetric
 from runs.attendant import Attendant
 from runs.dbclock import DbNow
 from runs.finalize import finalize_run
-from runs.ingest import unstored
+from runs.ingest import ledger_gone, unstored
 from runs.leases import (
     REASON_LIMIT,
     SUSPECT_S,
@@ -166,6 +166,7 @@ def test_a_reason_that_says_something_else_stays(disk_was_full: Run) -> None:
         ("its ledger could not be stored (full): mend that, then run `manage.py ingest 12`", "its ledger could not be "
          "stored (full)"),
         ("its supervisor a/1 died; the rest of its ledger is no longer at /a b/c.jsonl", "its supervisor a/1 died"),
+        (ledger_gone(Shard(ledger_path="/a b/c.jsonl")), "its ledger had been moved"),
         ("b went silent; what its ledger still holds is stored when it is back", "b went silent"),
         ("its engine was killed by signal 9 in the middle", "its engine was killed by signal 9 in the middle"),
         ("it died; its ledger was stored afterwards", "it died"),
