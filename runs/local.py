@@ -36,9 +36,11 @@ def run_local(run: Run, on_tick: Callable[[TickInfo], None] | None = None, *, co
     SIGINT, SIGTERM and SIGHUP stop the run in order: what was done until then is stored and reported. `on_tick` is
     called by the supervising threads, about once a second each. Afterwards `run` is fresh from the database.
     """
-    reap_lost()  # what an earlier command left behind when it was killed
-    with commanded(run.uid):
-        return _see_through(run, on_tick, command)
+    with commanded(run.uid), interrupts() as interrupted:
+        reap_lost()  # what an earlier command left behind when it was killed
+        _see_through(run, on_tick, command, interrupted)
+    run.refresh_from_db()
+    return interrupted.is_set()
 
 
 def store_orphans() -> list[int]:
@@ -53,24 +55,26 @@ def store_orphans() -> list[int]:
     return sorted(run_id for run_id in found if run_ended(run_id))
 
 
-def _see_through(run: Run, on_tick: Callable[[TickInfo], None] | None, command: tuple[str, ...]) -> bool:
+def _see_through(
+    run: Run,
+    on_tick: Callable[[TickInfo], None] | None,
+    command: tuple[str, ...],
+    interrupted: threading.Event,
+) -> None:
     threads = [
         threading.Thread(target=_supervise, args=(shard_id, on_tick, command), name=f"shard-{shard_id}")
         for shard_id in run.shards.values_list("pk", flat=True)
     ]
-    with interrupts() as interrupted:
-        for thread in threads:
-            thread.start()
-        told = False
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(POLL_S)
-                if interrupted.is_set() and not told:
-                    stop_run(run, "interrupted")
-                    told = True
-        _settle(run.pk)
-    run.refresh_from_db()
-    return interrupted.is_set()
+    for thread in threads:
+        thread.start()
+    told = False
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(POLL_S)
+            if interrupted.is_set() and not told:
+                stop_run(run, "interrupted")
+                told = True
+    _settle(run.pk)
 
 
 def _supervise(shard_id: int, on_tick: Callable[[TickInfo], None] | None, command: tuple[str, ...]) -> None:
