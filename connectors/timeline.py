@@ -71,9 +71,6 @@ class Timeline:
         "_room",
         "_text",
         "_told",
-        "_told_alone",
-        "_told_in",
-        "_told_out",
         "_tool_call",
         "_whole",
         "arrival_errors",
@@ -96,6 +93,9 @@ class Timeline:
         "saved",
         "sent_ns",
         "status",
+        "told_alone",
+        "told_in",
+        "told_out",
     )
 
     def __init__(
@@ -129,10 +129,12 @@ class Timeline:
         self._whole = ""
         self._room = TEXT_CHARS
         self.reasoning_chars = 0
-        self._told_in: Any = None
-        self._told_out: Any = None
+        self.told_in: Any = None
+        self.told_out: Any = None
+        """Tokens as the target told them, by the mapping's paths; `told` makes sense of them."""
         self._told: tuple[Part, Any] | None = None
-        self._told_alone = False
+        self.told_alone = False
+        """Whether both were told, or can be, in one object that tells nothing of reasoning."""
         self._has_text = False
         self._last_without_text: Any = None
         self._last_with_text: Any = None
@@ -176,7 +178,7 @@ class Timeline:
             reasoning, total = find_beside(message)
             if part.reasoning_tokens is not None:
                 reasoning = part.reasoning_tokens(message)
-        told = read(self._told_in, self._told_out, reasoning, total, apart=apart)
+        told = read(self.told_in, self.told_out, reasoning, total, apart=apart)
         if told.output is not None or not self.meaning.reads_usage:
             return told
         found = find(self._quiet)
@@ -187,18 +189,9 @@ class Timeline:
         )
 
     @property
-    def plain_counts(self) -> tuple[int, int] | None:
-        """Tokens of input and output where both are told as numbers, and nothing of reasoning is: what `told` has then,
-        for a fraction of its cost."""
-        tokens_in, tokens_out = self._told_in, self._told_out
-        if not self._told_alone or type(tokens_in) is not int or type(tokens_out) is not int:
-            return None
-        return tokens_in, tokens_out
-
-    @property
     def lacks_usage(self) -> bool:
         """Whether the mapping says where the target tells its tokens, and it has not."""
-        return self.meaning.reads_usage and self._told_out is None and self.told.output is None
+        return self.meaning.reads_usage and self.told_out is None and self.told.output is None
 
     @property
     def chunks(self) -> int:
@@ -310,7 +303,7 @@ class Timeline:
 
     def late(self, data: bytes) -> None:
         """An event behind the end mark: some servers say there what the answer used. Nothing else of it counts."""
-        if self._told_out is None and b"oken" in data:
+        if self.told_out is None and b"oken" in data:
             try:
                 self._quiet = loads(data)
             except (orjson.JSONDecodeError, TooLarge):
@@ -553,12 +546,12 @@ class Timeline:
         if part.usage is not None:
             tokens_in, tokens_out, alone = part.usage(message)
             if tokens_in is not None:
-                self._told_in = tokens_in
+                self.told_in = tokens_in
             if tokens_out is not None:
-                self._told_out = tokens_out
+                self.told_out = tokens_out
             if tokens_in is not None or tokens_out is not None:
                 self._told = (part, message)
-                self._told_alone = alone and part.reasoning_tokens is None
+                self.told_alone = alone and part.reasoning_tokens is None
         if part.whole is not None and self.last_content_ns is None and (text := part.whole(message)) is not None:
             self._content(ns, text, part)
         for name, get in part.save:

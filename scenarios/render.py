@@ -141,14 +141,14 @@ class Walk(Scope):
         while self._at < len(ops):
             op = ops[self._at]
             self._at += 1
-            if isinstance(op, SayOp):
+            if type(op) is SayOp:
                 said = self._prepare(op)
                 return self._wait(waits, said) if waits else self._say(said)
-            if isinstance(op, WaitOp):
+            if type(op) is WaitOp:
                 if not waits and op.steady:
                     return WaitAction(op.seconds)
                 waits.append(op)
-            elif isinstance(op, ReplayOp):
+            elif type(op) is ReplayOp:
                 if (said := self._recorded(op, waits)) is not None:
                     return self._wait(waits, said) if waits else self._say(said)
             else:
@@ -233,14 +233,14 @@ class Walk(Scope):
             raise self._failed(op.path, exc) from exc
 
     def _silent(self, op: Op) -> None:
-        if isinstance(op, SetOp):
+        if type(op) is SetOp:
             try:
                 self.variables[op.name] = op.value if op.get is None else bounded(op.get(self), self)
             except ScenarioError as exc:
                 raise self._failed(f"{op.path}.value", exc) from exc
-        elif isinstance(op, LoopStart):
+        elif type(op) is LoopStart:
             self.loops.append(self._loop(op))
-        elif isinstance(op, LoopEnd):
+        elif type(op) is LoopEnd:
             loop = self.loops[-1]
             if loop.index < loop.times:
                 loop.index += 1

@@ -420,8 +420,6 @@ class HttpConnection:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value) + 4
-        if self._header_bytes > self._header_limit:
-            self._failure = self._failure or self._endless_headers()
         lower = name.lower()
         if lower not in READ_HEADERS:
             if lower[-1:].isspace():
@@ -452,6 +450,8 @@ class HttpConnection:
             )
 
     def on_headers_complete(self) -> None:
+        if self._header_bytes > self._header_limit:
+            self._failure = self._failure or self._endless_headers()
         status = self._parser.get_status_code()
         if self._whole:
             return

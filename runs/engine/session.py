@@ -84,7 +84,7 @@ class User:
         outcome, code = "cut", None
         self._recorded = self._longest_ns = 0
         shard = self.shard
-        shard.opened(session, self.number, planned_ns)
+        began = shard.opened(session, self.number, planned_ns)
         try:
             self._connector.begin(session.info)
             walk = self._walk(session)
@@ -113,7 +113,7 @@ class User:
             shard.scenario_failed(exc)
         finally:
             self._failures = self._failures + 1 if outcome == "failed" else 0
-            shard.closed(session, outcome, code, self._recorded)
+            shard.closed(session, began, outcome, code, self._recorded)
             if (not shard.reuse_connections or self._connector.goes_on) and not self._is_overheard(session):
                 await self.leave()  # such a connection is the conversation
         return planned_ns

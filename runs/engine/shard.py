@@ -97,7 +97,6 @@ class Shard:
         within_s = spec.answer_within_s
         self.waits = Waits(None if within_s is None else int(within_s * 1e9))
         self.driver = new_driver(self)
-        self._began: dict[int, int] = {}
         """Of open sessions, ns since the start."""
         self.active = self.dropped = 0
         self.stopping = False
@@ -215,10 +214,11 @@ class Shard:
 
     # --- what users report ----------------------------------------------------------------------------------
 
-    def opened(self, session: Session, user: int, planned_ns: int) -> None:
-        """It begins now, or at `planned_ns` (monotonic) if that is a moment later."""
+    def opened(self, session: Session, user: int, planned_ns: int) -> int:
+        """It begins now, or at `planned_ns` (monotonic) if that is a moment later. Returns when, in ns since the
+        shard's start."""
         self.active += 1
-        at = self._began[session.id] = max(time.monotonic_ns(), planned_ns) - self.t0_ns
+        at = max(time.monotonic_ns(), planned_ns) - self.t0_ns
         line = {"k": "open", "id": session.id, "user": user, "scenario": session.scenario.name, "at": at}
         if self.grouped:
             line["group"] = session.group
@@ -227,12 +227,12 @@ class Shard:
         if session.params is not None:
             line["params"] = session.params
         self.ledger.append(line)
+        return at
 
-    def closed(self, session: Session, outcome: str, code: str | None, turns: int) -> None:
+    def closed(self, session: Session, began: int, outcome: str, code: str | None, turns: int) -> None:
         self.active -= 1
         at = time.monotonic_ns() - self.t0_ns
-        line = {"k": "close", "id": session.id, "at": at, "out": outcome, "turns": turns, "code": code}
-        line["began"] = self._began.pop(session.id)
+        line = {"k": "close", "id": session.id, "at": at, "out": outcome, "turns": turns, "code": code, "began": began}
         if self.grouped:
             line["g"] = session.group
         self.ledger.append(line)

@@ -32,12 +32,16 @@ def tokens_of(timeline: Timeline, sent_chars: int, text: str, *, worked: bool = 
     nothing of an answer came."""
     thought_chars = timeline.reasoning_chars
     chars = len(text) + thought_chars
-    counts = timeline.plain_counts
-    if counts is not None and not thought_chars:
-        given, made = counts
-        likely = sent_chars <= given * CHARS_OF_A_TOKEN and chars <= made * CHARS_OF_A_TOKEN
-        if likely and 0 < given <= MOST_TOKENS and 0 < made <= MOST_TOKENS:
-            return Tokens(given, made, None, "usage")  # as nearly every target tells it
+    given, made = timeline.told_in, timeline.told_out
+    if (
+        timeline.told_alone
+        and type(given) is int
+        and type(made) is int
+        and sent_chars < given * CHARS_OF_A_TOKEN < MOST_TOKENS
+        and chars < made * CHARS_OF_A_TOKEN < MOST_TOKENS
+        and not thought_chars
+    ):
+        return Tokens(given, made, None, "usage")  # as nearly every target tells it
     told = timeline.told
     if told.output is None and not chars and not worked:
         return Tokens(told.input, None, told.reasoning, "none")
