@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import cast
 
 import redis
+from django.db import connection
 
 from runs import live, registry
+from runs.dbclock import DATABASE_AWAY
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run
 from runs.services import stop_run
 from tokenburn_site.burn.errors import CannotRun
+from tokenburn_site.burn.words import AWAY
 
 POLL_S = 0.5
 
@@ -35,19 +38,37 @@ def follow(
     on_status: Callable[[str], None],
     interrupted: threading.Event,
 ) -> bool:
-    """Until the run is over; True if `interrupted` stopped it. Afterwards `run` is fresh from the database."""
+    """Until the run is over; True if `interrupted` stopped it. Afterwards `run` is fresh from the database.
+
+    The run goes on while the database is away, and so does this; raises DATABASE_AWAY only if it is interrupted then.
+    """
     last_id, told = "0", False
     while True:
-        run.refresh_from_db(fields=["status"])
-        on_status(run.status)
+        try:
+            over = _read(run)
+            if interrupted.is_set() and not told and not over:
+                stop_run(run, "interrupted")
+                told = True
+            on_status(run.status)
+        except DATABASE_AWAY:
+            connection.close()
+            if interrupted.is_set() and not told:
+                raise
+            over = False
+            on_status(AWAY)
         last_id = _show_ticks(run.pk, last_id, on_tick)
-        if run.status in RUN_TERMINAL:
-            run.refresh_from_db()
+        if over:
             return told
-        if interrupted.is_set() and not told:
-            stop_run(run, "interrupted")
-            told = True
         interrupted.wait(POLL_S) if not told else time.sleep(POLL_S)
+
+
+def _read(run: Run) -> bool:
+    """Bring the run's status up to date; True, and all of it, if it is over."""
+    run.refresh_from_db(fields=["status"])
+    if run.status not in RUN_TERMINAL:
+        return False
+    run.refresh_from_db()
+    return True
 
 
 def _show_ticks(run_id: int, last_id: str, on_tick: Callable[[live.Tick], None]) -> str:

@@ -108,7 +108,8 @@ def _run_all(options: Options, parts: Parts, console: Console, typed: str) -> in
             for run_id in store_orphans():
                 say(f"run {run_id} is stored and over now: its command was killed")
             run = _request(options, parts, uid)
-        with database_needed(f"then store what run {run.pk} did by `manage.py ingest {run.pk}`"):
+        then = "its workers go on" if options.workers else f"`manage.py ingest {run.pk}` then stores what it did"
+        with database_needed(f"run {run.pk} is kept: {then}"):
             return _see_through(options, run, parts.load, console, typed)
 
 

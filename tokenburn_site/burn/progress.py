@@ -22,7 +22,7 @@ from metrics.spending_words import budget_words
 from runs.engine.spec import Load
 from runs.live import Tick
 from runs.ticks import TickInfo
-from tokenburn_site.burn.words import clock, count, ms, per_s
+from tokenburn_site.burn.words import AWAY, clock, count, ms, per_s
 
 LINE_EVERY_S = 5.0
 REDRAWS_PER_S = 4
@@ -84,7 +84,7 @@ class Progress:
         """The run's status; a new one is shown at once."""
         with self._lock:
             new, self._status = status != self._status, status
-        if new and self._live is None and status in {"stopping", "finalizing"}:
+        if new and self._live is None and status in {"stopping", "finalizing", AWAY}:
             self._say(status)
 
     def _say(self, text: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 NONE = "-"
+AWAY = "database away"
+"""Shown instead of a run's status while nobody can read it."""
 
 
 def clock(seconds: float) -> str:
