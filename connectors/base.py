@@ -71,6 +71,11 @@ class BaseConnector(ABC):
     _idle_message_open = False
 
     @property
+    def lasting(self) -> bool:
+        """Whether one connection carries turn after turn, so that text may come on it that nobody asked for."""
+        return self.goes_on
+
+    @property
     def ready(self) -> bool:
         """Whether a turn can be sent as things stand. If not, `connect` is called first."""
         return False
@@ -157,9 +162,13 @@ class BaseConnector(ABC):
         """A message that belongs to no turn, arrived at `ns`: it may carry something to save, and is counted. While a
         greeting is waited for, it is part of that."""
         ns = time.monotonic_ns() if ns is None else ns
-        if self.greeting is not None:
+        if self.greeting is not None and not self.greeting.over:
             self._greeted_with(self.greeting, ns, data)
             return
+        self.stray_event(data, ns)
+
+    def stray_event(self, data: bytes, ns: int) -> None:
+        """The same, of one that is no part of a greeting either: a conversation that is over still said it."""
         try:
             self.look_at(data, ns)
         except TurnError:

@@ -81,7 +81,8 @@ class ShakingConnector(BaseConnector):
             return request
         return cookies.added_to(request, self.target)
 
-    def _keep_cookies(self, path: str, set_cookies: list[str]) -> None:
+    def keep_cookies(self, path: str, set_cookies: list[str]) -> None:
+        """An answer to a request for `path` set these."""
         if self.cookies is not None and set_cookies:
             self.cookies.keep(self.target, path, set_cookies)
 

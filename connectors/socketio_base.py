@@ -35,9 +35,10 @@ class SocketIoBase(ShakingConnector):
     def address(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
         """Path, query and headers of the upgrade: the path is the target's own, then `socketio.path`; a query of the
         target's URL or of `request.path` is kept. Raises BadRequest."""
-        request = self._with_cookies(self.target.render_connection(self.context))
+        request = self.target.render_connection(self.context)
         base, _, query = request.path.partition("?")
-        return f"{base.rstrip('/')}/{self.target.spec.socketio.path.strip('/')}/", query, request.headers
+        path = f"{base.rstrip('/')}/{self.target.spec.socketio.path.strip('/')}/"
+        return path, query, self._with_cookies(request._replace(path=path)).headers
 
     def upgrade(self) -> RenderedRequest:
         """The upgrade as python-socketio's client asks for it. Raises BadRequest."""

@@ -73,6 +73,10 @@ class UpgradeAnswer:
     def begun(self) -> bool:
         return bool(self._data or self.status)
 
+    @property
+    def set_cookies(self) -> list[str]:
+        return _headers(self.head, b"set-cookie")
+
     def ended(self, *, tls: bool) -> BrokenTransport:
         """What it means that the target closed before the head was whole."""
         if self._data:
@@ -107,12 +111,13 @@ def _refusal_advice(status: int, detail: str, *, socketio: bool) -> str:
 
 
 def _header(head: bytes, wanted: bytes) -> str:
-    """A header's value; empty if there is none. `wanted` in lower case."""
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == wanted:
-            return value.strip().decode("latin-1")
-    return ""
+    """A header's value, the first one; empty if there is none. `wanted` in lower case."""
+    return next(iter(_headers(head, wanted)), "")
+
+
+def _headers(head: bytes, wanted: bytes) -> list[str]:
+    pairs = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    return [value.strip().decode("latin-1") for name, _, value in pairs if name.strip().lower() == wanted]
 
 
 def _status(head: bytes) -> int:

@@ -220,7 +220,7 @@ class _Teller:
     async def _overhear(self) -> None:
         """Listen for a moment to a connection that lasts: an answer that is left over shows that they are shifted."""
         connector, turns = self._connector, self.result.turns
-        if not connector.goes_on or self._target.correlates or self._given_up or not turns or turns[-1].error:
+        if not connector.lasting or self._target.correlates or self._given_up or not turns or turns[-1].error:
             return
         longest_ms = max(turn.times_ms.get("done", 0.0) for turn in turns)
         until_ns = monotonic_ns() + int(min(max(3 * longest_ms, LISTEN_MS), LISTEN_MOST_MS) * 1e6)

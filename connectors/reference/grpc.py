@@ -71,9 +71,19 @@ class GrpcConnector(ReferenceConnector):
     _call: ReferenceCall | None = None
 
     @property
+    def current_call(self) -> ReferenceCall | None:
+        return self._call
+
+    @property
+    def lasting(self) -> bool:
+        return self._method is not None and self._method.goes_on
+
+    @property
     def ready(self) -> bool:
         if self._channel is None or self._method is None or not self.fresh:
             return False
+        if self._call is None and self.target.spec.greeting is not None:
+            return False  # each conversation is a stream of its own, and each is greeted
         return self._channel.state is READY and (self._call is None or not self._call.over)
 
     def begin(self, session: Mapping[str, Any]) -> None:

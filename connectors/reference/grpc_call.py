@@ -211,7 +211,9 @@ class ReferenceCall:
             text = self._method.decode(data)
         except TurnError:
             return  # nobody asked: what it is is no turn's failure
-        self._connector.idle_event(text, ns)
+        is_current = self._connector.current_call is self  # else that of a conversation before
+        tell = self._connector.idle_event if is_current else self._connector.stray_event
+        tell(text, ns)
 
     # --- the reader's thread --------------------------------------------------------------------------------------
 

@@ -100,7 +100,7 @@ class HttpConnector(ReferenceConnector):
             # Not Session.send: it reads a redirect's whole body, whatever its size, even if told not to follow.
             response = adapter.send(prepared, stream=True)
             self._location = response.headers.get("location", "")
-            self._keep_cookies(prepared.path_url, response.raw.headers.getlist("set-cookie"))
+            self.keep_cookies(prepared.path_url, response.raw.headers.getlist("set-cookie"))
             timeline.status = response.status_code
             self._read(response, timeline)
             keep = not self._watch.unread

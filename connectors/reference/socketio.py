@@ -90,6 +90,8 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
             client.open(f"ws://{self.target.host_header}/?{query}", path, dict(headers), auth)
         except Dry:
             sock.answer.refuse(self.timeline(0), socketio=True)
+        finally:
+            self.keep_cookies(f"{path}?{query}", sock.answer.set_cookies)
         self.add_step("upgrade", ws.upgraded_ns - began_ns)
         while not client.joined:
             client.eio.pump()

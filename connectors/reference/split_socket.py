@@ -27,6 +27,7 @@ class SplitSocketConnector(WebSocketConnector):
 
     def connect(self) -> None:
         super().connect()
+        self._post.cookies = self.cookies
         if not self._post.ready:
             self._post.connect()
 

@@ -116,6 +116,8 @@ class WebSocketConnector(ReferenceConnector):
             client.upgrade(request, self.target.host_header, ours.subprotocols, compression=ours.compression)
         except Dry:
             sock.answer.refuse(self.timeline(0), socketio=False)
+        finally:
+            self.keep_cookies(request.path, sock.answer.set_cookies)
         self.add_step("upgrade", time.monotonic_ns() - began_ns)
         self._watch.phase = "idle"
         self._client = client

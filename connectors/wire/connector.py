@@ -58,7 +58,7 @@ class HttpConnector(WireConnector):
             finally:
                 self._usage_wait = connection.usage_wait
                 if connection.set_cookies:
-                    self._keep_cookies(request.path, connection.set_cookies)
+                    self.keep_cookies(request.path, connection.set_cookies)
         except ClosedUnsent:
             await self.connect()  # a kept connection that the target let go in this very moment
             self.handshake_ns = {**(timeline.handshake_ns or {}), **(self.handshake_ns or {})}

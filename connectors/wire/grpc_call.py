@@ -155,6 +155,11 @@ class WireCall:
         self._due_s = time.monotonic() + total_s
         return self._channel.unary_stream(self._method.path)(data, timeout=total_s, metadata=self._metadata)
 
+    @property
+    def _is_current(self) -> bool:
+        """Whether it is the conversation's, and not that of one before, which may still end or say something."""
+        return self._connector.current_call is self
+
     # --- the reader's task ----------------------------------------------------------------------------------------
 
     async def _read(self, call: Any) -> None:
@@ -170,7 +175,7 @@ class WireCall:
         self.over = True
         if self._writer is not None:
             self._writer.cancel()
-        if self._connector.greeting_failed(self.failure or ended_in_a_turn()):
+        if self._is_current and self._connector.greeting_failed(self.failure or ended_in_a_turn()):
             return
         if self.failure is not None:
             self._turn.fail(self.failure)
@@ -210,6 +215,7 @@ class WireCall:
             return
         if not turn.message(ns, text):
             if self._method.goes_on:
-                self._connector.idle_event(text, ns)
+                tell = self._connector.idle_event if self._is_current else self._connector.stray_event
+                tell(text, ns)
         elif self._one_frame:
             turn.one_frame(ns)

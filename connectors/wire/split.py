@@ -154,7 +154,7 @@ class SplitConnector(WireConnector):
             ack.of.handshake_ns = {**(ack.of.handshake_ns or {}), RESEND: since_ns}
             await again.exchange(self._with_cookies(request), ack)
         finally:
-            self._keep_cookies(request.path, post.set_cookies)
+            self.keep_cookies(request.path, post.set_cookies)
 
     async def _end_posting(self) -> None:
         """The POST of the turn before may not be answered yet: this message waits a little, then it is given up."""

@@ -53,6 +53,7 @@ async def open_websocket(
     upgrade = _Upgrade(stream, protocol, receiver, limits.header_bytes, limits.event_bytes)
     asked_ns = time.monotonic_ns()
     connection = await upgrade.ask(asked, max(target.spec.timeouts.connect - spent_s, 0.001))
+    connector.keep_cookies(request.path, upgrade.answer.set_cookies)
     if connection is None:
         upgrade.answer.refuse(connector.timeline(0), socketio=target.spec.protocol == "socketio")
     connector.add_step("upgrade", connection.opened_ns - asked_ns)

@@ -25,6 +25,8 @@ MOST_S: Final = 5.0
 TIMES: Final = 3
 """How long a connection is listened to, as a multiple of its conversation's longest turn."""
 LOOK_S: Final = 0.02
+LEAST_LOOKS: Final = 20
+"""However long they take: a process that stood still meanwhile has not listened."""
 ENOUGH: Final = 30
 """Conversations after which nothing came, from which on the end of the load waits for no more."""
 
@@ -64,10 +66,11 @@ class Overhearing:
 
     async def _listen(self, connector: BaseConnector, session_id: int, listen_s: float) -> None:
         until_s = time.monotonic() + listen_s
-        heard = 0
+        heard = looks = 0
         try:
-            while time.monotonic() < until_s and not heard and connector.ready:
+            while (time.monotonic() < until_s or looks < LEAST_LOOKS) and not heard and connector.ready:
                 await asyncio.sleep(LOOK_S)
+                looks += 1
                 heard = connector.new_unsolicited()
         except TurnError:
             pass  # the connection is over, and so is what it could say

@@ -114,14 +114,14 @@ class User:
         finally:
             self._failures = self._failures + 1 if outcome == "failed" else 0
             shard.closed(session, began, outcome, code, self._recorded)
-            if (not shard.reuse_connections or self._connector.goes_on) and not self._is_overheard(session):
+            if not self._is_overheard(session) and (not shard.reuse_connections or self._connector.goes_on):
                 await self.leave()  # such a connection is the conversation
         return planned_ns
 
     def _is_overheard(self, session: Session) -> bool:
         """Whether the connection stays open for a while, to hear what still comes on it; another one follows then."""
         shard, connector = self.shard, self._connector
-        if shard.overhearing is None or not connector.goes_on or self._recorded == 0:
+        if shard.overhearing is None or not connector.lasting or self._recorded == 0:
             return False
         if not shard.overhearing.take(connector, session, self._longest_ns):
             return False

@@ -114,7 +114,7 @@ class Witness:
     def _overhear(self, number: int) -> None:
         """Listen on the connection of a conversation that is over, and note what belonged to no question."""
         connector = self._connector
-        if self._target.correlates or not connector.goes_on or self._longest_s == 0:
+        if self._target.correlates or not connector.lasting or self._longest_s == 0:
             return
         until_s = time.monotonic() + min(max(3 * self._longest_s, LISTEN_S), LISTEN_MOST_S)
         while time.monotonic() < until_s and connector.ready:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.liars.chat import Bot, Chat, reply_to
-from tests.liars.serve import ChunkedChat, EventChat, SseChat, StandingChat, WholeChat
+from tests.liars.serve import ChunkedChat, DirectLineChat, EventChat, SseChat, StandingChat, WholeChat
 
-LASTING = ("websocket", "socketio", "split", "grpc")
+LASTING = ("websocket", "socketio", "split", "split-websocket", "grpc")
+WITH_ID = ("websocket", "split", "split-websocket", "socketio")
+"""Where a message and its request may have an id."""
 BODIES = ("sse", "ndjson")
 STREAMED = (*LASTING, *BODIES)
 ALL = (*STREAMED, "http")
-JSON = ("websocket", "split", "sse", "ndjson", "http")
+EVERY = (*ALL, "directline")
+JSON = ("websocket", "split", "split-websocket", "sse", "ndjson", "http")
 """Where a message may have any keys."""
-FRAMES = ("websocket", "split", "sse", "ndjson")
+FRAMES = ("websocket", "split", "split-websocket", "sse", "ndjson")
 
 
 @dataclass(frozen=True)
@@ -88,19 +91,19 @@ def conversation_of(chat: Chat) -> int:
 # --- it does not answer ----------------------------------------------------------------------------------------------
 
 
-@liar(*ALL, seen_as=TIMEOUTS)
+@liar(*EVERY, seen_as=TIMEOUTS)
 async def never_answers(chat: Chat) -> None:
     await chat.hang()
 
 
-@liar(*ALL, seen_as=TIMEOUTS)
+@liar(*EVERY, seen_as=TIMEOUTS)
 async def hangs_at_the_third(chat: Chat) -> None:
     if turn_of(chat) == 3:
         await chat.hang()
     await chat.answer()
 
 
-@liar(*ALL, seen_as=TIMEOUTS)
+@liar(*EVERY, seen_as=TIMEOUTS)
 async def hangs_in_every_other_conversation(chat: Chat) -> None:
     if conversation_of(chat) % 2:
         await chat.hang()
@@ -147,22 +150,22 @@ async def hangs_from_the_start_to_the_end(chat: Chat) -> None:
 # --- it answers another question -------------------------------------------------------------------------------------
 
 
-async def _welcome(chat: Chat) -> None:
+async def greeting(chat: Chat) -> None:
     await chat.say("Welcome, how can I help?")
     await chat.finish("Welcome, how can I help?")
 
 
-async def _welcome_twice(chat: Chat) -> None:
-    await _welcome(chat)
-    await _welcome(chat)
+async def greeting_twice(chat: Chat) -> None:
+    await greeting(chat)
+    await greeting(chat)
 
 
-@liar(*LASTING, seen_as=SHIFTED, greet=_welcome)
+@liar(*LASTING, seen_as=SHIFTED, greet=greeting)
 async def greets(chat: Chat) -> None:
     await chat.answer(after_s=0.1)
 
 
-@liar(*LASTING, seen_as=SHIFTED, greet=_welcome_twice)
+@liar(*LASTING, seen_as=SHIFTED, greet=greeting_twice)
 async def greets_twice(chat: Chat) -> None:
     await chat.answer(after_s=0.1)
 
@@ -171,7 +174,7 @@ async def greets_twice(chat: Chat) -> None:
 async def greets_when_it_is_asked(chat: Chat) -> None:
     if turn_of(chat) == 1:
         await asyncio.sleep(0.01)
-        await _welcome(chat)
+        await greeting(chat)
     await chat.answer(after_s=0.1)
 
 
@@ -195,14 +198,14 @@ async def adds_a_piece_after_the_end(chat: Chat) -> None:
     await chat.piece(" And one thing more.")
 
 
-@liar(*ALL, seen_as=WRONG, expects=True)
+@liar(*EVERY, seen_as=WRONG, expects=True)
 async def answers_what_came_before(chat: Chat) -> None:
     await asyncio.sleep(0.01)
     await chat.say("You said: what came before.")
     await chat.finish("You said: what came before.")
 
 
-@liar(*ALL, seen_as=WRONG, expects=True)
+@liar(*EVERY, seen_as=WRONG, expects=True)
 async def repeats_its_first_answer(chat: Chat) -> None:
     if turn_of(chat) == 1:
         await chat.answer()
@@ -213,7 +216,7 @@ async def repeats_its_first_answer(chat: Chat) -> None:
     await chat.finish(text)
 
 
-@liar(*ALL, seen_as=WRONG, expects=True)
+@liar(*EVERY, seen_as=WRONG, expects=True)
 async def answers_somebody_else(chat: Chat) -> None:
     other = next(iter(chat.book.truths))
     if other == chat.question:
@@ -222,6 +225,113 @@ async def answers_somebody_else(chat: Chat) -> None:
     await asyncio.sleep(0.01)
     await chat.say(reply_to(other))
     await chat.finish(reply_to(other))
+
+
+@liar(*LASTING, seen_as=SHIFTED)
+async def is_one_behind(chat: Chat) -> None:
+    """Slower than any connection takes to close: what it still owes comes long after the conversation."""
+    if turn_of(chat) == 1:
+        await greeting(chat)
+    await chat.answer(after_s=0.4)
+
+
+@liar(*EVERY, seen_as=WRONG, expects=True)
+async def echoes_what_it_was_asked_first(chat: Chat) -> None:
+    text = f"You said: question 1 of {chat.question.split()[-1]}."
+    await asyncio.sleep(0.01)
+    if turn_of(chat) == 1:
+        chat.honest(text)
+    await chat.say(text)
+    await chat.finish(text)
+
+
+# --- its mapping says how answers are told apart, and it does otherwise -----------------------------------------------
+
+ONE_GREETING = {"greeting": {"count": 1, "within_s": 0.4}}
+QUIET = {"response": {"quiet_ms": 120}}
+BY_ID = {
+    "reply_to": {"request": "id", "response": "reply_to"},
+    "request": {"body": {"message": "{{ message }}", "id": "{{ session.id }}-{{ turn }}"}},
+}
+EVENT_ID = BY_ID | {"reply_to": {"request": "id", "response": "data.reply_to"}}
+
+
+async def _nothing(_chat: Chat) -> None:
+    return
+
+
+@liar(*LASTING, seen_as=frozenset({"connect_timeout"}), greet=_nothing, target=ONE_GREETING)
+async def does_not_greet_as_it_should(chat: Chat) -> None:
+    await chat.answer()
+
+
+@liar(*LASTING, seen_as=SHIFTED, greet=greeting_twice, target=ONE_GREETING)
+async def greets_twice_where_once_was_agreed(chat: Chat) -> None:
+    await chat.answer(after_s=0.1)
+
+
+@liar(*LASTING, seen_as=SHIFTED, target=QUIET)
+async def goes_on_after_it_was_quiet(chat: Chat) -> None:
+    await chat.answer()
+    await asyncio.sleep(0.3)
+    await chat.say("Anything else?")
+    await chat.finish("Anything else?")
+
+
+def _with_id(name: str, speak: Callable[[Chat, str], Awaitable[None]], seen_as: frozenset[str]) -> None:
+    """The same bot with the id where each protocol's mapping has it."""
+    for protocols, target in ((WITH_ID[:-1], BY_ID), (("socketio",), EVENT_ID)):
+
+        async def bot(chat: Chat) -> None:
+            await asyncio.sleep(0.01)
+            await speak(chat, str(chat.id))
+
+        bot.__name__ = f"{name}{'_by_event' if target is EVENT_ID else ''}"
+        liar(*protocols, seen_as=seen_as, target=target)(bot)
+
+
+async def replied(chat: Chat, text: str, reply_to: str | None) -> None:
+    """A whole answer in one message with an id."""
+    message: dict[str, Any] = {"response": text, "done": True, "reply_to": reply_to}
+    if isinstance(chat, EventChat):
+        message = {"event": "done", "response": text, "reply_to": reply_to}
+    await chat.frame({key: value for key, value in message.items() if value is not None})
+
+
+async def _replies_to_another(chat: Chat, _id: str) -> None:
+    await replied(chat, reply_to(chat.question), "another")
+
+
+async def _replies_to_none(chat: Chat, _id: str) -> None:
+    await replied(chat, reply_to(chat.question), None)
+
+
+async def _replies_to_the_one_before(chat: Chat, own_id: str) -> None:
+    session, _, turn = own_id.rpartition("-")
+    await replied(chat, reply_to(chat.question), f"{session}-{int(turn) - 1}")
+
+
+_with_id("replies_to_another", _replies_to_another, TIMEOUTS)
+_with_id("replies_to_none", _replies_to_none, TIMEOUTS)
+_with_id("replies_to_the_one_before", _replies_to_the_one_before, TIMEOUTS)
+
+
+@liar("directline", seen_as=TIMEOUTS)
+async def says_that_it_replies_to_another(chat: Chat) -> None:
+    assert isinstance(chat, DirectLineChat)
+    await chat.activity(reply_to(chat.question), "another")
+
+
+@liar("directline", seen_as=TIMEOUTS)
+async def replies_with_a_card(chat: Chat) -> None:
+    assert isinstance(chat, DirectLineChat)
+    await chat.activity(None, chat.asked_id)
+
+
+@liar("directline", seen_as=frozenset({"json_invalid"}))
+async def says_no_activity(chat: Chat) -> None:
+    assert isinstance(chat, DirectLineChat)
+    await chat.raw(b"You said something")
 
 
 # --- it says nothing -------------------------------------------------------------------------------------------------
@@ -338,7 +448,7 @@ async def dies_after_a_piece(chat: Chat) -> None:
     await chat.close(hard=True)
 
 
-@liar(*ALL, seen_as=CUT)
+@liar(*EVERY, seen_as=CUT)
 async def dies_at_the_third(chat: Chat) -> None:
     if turn_of(chat) == 3:
         await chat.close(hard=True)
@@ -365,7 +475,7 @@ async def sends_half_of_the_body(chat: Chat) -> None:
     await chat.close()
 
 
-@liar("websocket", "split", "sse", "ndjson", seen_as=CUT)
+@liar(*FRAMES, seen_as=CUT)
 async def sends_half_of_a_message(chat: Chat) -> None:
     await chat.raw(b'{"delta": "You sa')
     await chat.finish()
@@ -390,7 +500,7 @@ _types("says_an_object", {"text": "You said"})
 _types("says_true", True)
 
 
-@liar("websocket", "split", "sse", "ndjson", "http", seen_as=frozenset({"json_invalid"}))
+@liar(*JSON, seen_as=frozenset({"json_invalid"}))
 async def says_no_json(chat: Chat) -> None:
     await chat.raw(b"You said <something>")
 

@@ -44,6 +44,8 @@ class Chat(ABC):
     book: Book
     question: str = ""
     number: int = -1
+    id: Any = None
+    """What the request calls itself, if its mapping has it."""
 
     async def ask(self, bot: Bot, question: str) -> None:
         """Let `bot` answer the question."""

@@ -9,9 +9,31 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from tests.liars.bots import ALL, BODIES, FRAMES, JSON, STREAMED, Liar, name_of
+from tests.liars.bots import (
+    ALL,
+    BODIES,
+    BY_ID,
+    FRAMES,
+    JSON,
+    LASTING,
+    STREAMED,
+    WITH_ID,
+    Liar,
+    greeting,
+    name_of,
+    replied,
+)
 from tests.liars.chat import Bot, Chat, reply_to
-from tests.liars.serve import ChunkedChat, EventChat, HttpChat, SocketChat, SseChat, StandingChat, WholeChat
+from tests.liars.serve import (
+    ChunkedChat,
+    DirectLineChat,
+    EventChat,
+    HttpChat,
+    SocketChat,
+    SseChat,
+    StandingChat,
+    WholeChat,
+)
 
 ODD: dict[str, Liar] = {}
 
@@ -167,12 +189,12 @@ async def _ready(chat: Chat) -> None:
     await chat.frame({"event": "ready"} if isinstance(chat, EventChat) else {"type": "ready", "session": "s1"})
 
 
-@odd("websocket", "socketio", "split", greet=_ready)
+@odd("websocket", "socketio", "split", "split-websocket", greet=_ready)
 async def says_that_it_is_ready(chat: Chat) -> None:
     await chat.answer()
 
 
-@odd("websocket", "socketio", "split")
+@odd("websocket", "socketio", "split", "split-websocket")
 async def confirms_after_the_end(chat: Chat) -> None:
     await chat.answer()
     await chat.frame({"event": "read", "up_to": 3} if isinstance(chat, EventChat) else {"type": "read", "up_to": 3})
@@ -184,6 +206,54 @@ async def pings(chat: Chat) -> None:
     await chat.connection.ping()
     await chat.answer()
     await chat.connection.ping()
+
+
+# --- how answers are told apart ---------------------------------------------------------------------------------------
+
+
+@odd(*LASTING, greet=greeting, target={"greeting": {"count": 1}})
+async def greets_as_agreed(chat: Chat) -> None:
+    await chat.answer()
+
+
+@odd("websocket", "split", "split-websocket", "grpc", target={"response": {"quiet_ms": 400}})
+async def says_it_in_two_messages(chat: Chat) -> None:
+    text = reply_to(chat.question)
+    await chat.finish(text)
+    chat.honest(f"{text}\nAnything else?")
+    await chat.finish("Anything else?")
+
+
+@odd(*WITH_ID[:-1], target=BY_ID, greet=greeting)
+async def says_whom_it_answers(chat: Chat) -> None:
+    await asyncio.sleep(0.01)
+    await replied(chat, "Something else.", "another")
+    await replied(chat, "Nothing of anybody.", None)
+    text = reply_to(chat.question)
+    chat.honest(text)
+    await replied(chat, text, str(chat.id))
+    await replied(chat, "Late.", "another")
+
+
+@odd("directline", greet=greeting)
+async def speaks_direct_line(chat: Chat) -> None:
+    """A greeting, the user's own activity, a reply to somebody else, the answer, and one thing more."""
+    assert isinstance(chat, DirectLineChat)
+    await asyncio.sleep(0.01)
+    await chat.activity(chat.question, None, sender="dl_me")
+    await chat.frame({"activities": [{"type": "typing", "from": {"id": "bot"}}]})
+    await chat.activity("Not for you.", "another")
+    text = reply_to(chat.question)
+    chat.honest(text)
+    await chat.activity(text, chat.asked_id)
+    await chat.activity("And one thing more.", chat.asked_id)
+
+
+@odd("directline")
+async def sends_nothing_now_and_then(chat: Chat) -> None:
+    assert isinstance(chat, DirectLineChat)
+    await chat.raw(b"")
+    await chat.answer()
 
 
 # --- how the bytes come -----------------------------------------------------------------------------------------------

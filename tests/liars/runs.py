@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from connectors.mapping import CompiledTarget
 from connectors.spec import TargetSpec, build_target_spec
 from metrics.ingest import parse
 from metrics.report import RunFacts, build_report
@@ -28,6 +29,8 @@ TURNS = 4
 AT_ONCE = 24
 """Runs that go on at the same time: more would make the machine, not the target, slow."""
 TIMEOUTS = {"connect": 5.0, "first_byte": 1.5, "idle": 1.5, "total": 3.0}
+PATIENT = {"connect": 10.0, "first_byte": 15.0, "idle": 15.0, "total": 30.0}
+"""For whom no time limit is to tell: a busy machine may stand still for a while."""
 EARLY_NS = 5_000_000
 """An answer that came so much earlier than the target gave it is another question's."""
 MACHINE = frozenset({"few_samples", "send_lag", "loop_lag", "cpu_saturated", "engine_stalled", "arrivals_dropped"})
@@ -44,6 +47,8 @@ class Held:
 
     report: Mapping[str, Any]
     turns: Sequence[Mapping[str, Any]]
+    by_id: bool
+    """Whether its mapping tells answers apart, so that what comes unasked does no harm."""
 
     @property
     def reasons(self) -> set[str]:
@@ -61,16 +66,29 @@ class Held:
 
 def target(protocol: str, name: str, bot: Liar, url: str) -> TargetSpec:
     said = {"x-bot": name}
-    overrides: dict[str, Any] = {"timeouts": TIMEOUTS, "request": {"headers": said}, **bot.target}
-    if protocol == "split":
+    overrides: dict[str, Any] = {"timeouts": TIMEOUTS if bot.seen_as else PATIENT, **bot.target}
+    overrides["request"] = {"headers": said, **bot.target.get("request", {})}
+    if protocol in {"split", "split-websocket", "directline"}:
         overrides["standing"] = {"headers": said}
+    if protocol == "split-websocket":
+        overrides["protocol"] = protocol
+    if protocol == "directline":
+        overrides["handshake"] = {"steps": [{**_conversation(), "headers": said}]}
     if protocol == "socketio":
         overrides["socketio"] = {"namespace": "/"}
     if protocol == "grpc":
         overrides["grpc"] = {"proto": PROTO, "method": "tokenburn.mock.v1.Chat/Converse"}
     streamed = protocol in {"sse", "grpc", "socketio"}
-    preset = "generic-json" if protocol in {"http", "sse"} else PRESETS[protocol]
+    preset = {"http": "generic-json", "sse": "generic-json", "directline": "directline"}.get(protocol)
+    preset = preset or PRESETS[protocol]
     return build_target_spec(name=name, url=url, preset=preset, stream=streamed, overrides=overrides)
+
+
+def _conversation() -> dict[str, Any]:
+    """The first step of the preset for Direct Line."""
+    spec = build_target_spec(name="x", url="http://x.example", preset="directline", secrets={"direct_line": "s"})
+    step: dict[str, Any] = spec.frozen_dict()["handshake"]["steps"][0]
+    return step
 
 
 def scenario(bot: Liar) -> dict[str, Any]:
@@ -126,6 +144,7 @@ async def _hold(order: ShardSpec) -> None:
         {
             "k": "head", "v": 1, "run": order.run_id, "shard": 1, "index": 0, "of": 1, "id_base": order.id_base,
             "t0_mono_ns": 0, "t0_wall_ns": 0, "timestamps": "kernel", "host": "h", "pid": 1,
+            "correlates": CompiledTarget(order.target).correlates,
         }
     )  # fmt: skip
     await Shard(order).run(time.monotonic_ns(), ledger)
@@ -142,12 +161,12 @@ def _read(order: ShardSpec) -> Held:
     )  # fmt: skip
     fields = ("outcome", "code", "detail", "sent_ns", "done_ns", "message", "answer")
     turns = [dict(zip(fields, row, strict=True)) for row in zip(*map(batch.turns.row, fields), strict=True)]
-    return Held(build_report(facts, aggregate), turns)
+    return Held(build_report(facts, aggregate), turns, CompiledTarget(order.target).correlates)
 
 
 def reference_all(bots: Mapping[str, Liar], protocol: str, server: LiarServer) -> dict[str, list[Turn]]:
-    """One conversation with every bot of the protocol, by the stock clients, until it fails."""
-    names = [name for name, bot in bots.items() if protocol in bot.protocols and bot.target == {}]
+    """Two conversations with every bot of the protocol, by the stock clients, until one fails."""
+    names = [name for name, bot in bots.items() if protocol in bot.protocols and bot.load == {}]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(lambda name: _talk(protocol, name, bots[name], server), names)
         return dict(zip(names, found, strict=True))
@@ -158,6 +177,8 @@ def _talk(protocol: str, name: str, bot: Liar, server: LiarServer) -> list[Turn]
     with Client("reference", target(protocol, name, bot, server.urls[protocol])) as client:
         client.connector.begin({"id": name})
         for number in range(1, TURNS + 1):
+            if number == TURNS // 2 + 1:
+                client.connector.begin({"id": f"{name}-again"})
             turns.append(client.say(f"question {number} of reference-1"))
             if turns[-1].code is not None:
                 break

@@ -16,6 +16,7 @@ import grpc
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from tests.hostile import frames
 from tests.liars.chat import Book, Bot, Chat, Gone
 from tests.support.grpc_target import ASK, PIECE
 
@@ -148,6 +149,42 @@ class StandingChat(SseChat):
 
 
 @dataclass
+class StandingSocketChat(HttpChat):
+    """The split style's standing stream as a WebSocket, its frames written by hand on the HTTP server's port."""
+
+    async def piece(self, text: str) -> None:
+        await self.frame({"delta": text})
+
+    async def finish(self, text: str = "") -> None:
+        await self.frame({"response": text, "done": True} if text else {"done": True})
+
+    async def frame(self, message: dict[str, Any]) -> None:
+        await self.raw(json.dumps(message).encode())
+
+    async def raw(self, data: bytes) -> None:
+        await self.write(frames.frame(data))
+
+
+@dataclass
+class DirectLineChat(StandingSocketChat):
+    """An answer is one activity, which says what it replies to."""
+
+    said: str = ""
+    asked_id: str = ""
+
+    async def piece(self, text: str) -> None:
+        self.said += text
+
+    async def finish(self, text: str = "") -> None:
+        said, self.said = self.said, ""
+        await self.activity(said, self.asked_id)
+
+    async def activity(self, text: str | None, reply_to: str | None, *, sender: str = "bot") -> None:
+        made = {"type": "message", "from": {"id": sender}, "text": text, "replyToId": reply_to}
+        await self.frame({"activities": [{key: value for key, value in made.items() if value is not None}]})
+
+
+@dataclass
 class SocketChat(Chat):
     """JSON messages over a WebSocket."""
 
@@ -228,7 +265,8 @@ class LiarServer:
         self._stop = asyncio.Event()
         self.books = {name: Book(self._stop) for name in bots}
         self.urls: dict[str, str] = {}
-        self._standing: dict[str, StandingChat] = {}
+        self._standing: dict[str, StandingChat | StandingSocketChat] = {}
+        self._posts = 0
         self._ready = threading.Event()
         self._failed: list[BaseException] = []
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="liars", daemon=True)
@@ -268,16 +306,17 @@ class LiarServer:
             for protocol, scheme in SCHEMES.items():
                 self.urls[protocol] = f"{scheme}://{HOST}:{ports[scheme]}"
             self.urls["socketio"] = f"http://{HOST}:{ports['ws']}"
-            for protocol in ("http", "sse", "ndjson", "split"):
+            for protocol in ("http", "sse", "ndjson", "split", "split-websocket", "directline"):
                 self.urls[protocol] += f"/{protocol}"
             self._ready.set()
             await self._stop.wait()
             http.close()
             await rpc.stop(None)
 
-    async def _speak(self, chat: Chat, name: str, question: str) -> None:
+    async def _speak(self, chat: Chat, name: str, said: Mapping[str, Any]) -> None:
+        chat.id = said.get("id")
         try:
-            await chat.ask(self._bots[name].speak, question)
+            await chat.ask(self._bots[name].speak, said["message"])
         except (Gone, asyncio.CancelledError, grpc.aio.AbortError):
             raise
         except BaseException as exc:
@@ -312,13 +351,15 @@ class LiarServer:
     ) -> None:
         name = fields["x-bot"]
         kind = path.split("/")[1]
-        if kind == "split":
-            await self._split(reader, writer, method, name, path.split("/")[2], body)
+        if kind in {"split", "split-websocket"}:
+            await self._split(reader, writer, method, name, path.split("/")[2], body, fields)
+            return
+        if kind == "directline":
+            await self._direct_line(reader, writer, method, name, path, body, fields)
             return
         made = {"http": WholeChat, "sse": SseChat, "ndjson": LinesChat}[kind]
         chat = made(self.books[name], writer=writer)
-        said = json.loads(body)
-        await self._speak(chat, name, said["message"])
+        await self._speak(chat, name, json.loads(body))
         if not chat.ended:
             await chat.close()
 
@@ -330,18 +371,54 @@ class LiarServer:
         name: str,
         session: str,
         body: bytes,
+        fields: Mapping[str, str],
     ) -> None:
         if method == "GET":
-            chat = self._standing[session] = StandingChat(self.books[name], writer=writer)
-            await chat.head("Transfer-Encoding: chunked")
+            chat: StandingChat | StandingSocketChat
+            if "sec-websocket-key" in fields:
+                chat = StandingSocketChat(self.books[name], writer=writer)
+                await chat.write(_upgraded(fields))
+            else:
+                chat = StandingChat(self.books[name], writer=writer)
+                await chat.head("Transfer-Encoding: chunked")
+            self._standing[session] = chat
             await self._greet(chat, name)
             await reader.read()  # until the client leaves
             raise Gone
         chat = self._standing[session]
-        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
-        await writer.drain()
+        await _post_answered(writer, {})
         with suppress(Gone):  # the standing stream's end is not the POST's
-            await self._speak(chat, name, json.loads(body)["message"])
+            await self._speak(chat, name, json.loads(body))
+
+    async def _direct_line(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        method: str,
+        name: str,
+        path: str,
+        body: bytes,
+        fields: Mapping[str, str],
+    ) -> None:
+        self._posts += 1
+        if method == "GET":
+            chat = self._standing[path.split("/")[3]] = DirectLineChat(self.books[name], writer=writer)
+            await chat.write(_upgraded(fields))
+            await self._greet(chat, name)
+            await reader.read()
+            raise Gone
+        if path.endswith("/activities"):
+            talk = self._standing[path.split("/")[3]]
+            assert isinstance(talk, DirectLineChat)
+            talk.asked_id = f"a{self._posts}"
+            await _post_answered(writer, {"id": talk.asked_id})
+            with suppress(Gone):
+                await self._speak(talk, name, {"message": json.loads(body)["text"]})
+        else:
+            made = f"c{self._posts}"
+            await _post_answered(
+                writer, {"conversationId": made, "token": "t", "streamUrl": f"ws://x/{made}/stream?t=t"}
+            )
 
     # --- WebSocket and Socket.IO --------------------------------------------------------------------------------
 
@@ -357,7 +434,7 @@ class LiarServer:
         chat = SocketChat(self.books[name], connection=connection)
         await self._greet(chat, name)
         async for message in connection:
-            await self._speak(chat, name, json.loads(message)["message"])
+            await self._speak(chat, name, json.loads(message))
 
     async def _events(self, connection: ServerConnection, name: str) -> None:
         chat = EventChat(self.books[name], connection=connection)
@@ -368,7 +445,7 @@ class LiarServer:
                 await connection.send('40{"sid":"s1"}')
                 await self._greet(chat, name)
             elif text.startswith("42"):
-                await self._speak(chat, name, json.loads(text[2:])[1]["message"])
+                await self._speak(chat, name, json.loads(text[2:])[1])
 
     # --- gRPC ---------------------------------------------------------------------------------------------------
 
@@ -378,7 +455,18 @@ class LiarServer:
         with suppress(Gone):
             await self._greet(chat, name)
             async for request in requests:
-                await self._speak(chat, name, request.message)
+                await self._speak(chat, name, {"message": request.message})
+
+
+def _upgraded(fields: Mapping[str, str]) -> bytes:
+    return frames.accepted(f"sec-websocket-key: {fields['sec-websocket-key']}".encode().replace(b"sec-", b"Sec-", 1))
+
+
+async def _post_answered(writer: asyncio.StreamWriter, said: dict[str, Any]) -> None:
+    body = json.dumps(said).encode()
+    head = f"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await writer.drain()
 
 
 class _Encoded:
@@ -392,4 +480,8 @@ class _Encoded:
         await self._context.write(message.SerializeToString())
 
 
-SCHEMES = {"http": "http", "sse": "http", "ndjson": "http", "split": "http", "websocket": "ws", "grpc": "grpc"}
+SCHEMES = {
+    **dict.fromkeys(("http", "sse", "ndjson", "split", "split-websocket", "directline"), "http"),
+    "websocket": "ws",
+    "grpc": "grpc",
+}

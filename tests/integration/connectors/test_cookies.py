@@ -9,10 +9,11 @@ import pytest
 from connectors.mapping import CompiledTarget
 from connectors.registry import Lane
 from connectors.spec import TargetSpec
-from tests.hostile import http, split, sse, websocket
+from tests.hostile import http, socketio, split, sse, websocket
+from tests.hostile.frames import accepted, read_message
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import CHUNKED, JSON_TYPE, LAST_CHUNK, SSE_TYPE, chunk, head, whole
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn, wait
 from tests.integration.connectors.scripted import Asked, scripted
 
 lanes = pytest.mark.parametrize("lane", LANES)
@@ -161,3 +162,38 @@ def test_without_cookies_a_request_is_the_very_same_object() -> None:
     kept = target.new_cookies()
     assert kept is not None
     assert kept.added_to(request, target) is request
+
+
+@lanes
+@pytest.mark.parametrize("protocol", ["websocket", "split-websocket", "socketio"])
+def test_a_cookie_of_an_upgrade_comes_back_with_the_next_requests(lane: Lane, protocol: str) -> None:
+    """Upgrades anew, and what is posted beside a WebSocket: as a sticky load balancer wants it."""
+    cookie = "Set-Cookie: lb=b1; Path=/"
+
+    def script(peer: Peer) -> None:
+        request = peer.read_request()
+        while not request.startswith(b"GET"):
+            peer.send(whole(b"{}", JSON_TYPE))
+            request = peer.read_request()
+        peer.send(accepted(request, cookie, "Set-Cookie: second=2"))
+        if protocol == "socketio":
+            peer.send(socketio.OPENED + socketio.CONNECTED)
+            read_message(peer), read_message(peer)
+            peer.send(socketio.ANSWER)
+            peer.hold()
+        if protocol == "websocket":
+            read_message(peer)
+        if protocol == "split-websocket":
+            split.wait_for_post(peer, 1)
+        peer.send(websocket.ANSWER)
+        peer.hold()
+
+    with HostileServer(script) as server:
+        with Client(lane, make_spec(protocol, server.url, timeouts=PATIENT)) as client:
+            turns = [client.say("one")]
+            if protocol != "split-websocket":
+                client.run(wait(client.connector.disconnect()))
+                turns.append(client.say("two"))
+        sent = [request for request in server.requests if b" HTTP/1.1" in request]
+    assert [turn.code for turn in turns] == [None] * len(turns), turns[-1].error
+    assert [b"lb=b1" in request and b"second=2" in request for request in sent] == [False, True]
