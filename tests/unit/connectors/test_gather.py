@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,14 +13,16 @@ from connectors.wire.gather import BUSY, CALM, Gatherer
 
 
 class Wires:
-    """Socket pairs, whose near ends are read by a Gatherer; `reads` is set by the test."""
+    """Socket pairs, whose near ends are read by a Gatherer; how many reads it counts is set by `pace`."""
 
     def __init__(self, number: int) -> None:
-        self.reads = 0
+        self.samples = 0
+        self._per_nap = self._before = 0.0
+        self._since = time.monotonic()
         self.got: dict[int, bytes] = {}
         self.near: list[socket.socket] = []
         self.far: list[socket.socket] = []
-        self.gatherer = Gatherer(asyncio.get_running_loop(), lambda: self.reads)
+        self.gatherer = Gatherer(asyncio.get_running_loop(), self._reads)
         for at in range(number):
             near, far = socket.socketpair()
             near.setblocking(False)
@@ -37,10 +40,19 @@ class Wires:
         self.near[at].close()
 
     async def pace(self, per_nap: float) -> None:
-        """Let two samples pass in which `per_nap` reads are counted a nap."""
-        for _ in range(25):
-            self.reads += int(per_nap * gather.SAMPLE_S / gather.NAP_S / 10)
+        """Let two whole samples pass in which `per_nap` reads are counted a nap, by the clock."""
+        self._before = self._counted()
+        self._since, self._per_nap = time.monotonic(), per_nap
+        seen = self.samples
+        while self.samples < seen + 3:  # the first began at another pace
             await asyncio.sleep(gather.SAMPLE_S / 10)
+
+    def _reads(self) -> int:
+        self.samples += 1
+        return int(self._counted())
+
+    def _counted(self) -> float:
+        return self._before + self._per_nap * (time.monotonic() - self._since) / gather.NAP_S
 
 
 @contextmanager
