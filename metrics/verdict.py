@@ -92,7 +92,8 @@ NOTES = {
     "few_cut_off": f"The end cut off turns, {SURVIVORS_SHARE:.0%} of all or fewer, that may have been answered later.",
     "few_dropped": f"Arrivals were due and not started, {DROPPED_SHARE:.1%} of all or fewer.",
     "versions_differ": "An engine is of another version of Token-Burn than the one that planned the run.",
-    "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies are those of the others.",
+    "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies but e2e_planned_ms are those of the "
+    "others.",
 }
 
 
@@ -409,7 +410,8 @@ def _notes(aggregate: Aggregate) -> Iterator[Remark]:
         yield Remark("few_dropped", f"{aggregate.dropped:,} arrivals were due and not started.")
     rate = aggregate.rates()["error_rate"]
     if rate is not None and aggregate.outcomes["ok"] and rate > SURVIVORS_SHARE:
-        yield Remark("survivors_only", f"{rate:.0%} of the turns failed; latencies are those of the others only.")
+        text = f"{rate:.0%} of the turns failed; latencies but e2e_planned_ms are those of the others only."
+        yield Remark("survivors_only", text)
 
 
 def _types(aggregate: Aggregate) -> Iterator[Remark]:

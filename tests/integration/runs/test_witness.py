@@ -14,8 +14,7 @@ from runs.local import run_local
 from runs.models import Run, RunStatus
 from runs.reaper import reap_lost
 from runs.witness import worth_while
-from tests.integration.runs.conftest import Counting
-from tests.integration.runs.test_kill import age_leases
+from tests.integration.runs.conftest import Counting, age_leases
 from tests.integration.runs.test_local import RUN_LOCAL
 from tests.support.processes import ROOT, child_env
 from tests.support.runs import alive, children_of, shards, until
