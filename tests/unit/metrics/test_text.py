@@ -38,7 +38,7 @@ def test_a_trusted_run_says_so_and_an_untrusted_one_says_why() -> None:
 def test_errors_come_with_their_codes_and_what_to_do() -> None:
     text = report_text(report(*GOOD, failed(100, code="http_503"), failed(101, code="connect_refused"), tail(102)), 120)
     assert "http_503" in text
-    assert "the target itself failed" in text
+    assert "it is overloaded, or not ready" in text
     assert "nothing listens there" in text
 
 

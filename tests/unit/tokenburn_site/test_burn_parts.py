@@ -105,7 +105,7 @@ OPENAI = build_target_spec(name="t", url="http://127.0.0.1:1", preset="openai-ch
     [
         ("http_401: bad key", {"http_401": 9}, "set TOKENBURN_SECRET_API_KEY in the environment"),
         ("http_404: not found", {"http_404": 9}, "check --url"),
-        ("not one turn succeeded; http_503, 4 of 4 failures", {"http_503": 4}, "look at its log"),
+        ("not one turn succeeded; http_503, 4 of 4 failures", {"http_503": 4}, "it is overloaded"),
         ("not one turn succeeded; first_byte_timeout, 4 of 5", {"first_byte_timeout": 4}, "overloaded"),
     ],
 )
