@@ -92,8 +92,8 @@ NOTES = {
     "few_cut_off": f"The end cut off turns, {SURVIVORS_SHARE:.0%} of all or fewer, that may have been answered later.",
     "few_dropped": f"Arrivals were due and not started, {DROPPED_SHARE:.1%} of all or fewer.",
     "versions_differ": "An engine is of another version of Token-Burn than the one that planned the run.",
-    "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies but e2e_planned_ms are those of the "
-    "others.",
+    "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies but e2e_planned_ms are those of "
+    "the others.",
 }
 
 
