@@ -146,7 +146,8 @@ def case_of(seed: int) -> Case:
         names.append(_second(rng, way, first))
     names.sort(key=lambda name: KINDS[name].ends)  # stable: what ends the run comes last
     duration_s = max([KINDS[name].needs_s for name in names], default=0) or rng.choice(DURATIONS_S)
-    times = sorted(rng.uniform(FIRST_S, duration_s - TAIL_S) for _ in names)
+    last_s = min(float(duration_s), DURATIONS_S[-1]) - TAIL_S  # of a longer load, engines may be gone by its end
+    times = sorted(rng.uniform(FIRST_S, last_s) for _ in names)
     if "database_away_long" in names:  # the load must outlast what an engine does without its supervisor's lease
         times[names.index("database_away_long")] = FIRST_S
         times.sort()
