@@ -172,3 +172,21 @@ def test_several_messages_are_one_answer_that_ends_by_quiet(lane: Lane) -> None:
 def test_what_has_no_effect_is_refused(protocol: str, told: dict[str, Any], why: str) -> None:
     with pytest.raises(SpecError, match=why):
         make_spec(protocol, "http://bot.example" if protocol != "websocket" else "ws://bot.example", **told)
+
+
+def test_what_comes_while_pings_are_looked_for_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference lane's thread reads between two turns: what it takes is no answer, and no later one's."""
+    monkeypatch.setattr("connectors.reference.websocket.KEEP_S", 0.02)
+    script = bot(lambda n, asked: [*whole(n), 0.1, {"response": "late", "done": True}])
+    with (
+        HostileServer(script) as server,
+        Client("reference", make_spec("websocket", server.url, timeouts=PATIENT)) as client,
+    ):
+        said = []
+        for number in (1, 2, 3):
+            said.append(client.say(f"question {number}"))
+            until = time.monotonic() + 30
+            while client.connector.unsolicited < number and time.monotonic() < until:
+                time.sleep(0.01)  # nobody asks whether it is ready
+            assert client.connector.unsolicited == number
+    assert texts(said) == ANSWERS
