@@ -135,10 +135,11 @@ def test_a_command_that_was_killed_before_the_start_leaves_nothing_that_waits() 
 
 
 def test_a_run_whose_command_lives_here_or_on_another_host_is_left_alone(counting: Counting, family: Family) -> None:
-    run, elsewhere, unknown = counting.run(), a_run(), a_run()
-    path = as_killed(elsewhere, "another-host")
+    run = counting.run()
     child = family.start((sys.executable, "-c", RUN_LOCAL, str(run.pk)), cwd=ROOT, env=child_env())
     until(lambda: run.turns.count() > 20, 60)
+    elsewhere, unknown = a_run(), a_run()  # now: they have 30 s to begin
+    path = as_killed(elsewhere, "another-host")
     assert local.store_orphans() == []
     reap_lost()
     for other in (elsewhere, unknown):
