@@ -25,6 +25,8 @@ TIMEOUTS = {"connect": 1.0, "first_byte": 0.8, "idle": 0.7, "total": 1.6}
 PATIENT = {"connect": 1.5, "first_byte": 4.0, "idle": 4.0, "total": 5.0}
 """Where none may be waited for: a lane that does not see what happened is too late, and a machine that stands still for
 a moment is not taken for a silent target."""
+ROOMY = {"connect": 30.0, "first_byte": 30.0, "idle": 30.0, "total": 60.0}
+"""Where nothing waits for one, on a machine as busy as may be."""
 LIMITS = {"header_bytes": 16 * 1024, "body_bytes": 256 * 1024, "event_bytes": 64 * 1024}
 
 

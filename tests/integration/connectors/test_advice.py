@@ -25,7 +25,7 @@ from tests.hostile.frames import CLOSE, frame, read_message, upgrade
 from tests.hostile.good import GOOD
 from tests.hostile.server import HostileServer, Peer, Script
 from tests.hostile.table import BEHAVIOURS, JSON_TYPE, whole
-from tests.integration.connectors.lanes import LANES, PATIENT, TIMEOUTS, Client, make_spec
+from tests.integration.connectors.lanes import LANES, ROOMY, TIMEOUTS, Client, make_spec
 from tests.support.services import reserve_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,7 +53,7 @@ class Case(NamedTuple):
 def of(hostile: str, *says: str, lies: tuple[str, ...] = ()) -> Case:
     """A behaviour of the hostile table."""
     found = HOSTILE[hostile]
-    limits = TIMEOUTS if (found.code or "").endswith("_timeout") else PATIENT
+    limits = TIMEOUTS if (found.code or "").endswith("_timeout") else ROOMY
     return Case(hostile, found.code or "", found.protocol, found.script, says, lies, {"timeouts": limits})
 
 
@@ -319,7 +319,7 @@ def served(case: Case, authority: trustme.CA, folder: Path) -> Iterator[tuple[st
 
 def raised(case: Case, lane: Lane, authority: trustme.CA, folder: Path) -> TurnError:
     with served(case, authority, folder) as (url, told):
-        spec = make_spec(case.protocol, url, **({"timeouts": PATIENT} | told | case.spec))
+        spec = make_spec(case.protocol, url, **({"timeouts": ROOMY} | told | case.spec))
         with Client(lane, spec) as client:
             for _ in range(case.turns):
                 turn = client.say()

@@ -18,7 +18,7 @@ from tests.hostile import http
 from tests.hostile.good import GOOD
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import whole
-from tests.integration.connectors.lanes import LANES, PATIENT, TIMEOUTS, Client, Turn, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, TIMEOUTS, Client, Turn, make_spec, one_turn
 from tests.integration.connectors.scripted import Asked, says, scripted
 from tests.support.http_proxy import http_proxy
 from tests.support.services import reserve_port
@@ -30,7 +30,7 @@ LASTING = {"websocket", "socketio"}
 
 
 def spec(protocol: str, url: str, proxy: str, **more: Any) -> Any:
-    return make_spec(protocol, url, **({"proxy": {"url": proxy}, "timeouts": PATIENT} | more))
+    return make_spec(protocol, url, **({"proxy": {"url": proxy}, "timeouts": ROOMY} | more))
 
 
 @lanes
@@ -90,7 +90,7 @@ def _with(given: Any, secrets: dict[str, str]) -> dict[str, Any]:
 def test_what_is_left_out_is_reached_directly(lane: Lane) -> None:
     with HostileServer(http.good) as server, http_proxy(server.port) as (proxy, url):
         left_out = {"url": url, "no_proxy": ["127.0.0.0/8"]}
-        turn = one_turn(lane, make_spec("http", server.url, timeouts=PATIENT, proxy=left_out))
+        turn = one_turn(lane, make_spec("http", server.url, timeouts=ROOMY, proxy=left_out))
     assert turn.code is None
     assert proxy.asked == []
 

@@ -13,7 +13,7 @@ from connectors.registry import Lane
 from tests.hostile import http, sse
 from tests.hostile.good import GOOD
 from tests.hostile.server import HostileServer, Peer
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, Turn, make_spec, one_turn, server_context
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, Turn, make_spec, one_turn, server_context
 
 lanes = pytest.mark.parametrize("lane", LANES)
 protocols = pytest.mark.parametrize("protocol", list(GOOD))
@@ -157,7 +157,7 @@ def test_a_target_that_wants_a_certificate_of_ours(
     context.maximum_version = version
     authority.configure_trust(context)
     with HostileServer(GOOD[protocol], context) as server:
-        turn = one_turn(lane, make_spec(protocol, server.url, tls={"ca_file": str(ca_file)}, timeouts=PATIENT))
+        turn = one_turn(lane, make_spec(protocol, server.url, tls={"ca_file": str(ca_file)}, timeouts=ROOMY))
     lost = {"connection_reset", "connection_closed"} if version is ssl.TLSVersion.TLSv1_3 else set()
     assert turn.error is not None and turn.code in {"tls_failed"} | lost, turn.error
     assert "tls.cert_file" in turn.error.advice
