@@ -94,6 +94,9 @@ def _walk(keys: list[str | int]) -> Getter:
     if len(rest) == 1 and type(second := rest[0]) is str:
         return lambda data: inner.get(second) if type(data) is dict and type(inner := data.get(first)) is dict else None
 
+    if len(rest) in {2, 3} and [type(key) for key in rest[:2]] == [int, str] and type(rest[-1]) is str:
+        return _below_item(first, *rest)
+
     def get(data: Any) -> Any:
         value = data.get(first) if type(data) is dict else None
         if value is None:
@@ -106,6 +109,22 @@ def _walk(keys: list[str | int]) -> Getter:
             else:
                 return None
         return value
+
+    return get
+
+
+def _below_item(name: str | int, at: Any, key: Any, last: str | int | None = None) -> Getter:
+    """`choices[0].text`, `choices[0].delta.role`: what most dialects have, without a loop."""
+
+    def get(data: Any) -> Any:
+        if type(data) is not dict or type(items := data.get(name)) is not list or at >= len(items):
+            return None
+        if type(item := items[at]) is not dict:
+            return None
+        value = item.get(key)
+        if last is None:
+            return value
+        return value.get(last) if type(value) is dict else None
 
     return get
 

@@ -36,10 +36,17 @@ _SUBJECTS: Final = frozenset(
     | {"generation", "fatal", "unhandled", "answer", "bot", "agent", "assistant", "conversation", "connect", "ws"}
 )
 """Of what an error is said that ends an answer. A tool's error, say, need not."""
+_ERROR_KEYS: Final = ("error", "errors", "exception", "fault", "err")
+_FLAG_KEYS: Final = ("success", "ok")
 _KIND_KEYS: Final = ("type", "object", "event", "kind", "status", "state", "result")
 _CODE_KEYS: Final = ("error_code", "errorCode", "err_code", "errcode", "errorcode", "errno")
 _TEXT_KEYS: Final = ("error_message", "errorMessage", "error_msg", "errorMsg", "errmsg", "err_msg", "errMsg")
 _STATUS_KEYS: Final = ("status_code", "statusCode", "code", "status", "http_status")
+_TELLING: Final = frozenset(
+    (ERROR_EVENT, "args", *_ERROR_KEYS, *_FLAG_KEYS, *_CODE_KEYS, *_TEXT_KEYS, *_STATUS_KEYS)
+)  # fmt: skip
+_MOST_KEYS: Final = 64
+"""Of a document whose keys are remembered."""
 _SAID_KEYS: Final = (
     *_TEXT_KEYS,
     "message",
@@ -71,21 +78,32 @@ def said_error(message: Any, *, typed: bool = False) -> str | None:
     if type(message) is not dict:
         first = message[0] if type(message) is list and message else None
         return said_error(first) if type(first) is dict and not typed else None
-    if ERROR_EVENT in message:
+    kinds, may_say = _telling(tuple(message)) if len(message) <= _MOST_KEYS else (_KIND_KEYS, True)
+    if may_say and ERROR_EVENT in message:
         return str(message[ERROR_EVENT])
-    for key in _KIND_KEYS:
+    for key in kinds:
         if type(value := message.get(key)) is str and is_error_name(value):
             return _described(message, value)
     if typed:
         return None
+    if not may_say:
+        return None if (choice := _choice_error(message)) is None else error_text(choice)
     said = _by_keys(message)
     if said is None and "args" in message and type(data := message.get("data")) is dict:  # an event of Socket.IO's
         return said_error(data)
     return said
 
 
+@lru_cache(maxsize=256)
+def _telling(keys: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """Of a document with these keys: those that may name its kind, and whether another may say of an error. Targets
+    repeat a few shapes with all their answers."""
+    may_say = not _TELLING.isdisjoint(keys) or any(key.endswith("Exception") for key in keys)
+    return tuple(key for key in _KIND_KEYS if key in keys), may_say
+
+
 def _by_keys(message: dict[str, Any]) -> str | None:
-    for key in ("error", "errors", "exception", "fault", "err"):
+    for key in _ERROR_KEYS:
         if real_error(message.get(key)):
             return _described(message, message[key])
     for key in _CODE_KEYS:
@@ -97,7 +115,7 @@ def _by_keys(message: dict[str, Any]) -> str | None:
     for key in _STATUS_KEYS:
         if _is_error_status(message.get(key)):
             return _described(message, message[key])
-    for key in ("success", "ok"):
+    for key in _FLAG_KEYS:
         if message.get(key) is False:
             return _described(message, False)
     if (choice := _choice_error(message)) is not None:
@@ -114,7 +132,7 @@ def _choice_error(message: dict[str, Any]) -> Any:
     if type(first) is not dict:
         return None
     for holder in (first, first.get("delta"), first.get("message")):
-        if type(holder) is dict and real_error(error := holder.get("error")):
+        if type(holder) is dict and "error" in holder and real_error(error := holder["error"]):
             return error
     return None
 

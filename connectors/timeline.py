@@ -323,9 +323,10 @@ class Timeline:
                 self._tool_call = True
             if part.refusal is not None and type(said := part.refusal(message)) is str:
                 self._refusal_text += said[: REFUSAL_CHARS - len(self._refusal_text)]
-        if self.meaning.known_errors and not any(
-            find is not None and find(message)
-            for find in (part.error, part.whole)  # what `_beside` reads
+        if (
+            self.meaning.known_errors
+            and not (part.error is not None and part.error(message))
+            and not (part.whole is not None and part.whole(message))  # `_beside` reads these two
         ):
             self._no_error(said_error(message))
 

@@ -488,16 +488,12 @@ class HttpConnection:
                 if self._body_size > self._body_limit:
                     self._failure = TooLarge("body_too_large", f"the answer is larger than {self._body_limit} bytes")
                     return
-                if self._undecided:
-                    piece = self._decide(piece, timeline)  # noqa: PLW2901 - with what was held back before it
                 if self._pieces is None:
-                    if not self._body:
-                        self._body = piece
+                    if self._undecided:
+                        piece = self._decide(piece, timeline)  # noqa: PLW2901 - with what was held back before it
+                    if self._pieces is None:
+                        self._keep(piece)
                         continue
-                    if type(self._body) is bytes:
-                        self._body = bytearray(self._body)  # no list of pieces: a hostile target sends them a byte each
-                    self._body += piece
-                    continue
                 for event in self._pieces.feed(piece):
                     if timeline.done_ns is None:
                         timeline.event(self._ns, event)
@@ -505,6 +501,15 @@ class HttpConnection:
                         timeline.late(event)
         except TurnError as exc:
             self._failure = exc
+
+    def _keep(self, piece: bytes) -> None:
+        """Of a body that is read when it is whole."""
+        if not self._body:
+            self._body = piece
+            return
+        if type(self._body) is bytes:
+            self._body = bytearray(self._body)  # no list of pieces: a hostile target sends them a byte each
+        self._body += piece
 
     def _decide(self, piece: bytes, timeline: Timeline) -> bytes:
         """Whether the body is a stream, by what it begins with, whatever its content type. Returns what is to be read
