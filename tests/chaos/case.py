@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from tests.chaos.faults import inject
 from tests.chaos.machine import Lateness, Sleeper, lateness
-from tests.chaos.oracle import NO_SITE, NON_TERMINAL, Finding, Observed, judge
+from tests.chaos.oracle import FAILURES, HARNESS, NO_SITE, NON_TERMINAL, Finding, Observed, judge
 from tests.chaos.plan import Case, Fault
 from tests.chaos.site import Ended, NotUp, Site, Sites, Stuck, rest, until
 from tests.chaos.world import BURN_S, ENDED_S, Target, World
@@ -33,9 +33,13 @@ class Result(NamedTuple):
     late: Lateness
     took_s: float
 
+    @property
+    def failed(self) -> bool:
+        return any(finding.category in FAILURES for finding in self.findings)
+
 
 def hold(case: Case, sites: Sites, sleeper: Sleeper, root: Path, keep: Path | None) -> Result:
-    """Never raises but Ended. `keep`: where the site of a case that fails is copied to."""
+    """Raises Ended. `keep`: where the site of a case that fails is copied to."""
     began = time.monotonic()
     try:
         site = sites.take(case)
@@ -44,9 +48,10 @@ def hold(case: Case, sites: Sites, sleeper: Sleeper, root: Path, keep: Path | No
     good = False
     try:
         result = _on(site, case, sleeper, root, began)
-        good = not result.findings
+        good = not result.failed
         if not good and keep is not None:
-            shutil.copytree(site.home, keep / str(case.seed), dirs_exist_ok=True, ignore_dangling_symlinks=True)
+            with suppress(shutil.Error):  # a farm goes on writing meanwhile
+                shutil.copytree(site.home, keep / str(case.seed), dirs_exist_ok=True, ignore_dangling_symlinks=True)
     finally:
         if good and not case.spoils:
             sites.give_back(site)
@@ -67,10 +72,14 @@ def _on(site: Site, case: Case, sleeper: Sleeper, root: Path, began: float) -> R
             left = world.left_behind()
             if left:
                 findings.append(Finding(NON_TERMINAL, f"engines {left} lived on after the run's end"))
+        except Ended:
+            raise
         except NotUp as exc:
             findings.append(Finding(NO_SITE, str(exc)))
         except Stuck as exc:
             findings.append(Finding(NON_TERMINAL, f"{exc}; burn said {world.said()!r}"))
+        except Exception as exc:  # noqa: BLE001 - one case's trouble must not end all the others
+            findings.append(Finding(HARNESS, f"{type(exc).__name__}: {exc}"))
         finally:
             world.close()
         run, received, late = world.account(), world.received(), _late(world, sleeper, start_ns)
@@ -128,6 +137,3 @@ def _late(world: World, sleeper: Sleeper, start_ns: int) -> Lateness:
     waits = list(world.watch.waits.values()) if world.watch is not None else []
     span = range(start_ns, start_ns + int(world.case.duration_s * NS))
     return lateness(sleeper.notes(), waits, span)
-
-
-__all__ = ["Ended", "Result", "hold"]

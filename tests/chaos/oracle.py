@@ -15,7 +15,9 @@ UNACCOUNTED, DUPLICATES, NON_TERMINAL = "unaccounted", "duplicates", "non-termin
 UNTRUE, WITNESS, FAULT_MISSED = "untrue verdicts", "witness mismatches", "fault_missed"
 NO_SITE: Final = "no site"
 """The farm did not come up, so that nothing was tried, or nobody could finish what was."""
-FAILURES: Final = (UNACCOUNTED, DUPLICATES, NON_TERMINAL, UNTRUE, WITNESS, FAULT_MISSED, NO_SITE)
+HARNESS: Final = "harness"
+"""Chaos itself failed."""
+FAILURES: Final = (UNACCOUNTED, DUPLICATES, NON_TERMINAL, UNTRUE, WITNESS, FAULT_MISSED, NO_SITE, HARNESS)
 MACHINE_BUSY: Final = "machine_busy"
 """No failure, and counted apart: a healthy run was doubted for lateness that the machine really had."""
 NOT_ABOUT_LOSS: Final = frozenset({"few_samples"})

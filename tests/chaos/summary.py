@@ -12,13 +12,12 @@ from tests.chaos.oracle import FAILURES, MACHINE_BUSY
 
 
 def line(result: Result) -> Iterator[str]:
-    failed = any(finding.category in FAILURES for finding in result.findings)
-    mark = "MISS" if failed else "busy" if result.findings else "ok  "
+    mark = "MISS" if result.failed else "busy" if result.findings else "ok  "
     done = ", ".join(result.done) or "nothing"
     yield f"{mark} {result.case}; hit: {done}; {result.status}; {result.late}; {result.took_s:.0f} s"
     for finding in result.findings:
         yield f"     {finding}"
-    if failed:
+    if result.failed:
         yield f'     repeat: make chaos ARGS="--runs 1 --seed {result.case.seed}"'
 
 
@@ -52,7 +51,7 @@ class Summary:
         self.healthy += not case.faults
         self.requests += result.requests
         self.excusable += any(explains(result.late, reason) for reason in EXCUSES)
-        if not categories <= {MACHINE_BUSY}:
+        if result.failed:
             self.failed_seeds.append(case.seed)
 
     def lines(self, took_s: float) -> Iterator[str]:
