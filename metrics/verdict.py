@@ -68,7 +68,8 @@ REASONS = {
     "late.",
     "ledger_incomplete": "The engines recorded more (or fewer) turns than are stored.",
     "ledger_damaged": "Lines of a ledger could not be read.",
-    "stopped_answering": f"Turns are unanswered, and in the last {SILENT_SHARE:.0%} of the load or longer none was ok.",
+    "stopped_answering": f"Turns are unanswered, or had no end yet, and in the last {SILENT_SHARE:.0%} of the load or "
+    "longer none was ok.",
     "hang_not_judged": f"The end cut off more than {SURVIVORS_SHARE:.0%} of the turns, too early to tell a slow answer "
     "from none.",
     "answers_may_be_shifted": "Text came that no question had asked for, and no id tells answers apart; or the witness "
@@ -316,9 +317,10 @@ def _records(aggregate: Aggregate) -> Iterator[Remark]:
 
 
 def _silence(aggregate: Aggregate) -> Iterator[Remark]:
-    """The target stopped answering long before the load ended."""
-    unanswered, end_s = aggregate.codes["unanswered"], load_end_s(aggregate)
-    if not unanswered or end_s is None:
+    """The target stopped answering long before the load ended. An answer that goes on for ever is none either: its turn
+    is one of those that the load's own end cut off."""
+    waiting, end_s = aggregate.codes["unanswered"] + _ended_with_the_load(aggregate), load_end_s(aggregate)
+    if not waiting or end_s is None:
         return
     silent_s = end_s - max((index + 1 for index, point in aggregate.points.items() if point.ok), default=0) * (
         aggregate.point_s
@@ -326,15 +328,22 @@ def _silence(aggregate: Aggregate) -> Iterator[Remark]:
     if aggregate.outcomes["ok"] and silent_s >= max(SILENT_S, SILENT_SHARE * end_s):
         yield Remark(
             "stopped_answering",
-            f"No turn was answered well in the last {silent_s:.0f} of {end_s:.0f} s, and {unanswered:,} waited for an "
-            "answer until the end: latencies are those of the time before. Did the target hang?",
+            f"No turn was answered well in the last {silent_s:.0f} of {end_s:.0f} s, and {waiting:,} waited for an "
+            "answer, or for its end, until the end: latencies are those of the time before. Did the target hang?",
         )
 
 
+def _ended_with_the_load(aggregate: Aggregate) -> int:
+    """How many turns the load's own end cut off. Whoever stops a run by hand knows of those."""
+    if any(engine.tail.get("reason") != "done" for engine in aggregate.engines.values()):
+        return 0
+    return aggregate.codes["stopped"]
+
+
 def _cut_off(aggregate: Aggregate, *, many: bool) -> Iterator[Remark]:
-    """What the load's own end cut off before its wait said anything. Whoever stops a run by hand knows that."""
-    count = aggregate.codes["stopped"]
-    if not count or any(engine.tail.get("reason") != "done" for engine in aggregate.engines.values()):
+    """What the load's own end cut off before its wait said anything."""
+    count = _ended_with_the_load(aggregate)
+    if not count:
         return
     if (count > SURVIVORS_SHARE * aggregate.turns) is not many:
         return

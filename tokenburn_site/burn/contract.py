@@ -37,7 +37,7 @@ CONTRACT: dict[str, Shape] = {
     },
     "shards": None,
     "witness": None,
-    "verdict": _keys("trusted reasons"),
+    "verdict": _keys("trusted reasons notes"),
     "budget": None,
     "cost": None,
     "patience": None,

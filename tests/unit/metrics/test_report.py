@@ -19,7 +19,7 @@ PROMISED = {
     "rates": {"turns_per_s", "sessions_per_min", "output_tokens_per_s"},
     "tokens": {"input", "output", "source"},
     "generator": {"processes", "cpu_s", "cpu_us_per_turn", "timestamps", "send_lag_ms", "loop_lag_ms", "rss_mb"},
-    "verdict": {"trusted", "reasons"},
+    "verdict": {"trusted", "reasons", "notes"},
 }
 STATS = {"count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max"}
 METRICS = {

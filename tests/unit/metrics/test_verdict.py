@@ -268,6 +268,14 @@ def test_a_target_that_fell_silent_before_the_end_is_named(until_s: int, load_s:
     assert codes(found) == (["stopped_answering"] if named else [])
 
 
+@pytest.mark.parametrize(("reason", "named"), [("done", True), ("stopped", False)])
+def test_answers_that_go_on_for_ever_are_silence_too(reason: str, named: bool) -> None:
+    """A user of a closed loop waits once: few turns are cut off, however long nobody got an answer."""
+    lines = [*answered_until(3), failed(100, "aborted", "stopped", done=50_000 * MS)]
+    found = judge(aggregate(head(), *lines, ended(20, 101) | {"reason": reason}))
+    assert codes(found) == (["stopped_answering"] if named else [])
+
+
 def test_silence_without_a_user_who_waits_is_only_a_pause() -> None:
     assert judge(aggregate(head(), *answered_until(3), ended(20, 100))).trusted
 
