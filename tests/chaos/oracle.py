@@ -138,7 +138,8 @@ def _late_word(text: str) -> str:
 def _unsaid(seen: Observed, run: Mapping[str, Any], reasons: set[str]) -> Iterator[Finding]:
     """Load that is missing, and nobody says so."""
     must = frozenset[str]().union(*(kind.must for kind in seen.kinds))
-    if must and not must & reasons:
+    fitting = must | ENGINE_LOST & frozenset[str]().union(*(kind.may for kind in seen.kinds))
+    if must and not fitting & reasons:  # of a pair, one may have left nothing for the other to cost
         said = f"the reasons are {sorted(reasons) or 'none'} ({run['status']})"
         yield Finding(UNTRUE, f"{', '.join(seen.done)} cost load, and {said}")
     by_person = any(kind.by_person for kind in seen.kinds) and run["status"] == "stopped"

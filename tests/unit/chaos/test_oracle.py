@@ -95,6 +95,7 @@ def test_whatever_is_wrong_is_found(observed: Observed, category: str) -> None:
         seen("interrupt_burn", until_s=5.0, status="stopped"),
         seen("pause_engine", **doubted("engine_stalled: x", "send_lag: y")),
         seen("pause_burn"),
+        seen("pause_engine", "disk_full", until_s=4.0, status="failed", **doubted("engine_died: x")),
         seen("pause_burn_long", until_s=7.0, status="failed", **doubted("load_missing: x")),
         seen(witness={"turns": {"sent": 4, "unknown": 1}}),
         seen(**doubted("few_samples: x")),
