@@ -52,9 +52,9 @@ class Observed:
     def kinds(self) -> list[Kind]:
         return [KINDS[name] for name in self.done]
 
-    def holes(self, least_s: float = HOLE_S) -> list[Hole]:
+    def holes(self, away: Sequence[tuple[float, float]], least_s: float = HOLE_S) -> list[Hole]:
         engines, _ = of_run(self.run["id"] if self.run else 0, self.received)
-        return holes(engines, self.case.processes, self.case.duration_s, self.away, least_s)
+        return holes(engines, self.case.processes, self.case.duration_s, away, least_s)
 
 
 def judge(seen: Observed) -> Iterator[Finding]:
@@ -123,7 +123,7 @@ def _untrue(seen: Observed, run: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(MACHINE_BUSY, f"{', '.join(sorted(excused))}; {seen.late}")
     for reason in sorted(false - excused):
         yield Finding(UNTRUE, f"nothing that was done explains {texts[reason]!r} ({seen.late})")
-    if (said := reasons & SAYS_MISSING & may) and not seen.holes(TRACE_S):
+    if (said := reasons & SAYS_MISSING & may) and not seen.holes((), TRACE_S):
         yield Finding(UNTRUE, f"{', '.join(sorted(said))} is said, and the target saw the whole load")
     yield from _status(seen, run, may)
 
@@ -143,7 +143,7 @@ def _unsaid(seen: Observed, run: Mapping[str, Any], reasons: set[str]) -> Iterat
         said = f"the reasons are {sorted(reasons) or 'none'} ({run['status']})"
         yield Finding(UNTRUE, f"{', '.join(seen.done)} cost load, and {said}")
     by_person = any(kind.by_person for kind in seen.kinds) and run["status"] == "stopped"
-    if not reasons and not by_person and (found := seen.holes()):
+    if not reasons and not by_person and (found := seen.holes(seen.away)):
         yield Finding(UNTRUE, f"{found[0]}, and the run ({run['status']}) has no reason for doubt")
 
 

@@ -100,6 +100,10 @@ def test_whatever_is_wrong_is_found(observed: Observed, category: str) -> None:
         seen(witness={"turns": {"sent": 4, "unknown": 1}}),
         seen(**doubted("few_samples: x")),
         replace(seen("target_dies", until_s=2.0), away=[(2.0, float("inf"))]),
+        replace(
+            seen("target_dies", "kill_burn", until_s=2.0, status="failed", **doubted("load_missing: x")),
+            away=[(2.0, float("inf"))],
+        ),
     ],
 )
 def test_a_fault_that_the_verdict_knows_of_is_right(observed: Observed) -> None:
