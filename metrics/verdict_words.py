@@ -25,6 +25,6 @@ def verdict_words(verdict: Mapping[str, Any]) -> VerdictWords:
     if verdict.get("trusted"):
         return VerdictWords("Trusted", "The generator kept up: these figures are the target's own.", "good", (), notes)
     if reasons and all(reason.startswith(f"{FEW_SAMPLES}:") for reason in reasons):
-        sentence = "Nothing went wrong. Counts, means and the other percentiles are good; these are not:"
+        sentence = "The generator kept up. Counts, means and the other percentiles are good; these are not:"
         return VerdictWords("Too few turns for every figure", sentence, "short", reasons, notes)
     return VerdictWords("Not to be trusted as it stands", "Because:", "bad", reasons, notes)

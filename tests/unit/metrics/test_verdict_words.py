@@ -48,4 +48,15 @@ def test_few_turns_alone_do_not_read_like_a_broken_run(written: Any) -> None:
     text = written(report(*FEW))
     assert "not to be trusted" not in text.lower()
     assert "too few turns" in text.lower()
-    assert "nothing went wrong" in text.lower()
+    assert "the generator kept up" in text.lower()
+
+
+@pytest.mark.parametrize("written", [report_text, summary_md, report_html])
+@pytest.mark.parametrize("failures", [1, 25, 49])
+@pytest.mark.parametrize("outcome", ["error", "timeout"])
+def test_few_turns_of_which_some_failed_are_not_said_to_be_all_well(written: Any, failures: int, outcome: str) -> None:
+    bad = [failed(n, outcome, "http_500", done=None) for n in range(failures)]
+    good = [turn(n, ts="estimate") for n in range(failures, 50)]
+    text = written(report(head(), *bad, *good, tail(50))).lower()
+    assert "too few turns" in text
+    assert "went wrong" not in text
