@@ -109,9 +109,11 @@ class Unanswered(TurnError):
 
     outcome = "timeout"
 
-    def __init__(self, waited_s: float, longest_s: float) -> None:
-        known = f"the run's own answers took at most {longest_s:.1f} s" if longest_s else "the run had no answer at all"
-        super().__init__("unanswered", f"{waited_s:.1f} s without a whole answer when the load ended; {known}")
+    def __init__(self, waited_s: float, longest_s: float, *, began: bool = False) -> None:
+        """`began`: some of its text had come."""
+        known = f"the run's own answers took at most {longest_s:.1f} s" if longest_s else "the run had no whole answer"
+        text = "its text began and its end never came: is `done` how an answer ends? " if began else ""
+        super().__init__("unanswered", f"{waited_s:.1f} s without a whole answer when the load ended; {text}{known}")
 
 
 USER_LEFT = "user_left"

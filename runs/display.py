@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString
 from runs.folding import arrivals_text, folded
 from runs.models import Run
 
+SHORT_S = 1.0
+"""Below it a duration has decimals: a run of 0.3 s did not last for 0 s."""
 CEILINGS = {"tokens": "tokens", "money": "of money", "turns": "turns", "errors": "errors"}
 
 
@@ -78,6 +80,8 @@ def duration_text(run: Run) -> str:
 
 
 def seconds_text(seconds: float) -> str:
+    if 0 < seconds < SHORT_S:
+        return f"{max(seconds, 0.01):.2f} s"
     whole = max(0, round(seconds))
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)

@@ -265,7 +265,8 @@ class Shard:
             )
         if not too_long:
             return None
-        return Unanswered((now_ns - timeline.planned_ns) / 1e9, self.waits.longest_ns / 1e9)
+        began = timeline.last_content_ns is not None
+        return Unanswered((now_ns - timeline.planned_ns) / 1e9, self.waits.longest_ns / 1e9, began=began)
 
     def _load_ns(self) -> int | None:
         """When the load ended, in ns since its start; None: with its last answer."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.errors import Unanswered
 from tests.support.engines import Share
 from tests.support.virtual import NEVER, Rule, hold
 
@@ -119,3 +120,8 @@ def test_the_ledger_says_when_the_load_ended(tmp_path: Path) -> None:
     assert end_s(OPEN, stop_at_s=4.0) == 4
     assert end_s({"kind": "open", "rate_per_s": 10, "conversations": 30}) == 3
     assert end_s({"kind": "closed", "users": 3, "conversations": 30}) is None
+
+
+def test_a_text_whose_end_never_came_names_the_end_mark() -> None:
+    assert "`done`" in Unanswered(9.0, 0.0, began=True).detail
+    assert "`done`" not in Unanswered(9.0, 0.0).detail

@@ -37,7 +37,17 @@ def test_a_number_has_no_more_digits_than_a_person_reads(value: Any, text: str) 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599.6, "1 h 00 min"), (7322, "2 h 02 min")]
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.338, "0.34 s"),
+        (0.001, "0.01 s"),
+        (9.6, "10 s"),
+        (59.4, "59 s"),
+        (60, "1 min 00 s"),
+        (3599.6, "1 h 00 min"),
+        (7322, "2 h 02 min"),
+    ],
 )
 def test_a_duration_is_words(seconds: float, text: str) -> None:
     assert seconds_text(seconds) == text
