@@ -43,7 +43,7 @@ _CODE_KEYS: Final = ("error_code", "errorCode", "err_code", "errcode", "errorcod
 _TEXT_KEYS: Final = ("error_message", "errorMessage", "error_msg", "errorMsg", "errmsg", "err_msg", "errMsg")
 _STATUS_KEYS: Final = ("status_code", "statusCode", "code", "status", "http_status")
 _TELLING: Final = frozenset(
-    (ERROR_EVENT, "args", *_ERROR_KEYS, *_FLAG_KEYS, *_CODE_KEYS, *_TEXT_KEYS, *_STATUS_KEYS)
+    (ERROR_EVENT, "args", "detail", *_ERROR_KEYS, *_FLAG_KEYS, *_CODE_KEYS, *_TEXT_KEYS, *_STATUS_KEYS)
 )  # fmt: skip
 _MOST_KEYS: Final = 64
 """Of a document whose keys are remembered."""
@@ -118,8 +118,9 @@ def _by_keys(message: dict[str, Any]) -> str | None:
     for key in _FLAG_KEYS:
         if message.get(key) is False:
             return _described(message, False)
-    if (choice := _choice_error(message)) is not None:
-        return error_text(choice)
+    alone = message["detail"] if message.keys() == {"detail"} else None  # as FastAPI says it
+    if error := alone or _choice_error(message):
+        return error_text(error)
     for key, value in message.items():  # as Amazon Bedrock's streams say it
         if key.endswith("Exception") and type(value) is dict and value:
             return _described(value, key)

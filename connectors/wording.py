@@ -42,8 +42,11 @@ def _json(value: Any) -> str:
         return "something nested too deeply to show"  # what was read may be deeper than what can be written
 
 
+_KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
+
+
 def shape(message: Any) -> str:
     """The shape of a decoded answer, for an error message: its keys, never its values."""
     if isinstance(message, dict):
         return mended(f"the keys {', '.join(map(str, list(message)[:12])) or '(none)'}"[:SHAPE_LIMIT])
-    return f"a {type(message).__name__} at its top"
+    return f"{_KINDS.get(type(message), 'something else')} at its top"

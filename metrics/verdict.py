@@ -350,7 +350,8 @@ def _cut_off(aggregate: Aggregate, *, many: bool) -> Iterator[Remark]:
     yield Remark(
         "hang_not_judged" if many else "few_cut_off",
         f"The end of the load cut off {count:,} turns whose answers may have been on their way: the slowest ones are "
-        "missing, and a target that hangs would look the same. Give the load a longer grace_s.",
+        "missing, and a target that hangs would look the same. Give answers in flight longer: --grace, or grace_s "
+        "of the load.",
     )
 
 

@@ -193,7 +193,7 @@ def dial_host(host: str) -> str:
 
 def status_block(options: UpOptions, password: str | None, log_dir: Path) -> str:
     site = site_url(options)
-    login = f"user {ADMIN}, password {password} (shown once)" if password else "log in as before"
+    login = f"user {ADMIN}, password {password} (shown once)" if password else f"log in as {ADMIN} as before"
     rows = [
         ("Admin", f"{site}/admin/   {login}"),
         ("API", f"{site}/api/docs/"),

@@ -76,6 +76,7 @@ class Options:
     start_jitter_s: float = 0.0
     warm_up_s: float = 0.0
     cool_down_s: float = 0.0
+    grace_s: float | None = None
     load_parts: Mapping[str, Any] = field(default_factory=dict)
     """What `LOAD_FLAGS` add to the load's data."""
     estimate: bool = False
@@ -180,6 +181,12 @@ def _load_options(parser: ArgumentParser) -> None:
         load.add_argument(
             name, type=values.duration, metavar="T", help=f"the {part} part of the load, recorded and not counted"
         )
+    load.add_argument(
+        "--grace",
+        type=values.duration,
+        metavar="T",
+        help="how long answers in flight get after --duration; default 30s",
+    )
     load.add_argument("--conversations", type=values.positive, metavar="N", help="end after so many")
     load.add_argument("--processes", type=values.positive, default=1, metavar="P", help="engine processes; default 1")
     load.add_argument("--workers", action="store_true", help="let Celery workers run it (start them with `up`)")
@@ -238,6 +245,7 @@ def check(given: Mapping[str, Any]) -> Options:
         start_jitter_s=given["start_jitter"] or 0.0,
         warm_up_s=given["warm_up"] or 0.0,
         cool_down_s=given["cool_down"] or 0.0,
+        grace_s=given["grace"],
         load_parts={name: part for flags in LOAD_FLAGS for name, part in flags.load_data(given).items()},
     )
 

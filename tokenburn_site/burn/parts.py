@@ -39,6 +39,8 @@ def build_load(options: Options) -> Load:
     data: dict[str, Any] = {"duration_s": options.duration_s, "conversations": options.conversations}
     data |= {"stages": options.stages, "max_turns_per_s": options.max_turns_per_s}
     data |= {"warm_up_s": options.warm_up_s, "cool_down_s": options.cool_down_s, **options.load_parts}
+    if options.grace_s is not None:
+        data |= {"grace_s": options.grace_s}
     if options.users is not None:
         data |= {"kind": "closed", "users": options.users, "start_jitter_s": options.start_jitter_s}
     elif options.rate_per_s is not None:

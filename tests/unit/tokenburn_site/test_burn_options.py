@@ -48,7 +48,7 @@ def test_the_smallest_command_line() -> None:
 
 def test_every_option_arrives() -> None:
     argv = "--target t --stream --model m --param max_tokens=64 --stamp s --scenario a --scenario b --rate 300/m"
-    argv += " --arrivals poisson --duration 1m --conversations 9 --processes 3 --seed -7 --workers"
+    argv += " --arrivals poisson --duration 1m --grace 2m --conversations 9 --processes 3 --seed -7 --workers"
     argv += " --threshold a --threshold b --abort-on-fail --json j --html h --junit x --markdown m.md"
     assert options(*argv.split()) == Options(
         target="t",
@@ -59,6 +59,7 @@ def test_every_option_arrives() -> None:
         rate_per_s=5.0,
         arrivals="poisson",
         duration_s=60.0,
+        grace_s=120.0,
         conversations=9,
         processes=3,
         workers=True,

@@ -64,6 +64,7 @@ def test_loads() -> None:
         "duration_s": 2.0,
         "conversations": 9,
     }
+    assert [build_load(options(grace_s=given)).grace_s for given in (None, 0.0, 90.0)] == [30.0, 0.0, 90.0]
     staged = build_load(options(users=0, duration_s=None, stages=({"duration_s": 3.0, "to": 5.0},)))
     assert (staged.duration_s, staged.kind) == (3.0, "closed")
     load = build_load(options(users=None, rate_per_s=5.0, arrivals="poisson"))
