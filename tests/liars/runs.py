@@ -21,6 +21,7 @@ from runs.engine.spec import ShardSpec, WeightedScenario, parse_load
 from scenarios.render import check_scenario
 from tests.hostile.grpc import PROTO
 from tests.integration.connectors.lanes import PRESETS, Client, Turn
+from tests.liars.bots import TIMEOUTS as BY_TIMEOUT
 from tests.liars.bots import Liar
 from tests.liars.chat import Book, reply_to
 from tests.liars.serve import LiarServer
@@ -66,7 +67,7 @@ class Held:
 
 def target(protocol: str, name: str, bot: Liar, url: str) -> TargetSpec:
     said = {"x-bot": name}
-    overrides: dict[str, Any] = {"timeouts": TIMEOUTS if bot.seen_as else PATIENT, **bot.target}
+    overrides: dict[str, Any] = {"timeouts": TIMEOUTS if bot.seen_as & BY_TIMEOUT else PATIENT, **bot.target}
     overrides["request"] = {"headers": said, **bot.target.get("request", {})}
     if protocol in {"split", "split-websocket", "directline"}:
         overrides["standing"] = {"headers": said}
