@@ -62,12 +62,12 @@ def _worker(name: str) -> Callable[[str], bool]:
     return lambda line: pattern.search(line) is not None
 
 
-SERVICES: Mapping[str, Callable[[str], bool]] = {
+SERVICES: Mapping[str, Callable[[str], object]] = {
     "load": _worker("load"),
     "control": _worker("control"),
-    "beat": re.compile(r"celery beat\]|celery .*\bbeat\b").search,  # type: ignore[dict-item]  # a match is true
-    "broker": re.compile(r"(valkey|redis)-server").search,  # type: ignore[dict-item]
-    "web": re.compile(r"\bdaphne\b").search,  # type: ignore[dict-item]
+    "beat": re.compile(r"celery beat\]|celery .*\bbeat\b").search,
+    "broker": re.compile(r"(valkey|redis)-server").search,
+    "web": re.compile(r"\bdaphne\b").search,
 }
 
 

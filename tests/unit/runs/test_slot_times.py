@@ -24,7 +24,7 @@ def cron(
     zone: ZoneInfo, hours: object, minutes: object, weekdays: object = range(7), days: object = range(1, 32)
 ) -> Cron:
     def given(what: object) -> frozenset[int]:
-        return frozenset([what] if isinstance(what, int) else what)  # type: ignore[call-overload,no-any-return]
+        return frozenset([what] if isinstance(what, int) else what)  # type: ignore[call-overload,no-any-return] # one number, or many
 
     return Cron(given(minutes), given(hours), given(days), frozenset(range(1, 13)), given(weekdays), zone)
 

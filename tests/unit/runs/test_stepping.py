@@ -57,7 +57,7 @@ def test_nothing_being_good_ends_it_at_the_lowest_level() -> None:
 def test_one_wrong_measurement_of_the_limit_is_found_out() -> None:
     """A good level that is once measured bad is not what the search ends with."""
     for wrong in range(1, 9):
-        tried = search(USERS, lambda level, before, wrong=wrong: level <= 300 and before != wrong)  # type: ignore[misc]
+        tried = search(USERS, lambda level, before, wrong=wrong: level <= 300 and before != wrong)  # type: ignore[misc] # a default
         good, _bad = bracket(tried)
         assert good is not None and 294 <= good <= 300, (wrong, tried)
 

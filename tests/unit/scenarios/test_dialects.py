@@ -97,8 +97,9 @@ def test_records_of_many_tools_are_conversations(record: Any, expected: list[dic
      ({"id": True, "question_id": 0, "turns": ["q"]}, "0"), ({"text": "q"}, None)],
 )  # fmt: skip
 def test_a_conversation_keeps_the_name_that_its_tool_gave_it(record: Any, name: str | None) -> None:
-    assert talk_of(record) is not None
-    assert talk_of(record).id == name  # type: ignore[union-attr]
+    talk = talk_of(record)
+    assert talk is not None
+    assert talk.id == name
 
 
 def test_a_list_of_messages_is_one_conversation_and_a_list_of_such_lists_a_collection(tmp_path: Path) -> None:
