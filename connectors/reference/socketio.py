@@ -13,7 +13,7 @@ from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.socketio_client import EngineSocket, EngineWatch, SocketIoClient
 from connectors.reference.watch import GraceOver
-from connectors.reference.ws_socket import Dry, WatchedSocket
+from connectors.reference.ws_socket import Dry, WatchedSocket, keep
 from connectors.socketio_base import SocketIoBase, lost_between_turns, silent
 from connectors.socketio_packets import Opened, is_event
 from connectors.timeline import Timeline
@@ -108,7 +108,9 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         if opened is not None:
             self._over = threading.Event()
             every_s = max(min(KEEP_S, opened.timeout_ms / 4000), 0.01)
-            threading.Thread(target=self._keep, args=(self._over, every_s), name="pings", daemon=True).start()
+            threading.Thread(
+                target=keep, args=(self._over, every_s, self._lock, self._drain), name="pings", daemon=True
+            ).start()
 
     def measured_round_trip_ns(self) -> int:
         return 0 if self._sock is None else self._sock.round_trip_ns
@@ -189,16 +191,6 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         return True
 
     # --- between two turns ----------------------------------------------------------------------------------------
-
-    def _keep(self, over: threading.Event, every_s: float) -> None:
-        """Answer pings until `over`."""
-        while not over.wait(every_s):
-            if self._lock.acquire(blocking=False):
-                try:
-                    if not over.is_set():
-                        self._drain()
-                finally:
-                    self._lock.release()
 
     def _drain(self) -> None:
         """Take what came since the last turn: messages that belong to none, or the connection's end."""

@@ -15,7 +15,7 @@ from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.reference.shake import ReferenceConnector
 from connectors.reference.watch import GraceOver
 from connectors.reference.ws_client import WsClient
-from connectors.reference.ws_socket import Dry, MessageWatch, WatchedSocket
+from connectors.reference.ws_socket import Dry, MessageWatch, WatchedSocket, keep
 from connectors.timeline import Timeline
 from connectors.wire.websocket import lost_between_turns
 
@@ -76,7 +76,9 @@ class WebSocketConnector(ReferenceConnector):
             self.disconnect()
             raise
         self._over = threading.Event()
-        threading.Thread(target=self._keep, args=(self._over,), name="pings", daemon=True).start()
+        threading.Thread(
+            target=keep, args=(self._over, KEEP_S, self._lock, self._drain), name="pings", daemon=True
+        ).start()
 
     def measured_round_trip_ns(self) -> int:
         return 0 if self._sock is None else self._sock.round_trip_ns
@@ -94,16 +96,6 @@ class WebSocketConnector(ReferenceConnector):
         finally:
             self._watch.phase = "idle"
         self.idle_event(data, self._watch.last_ns)
-
-    def _keep(self, over: threading.Event) -> None:
-        """Answer pings until `over`."""
-        while not over.wait(KEEP_S):
-            if self._lock.acquire(blocking=False):
-                try:
-                    if not over.is_set():
-                        self._drain()
-                finally:
-                    self._lock.release()
 
     def _upgrade(self, sock: WatchedSocket, request: RenderedRequest) -> None:
         spec = self.target.spec

@@ -7,6 +7,7 @@ import math
 import select
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from typing import Final, Literal
@@ -171,3 +172,14 @@ class WatchedSocket:
         if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
             return True
         return bool(select.select([self._sock], [], [], 0)[0])
+
+
+def keep(over: threading.Event, every_s: float, lock: threading.RLock, drain: Callable[[], None]) -> None:
+    """For a thread beside a connection between two turns: `drain` it, which answers pings, until `over`."""
+    while not over.wait(every_s):
+        if lock.acquire(blocking=False):
+            try:
+                if not over.is_set():
+                    drain()
+            finally:
+                lock.release()
