@@ -109,10 +109,12 @@ class Unanswered(TurnError):
 
     outcome = "timeout"
 
-    def __init__(self, waited_s: float, longest_s: float, *, began: bool = False) -> None:
-        """`began`: some of its text had come."""
+    def __init__(self, waited_s: float, longest_s: float, *, silent_s: float | None = None) -> None:
+        """`silent_s`: since its last text; None: none had come."""
         known = f"the run's own answers took at most {longest_s:.1f} s" if longest_s else "the run had no whole answer"
-        text = "its text began and its end never came: is `done` how an answer ends? " if began else ""
+        text = ""
+        if silent_s is not None:
+            text = f"its last text came {silent_s:.1f} s before and its end never: is `done` how an answer ends? "
         super().__init__("unanswered", f"{waited_s:.1f} s without a whole answer when the load ended; {text}{known}")
 
 

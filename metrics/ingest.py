@@ -296,7 +296,7 @@ def _head(line: Line) -> Line:
 def _tail(line: Line) -> Line:
     numbers = {key: _int(line, key) for key in ("at", "turns", "sessions")}
     # A recovered ledger's tail may not know what the dead engine had used.
-    used = {key: _int(line, key) for key in ("cpu_ns", "rss", "load") if line.get(key) is not None}
+    used = {key: _int(line, key) for key in ("cpu_ns", "rss", "load", "unjudged") if line.get(key) is not None}
     tables = {key: found for key in ("conns", "types") if (found := _counts(line, key))}
     return {**numbers, **used, **tables, "reason": _word(line, "reason", 500)}
 

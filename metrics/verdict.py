@@ -71,7 +71,7 @@ REASONS = {
     "stopped_answering": f"Turns are unanswered, or had no end yet, and in the last {SILENT_SHARE:.0%} of the load or "
     "longer none was ok.",
     "hang_not_judged": f"The end cut off more than {SURVIVORS_SHARE:.0%} of the turns, too early to tell a slow answer "
-    "from none.",
+    "from none; or an answer that still went on, with too few whole ones to judge it by.",
     "answers_may_be_shifted": "Text came that no question had asked for, and no id tells answers apart; or the witness "
     "got answers that repeat another message than the one they follow.",
     "witness_disagrees": f"An independent client's median differs by more than {WITNESS_SHARE:.0%} "
@@ -345,13 +345,15 @@ def _cut_off(aggregate: Aggregate, *, many: bool) -> Iterator[Remark]:
     count = _ended_with_the_load(aggregate)
     if not count:
         return
-    if (count > SURVIVORS_SHARE * aggregate.turns) is not many:
+    unjudged = sum(engine.tail.get("unjudged", 0) for engine in aggregate.engines.values())
+    if (unjudged > 0 or count > SURVIVORS_SHARE * aggregate.turns) is not many:
         return
+    long = f" {unjudged:,} of them had gone on for long, and there were too few whole answers to judge them by."
     yield Remark(
         "hang_not_judged" if many else "few_cut_off",
         f"The end of the load cut off {count:,} turns whose answers may have been on their way: the slowest ones are "
-        "missing, and a target that hangs would look the same. Give answers in flight longer: --grace, or grace_s "
-        "of the load.",
+        f"missing, and a target that hangs would look the same.{long if unjudged else ''} Give answers in flight "
+        "longer: --grace, or grace_s of the load.",
     )
 
 

@@ -256,17 +256,19 @@ class Shard:
         """
         if not self.stopping:
             return None
-        now_ns = time.monotonic_ns()
+        now_ns, waits = time.monotonic_ns(), self.waits
         if self.reason == "done":
-            too_long = self.waits.is_unexplained(timeline, now_ns)
+            too_long = waits.is_unexplained(timeline, now_ns, self._good_turns)
+            waits.unjudged += not too_long and waits.goes_on_for_long(timeline, now_ns)
         else:
-            too_long = self.reason.removeprefix("stopped: ").startswith(TARGET_ENDS) and self.waits.is_overdue(
-                timeline, now_ns
+            too_long = self.reason.removeprefix("stopped: ").startswith(TARGET_ENDS) and waits.is_overdue(
+                timeline, now_ns, self._good_turns
             )
         if not too_long:
             return None
-        began = timeline.last_content_ns is not None
-        return Unanswered((now_ns - timeline.planned_ns) / 1e9, self.waits.longest_ns / 1e9, began=began)
+        last_ns = timeline.last_content_ns
+        silent_s = None if last_ns is None else (now_ns - last_ns) / 1e9
+        return Unanswered((now_ns - timeline.planned_ns) / 1e9, waits.longest_ns / 1e9, silent_s=silent_s)
 
     def _load_ns(self) -> int | None:
         """When the load ended, in ns since its start; None: with its last answer."""
@@ -283,14 +285,14 @@ class Shard:
     def overdue(self) -> tuple[int, int]:
         """Turns that wait for their answers longer than the run's own answers explain, and how many of them did so a
         `grace_s` ago already."""
-        now_ns, waits = time.monotonic_ns(), self.waits
+        now_ns, waits, answers = time.monotonic_ns(), self.waits, self._good_turns
         before_ns = now_ns - int(self.spec.load.grace_s * 1e9)
         found = [
             user.waits_for
             for user in self._tasks.values()
-            if user is not None and user.waits_for is not None and waits.is_overdue(user.waits_for, now_ns)
+            if user is not None and user.waits_for is not None and waits.is_overdue(user.waits_for, now_ns, answers)
         ]
-        return len(found), sum(waits.is_overdue(timeline, before_ns) for timeline in found)
+        return len(found), sum(waits.is_overdue(timeline, before_ns, answers) for timeline in found)
 
     @property
     def in_flight(self) -> int:

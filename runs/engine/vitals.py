@@ -89,6 +89,7 @@ class Vitals:
                 "timestamps": arrival_clock().source,
                 "clock_steps": arrival_clock().steps,
                 "conns": dict(ROTA.connections.most_common(MOST_ADDRESSES)),
+                **({"unjudged": shard.waits.unjudged} if shard.waits.unjudged else {}),
                 **({"types": dict(WRONG_TYPES.most_common(MOST_TYPES))} if WRONG_TYPES else {}),
             }
         )

@@ -8,6 +8,9 @@ from connectors.timeline import Timeline
 
 TIMES_THE_LONGEST: Final = 2
 """A wait is unexplained when it is longer than so many times the longest answer of the run."""
+ENOUGH_ANSWERS: Final = 10
+"""So many whole answers must have come before an answer whose text still comes can be too long: the next of ten like
+them is longer than twice all of them about once in a hundred times."""
 LEAST_NS: Final = 1_000_000_000
 """No wait below it is: where answers take milliseconds, a pause of the target is no hang yet."""
 LEAST_LIVE_NS: Final = 5_000_000_000
@@ -25,25 +28,35 @@ class Waits:
         """`allowed_ns`: the longest time for which a turn may wait at all, by the run's thresholds."""
         self._allowed_ns = allowed_ns
         self.longest_ns = 0
+        self.unjudged = 0
+        """Answers that the load's end cut off after a long while, with too few whole ones to judge them by."""
 
     def answered(self, after_ns: int) -> int:
         """A turn got its whole answer, so long after it was planned. Returns this."""
         self.longest_ns = max(self.longest_ns, after_ns)
         return after_ns
 
-    def is_overdue(self, timeline: Timeline, now_ns: int) -> bool:
+    def is_overdue(self, timeline: Timeline, now_ns: int, answers: int) -> bool:
         """Whether a turn waits for too long while the run goes on, by the run's own answers alone: before the first one
         nobody can tell a hang from a target that needs its time, and whom a threshold calls slow may yet be
-        answered."""
-        return self.longest_ns > 0 and self._waits_longer(timeline, now_ns, LEAST_LIVE_NS)
+        answered. `answers`: whole ones by now."""
+        return self.longest_ns > 0 and self._waits_longer(timeline, now_ns, LEAST_LIVE_NS, answers)
 
-    def is_unexplained(self, timeline: Timeline, now_ns: int) -> bool:
+    def is_unexplained(self, timeline: Timeline, now_ns: int, answers: int) -> bool:
         """Whether a turn without a whole answer waited for too long when the load has ended."""
         if self._allowed_ns is not None and now_ns - timeline.planned_ns > self._allowed_ns:
             return True
-        return self._waits_longer(timeline, now_ns, LEAST_NS)
+        return self._waits_longer(timeline, now_ns, LEAST_NS, answers)
 
-    def _waits_longer(self, timeline: Timeline, now_ns: int, least_ns: int) -> bool:
-        """Since its last text, or since it was planned."""
-        limit_ns = max(least_ns, TIMES_THE_LONGEST * self.longest_ns)
-        return now_ns - (timeline.last_content_ns or timeline.planned_ns) > limit_ns
+    def goes_on_for_long(self, timeline: Timeline, now_ns: int) -> bool:
+        """Whether the wait is too long since the turn was planned, however lately the last piece of its text came."""
+        return self._is_too_long(now_ns - timeline.planned_ns, LEAST_NS)
+
+    def _waits_longer(self, timeline: Timeline, now_ns: int, least_ns: int, answers: int) -> bool:
+        """Since it was planned; an answer that has begun, since its last text, for as long as there are few answers to
+        judge the whole of it by."""
+        since_ns = timeline.planned_ns if answers >= ENOUGH_ANSWERS else timeline.last_content_ns or timeline.planned_ns
+        return self._is_too_long(now_ns - since_ns, least_ns)
+
+    def _is_too_long(self, wait_ns: int, least_ns: int) -> bool:
+        return wait_ns > max(least_ns, TIMES_THE_LONGEST * self.longest_ns)

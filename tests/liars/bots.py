@@ -138,6 +138,31 @@ async def hangs_from_the_sixth_question_to_the_end(chat: Chat) -> None:
 
 
 @liar(
+    *STREAMED,
+    seen_as=frozenset({"unanswered", "hang_not_judged"}),
+    target=PATIENT,
+    load={"users": 3, "conversations": None, "duration_s": 3.0, "grace_s": 0.5},
+)
+async def drips_for_ever_from_the_fifteenth_question(chat: Chat) -> None:
+    while len(chat.book.truths) > 15:
+        await chat.piece("and ")
+        await asyncio.sleep(0.1)
+    await chat.answer()
+
+
+@liar(
+    *STREAMED,
+    seen_as=frozenset({"hang_not_judged"}),
+    target=PATIENT,
+    load={"users": 2, "conversations": None, "duration_s": 1.5, "grace_s": 0.5},
+)
+async def drips_for_ever_from_the_start(chat: Chat) -> None:
+    while True:
+        await chat.piece("and ")
+        await asyncio.sleep(0.1)
+
+
+@liar(
     *ALL,
     seen_as=frozenset({"unanswered", "no_ok_turns"}),
     target=PATIENT,

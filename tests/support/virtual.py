@@ -63,6 +63,8 @@ class Rule:
     takes: Callable[[int, float], float]
     connects: Callable[[float], float] = lambda _at: 0.0
     times_out_s: float = NEVER
+    drips_s: float | None = None
+    """Answers are streamed, and while one is under way a piece of its text comes each time that so many s are over."""
     asked: list[Asked] = field(default_factory=list)
     """All requests, in the order in which they came."""
 
@@ -93,7 +95,9 @@ class VirtualConnector(BaseConnector):
         rule.asked.append(asked)
         timeline.sent(max(time.monotonic_ns(), timeline.planned_ns), 10)
         try:
-            if takes_s <= rule.times_out_s:
+            if rule.drips_s is not None:
+                await self._drip(timeline, rule.drips_s, asked.answer_at_s)
+            elif takes_s <= rule.times_out_s:
                 await (asyncio.sleep(takes_s) if takes_s < NEVER else loop.create_future())
             else:
                 await asyncio.sleep(rule.times_out_s)
@@ -104,7 +108,19 @@ class VirtualConnector(BaseConnector):
         asked.is_answered = True
         now_ns = time.monotonic_ns()
         timeline.received(now_ns, 20)
-        timeline.answer(now_ns, b'{"response": "hello"}')
+        if rule.drips_s is None:
+            timeline.answer(now_ns, b'{"response": "hello"}')
+        else:
+            timeline.event(now_ns, b'{"delta": "!"}')
+            timeline.event(now_ns, b"[DONE]")
+            timeline.settle()
+
+    async def _drip(self, timeline: Timeline, every_s: float, until_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        while loop.time() + every_s < until_s:
+            await asyncio.sleep(every_s)
+            timeline.event(time.monotonic_ns(), b'{"delta": "and "}')
+        await asyncio.sleep(until_s - loop.time())
 
     def disconnect(self) -> None:
         self._connected = False
@@ -123,7 +139,8 @@ def hold(
     """The load against the rule, by one engine; what its ledger says. `stop_at_s`: somebody stops it then."""
     loop = VirtualLoop()
     path = folder / f"{time.perf_counter_ns()}.jsonl"
-    target = build_target_spec(name="t", url="http://127.0.0.1:1", preset="generic-json").model_copy(
+    streamed = rule.drips_s is not None
+    target = build_target_spec(name="t", url="http://127.0.0.1:1", preset="generic-json", stream=streamed).model_copy(
         update={"protocol": PROTOCOL}
     )
     order = ShardSpec(

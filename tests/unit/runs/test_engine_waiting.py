@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from connectors.errors import Unanswered
+from metrics.ingest import parse
+from metrics.report import RunFacts, build_report
+from metrics.totals import merge
 from tests.support.engines import Share
 from tests.support.virtual import NEVER, Rule, hold
 
@@ -111,6 +118,82 @@ def test_a_hang_is_seen_while_the_run_goes_on(tmp_path: Path) -> None:
     assert all(overdue == 5 for at_s, overdue in seen if 9 < at_s < 49)
 
 
+def drips(takes: Callable[[int, float], float], every_s: float = 0.5) -> Rule:
+    return Rule(takes, drips_s=every_s)
+
+
+def from_then_on(from_s: float, usual_s: float) -> Callable[[int, float], float]:
+    return lambda _number, at_s: NEVER if at_s >= from_s else usual_s
+
+
+def told(share: Share, load: dict[str, Any]) -> set[str]:
+    """The codes of the verdict's reasons and notes."""
+    ledger = b"".join(orjson.dumps(line) + b"\n" for line in share.lines)
+    facts = RunFacts(1, "completed", "t", "s", load, None)
+    verdict = build_report(facts, merge(parse(ledger, 1, 1).windows.values()))["verdict"]
+    return {text.partition(":")[0] for text in [*verdict["reasons"], *verdict["notes"]]}
+
+
+@pytest.mark.parametrize(("every_s", "usual_s"), [(0.5, 1.0), (0.01, 1.0), (4.0, 2.5)])
+def test_an_answer_that_drips_for_ever_is_unanswered(every_s: float, usual_s: float, tmp_path: Path) -> None:
+    share = hold(drips(from_then_on(15.0, usual_s), every_s), CLOSED, tmp_path)
+    found = outcomes(share)
+    assert found[UNANSWERED] == 5
+    assert set(found) == {("ok", None), UNANSWERED}
+    details = [turn["detail"] for turn in share.turns if turn["code"] == "unanswered"]
+    assert all(re.search(r"its last text came [\d.]+ s before", detail) for detail in details)
+    assert "stopped_answering" in told(share, CLOSED)
+
+
+def test_one_of_many_answers_that_drips_for_ever_is_one_failure(tmp_path: Path) -> None:
+    rule = drips(lambda number, _at: NEVER if number == 20 else 0.9)
+    assert outcomes(hold(rule, OPEN, tmp_path)) == {("ok", None): 39, UNANSWERED: 1}
+
+
+def test_a_long_stream_that_others_explain_is_no_failure(tmp_path: Path) -> None:
+    """It has gone on for 20 s among answers of 11 s when it is cut off."""
+    load = {**CLOSED, "users": 12, "duration_s": 21, "grace_s": 10}
+    share = hold(drips(lambda number, _at: 40.0 if number == 12 else 11.0), load, tmp_path)
+    found = outcomes(share)
+    assert (found[STOPPED], found[UNANSWERED]) == (1, 0)
+    assert told(share, load) >= {"few_cut_off"}
+
+
+def test_a_long_stream_that_ends_within_the_grace_is_an_answer(tmp_path: Path) -> None:
+    rule = drips(lambda number, _at: 25.0 if number == 12 else 1.0)
+    assert set(outcomes(hold(rule, CLOSED, tmp_path))) == {("ok", None)}
+
+
+@pytest.mark.parametrize("whole", [0, 1, 9])
+def test_with_few_whole_answers_the_verdict_says_that_a_stream_was_not_judged(whole: int, tmp_path: Path) -> None:
+    rule = drips(lambda number, _at: NEVER if number >= whole else 0.9)
+    share = hold(rule, OPEN, tmp_path)
+    assert outcomes(share) == Counter({STOPPED: 40 - whole, ("ok", None): whole})
+    assert "hang_not_judged" in told(share, OPEN)
+
+
+def test_one_engine_without_an_answer_is_not_hidden_by_another(tmp_path: Path) -> None:
+    """Two of 1,000 turns are far below the share from which cut-off turns are a reason."""
+    load = {**CLOSED, "users": 2}
+    dripping = hold(drips(lambda _number, _at: NEVER), load, tmp_path)
+    healthy = hold(Rule(lambda _number, _at: 0.02), load, tmp_path)
+    parts = [
+        parse(b"".join(orjson.dumps(line) + b"\n" for line in share.lines), 1, shard).windows.values()
+        for shard, share in enumerate((dripping, healthy), 1)
+    ]
+    report = build_report(RunFacts(1, "completed", "t", "s", load, None), merge(chain(*parts)))
+    (said,) = (text for text in report["verdict"]["reasons"] if text.startswith("hang_not_judged"))
+    assert "2 of them had gone on for long" in said
+
+
+def test_a_dripping_answer_is_seen_while_the_run_goes_on(tmp_path: Path) -> None:
+    share = hold(drips(from_then_on(10.0, 1.0)), CLOSED, tmp_path)
+    seen = [(line["at"] / 1e9, line["overdue"], line["hung"]) for line in share.lines if line["k"] == "gen"]
+    assert all(overdue == 0 for at_s, overdue, _ in seen if at_s < 15)
+    assert all(overdue == 5 for at_s, overdue, _ in seen if 17 < at_s < 49)
+    assert all(hung == 5 for at_s, _, hung in seen if 47 < at_s < 49)
+
+
 def test_the_ledger_says_when_the_load_ended(tmp_path: Path) -> None:
     def end_s(load: dict[str, Any], **how: Any) -> float | None:
         (tail,) = (line for line in hold(Rule(lambda _n, _a: 2.0), load, tmp_path, **how).lines if line["k"] == "tail")
@@ -123,5 +206,5 @@ def test_the_ledger_says_when_the_load_ended(tmp_path: Path) -> None:
 
 
 def test_a_text_whose_end_never_came_names_the_end_mark() -> None:
-    assert "`done`" in Unanswered(9.0, 0.0, began=True).detail
+    assert "`done`" in Unanswered(9.0, 0.0, silent_s=3.0).detail
     assert "`done`" not in Unanswered(9.0, 0.0).detail
