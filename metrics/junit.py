@@ -1,7 +1,8 @@
 """A report as JUnit XML, as Jenkins, GitLab and others read it. Pure.
 
-One test case says whether the run came to its end, one for each threshold whether it was kept. A verdict that the
-figures are not to be trusted is a skipped case: it is no failure of the target, and changes no exit code.
+One test case says whether the run came to its end, one whether the target answered until then, one for each threshold
+whether it was kept. A verdict that the figures are not to be trusted is a skipped case: it is no failure of the target,
+and changes no exit code.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from metrics.bound_words import value_words
+from metrics.gates import stopped_answering
 from metrics.words import number, run_name
 
 Report = Mapping[str, Any]
@@ -26,7 +28,7 @@ def junit_xml(report: Report) -> bytes:
     run = report["run"]
     name = f"Token-Burn {run_name(run)}: {run['target']}, {run['scenario']}"
     suite = Element("testsuite", name=_text(name))
-    cases = [_run_case(report), *_threshold_cases(report), _verdict_case(report)]
+    cases = [_run_case(report), _answers_case(report), *_threshold_cases(report), _verdict_case(report)]
     suite.extend(cases)
     counts = {tag: sum(case.find(tag) is not None for case in cases) for tag in ("failure", "error", "skipped")}
     suite.attrib |= {
@@ -62,6 +64,15 @@ def _run_case(report: Report) -> Element:
     if not ended_well(report):
         why = f"{run['status']}: {run['reason'] or 'no reason was given'}"
         _says(case, "error", run["status"], why, f"{why}\n{_counts(turns)}\n{_errors(report)}")
+    return case
+
+
+def _answers_case(report: Report) -> Element:
+    case = _case("run", "the target answers until the end")
+    if silence := stopped_answering(report):
+        _says(
+            case, "failure", "stopped_answering", silence, f"{silence}\n{_counts(report['turns'])}\n{_errors(report)}"
+        )
     return case
 
 

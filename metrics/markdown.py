@@ -11,6 +11,7 @@ from metrics.bound_words import bounds_note, stat_cells, threshold_words
 from metrics.change_words import change_lines
 from metrics.curve_text import capacity_words
 from metrics.definitions import find
+from metrics.gates import stopped_answering
 from metrics.group_text import Cells, group_cells, model_cells
 from metrics.junit import ended_well
 from metrics.spending_words import budget_words, cost_words
@@ -38,6 +39,8 @@ def headline(report: Report) -> str:
     missed = sum(not result["passed"] for result in results)
     if not ended_well(report):
         return f"run {run['status']}"
+    if stopped_answering(report):
+        return "the target stopped answering"
     if missed:
         return f"{missed} of {len(results)} thresholds missed"
     return f"all {len(results)} thresholds kept" if len(results) > 1 else "threshold kept" if results else "done"

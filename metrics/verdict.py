@@ -45,6 +45,8 @@ SURVIVORS_SHARE = 0.05
 START_MS = 50.0
 SILENT_SHARE = 0.1
 SILENT_S = 2.0
+SILENT_FAILURES = 5
+"""Fewer may fail one after the other by chance."""
 RISE_SHARE = 0.2
 RISE_MS = 20.0
 MAIN_METRIC = "e2e_ms"
@@ -68,10 +70,11 @@ REASONS = {
     "late.",
     "ledger_incomplete": "The engines recorded more (or fewer) turns than are stored.",
     "ledger_damaged": "Lines of a ledger could not be read.",
-    "stopped_answering": f"Turns are unanswered, or had no end yet, and in the last {SILENT_SHARE:.0%} of the load or "
-    "longer none was ok.",
+    "stopped_answering": f"Turns are unanswered, or {SILENT_FAILURES} or more failed, and none was ok in the last "
+    f"{SILENT_SHARE:.0%} of the load or longer, {SILENT_S:.0f} s at least. The run has failed its gate.",
     "hang_not_judged": f"The end cut off more than {SURVIVORS_SHARE:.0%} of the turns, too early to tell a slow answer "
-    "from none; or an answer that still went on, with too few whole ones to judge it by.",
+    "from none; or turns while none was ok in the last part of the load; or an answer that still went on, with too few "
+    "whole ones to judge it by.",
     "answers_may_be_shifted": "Text came that no question had asked for, and no id tells answers apart; or the witness "
     "got answers that repeat another message than the one they follow.",
     "witness_disagrees": f"An independent client's median differs by more than {WITNESS_SHARE:.0%} "
@@ -158,11 +161,12 @@ def judge(  # noqa: PLR0913 - each is a source of reasons
     reasons = [*_samples(aggregate, thresholds, groups), *_generator(aggregate)]
     reasons += _belonging(aggregate, others)
     if finished:
-        reasons += [*_silence(aggregate), *_cut_off(aggregate, many=True)]
+        silence = _silence(aggregate, load or {})
+        reasons += [*_stopped_answering(aggregate, load or {}, silence), *_cut_off(aggregate, silence, many=True)]
         reasons += [*_missing_load(aggregate, shards, load or {}), *_records(aggregate)]
     if witness is not None:
         reasons += _witness(witness)
-    cut_off = _cut_off(aggregate, many=False) if finished else ()
+    cut_off = _cut_off(aggregate, silence, many=False) if finished else ()
     through = [Remark("through_proxy", f"Connections went through the proxy {proxy}: {_OF_PROXY}")] if proxy else []
     notes = (*_notes(aggregate), *_versions(version, shards), *cut_off, *_drift(drift), *through)
     return Verdict(tuple(reasons), notes)
@@ -316,20 +320,51 @@ def _records(aggregate: Aggregate) -> Iterator[Remark]:
         yield Remark("ledger_damaged", f"{aggregate.bad_lines:,} lines of the ledger could not be read.")
 
 
-def _silence(aggregate: Aggregate) -> Iterator[Remark]:
-    """The target stopped answering long before the load ended. An answer that goes on for ever is none either: its turn
-    is one of those that the load's own end cut off."""
-    waiting, end_s = aggregate.codes["unanswered"] + _ended_with_the_load(aggregate), load_end_s(aggregate)
-    if not waiting or end_s is None:
+class Silence(NamedTuple):
+    """For how long no turn was ok before the end of the load that counts, after `end_s` s, and how many turns failed
+    since the last good one."""
+
+    silent_s: float
+    end_s: float
+    failed: int
+
+    @property
+    def words(self) -> str:
+        return f"No turn was answered well in the last {self.silent_s:.0f} of {self.end_s:.0f} s"
+
+
+def _silence(aggregate: Aggregate, load: Mapping[str, Any]) -> Silence | None:
+    """None: a turn was ok shortly before the end; or none ever was, which is said otherwise; or it is not known when
+    the load ended."""
+    end_s, asked_s = load_end_s(aggregate), load.get("duration_s")
+    if not aggregate.outcomes["ok"] or end_s is None:
+        return None
+    if asked_s:
+        end_s = min(end_s, asked_s - (load.get("cool_down_s") or 0.0))
+    last = max(index for index, point in aggregate.points.items() if point.ok)
+    silent_s = end_s - (last + 1) * aggregate.point_s
+    if silent_s < max(SILENT_S, SILENT_SHARE * end_s):
+        return None
+    return Silence(silent_s, end_s, sum(point.failed for index, point in aggregate.points.items() if index > last))
+
+
+def _stopped_answering(aggregate: Aggregate, load: Mapping[str, Any], silence: Silence | None) -> Iterator[Remark]:
+    """Answers ended before the load did and never came back. However few turns this hits (a user of a closed loop waits
+    once), it is a failure of the target. A search and a sweep go to where turns fail: there only a hang counts."""
+    if silence is None:
         return
-    silent_s = end_s - max((index + 1 for index, point in aggregate.points.items() if point.ok), default=0) * (
-        aggregate.point_s
-    )
-    if aggregate.outcomes["ok"] and silent_s >= max(SILENT_S, SILENT_SHARE * end_s):
+    waiting = aggregate.codes["unanswered"]
+    if waiting:
         yield Remark(
             "stopped_answering",
-            f"No turn was answered well in the last {silent_s:.0f} of {end_s:.0f} s, and {waiting:,} waited for an "
-            "answer, or for its end, until the end: latencies are those of the time before. Did the target hang?",
+            f"{silence.words}, and {waiting:,} waited for an answer, or for its end, until the end: latencies are "
+            "those of the time before. Did the target hang?",
+        )
+    elif silence.failed >= SILENT_FAILURES and not (load.get("search") or load.get("sweep")):
+        yield Remark(
+            "stopped_answering",
+            f"{silence.words}, and {silence.failed:,} failed: latencies are those of the time before. Did the target "
+            "break?",
         )
 
 
@@ -340,20 +375,23 @@ def _ended_with_the_load(aggregate: Aggregate) -> int:
     return aggregate.codes["stopped"]
 
 
-def _cut_off(aggregate: Aggregate, *, many: bool) -> Iterator[Remark]:
+def _cut_off(aggregate: Aggregate, silence: Silence | None, *, many: bool) -> Iterator[Remark]:
     """What the load's own end cut off before its wait said anything."""
     count = _ended_with_the_load(aggregate)
     if not count:
         return
     unjudged = sum(engine.tail.get("unjudged", 0) for engine in aggregate.engines.values())
-    if (unjudged > 0 or count > SURVIVORS_SHARE * aggregate.turns) is not many:
+    doubtful = silence is not None or unjudged > 0
+    if (doubtful or count > SURVIVORS_SHARE * aggregate.turns) is not many:
         return
-    long = f" {unjudged:,} of them had gone on for long, and there were too few whole answers to judge them by."
+    more = f" {silence.words}." if silence is not None else ""
+    if unjudged:
+        more += f" {unjudged:,} of them had gone on for long, and there were too few whole answers to judge them by."
     yield Remark(
         "hang_not_judged" if many else "few_cut_off",
         f"The end of the load cut off {count:,} turns whose answers may have been on their way: the slowest ones are "
-        f"missing, and a target that hangs would look the same.{long if unjudged else ''} Give answers in flight "
-        "longer: --grace, or grace_s of the load.",
+        f"missing, and a target that hangs would look the same.{more} Give answers in flight longer: --grace, or "
+        "grace_s of the load.",
     )
 
 

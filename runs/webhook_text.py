@@ -11,6 +11,7 @@ import orjson
 from django.conf import settings
 from django.urls import reverse
 
+from metrics.gates import of_reasons
 from runs.models import Run, RunStatus
 from runs.schedule_models import WebhookDelivery, WebhookKind
 
@@ -22,15 +23,15 @@ METRICS: Final = ("ttft_ms", "e2e_ms", "tpot_ms")
 SLACK_CHARS: Final = 2900
 """Slack refuses a block of more than 3000."""
 
-Outcome = tuple[str, Any]
-"""A run's status and the thresholds of its report."""
+Outcome = tuple[str, Any, Any]
+"""A run's status, the thresholds of its report and the reasons of its verdict."""
 
 
 def is_bad(outcome: Outcome) -> bool:
-    """Whether a run failed, was aborted, or missed a threshold."""
-    status, thresholds = outcome
-    rows = thresholds if isinstance(thresholds, list) else []
-    return status in BAD_ENDS or any(row.get("passed") is False for row in rows)
+    """Whether a run failed, was aborted, or missed a threshold, or its target stopped answering."""
+    status, *found = outcome
+    rows, reasons = (part if isinstance(part, list) else [] for part in found)
+    return status in BAD_ENDS or any(row.get("passed") is False for row in rows) or of_reasons(reasons) != ""
 
 
 def message(delivery: WebhookDelivery) -> bytes:
@@ -72,7 +73,7 @@ def run_facts(run: Run) -> dict[str, Any]:
             "ended_at": _iso(run.ended_at),
             "duration_s": report.get("run", {}).get("duration_s"),
         },
-        "ok": not is_bad((run.status, report.get("thresholds"))),
+        "ok": not is_bad((run.status, report.get("thresholds"), _reasons(report))),
         "schedule": {"name": str(slot.schedule), "slot_at": _iso(slot.slot_at)} if slot else None,
         "verdict": {"trusted": report.get("verdict", {}).get("trusted"), "reasons": _reasons(report)},
         "thresholds": report.get("thresholds", []),
@@ -98,11 +99,13 @@ def slack(facts: Mapping[str, Any]) -> dict[str, Any]:
     sign = ":white_check_mark:" if facts["ok"] and run["status"] == RunStatus.COMPLETED else ":warning:"
     text = f"{sign} Run {run['id']} of {run['name']}: {run['status']}"
     missed = [row["expr"] for row in facts["thresholds"] if row.get("passed") is False]
+    silence = of_reasons(facts["verdict"]["reasons"])
     trusted = {True: "trusted", False: "not trusted"}.get(facts["verdict"]["trusted"], "none")
     lines = [
         f"*{_escaped(text)}*",
         *([_escaped(run["reason"])] if run["reason"] else []),
         *([f"Missed: {_escaped(', '.join(missed))}"] if missed else []),
+        *([f"The target stopped answering: {_escaped(silence)}"] if silence else []),
         f"Target {_escaped(str(run['target']))}; {_turns(facts['turns'])}; verdict: {trusted}",
         *([_quantiles(facts["metrics"])] if facts["metrics"] else []),
         *([f"Schedule {_escaped(facts['schedule']['name'])}"] if facts["schedule"] else []),

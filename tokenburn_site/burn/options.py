@@ -43,7 +43,7 @@ secrets:
   A stored --target has its own.
 
 exit codes:
-  0 done   1 a threshold was missed   2 bad usage
+  0 done   1 a threshold was missed, or the target stopped answering   2 bad usage
   3 the run failed, was aborted, or was stopped from elsewhere (manage.py stop)
   130 interrupted (Ctrl-C, SIGTERM, or its terminal was closed)"""
 

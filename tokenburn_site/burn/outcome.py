@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from metrics.bound_words import value_words
+from metrics.gates import stopped_answering
 from metrics.spending_words import budget_words
 from metrics.text import report_renderable, report_text
 from runs.models import Run, RunStatus
@@ -87,9 +88,13 @@ def verdict(run: Run, options: Options, *, interrupted: bool) -> tuple[int, str]
     if run.status != RunStatus.COMPLETED and not spent:
         why = failure(run.reason, run.report, run.target_spec, stored=options.target is not None)
         return EXIT_FAILED, f"run {run.pk} {run.status}: {why}"
-    missed = [t for t in (run.report or {}).get("thresholds", []) if not t["passed"]]
-    if missed:
-        return EXIT_THRESHOLD, "missed: " + ", ".join(f"{t['expr']} ({_measured(t)})" for t in missed)
+    failed = []
+    if missed := [t for t in (run.report or {}).get("thresholds", []) if not t["passed"]]:
+        failed.append("missed: " + ", ".join(f"{t['expr']} ({_measured(t)})" for t in missed))
+    if silence := stopped_answering(run.report):
+        failed.append(f"the target stopped answering: {silence}")
+    if failed:
+        return EXIT_THRESHOLD, "; ".join(failed)
     capacity = (run.report or {}).get("capacity")
     if capacity and capacity["conditions"] and capacity["level"] is None:
         return EXIT_THRESHOLD, f"missed: no load keeps {' and '.join(capacity['conditions'])}: {capacity['note']}"

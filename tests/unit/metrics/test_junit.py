@@ -52,10 +52,19 @@ def cases(root: ElementTree.Element) -> dict[str, str]:
     return {case.get("name", ""): next((child.tag for child in case), "") for case in root.iter("testcase")}
 
 
+def test_a_target_that_stopped_answering_is_a_failure() -> None:
+    silent = report()
+    silent["verdict"] = {"trusted": False, "reasons": ["stopped_answering: No turn for 9 s"], "notes": []}
+    root = read(silent)
+    assert cases(root)["the target answers until the end"] == "failure"
+    assert root.get("failures") == "1"
+
+
 def test_each_threshold_is_a_case_with_its_value_where_it_failed() -> None:
     root = read(report(thresholds=("e2e_ms.p95<500", "e2e_ms{scenario=x}.p95<50", "error_rate<0.1%")))
     assert cases(root) == {
         "the run comes to its end": "",
+        "the target answers until the end": "",
         "e2e_ms.p95<500": "",
         "e2e_ms{scenario=x}.p95<50": "failure",
         "error_rate<0.1%": "failure",
@@ -64,9 +73,9 @@ def test_each_threshold_is_a_case_with_its_value_where_it_failed() -> None:
     suite = root.find("testsuite")
     assert suite is not None
     assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped", "timestamp")} == {
-        "tests": "5", "failures": "2", "errors": "0", "skipped": "0", "timestamp": "2026-11-21T08:00:00",
+        "tests": "6", "failures": "2", "errors": "0", "skipped": "0", "timestamp": "2026-11-21T08:00:00",
     }  # fmt: skip
-    assert root.get("tests") == "5"
+    assert root.get("tests") == "6"
     messages = [failure.get("message") for failure in root.iter("failure")]
     assert messages == ["nothing measured", "is 0.008264"]
     texts = [failure.text or "" for failure in root.iter("failure")]

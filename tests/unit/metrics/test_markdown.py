@@ -85,6 +85,12 @@ def test_the_heading_says_it_in_a_few_words(status: str, reason: str, thresholds
         assert reason in shown(report(status, reason, thresholds)).text
 
 
+def test_the_heading_says_that_the_target_stopped_answering() -> None:
+    silent = report(thresholds=("turns_ok>1",))
+    silent["verdict"] = {"trusted": False, "reasons": ["stopped_answering: for 9 s"], "notes": []}
+    assert headline(silent) == "the target stopped answering"
+
+
 def test_a_table_has_as_many_cells_in_each_row_as_heads() -> None:
     hostile = report(thresholds=("turns_ok>1",), groups=(Group(HOSTILE, "m"), Group("b", "m", {"k": "x|y"})))
     tables = re.findall(r"(?:^\|.*\n)+", summary_md(hostile), re.MULTILINE)

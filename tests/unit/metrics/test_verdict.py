@@ -269,11 +269,37 @@ def test_a_target_that_fell_silent_before_the_end_is_named(until_s: int, load_s:
 
 
 @pytest.mark.parametrize(("reason", "named"), [("done", True), ("stopped", False)])
-def test_answers_that_go_on_for_ever_are_silence_too(reason: str, named: bool) -> None:
+def test_answers_that_were_cut_off_in_a_silence_are_doubted(reason: str, named: bool) -> None:
     """A user of a closed loop waits once: few turns are cut off, however long nobody got an answer."""
     lines = [*answered_until(3), failed(100, "aborted", "stopped", done=50_000 * MS)]
     found = judge(aggregate(head(), *lines, ended(20, 101) | {"reason": reason}))
-    assert codes(found) == (["stopped_answering"] if named else [])
+    assert codes(found) == (["hang_not_judged"] if named else [])
+    if named:
+        assert "No turn was answered well in the last 17 of 20 s" in found.reasons[0].text
+
+
+@pytest.mark.parametrize(
+    ("failures", "load", "named"),
+    [
+        (5, {}, True),
+        (4, {}, False),
+        (40, {"search": {"conditions": ["error_rate<1%"]}}, False),
+        (40, {"sweep": {"levels": [1, 2]}}, False),
+        (40, {"duration_s": 20, "cool_down_s": 17}, False),
+        (40, {"duration_s": 20, "cool_down_s": 10}, True),
+    ],
+)
+def test_a_target_that_only_fails_at_the_end_stopped_answering(
+    failures: int, load: dict[str, Any], named: bool
+) -> None:
+    lines = [failed(100 + n, "error", "http_503", done=(5000 + n) * MS) for n in range(failures)]
+    found = judge(aggregate(head(), *answered_until(3), *lines, ended(20, 100 + failures)), load=load)
+    assert ("stopped_answering" in codes(found)) is named
+
+
+def test_failures_before_the_last_good_turn_are_no_silence() -> None:
+    lines = [failed(100 + n, "error", "http_503", done=(1000 + n) * MS) for n in range(40)]
+    assert codes(judge(aggregate(head(), *answered_until(3), *lines, ended(20, 140)))) == []
 
 
 def test_silence_without_a_user_who_waits_is_only_a_pause() -> None:

@@ -18,6 +18,7 @@ from runs.schedule_models import ScheduleSlot, SlotStatus, Webhook, WebhookDeliv
 from runs.schedules import create_schedule
 from runs.webhook_post import post
 from runs.webhook_secrets import give_secrets
+from runs.webhook_text import is_bad
 from tests.integration.web import made_up
 from tests.support.receiver import PATH, receiving
 
@@ -180,6 +181,21 @@ def test_each_webhook_gets_the_runs_that_it_asked_for() -> None:
     )  # fmt: skip
     assert finalize.finalize_run(scheduled.pk)
     assert told(scheduled) == {"all", "of plan", "of schedule", "failed", "changed"}
+
+
+@pytest.mark.parametrize(
+    ("status", "thresholds", "reasons", "bad"),
+    [
+        ("completed", [], [], False),
+        ("completed", None, None, False),
+        ("completed", [{"passed": True}], ["hang_not_judged: x"], False),
+        ("completed", [{"passed": True}], ["stopped_answering: x"], True),
+        ("completed", [{"passed": False}], [], True),
+        ("aborted", [], [], True),
+    ],
+)
+def test_what_a_webhook_calls_a_failure(status: str, thresholds: Any, reasons: Any, bad: bool) -> None:
+    assert is_bad((status, thresholds, reasons)) is bad
 
 
 def test_slack_gets_a_message_that_says_what_happened(settings: LazySettings) -> None:

@@ -52,6 +52,13 @@ def test_the_page_says_of_each_end_what_its_code_means(
     assert word in table()[code]
 
 
+def test_the_page_says_what_a_target_that_stopped_answering_exits_with() -> None:
+    report = {"thresholds": [], "errors": {}, "verdict": {"reasons": ["stopped_answering: for 9 s"]}}
+    run = Run(pk=7, status=RunStatus.COMPLETED, target_spec={}, report=report)
+    code, _ = verdict(run, Options(), interrupted=False)
+    assert "stopped answering" in table()[code]
+
+
 @pytest.mark.parametrize(("error", "word"), [(errors.BadUsage, "Bad usage"), (errors.CannotRun, "could not begin")])
 def test_the_page_says_what_a_run_that_did_not_begin_exits_with(error: type[errors.BurnError], word: str) -> None:
     assert word in table()[error.exit_code]

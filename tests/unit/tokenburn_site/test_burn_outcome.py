@@ -78,6 +78,20 @@ def test_a_run_that_was_ended_at_a_missed_threshold_exits_1_even_if_its_last_ans
         assert (code, line) == (1, "missed, and run 7 was aborted: ttft_ms.p95<500 is 612, after 9 s")
 
 
+def test_a_target_that_stopped_answering_fails_without_any_threshold() -> None:
+    said = "No turn was answered well in the last 17 of 20 s, and 8 waited"
+
+    def end(thresholds: list[dict[str, Any]], *reasons: str) -> tuple[int, str]:
+        ended = run(RunStatus.COMPLETED)
+        ended.report = {"thresholds": thresholds, "verdict": {"trusted": False, "reasons": list(reasons)}}
+        return verdict(ended, Options(), interrupted=False)
+
+    assert end([KEPT], "few_samples: x", f"stopped_answering: {said}") == (1, f"the target stopped answering: {said}")
+    code, line = end([MISSED], f"stopped_answering: {said}")
+    assert (code, line) == (1, f"missed: ttft_ms.p95<500 (is 612); the target stopped answering: {said}")
+    assert end([], "hang_not_judged: it is not known", "send_lag: late") == (0, "")
+
+
 def test_an_interrupt_outranks_everything() -> None:
     code, line = verdict(run(RunStatus.FAILED, thresholds=[MISSED]), Options(), interrupted=True)
     assert code == 130
