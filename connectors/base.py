@@ -50,6 +50,10 @@ class BaseConnector(ABC):
         )
         self._new_message = partial(kind, target.meaning, 0, decode=decode, one_frame=one_frame)
 
+    @classmethod  # noqa: B027 - few have anything to load
+    def prepare(cls, target: CompiledTarget) -> None:
+        """Load what all connections to `target` share, before a load begins. Nothing is dialled."""
+
     handshake_ns: dict[str, int] | None = None
     """What the steps of connecting took, until the turn that follows takes it over."""
     stray = 0

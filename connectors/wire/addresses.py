@@ -27,6 +27,12 @@ class Rota:
         self._next: dict[frozenset[Address], int] = {}
         self._dead_until_ns: dict[Address, int] = {}
 
+    def forget(self) -> None:
+        """Count anew."""
+        self.connections.clear()
+        self._next.clear()
+        self._dead_until_ns.clear()
+
     def order(self, addresses: Sequence[Address]) -> list[Address]:
         """All of `addresses`. Only those of the first one's family take turns: which family is better, the resolver
         knows (RFC 6724)."""

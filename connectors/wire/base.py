@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
@@ -80,6 +81,13 @@ class WireConnector(ShakingConnector):
     """`connect` of a subclass calls `shake` and then, where it needs a stamped stream, `dial`."""
 
     _greeted: asyncio.Future[None] | None = None
+
+    @classmethod
+    def prepare(cls, target: CompiledTarget) -> None:
+        """The certificates of a system take tens of milliseconds to load, in which no user could send anything."""
+        if target.tls or target.handshake is not None:
+            with suppress(ConnectFailed):  # each turn says it
+                tls_context(target.spec.tls)
 
     def expect_greeting(self) -> None:
         """Before a connection is made: what comes on it belongs to the greeting, if the target has one."""

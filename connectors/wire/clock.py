@@ -57,6 +57,10 @@ class ArrivalClock:
     def sample(self) -> None:
         self._offset = _offset_ns()
 
+    def forget(self) -> None:
+        """Count reads anew."""
+        self.kernel = self.user = self.steps = 0
+
     def reads(self) -> int:
         """How many reads there were."""
         return self.kernel + self.user

@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from connectors import guard
-from connectors.errors import TimedOut, TurnError
+from connectors.errors import ConnectFailed, TimedOut, TurnError
 from connectors.grpc.channel import credentials, metadata, options, target_of
 from connectors.grpc.library import grpc
 from connectors.grpc.methods import Files, Method, keep_method, known_methods, split_name
 from connectors.grpc.proto import proto_files
 from connectors.grpc.reflection import PATHS, ask, no_answer, reflection_failure
 from connectors.grpc.status import check_lasting, connect_failure, keeps_connection, lost_between_turns
-from connectors.mapping import RenderedRequest
+from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.timeline import Timeline
 from connectors.wire.addresses import ROTA
 from connectors.wire.base import WireConnector, dialling
@@ -51,6 +52,13 @@ class GrpcConnector(WireConnector):
     _channel: grpc.aio.Channel | None = None
     _method: Method | None = None
     _call: WireCall | None = None
+
+    @classmethod
+    def prepare(cls, target: CompiledTarget) -> None:
+        super().prepare(target)
+        if target.tls:
+            with suppress(ConnectFailed):  # each turn says it
+                credentials(target.spec.tls)
 
     @property
     def current_call(self) -> WireCall | None:

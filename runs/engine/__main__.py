@@ -28,6 +28,7 @@ from runs.engine.files import ADVICE, most_connections
 from runs.engine.ledger import Ledger
 from runs.engine.loads import Change
 from runs.engine.memory import keep_freed_memory
+from runs.engine.rehearsal import rehearse
 from runs.engine.shard import Shard
 from runs.engine.silence import LOOK_S, SILENCE_S, Silence
 from runs.engine.spec import ShardSpec
@@ -65,10 +66,13 @@ class Engine:
             return  # the supervisor went away before it said anything
         self._hide_secrets(order)
         spec = _parse(order)
-        _leave_from(spec.source_addresses)
         self._shard = Shard(spec)
         self._most = most_connections()
         self._check_files()
+        self._shard.prepare()
+        await rehearse(spec)
+        _spare_collections()
+        _leave_from(spec.source_addresses)
         stamps = "user" if self._shard.user_stamps else probe()
         say({"ev": "ready", "pid": os.getpid(), "timestamps": stamps, "connections": self._most})
         t0_ns = await self._go
@@ -77,8 +81,6 @@ class Engine:
             return
         ledger = self._open_ledger(spec)
         ledger.append(_head(spec, t0_ns, stamps, self._clock_error_ns, self._shard.target.correlates))
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)  # turns die by reference count; few collections, all of them short
         listening = self._loop.create_task(self._expect_heartbeats())
         await self._shard.run(t0_ns, ledger)
         listening.cancel()
@@ -151,6 +153,13 @@ class Engine:
                 break
             await asyncio.sleep(LOOK_S)
         self._end("supervisor_silent", 0.0)
+
+
+def _spare_collections() -> None:
+    """What there is by now stays. Turns die by reference count: few collections, all of them short."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _leave_from(addresses: Sequence[str]) -> None:

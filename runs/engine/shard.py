@@ -107,6 +107,10 @@ class Shard:
         """When the load ended (monotonic); None: it has not, or it ended with its last conversation."""
         self.ledger: Ledger
 
+    def prepare(self) -> None:
+        """Load what its connections need; nothing is dialled."""
+        self._connector_class.prepare(self.target)
+
     async def run(self, t0_ns: int, ledger: Ledger) -> None:
         """Hold the load from `t0_ns` (monotonic) to its end; leaves the ledger with its last line, open."""
         self.t0_ns = t0_ns
