@@ -6,18 +6,20 @@ Every turn has the table's columns, its gaps and arrival errors, and the metrics
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
-import pandas as pd
 
 from metrics.cells import harmless
 from metrics.columns import Columns
 from metrics.definitions import METRICS
 from metrics.rows import Fields, read_columns, read_turns, unpacked_list
 from metrics.turns import ROW_FIELDS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PIECE = 5000
 POOLED = {"icl_us": "<u4", "arrival_error_ns": "<i8"}
@@ -57,6 +59,8 @@ def json_pieces(run_id: int) -> Iterator[bytes]:
 
 def frames(run_id: int) -> Iterator[pd.DataFrame]:
     """The turns, PIECE at a time. Whole numbers are Int64 (with gaps), texts and lists objects."""
+    import pandas as pd  # half a second and 50 MB, which only who exports needs
+
     for fields in read_turns(run_id, texts=True, size=PIECE):
         data: dict[str, Any] = {}
         for name, values in fields.items():

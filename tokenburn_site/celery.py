@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from runs.presence import Presence
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
+# Celery runs Django's checks and drops what they find; those of addresses load all pages into every worker.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 broker.install()
 app = Celery("tokenburn")
 app.config_from_object("tokenburn_site.celeryconf")
