@@ -5,10 +5,15 @@ the same directory and keys; they use the product's own settings module (`tests.
 """
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 from tests.support.services import reserve_port
+
+# Hundreds of processes are started: without the cache each of them compiles the whole product anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 OWNER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 if os.environ.get("TOKENBURN_TEST_OWNER") != OWNER:
