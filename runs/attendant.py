@@ -8,8 +8,10 @@ It also measures how far its clock is from the database's, for the list of worke
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
+from contextlib import nullcontext
 
 from django.db import connection
 
@@ -21,6 +23,10 @@ from runs.salvage import Leftovers
 logger = logging.getLogger(__name__)
 EVERY_S = 5.0
 CLOCK_EVERY_S = 60.0
+_forking = threading.RLock()
+"""Held while the pool forks a process, and on SQLite while a round goes on. A process that is forked while a connection
+to an SQLite database is open inherits the library's memory of it. Once that connection is closed here, what the new
+process reads is out of date, and nobody sees what it writes."""
 
 
 class Attendant:
@@ -37,6 +43,7 @@ class Attendant:
         """This host's wall clock minus the database's."""
 
     def start(self) -> None:
+        os.register_at_fork(before=_forking.acquire, after_in_parent=_forking.release, after_in_child=_forking.release)
         self._thread.start()
 
     def stop(self, within_s: float = 2.0) -> None:
@@ -45,14 +52,15 @@ class Attendant:
 
     def _work(self) -> None:
         while not self._over.wait(self._every_s):
-            try:
-                self.round()
-            except DATABASE_AWAY as exc:
-                logger.info("database_away: this host's leftovers wait: %s", exc)
-            except Exception:
-                logger.exception("attendant_failed: next try in %g s", self._every_s)
-            finally:
-                connection.close()  # none is held open while a pool process may be forked, nor for nothing
+            with _forking if connection.vendor == "sqlite" else nullcontext():
+                try:
+                    self.round()
+                except DATABASE_AWAY as exc:
+                    logger.info("database_away: this host's leftovers wait: %s", exc)
+                except Exception:
+                    logger.exception("attendant_failed: next try in %g s", self._every_s)
+                finally:
+                    connection.close()  # none is held open for nothing
 
     def round(self) -> None:
         """Once. Raises DATABASE_AWAY."""
