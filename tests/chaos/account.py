@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import django
@@ -18,10 +19,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
 django.setup()
 
 from django.db import DatabaseError, connections  # noqa: E402 - Django has to be set up first
+from django.db.models import F  # noqa: E402 - the same
 
+from metrics.definitions import AFTER_SENDING, MS  # noqa: E402 - the same
 from metrics.models import SessionMetric  # noqa: E402 - the same
+from metrics.verdict import SEND_LAG_MS  # noqa: E402 - the same
 from runs.lifecycle import RUN_TERMINAL  # noqa: E402 - the same
-from runs.models import Run, Session  # noqa: E402 - the same
+from runs.models import Run, Session, Shard  # noqa: E402 - the same
 from tests.support.databases import as_default, configuration  # noqa: E402 - the same
 
 
@@ -40,6 +44,7 @@ def progress(run: Run) -> dict[str, Any]:
 def account(run: Run) -> dict[str, Any]:
     rows = SessionMetric.objects.filter(run=run).values_list("session_id", "number", "outcome", "sent_ns")
     report = run.report or {}
+    starts_ns = {shard.pk: start_ns for shard in run.shards.all() if (start_ns := _start_ns(shard)) is not None}
     return progress(run) | {
         "turns": [
             [f"tb-{run.pk}-{session}/{number}", outcome, sent is not None] for session, number, outcome, sent in rows
@@ -48,7 +53,33 @@ def account(run: Run) -> dict[str, Any]:
         "witness": run.witness,
         "reported": report.get("turns"),
         "verdict": report.get("verdict"),
+        "dropped": report.get("dropped_arrivals") or 0,
+        "starts_ns": list(starts_ns.values()),
+        "late": _late(run, starts_ns),
     }
+
+
+def _start_ns(shard: Shard) -> int | None:
+    """By its ledger: monotonic ns."""
+    try:
+        with Path(shard.ledger_path).open("rb") as ledger:
+            return int(json.loads(ledger.readline())["t0_mono_ns"])
+    except (OSError, ValueError):
+        return None
+
+
+def _late(run: Run, starts_ns: dict[int, int]) -> list[tuple[int | None, int, int, int]]:
+    """Messages whose send lag is above what a verdict allows: their engine's pid, when they were due and when they
+    were sent (monotonic ns), and the lag (ns), which is what is left without the steps of connecting."""
+    pids = dict(run.shards.values_list("pk", "engine_pid"))
+    sent = SessionMetric.objects.filter(run=run, sent_ns__gt=F("planned_ns") + int(SEND_LAG_MS * MS))
+    found = []
+    for shard, planned, at, handshake in sent.values_list("shard_id", "planned_ns", "sent_ns", "handshake"):
+        assert planned is not None and at is not None  # by the filter
+        lag = at - planned - sum(ns for step, ns in (handshake or {}).items() if step != AFTER_SENDING)
+        if lag > SEND_LAG_MS * MS and shard in starts_ns:
+            found.append((pids[shard], starts_ns[shard] + planned, starts_ns[shard] + at, lag))
+    return found
 
 
 def answer(question: dict[str, Any]) -> Any:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.chaos.faults import inject
-from tests.chaos.machine import Lateness, Sleeper, lateness
-from tests.chaos.oracle import FAILURES, HARNESS, NO_SITE, NON_TERMINAL, Finding, Observed, judge
+from tests.chaos.machine import Lateness, Machine, Sleeper
+from tests.chaos.oracle import FAILURES, HARNESS, NO_SITE, NON_TERMINAL, Finding, Observed, doubts, judge
 from tests.chaos.plan import Case, Fault
 from tests.chaos.site import Ended, NotUp, Site, Sites, Stuck, rest, until
 from tests.chaos.world import BURN_S, ENDED_S, Target, World
@@ -32,6 +32,8 @@ class Result(NamedTuple):
     findings: Sequence[Finding]
     late: Lateness
     took_s: float
+    trusted: bool = False
+    """Its verdict doubts nothing, but for few samples."""
 
     @property
     def failed(self) -> bool:
@@ -82,13 +84,16 @@ def _on(site: Site, case: Case, sleeper: Sleeper, root: Path, began: float) -> R
             findings.append(Finding(HARNESS, f"{type(exc).__name__}: {exc}"))
         finally:
             world.close()
-        run, received, late = world.account(), world.received(), _late(world, sleeper, start_ns)
+        run, received, machine = world.account(), world.received(), _machine(world, sleeper)
+        late = machine.lateness(range(start_ns, start_ns + int(case.duration_s * NS)))
         if run is not None:
             status = run["status"]
         if start_ns and not any(finding.category == NO_SITE for finding in findings):
             away = [_since(start_ns, times) for times in world.target.away]
-            findings += judge(Observed(case, tuple(world.done), received, run, away, late))
-        return Result(case, tuple(world.done), len(received), status, findings, late, time.monotonic() - began)
+            findings += judge(Observed(case, tuple(world.done), received, run, away, late, machine))
+        trusted = run is not None and bool(run["verdict"]) and not doubts(run)
+        took_s = time.monotonic() - began
+        return Result(case, tuple(world.done), len(received), status, findings, late, took_s, trusted)
 
 
 def _inject_all(world: World, start_ns: int) -> None:
@@ -133,7 +138,5 @@ def _since(start_ns: int, times: Sequence[int | None]) -> tuple[float, float]:
     return (began - start_ns) / NS, float("inf") if ended is None else (ended - start_ns) / NS
 
 
-def _late(world: World, sleeper: Sleeper, start_ns: int) -> Lateness:
-    waits = list(world.watch.waits.values()) if world.watch is not None else []
-    span = range(start_ns, start_ns + int(world.case.duration_s * NS))
-    return lateness(sleeper.notes(), waits, span)
+def _machine(world: World, sleeper: Sleeper) -> Machine:
+    return Machine(list(sleeper.notes()), world.watch.waits if world.watch is not None else {})

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -23,52 +25,100 @@ from tokenburn_site.local.family import Family
 SLEEP_S: Final = 0.005
 NOTED_MS: Final = 5.0
 LOOK_S: Final = 0.2
+STOOD_MS: Final = 100.0
+"""So long within `LOOK_S` counts as standing still, as a loop's lag of so much does in a verdict."""
 MS: Final = 1e6
+ACCOUNTED: Final = 0.9
+"""Of the late messages: the machine has to account for so many, or their lateness is the product's."""
+OF_LATENESS: Final = 0.5
+"""Of a message's lateness: it is the machine's if that was late for so long at that moment."""
 
 
 class Lateness(NamedTuple):
     """Of one run's load. `at_once_ms`: the longest that a sleeper overslept, or an engine waited within `LOOK_S`.
-    `share`: of the time, for the engine that waited most, or for the sleeper."""
+    `share`: of the time, for the engine that waited most, or for the sleeper; `stood`: in pieces of `STOOD_MS` or
+    more."""
 
     at_once_ms: float = 0.0
     share: float = 0.0
+    stood: float = 0.0
 
     def __str__(self) -> str:
         return f"machine late by up to {self.at_once_ms:.0f} ms, {self.share:.1%} of the time"
 
 
 class Excuse(NamedTuple):
+    """Each is enough; 1: never."""
+
     at_once_ms: float
-    share: float
+    share: float = 1.0
+    stood: float = 1.0
 
 
 EXCUSES: Final = {
-    "send_lag": Excuse(20, 0.01),
-    "loop_lag": Excuse(100, 0.02),
-    "engine_stalled": Excuse(500, 0.025),
-    "arrivals_dropped": Excuse(20, 0.01),
-    "began_late": Excuse(1000, 0.1),
+    "loop_lag": Excuse(100),
+    "engine_stalled": Excuse(500, stood=0.025),
+    "began_late": Excuse(1000, share=0.1),
 }
-"""How late the machine must have been for a doubt to be the machine's: about half of what raises it."""
+"""How late the machine must have been, at any time of the load, for a doubt to be the machine's: about half of what
+raises it. Late messages and dropped arrivals are looked at one by one: see `Machine.accounts_for`."""
 
 
 def explains(late: Lateness, reason: str) -> bool:
     """Whether the machine's lateness alone can have raised this reason in a run that was otherwise healthy."""
     excuse = EXCUSES.get(reason)
-    return excuse is not None and (late.at_once_ms >= excuse.at_once_ms or late.share >= excuse.share)
+    return excuse is not None and any(was >= needed for was, needed in zip(late, excuse, strict=True))
 
 
-def lateness(sleeper: Iterable[tuple[int, int]], waits: Iterable[Sequence[tuple[int, int]]], span: range) -> Lateness:
-    """`sleeper`: (woken at, overslept), ns. `waits`, of each engine: (looked at, waited so far), ns. `span`: the load's
-    time, ns."""
-    slept = [over for at, over in sleeper if span.start <= at <= span.stop]
-    length = max(len(span), 1)
-    at_once, share = max(slept, default=0), sum(slept) / length
-    for looks in waits:
-        inside = [look for look in looks if span.start <= look[0] <= span.stop]
-        steps = [after[1] - before[1] for before, after in pairwise(inside)]
-        at_once, share = max([at_once, *steps]), max(share, sum(steps) / length)
-    return Lateness(at_once / MS, share)
+class Late(NamedTuple):
+    """Something that was due and took `late_ns` too long, between these two times (monotonic ns)."""
+
+    pid: int | None
+    """Of its engine; None: of any."""
+    since_ns: int
+    until_ns: int
+    late_ns: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What was measured of it. `sleeper`: (woken at, overslept), ns. `waits`, of each engine by its pid: (looked at,
+    waited so far), ns."""
+
+    sleeper: Sequence[tuple[int, int]] = ()
+    waits: Mapping[int, Sequence[tuple[int, int]]] = field(default_factory=dict)
+
+    def lateness(self, span: range) -> Lateness:
+        """`span`: the load's time, ns."""
+        length = max(len(span), 1)
+        pieces = [[over for at, over in self.sleeper if span.start <= at <= span.stop]]
+        for looks in self.waits.values():
+            inside = [look for look in looks if span.start <= look[0] <= span.stop]
+            pieces.append([after[1] - before[1] for before, after in pairwise(inside)])
+        stood = max(sum(piece for piece in each if piece >= STOOD_MS * MS) for each in pieces)
+        return Lateness(
+            max(map(max, filter(None, pieces)), default=0) / MS, max(map(sum, pieces)) / length, stood / length
+        )
+
+    def accounts_for(self, late: Sequence[Late]) -> float:
+        """Of these, the share of which the machine's lateness at that very moment is a good part."""
+        known = sum(self._late_ns(each) >= OF_LATENESS * each.late_ns for each in late)
+        return known / len(late) if late else 0.0
+
+    def _late_ns(self, late: Late) -> int:
+        slept = sum(over for at, over in self.sleeper if at >= late.since_ns and at - over <= late.until_ns)
+        looks = self.waits.values() if late.pid is None else [self.waits.get(late.pid, ())]
+        return max([slept, *(_waited_ns(each, late.since_ns, late.until_ns) for each in looks)])
+
+
+def _waited_ns(looks: Sequence[tuple[int, int]], since_ns: int, until_ns: int) -> int:
+    """Between the last look before and the first one after."""
+    if not looks:
+        return 0
+    times = [at for at, _ in looks]
+    first = max(bisect_right(times, since_ns) - 1, 0)
+    last = min(bisect_left(times, until_ns), len(times) - 1)
+    return looks[last][1] - looks[first][1] if last > first else 0
 
 
 def waited_ns(pid: int) -> int | None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from tests.chaos.evidence import HOLE_S, TRACE_S, Hole, Request, holes, of_run
-from tests.chaos.machine import Lateness, explains
+from tests.chaos.evidence import HOLE_S, NS, TRACE_S, Hole, Request, holes, of_run
+from tests.chaos.machine import ACCOUNTED, LOOK_S, Late, Lateness, Machine, explains
 from tests.chaos.plan import ENGINE_LOST, KINDS, Case, Kind
 
 UNACCOUNTED, DUPLICATES, NON_TERMINAL = "unaccounted", "duplicates", "non-terminal"
@@ -26,6 +26,7 @@ MAY_NOT_ARRIVE: Final = frozenset({"unknown", "aborted", "error", "timeout"})
 
 
 NOT_LATE: Final = Lateness()
+CALM: Final = Machine()
 
 
 class Finding(NamedTuple):
@@ -47,6 +48,7 @@ class Observed:
     run: Mapping[str, Any] | None
     away: Sequence[tuple[float, float]] = ()
     late: Lateness = NOT_LATE
+    machine: Machine = CALM
 
     @property
     def kinds(self) -> list[Kind]:
@@ -113,19 +115,59 @@ def _untrue(seen: Observed, run: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(UNTRUE, "there is no verdict")
         return
     texts = {text.partition(":")[0]: text for text in verdict["reasons"]}
-    reasons = texts.keys() - NOT_ABOUT_LOSS
+    reasons = doubts(run)
     if bool(verdict["reasons"]) is bool(verdict["trusted"]):
         yield Finding(UNTRUE, f"trusted is {verdict['trusted']}, and the reasons are {verdict['reasons']}")
     yield from _unsaid(seen, run, reasons)
     may = frozenset[str]().union(*(kind.may for kind in seen.kinds))
     false = reasons - may
-    if excused := {reason for reason in false if explains(seen.late, _late_word(texts[reason]))}:
-        yield Finding(MACHINE_BUSY, f"{', '.join(sorted(excused))}; {seen.late}")
+    excused = {reason for reason in false if _is_excused(seen, run, texts[reason])}
+    if excused:
+        yield Finding(MACHINE_BUSY, f"{', '.join(sorted(excused))}; {seen.late}{_accounted(seen, run, excused)}")
     for reason in sorted(false - excused):
-        yield Finding(UNTRUE, f"nothing that was done explains {texts[reason]!r} ({seen.late})")
+        about = f"{seen.late}{_accounted(seen, run, {reason})}"
+        yield Finding(UNTRUE, f"nothing that was done explains {texts[reason]!r} ({about})")
     if (said := reasons & SAYS_MISSING & may) and not seen.holes((), TRACE_S):
         yield Finding(UNTRUE, f"{', '.join(sorted(said))} is said, and the target saw the whole load")
     yield from _status(seen, run, may)
+
+
+def doubts(run: Mapping[str, Any]) -> set[str]:
+    """The codes of its verdict's reasons, without those that are of no loss."""
+    verdict = run["verdict"] or {"reasons": []}
+    return {text.partition(":")[0] for text in verdict["reasons"]} - NOT_ABOUT_LOSS
+
+
+def _is_excused(seen: Observed, run: Mapping[str, Any], text: str) -> bool:
+    """Whether the machine was late enough, and at the moments that the reason is about."""
+    word = _late_word(text)
+    if word in BY_MOMENT:
+        return seen.machine.accounts_for(BY_MOMENT[word](seen, run)) >= ACCOUNTED
+    return explains(seen.late, word)
+
+
+def _accounted(seen: Observed, run: Mapping[str, Any], reasons: set[str]) -> str:
+    found = {word: BY_MOMENT[word](seen, run) for word in sorted(reasons & BY_MOMENT.keys())}
+    return "".join(
+        f"; which accounts for {seen.machine.accounts_for(late):.0%} of {word}" for word, late in found.items()
+    )
+
+
+def _late_messages(_: Observed, run: Mapping[str, Any]) -> list[Late]:
+    return [Late(*each) for each in run["late"]]
+
+
+def _late_end(seen: Observed, run: Mapping[str, Any]) -> list[Late]:
+    """Arrivals are dropped that were due and not begun when the load ended: the engine was late by as many gaps."""
+    rate = seen.case.rate_per_s
+    if not rate or not run["starts_ns"]:
+        return []
+    end_ns = max(run["starts_ns"]) + int(seen.case.duration_s * NS)
+    late_ns, around_ns = run["dropped"] / rate * NS, int(LOOK_S * NS)
+    return [Late(None, end_ns - int(late_ns) - around_ns, end_ns + around_ns, late_ns)]
+
+
+BY_MOMENT: Final = {"send_lag": _late_messages, "arrivals_dropped": _late_end}
 
 
 def _late_word(text: str) -> str:

@@ -113,6 +113,12 @@ class Case:
         return [KINDS[fault.kind] for fault in self.faults]
 
     @property
+    def rate_per_s(self) -> float | None:
+        """None: users of a closed loop, of whom none is dropped."""
+        flag, value = self.level.split()
+        return float(value.removesuffix("/s")) if flag == "--rate" else None
+
+    @property
     def with_clock(self) -> bool:
         """Whether its processes' wall clock must be one that can be set."""
         return any(kind.kin == "clock" for kind in self.kinds)

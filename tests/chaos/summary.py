@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.chaos.case import Result
-from tests.chaos.machine import EXCUSES, explains
 from tests.chaos.oracle import FAILURES, MACHINE_BUSY
 
 
@@ -31,9 +30,10 @@ class Summary:
     findings: Counter[str] = field(default_factory=Counter)
     """Runs by category."""
     healthy: int = 0
+    """Runs without a fault; of these, those that were trusted, and those whose doubts the machine excuses."""
+    trusted: int = 0
+    excused: int = 0
     requests: int = 0
-    excusable: int = 0
-    """Runs in which the machine was late enough to excuse anything at all, used or not."""
     failed_seeds: list[int] = field(default_factory=list)
     unrecovered: int = 0
 
@@ -48,22 +48,25 @@ class Summary:
         self.hit.update(result.done)
         categories = {finding.category for finding in result.findings}
         self.findings.update(categories)
-        self.healthy += not case.faults
         self.requests += result.requests
-        self.excusable += any(explains(result.late, reason) for reason in EXCUSES)
+        if not case.faults:
+            self.healthy += 1
+            self.trusted += result.trusted
+            self.excused += MACHINE_BUSY in categories
         if result.failed:
             self.failed_seeds.append(case.seed)
 
     def lines(self, took_s: float) -> Iterator[str]:
         total = self.runs.total()
         yield ""
-        yield f"{total} runs in {took_s / 60:.0f} min, {self.requests:,} requests; {self.healthy} without a fault"
+        yield f"{total} runs in {took_s / 60:.0f} min, {self.requests:,} requests"
         yield "  " + ", ".join(f"{name}: {count}" for name, count in sorted(self.runs.items()))
         yield f"faults that hit: {self.hit.total()} of {self.planned.total()}"
         yield "  " + ", ".join(f"{name} {self.hit[name]}/{count}" for name, count in sorted(self.planned.items()))
         for category in FAILURES:
             yield f"{category}: {self.findings[category]}"
         yield f"farms that did not recover: {self.unrecovered}"
-        yield f"{MACHINE_BUSY}: {self.findings[MACHINE_BUSY]} (the machine was late enough in {self.excusable} runs)"
+        yield f"runs without a fault: {self.healthy}, of which {self.trusted} trusted and {self.excused} excused"
+        yield f"{MACHINE_BUSY}: {self.findings[MACHINE_BUSY]} of {total} runs doubted, and excused by the late machine"
         if self.failed_seeds:
             yield f"failed seeds: {' '.join(map(str, sorted(self.failed_seeds)))}"

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from tests.chaos.case import Result
 from tests.chaos.evidence import Request, holes
-from tests.chaos.machine import Lateness, explains, lateness
-from tests.chaos.oracle import Observed, judge
+from tests.chaos.machine import Lateness, Machine, explains
+from tests.chaos.oracle import Finding, Observed, judge
 from tests.chaos.plan import Case, Fault
+from tests.chaos.summary import Summary
 
 NS = 10**9
+MS = 10**6
 TURNS = 80
 
 
@@ -33,6 +36,7 @@ def run(received: list[Request], **changes: Any) -> dict[str, Any]:
         "id": 5, "status": "completed", "reason": "", "terminal": True, "unstored": 0, "shards": ["done"],
         "turns": turns, "open_sessions": 0, "witness": {"turns": {"sent": witness, "ok": witness}},
         "reported": {"ok": len(turns)}, "verdict": {"trusted": True, "reasons": [], "notes": []},
+        "late": [], "dropped": 0, "starts_ns": [0],
     } | changes  # fmt: skip
 
 
@@ -117,11 +121,13 @@ BEGAN = "engine 1 began 2.2 s after the agreed start"
 @pytest.mark.parametrize(
     ("reasons", "late", "categories"),
     [
-        (["send_lag: x"], LATE, {"machine_busy"}),
-        (["send_lag: x"], Lateness(5, 0.001), {"untrue verdicts"}),
-        (["engine_stalled: x"], Lateness(300, 0.02), {"untrue verdicts"}),
+        (["loop_lag: x"], LATE, {"machine_busy"}),
+        (["loop_lag: x"], Lateness(90, 0.4, 0.4), {"untrue verdicts"}),
+        (["engine_stalled: x"], Lateness(300, 0.4, 0.03), {"machine_busy"}),
+        (["engine_stalled: x"], Lateness(300, 0.4, 0.02), {"untrue verdicts"}),
         (["engine_died: x"], LATE, {"untrue verdicts"}),
-        (["send_lag: x", "witness_disagrees: y"], LATE, {"machine_busy", "untrue verdicts"}),
+        (["send_lag: x"], LATE, {"untrue verdicts"}),  # late at some time is not late at that moment
+        (["loop_lag: x", "witness_disagrees: y"], LATE, {"machine_busy", "untrue verdicts"}),
         ([f"load_missing: {BEGAN}. Its load is missing from then on."], Lateness(9, 0.3), {"machine_busy"}),
         (
             [f"load_missing: {BEGAN}; engine 2 ended early. Its load is missing from then on."],
@@ -149,7 +155,69 @@ def test_each_engine_is_looked_at_alone_and_a_target_that_was_away_is_no_hole() 
 
 def test_lateness_is_the_sleepers_or_that_of_the_engine_that_waited_most() -> None:
     span = range(0, NS)
-    assert lateness([(1, 50_000_000), (2 * NS, 900_000_000)], [], span) == Lateness(50.0, 0.05)
-    waits = [[(0, 0), (NS // 2, 200_000_000), (NS, 250_000_000)], [(0, 7), (NS, 7)]]
-    assert lateness([], waits, span) == Lateness(200.0, 0.25)
-    assert not explains(Lateness(10_000, 1.0), "engine_died")
+    assert Machine([(1, 50 * MS), (2 * NS, 900 * MS)]).lateness(span) == Lateness(50.0, 0.05)
+    waits = {7: [(0, 0), (NS // 2, 200 * MS), (NS, 250 * MS)], 8: [(0, 7), (NS, 7)]}
+    assert Machine([], waits).lateness(span) == Lateness(200.0, 0.25, 0.2)
+    assert Machine().lateness(span) == Lateness()
+    assert not explains(Lateness(10_000, 1.0, 1.0), "engine_died")
+
+
+def engine_7(*waited_ms: float) -> dict[int, list[tuple[int, int]]]:
+    """It was looked at each 200 ms, and had waited for so many ms more each time."""
+    return {7: [(number * 200 * MS, int(sum(waited_ms[:number]) * MS)) for number in range(len(waited_ms) + 1)]}
+
+
+LATE_40 = [(7, 250 * MS, 290 * MS, 40 * MS)] * 10
+"""Ten messages of engine 7 that left 40 ms late, all between two looks."""
+
+
+@pytest.mark.parametrize(
+    ("machine", "late", "excused"),
+    [
+        (Machine(), LATE_40, False),
+        (Machine(waits=engine_7(0, 20, 0)), LATE_40, True),
+        (Machine(waits=engine_7(0, 19, 0)), LATE_40, False),
+        (Machine(waits=engine_7(500, 0, 500)), LATE_40, False),  # it was late at other moments
+        (Machine(waits={8: engine_7(0, 500, 0)[7]}), LATE_40, False),  # another engine was
+        (Machine([(280 * MS, 20 * MS)]), LATE_40, True),
+        (Machine([(271 * MS, 10 * MS), (281 * MS, 10 * MS)]), LATE_40, True),
+        (Machine([(249 * MS, 200 * MS), (600 * MS, 200 * MS)]), LATE_40, False),
+        (Machine(waits=engine_7(0, 20, 0)), [*LATE_40[1:], (7, 500 * MS, 540 * MS, 40 * MS)], True),  # nine of ten
+        (Machine(waits=engine_7(0, 20, 0)), [*LATE_40[2:], *[(7, 500 * MS, 540 * MS, 40 * MS)] * 2], False),
+        (Machine(waits=engine_7(0, 20, 30)), [(7, 350 * MS, 450 * MS, 100 * MS)], True),  # over two looks
+        (Machine(waits=engine_7(500, 500, 500)), [], False),  # nobody knows which messages were late
+    ],
+)
+def test_late_messages_are_the_machines_where_it_was_late_at_that_moment(
+    machine: Machine, late: list[tuple[int, int, int, int]], excused: bool
+) -> None:
+    observed = replace(seen(**doubted("send_lag: x", late=late)), late=LATE, machine=machine)
+    assert wrong(observed) == ["machine_busy" if excused else "untrue verdicts"]
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "dropped", "excused"),
+    [
+        ([0] * 39 + [15, 0], 3, True),  # 30 ms of arrivals are missing
+        ([0] * 39 + [14, 0], 3, False),
+        ([500] * 30 + [0] * 11, 3, False),  # it was late before
+    ],
+)
+def test_dropped_arrivals_are_the_machines_where_it_was_late_at_the_end(
+    waited_ms: list[float], dropped: int, excused: bool
+) -> None:
+    observed = seen(**doubted("arrivals_dropped: x", dropped=dropped))
+    case = replace(observed.case, level="--rate 100/s")
+    observed = replace(observed, case=case, late=LATE, machine=Machine(waits=engine_7(*waited_ms)))
+    assert wrong(observed) == ["machine_busy" if excused else "untrue verdicts"]
+
+
+def test_the_summary_counts_healthy_runs_and_what_became_of_them() -> None:
+    summary, healthy = Summary(), seen().case
+    busy = Finding("machine_busy", "send_lag")
+    for findings, trusted in (([], True), ([busy], False), ([Finding("untrue verdicts", "x")], False)):
+        summary.add(Result(healthy, (), 5, "completed", findings, LATE, 1.0, trusted))
+    summary.add(Result(seen("kill_burn").case, ("kill_burn",), 5, "failed", [busy], LATE, 1.0))
+    lines = list(summary.lines(60.0))
+    assert "runs without a fault: 3, of which 1 trusted and 1 excused" in lines
+    assert "machine_busy: 2 of 4 runs doubted, and excused by the late machine" in lines
