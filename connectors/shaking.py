@@ -54,9 +54,20 @@ class ShakingConnector(BaseConnector):
             return True
         return self._progress is not None and not self._progress.due() and not handshake.run_due()
 
+    @property
+    def has_run_steps_only(self) -> bool:
+        """Whether no step belongs to one conversation: a kept connection then serves the next one too."""
+        handshake = self.target.handshake
+        return handshake is not None and not handshake.of_session
+
     def begin(self, session: Mapping[str, Any]) -> None:
         super().begin(session)
         self._progress = None
+        handshake = self.target.handshake
+        if handshake is not None and self.has_run_steps_only and not handshake.run_due():
+            self._progress = handshake.new_progress()  # there is nothing that this conversation has to do
+            self._progress.done = True
+            self._shook()
         if self.cookies is not None and self.cookies.own:
             self.cookies = self.target.new_cookies()
 

@@ -46,7 +46,11 @@ class HttpConnector(ReferenceConnector):
     def connect(self) -> None:
         if self._adapter is None:
             self._adapter = GuardedAdapter(self.target, self._watch)
+        if not self.has_run_steps_only:
+            self._adapter.drop()
         self.shake()
+        if self._adapter.ready:
+            return  # only what all conversations share was to be done anew
         for name, ns in self._adapter.connect().items():
             self.add_step(name, ns)
 

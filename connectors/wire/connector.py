@@ -27,6 +27,10 @@ class HttpConnector(WireConnector):
         self._usage_wait: tuple[int, int] | None = None
 
     @property
+    def _is_usable(self) -> bool:
+        return self._connection is not None and self._connection.usable
+
+    @property
     def ready(self) -> bool:
         connection = self._connection
         return connection is not None and connection.usable and (self._handshake is None or self.fresh)
@@ -38,8 +42,12 @@ class HttpConnector(WireConnector):
             self._waited(BODY_WAIT, began_ns)
             if self.ready:
                 return
-        await self.disconnect()
+        if not (self.has_run_steps_only and self._is_usable):
+            await self.disconnect()
         await self.shake()
+        if self._is_usable:
+            return  # only what all conversations share was to be done anew
+        await self.disconnect()
         stream = await self.dial()
         target = self.target
         spec = target.spec

@@ -18,13 +18,14 @@ from connectors.registry import Lane, connector_class
 from connectors.spec import TargetSpec
 from tests.hostile import http, ndjson, split, sse, websocket
 from tests.hostile.server import HostileServer, Peer
-from tests.hostile.table import whole
+from tests.hostile.table import CHUNKED, LAST_CHUNK, Protocol, chunk, head, whole
 from tests.integration.connectors.lanes import LANES, PATIENT, Client, Turn, make_spec, one_turn, say, wait
 from tests.integration.connectors.scripted import Asked, says, scripted
 
 lanes = pytest.mark.parametrize("lane", LANES)
 SECRET = "planted-key"
 TOKEN = {"name": "token", "url": "/token", "headers": {"X-Key": "{{ secret.api_key }}"}, "save": {"token": "token"}}
+RUN_TOKEN = {**TOKEN, "per": "run"}
 CHAT = {
     "name": "chat",
     "url": "/chats/{{ saved.token }}",
@@ -103,6 +104,58 @@ def test_each_conversation_shakes_hands_anew_and_knows_nothing_of_the_last(lane:
             "POST /chats/t3",
             "POST /say/c4",
         ]
+
+
+@lanes
+@pytest.mark.parametrize("protocol", ["http", "sse", "ndjson"])
+def test_with_steps_per_run_only_a_kept_connection_serves_the_next_conversation(lane: Lane, protocol: Protocol) -> None:
+    streamed = b"".join(chunk(event) for event in (*sse.PIECES, sse.DONE)) + LAST_CHUNK
+    lines = head("Content-Type: application/x-ndjson", CHUNKED) + chunk(ndjson.DONE) + LAST_CHUNK
+    answer = {"http": whole(http.GOOD), "sse": sse.STREAM_HEAD + streamed, "ndjson": lines}[protocol]
+    made = Bot()
+
+    def bot_of_protocol(request: Asked) -> bytes:
+        return made(request) if request.path == "/token" else answer
+
+    with scripted(bot_of_protocol) as bot:
+        spec = make_spec(protocol, bot.url, handshake={"steps": [{**RUN_TOKEN, "headers": {}}]}, request=SAY)
+        with Client(lane, spec) as client:
+            turns = []
+            for number in range(3):
+                client.connector.begin({"id": f"s{number}"})
+                turns += client.say_all(["one", "two"])
+                assert client.connector.saved["token"] == "t1"
+        assert [turn.code for turn in turns] == [None] * 6, turns[0].error
+        assert bot.paths == ["POST /token"] + ["POST /say"] * 6
+        assert {request.headers["authorization"] for request in bot.requests[1:]} == {"Bearer t1"}
+        assert bot.server.connections == 2, "one for the step, one for all conversations"
+
+
+@lanes
+def test_a_shared_token_is_renewed_without_a_new_connection(lane: Lane) -> None:
+    with (
+        scripted(Bot()) as bot,
+        Client(lane, spec_with(bot.url, [{**RUN_TOKEN, "expires_s": 0.3}], request=SAY)) as one,
+    ):
+        for number in range(3):
+            one.connector.begin({"id": f"s{number}"})
+            assert one.say().code is None
+            one.idle(0.5)
+        assert bot.paths == ["POST /token", "POST /say"] * 3
+        assert bot.requests[-1].headers["authorization"] == "Bearer t3"
+        assert bot.server.connections == 4, "one for each token, one for all turns"
+
+
+@lanes
+def test_a_shared_token_that_is_refused_is_had_anew_in_the_next_conversation(lane: Lane) -> None:
+    with scripted(Bot(lambda request: request.headers["authorization"] == "Bearer t1")) as bot:
+        with Client(lane, spec_with(bot.url, [RUN_TOKEN], request=SAY)) as client:
+            assert client.say().code == "http_401"
+            assert client.connector.refresh(401)
+            client.connector.begin({"id": "other"})
+            assert client.connector.saved == {}
+            assert client.say().code is None
+        assert bot.paths == ["POST /token", "POST /say", "POST /token", "POST /say"]
 
 
 @lanes
