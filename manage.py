@@ -4,11 +4,15 @@
 import os
 import sys
 
+from runs.early import leave_at_signals
+
 BAD_START = 2
 INTERRUPTED = 130
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["burn"]:
+        leave_at_signals()
     settings = "tokenburn_site.settings_cli" if sys.argv[1:2] == ["burn"] else "tokenburn_site.settings"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
     try:

@@ -135,7 +135,7 @@ class ReplyTimeline(Timeline):
     def lacking(self) -> str:
         if self._own_began_ns is not None or not self._without_id:
             return super().lacking()
-        return f"; {self._without_id} messages came that have no text, or no id that says what they answer (reply_to)"
+        return f"; messages without text, or without an id that says what they answer (reply_to): {self._without_id}"
 
     def aside(self, data: bytes) -> None:
         super().aside(data)

@@ -42,6 +42,8 @@ NO_BODY_ADVICE = (
 COMPARE = "compare the target's response mapping with the shape shown"
 TEXT_CHARS = 4 * 1024 * 1024
 """Characters of one answer's text: far more than anybody reads, and held in memory, up to four bytes each, twice."""
+NOTHING_CAME = object()
+"""No event without text yet: one may be a JSON null."""
 PASSED_OVER = object()
 """What an event holds that says nothing of its own."""
 LATEST_NS = 1 << 62
@@ -136,7 +138,7 @@ class Timeline:
         self.told_alone = False
         """Whether both were told, or can be, in one object that tells nothing of reasoning."""
         self._has_text = False
-        self._last_without_text: Any = None
+        self._last_without_text: Any = NOTHING_CAME
         self._last_with_text: Any = None
         self._reason: str | None = None
         self._refusal_text = ""
@@ -219,7 +221,7 @@ class Timeline:
         if self.first_chunk_ns is None or self.done_ns is not None:
             return ""
         if self.first_content_ns is None:
-            if self._last_without_text is None:
+            if self._last_without_text is NOTHING_CAME:
                 return ""
             return f"; {self.meaning.expected(self._last_without_text)}: it has {shape(self._last_without_text)}"
         return f"; text came, and no end mark ({self.meaning.end_marks})" if self.meaning.needs_done else ""
@@ -440,7 +442,7 @@ class Timeline:
         if self.first_chunk_ns is None:
             return "; not one event came in its body"
         last = self._last_without_text
-        return "" if last is None else f"; its last event without text has {shape(last)}"
+        return "" if last is NOTHING_CAME else f"; its last event without text has {shape(last)}"
 
     def settle(self) -> None:
         """The turn is over: find the kind of its answer. Raises BadAnswer if it is not a good one: `target_error`,
@@ -494,7 +496,7 @@ class Timeline:
     def _null_text(self) -> bool:
         """Whether the last event has a null where its text should be."""
         message = self._last_without_text
-        if message is None:
+        if message is NOTHING_CAME or message is None:
             return False
         part = self.meaning.part if self.meaning.plain else self._part_of(message)
         return part is not None and bool(part.null_text(message))
@@ -509,7 +511,7 @@ class Timeline:
             return BadAnswer("answer_empty", f"the answer has no text: its body is empty{status}", NO_BODY_ADVICE)
         advice = f"if such an answer is right, add {kind!r} to expect_text in the target's response mapping"
         last = self._last_without_text
-        seen = f"; its last event has {shape(last)}" if kind == "empty" and last is not None else ""
+        seen = f"; its last event has {shape(last)}" if kind == "empty" and last is not NOTHING_CAME else ""
         return BadAnswer("answer_empty", f"the answer has no text: {words}{seen}", advice)
 
     def refused(self, status: int, data: bytes) -> NoReturn:
@@ -562,7 +564,10 @@ class Timeline:
                 self.saved[name] = mended_value(value) if self._halves else value
 
     def _unmatched(self, message: Any) -> BadAnswer:
-        seen = "no event of it was read" if message is None else f"the answer has {shape(message)}"
+        if message is NOTHING_CAME:
+            message, seen = None, "no event of it was read"
+        else:
+            seen = f"the answer has {shape(message)}"
         detail = f"{self.meaning.expected(message)}; {seen}"
         return BadAnswer("answer_unmatched", detail, self._mapping_advice(message))
 

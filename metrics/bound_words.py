@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from metrics.thresholds import known_to_fail
-from metrics.words import number
+from metrics.words import counted, number
 
 AT_LEAST = "\N{GREATER-THAN OR EQUAL TO}"
 EXACT_TO = 1.01
@@ -56,6 +56,6 @@ def bounds_note(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     if not (count := sum(values.get("censored", 0) for values in metrics.values())):
         return ""
     return (
-        f"{AT_LEAST}: at least. {number(count)} waits ended without an answer; each counts in e2e_planned_ms as one of "
-        "at least so long."
+        f"{AT_LEAST}: at least. {counted(count, 'wait')} ended without an answer; each counts in e2e_planned_ms as one "
+        "of at least so long."
     )

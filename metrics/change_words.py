@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from metrics.words import NOTHING
+from metrics.words import NOTHING, counted
 
 LINES_SHOWN: Final = 10
 SEARCH: Final = "search"
@@ -35,7 +35,7 @@ def change_lines(report: Mapping[str, Any]) -> list[str]:
     """For example "200 users from 93.4 s on, by alice"; the first LINES_SHOWN, and how many more there are."""
     rows = change_rows(report)
     lines = [f"{row.level} from {row.at} on, by {row.by}" for row in rows[:LINES_SHOWN]]
-    return lines + ([f"and {len(rows) - LINES_SHOWN:,} more changes"] if len(rows) > LINES_SHOWN else [])
+    return lines + ([f"and {counted(len(rows) - LINES_SHOWN, 'more change')}"] if len(rows) > LINES_SHOWN else [])
 
 
 def _level(kind: str | None, level: float) -> str:

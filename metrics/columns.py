@@ -32,6 +32,8 @@ TOKEN_SIDES = {
     "doubt_to": ("usage", "estimate"),
     "split": ("usage", "usage"),  # reasoning was streamed and not counted: its share of the output is by characters
     "split_in": ("estimate", "usage"),
+    "asked": ("estimate", "none"),  # an answer without text, such as a tool call, of which no output was told
+    "asked_in": ("usage", "none"),
 }
 """Where a turn's input and output tokens come from, by the word in its record: new words are added at the end only."""
 TOKEN_SOURCES = tuple(TOKEN_SIDES)

@@ -16,6 +16,7 @@ from metrics.figures import Figures, figures, of_choice, rounded, with_waiting
 from metrics.groups import Group
 from metrics.thresholds import evaluate, parse_all
 from metrics.totals import Aggregate, merge
+from metrics.words import counted
 
 SHOWN: Final = ("ttft_ms", "e2e_ms")
 STATS_SHOWN: Final = ("p50", "p95")
@@ -61,7 +62,7 @@ def _hangs(found: Aggregate, overdue: int, active: int, to_s: int) -> str:
     answered = sum(point.ok for index, point in found.points.items() if (index + 1) * found.point_s > to_s - JUST_S)
     if overdue <= HANGING_SHARE * max(active, answered):
         return ""
-    return f"the target hung: at the end {overdue:,} turns waited for longer than its answers explain"
+    return f"the target hung: at the end {counted(overdue, 'turn')} waited for longer than its answers explain"
 
 
 def _rise(values: Sequence[int]) -> int:

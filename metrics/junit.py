@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from metrics.bound_words import value_words
 from metrics.gates import stopped_answering
-from metrics.words import number, run_name
+from metrics.words import counted, number, run_name
 
 Report = Mapping[str, Any]
 ENDED_WELL = frozenset({"completed"})
@@ -110,7 +110,7 @@ def _counts(turns: Mapping[str, int]) -> str:
 
 
 def _errors(report: Report) -> str:
-    return "\n".join(f"{code}: {number(count)} turns" for code, count in report["errors"].items())
+    return "\n".join(f"{code}: {counted(count, 'turn')}" for code, count in report["errors"].items())
 
 
 def _figures(report: Report) -> str:

@@ -16,7 +16,7 @@ from metrics.group_text import Cells, group_cells, model_cells
 from metrics.junit import ended_well
 from metrics.spending_words import budget_words, cost_words
 from metrics.verdict_words import NOTES_HEAD, verdict_words
-from metrics.words import failed_of, load_s_of, number, run_name
+from metrics.words import counted, failed_of, load_s_of, number, run_name
 
 Report = Mapping[str, Any]
 METRICS = ("ttft_ms", "e2e_ms", "e2e_planned_ms", "icl_ms", "tpot_ms", "turn_tokens_per_s")
@@ -84,7 +84,7 @@ def _what_came_of_it(run: Report, turns: Mapping[str, int], rates: Mapping[str, 
     failed = failed_of(turns)
     share = f" ({rates['error_rate']:.2%})" if rates["error_rate"] else ""
     return (
-        f"{run_name(run).capitalize()} {against}: {number(turns['ok'])} turns ok, {number(failed)} failed{share}, "
+        f"{run_name(run).capitalize()} {against}: {counted(turns['ok'], 'turn')} ok, {number(failed)} failed{share}, "
         f"in {number(load_s_of(run))} s, {number(rates['turns_per_s'])} turns/s."
     )
 

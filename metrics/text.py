@@ -22,7 +22,7 @@ from metrics.group_text import group_parts
 from metrics.patience import patience_words
 from metrics.spending_words import budget_words, cost_words
 from metrics.verdict_words import NOTES_HEAD, verdict_words
-from metrics.words import BAD, GOOD, QUIET, TITLE, load_s_of, number
+from metrics.words import BAD, GOOD, QUIET, TITLE, counted, load_s_of, number
 
 Report = Mapping[str, Any]
 SHOWN = ("mean", "p50", "p95", "p99", "max", "count")
@@ -91,17 +91,22 @@ def _summary(report: Report) -> Iterator[Text]:
         yield Text(f"  cost      {cost}")
     if len(found := report["generator"].get("connections") or {}) > 1:
         shares = ", ".join(f"{address} {number(count)}" for address, count in found.items())
-        yield Text(f"  addresses {shares} connections")
+        yield Text(f"  addresses {shares} {'connection' if sum(found.values()) == 1 else 'connections'}")
     if report.get("witness"):
         yield Text(f"  witness   {witness_words(report)}")
     if report.get("uncounted_turns"):
         yield Text(
-            f"  besides   {number(report['uncounted_turns'])} turns of the warm-up and cool-down, in no figure here"
+            f"  besides   {counted(report['uncounted_turns'], 'turn')} of the warm-up and cool-down, in no figure here"
         )
     if report["dropped_arrivals"]:
-        yield Text(f"  dropped   {number(report['dropped_arrivals'])} arrivals were due and not started", style=BAD)
+        yield Text(
+            f"  dropped   {counted(report['dropped_arrivals'], 'arrival was', 'arrivals were')} due and not started",
+            style=BAD,
+        )
     if report.get("unsolicited"):
-        yield Text(f"  unasked   {number(report['unsolicited'])} messages came that no question asked for", style=BAD)
+        yield Text(
+            f"  unasked   {counted(report['unsolicited'], 'message')} came that no question asked for", style=BAD
+        )
 
 
 def witness_words(report: Report) -> str:
@@ -109,7 +114,7 @@ def witness_words(report: Report) -> str:
     witness = report.get("witness")
     if not witness:
         return ""
-    said = f"{number(witness['turns']['sent'])} turns of its own"
+    said = f"{counted(witness['turns']['sent'], 'turn')} of its own"
     for name in ("ttft_ms", "e2e_ms"):
         theirs, ours = witness["metrics"][name]["p50"], report["metrics"][name]["p50"]
         if theirs is not None and ours is not None:
@@ -142,8 +147,8 @@ def _counted(counts: Mapping[str, int], always: Sequence[str], if_any: Sequence[
 def _speeds(report: Report) -> str:
     rates, source = report["rates"], report["tokens"]["source"]
     speeds = [f"{number(rates['turns_per_s'])} turns/s", f"{number(rates['sessions_per_min'])} sessions/min"]
-    if source != "none":
-        made = report["tokens"].get("output_source", source)  # a report of before has one source for both sides
+    made = report["tokens"].get("output_source", source)  # a report of before has one source for both sides
+    if made != "none":
         label = {"estimate": " (estimated: 4 characters a token)", "mixed": " (partly estimated)"}.get(made, "")
         speeds.append(f"{number(rates['output_tokens_per_s'])} output tokens/s{label}")
     return ", ".join(speeds)

@@ -202,13 +202,16 @@ class Counts:
         """
         seconds = self.duration_s if seconds is None else seconds
         judged = self.outcomes["ok"] + self.failed
-        counted = seconds if self.turns > self.sources["none"] else 0.0  # of tokens that nobody told there is no rate
+        given, made = self.token_sides()
+        # Of tokens that nobody told there is no rate.
+        made_s = seconds if self.turns > made["none"] else 0.0
+        both_s = seconds if self.turns > min(given["none"], made["none"]) else 0.0
         return {
             "turns_per_s": self.outcomes["ok"] / seconds if seconds else None,
             "sessions_per_min": self.sessions_ended["completed"] * 60 / seconds if seconds else None,
             "conversations_per_min": self.sessions_ended.total() * 60 / seconds if seconds else None,
-            "output_tokens_per_s": self.sums["tokens_out_ok"] / counted if counted else None,
-            "tokens_per_s": (self.sums["tokens_in"] + self.sums["tokens_out"]) / counted if counted else None,
+            "output_tokens_per_s": self.sums["tokens_out_ok"] / made_s if made_s else None,
+            "tokens_per_s": (self.sums["tokens_in"] + self.sums["tokens_out"]) / both_s if both_s else None,
             "error_rate": self.failed / judged if judged else None,
         }
 

@@ -21,6 +21,7 @@ from metrics.histogram import Histogram
 from metrics.thresholds import Threshold
 from metrics.totals import Aggregate, Engine
 from metrics.version_words import version_words
+from metrics.words import counted
 
 SEND_LAG_MS = 20.0
 SEND_LAG_SHARE = 0.05
@@ -221,7 +222,9 @@ def _samples(aggregate: Aggregate, thresholds: Sequence[Threshold], groups: Sequ
         needed = SAMPLES_NEEDED[stat or ""]
         if count < needed:
             what = f"{name}{choice_text(where)}.{stat}"
-            yield Remark("few_samples", f"{what} rests on {count:,} values; it needs {needed:,} to mean anything.")
+            yield Remark(
+                "few_samples", f"{what} rests on {counted(count, 'value')}; it needs {needed:,} to mean anything."
+            )
 
 
 def _quantile_ms(histogram: Histogram | None, stat: str) -> float:
@@ -257,8 +260,9 @@ def _generator(aggregate: Aggregate) -> Iterator[Remark]:
     if _many_dropped(aggregate):
         yield Remark(
             "arrivals_dropped",
-            f"{aggregate.dropped:,} arrivals were due and not started (too many sessions were open, or the engine was "
-            f"late when the load ended): the target saw less load than was asked for.{_of_a_hang(aggregate)}",
+            f"{counted(aggregate.dropped, 'arrival was', 'arrivals were')} due and not started (too many sessions were "
+            f"open, or the engine was late when the load ended): the target saw less load than was asked "
+            f"for.{_of_a_hang(aggregate)}",
         )
 
 
@@ -307,17 +311,20 @@ def _stalled_share(engine: Engine) -> float:
 def _records(aggregate: Aggregate) -> Iterator[Remark]:
     if aggregate.outcomes["unknown"]:
         count = aggregate.outcomes["unknown"]
-        yield Remark("turns_unknown", f"{count:,} turns were in flight when an engine died: nobody knows their end.")
+        yield Remark(
+            "turns_unknown",
+            f"{counted(count, 'turn was', 'turns were')} in flight when an engine died: nobody knows what came of it.",
+        )
     tails = [engine.tail for engine in aggregate.engines.values()]
     recorded = sum(tail["turns"] for tail in tails if tail)
     if all(tails) and recorded != aggregate.turns + aggregate.uncounted:
         yield Remark(
             "ledger_incomplete",
-            f"The engines recorded {recorded:,} turns and {aggregate.turns + aggregate.uncounted:,} are stored. "
-            "`manage.py ingest` stores what is left of the ledgers.",
+            f"The engines recorded {counted(recorded, 'turn')} and {aggregate.turns + aggregate.uncounted:,} are "
+            "stored. `manage.py ingest` stores what is left of the ledgers.",
         )
     if aggregate.bad_lines:
-        yield Remark("ledger_damaged", f"{aggregate.bad_lines:,} lines of the ledger could not be read.")
+        yield Remark("ledger_damaged", f"{counted(aggregate.bad_lines, 'line')} of the ledger could not be read.")
 
 
 class Silence(NamedTuple):
@@ -386,12 +393,12 @@ def _cut_off(aggregate: Aggregate, silence: Silence | None, *, many: bool) -> It
         return
     more = f" {silence.words}." if silence is not None else ""
     if unjudged:
-        more += f" {unjudged:,} of them had gone on for long, and there were too few whole answers to judge them by."
+        more += f" {unjudged:,} of them had gone on for long, with too few whole answers to judge by."
     yield Remark(
         "hang_not_judged" if many else "few_cut_off",
-        f"The end of the load cut off {count:,} turns whose answers may have been on their way: the slowest ones are "
-        f"missing, and a target that hangs would look the same.{more} Give answers in flight longer: --grace, or "
-        "grace_s of the load.",
+        f"The end of the load cut off {counted(count, 'turn')} whose answers may have been on their way: the slowest "
+        f"ones are missing, and a target that hangs would look the same.{more} Give answers in flight longer: --grace, "
+        "or grace_s of the load.",
     )
 
 
@@ -403,13 +410,14 @@ def _belonging(aggregate: Aggregate, others: OthersAnswers) -> Iterator[Remark]:
     if others.mismatched >= MISMATCHES:
         yield Remark(
             "answers_may_be_shifted",
-            f"{others.mismatched:,} answers to the witness repeat another message than the one they follow. {advice}",
+            f"{counted(others.mismatched, 'answer')} to the witness repeat another message than the one "
+            f"they follow. {advice}",
         )
     elif not by_id and (found := aggregate.unsolicited + others.unsolicited):
         yield Remark(
             "answers_may_be_shifted",
-            f"{found:,} messages came that no question had asked for, so that answers may belong to other questions, "
-            f"and their times to other answers. {advice}",
+            f"{counted(found, 'message')} came that no question had asked for, so that answers may belong to other "
+            f"questions, and their times to other answers. {advice}",
         )
 
 
@@ -457,7 +465,9 @@ def _notes(aggregate: Aggregate) -> Iterator[Remark]:
             "slow, or its supervisor was late. Every engine's own times are right.",
         )
     if aggregate.dropped and not _many_dropped(aggregate):
-        yield Remark("few_dropped", f"{aggregate.dropped:,} arrivals were due and not started.")
+        yield Remark(
+            "few_dropped", f"{counted(aggregate.dropped, 'arrival was', 'arrivals were')} due and not started."
+        )
     rate = aggregate.rates()["error_rate"]
     if rate is not None and aggregate.outcomes["ok"] and rate > SURVIVORS_SHARE:
         text = f"{rate:.0%} of the turns failed; latencies but e2e_planned_ms are those of the others only."
@@ -472,7 +482,7 @@ def _types(aggregate: Aggregate) -> Iterator[Remark]:
         named = ", ".join(f"{kind} ({count:,})" for kind, count in found.most_common(TYPES_NAMED))
         yield Remark(
             "content_type_wrong",
-            f"{found.total():,} answers came with a content type that is not theirs, and were read as what they hold: "
+            f"{counted(found.total(), 'answer')} came with a wrong content type, and were read as what they hold: "
             f"{named}. Browsers and proxies may hold such a stream back, or refuse it: correct the target's header.",
         )
 
@@ -486,12 +496,12 @@ def _tokens(aggregate: Aggregate) -> Iterator[Remark]:
     if doubted := sum(aggregate.sources[word] for word in DOUBTED_SOURCES):
         yield Remark(
             "usage_not_believed",
-            f"In {doubted:,} turns the target's usage cannot be true: 0 tokens, fewer than its texts have, or no "
-            "number. Estimates were taken.",
+            f"In {counted(doubted, 'turn')} the target's usage cannot be true: 0 tokens, fewer than its texts have, or "
+            "no number. Estimates were taken.",
         )
     if split := sum(aggregate.sources[word] for word in SPLIT_SOURCES):
         yield Remark(
             "reasoning_split",
-            f"In {split:,} turns the target streamed its reasoning and did not count it: its share of the output "
-            "tokens was taken by characters, so that tpot_ms is an estimate.",
+            f"In {counted(split, 'turn')} the target streamed its reasoning and did not count it: its share of the "
+            "output tokens was taken by characters, so that tpot_ms is an estimate.",
         )

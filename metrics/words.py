@@ -24,6 +24,12 @@ def failed_of(turns: Mapping[str, int]) -> int:
     return turns.get("failed", turns["error"] + turns["timeout"])
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """How many there are, as people read it: "1 turn", "2,000 turns". `many`: what stands for more than one, where that
+    is not `one` with an s, as in "1 answer was", "2 answers were"."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def number(value: float | int | None) -> str:
     """Three significant digits at least, no more than a person reads."""
     if value is None:

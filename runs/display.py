@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from metrics.words import counted
 from runs.folding import arrivals_text, folded
 from runs.models import Run
 
@@ -31,7 +32,9 @@ def load_text(load: Any) -> str:
     if sweep := load.get("sweep"):
         levels = ", ".join(f"{level:g}" for level in sweep.get("levels", []))
         return f"sweep over {levels} {'a second' if open_loop else 'users'}, {sweep.get('hold_s', 20):g} s each"
-    how = f"{load.get('rate_per_s'):g}/s {load.get('arrivals')}" if open_loop else f"{load.get('users')} users"
+    how = (
+        f"{load.get('rate_per_s'):g}/s {load.get('arrivals')}" if open_loop else counted(load.get("users") or 0, "user")
+    )
     if load.get("kind") == "trace":
         times = arrivals_text(load)
         how = f"a trace{f' of {times}' if times else ''} at {load.get('speed', 1):g} times its speed"
@@ -42,7 +45,7 @@ def load_text(load: Any) -> str:
         how += "".join(f" \u2192 {stage['to']:g} in {stage['duration_s']:g} s" for stage in stages)
     duration, conversations = load.get("duration_s"), load.get("conversations")
     long = [f"{duration:g} s"] if duration else []
-    many = [f"{conversations} conversations"] if conversations else []
+    many = [counted(conversations, "conversation")] if conversations else []
     return ", ".join([how, *long, *many, *_people(load.get("people") or {}), *_ceilings(load.get("budget") or {})])
 
 

@@ -64,7 +64,9 @@ def last_answers(target: TargetSpec) -> Assumption | None:
             continue
         seconds = report["metrics"]["e2e_ms"]["mean"] / 1000
         per_s, lasted_s = report["rates"]["output_tokens_per_s"] or 0.0, report["run"]["duration_s"]
-        tokens = per_s * lasted_s / answered if report["tokens"]["source"] != "none" else UNKNOWN.likely.tokens
+        told = report["tokens"]
+        is_known = told.get("output_source", told["source"]) != "none"  # a report of before has one for both sides
+        tokens = per_s * lasted_s / answered if is_known else UNKNOWN.likely.tokens
         return known_answers(seconds, tokens, f"as in run {run.pk}")
     return None
 

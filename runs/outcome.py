@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from metrics.words import counted
 from runs.engine.waiting import TARGET_ENDS
 from runs.models import RunStatus, ShardStatus
 
@@ -108,4 +109,4 @@ def _not_one_ok(errors: Mapping[str, int], example: str) -> str:
         return "no turn was sent: the load ended before its first message"
     code, count = max(errors.items(), key=lambda item: (item[1], item[0]))
     text = f": {example}" if example else ""
-    return f"not one turn succeeded; {code}, {count} of {sum(errors.values())} failures{text}"
+    return f"not one turn succeeded; {code}, {count} of {counted(sum(errors.values()), 'failure')}{text}"

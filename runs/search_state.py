@@ -15,6 +15,7 @@ from connectors.spec import Frozen
 from metrics.bound_words import value_words
 from metrics.curve import Level, judge, measure, turns_needed
 from metrics.groups import Group
+from metrics.words import counted
 from runs.engine.search import OVERHEAD_S, Search
 from runs.engine.spec import ClosedLoad, OpenLoad
 from runs.stepping import LONGER, Bracket, Scale, Tried, bracket, next_level
@@ -122,14 +123,14 @@ def _noted(state: State, note: str) -> State:
 
 
 def too_few(turns: int, needed: int) -> str:
-    return f"only {turns} good turns, {needed} are needed"
+    return f"only {counted(turns, 'good turn')}, {needed} are needed"
 
 
 def _drained(state: State, seen: Seen) -> Step | None:
     waited_s = seen.stored_s - state.set_s
     if waited_s < 1 or (seen.active and waited_s < DRAIN_S):
         return None
-    notes = (f"{seen.active} conversations of the level before were still open",) if seen.active else ()
+    notes = (f"{counted(seen.active, 'conversation')} of the level before still open",) if seen.active else ()
     update = {"draining": False, "notes": notes, "step": state.step + 1}
     return Step(state.model_copy(update=update), state.level)
 

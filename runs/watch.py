@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from metrics.columns import LEFT
 from metrics.totals import GeneratorSample
+from metrics.words import counted
 from runs.engine.budget import Budget
 
 FEWEST_FAILURES: Final = 20
@@ -68,7 +69,7 @@ class Watch:
         allowed = self._budget.errors
         if allowed is None or self._failed < allowed:
             return ""
-        return f"budget: errors: {self._failed:,} turns failed, the budget allows {allowed:,}{self._mostly()}"
+        return f"budget: errors: {counted(self._failed, 'turn')} failed, the budget allows {allowed:,}{self._mostly()}"
 
     def _too_often(self, now: int) -> str:
         limit = self._budget.error_rate

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from metrics.gates import of_reasons
+from metrics.words import counted
 from runs.models import Run, RunStatus
 from runs.schedule_models import WebhookDelivery, WebhookKind
 
@@ -118,7 +119,7 @@ def slack(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _turns(turns: Mapping[str, int]) -> str:
     bad = ", ".join(f"{count} {word}" for word, count in turns.items() if word not in {"sent", "ok"} and count)
-    return f"{turns.get('ok', 0)} of {turns.get('sent', 0)} turns ok" + (f" ({bad})" if bad else "")
+    return f"{turns.get('ok', 0)} of {counted(turns.get('sent', 0), 'turn')} ok" + (f" ({bad})" if bad else "")
 
 
 def _quantiles(metrics: Mapping[str, Mapping[str, Any]]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from connectors.errors import TurnError
 from connectors.named import NamedTimeline
 from connectors.redact import Redactor
-from connectors.timeline import Timeline
+from connectors.timeline import NOTHING_CAME, Timeline
 
 FRAMES_LIMIT = 200
 """Frames that are kept; of those beyond only the number."""
@@ -73,7 +73,7 @@ class Tape:
             frame.name = visible(self.redact(timeline.event_name))
         plain = self._decoded(timeline, frame, data)
         before = _state(timeline)
-        missed, timeline._last_without_text = timeline._last_without_text, None
+        missed, timeline._last_without_text = timeline._last_without_text, NOTHING_CAME
         if len(self.frames) < FRAMES_LIMIT:
             self.frames.append(frame)
         else:
@@ -91,7 +91,7 @@ class Tape:
             frame.gave = frame.gave or ["ignored"]
         elif not frame.gave:
             self._nothing(timeline, frame, plain)
-        if timeline._last_without_text is None:
+        if timeline._last_without_text is NOTHING_CAME:
             timeline._last_without_text = missed
 
     def _nothing(self, timeline: Timeline, frame: Frame, plain: bytes) -> None:
@@ -124,7 +124,7 @@ def _why_nothing(timeline: Timeline, data: bytes) -> str:
     if isinstance(timeline, NamedTimeline) and meaning.named(timeline.event_name) is None:
         return OTHER_KIND
     message = timeline._last_without_text
-    if message is None:
+    if message is NOTHING_CAME:
         return "an empty text"
     if not meaning.plain and timeline._part_of(message) is None:
         return "to be ignored" if meaning.ignores(message) else OTHER_KIND

@@ -22,7 +22,7 @@ from tokenburn_site.local import ports
 from tokenburn_site.local.errors import LocalServiceError
 from tokenburn_site.local.family import Family
 from tokenburn_site.local.keeper import Keeper, Service
-from tokenburn_site.local.lock import only_one
+from tokenburn_site.local.lock import UP_LOCK, note_site, only_one
 from tokenburn_site.local.valkey import answers, find_valkey, valkey_command
 
 START_S = 90.0
@@ -56,12 +56,14 @@ def run_up(options: UpOptions, say: Callable[[str], None], stop: Event) -> None:
     """Start everything, keep it running until `stop`, end everything. Raises LocalServiceError with one line."""
     log_dir = Path(settings.VAR_DIR) / "logs"
     log_dir.mkdir(parents=True, exist_ok=True)
-    with only_one(Path(settings.VAR_DIR) / "up.lock") as was_killed, Family() as family:
+    lock = Path(settings.VAR_DIR) / UP_LOCK
+    with only_one(lock) as was_killed, Family() as family:
         require_ports(options, LEFTOVERS_S if was_killed else 0.0)
         keeper = Keeper(family, log_dir, say)
         try:
             password = bring_up(options, keeper, stop)
             if not stop.is_set():
+                note_site(lock, settings.SITE_URL or site_url(options))
                 say(status_block(options, password, log_dir))
             while not stop.wait(CHECK_S):
                 keeper.check()

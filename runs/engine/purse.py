@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.errors import USER_LEFT
+from metrics.words import counted
 from runs.engine.budget import Budget, Rates, price_of
 from runs.planner import share_count
 
@@ -74,7 +75,7 @@ class Purse:
         if line["out"] in {"error", "timeout"} or line["code"] == USER_LEFT:
             self._errors_left -= 1
             if self._errors_left == 0:
-                self._finish("errors", f"{self._budget.errors:,} turns failed, as many as the budget allows")
+                self._finish("errors", f"{counted(self._budget.errors, 'turn')} failed, as many as the budget allows")
 
     def _soon(self, spent: float) -> float:
         """`spent`, and what the turns in flight are expected to add."""

@@ -44,7 +44,11 @@ def tokens_of(timeline: Timeline, sent_chars: int, text: str, *, worked: bool = 
         return Tokens(given, made, None, "usage")  # as nearly every target tells it
     told = timeline.told
     if told.output is None and not chars and not worked:
-        return Tokens(told.input, None, told.reasoning, "none")
+        if timeline.kind is None:  # nothing was answered
+            return Tokens(told.input, None, told.reasoning, "none")
+        if told.input is not None and believable(told.input, sent_chars):
+            return Tokens(told.input, None, told.reasoning, "asked_in")
+        return Tokens(estimate(sent_chars), None, told.reasoning, "asked")
     good_in = told.input is not None and believable(told.input, sent_chars)
     good_out = told.output is not None and believable(told.output, chars)
     tokens_in = told.input if good_in else estimate(sent_chars)

@@ -96,7 +96,7 @@ def test_from_the_login_to_the_report(site: Ports) -> None:
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("link", name="Read its report").click(timeout=RUN_MS)
         expect(page.locator("#status")).to_have_text("stopped")
-        expect(page.locator("#thresholds")).to_contain_text("passed")
+        expect(page.locator("#thresholds")).to_contain_text("kept")
         assert [change["level"] for change in json.loads(page.locator("#report-changes").inner_text())] == [3]
         expect(page.locator("#metrics")).to_contain_text("Time to first token (ms)")
         sent = tile(page, "turns sent")

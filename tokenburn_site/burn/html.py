@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -18,7 +19,7 @@ from metrics.spending_words import budget_tiles, cost_words
 from metrics.text import witness_words
 from metrics.verdict_words import NOTES_HEAD, verdict_words
 from metrics.words import number, run_name
-from runs.display import load_text
+from runs.display import load_text, moment_text
 from tokenburn_site.burn.charts import Mark, chart
 from tokenburn_site.burn.curve_html import curve_section
 
@@ -95,9 +96,13 @@ def _head(report: Report) -> str:
     return (
         f"<h1>{escape(run_name(run).capitalize())}: {escape(run['status'])}</h1>{why}"
         f"<p>{escape(run['target'])}, {escape(run['scenario'])}</p>"
-        f'<p class="quiet">{escape(load_text(run["load"]))}; started {escape(run["started_at"] or "never")}, '
+        f'<p class="quiet">{escape(load_text(run["load"]))}; started {escape(_moment(run["started_at"]))}, '
         f"{number(run['duration_s'])} s from the first message to the last answer</p>"
     )
+
+
+def _moment(started_at: str | None) -> str:
+    return moment_text(datetime.fromisoformat(started_at)) if started_at else "never"
 
 
 def _verdict(report: Report) -> str:

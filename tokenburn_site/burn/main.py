@@ -14,6 +14,7 @@ from django.db import DatabaseError
 from rich.console import Console
 
 from connectors.spec import TargetSpec
+from runs.early import INTERRUPTED, hear_signals
 from runs.engine.spec import Load
 from runs.local import interrupts, run_local, store_orphans
 from runs.models import Run
@@ -33,7 +34,7 @@ from tokenburn_site.burn.progress import Progress
 from tokenburn_site.burn.proxy import with_proxy
 from tokenburn_site.burn.said import build_scenarios, with_output_lengths
 from tokenburn_site.burn.stored import stored_target
-from tokenburn_site.burn.unstarted import INTERRUPTED, results_of_failure
+from tokenburn_site.burn.unstarted import results_of_failure
 
 __all__ = ["burn"]
 
@@ -46,6 +47,7 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
     try:
         options = check(given)
         console = PatientConsole(stderr=options.to_stdout, no_color=bool(given.get("no_color")))
+        hear_signals()
         with results_of_failure(options), database_needed("then start again"):
             parts = prepare(options)
             for note in parts.notes:

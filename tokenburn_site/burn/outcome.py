@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from rich.console import Console
 
 from metrics.bound_words import value_words
@@ -21,11 +22,14 @@ from tokenburn_site.burn.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED,
 from tokenburn_site.burn.options import Options
 from tokenburn_site.burn.outputs import write_results, written
 from tokenburn_site.burn.per_user import users_text
+from tokenburn_site.local.lock import UP_LOCK, running_site
 
 logger = logging.getLogger(__name__)
 PIPE_WIDTH = 100
 MISSED = f"{THRESHOLD}: "
-PAGE = "http://127.0.0.1:8000/runs/{}/report/"
+PAGE = "/runs/{}/report/"
+DEFAULT_SITE = "http://127.0.0.1:8000"
+"""Of `manage.py up` without options."""
 
 
 def report_by_now(run: Run) -> Mapping[str, Any] | None:
@@ -74,8 +78,16 @@ def _whereabouts(run: Run, options: Options, typed: str) -> list[tuple[str, str]
         ("repeat", f"{typed}{seed}"),
         *ledgers,
         *written(options),
-        ("page", f"run `manage.py up`, then open {PAGE.format(run.pk)}"),
+        ("page", _page(run)),
     ]
+
+
+def _page(run: Run) -> str:
+    """Where the run's report is shown, or will be."""
+    path = PAGE.format(run.pk)
+    if site := settings.SITE_URL or running_site(Path(settings.VAR_DIR) / UP_LOCK):
+        return f"{site.rstrip('/')}{path}"
+    return f"run `manage.py up`, then open {DEFAULT_SITE}{path}"
 
 
 def verdict(run: Run, options: Options, *, interrupted: bool) -> tuple[int, str]:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from metrics.group_text import standing_words
 from metrics.spending_words import budget_words
+from metrics.words import counted
 from runs.engine.spec import Load
 from runs.live import Tick
 from runs.ticks import TickInfo
@@ -102,7 +103,7 @@ class Progress:
             shares.append((min(1.0, at_s / self._load.duration_s), f"{clock(math.ceil(left))} left"))
         if self._load.conversations is not None:
             held = self._tick["counters"].get("sessions_ended", 0) if self._tick else 0
-            words = f"{count(held)} of {count(self._load.conversations)} conversations"
+            words = f"{count(held)} of {counted(self._load.conversations, 'conversation')}"
             shares.append((min(1.0, held / self._load.conversations), words))
         return max(shares)  # whichever comes first ends the run
 
@@ -118,8 +119,8 @@ class Progress:
             counters, metrics = self._tick["counters"], self._tick["metrics"]
             failed = sum(counters.get(name, 0) for name in OUTCOMES)
             parts += [
-                f"{count(self._tick['active'])} users",
-                f"{count(counters.get('ok', 0))} turns ok",
+                counted(self._tick["active"], "user"),
+                f"{counted(counters.get('ok', 0), 'turn')} ok",
                 f"{count(failed)} failed",
                 overdue_words(self._tick),
                 per_s(self._tick["rates"].get("turns_per_s")),
@@ -153,9 +154,9 @@ class Progress:
         outcomes += [f"{count(counters[name])} {name}" for name in OUTCOMES if counters.get(name)]
         table.add_row("turns", "   ".join([", ".join(outcomes), per_s(rates.get("turns_per_s"))]))
         if counters.get("dropped_arrivals"):
-            table.add_row("dropped", f"{count(counters['dropped_arrivals'])} arrivals")
+            table.add_row("dropped", counted(counters["dropped_arrivals"], "arrival"))
         if counters.get("unsolicited"):
-            table.add_row("unasked", f"{count(counters['unsolicited'])} messages")
+            table.add_row("unasked", counted(counters["unsolicited"], "message"))
         table.add_row(
             "tokens", f"{count(counters.get('output_tokens', 0))} out   {per_s(rates.get('output_tokens_per_s'))}"
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from metrics.aggregate import Aggregate
 from metrics.report import RunFacts, build_report
+from runs.early import INTERRUPTED
 from runs.engine.trace import shown_load
 from runs.local import heard_signals
 from runs.models import RunStatus
@@ -18,8 +19,6 @@ from tokenburn_site.burn.errors import BadUsage
 from tokenburn_site.burn.options import Options
 from tokenburn_site.burn.outputs import write_results
 from tokenburn_site.burn.parts import NAME_LIMIT, build_load
-
-INTERRUPTED = "interrupted before the run began: nothing was sent"
 
 
 @contextmanager

@@ -7,8 +7,30 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from tokenburn_site.local.errors import LocalServiceError
+
+UP_LOCK: Final = "up.lock"
+"""In TOKENBURN_VAR_DIR."""
+
+
+def note_site(path: Path, url: str) -> None:
+    """Let other commands know, by `running_site`, where the site of the `up` that holds this lock is."""
+    _site_file(path).write_text(url, encoding="utf-8")
+
+
+def running_site(path: Path) -> str:
+    """The address of the site whose `up` holds this lock; empty: none does, or it is not up yet."""
+    try:
+        os.kill(int(path.read_text(encoding="ascii")), 0)  # not by the lock: who tries it is in an `up`'s way
+        return _site_file(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _site_file(path: Path) -> Path:
+    return path.with_suffix(".url")
 
 
 @contextmanager
@@ -27,8 +49,10 @@ def only_one(path: Path) -> Iterator[bool]:
             raise LocalServiceError("already_up", message) from exc
         was_killed = bool(os.read(fd, 20))
         os.truncate(fd, 0)
+        _site_file(path).unlink(missing_ok=True)  # of one that was killed
         os.pwrite(fd, str(os.getpid()).encode(), 0)
         yield was_killed
+        _site_file(path).unlink(missing_ok=True)
         os.truncate(fd, 0)
     finally:
         os.close(fd)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from metrics.words import counted
 from targets.probe import Probe, Turn
 from targets.tape import Frame, visible
 
@@ -22,13 +23,16 @@ def lines(found: Probe) -> Iterator[str]:
     if found.known:
         yield from _block("saved", [f"{name} = {value}" for name, value in found.known.items()])
     if found.stray:
-        what = f"{found.stray} messages belong to no turn: they came unasked, or answer another question"
+        many = counted(found.stray, "message belongs", "messages belong")
+        what = f"{many} to no turn: unasked, or an answer to another question"
         yield from _block("stray", [what, *found.stray_frames])
     if found.unsolicited:
-        what = f"{found.unsolicited} messages with text came that no question had asked for"
+        what = f"{counted(found.unsolicited, 'message')} with text came that no question had asked for"
         yield _labelled("unasked", f"{what}: answers may belong to other questions (greeting, reply_to, quiet_ms)")
     failed = sum(turn.error is not None for turn in found.turns)
-    yield _labelled("result", "every turn was answered" if found.ok else f"{failed} of {len(found.turns)} turns failed")
+    yield _labelled(
+        "result", "every turn was answered" if found.ok else f"{failed} of {counted(len(found.turns), 'turn')} failed"
+    )
 
 
 def _turn(turn: Turn) -> Iterator[str]:
@@ -57,9 +61,12 @@ def _turn(turn: Turn) -> Iterator[str]:
 
 def _answer(turn: Turn) -> Iterator[str]:
     more = "..." if turn.text_chars > len(turn.text) else ""
-    yield _labelled("text", f"{visible(turn.text)}{more}  ({turn.text_chars} characters in {turn.chunks} pieces)")
+    yield _labelled(
+        "text",
+        f"{visible(turn.text)}{more}  ({counted(turn.text_chars, 'character')} in {counted(turn.chunks, 'piece')})",
+    )
     if turn.reasoning_chars:
-        yield _labelled("reasoning", f"{turn.reasoning_chars} characters")
+        yield _labelled("reasoning", counted(turn.reasoning_chars, "character"))
     yield _labelled("times", _times(turn.times_ms))
     told = [f"{n} {name}" for n, name in ((turn.tokens_in, "in"), (turn.tokens_out, "out")) if n is not None]
     yield _labelled("tokens", ", ".join(told) or "the target told none")

@@ -1,5 +1,7 @@
 """What a byte means: times, text, tokens and failures of one turn."""
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -55,6 +57,22 @@ def test_reasoning_is_not_content() -> None:
     line = timeline(stream=True)
     line.event(10, delta(reasoning_content="hmm"))
     assert (line.first_content_ns, line.text, line.reasoning_chars) == (None, "", 3)
+
+
+@pytest.mark.parametrize("data", [b"null", b" null "])
+@pytest.mark.parametrize("mapping", [{"text": "a"}, {"text": "a", "delta": "b", "done": {"data": "[DONE]"}}, KINDS])
+def test_a_null_is_named_as_what_came(mapping: dict[str, Any], data: bytes) -> None:
+    streamed = Timeline(Meaning(ResponseSpec.model_validate(mapping)), planned_ns=0)
+    streamed.event(10, data)
+    streamed.done_ns = 20
+    whole = Timeline(Meaning(ResponseSpec.model_validate(mapping)), planned_ns=0)
+    whole.answer(10, data)
+    for line in (streamed, whole):
+        with pytest.raises(BadAnswer, match=r"answer_unmatched.*the answer has null at its top"):
+            line.settle()
+    cut = Timeline(Meaning(ResponseSpec.model_validate(mapping)), planned_ns=0)
+    cut.event(10, data)
+    assert "null at its top" in cut.lacking()
 
 
 def test_an_event_without_data_keeps_the_stream_alive_and_means_nothing() -> None:

@@ -99,7 +99,7 @@ def test_a_run_that_did_not_come_to_its_end_is_an_error(status: str, reason: str
     if word:
         (error,) = root.iter("error")
         assert (error.get("type"), error.get("message")) == (status, f"{status}: {reason}")
-        assert "http_500: 1 turns" in (error.text or "")
+        assert "http_500: 1 turn" in (error.text or "")
 
 
 def test_a_verdict_against_the_figures_is_skipped_with_its_reasons() -> None:
@@ -107,7 +107,7 @@ def test_a_verdict_against_the_figures_is_skipped_with_its_reasons() -> None:
     root = read(few)
     assert cases(root)["the figures can be trusted"] == "skipped"
     (skipped,) = root.iter("skipped")
-    assert "e2e_ms.p99 rests on 1 values" in (skipped.get("message") or "")
+    assert "e2e_ms.p99 rests on 1 value" in (skipped.get("message") or "")
     suite = root.find("testsuite")
     assert suite is not None
     assert (suite.get("skipped"), suite.get("timestamp")) == ("1", None)

@@ -84,6 +84,14 @@ def test_each_side_of_the_tokens_has_its_source(sources: list[str], expected: tu
     assert tokens["reasoning"] == sum(range(len(sources)))
 
 
+def test_tokens_of_one_side_only_leave_the_other_unknown() -> None:
+    report = build_report(FACTS, aggregate(*(turn(number, ts="asked", ti=30, to=None) for number in range(4))))
+    assert [report["tokens"][name] for name in ("input", "output", "total")] == [120, None, 120]
+    assert (report["tokens"]["input_source"], report["tokens"]["output_source"]) == ("estimate", "none")
+    assert report["rates"]["output_tokens_per_s"] is None
+    assert report["rates"]["tokens_per_s"] > 0
+
+
 def test_tokens_that_nobody_told_are_not_zero() -> None:
     report = build_report(FACTS, aggregate(failed(0, ti=None), failed(1, ti=None)))
     assert [report["tokens"][name] for name in ("input", "output", "total", "reasoning")] == [None] * 4

@@ -194,7 +194,7 @@ def test_too_few_samples_of_a_choice_are_said_in_the_verdict() -> None:
     found = merge(batch(*lines, groups=2).windows.values())
     reasons = build_report(facts, found, ["ttft_ms{scenario=b}.p95<500", "ttft_ms.p95<500"])["verdict"]["reasons"]
     assert [text for text in reasons if text.startswith("few_samples")] == [
-        "few_samples: ttft_ms{scenario=b}.p95 rests on 1 values; it needs 20 to mean anything."
+        "few_samples: ttft_ms{scenario=b}.p95 rests on 1 value; it needs 20 to mean anything."
     ]
 
 

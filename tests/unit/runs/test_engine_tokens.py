@@ -65,6 +65,30 @@ def test_each_side_is_told_or_estimated_and_says_which(name: str) -> None:
     assert expected.source in TOKEN_SIDES
 
 
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (None, Tokens(100, None, None, "asked")),
+        ({"prompt_tokens": 90}, Tokens(90, None, None, "asked_in")),
+        ({"prompt_tokens": 0}, Tokens(100, None, None, "asked")),
+        (told(90, 20), Tokens(90, 20, None, "usage")),
+        ({"completion_tokens": 20}, Tokens(100, 20, None, "mixed")),
+    ],
+)
+@pytest.mark.parametrize(
+    "message", [{"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]}, {"refusal": "I cannot."}]
+)
+def test_the_input_of_an_answer_without_text_is_counted(message: dict[str, Any], usage: Any, expected: Tokens) -> None:
+    spec = build_target_spec(name="t", url="http://h/v1", preset="openai-chat")
+    line = Timeline(CompiledTarget(spec).meaning, planned_ns=0)
+    line.expected = frozenset({"any"})
+    choices = [{"message": {"role": "assistant", "content": None, **message}}]
+    line.answer(1, orjson.dumps({"choices": choices, "usage": usage}))
+    line.settle()
+    assert tokens_of(line, SENT, line.text) == expected
+    assert expected.source in TOKEN_SIDES
+
+
 def test_what_nobody_told_of_an_answer_that_never_came_is_not_known() -> None:
     spec = build_target_spec(name="t", url="http://h/v1", preset="openai-chat")
     line = Timeline(CompiledTarget(spec).meaning, planned_ns=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from tokenburn_site.burn.charts import Mark, chart, nice_ceiling
 from tokenburn_site.burn.contract import CONTRACT, contract
 from tokenburn_site.burn.html import report_html
 from tokenburn_site.burn.options import Options
-from tokenburn_site.burn.outcome import verdict
+from tokenburn_site.burn.outcome import _page, verdict
+from tokenburn_site.local.lock import UP_LOCK, note_site, only_one
 
 ENDED = {RunStatus.STOPPED, RunStatus.ABORTED, RunStatus.FAILED}
 
@@ -90,6 +92,17 @@ def test_a_target_that_stopped_answering_fails_without_any_threshold() -> None:
     code, line = end([MISSED], f"stopped_answering: {said}")
     assert (code, line) == (1, f"missed: ttft_ms.p95<500 (is 612); the target stopped answering: {said}")
     assert end([], "hang_not_judged: it is not known", "send_lag: late") == (0, "")
+
+
+def test_the_page_of_a_run_is_where_the_site_is(settings: Any, tmp_path: Path) -> None:
+    settings.VAR_DIR, settings.SITE_URL = tmp_path, ""
+    ended = run(RunStatus.COMPLETED)
+    assert _page(ended) == "run `manage.py up`, then open http://127.0.0.1:8000/runs/7/report/"
+    with only_one(tmp_path / UP_LOCK):
+        note_site(tmp_path / UP_LOCK, "http://127.0.0.1:8123")
+        assert _page(ended) == "http://127.0.0.1:8123/runs/7/report/"
+    settings.SITE_URL = "https://burn.example/"
+    assert _page(ended) == "https://burn.example/runs/7/report/"
 
 
 def test_an_interrupt_outranks_everything() -> None:
@@ -232,3 +245,9 @@ def test_the_page_has_what_each_scenario_and_model_came_to_as_text() -> None:
         '<td class="text">&lt;i&gt;a</td><td class="text">x</td><td class="text">tier=&lt;b&gt;</td><td>2</td>' in page
     )
     assert "<h2>Models</h2>" in page
+
+
+def test_the_page_says_when_the_run_started_as_people_read_it() -> None:
+    page = report_html(report(started_at="2026-11-21T08:00:00.123456+00:00"))
+    assert "started 2026-11-21 08:00:00 UTC," in page
+    assert "started never," in report_html(report())

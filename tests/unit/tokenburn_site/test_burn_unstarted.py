@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from xml.etree import ElementTree
 import pytest
 
 from connectors.spec import build_target_spec
+from tests.support.processes import ROOT
 from tests.support.runs import a_run
 from tests.support.services import reserve_port
 from tokenburn_site.burn import outcome
@@ -153,3 +156,15 @@ def test_a_run_that_is_not_over_when_burn_leaves_it_is_reported_as_far_as_it_is_
     (error,) = ElementTree.fromstring((tmp_path / "r.xml").read_bytes()).iter("error")
     assert error.get("message") == "queued: no reason was given"
     assert json.loads((tmp_path / "r.json").read_bytes())["run"]["id"] == run.pk
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_during_the_imports_is_one_line(number: signal.Signals) -> None:
+    argv = [sys.executable, "-X", "importtime", "manage.py", "burn", "--url", "http://127.0.0.1:1", "--prompt", "x"]
+    with subprocess.Popen([*argv, "--users", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        importing = any("django.core" in line for line in child.stderr)
+        child.send_signal(number)
+        said = [line for line in child.stderr if not line.startswith("import time:")]
+    assert importing
+    assert (child.returncode, said) == (130, ["burn: interrupted before the run began: nothing was sent\n"])

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.processes import ROOT
 from tokenburn_site.local.errors import LocalServiceError
-from tokenburn_site.local.lock import only_one
+from tokenburn_site.local.lock import note_site, only_one, running_site
 
 HOLD = """
 import pathlib, sys
@@ -53,3 +53,25 @@ def test_a_killed_holder_frees_the_lock_and_is_noticed(tmp_path: Path) -> None:
         child.wait()
     with only_one(path) as was_killed:
         assert was_killed is True
+
+
+def test_others_know_where_the_site_of_the_holder_is(tmp_path: Path) -> None:
+    path = tmp_path / "up.lock"
+    assert running_site(path) == ""
+    with only_one(path):
+        assert running_site(path) == "", "it is not up yet"
+        note_site(path, "http://127.0.0.1:8123")
+        assert running_site(path) == "http://127.0.0.1:8123"
+    assert running_site(path) == ""
+
+
+def test_the_site_of_a_holder_that_was_killed_is_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / "up.lock"
+    with holder(path) as child:
+        note_site(path, "http://127.0.0.1:8123")
+        assert running_site(path) == "http://127.0.0.1:8123"
+        child.kill()
+        child.wait()
+        assert running_site(path) == ""
+    with only_one(path):
+        assert running_site(path) == "", "another one that is not up yet"

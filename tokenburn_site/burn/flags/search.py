@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from metrics.thresholds import ThresholdError, parse_thresholds
+from metrics.words import counted
 from runs.display import seconds_text
 from runs.engine.spec import Load
 from tokenburn_site.burn import values
@@ -116,7 +117,8 @@ def _refuse(given: Mapping[str, Any], options: Any, needs: str) -> None:
 def before(load: Load) -> str:
     """What there is to say before a search or sweep begins: how long it takes. Empty for other loads."""
     if load.sweep is not None:
-        return f"sweep: {len(load.sweep.levels)} levels of {load.sweep.hold_s:g} s, {load.duration_s:g} s in all"
+        levels = counted(len(load.sweep.levels), "level")
+        return f"sweep: {levels} of {load.sweep.hold_s:g} s, {load.duration_s:g} s in all"
     if load.search is None or load.duration_s is None:
         return ""
     whole = load.kind == "closed"
