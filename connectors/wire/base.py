@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 DIALS_AT_ONCE: Final = 32
 """Connections being made at the same time: more would wait in our own loop, and look like a slow target."""
+DIAL_S: Final = 0.05
+"""A dial that takes longer waits for the target, and no longer counts as one of them: of a target that is far away, or
+slow to shake hands, users would wait for each other, and send late."""
 
 _dials: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 _shakes: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -61,12 +64,35 @@ def arrival_clock() -> ArrivalClock:
     return ArrivalClock()
 
 
-def dialling() -> asyncio.Semaphore:
+class _Dial:
+    """One of `DIALS_AT_ONCE`, for `DIAL_S` at most."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, dials: asyncio.Semaphore) -> None:
+        self._dials = dials
+
+    async def __aenter__(self) -> None:
+        await self._dials.acquire()
+        self._timer = asyncio.get_running_loop().call_later(DIAL_S, self._over)
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._over()
+
+    def _over(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._dials.release()
+
+
+def dialling() -> _Dial:
     """To be held while a connection is made."""
     loop = asyncio.get_running_loop()
     if (found := _dials.get(loop)) is None:
         found = _dials[loop] = asyncio.Semaphore(DIALS_AT_ONCE)
-    return found
+    return _Dial(found)
 
 
 def _shaking() -> asyncio.Lock:
