@@ -23,6 +23,8 @@ DEFAULT_EXPECT: Final[tuple[Expectation, ...]] = ("text", "tool_call")
 REASON_CHARS: Final = 40
 MOST_REASONS: Final = 30
 """Finish reasons that are told apart in one process: the words are the target's, and reports count by them."""
+NO_REASONS: Final = frozenset({"", "null", "none", "Null", "None", "NULL", "NONE"})
+"""What some targets write into the finish reason of an event that is not the last."""
 OTHER_REASON: Final = "(other)"
 
 _LENGTH = """length max_tokens max_output_tokens max_completion_tokens max_new_tokens max_length model_length
@@ -105,17 +107,19 @@ class Reasons:
     """The finish reasons of a target, at most MOST_REASONS of them: all beyond are one."""
 
     def __init__(self) -> None:
-        self.known: dict[str, tuple[str, str | None]] = {}
+        self.known: dict[str | None, tuple[str | None, str | None]] = dict.fromkeys((None, *NO_REASONS), (None, None))
         """Of a reason as it came: as it is counted, and the kind that it stands for (see `kind_of_reason`)."""
         self._words: set[str] = set()
 
-    def learn(self, reason: str) -> tuple[str, str | None]:
-        """What `known` has of a reason, which it may have from now on."""
+    def of(self, reason: str) -> tuple[str | None, str | None]:
+        """What `known` has of a reason, or may have from now on."""
+        if (found := self.known.get(reason)) is not None:
+            return found
         word = " ".join(reason[: 4 * REASON_CHARS].split())[:REASON_CHARS]
         if word not in self._words and len(self._words) >= MOST_REASONS:
             return OTHER_REASON, kind_of_reason(reason)
         self._words.add(word)
-        found = word, kind_of_reason(reason)
-        if len(self.known) < MOST_REASONS:
-            self.known[reason] = found
-        return found
+        learned = word, kind_of_reason(reason)
+        if len(self.known) < MOST_REASONS + len(NO_REASONS):
+            self.known[reason] = learned
+        return learned

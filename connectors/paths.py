@@ -10,7 +10,7 @@ import jmespath
 import orjson
 
 from connectors.answers import Reasons
-from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError
+from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError, UsageSpec
 from connectors.usage import THOUGHT
 
 Getter = Callable[[Any], Any]
@@ -211,8 +211,8 @@ class Part:
         self.refusal = _optional(spec.refusal, f"{where}.refusal")
         self.tells = self.finish is not None or self.tool_call is not None or self.refusal is not None
         self.null_text = _null_test(spec.delta, spec.text)
-        self.usage = _usage(spec.usage.input, spec.usage.output, f"{where}.usage")
         self.reasoning_tokens = _optional(spec.usage.reasoning, f"{where}.usage.reasoning")
+        self.usage = _usage(spec.usage, f"{where}.usage")
         self.reasoning_apart = spec.usage.reasoning_apart
         self.stamp = _optional(spec.stamp, f"{where}.stamp")
         self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in spec.save.items()]
@@ -242,16 +242,19 @@ class Part:
         return self.done_data is not None or self.done_test is not None
 
 
-def _usage(tokens_in: str | None, tokens_out: str | None, where: str) -> Callable[[Any], tuple[Any, Any, bool]] | None:
+def _usage(spec: UsageSpec, where: str) -> Callable[[Any], tuple[Any, Any, bool]] | None:
     """Input and output tokens of an answer, and whether it is sure that nothing of reasoning is told beside them;
     mostly they stand side by side, and the way to them is gone once."""
+    tokens_in, tokens_out = spec.input, spec.output
     if tokens_in is None and tokens_out is None:
         return None
     get_in = compile_path(tokens_in, f"{where}.input") if tokens_in is not None else _nothing
     get_out = compile_path(tokens_out, f"{where}.output") if tokens_out is not None else _nothing
     plain = [_keys(path) for path in (tokens_in, tokens_out) if path is not None and _PLAIN_PATH.match(path)]
     match plain:
-        case [[str() as parent, str() as key_in], [str() as other, str() as key_out]] if parent == other:
+        case [[str() as parent, str() as key_in], [str() as other, str() as key_out]] if (
+            parent == other and spec.reasoning is None
+        ):
 
             def get(data: Any) -> tuple[Any, Any, bool]:
                 usage = data.get(parent) if type(data) is dict else None
@@ -277,6 +280,11 @@ def _marks(path: str | None) -> tuple[bytes, ...]:
 
 def _nothing(_data: Any) -> Any:
     return None
+
+
+def _to_be_searched(_data: Any) -> Any:
+    """What is looked for depends on the kind of the event."""
+    raise KeyError
 
 
 def _end_mark(done: bool | Condition | None) -> str:
@@ -321,6 +329,7 @@ class Meaning:
         self.ignored_data = frozenset(c.data.encode() for c in spec.ignore if c.data is not None)
         self._ignored = [_test(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None]
         self.plain = self._kind is None and not self.ignored_data and not self._ignored and not self.by_name
+        self.quick_finish = self.part.quick_finish if self.plain else _to_be_searched
         self.reads_usage = any(part.usage for part in (self.part, *self._parts.values()))
         self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
         ends = [_end_mark(spec.done)] if self.part.ends else []

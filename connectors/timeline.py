@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from connectors.answers import Kind, is_good, kind_of, words_for
+from connectors.answers import NO_REASONS, Kind, is_good, kind_of, words_for
 from connectors.decoding import lenient, loads, mended, mended_value, plain_text
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
 from connectors.foreign import WHOLE_ADVICE, is_page, not_json, page
@@ -30,8 +30,6 @@ from connectors.said_errors import described, real_error, said_error
 from connectors.usage import NOTHING, Told, find, find_beside, read
 from connectors.wording import SHAPE_LIMIT, STATUS_ADVICE, error_text, shape
 
-NO_REASONS = frozenset({"", "null", "none", "Null", "None", "NULL", "NONE"})
-"""What some targets write into the finish reason of an event that is not the last."""
 REFUSAL_CHARS = 120
 UNLISTED_ADVICE = "if such events hold the text, add their kind to response.kinds"
 NO_CONTENT = frozenset({204, 205})
@@ -46,6 +44,8 @@ NOTHING_CAME = object()
 """No event without text yet: one may be a JSON null."""
 PASSED_OVER = object()
 """What an event holds that says nothing of its own."""
+NO_TIMES = array("q")
+"""Stands where no time has been noted yet; nothing is ever added to it."""
 LATEST_NS = 1 << 62
 """A target may send any number as a stamp, and 64 bits must hold the difference."""
 
@@ -61,9 +61,8 @@ class Timeline:
         "_came_whole",
         "_decode",
         "_empty_body",
-        "_gaps_ns",
         "_halves",
-        "_has_text",
+        "_empty_text",
         "_last_with_text",
         "_last_without_text",
         "_one_frame",
@@ -119,8 +118,7 @@ class Timeline:
         self.first_content_ns: int | None = None
         self.last_content_ns: int | None = None
         self.done_ns: int | None = None
-        self.gaps_ns: Sequence[int] = ()
-        self.arrival_errors: Sequence[int] = ()
+        self.gaps_ns = self.arrival_errors = NO_TIMES
         self.handshake_ns: dict[str, int] | None = None
         self.saved: dict[str, Any] | None = None
         self.status = 0
@@ -129,7 +127,6 @@ class Timeline:
         self._halves = False
         self._came_whole = False
         self._whole = ""
-        self._room = TEXT_CHARS
         self.reasoning_chars = 0
         self.told_in: Any = None
         self.told_out: Any = None
@@ -137,7 +134,7 @@ class Timeline:
         self._told: tuple[Part, Any] | None = None
         self.told_alone = False
         """Whether both were told, or can be, in one object that tells nothing of reasoning."""
-        self._has_text = False
+        self._empty_text = False
         self._last_without_text: Any = NOTHING_CAME
         self._last_with_text: Any = None
         self._reason: str | None = None
@@ -268,18 +265,18 @@ class Timeline:
         if meaning.cumulative and type(text) is str:
             text = self._grown(text)
         if text:
-            if type(text) is not str:
-                raise _not_text(text, part)
             if self.last_content_ns is None:
-                self._first_piece(ns)
+                self._content(ns, text, part)
             else:
-                self._gaps_ns.append(ns - self.last_content_ns)
-            self.last_content_ns = ns
+                try:
+                    self._room -= self._text.write(text)
+                except TypeError:
+                    raise _not_text(text, part) from None
+                if self._room < 0:
+                    raise _endless_text()
+                self.gaps_ns.append(ns - self.last_content_ns)
+                self.last_content_ns = ns
             self._last_with_text = message
-            self._text.write(text)
-            self._room -= len(text)
-            if self._room < 0:
-                raise _endless_text()
         else:
             if text is not None:
                 self._content(ns, text, part)
@@ -295,10 +292,14 @@ class Timeline:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
                 errors = self.arrival_errors
-                if type(errors) is not array:
+                if not errors:
                     errors = self.arrival_errors = array("q")
                 errors.append(ns - stamp)
-        if type(message) is dict and not part.beside_keys.isdisjoint(message):
+        try:
+            nothing_beside = part.beside_keys.isdisjoint(message)
+        except TypeError:  # it is no object
+            nothing_beside = True
+        if not nothing_beside:
             self._beside(ns, part, message)
         if (part.done_test is not None and part.done_test(message)) or (self._one_frame and self._has_said):
             self.done_ns = ns
@@ -314,7 +315,13 @@ class Timeline:
     @property
     def _has_said(self) -> bool:
         """Whether there was a text, though it be empty, or what may stand in its place."""
-        return self._has_text or self._tool_call or bool(self._refusal_text) or self._reason is not None
+        return (
+            self.last_content_ns is not None
+            or self._empty_text
+            or self._tool_call
+            or bool(self._refusal_text)
+            or self._reason is not None
+        )
 
     def _told_beside(self, part: Part, message: Any) -> None:
         """What an event or answer says that has no text: why it ended, a tool call, a refusal, or an error."""
@@ -349,9 +356,9 @@ class Timeline:
     def _first_piece(self, ns: int) -> None:
         """What pieces are kept in: compact, for an endless stream of small tokens must not cost many times its size."""
         self.first_content_ns = ns
-        self._has_text = True
         self._text = StringIO()
-        self.gaps_ns = self._gaps_ns = array("q")
+        self._room = TEXT_CHARS
+        self.gaps_ns = array("q")
 
     def _part_of(self, message: Any) -> Part | None:
         return self.meaning.part_of(message)
@@ -368,13 +375,13 @@ class Timeline:
             message = orjson.loads(data)
         except orjson.JSONDecodeError as exc:
             message = self._odd(data, exc)
-        part = self.meaning.part if self.meaning.plain else self.meaning.part_of(message)
+        meaning = self.meaning
+        part = meaning.part if meaning.plain else meaning.part_of(message)
         if part is None:
             self._came_whole = True
             self._passed_over(message)
             self.done_ns = ns
             return
-        self._quiet = message
         self._beside(ns, part, message)
         for mark in part.reasoning_marks:
             if mark in data:
@@ -387,22 +394,18 @@ class Timeline:
                 text = part.piece(message) if part.piece is not None else None
             if type(text) is str and 0 < len(text) <= TEXT_CHARS:
                 self._whole = text
-                self._has_text = True
                 self._last_with_text = message
                 self.first_content_ns = self.last_content_ns = ns
             elif text is not None:
                 self._content(ns, text, part)
             if self.last_content_ns is None:
-                self._last_without_text = message
+                self._last_without_text = self._quiet = message
                 self._came_whole = True
                 self._told_beside(part, message)
         if part.stamp is not None:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
-                errors = self.arrival_errors
-                if type(errors) is not array:
-                    errors = self.arrival_errors = array("q")
-                errors.append(ns - stamp)
+                self.arrival_errors = array("q", (ns - stamp,))
         self.done_ns = ns
 
     def _without_body(self, ns: int) -> None:
@@ -447,17 +450,20 @@ class Timeline:
     def settle(self) -> None:
         """The turn is over: find the kind of its answer. Raises BadAnswer if it is not a good one: `target_error`,
         `answer_empty`, `answer_unmatched`, `expect_failed`."""
-        reason = self._reason or self._finish_reason()
-        by_reason = None
-        if reason is not None:
-            reasons = self.meaning.reasons
-            self.finish, by_reason = reasons.known.get(reason) or reasons.learn(reason)
-            if by_reason == "failed":
-                raise BadAnswer("target_error", f"the answer ended with the finish reason {self.finish!r}")
+        meaning = self.meaning
+        reason = self._reason
+        try:
+            if reason is None:
+                reason = meaning.quick_finish(self._last_with_text)
+            self.finish, by_reason = meaning.reasons.known[reason]
+        except (KeyError, IndexError, TypeError):
+            by_reason = self._learn_reason()
         text = self.last_content_ns is not None
-        if text and by_reason is None and not self._tool_call and not self._refusal_text and "text" in self.expected:
+        if by_reason is None and text and not self._tool_call and not self._refusal_text and "text" in self.expected:
             self.kind = "text"  # as nearly every answer is
             return
+        if by_reason == "failed":
+            raise BadAnswer("target_error", f"the answer ended with the finish reason {self.finish!r}")
         if not text and not self._may_be_silent():
             raise self._unmatched(self._last_without_text)
         self.kind = kind_of(
@@ -469,6 +475,14 @@ class Timeline:
         )
         if not is_good(self.kind, text=text, expected=self.expected):
             raise self._not_good(self.kind, text=text)
+
+    def _learn_reason(self) -> str | None:
+        """Of a finish reason that is new, or none: the kind of answer that it stands for."""
+        reason = self._finish_reason()
+        if reason is None:
+            return None
+        self.finish, by_reason = self.meaning.reasons.of(reason)
+        return by_reason
 
     def _finish_reason(self) -> str | None:
         """Of the events without text, else of the last one with text or reasoning: some say both at once."""
@@ -521,13 +535,13 @@ class Timeline:
     def _content(self, ns: int, text: Any, part: Part) -> None:
         if type(text) is not str:
             raise _not_text(text, part)
-        self._has_text = True
         if not text:
+            self._empty_text = True
             return
         if self.last_content_ns is None:
             self._first_piece(ns)
         else:
-            self._gaps_ns.append(ns - self.last_content_ns)
+            self.gaps_ns.append(ns - self.last_content_ns)
         self.last_content_ns = ns
         self._text.write(text)
         self._room -= len(text)
@@ -548,13 +562,13 @@ class Timeline:
             raise BadAnswer("target_error", described(message, error))
         if part.usage is not None:
             tokens_in, tokens_out, alone = part.usage(message)
-            if tokens_in is not None:
-                self.told_in = tokens_in
-            if tokens_out is not None:
-                self.told_out = tokens_out
             if tokens_in is not None or tokens_out is not None:
+                if tokens_in is not None:
+                    self.told_in = tokens_in
+                if tokens_out is not None:
+                    self.told_out = tokens_out
                 self._told = (part, message)
-                self.told_alone = alone and part.reasoning_tokens is None
+                self.told_alone = alone
         if part.whole is not None and self.last_content_ns is None and (text := part.whole(message)) is not None:
             self._content(ns, text, part)
         for name, get in part.save:
