@@ -111,10 +111,10 @@ class BaseConnector(ABC):
         context["session"] = self.session
         context["saved"] = self.saved
         request = self.target.render(context)
+        if not self.target.reads_requests:
+            return request
         if (reply_to := self.target.reply_to) is not None:
             self.reply_id = reply_to.asked(request.body)
-        if not self.target.has_codecs:
-            return request
         codecs = self.codecs
         return request if codecs is None else request._replace(body=codecs.encode(request.body))
 

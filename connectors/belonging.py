@@ -212,14 +212,14 @@ class QuietTimeline(Timeline):
     def _another_message(self, ns: int, data: bytes, last_ns: int) -> bool:
         """Read an event behind a message that is complete: the next one is read like the first, and put on a line of
         its own. Whether it has text."""
-        text, first_ns, gaps = self._text, self.first_content_ns, self._gaps_ns
+        text, first_ns, gaps, room = self._text, self.first_content_ns, self.gaps_ns, self._room
         self.last_content_ns = None
         try:
             super().event(ns, data)
         finally:
             new = self._text.getvalue() if self.last_content_ns is not None else ""
             self._text, self.first_content_ns, self.gaps_ns = text, first_ns, gaps
-            self._gaps_ns = gaps
+            self._room = room - len(new)
             if self.last_content_ns is None:
                 self.last_content_ns = last_ns
         if new:

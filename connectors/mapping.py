@@ -155,6 +155,8 @@ class CompiledTarget:
         self._codecs = CodecTemplate(spec.codec, fold)
         self.has_codecs = bool(spec.codec.request or spec.codec.response)
         self.reply_to = None if spec.reply_to is None else self._compile_reply_to(spec.reply_to)
+        self.reads_requests = self.has_codecs or self.reply_to is not None
+        """Whether something is done with each request when it is rendered."""
         if spec.greeting is not None and spec.greeting.until is not None:
             condition_test(spec.greeting.until, "greeting.until")
         self.handshake = self._compile_handshake()

@@ -15,9 +15,9 @@ and whoever asked calls `settle` when the turn is over: it says what kind of ans
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from io import StringIO
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import orjson
 
@@ -44,6 +44,12 @@ NOTHING_CAME = object()
 """No event without text yet: one may be a JSON null."""
 PASSED_OVER = object()
 """What an event holds that says nothing of its own."""
+Sign = Literal["empty_text", "tool_call", "refusal", "empty_body", "whole", "halves"]
+"""What an answer showed beside its text: a text that is empty, a tool call, a refusal; or that it came without a body,
+or as a whole document; or that its JSON was odd, so that halves of surrogate pairs may be in it."""
+NO_SIGNS: frozenset[Sign] = frozenset()
+SAID: frozenset[Sign] = frozenset({"empty_text", "tool_call", "refusal"})
+"""Those that may stand in the place of a text."""
 NO_TIMES = array("q")
 """Stands where no time has been noted yet; nothing is ever added to it."""
 LATEST_NS = 1 << 62
@@ -58,21 +64,16 @@ class Timeline:
     """
 
     __slots__ = (
-        "_came_whole",
         "_decode",
-        "_empty_body",
-        "_halves",
-        "_empty_text",
         "_last_with_text",
         "_last_without_text",
         "_one_frame",
-        "_quiet",
         "_reason",
         "_refusal_text",
         "_room",
+        "_signs",
         "_text",
         "_told",
-        "_tool_call",
         "_whole",
         "arrival_errors",
         "bytes_in",
@@ -99,6 +100,9 @@ class Timeline:
         "told_out",
     )
 
+    _refusal_text: str
+    """The target's words, if there was a refusal."""
+
     def __init__(
         self,
         meaning: Meaning,
@@ -124,8 +128,6 @@ class Timeline:
         self.status = 0
         self.charset: str | None = None
         """What the answer's content type declares, if not UTF-8."""
-        self._halves = False
-        self._came_whole = False
         self._whole = ""
         self.reasoning_chars = 0
         self.told_in: Any = None
@@ -134,17 +136,13 @@ class Timeline:
         self._told: tuple[Part, Any] | None = None
         self.told_alone = False
         """Whether both were told, or can be, in one object that tells nothing of reasoning."""
-        self._empty_text = False
         self._last_without_text: Any = NOTHING_CAME
         self._last_with_text: Any = None
         self._reason: str | None = None
-        self._refusal_text = ""
-        self._tool_call = False
-        self._empty_body = False
+        self._signs = NO_SIGNS
         self.expected = meaning.expected_kinds
         self.kind: Kind | None = None
         self.finish: str | None = None
-        self._quiet: Any = None
         self.bytes_in = 0
         self.bytes_out = 0
 
@@ -154,7 +152,7 @@ class Timeline:
         text = self._whole
         if not text and self.first_content_ns is not None:
             text = self._text.getvalue()
-        return mended(text) if self._halves else text
+        return mended(text) if "halves" in self._signs else text
 
     @property
     def tokens_in(self) -> int | None:
@@ -180,7 +178,7 @@ class Timeline:
         told = read(self.told_in, self.told_out, reasoning, total, apart=apart)
         if told.output is not None or not self.meaning.reads_usage:
             return told
-        found = find(self._quiet)
+        found = find(self._last_without_text)
         if found == NOTHING:
             found = find(self._last_with_text)
         return found._replace(
@@ -280,9 +278,7 @@ class Timeline:
         else:
             if text is not None:
                 self._content(ns, text, part)
-            else:
-                self._last_without_text = message
-            self._quiet = message
+            self._last_without_text = message
             if part.reasoning is not None and type(thought := part.reasoning(message)) is str and thought:
                 self.reasoning_chars += len(thought)
                 self._last_with_text = message
@@ -308,20 +304,14 @@ class Timeline:
         """An event behind the end mark: some servers say there what the answer used. Nothing else of it counts."""
         if self.told_out is None and b"oken" in data:
             try:
-                self._quiet = loads(data)
+                self._last_without_text = loads(data)
             except (orjson.JSONDecodeError, TooLarge):
                 return
 
     @property
     def _has_said(self) -> bool:
         """Whether there was a text, though it be empty, or what may stand in its place."""
-        return (
-            self.last_content_ns is not None
-            or self._empty_text
-            or self._tool_call
-            or bool(self._refusal_text)
-            or self._reason is not None
-        )
+        return self.last_content_ns is not None or self._reason is not None or not self._signs.isdisjoint(SAID)
 
     def _told_beside(self, part: Part, message: Any) -> None:
         """What an event or answer says that has no text: why it ended, a tool call, a refusal, or an error."""
@@ -329,9 +319,12 @@ class Timeline:
             if part.finish is not None:
                 self._reason = _reason_at(part, message) or self._reason
             if part.tool_call is not None and part.tool_call(message):
-                self._tool_call = True
+                self._signs |= {"tool_call"}
             if part.refusal is not None and type(said := part.refusal(message)) is str:
-                self._refusal_text += said[: REFUSAL_CHARS - len(self._refusal_text)]
+                before = self._refusal_text if "refusal" in self._signs else ""
+                self._refusal_text = before + said[: REFUSAL_CHARS - len(before)]
+                if self._refusal_text:
+                    self._signs |= {"refusal"}
         if (
             self.meaning.known_errors
             and not (part.error is not None and part.error(message))
@@ -341,7 +334,7 @@ class Timeline:
 
     def _passed_over(self, message: Any) -> None:
         """An event that the mapping does not read."""
-        self._last_without_text = self._quiet = message
+        self._last_without_text = message
         if self.meaning.known_errors and not self.meaning.ignores(message):
             self._no_error(said_error(message, typed=True))
 
@@ -378,7 +371,7 @@ class Timeline:
         meaning = self.meaning
         part = meaning.part if meaning.plain else meaning.part_of(message)
         if part is None:
-            self._came_whole = True
+            self._signs |= {"whole"}
             self._passed_over(message)
             self.done_ns = ns
             return
@@ -396,12 +389,13 @@ class Timeline:
                 self._whole = text
                 self._last_with_text = message
                 self.first_content_ns = self.last_content_ns = ns
-            elif text is not None:
-                self._content(ns, text, part)
-            if self.last_content_ns is None:
-                self._last_without_text = self._quiet = message
-                self._came_whole = True
-                self._told_beside(part, message)
+            else:
+                if text is not None:
+                    self._content(ns, text, part)
+                if self.last_content_ns is None:
+                    self._last_without_text = message
+                    self._signs |= {"whole"}
+                    self._told_beside(part, message)
         if part.stamp is not None:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
@@ -412,7 +406,7 @@ class Timeline:
         """Where a stream was to come, its end mark is missing, unless the status says that there is no body."""
         if self.meaning.needs_done and self.status not in NO_CONTENT:
             self.end(ns)
-        self._empty_body = True
+        self._signs |= {"empty_body"}
         self.done_ns = ns
 
     def aside(self, data: bytes) -> None:
@@ -459,7 +453,7 @@ class Timeline:
         except (KeyError, IndexError, TypeError):
             by_reason = self._learn_reason()
         text = self.last_content_ns is not None
-        if by_reason is None and text and not self._tool_call and not self._refusal_text and "text" in self.expected:
+        if by_reason is None and text and not self._signs and "text" in self.expected:
             self.kind = "text"  # as nearly every answer is
             return
         if by_reason == "failed":
@@ -469,8 +463,8 @@ class Timeline:
         self.kind = kind_of(
             text=text,
             by_reason=by_reason,
-            tool_call=self._tool_call,
-            refusal=bool(self._refusal_text),
+            tool_call="tool_call" in self._signs,
+            refusal="refusal" in self._signs,
             reasoning=bool(self.reasoning_chars),
         )
         if not is_good(self.kind, text=text, expected=self.expected):
@@ -503,7 +497,7 @@ class Timeline:
     def _may_be_silent(self) -> bool:
         """Whether the mapping found something other than text, so that the answer has a kind; or an answer that merely
         ends is a good one."""
-        if self._has_said or self._empty_body or self.reasoning_chars or self._null_text():
+        if self._has_said or "empty_body" in self._signs or self.reasoning_chars or self._null_text():
             return True
         return self.meaning.needs_done and not self.expected.isdisjoint({"empty", "any"})
 
@@ -516,11 +510,12 @@ class Timeline:
         return part is not None and bool(part.null_text(message))
 
     def _not_good(self, kind: Kind, *, text: bool) -> BadAnswer:
-        words = words_for(kind, self.finish, self._refusal_text, self.reasoning_chars)
+        refusal = self._refusal_text if "refusal" in self._signs else ""
+        words = words_for(kind, self.finish, refusal, self.reasoning_chars)
         if text:
             allowed = ", ".join(sorted(self.expected))
             return BadAnswer("expect_failed", f"expect_text allows {allowed}; of this answer: {words}")
-        if self._empty_body:
+        if "empty_body" in self._signs:
             status = f" (HTTP {self.status})" if self.status in NO_CONTENT else ""
             return BadAnswer("answer_empty", f"the answer has no text: its body is empty{status}", NO_BODY_ADVICE)
         advice = f"if such an answer is right, add {kind!r} to expect_text in the target's response mapping"
@@ -536,7 +531,7 @@ class Timeline:
         if type(text) is not str:
             raise _not_text(text, part)
         if not text:
-            self._empty_text = True
+            self._signs |= {"empty_text"}
             return
         if self.last_content_ns is None:
             self._first_piece(ns)
@@ -575,7 +570,7 @@ class Timeline:
             if (value := get(message)) is not None:
                 if self.saved is None:
                     self.saved = {}
-                self.saved[name] = mended_value(value) if self._halves else value
+                self.saved[name] = mended_value(value) if "halves" in self._signs else value
 
     def _unmatched(self, message: Any) -> BadAnswer:
         if message is NOTHING_CAME:
@@ -587,7 +582,7 @@ class Timeline:
 
     def _mapping_advice(self, message: Any) -> str:
         """What to do about an answer that has no text where the mapping looks for it."""
-        if self._came_whole and self.meaning.streamed:
+        if "whole" in self._signs and self.meaning.streamed:
             return WHOLE_ADVICE
         if self.meaning.unlisted(message) is not None:
             return UNLISTED_ADVICE
@@ -609,7 +604,7 @@ class Timeline:
             message = lenient(data, error, self.charset)
         except orjson.JSONDecodeError:
             self._undecodable(data, error)
-        self._halves = True
+        self._signs |= {"halves"}
         return message
 
     def _undecodable(self, data: bytes, error: orjson.JSONDecodeError) -> NoReturn:

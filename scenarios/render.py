@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from functools import partial
 from typing import Any, NamedTuple
 
 from scenarios.cells import check_cells, check_columns, check_rows
@@ -28,6 +29,10 @@ class SayAction(NamedTuple):
     number: int
 
 
+_said = partial(tuple.__new__, SayAction)
+"""From its parts in order: half of what calling the class costs, and this is per turn."""
+
+
 class WaitAction(NamedTuple):
     seconds: float
 
@@ -40,6 +45,7 @@ class CompiledScenario:
         self.history = spec.history
         self.pools: Mapping[str, tuple[str, ...]] = spec.pools
         self.program = program
+        self.plain = program.plain
         self.counts = counts(spec.data)
         """Whether it matters which of the scenario's conversations one is: its rows depend on it."""
         self.at_most = rows_for_all(spec.data)
@@ -71,7 +77,8 @@ class Walk(Scope):
     """
 
     __slots__ = (
-        "_at", "_checks", "_log", "_open", "_ops", "_said", "_scenario", "_scripted", "_talk", "_turns", "expect_text",
+        "_at", "_checks", "_open", "_ops", "_said", "_scenario", "_scripted", "_talk", "_turns", "expect_text",
+        "messages",
     )  # fmt: skip
 
     def __init__(self, scenario: CompiledScenario, rng: random.Random, session: Mapping[str, Any]) -> None:
@@ -87,9 +94,10 @@ class Walk(Scope):
         self._checks: tuple[Check, ...] = ()
         self.expect_text: frozenset[str] | None = None
         """Which answers to the last message are good; None: what the target says."""
-        self._log: list[dict[str, str]] = []
+        self.messages: list[dict[str, str]] = []
+        """The history with the message that was just said."""
         self._talk: Iterator[tuple[str, list[str]]] | None = None  # what is left of a replayed conversation
-        if not program.plain:
+        if not scenario.plain:
             self._begin(program)
 
     def _begin(self, program: Program) -> None:
@@ -105,7 +113,7 @@ class Walk(Scope):
                 self.variables[name] = bounded(get(self), self)
             if program.system is not None:
                 where = "system"
-                self._log.append({"role": "system", "content": program.system.of(self)})
+                self.messages.append({"role": "system", "content": program.system.of(self)})
         except ScenarioError as exc:
             raise self._failed(where, exc) from exc
 
@@ -120,14 +128,9 @@ class Walk(Scope):
         return ScenarioError(f"scenario {self._scenario.name!r}: {path}: {exc}")
 
     @property
-    def messages(self) -> list[dict[str, str]]:
-        """The history with the message that was just said."""
-        return self._log
-
-    @property
     def history(self) -> list[dict[str, str]]:
         """The history without the message that was just said."""
-        return self._log[:-1] if self._open else self._log
+        return self.messages[:-1] if self._open else self.messages
 
     def next_action(self) -> SayAction | WaitAction | None:
         """What to do next; None when the conversation is over. Raises ScenarioError if a text cannot be rendered."""
@@ -138,26 +141,39 @@ class Walk(Scope):
         self.work = WORK
         waits: list[WaitOp] = []
         ops = self._ops
-        while self._at < len(ops):
-            op = ops[self._at]
-            self._at += 1
+        end = len(ops)
+        while (at := self._at) < end:
+            op = ops[at]
+            self._at = at + 1
             if type(op) is SayOp:
                 said = self._prepare(op)
                 return self._wait(waits, said) if waits else self._say(said)
-            if type(op) is WaitOp:
+            if type(op) is LoopEnd:
+                loop = self.loops[-1]
+                if loop.index < loop.times:
+                    loop.index += 1
+                    self._at = loop.start
+                else:
+                    self.loops.pop()
+            elif type(op) is LoopStart:
+                self.loops.append(self._loop(op))
+            elif type(op) is WaitOp:
                 if not waits and op.steady:
                     return WaitAction(op.seconds)
                 waits.append(op)
             elif type(op) is ReplayOp:
                 if (said := self._recorded(op, waits)) is not None:
                     return self._wait(waits, said) if waits else self._say(said)
+            elif type(op) is SetOp:
+                self._set(op)
+            if self.work >= STEP_COST:
+                self.work -= STEP_COST
             else:
-                self._silent(op)
-            self._spend(op)
+                self._overspend(op)
         return self._wait(waits, None) if waits else None
 
     def _prepare(self, op: SayOp) -> SayAction:
-        said = SayAction(self._render(op) if op.constant is None else op.constant, self._turns)
+        said = _said((self._render(op) if op.constant is None else op.constant, self._turns))
         self._turns += 1
         self._checks = op.checks
         self.expect_text = op.expect_text
@@ -193,12 +209,12 @@ class Walk(Scope):
         if recorded.system:
             if self._open:
                 self._open = False
-                self._log.pop()
-            self._log.append({"role": "system", "content": "\n\n".join(recorded.system)})
+                self.messages.pop()
+            self.messages.append({"role": "system", "content": "\n\n".join(recorded.system)})
         return iter(recorded.turns)
 
     def _say(self, said: SayAction) -> SayAction:
-        log = self._log
+        log = self.messages
         if self._open:
             log.pop()
         self._open = True
@@ -211,7 +227,7 @@ class Walk(Scope):
         chars = 0 if said is None else len(said.text)
         return WaitAction(sum(op.seconds_before(chars, self) for op in waits))
 
-    def _spend(self, op: Op) -> None:
+    def _overspend(self, op: Op) -> None:
         try:
             self.charge(STEP_COST)
         except ScenarioError as exc:
@@ -232,21 +248,11 @@ class Walk(Scope):
         except ScenarioError as exc:
             raise self._failed(op.path, exc) from exc
 
-    def _silent(self, op: Op) -> None:
-        if type(op) is SetOp:
-            try:
-                self.variables[op.name] = op.value if op.get is None else bounded(op.get(self), self)
-            except ScenarioError as exc:
-                raise self._failed(f"{op.path}.value", exc) from exc
-        elif type(op) is LoopStart:
-            self.loops.append(self._loop(op))
-        elif type(op) is LoopEnd:
-            loop = self.loops[-1]
-            if loop.index < loop.times:
-                loop.index += 1
-                self._at = loop.start
-            else:
-                self.loops.pop()
+    def _set(self, op: SetOp) -> None:
+        try:
+            self.variables[op.name] = op.value if op.get is None else bounded(op.get(self), self)
+        except ScenarioError as exc:
+            raise self._failed(f"{op.path}.value", exc) from exc
 
     def _loop(self, op: LoopStart) -> Loop:
         if op.rows is None:
@@ -266,10 +272,10 @@ class Walk(Scope):
         self._open = False
         mode = self._scenario.history
         if mode == "none":
-            self._log.pop()
+            self.messages.pop()
         else:
             scripted = self._scripted if mode == "scripted" else None
-            self._log.append({"role": "assistant", "content": text if scripted is None else scripted})
+            self.messages.append({"role": "assistant", "content": text if scripted is None else scripted})
         for check in self._checks:
             if (why := check(text)) is not None:
                 return why

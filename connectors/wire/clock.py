@@ -77,17 +77,21 @@ class ArrivalClock:
         offset is taken anew; if that does not explain the stamp (it is from before the step), the read's own time
         counts.
         """
-        if not ancillary or ancillary[0][1] != SO_TIMESTAMPNS:
+        if not ancillary:
+            self.user += 1
+            return now_ns
+        _level, kind, stamp = ancillary[0]
+        if kind != SO_TIMESTAMPNS:
             self.user += 1
             return now_ns
         self.kernel += 1
         seconds: int
         nanoseconds: int
-        seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+        seconds, nanoseconds = _TIMESPEC.unpack(stamp)
         real = seconds * 1_000_000_000 + nanoseconds
-        late = now_ns - (real - self._offset)
-        if 0 <= late < _LATENESS_LIMIT_NS:
-            return now_ns - late
+        arrived_ns = real - self._offset
+        if 0 <= now_ns - arrived_ns < _LATENESS_LIMIT_NS:
+            return arrived_ns
         self.sample()
         return now_ns - self._after_step(now_ns - (real - self._offset))
 

@@ -54,17 +54,17 @@ class HttpConnector(WireConnector):
         self._connection = HttpConnection(stream, spec.limits, spec.timeouts, target.host_header, target.via)
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             raise RuntimeError("send_message before connect")
         if self._usage_wait is not None:
             self._note_usage_wait(*self._usage_wait, timeline.planned_ns)
-        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-        connection = self._connection
+        if self.handshake_ns is not None:
+            timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         try:
             try:
-                await connection.exchange(self._with_cookies(request), timeline, self.style)
+                self._usage_wait = await connection.exchange(self._with_cookies(request), timeline, self.style)
             finally:
-                self._usage_wait = connection.usage_wait
                 if connection.set_cookies:
                     self.keep_cookies(request.path, connection.set_cookies)
         except ClosedUnsent:

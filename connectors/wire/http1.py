@@ -39,9 +39,25 @@ REUSED_CLOSED_NS: Final = int(REUSED_CLOSED_S * 1e9)
 _NO_BODY_STATUS = frozenset({204, 304})
 
 
+MOST_NAMES: Final = 500
+"""Of headers, that are remembered."""
+_names: dict[bytes, bytes] = {}
+"""Of a header's name as it came: the name in READ_HEADERS, or nothing for one that is not read."""
+
+
+def _known_name(name: bytes) -> bytes:
+    lower = name.rstrip().lower()
+    known = lower if lower in READ_HEADERS else b""
+    if len(_names) < MOST_NAMES:
+        _names[name] = known
+    return known
+
+
 @lru_cache(maxsize=64)
-def _media_type(value: bytes) -> str:
-    return value.decode("latin-1").partition(";")[0].strip().lower()
+def _content_type(value: bytes) -> tuple[str, str | None]:
+    """Of the header's value: the media type, and the charset if it is not UTF-8."""
+    text = value.decode("latin-1")
+    return text.partition(";")[0].strip().lower(), declared_charset(text) if ";" in text else None
 
 
 class ClosedUnsent(BrokenTransport):
@@ -84,6 +100,7 @@ class HttpConnection:
         "_parser",
         "_patience_ns",
         "_pieces",
+        "_reused",
         "_sent_at",
         "_status",
         "_stream",
@@ -93,7 +110,6 @@ class HttpConnection:
         "_timeouts",
         "_timer",
         "_turn",
-        "_turns",
         "_undecided",
         "_until_close",
         "_via",
@@ -103,7 +119,6 @@ class HttpConnection:
         "location",
         "set_cookies",
         "usable",
-        "usage_wait",
     )
 
     def __init__(
@@ -124,29 +139,32 @@ class HttpConnection:
         self._head_of: tuple[object, object, bool] = (None, None, False)
         self._head = b""
         self._new_parser()
-        self._let_go()
+        self._pieces: PieceParser | None = None
+        self._body: bytes | bytearray = b""
+        """Of an answer, which may be large: nothing of it is held while the user waits or is done."""
         self._timer: asyncio.TimerHandle | None = None
         self._timeline: Timeline | None = None
         self._turn: asyncio.Future[None] | None = None
         self._ns = self._over_ns = 0
-        self._turns = 0
+        self._reused = False
         self.set_cookies: list[str] = []
         self._waiter: asyncio.Future[None] | None = None
         self.draining = False
         self.usable = True
-        self.usage_wait: tuple[int, int] | None = None
-        """From the answer's end to when nobody waited any more for what it may still tell (monotonic ns)."""
         stream.start(self)
 
     # --- a turn ---------------------------------------------------------------------------------------------
 
-    async def exchange(self, request: RenderedRequest, timeline: Timeline, style: Style = WHOLE) -> None:
-        """Send `request`; return when its answer is whole. Raises TurnError. A cancelled turn closes the connection."""
+    async def exchange(
+        self, request: RenderedRequest, timeline: Timeline, style: Style = WHOLE
+    ) -> tuple[int, int] | None:
+        """Send `request`; return when its answer is whole. Raises TurnError. A cancelled turn closes the connection.
+
+        Returns from when to when (monotonic ns) it waited for what an answer may still tell behind its end.
+        """
         turn = self._turn = self._loop.create_future()
-        self._turns += 1
         self._timeline = timeline
         self._style = style
-        self._is_head = request.method == "HEAD"
         self._begin_answer()
         # Not at once, but with all others of this turn of the loop: sent one by one between other work, each request
         # would wake a target on the same host anew, which costs the sender more than sending.
@@ -154,26 +172,27 @@ class HttpConnection:
         try:
             await turn
             if not self._whole and timeline.lacks_usage:
-                await self._hear_usage()
+                return await self._hear_usage()
         except asyncio.CancelledError:
             self.close()
             if timeline.done_ns is None:
                 raise Aborted from None
         finally:
-            self._turn = None
-            self._timeline = None
-            self._let_go()
+            self._turn = self._timeline = self._pieces = None
+            self._body = b""
+            self._reused = True
             if not (self.usable or self.draining):
                 self.close()
+        return None
 
-    async def _hear_usage(self) -> None:
+    async def _hear_usage(self) -> tuple[int, int]:
         """Some servers say behind the end mark, in a packet of its own, what an answer used."""
         ends_here = not (self.usable or self.draining)
         self.draining = True
         await self.drained()
-        self.usage_wait = self._over_ns, time.monotonic_ns()
         if ends_here:
             self.usable = self.draining = False
+        return self._over_ns, time.monotonic_ns()
 
     async def drained(self) -> None:
         """Wait for the end of the body whose answer is over, until BODY_WAIT_S after the answer's end at most; `usable`
@@ -209,12 +228,12 @@ class HttpConnection:
         if request.headers is not headers or request.path is not path or bool(request.body) is not with_body:
             self._head = encode_head(request, self._host_header, style, self._via)
             self._head_of = (request.headers, request.path, bool(request.body))
+            self._is_head = request.method == "HEAD"
         return encode_request(self._head, request)
 
     def _begin_answer(self) -> None:
         if self.set_cookies:
             self.set_cookies = []
-        self.usage_wait = None
         self.location = ""
         self._until_close = True
         self._encoding = ""
@@ -225,13 +244,7 @@ class HttpConnection:
         self._decoder: Decoder | None = None
         self._body_size = 0
         self._failure: TurnError | None = None
-        self._whole = False
-        self._undecided = self._declared = False
-
-    def _let_go(self) -> None:
-        """Hold nothing of an answer's body, which may be large, while the user waits or is done."""
-        self._pieces: PieceParser | None = None
-        self._body: bytes | bytearray = b""
+        self._whole = self._undecided = self._declared = False
 
     def _forget_headers(self) -> None:
         self.location = ""
@@ -333,7 +346,7 @@ class HttpConnection:
 
     def data_received(self, ns: int, data: bytes) -> None:
         timeline = self._timeline
-        if timeline is None or self._whole or timeline.sent_ns is None:
+        if timeline is None or timeline.sent_ns is None:
             if self.draining and timeline is None:
                 self._drain(data)
                 return
@@ -345,29 +358,34 @@ class HttpConnection:
         timeline.bytes_in += size
         if timeline.first_byte_ns is None:
             timeline.first_byte_ns = ns
-        self._beside_body += size
+        self._beside_body = beside = self._beside_body + size
+        if beside > self._header_limit:  # only then can the headers be too long, and each is counted
+            self._header_bytes = beside - size
         try:
             self._feed(data)
         except (httptools.HttpParserUpgrade, httptools.HttpParserError) as exc:
             self._unparsable(exc, data)
-        if (
-            self._whole
-            or timeline.done_ns is not None
-            or self._failure is not None
-            or self._beside_body > self._header_limit
-        ):
-            self._after_read(timeline)
-
-    def _after_read(self, timeline: Timeline) -> None:
         if self._failure is not None:
             self._finish(self._failure)
         elif self._whole:
-            if self.draining:
-                self._drained()
-            self._finish(None)
-        elif self._beside_body > self._header_limit:
+            self._end()
+        elif timeline.done_ns is not None or self._beside_body > self._header_limit:
+            self._end_early()
+
+    def _end(self) -> None:
+        """The body is over."""
+        self._timeline = None  # what comes from now on belongs to no answer
+        if self.draining:
+            self._drained()
+        turn = self._turn
+        if turn is not None and not turn.done():
+            turn.set_result(None)
+
+    def _end_early(self) -> None:
+        """The body is not over. Its answer is, or there is no end of what is not the answer."""
+        if self._beside_body > self._header_limit:
             self._finish(self._endless_headers())
-        elif timeline.done_ns is not None and not self.draining:
+        elif not self.draining:
             self._drain_later()
             self._finish(None)
 
@@ -396,7 +414,7 @@ class HttpConnection:
             return
         if timeline.sent_ns is None:
             self._finish(ClosedUnsent())
-        elif self._turns > 1 and timeline.first_byte_ns is None and ns - self._sent_at < REUSED_CLOSED_NS:
+        elif self._reused and timeline.first_byte_ns is None and ns - self._sent_at < REUSED_CLOSED_NS:
             self._finish(ReusedClosed("closed" if error is None else "reset"))
         elif error is not None:
             self._finish(stream_failure(error, timeline.bytes_in, self._unanswered_advice(timeline)))
@@ -413,32 +431,34 @@ class HttpConnection:
             self._finish(BrokenTransport("body_truncated", "the target closed in the middle of the body"))
 
     def _unanswered_advice(self, timeline: Timeline) -> str:
-        first = self._turns == 1 and timeline.first_byte_ns is None
+        first = not self._reused and timeline.first_byte_ns is None
         return unanswered_advice(tls=self._stream.is_tls) if first else ""
 
     # --- the parser's calls; they must not raise, so a failure is kept until the read is done -----------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value) + 4
-        lower = name.lower()
-        if lower not in READ_HEADERS:
-            if lower[-1:].isspace():
-                self.on_header(name.rstrip(), value)
-        elif lower == b"content-length":
+        if self._beside_body > self._header_limit:
+            self._header_bytes += len(name) + len(value) + 4
+        known = _names.get(name)
+        if known is None:
+            known = _known_name(name)
+        if not known:
+            return
+        if known == b"content-length":
             if not self._until_close:
                 self.usable = False
             self._until_close = False
-        elif lower == b"transfer-encoding":
+        elif known == b"content-type":
+            self._content_type, charset = _content_type(value)
+            if charset is not None and self._timeline is not None:
+                self._timeline.charset = charset
+        elif known == b"transfer-encoding":
             if not self._until_close:
                 self.usable = False  # a length beside chunks: who knows where this answer ends
             self._until_close = b"chunked" not in value.lower()
-        elif lower == b"content-encoding":
+        elif known == b"content-encoding":
             self._encoding = value.decode("latin-1").strip().lower()
-        elif lower == b"content-type":
-            self._content_type = _media_type(value)
-            if self._timeline is not None and b";" in value:
-                self._timeline.charset = declared_charset(value.decode("latin-1"))
-        elif lower == b"set-cookie":
+        elif known == b"set-cookie":
             self.set_cookies.append(value.decode("latin-1"))
         else:
             self.location += f"{', ' if self.location else ''}{value.decode('latin-1')}"
@@ -455,7 +475,7 @@ class HttpConnection:
         status = self._parser.get_status_code()
         if self._whole:
             return
-        if 100 <= status < 200:
+        if status < 200 and status >= 100:
             self._forget_headers()
             return
         self._status = status
@@ -463,9 +483,12 @@ class HttpConnection:
             self._until_close = False
         if not self._parser.should_keep_alive():
             self.usable = False
-        self._undecided = status < 300 and bool(self._style.streamed)
-        self._declared = self._undecided and self._content_type in self._style.streamed
-        self._body_limit = self._stream_limit if self._declared else self._answer_limit
+        self._body_limit = self._answer_limit
+        if (types := self._style.streamed) and status < 300:
+            self._undecided = True
+            if self._content_type in types:
+                self._declared = True
+                self._body_limit = self._stream_limit
         if self._encoding:
             try:
                 self._decoder = make_decoder(self._encoding, self._body_limit)
@@ -492,7 +515,10 @@ class HttpConnection:
                     if self._undecided:
                         piece = self._decide(piece, timeline)  # noqa: PLW2901 - with what was held back before it
                     if self._pieces is None:
-                        self._keep(piece)
+                        if self._body:
+                            self._keep(piece)
+                        else:
+                            self._body = piece
                         continue
                 for event in self._pieces.feed(piece):
                     if timeline.done_ns is None:
@@ -503,10 +529,7 @@ class HttpConnection:
             self._failure = exc
 
     def _keep(self, piece: bytes) -> None:
-        """Of a body that is read when it is whole."""
-        if not self._body:
-            self._body = piece
-            return
+        """More of a body that is read when it is whole."""
         if type(self._body) is bytes:
             self._body = bytearray(self._body)  # no list of pieces: a hostile target sends them a byte each
         self._body += piece
@@ -536,11 +559,11 @@ class HttpConnection:
         if self._failure is not None or timeline is None or timeline.done_ns is not None:
             return
         try:
-            timeline.status = self._status
+            status = timeline.status = self._status
             if self._decoder is not None:
                 self._decoder.finish()
-            if not 200 <= self._status < 300:
-                timeline.refused(self._status, bytes(self._body))
+            if status // 100 != 2:
+                timeline.refused(status, bytes(self._body))
             elif self._pieces is not None:
                 last_piece(self._pieces, timeline, self._ns)
                 timeline.end(self._ns)

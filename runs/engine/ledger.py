@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ Line = dict[str, Any]
 
 class LedgerHeldError(Exception):
     """The ledger's writer still lives."""
+
+
+_written = partial(orjson.dumps, option=orjson.OPT_APPEND_NEWLINE)
 
 
 class Ledger:
@@ -50,7 +54,7 @@ class Ledger:
         """Write what this tick appended."""
         if not self._lines or self._failed:
             return
-        data = b"".join([orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in self._lines])
+        data = b"".join(map(_written, self._lines))
         self._lines.clear()
         try:
             while data:
@@ -87,7 +91,7 @@ def recover(path: Path) -> int:
         if seen.ended:
             return 0
         lines = list(_missing_lines(seen, path))
-        data = b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+        data = b"".join(map(_written, lines))
         while data:
             data = data[os.write(fd, data) :]
         return len(lines)

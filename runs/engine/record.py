@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from connectors.errors import LostPatience, Outcome, TurnError
+from connectors.errors import LostPatience, TurnError
 from connectors.redact import Redactor
 from connectors.spec import TargetSpec
 from connectors.timeline import Timeline
@@ -39,17 +39,17 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
     `redact` takes the target's secrets out of every text: a target may send back what it was sent.
     """
     left = failure is not None and isinstance(failure, LostPatience) and timeline.sent_ns is not None
-    tokens = tokens_of(timeline, sent_chars(message, log), text, worked=left)
-    outcome: Outcome = "ok" if failure is None else failure.outcome
+    chars = len(message) if log is None else sent_chars(message, log)
+    tokens_in, tokens_out, reasoning, source = tokens_of(timeline, chars, text, worked=left)
     done_ns = timeline.done_ns if failure is None and timeline.done_ns is not None else ended_ns
     line: Line = {
         "k": "turn",
         "id": turn,
         "s": session,
         "n": number,
-        "out": outcome,
-        "code": None if failure is None else failure.code,
-        "detail": None if failure is None else redact.error(failure.told),
+        "out": "ok",
+        "code": None,
+        "detail": None,
         "planned": timeline.planned_ns - t0_ns,
         "sent": None if timeline.sent_ns is None else timeline.sent_ns - t0_ns,
         "fb": None if timeline.first_byte_ns is None else timeline.first_byte_ns - t0_ns,
@@ -58,24 +58,31 @@ def turn_line(  # noqa: PLR0913 - one line of the ledger has these parts
         "lc": None if timeline.last_content_ns is None else timeline.last_content_ns - t0_ns,
         "done": done_ns - t0_ns,
         "hs": timeline.handshake_ns,
-        "chunks": timeline.chunks,
+        "chunks": 0 if timeline.first_content_ns is None else len(timeline.gaps_ns) + 1,
         "in": timeline.bytes_in,
         "outb": timeline.bytes_out,
-        "ti": tokens.input,
-        "to": tokens.output,
-        "ts": tokens.source,
+        "ti": tokens_in,
+        "to": tokens_out,
+        "ts": source,
         "icl": [gap // 1000 for gap in timeline.gaps_ns] if timeline.gaps_ns else None,
         "err": list(timeline.arrival_errors) if timeline.arrival_errors else None,
         "msg": redact.cut(message, record_chars) if record_chars else None,
         "ans": redact.cut(text, record_chars) if record_chars else None,
     }
-    if tokens.reasoning is not None:
-        line["tr"] = tokens.reasoning
+    if failure is not None:
+        line.update(out=failure.outcome, code=failure.code, detail=redact.error(failure.told))
+    if reasoning is not None:
+        line["tr"] = reasoning
     if (kind := timeline.kind) != "text" and kind is not None:
         line["kind"] = kind
     if timeline.finish is not None:
         line["fin"] = redact.word(timeline.finish)
     return line
+
+
+def names_history(target: TargetSpec) -> bool:
+    """Whether a request may name what was said before its message."""
+    return "history" in json.dumps(target.frozen_dict()["request"])
 
 
 def sends_history(target: TargetSpec) -> bool:

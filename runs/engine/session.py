@@ -19,6 +19,7 @@ from scenarios.render import CompiledScenario, SayAction, Walk
 from scenarios.spec import ScenarioError
 
 if TYPE_CHECKING:
+    from runs.engine.overhearing import Overhearing
     from runs.engine.shard import Shard
 
 BACKOFF_S: Final = 0.05
@@ -98,6 +99,8 @@ class User:
                 if shard.turn_gap_ns:
                     planned_ns = await shard.turn_slot(planned_ns)
                 failure, planned_ns = await self._turn(session, walk, action, planned_ns)
+                if failure is None:
+                    continue
                 if isinstance(failure, Refused) and self._connector.refresh(failure.status):
                     # A turn of its own: what was refused stays in the record as refused.
                     failure, planned_ns = await self._turn(session, walk, action, planned_ns)
@@ -114,22 +117,23 @@ class User:
         finally:
             self._failures = self._failures + 1 if outcome == "failed" else 0
             shard.closed(session, began, outcome, code, self._recorded)
-            if not self._is_overheard(session) and (not shard.reuse_connections or self._connector.goes_on):
+            overheard = shard.overhearing is not None and self._is_overheard(shard.overhearing, session)
+            if not overheard and (not shard.reuse_connections or self._connector.goes_on):
                 await self.leave()  # such a connection is the conversation
         return planned_ns
 
-    def _is_overheard(self, session: Session) -> bool:
+    def _is_overheard(self, overhearing: Overhearing, session: Session) -> bool:
         """Whether the connection stays open for a while, to hear what still comes on it; another one follows then."""
-        shard, connector = self.shard, self._connector
-        if shard.overhearing is None or not connector.lasting or self._recorded == 0:
+        connector = self._connector
+        if not connector.lasting or self._recorded == 0:
             return False
-        if not shard.overhearing.take(connector, session, self._longest_ns):
+        if not overhearing.take(connector, session, self._longest_ns):
             return False
-        self._connector = shard.new_connector()
+        self._connector = self.shard.new_connector()
         return True
 
     def _walk(self, session: Session) -> Walk:
-        return session.scenario.walk(session.rng, session.info)  # type: ignore[arg-type] # LazyRandom is one
+        return Walk(session.scenario, session.rng, session.info)  # type: ignore[arg-type] # LazyRandom is one
 
     @property
     def needs_rest(self) -> bool:
@@ -172,15 +176,10 @@ class User:
                 not_before(planned_ns)
                 if (connecting := connector.connect()) is not None:
                     await connecting
-            request = connector.render(
-                {
-                    "message": text,
-                    "messages": walk.messages,
-                    "history": walk.history,
-                    "turn": number,
-                    "vars": walk.variables,
-                }
-            )
+            context = {"message": text, "messages": walk.messages, "turn": number, "vars": walk.variables}
+            if shard.names_history:
+                context["history"] = walk.history
+            request = connector.render(context)
             turn_id = shard.new_turn_id()
             slot = shard.ledger.flight.take(
                 turn_id, session.id, number, planned_ns - shard.t0_ns, time.monotonic_ns() - shard.t0_ns
@@ -220,12 +219,20 @@ class User:
         self._recorded += 1
         if shard.purse is not None:
             shard.purse.spend(line, session.model, self)
-        shard.took_turn(failure)
-        if failure is None and timeline.done_ns:
+        if failure is not None:
+            shard.took_failure(failure)
+            return failure, ended_ns
+        return None, self._good_turn(timeline, planned_ns, ended_ns)
+
+    def _good_turn(self, timeline: Timeline, planned_ns: int, ended_ns: int) -> int:
+        """Count it; return when it ended (monotonic ns)."""
+        if timeline.done_ns:
             ended_ns = timeline.done_ns + timeline.quiet_ns  # nobody could know before that it was over
-            if ended_ns - planned_ns > self._longest_ns:
-                self._longest_ns = shard.waits.answered(ended_ns - planned_ns)
-        return failure, ended_ns
+        if (took_ns := ended_ns - planned_ns) > self._longest_ns:
+            self._longest_ns = took_ns
+            waits = self.shard.waits
+            waits.longest_ns = max(waits.longest_ns, took_ns)
+        return ended_ns
 
     def _failure_of(self, exc: TurnError | asyncio.CancelledError, timeline: Timeline) -> TurnError:
         """What a turn that ended with `exc` failed of. Raises CancelledError again: nothing was sent, and its user had

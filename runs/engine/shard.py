@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Final
 
 from connectors.base import BaseConnector
@@ -21,7 +22,7 @@ from runs.engine.loads import new_driver
 from runs.engine.mix import Numbers
 from runs.engine.overhearing import Overhearing
 from runs.engine.purse import Purse
-from runs.engine.record import sends_history
+from runs.engine.record import names_history, sends_history
 from runs.engine.session import LazyRandom, Session, User
 from runs.engine.spec import ShardSpec
 from runs.engine.users import user_class
@@ -50,6 +51,8 @@ HOPELESS: Final = frozenset(
     }
 )
 STOP_GRACE_S: Final = 2.0
+_session = partial(tuple.__new__, Session)
+"""From its parts in order: half of what calling the class costs."""
 
 
 class Shard:
@@ -63,6 +66,7 @@ class Shard:
         self.reuse_connections = spec.target.reuse_connections
         self.record_chars = spec.record_chars
         self.sends_history = sends_history(spec.target)
+        self.names_history = names_history(spec.target)
         # Read for every conversation, and a plain attribute costs half of what a field of a pydantic model does.
         self._seed, self._index, self._of = spec.seed, spec.index, spec.of
         self._id_base, self._name_base = spec.id_base, f"tb-{spec.run_id}-"
@@ -81,9 +85,8 @@ class Shard:
         self.grouped = len(groups_of(told, people)) > 1
         """Whether lines say which group they belong to: with one group there is nothing to say."""
         self._tasks: dict[asyncio.Task[None], User | None] = {}
-        self._turns = 0
+        self._turns = self._failed_turns = 0
         self._sessions = 0
-        self._good_turns = 0
         self._failures: Counter[str] = Counter()
         self._over = asyncio.Event()
         self._abort: asyncio.TimerHandle | None = None
@@ -200,7 +203,7 @@ class Shard:
         session_id = self._id_base + local
         info = {"id": f"{self._name_base}{session_id}", "number": whole, "user": user}
         if self._draws is None:
-            return Session(session_id, scenario, rng, info, self._groups[which])
+            return _session((session_id, scenario, rng, info, self._groups[which], "", None, 0))
         drawn = self._draws.of(whole)
         group = self._groups[which] + drawn.place
         return Session(session_id, scenario, rng, info, group, drawn.model, drawn.params, drawn.messages)
@@ -241,12 +244,10 @@ class Shard:
             line["g"] = session.group
         self.ledger.append(line)
 
-    def took_turn(self, failure: TurnError | None) -> None:
-        """Count a turn; end the run when the target refuses everything."""
-        if failure is None:
-            self._good_turns += 1
-            return
-        if self._good_turns or failure.code not in HOPELESS:
+    def took_failure(self, failure: TurnError) -> None:
+        """Count a failed turn; end the run when the target refuses everything."""
+        self._failed_turns += 1
+        if self.waits.longest_ns or failure.code not in HOPELESS:
             return
         self._failures[failure.code] += 1
         if self._failures.total() >= GIVE_UP_AFTER and not self.stopping:
@@ -262,11 +263,11 @@ class Shard:
             return None
         now_ns, waits = time.monotonic_ns(), self.waits
         if self.reason == "done":
-            too_long = waits.is_unexplained(timeline, now_ns, self._good_turns)
+            too_long = waits.is_unexplained(timeline, now_ns, self.answers)
             waits.unjudged += not too_long and waits.goes_on_for_long(timeline, now_ns)
         else:
             too_long = self.reason.removeprefix("stopped: ").startswith(TARGET_ENDS) and waits.is_overdue(
-                timeline, now_ns, self._good_turns
+                timeline, now_ns, self.answers
             )
         if not too_long:
             return None
@@ -289,7 +290,7 @@ class Shard:
     def overdue(self) -> tuple[int, int]:
         """Turns that wait for their answers longer than the run's own answers explain, and how many of them did so a
         `grace_s` ago already."""
-        now_ns, waits, answers = time.monotonic_ns(), self.waits, self._good_turns
+        now_ns, waits, answers = time.monotonic_ns(), self.waits, self.answers
         before_ns = now_ns - int(self.spec.load.grace_s * 1e9)
         found = [
             user.waits_for
@@ -297,6 +298,11 @@ class Shard:
             if user is not None and user.waits_for is not None and waits.is_overdue(user.waits_for, now_ns, answers)
         ]
         return len(found), sum(waits.is_overdue(timeline, before_ns, answers) for timeline in found)
+
+    @property
+    def answers(self) -> int:
+        """Whole ones by now."""
+        return self._turns - self._failed_turns - self.in_flight
 
     @property
     def in_flight(self) -> int:

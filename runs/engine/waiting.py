@@ -21,8 +21,8 @@ a run otherwise does so at any moment."""
 
 
 class Waits:
-    """`answered` for the longest good turn of each conversation; then `is_unexplained` tells a hang from an answer that
-    is merely slow."""
+    """`longest_ns` is that of the run's good turns, from when each was planned: it tells a hang from an answer that is
+    merely slow."""
 
     def __init__(self, allowed_ns: int | None = None) -> None:
         """`allowed_ns`: the longest time for which a turn may wait at all, by the run's thresholds."""
@@ -30,11 +30,6 @@ class Waits:
         self.longest_ns = 0
         self.unjudged = 0
         """Answers that the load's end cut off after a long while, with too few whole ones to judge them by."""
-
-    def answered(self, after_ns: int) -> int:
-        """A turn got its whole answer, so long after it was planned. Returns this."""
-        self.longest_ns = max(self.longest_ns, after_ns)
-        return after_ns
 
     def is_overdue(self, timeline: Timeline, now_ns: int, answers: int) -> bool:
         """Whether a turn waits for too long while the run goes on, by the run's own answers alone: before the first one
