@@ -57,6 +57,8 @@ class Tick(TypedDict):
     at_s: float
     counters: dict[str, int]
     rates: dict[str, float | None]
+    complete: NotRequired[dict[str, int]]
+    """{at_s, ok, failed}: turns of the first `at_s` seconds, all of which every engine stored: `rates` are theirs."""
     metrics: dict[str, Quantiles]
     active: int
     inflight: int

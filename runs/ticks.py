@@ -6,14 +6,14 @@ the lowest active shard, which merges the windows that all of them have stored: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.db.models import Q
 
 from metrics.aggregate import Aggregate
 from metrics.definitions import BOUNDED, find
-from metrics.figures import figures, of_choice, with_waiting
+from metrics.figures import with_waiting
 from metrics.histogram import Histogram
 from metrics.ingest import Batch
 from metrics.models import Window
@@ -21,12 +21,12 @@ from metrics.spending import used
 from metrics.standing import Standing, missed_words, standings
 from metrics.thresholds import parse_all
 from metrics.totals import Counts, GeneratorSample
-from metrics.verdict import load_s, load_so_far_s
 from runs import live
 from runs.engine.budget import Budget
 from runs.engine.groups import frozen_groups
 from runs.lifecycle import SHARD_ACTIVE
 from runs.live import GroupsSoFar, Kind, Line, Lines, Payload, Quantiles, Tick, safe_text
+from runs.live_rates import LiveRates
 from runs.models import Run, Shard
 from runs.outcome import THRESHOLD
 from runs.searching import doing_of
@@ -60,33 +60,50 @@ class RunTotals:
         self._warm_up_s: float = run.load.get("warm_up_s", 0.0)
         self._watch = watch
         self._aggregate = Aggregate()
+        self._rates = LiveRates(self._load, self._groups)
         self._read_to: dict[int, int] = {}  # by shard: the last ledger offset that was read
         self._latest: dict[int, GeneratorSample] = {}  # by shard
         self._ended: set[int] = set()
+        self._working: set[int] = set()
+        """Shards that are not over, whether they have stored anything or not."""
         self._doing = doing_of(run)
 
     def update(self) -> None:
         """Read the windows that are new. A batch's windows share one offset and one commit: none is missed."""
+        active = list(Shard.objects.filter(run=self._run_id, status__in=SHARD_ACTIVE).values_list("pk", flat=True))
         new = Q()
         for shard_id in self._shard_ids():
             new |= Q(shard=shard_id, ledger_offset__gt=self._read_to.get(shard_id, NOTHING_READ))
         rows = Window.objects.filter(new).order_by("shard_id", "ledger_offset", "second")
         for shard_id, offset, data in rows.values_list("shard_id", "ledger_offset", "data").iterator(chunk_size=200):
-            self._aggregate.add(data)
-            if self._watch is not None:
-                self._watch.add(data)
+            self.take(shard_id, data)
             self._read_to[shard_id] = offset
-            for row in data.get("gen", ()):
-                self._latest[shard_id] = GeneratorSample(*row)
-            if "tail" in data:
-                self._latest[shard_id] = GeneratorSample(data["tail"]["at"], 0, 0, 0, 0, 0)
-                self._ended.add(shard_id)
+        self.settle(active)
+
+    def take(self, shard_id: int, data: Mapping[str, Any]) -> None:
+        """A window of that shard. Then `settle`."""
+        self._aggregate.add(data)
+        self._rates.add(data)
+        if self._watch is not None:
+            self._watch.add(data)
+        for row in data.get("gen", ()):
+            self._latest[shard_id] = GeneratorSample(*row)
+        if "tail" in data:
+            self._latest[shard_id] = GeneratorSample(data["tail"]["at"], 0, 0, 0, 0, 0)
+            self._ended.add(shard_id)
+
+    def settle(self, active: Iterable[int]) -> None:
+        """All windows are taken that were there when the shards `active` were not over yet."""
+        self._working = set(active) - self._ended
+        everything = self._aggregate if self._ended and not self._working else None
+        self._rates.reach(self.complete_s, everything)
 
     @property
     def complete_s(self) -> float:
-        """Seconds since the start up to which the windows of every engine that is at work are here."""
+        """Seconds since the start up to which the windows of every engine that is at work are here: 0 while one has
+        stored nothing."""
         times = {shard: latest.at_ns for shard, latest in self._latest.items()}
-        working = [at_ns for shard, at_ns in times.items() if shard not in self._ended]
+        working = [times.get(shard, 0) for shard in self._working]
         return (min(working) if working else max(times.values(), default=0)) / NS_PER_S
 
     @property
@@ -100,16 +117,9 @@ class RunTotals:
             return []
         found = self._aggregate
         hung = sum(latest.hung for latest in self._latest.values())
-        seconds = self._load_s()
-        whole = with_waiting(figures(found, seconds, found.dropped), hung)
-        choice = of_choice(found, self._groups, seconds)
-        return standings(self._thresholds, whole, choice, self.complete_s - self._warm_up_s)
-
-    def _load_s(self) -> float:
-        """How long the load that counts has lasted, as in the report: what rates are per."""
-        if self._ended.issuperset(self._shard_ids()):
-            return load_s(self._aggregate, self._load)
-        return load_so_far_s(self._load, self.complete_s)
+        whole = with_waiting(self._rates.figures(found), hung)
+        counted_s = self.complete_s - self._warm_up_s
+        return standings(self._thresholds, whole, lambda where: self._rates.figures(found, where), counted_s)
 
     def _shard_ids(self) -> list[int]:
         if not self._read_to:
@@ -137,7 +147,8 @@ class RunTotals:
                 "dropped_arrivals": found.dropped,
                 "unsolicited": found.unsolicited,
             },
-            "rates": found.rates(self._load_s()),
+            "rates": self._rates.rates(found),
+            "complete": self._rates.complete,
             "metrics": dict(self._quantiles()),
             "active": self.active,
             "inflight": sum(engine.inflight for engine in latest),

@@ -18,7 +18,8 @@ document.addEventListener("DOMContentLoaded", () => {
   let lastId = "0";
   let tries = 0;
   const columns = empty();
-  let before = null; // the tick before: rates are differences between two
+  let before = null; // the tick before
+  let complete = { at_s: 0, ok: 0, failed: 0 }; // of the tick before: rates are differences between two
   let drawing = false;
   let stored = null; // charts of what the stream no longer holds
 
@@ -119,16 +120,23 @@ document.addEventListener("DOMContentLoaded", () => {
     ["error", "timeout", "aborted", "unknown"].reduce((sum, name) => sum + (counters[name] || 0), 0);
 
   function addPoint(tick) {
-    const passed = before ? tick.at_s - before.at_s : tick.at_s;
-    if (passed <= 0) return;
-    const gained = (count) => Math.max(0, (count(tick.counters) - (before ? count(before.counters) : 0)) / passed);
-    push("turns", [tick.at_s, gained((c) => c.ok || 0), gained(failed)]);
+    if (before && tick.at_s <= before.at_s) return;
+    addRates(tick);
     push("active", [tick.at_s, tick.active]);
     for (const [name, metric] of [["ttft", "ttft_ms"], ["e2e", "e2e_ms"]]) {
       const values = tick.metrics[metric] || {};
       push(name, [tick.at_s, values.p50 ?? null, values.p95 ?? null, values.p99 ?? null]);
     }
     before = tick;
+  }
+
+  // Between the last two moments up to which every engine had stored all: a late one is not taken for a burst.
+  function addRates(tick) {
+    const now = tick.complete || { at_s: tick.at_s, ok: tick.counters.ok || 0, failed: failed(tick.counters) };
+    const passed = now.at_s - complete.at_s;
+    if (passed <= 0) return;
+    push("turns", [now.at_s, (now.ok - complete.ok) / passed, (now.failed - complete.failed) / passed]);
+    complete = now;
   }
 
   function push(name, values) {

@@ -85,10 +85,11 @@ def test_rates_are_of_the_loads_own_time_while_it_lasts(tmp_path: Path) -> None:
         before_s = at_s
         totals.update()
         tick = totals.tick()
-        told[at_s] = tick["rates"]["turns_per_s"], tick["counters"]["ok"], totals.complete_s
+        told[at_s] = tick["rates"]["turns_per_s"], tick["complete"]["ok"], tick["complete"]["at_s"]
     assert told[4][0] is None
     for at_s in (10, 14):
         rate, ok, complete_s = told[at_s]
+        assert complete_s == at_s - 1, "the last second may go on"
         assert rate == pytest.approx(ok / (complete_s - 5))
     assert told[18][0] == pytest.approx(told[18][1] / 11)
     report = report_of(run, collect(run), "completed", "")

@@ -1,0 +1,69 @@
+"""Rates of a run that goes on: of those seconds only that every engine has stored, over their time. Pure.
+
+Engines store at their own pace. Turns of one that is ahead, over the time of one that is late, would be too many a
+second; and what a late one catches up with is not the rate of the second in which it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from metrics.figures import Figures, figures, of_choice, rounded
+from metrics.groups import Group, Where
+from metrics.totals import Aggregate, Counts
+from metrics.verdict import load_s, load_so_far_s
+
+_NOT_FOR_RATES: Final = frozenset({"m", "given_up", "gen", "lag", "stall", "head", "tail", "bad"})
+"""Keys of a window that no rate needs; histograms are most of it."""
+
+
+class LiveRates:
+    """`add` each window's data once, in any order, and tell `reach` how far all engines are."""
+
+    def __init__(self, load: Mapping[str, Any], groups: Sequence[Group]) -> None:
+        self._load = load
+        self._groups = groups
+        self._later: dict[int, list[dict[str, Any]]] = {}
+        """By second: what some engines have not stored yet."""
+        self._stored = Aggregate()
+        self._at_s = 0
+        self._seconds = 0.0
+        """How long the load that counts has lasted at `_at_s`."""
+
+    def add(self, data: Mapping[str, Any]) -> None:
+        """A window (see `metrics.windows`)."""
+        part = _counters(data)
+        part["groups"] = {number: _counters(group) for number, group in data.get("groups", {}).items()}
+        self._later.setdefault(data["second"], []).append(part)
+
+    def reach(self, complete_s: float, ended: Aggregate | None = None) -> None:
+        """All windows of the first `complete_s` seconds are here. `ended`: all of them, of a run whose engines have
+        ended: rates are then those of its report."""
+        self._at_s = max(self._at_s, int(complete_s))
+        for second in [second for second in self._later if ended is not None or second < self._at_s]:
+            self._stored.add_all(self._later.pop(second))
+        self._seconds = load_so_far_s(self._load, self._at_s) if ended is None else load_s(ended, self._load)
+
+    @property
+    def complete(self) -> dict[str, int]:
+        """{at_s, ok, failed}: turns that ended in the first `at_s` seconds; what is not ok has failed."""
+        ok = self._stored.outcomes["ok"]
+        return {"at_s": self._at_s, "ok": ok, "failed": self._stored.turns - ok}
+
+    def rates(self, counts: Counts) -> dict[str, float | None]:
+        """Of the whole run, as `Counts.rates`. The share that failed is that of all that is known: `counts`."""
+        return self._stored.rates(self._seconds) | {"error_rate": counts.rates()["error_rate"]}
+
+    def figures(self, found: Aggregate, where: Where = ()) -> Figures:
+        """All that a threshold may ask for, of the run or of those groups for which something holds."""
+        if not where:
+            part = figures(found, self._seconds, found.dropped)
+            return {**part, "rates": {name: rounded(value) for name, value in self.rates(found).items()}}
+        part = of_choice(found, self._groups, self._seconds)(where)
+        rates = of_choice(self._stored, self._groups, self._seconds)(where)["rates"]
+        return {**part, "rates": rates | {"error_rate": part["rates"]["error_rate"]}}
+
+
+def _counters(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name not in _NOT_FOR_RATES}
