@@ -27,6 +27,7 @@ from django.conf import settings as django_settings
 from hypothesis import settings as hypothesis_settings
 
 from tests.support import databases, services
+from tests.support.dealing import dealt
 from tests.support.processes import Mock, mock_chatbot
 from tokenburn_site.local.family import Family
 
@@ -40,6 +41,13 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()):
         return f"{argname}-{len(val)}-bytes"
     return None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """After tests were left out: the rest is dealt out."""
+    if (worker := getattr(config, "workerinput", None)) is not None:
+        items[:] = dealt(items, worker["workercount"])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,0 +1,32 @@
+"""Which tests each worker of a run gets, and which first.
+
+xdist's `worksteal` gives each worker an equal number of tests in the order of collection, and lets who is done take
+from the end of what others have left. So the tests that start processes, and take seconds or minutes, come first in
+each worker's share, a whole file at a time (its fixtures are made once); the thousands of short ones come last and
+level out what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import pytest
+
+SLOW = ("e2e", "integration/hosts", "integration/metrics", "integration/runs", "integration/web")
+"""Folders of tests whose tests start processes."""
+
+
+def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The same tests in the order in which `worksteal` cuts them into the shares of so many workers."""
+    slow = [item for item in items if item.nodeid.startswith(tuple(f"tests/{folder}/" for folder in SLOW))]
+    files = [list(group) for _, group in groupby(slow, lambda item: item.nodeid.partition("::")[0])]
+    hands = [[item for file in files[number::workers] for item in file] for number in range(workers)]
+    taken = set(map(id, slow))
+    quick = [item for item in items if id(item) not in taken]
+    order: list[pytest.Item] = []
+    for number, hand in enumerate(hands):
+        size = (len(items) - len(order)) // (workers - number)
+        more, quick = quick[: max(0, size - len(hand))], quick[max(0, size - len(hand)) :]
+        order += [*hand, *more]
+    return [*order, *quick]

@@ -1,0 +1,36 @@
+"""Tests are dealt out so that those that take long are at the beginning of every worker's share."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.support.dealing import dealt
+
+SLOW = [f"tests/e2e/test_{file}.py::test_{n}" for file in "abcde" for n in range(3)]
+QUICK = [f"tests/unit/test_{file}.py::test_{n}" for file in "xyz" for n in range(15)]
+
+
+def order(names: list[str], workers: int) -> list[str]:
+    items: Any = [SimpleNamespace(nodeid=name) for name in names]
+    return [item.nodeid for item in dealt(items, workers)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4])
+def test_every_share_begins_with_whole_files_of_slow_tests_and_none_is_lost(workers: int) -> None:
+    found = order(SLOW + QUICK, workers)
+    assert sorted(found) == sorted(SLOW + QUICK)
+    files = []
+    for number in range(workers):
+        share, found = found[: len(found) // (workers - number)], found[len(found) // (workers - number) :]
+        slow = [name for name in share if "/e2e/" in name]
+        assert slow and share[: len(slow)] == slow
+        files += sorted({name.partition("::")[0] for name in slow})
+    assert len(files) == len(set(files)) == 5
+
+
+def test_a_few_tests_are_dealt_too() -> None:
+    assert sorted(order(SLOW, 4)) == sorted(SLOW)
+    assert order(QUICK, 4) == QUICK
