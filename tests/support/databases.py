@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
-from django.db import connections
+from django.db import connection, connections, transaction
 
 from tokenburn_site.env import database_config
 
@@ -54,8 +54,38 @@ def as_default(config: dict[str, Any]) -> Iterator[None]:
 
 def migrate() -> None:
     call_command("migrate", verbosity=0, interactive=False)
+    remember()
+
+
+def remember() -> None:
+    """What is in the database now is what `empty` leaves there."""
+    _first_rows[_name()] = {
+        table: _rows(table) for table in connection.introspection.django_table_names(only_existing=True)
+    }
 
 
 def empty() -> None:
-    """Delete all rows, as Django's TransactionTestCase does."""
-    call_command("flush", verbosity=0, interactive=False, allow_cascade=True, inhibit_post_migrate=False)
+    """Delete all rows but those that `migrate` made. Django's own `flush` does the same, at ten times the cost: it makes
+    permissions and whatever else comes with a migration anew."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table, rows in _first_rows[_name()].items():
+            quoted = connection.ops.quote_name(table)
+            if not rows:
+                cursor.execute(f"DELETE FROM {quoted}")
+            elif _rows(table) != rows:
+                cursor.execute(f"DELETE FROM {quoted}")
+                cursor.executemany(f"INSERT INTO {quoted} VALUES ({', '.join(['%s'] * len(rows[0]))})", rows)
+
+
+_first_rows: dict[str, dict[str, list[tuple[Any, ...]]]] = {}
+"""By name of the database and table."""
+
+
+def _name() -> str:
+    return str(connection.settings_dict["NAME"])
+
+
+def _rows(table: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)} ORDER BY 1")
+        return cursor.fetchall()
