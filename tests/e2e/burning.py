@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from tests.support.processes import ROOT
+from tokenburn_site.burn.main import burn
+from tokenburn_site.management.commands.burn import Command
 
 LIMIT_S = 90.0
 OURS = ("TOKENBURN_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
@@ -61,6 +66,18 @@ class Burner:
 
     def __call__(self, *argv: str, **extra: str) -> Burnt:
         return finish(self.start(*argv, **extra))
+
+
+def burn_here(*argv: str) -> Burnt:
+    """Without a process of its own, on the current test's database: for what is refused before a run begins."""
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            given = vars(Command().create_parser("manage.py", "burn").parse_args(argv))
+            code = burn(given, shlex.join(("burn", *argv)))
+        except SystemExit as exc:  # the parser's
+            code = int(exc.code or 0)
+    return Burnt(code, out.getvalue(), err.getvalue())
 
 
 def finish(child: subprocess.Popen[str]) -> Burnt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,10 +22,10 @@ RUN_MS = 60_000
 
 
 @pytest.fixture
-def site(var_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
+def site(var_dir: Path, migrated: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Ports]:
     monkeypatch.setenv("TOKENBURN_ADMIN_PASSWORD", PASSWORD)
     ports = Ports(reserve_port(), reserve_port(), reserve_port())
-    with running_up(ports, var_dir):
+    with running_up(ports, migrated(var_dir)):
         yield ports
 
 

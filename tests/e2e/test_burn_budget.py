@@ -13,8 +13,8 @@ from tests.support.processes import Mock
 
 
 @pytest.fixture(scope="module")
-def burn(tmp_path_factory: pytest.TempPathFactory) -> Burner:
-    return Burner(tmp_path_factory.mktemp("var"))
+def burn(migrated: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Burner:
+    return Burner(migrated(tmp_path_factory.mktemp("var")))
 
 
 def test_an_estimate_needs_no_target_and_records_nothing(burn: Burner, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ FAULTLESS = ("--error-rate", "0", "--delay-ms", "0", "--itl-ms", "0")
 
 
 @pytest.fixture(scope="module")
-def burn(tmp_path_factory: pytest.TempPathFactory) -> Burner:
-    return Burner(tmp_path_factory.mktemp("var"))
+def burn(migrated: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Burner:
+    return Burner(migrated(tmp_path_factory.mktemp("var")))
 
 
 def test_a_trace_says_when_how_long_and_how_long_the_answers_may_be(

@@ -15,10 +15,9 @@ from tests.support.processes import Mock
 LONG_S = 40
 
 
-@pytest.fixture
-def burn(tmp_path: Path) -> Burner:
-    (tmp_path / "var").mkdir()
-    return Burner(tmp_path / "var")
+@pytest.fixture(scope="module")
+def burn(migrated: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Burner:
+    return Burner(migrated(tmp_path_factory.mktemp("var")))
 
 
 def test_too_high_a_rate_of_errors_ends_the_run_with_partial_results(

@@ -12,9 +12,9 @@ from tests.e2e.burning import Burner
 from tests.support.processes import Mock
 
 
-@pytest.fixture
-def burn(tmp_path: Path) -> Burner:
-    return Burner(tmp_path)
+@pytest.fixture(scope="module")
+def burn(migrated: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Burner:
+    return Burner(migrated(tmp_path_factory.mktemp("var")))
 
 
 def test_users_with_models_of_the_targets_own_who_lose_patience(

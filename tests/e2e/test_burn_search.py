@@ -13,7 +13,7 @@ QUICK = "e2e_ms.mean<340"
 
 
 def test_a_search_finds_the_rate_that_holds_and_lets_the_line_of_one_that_does_not_end_first(
-    var_dir: Path, start_mock: Callable[..., Mock], tmp_path: Path
+    migrated: Callable[[Path], Path], var_dir: Path, start_mock: Callable[..., Mock], tmp_path: Path
 ) -> None:
     """Four places of 250 ms: 16 a second."""
     mock = start_mock(
@@ -22,7 +22,7 @@ def test_a_search_finds_the_rate_that_holds_and_lets_the_line_of_one_that_does_n
     told = tmp_path / "report.json"
     argv = ["--url", f"{mock.url}/v1", "--preset", "openai-chat", "--prompt", "Hello", "--no-witness"]
     argv += ["--find-capacity", QUICK, "--rate", "14/s", "--highest", "28/s", "--precision", "50%", "--settle", "0s"]
-    burnt = Burner(var_dir)(*argv, "--measure", "1s", "--duration", "80s", "--json", str(told))
+    burnt = Burner(migrated(var_dir))(*argv, "--measure", "1s", "--duration", "80s", "--json", str(told))
     assert burnt.code == 0, burnt.err
     assert "burn: search: from 14 conversations/s, up to 28; 4 s a level, mostly at most " in burnt.err
     report = json.loads(told.read_text())

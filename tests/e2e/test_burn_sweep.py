@@ -20,8 +20,8 @@ QUICK = "e2e_ms.mean<560"
 
 
 @pytest.fixture(scope="module")
-def burn(tmp_path_factory: pytest.TempPathFactory) -> Burner:
-    return Burner(tmp_path_factory.mktemp("var"))
+def burn(migrated: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Burner:
+    return Burner(migrated(tmp_path_factory.mktemp("var")))
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""Bad usage and targets that cannot be burnt: the exit code and one line that says what to do."""
+"""Bad usage and targets that cannot be burnt: the exit code and one line that says what to do.
+
+Of each exit code some cases are whole processes, and the others `burn_here`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.burning import Burner
+from runs.models import Run
+from tests.e2e.burning import Burner, burn_here
 from tests.support.processes import ROOT, Mock
 from tests.support.services import reserve_port
 
@@ -20,8 +24,8 @@ SMALL = ("--users", "2", "--conversations", "2")
 
 
 @pytest.fixture(scope="module")
-def burn(tmp_path_factory: pytest.TempPathFactory) -> Burner:
-    return Burner(tmp_path_factory.mktemp("var"))
+def burn(migrated: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Burner:
+    return Burner(migrated(tmp_path_factory.mktemp("var")))
 
 
 def openai(url: str) -> tuple[str, ...]:
@@ -54,24 +58,26 @@ def recorded_runs(burn: Burner) -> int:
         (("--prompt", "x", "--processes", "9"), "give at most 2"),
     ],
 )
-def test_bad_usage_exits_2_with_one_line(
-    argv: tuple[str, ...], says: str, burn: Burner, closed: tuple[str, ...]
-) -> None:
+def test_bad_usage_exits_2_with_one_line(argv: tuple[str, ...], says: str, closed: tuple[str, ...], db: None) -> None:
     given = closed if "--preset" not in argv else closed[:2]
-    burnt = burn(*given, *SMALL, *argv)
+    burnt = burn_here(*given, *SMALL, *argv)
     assert burnt.code == 2
     assert says in burnt.line
     assert burnt.out == ""
-    assert recorded_runs(burn) == 0
+    assert not Run.objects.exists()
 
 
-def test_a_scenario_file_that_is_none_says_where(burn: Burner, closed: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_scenario_file_that_is_none_says_where(
+    burn: Burner, closed: tuple[str, ...], tmp_path: Path, db: None
+) -> None:
     path = tmp_path / "mine.json"
     for text in ("{", "[]", '{"name": "x", "steps": []}', "\udcff"):
         path.write_bytes(text.encode("utf-8", "surrogateescape"))
-        burnt = burn(*closed, *SMALL, "--scenario", str(path))
+        burnt = burn_here(*closed, *SMALL, "--scenario", str(path))
         assert burnt.code == 2
         assert "mine.json" in burnt.line
+    typed = burn(*closed, *SMALL, "--scenario", str(path))
+    assert (typed, recorded_runs(burn)) == (burnt, 0)
 
 
 def test_an_unknown_option_exits_2_with_one_line(burn: Burner) -> None:
@@ -80,8 +86,8 @@ def test_an_unknown_option_exits_2_with_one_line(burn: Burner) -> None:
     assert "--presets" in burnt.line
 
 
-def test_an_unknown_target_says_how_to_go_on(burn: Burner) -> None:
-    burnt = burn("--target", "staging", "--prompt", "x", *SMALL)
+def test_an_unknown_target_says_how_to_go_on(db: None) -> None:
+    burnt = burn_here("--target", "staging", "--prompt", "x", *SMALL)
     assert burnt.code == 2
     assert "there is no target 'staging'" in burnt.line
 
@@ -98,14 +104,14 @@ def test_a_refused_connection_exits_3_before_anything_is_recorded(
     assert recorded_runs(burn) == 0
 
 
-def test_an_unknown_host_exits_3(burn: Burner) -> None:
-    burnt = burn(*openai("http://no-such-host.invalid"), *SMALL, "--prompt", "x")
+def test_an_unknown_host_exits_3(db: None) -> None:
+    burnt = burn_here(*openai("http://no-such-host.invalid"), *SMALL, "--prompt", "x")
     assert burnt.code == 3
     assert "check the host name" in burnt.line
 
 
-def test_a_blocked_address_exits_3(burn: Burner) -> None:
-    burnt = burn(*openai("http://169.254.169.254"), *SMALL, "--prompt", "x")
+def test_a_blocked_address_exits_3(db: None) -> None:
+    burnt = burn_here(*openai("http://169.254.169.254"), *SMALL, "--prompt", "x")
     assert burnt.code == 3
     assert "never dialled" in burnt.line
 
@@ -127,8 +133,8 @@ def not_tls() -> Iterator[int]:
         thread.join()
 
 
-def test_a_tls_failure_exits_3(burn: Burner, not_tls: int) -> None:
-    burnt = burn(*openai(f"https://127.0.0.1:{not_tls}"), *SMALL, "--prompt", "x")
+def test_a_tls_failure_exits_3(not_tls: int, db: None) -> None:
+    burnt = burn_here(*openai(f"https://127.0.0.1:{not_tls}"), *SMALL, "--prompt", "x")
     assert burnt.code == 3
     assert "tls_failed" in burnt.line
     assert "https or http?" in burnt.line

@@ -25,8 +25,8 @@ SUMMARY = "summary.md"
 
 
 @pytest.fixture(scope="module")
-def burner(tmp_path_factory: pytest.TempPathFactory) -> Burner:
-    return Burner(tmp_path_factory.mktemp("var"))
+def burner(migrated: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Burner:
+    return Burner(migrated(tmp_path_factory.mktemp("var")))
 
 
 def github_step(name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,10 @@ class Site:
 
 
 @pytest.fixture
-def site(var_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(var_dir: Path, migrated: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("TOKENBURN_ADMIN_PASSWORD", PASSWORD)
     ports = Ports(reserve_port(), reserve_port(), reserve_port())
-    with running_up(ports, var_dir):
+    with running_up(ports, migrated(var_dir)):
         url = f"http://127.0.0.1:{ports.web}"
         session = requests.Session()
         session.get(f"{url}/admin/login/", timeout=10)

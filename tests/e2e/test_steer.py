@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e.burning import Burner, finish, wait_until
@@ -37,8 +38,10 @@ def turns(burn: Burner, since_s: float = 0.0) -> int:
             return 0
 
 
-def test_a_second_terminal_changes_the_rate_and_stops_the_run(mock: Mock, tmp_path: Path) -> None:
-    burn, report_path, page = Burner(tmp_path / "var"), tmp_path / "report.json", tmp_path / "report.html"
+def test_a_second_terminal_changes_the_rate_and_stops_the_run(
+    mock: Mock, tmp_path: Path, migrated: Callable[[Path], Path]
+) -> None:
+    burn, report_path, page = Burner(migrated(tmp_path / "var")), tmp_path / "report.json", tmp_path / "report.html"
     url = ("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--prompt", "hi")
     files = ("--json", str(report_path), "--html", str(page))
     child = burn.start(*url, "--rate", "10/s", "--duration", "5m", "--processes", "2", *files)

@@ -124,7 +124,10 @@ def test_it_serves_refuses_a_second_mends_a_killed_broker_and_ctrl_c_leaves_noth
 
 
 @pytest.mark.timeout(240)
-def test_a_killed_up_leaves_nothing_and_can_be_started_again(free: Ports, var_dir: Path) -> None:
+def test_a_killed_up_leaves_nothing_and_can_be_started_again(
+    free: Ports, var_dir: Path, migrated: Callable[[Path], Path]
+) -> None:
+    migrated(var_dir)
     with running_up(free, var_dir) as up:
         assert len(processes_of(var_dir)) >= 6
         up.kill()
