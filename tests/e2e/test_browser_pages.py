@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 from django.test import Client
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from metrics import store
 from metrics.ingest import parse
@@ -22,7 +22,7 @@ from tests.hostile import sse
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import chunk
 from tests.integration.web import made_up
-from tests.support.browser import Watched, browser_page
+from tests.support.browser import Watched, chromium, page_in
 from tests.support.curves import forty_users
 from tests.support.ledgers import LedgerMaker, ledger_bytes
 from tests.support.runs import talk
@@ -33,10 +33,13 @@ from tokenburn_site.local.family import Family
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
 
 
-@pytest.fixture(autouse=True)
-def orm_beside_playwright(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Playwright keeps an event loop in this thread, which is all that Django's guard looks at."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+@pytest.fixture(scope="module", autouse=True)
+def chrome() -> Iterator[Browser]:
+    """One browser for all tests here. Playwright keeps an event loop in this thread, which is all that Django's guard
+    looks at."""
+    with pytest.MonkeyPatch.context() as patch, chromium() as started:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +52,18 @@ def site(
 
 
 @contextmanager
-def browse(site: str) -> Iterator[Watched]:
-    """A browser in which somebody with every right is logged in."""
+def browse(chrome: Browser, site: str) -> Iterator[Watched]:
+    """A page on which somebody with every right is logged in."""
     client = Client()
     client.force_login(made_up.user(superuser=True))
-    with browser_page(site) as watched:
+    with page_in(chrome, site) as watched:
         watched.enter(client.cookies[settings.SESSION_COOKIE_NAME].value)
         yield watched
 
 
 @pytest.fixture
-def browser(site: str) -> Iterator[Watched]:
-    with browse(site) as watched:
+def browser(chrome: Browser, site: str) -> Iterator[Watched]:
+    with browse(chrome, site) as watched:
         yield watched
 
 
@@ -136,10 +139,10 @@ def test_groups_are_a_table_that_grows_and_is_the_same_for_who_comes_late(browse
     assert page.locator("#groups-so-far").count() == 0, "one group is the whole run"
 
 
-def test_a_page_comes_back_by_itself_and_shows_everything_once(family: Family, tmp_path: Path) -> None:
+def test_a_page_comes_back_by_itself_and_shows_everything_once(chrome: Browser, family: Family, tmp_path: Path) -> None:
     run, port, log = made_up.run(RunStatus.RUNNING), reserve_port(), tmp_path / "site.log"
     made_up.publish(run, 3, held_back=0)
-    with browse(f"http://127.0.0.1:{port}") as watched:
+    with browse(chrome, f"http://127.0.0.1:{port}") as watched:
         watched.expected = ("WebSocket connection to", "ERR_CONNECTION")
         rows, note = watched.page.locator("#log .tb-line"), watched.page.locator("#connection")
         with running_site(family, log, port):

@@ -8,18 +8,19 @@ import shlex
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 import redis
 
 from scenarios.importers import SAMPLES, library_names, load_scenario
 from tests.e2e.burning import LIMIT_S, Burner, finish, interrupt, wait_until
-from tests.support.processes import ROOT, Mock
+from tests.support.processes import ROOT, Mock, mock_chatbot
 from tokenburn_site.burn.contract import CONTRACT
 from tokenburn_site.local.family import Family
 
@@ -31,6 +32,19 @@ STATS = {"count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max"}
 @pytest.fixture(scope="module")
 def burn(tmp_path_factory: pytest.TempPathFactory) -> Burner:
     return Burner(tmp_path_factory.mktemp("var"))
+
+
+@pytest.fixture(scope="module")
+def faultless(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
+    with mock_chatbot(family, *FAULTLESS, log=tmp_path_factory.mktemp("mock") / "mock.log") as started:
+        yield started
+
+
+@pytest.fixture
+def mock(faultless: Mock) -> Mock:
+    """One for all tests that need none of their own; it has counted nothing yet."""
+    urlopen(Request(f"{faultless.url}/__stats/reset", method="POST"), timeout=10).close()
+    return faultless
 
 
 def openai(mock: Mock) -> tuple[str, ...]:
@@ -63,6 +77,7 @@ def test_the_counts_are_those_of_the_target(stream: bool, burn: Burner, start_mo
     burnt = burn(*openai(mock), *flags, *argv)
     assert burnt.code == 0, burnt.err
     report, stats = burnt.report(), mock.stats()
+    assert "e2e_ms" in burnt.err and "--seed" in burnt.err, "with JSON on stdout everything else is on stderr"
     assert_agree(report, stats)
     assert report["sessions"] == {
         "started": 150,
@@ -85,8 +100,7 @@ def test_the_counts_are_those_of_the_target(stream: bool, burn: Burner, start_mo
     assert rows == [(150,)]
 
 
-def test_processes_share_the_load(burn: Burner, start_mock: Callable[..., Mock]) -> None:
-    mock = start_mock(*FAULTLESS)
+def test_processes_share_the_load(burn: Burner, mock: Mock) -> None:
     burnt = burn(
         *openai(mock), "--users", "6", "--conversations", "60", "--processes", "2", "--prompt", "x", "--json", "-"
     )
@@ -101,8 +115,8 @@ def keys(data: Any) -> Any:
     return {name: keys(value) if isinstance(value, dict) else None for name, value in data.items()}
 
 
-def test_the_json_has_the_keys_of_the_contract(burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path) -> None:
-    mock, path = start_mock(*FAULTLESS), tmp_path / "report.json"
+def test_the_json_has_the_keys_of_the_contract(burn: Burner, mock: Mock, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
     argv = (
         "--users",
         "2",
@@ -138,21 +152,15 @@ def test_the_json_has_the_keys_of_the_contract(burn: Burner, start_mock: Callabl
     assert report["run"]["duration_s"] == pytest.approx(0.5, abs=0.4)
 
 
-def test_a_missed_threshold_exits_1_and_names_the_value(
-    burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path
-) -> None:
-    mock = start_mock(*FAULTLESS)
-    argv = ("--users", "2", "--conversations", "4", "--prompt", "x", "--json", str(tmp_path / "r.json"))
+def test_a_missed_threshold_exits_1_and_names_the_value(burn: Burner, mock: Mock, tmp_path: Path) -> None:
+    argv = ("--users", "2", "--conversations", "4", "--prompt", "x", "--no-witness", "--json", str(tmp_path / "r.json"))
     burnt = burn(*openai(mock), *argv, "--threshold", "e2e_ms.p50<0.001", "--threshold", "turns_ok>=4")
     assert burnt.code == 1
     value = json.loads((tmp_path / "r.json").read_text())["thresholds"][0]["value"]
     assert burnt.line == f"missed: e2e_ms.p50<0.001 (is {value:.6g})"
 
 
-def test_the_last_lines_repeat_the_run_and_lead_to_the_files(
-    burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path
-) -> None:
-    mock = start_mock(*FAULTLESS)
+def test_the_last_lines_repeat_the_run_and_lead_to_the_files(burn: Burner, mock: Mock, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     argv = ("--users", "2", "--conversations", "4", "--prompt", "it's me", "--html", str(page))
     burnt = burn(*openai(mock), *argv)
@@ -170,17 +178,7 @@ def test_the_last_lines_repeat_the_run_and_lead_to_the_files(
     assert [str(seed) for (seed,) in seeds][:1] == [repeat[repeat.index("--seed") + 1]]
 
 
-def test_with_json_on_stdout_everything_else_is_on_stderr(burn: Burner, start_mock: Callable[..., Mock]) -> None:
-    mock = start_mock(*FAULTLESS)
-    burnt = burn(*openai(mock), "--users", "2", "--conversations", "4", "--prompt", "x", "--json", "-")
-    assert burnt.code == 0
-    assert burnt.report()["turns"]["ok"] == 4
-    assert "e2e_ms" in burnt.err
-    assert "--seed" in burnt.err
-
-
-def test_a_folder_of_conversations_is_replayed(burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path) -> None:
-    mock = start_mock(*FAULTLESS)
+def test_a_folder_of_conversations_is_replayed(burn: Burner, mock: Mock, tmp_path: Path) -> None:
     for number in (1, 2):
         talk = {
             "conversation_id": f"talk-{number}",
@@ -198,9 +196,8 @@ def test_a_folder_of_conversations_is_replayed(burn: Burner, start_mock: Callabl
     assert len(names) == 2
 
 
-def test_a_reader_who_leaves_does_not_end_the_run(burn: Burner, start_mock: Callable[..., Mock]) -> None:
-    mock = start_mock(*FAULTLESS)
-    child = burn.start(*openai(mock), "--users", "2", "--duration", "7s", "--prompt", "x")
+def test_a_reader_who_leaves_does_not_end_the_run(burn: Burner, mock: Mock) -> None:
+    child = burn.start(*openai(mock), "--users", "2", "--duration", "7s", "--no-witness", "--prompt", "x")
     assert child.stdout is not None
     child.stdout.close()  # the first line of progress, after five seconds, finds nobody
     assert child.stderr is not None
@@ -213,10 +210,8 @@ def test_a_reader_who_leaves_does_not_end_the_run(burn: Burner, start_mock: Call
     assert datetime.fromisoformat(ended_at) - datetime.fromisoformat(start_at) > timedelta(seconds=6.9)
 
 
-def test_one_interrupt_keeps_and_prints_what_there_is(
-    burn: Burner, start_mock: Callable[..., Mock], tmp_path: Path
-) -> None:
-    mock, path = start_mock(*FAULTLESS), tmp_path / "r.json"
+def test_one_interrupt_keeps_and_prints_what_there_is(burn: Burner, mock: Mock, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
     argv = ("--users", "4", "--duration", "60s", "--no-witness", "--prompt", "x", "--json", str(path))
     child = burn.start(*openai(mock), *argv)
     wait_until(child, lambda: mock.stats()["answers"] > 20)
@@ -250,10 +245,7 @@ def test_two_interrupts_end_at_once_and_leave_no_engine(burn: Burner, start_mock
     assert stop.stderr.endswith("there is nothing to stop\n"), "the next command that looks at the run has ended it"
 
 
-def test_after_a_kill_the_very_next_burn_ends_the_run_and_stores_it(
-    burn: Burner, start_mock: Callable[..., Mock]
-) -> None:
-    mock = start_mock(*FAULTLESS)
+def test_after_a_kill_the_very_next_burn_ends_the_run_and_stores_it(burn: Burner, mock: Mock) -> None:
     argv = (*openai(mock), "--no-witness", "--prompt", "x", "--users", "2")
     child = burn.start(*argv, "--duration", "60s")
     wait_until(child, lambda: mock.stats()["answers"] > 20)
@@ -267,8 +259,7 @@ def test_after_a_kill_the_very_next_burn_ends_the_run_and_stores_it(
     assert turns > 20
 
 
-def test_a_terminal_that_is_closed_stops_the_run_in_order(burn: Burner, start_mock: Callable[..., Mock]) -> None:
-    mock = start_mock(*FAULTLESS)
+def test_a_terminal_that_is_closed_stops_the_run_in_order(burn: Burner, mock: Mock) -> None:
     argv = (*openai(mock), "--no-witness", "--prompt", "x", "--users", "2", "--duration", "60s")
     terminal, theirs = os.openpty()
     child = subprocess.Popen(
@@ -307,9 +298,8 @@ runpy.run_path("manage.py", run_name="__main__")
 
 
 def test_workers_run_it_and_the_table_is_printed_here(
-    burn: Burner, start_mock: Callable[..., Mock], family: Family, valkey: str, tmp_path: Path
+    burn: Burner, mock: Mock, family: Family, valkey: str, tmp_path: Path
 ) -> None:
-    mock = start_mock(*FAULTLESS)
     env = burn.environment(REDIS_URL=valkey)
     celery = (sys.executable, "-m", "celery", "-A", "tokenburn_site")
     load_worker = ("worker", "-Q", "load", "-c", "1", "-n", "load@here")
@@ -319,7 +309,7 @@ def test_workers_run_it_and_the_table_is_printed_here(
         client = redis.Redis.from_url(valkey)
         wait_until(worker, lambda: bool(client.keys("tokenburn:worker:*")))
         client.close()
-        argv = ("--workers", "--users", "4", "--conversations", "40", "--prompt", "x", "--json", "-")
+        argv = ("--workers", "--no-witness", "--users", "4", "--conversations", "40", "--prompt", "x", "--json", "-")
         burnt = burn(*openai(mock), *argv, REDIS_URL=valkey)
     finally:
         family.stop(worker)
@@ -334,7 +324,9 @@ def test_every_scenario_of_the_library_talks(burn: Burner, start_mock: Callable[
     stress = {name for name in library_names() if name not in conversations | {SAMPLES}}
     assert len(stress) >= 8
     flags = [flag for name in [*sorted(stress), SAMPLES] for flag in ("--scenario", name)]
-    burnt = burn(*openai(mock), *flags, "--users", "80", "--duration", "3s", "--seed", "1", "--json", "-")
+    burnt = burn(
+        *openai(mock), *flags, "--users", "80", "--duration", "3s", "--no-witness", "--seed", "1", "--json", "-"
+    )
     assert burnt.code == 0, burnt.err
     report = burnt.report()
     assert set(report["errors"]) <= {"expect_failed", "stopped"}

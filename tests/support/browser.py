@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 ARGS = [
     "--no-sandbox",
@@ -58,18 +58,34 @@ class Watched:
 
 
 @contextmanager
-def browser_page(site: str, width: int = 1280, scheme: str = "light") -> Iterator[Watched]:
-    """A fresh browser with one page. What it complained of and whom it called is checked in the end."""
+def chromium() -> Iterator[Browser]:
+    """A browser for several pages that know nothing of each other. Until it ends, an event loop runs in this thread."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     assert path is not None, "the browser tests need Debian's package chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]  # "light" or "dark"
-        context.set_default_timeout(WAIT_MS)
-        watched = Watched(context.new_page(), site)
-        watched.page.on("console", watched.console)
-        watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
-        watched.page.on("request", watched.request)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def page_in(browser: Browser, site: str) -> Iterator[Watched]:
+    """A page of a person who was never here. What it complained of and whom it called is checked in the end."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    context.set_default_timeout(WAIT_MS)
+    watched = Watched(context.new_page(), site)
+    watched.page.on("console", watched.console)
+    watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
+    watched.page.on("request", watched.request)
+    try:
         yield watched
         watched.check()
-        browser.close()
+    finally:
+        context.close()
+
+
+@contextmanager
+def browser_page(site: str) -> Iterator[Watched]:
+    """A browser of its own with one such page."""
+    with chromium() as browser, page_in(browser, site) as watched:
+        yield watched

@@ -98,4 +98,4 @@ def _name() -> str:
 def _rows(table: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)} ORDER BY 1")
-        return cursor.fetchall()
+        return list(cursor.fetchall())
