@@ -75,7 +75,9 @@ class Purse:
         if line["out"] in {"error", "timeout"} or line["code"] == USER_LEFT:
             self._errors_left -= 1
             if self._errors_left == 0:
-                self._finish("errors", f"{counted(self._budget.errors or 0, 'turn')} failed, as many as the budget allows")
+                self._finish(
+                    "errors", f"{counted(self._budget.errors or 0, 'turn')} failed, as many as the budget allows"
+                )
 
     def _soon(self, spent: float) -> float:
         """`spent`, and what the turns in flight are expected to add."""
