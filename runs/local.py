@@ -18,6 +18,7 @@ from runs.lifecycle import run_ended
 from runs.models import Run
 from runs.orphans import commanded, forsake_orphans
 from runs.reaper import reap_lost
+from runs.salvage import Leftovers
 from runs.services import stop_run
 from runs.supervisor import supervise
 from runs.ticks import TickInfo
@@ -38,6 +39,7 @@ def run_local(run: Run, on_tick: Callable[[TickInfo], None] | None = None, *, co
     """
     with commanded(run.uid), interrupts() as interrupted:
         reap_lost()  # what an earlier command left behind when it was killed
+        Leftovers().store()  # and what one could not store, perhaps because its disk was full
         _see_through(run, on_tick, command, interrupted)
     run.refresh_from_db()
     return interrupted.is_set()

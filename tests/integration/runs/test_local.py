@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -15,12 +16,24 @@ import pytest
 from runs import local, orphans
 from runs.dbclock import DbNow
 from runs.engine.spec import ClosedLoad
-from runs.leases import REAPER, claim_shard, host_name, mark_ready, renew_lease
+from runs.finalize import finalize_run
+from runs.ingest import unstored
+from runs.leases import (
+    REAPER,
+    agree_start,
+    claim_shard,
+    finish_shard,
+    host_name,
+    mark_ready,
+    mark_running,
+    renew_lease,
+)
 from runs.models import Run, RunStatus, Shard, ShardStatus
 from runs.reaper import reap_lost
 from runs.services import stop_run
 from runs.supervisor import STORING_NICE
 from tests.integration.runs.conftest import Counting, check_invariants, verdict_codes
+from tests.support.ledgers import LedgerMaker, ledger_bytes
 from tests.support.processes import ROOT, child_env
 from tests.support.runs import a_run, in_background, shards, until
 from tokenburn_site.local.family import Family
@@ -64,6 +77,21 @@ def test_the_very_next_command_stores_and_ends_what_one_that_was_killed_left(
     assert verdict_codes(run) >= {"load_missing"}
     assert local.store_orphans() == []
     assert not orphans._path(run.uid).exists()
+
+
+def test_the_next_run_stores_what_a_full_disk_kept_out_of_the_database(tmp_path: Path) -> None:
+    lost = a_run()
+    shard = claim_shard(shards(lost)[0].pk, "burn")
+    assert shard is not None and mark_ready(shard, 1) and agree_start(lost.pk) and mark_running(shard)
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_bytes(ledger_bytes(LedgerMaker(60, run_id=lost.pk, shard_id=shard.pk, users=5)))
+    Shard.objects.filter(pk=shard.pk).update(ledger_path=str(ledger))
+    finish_shard(shard, ShardStatus.LOST, unstored(lost.pk, OSError(errno.EFBIG, "File too large")), complete=False)
+    assert finalize_run(lost.pk)
+    local.run_local(a_run(), command=("false",))
+    lost.refresh_from_db()
+    assert (lost.turns.count(), [shard.ledger_complete for shard in shards(lost)]) == (60, [True])
+    assert lost.reason == "its ledger could not be stored (File too large); its ledger was stored afterwards"
 
 
 KILLED_WHERE = """
