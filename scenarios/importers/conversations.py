@@ -39,6 +39,9 @@ class Readable:
         self._first: dict[str, str] = {}
         self._refusal = ""
         self.total = 0
+        self.tools = 0
+        """Calls of tools and results that are left out of conversations, and (`with_tools`) of how many."""
+        self.with_tools = 0
 
     @property
     def left_out(self) -> int:
@@ -50,6 +53,8 @@ class Readable:
         for self.total, record in enumerate(found, 1):
             checked = _checked(self._source, record)
             if not isinstance(checked, _Reason):
+                self.tools += checked.tools
+                self.with_tools += bool(checked.tools)
                 yield record, checked
                 continue
             place = record.where.removeprefix(f"{self._source.name}: ")
@@ -59,10 +64,15 @@ class Readable:
         if self.left_out == self.total:
             raise ScenarioError(self._refusal or f"{self._source.name}: holds no conversation")
 
-    def note(self) -> str | None:
-        """One line that says how many are left out, why, and where the first of each kind stands; None: none is."""
-        if not self.left_out:
-            return None
+    def notes(self) -> Iterator[str]:
+        """A line for each kind of what is left out."""
+        if self.left_out:
+            yield self._note()
+        if self.tools:
+            yield tools_note(self._source.name, self.tools, self.with_tools)
+
+    def _note(self) -> str:
+        """One line that says how many are left out, why, and where the first of each kind stands."""
         told = self._reasons.most_common(_SAID)
         reasons = [f"{count} because {why} (first: {self._first[why]})" for why, count in told]
         if more := self.left_out - sum(count for _, count in told):
@@ -70,6 +80,13 @@ class Readable:
         return (
             f"{self._source.name}: {self.left_out:,} of {self.total:,} conversations are left out: {', '.join(reasons)}"
         )
+
+
+def tools_note(name: str, tools: int, conversations: int) -> str:
+    """What is said of calls of tools and results that are left out."""
+    calls = "1 tool call or result is" if tools == 1 else f"{tools:,} tool calls and results are"
+    talks = "1 conversation" if conversations == 1 else f"{conversations:,} conversations"
+    return f"{name}: {calls} left out of {talks}: what the user and the assistant said is replayed"
 
 
 def _checked(source: Source, record: Record) -> Talk | _Reason:
@@ -130,10 +147,10 @@ def _pool_scenario(
 ) -> ScenarioSpec:
     step = {"do": "replay", "messages": "data.talks.messages", "per_character_s": per_character_s}
     left_out = f" {readable.left_out:,} of {readable.total:,} are left out." if readable.left_out else ""
+    talks = "1 recorded talk" if len(rows) == 1 else f"{len(rows):,} recorded talks"
     data = {
         "name": source.stem[:120] or "conversations",
-        "description": f"Replays {len(rows):,} recorded talks of {PurePath(source.name).name}, one a session, in turn."
-        + left_out,
+        "description": f"Replays {talks} of {PurePath(source.name).name}, one a session, in turn.{left_out}",
         "history": "scripted",
         "data": {"talks": {"rows": rows}},
         "steps": [step],

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeGuard
 
+from scenarios.importers.chatgpt import messages_of_tree
+from scenarios.importers.tool_calls import has_calls, is_item, without_tools
+
 _ROLES: Final = {
     **dict.fromkeys(("human", "user", "prompter", "customer"), "user"),
     **dict.fromkeys(
@@ -37,10 +40,18 @@ _NAMES: Final = ("conversation_id", "id", "custom_id", "question_id", "session_i
 
 
 class Talk(NamedTuple):
-    """`messages` is whatever stands where the messages should be: `scenarios.replay` judges it."""
+    """`messages` is whatever stands where the messages should be: `scenarios.replay` judges it. `tools` calls of tools
+    and results of them are left out."""
 
     id: str | None
     messages: Any
+    tools: int = 0
+
+
+class _Tools(NamedTuple):
+    """Stands among messages for calls and results that were taken out there."""
+
+    taken_out: int
 
 
 def talk_of(value: Any) -> Talk | None:
@@ -52,25 +63,38 @@ def talk_of(value: Any) -> Talk | None:
     - Texts in turn: `{"data": ["...", "..."]}` (UltraChat); all of the user: `{"turns": ["...", "..."]}` (MT-Bench) or
       `{"turns": [{"text"}]}` (AIPerf).
     - Batch and log lines: `{"custom_id", "body": {"messages"}}`, or `body.input`.
+    - ChatGPT's export: `{"mapping": {id: {"message", "parent", "children"}}, "current_node"}`.
     - One message, perhaps with its answer: `prompt` and `completion`, `instruction`, `input` and `output` (Alpaca),
       `question` and `answer`, `text`, `input` and `ideal` (OpenAI's evals); a text alone.
     """
     if isinstance(value, str):
         return Talk(None, [_user(value)])
     if isinstance(value, list):
-        return Talk(None, _messages(value)) if value and isinstance(value[0], Mapping) else None
+        return _told(None, _messages(value)) if value and isinstance(value[0], Mapping) else None
     if not isinstance(value, Mapping):
         return None
-    messages = _of_list(value)
+    messages, tools = _of_list(value), 0
     if messages is None:
         request = next((talk for key in _REQUESTS if (talk := _request(value.get(key))) is not None), None)
-        messages = request.messages if request is not None else _single(value)
-    return None if messages is None else Talk(_name(value), _with_system(value, messages))
+        messages, tools = (request.messages, request.tools) if request is not None else (_single(value), 0)
+    if messages is None:
+        return None
+    talk = _told(_name(value), messages)
+    return talk._replace(messages=_with_system(value, talk.messages), tools=talk.tools + tools)
+
+
+def _told(name: str | None, messages: Any) -> Talk:
+    if not isinstance(messages, list):
+        return Talk(name, messages)
+    said = [message for message in messages if not isinstance(message, _Tools)]
+    return Talk(name, said, sum(message.taken_out for message in messages if isinstance(message, _Tools)))
 
 
 def is_message(value: Any) -> bool:
     """Whether `value` is one message of a conversation, and not a record of its own."""
-    return isinstance(value, Mapping) and _role(value) is not None and any(key in value for key in _TEXT_FIELDS)
+    if not isinstance(value, Mapping) or _role(value) is None:
+        return is_item(value)
+    return has_calls(value) or any(key in value for key in _TEXT_FIELDS)
 
 
 def _name(value: Mapping[str, Any]) -> str | None:
@@ -84,6 +108,8 @@ def _request(value: Any) -> Talk | None:
 
 
 def _of_list(value: Mapping[str, Any]) -> Any:
+    if isinstance(tree := value.get("mapping"), Mapping):
+        return _messages(messages_of_tree(tree, value.get("current_node")))
     for key in _LISTS:
         if isinstance(value.get(key), list) and (key != "items" or _is_messages(value[key])):
             return _messages(value[key], key)
@@ -129,7 +155,7 @@ def _messages(found: list[Any], key: str = "messages") -> list[Any]:
     """A list of messages in our form. Texts without a role are the user's in `turns`, and else user's and assistant's
     in turn."""
     if key == "messages":
-        return [_message(message) for message in found]
+        return [part for message in found for part in _message(message)]
     if key != "turns" and all(isinstance(text, str) for text in found):
         return [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(found)]
     return [message for turn in found for message in _turn(turn)]
@@ -140,20 +166,24 @@ def _turn(turn: Any) -> list[Any]:
     if isinstance(turn, str):
         return [_user(turn)]
     if not isinstance(turn, Mapping) or _role(turn) is not None:
-        return [_message(turn)]
-    return _single(turn, _ASKED_IN_TURN, _ANSWERED_IN_TURN) or [_message(turn)]
+        return _message(turn)
+    return _single(turn, _ASKED_IN_TURN, _ANSWERED_IN_TURN) or _message(turn)
 
 
 def _user(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
 
-def _message(message: Any) -> Any:
-    """`message` with `role` and `content`; as it is where that cannot be."""
+def _message(message: Any) -> list[Any]:
+    """`message` with `role` and `content`, as it is where that cannot be; `_Tools` stands for its calls of tools."""
     if not isinstance(message, Mapping):
-        return message
-    text = next((message[key] for key in _TEXT_FIELDS if key in message), None)
-    return {"role": _role(message), "content": _content(text)}
+        return [message]
+    role, text = _role(message), next((message[key] for key in _TEXT_FIELDS if key in message), None)
+    said, tools = without_tools(role, message, text)
+    left_out = [_Tools(tools)] if tools else []
+    if said is None and (tools or text is not None or is_item(message)):
+        return left_out
+    return [{"role": role, "content": _content(said)}, *left_out]
 
 
 def _role(message: Mapping[str, Any]) -> Any:

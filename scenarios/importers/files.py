@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scenarios.data import DataPool
-from scenarios.importers.conversations import Readable, check_storable, replayed
+from scenarios.importers.conversations import Readable, check_storable, replayed, tools_note
 from scenarios.importers.dialects import is_message, talk_of
 from scenarios.importers.pools import check_attached
 from scenarios.importers.reading import Record, Sample, Source, lines, open_source, records
@@ -68,12 +68,12 @@ def read_source(source: Source, wanted: Wanted) -> list[ScenarioSpec]:
     if first is None:
         raise ScenarioError(f"{source.name}: the list is empty: it holds no scenario")
     if first.alone:
-        return [_placed(first.where, first.value, source.stem, wanted)]
+        return [_alone(first.where, first.value, source.stem, wanted)]
     head = [first, *islice(found, AS_A_MIX)]
     every = chain(head, found)
     of_lines = first.where.startswith(f"{source.name}: line ")
     if not of_lines and all(is_message(record.value) for record in head):
-        return [_placed(source.name, _bounded(source, every), source.stem, wanted)]
+        return [_alone(source.name, _bounded(source, every), source.stem, wanted)]
     if any(_is_scenario(record) for record in head):
         return [_placed(r.where, r.value, f"{source.stem}-{n}", wanted) for n, r in enumerate(every, 1)]
     if not of_lines and len(head) <= AS_A_MIX and wanted.sample.limit is None and _is_mix(head):
@@ -109,8 +109,7 @@ def _replayed(source: Source, found: Iterable[Record], wanted: Wanted) -> list[S
 
 
 def _say(readable: Readable, wanted: Wanted) -> None:
-    if (note := readable.note()) is not None:
-        wanted.notes.append(note)
+    wanted.notes += readable.notes()
 
 
 def _bounded(source: Source, found: Iterable[Record]) -> list[Any]:
@@ -118,6 +117,15 @@ def _bounded(source: Source, found: Iterable[Record]) -> list[Any]:
     if len(messages) > MAX_MESSAGES:
         raise ScenarioError(f"{source.name}: is one conversation of more than {MAX_MESSAGES:,} messages")
     return messages
+
+
+def _alone(where: str, value: Any, name: str, wanted: Wanted) -> ScenarioSpec:
+    """All that a file holds."""
+    spec = _placed(where, value, name, wanted)
+    talk = None if isinstance(value, Mapping) and "steps" in value else talk_of(value)
+    if talk is not None and talk.tools:
+        wanted.notes.append(tools_note(where, talk.tools, 1))
+    return spec
 
 
 def _placed(where: str, value: Any, name: str, wanted: Wanted) -> ScenarioSpec:

@@ -20,9 +20,12 @@ ODD: list[Any] = [
     *(None, 5, True, [], [1], ["a", "b"], {}, {"id": 7}, {"messages": None}, {"conversations": []}, {"turns": 2}),
     *({"prompt": " "}, {"prompt": None}, {"question": ["a", "b"]}, {"text": "cut \ud83d"}, {"text": "nul \x00"}),
     *({"turns": [{"delay": 5}]}, {"items": ["a", "b"]}, {"role": "user", "content": "alone"}, {"body": {"model": "m"}}),
-    {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": None, "tool_calls": [{}]}]},
+    {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": None}]},
+    {"messages": [{"role": "tool", "content": "42"}, {"role": "assistant", "content": "a"}]},
+    {"mapping": {}, "current_node": None},
+    {"mapping": {"r": {"message": None, "parent": None, "children": []}}, "current_node": "r"},
     {"messages": [{"role": "user", "content": [{"type": "text", "text": "see"}, {"type": "image_url"}]}]},
-    {"conversations": [{"from": "human", "value": "q"}, {"from": "observation", "value": "42"}]},
+    {"conversations": [{"from": "human", "value": "q"}, {"from": "nobody", "value": "42"}]},
 ]
 
 

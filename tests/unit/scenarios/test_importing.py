@@ -76,7 +76,7 @@ def test_what_cannot_be_replayed_is_left_out_and_counted() -> None:
         gpt(("gpt", "an answer first")),
         gpt(("human", "")),
         {"id": "x", "conversations": []},
-        gpt(("human", "used a tool"), ("function_call", "f()")),
+        gpt(("human", "said something"), ("nobody", "something else")),
     ]
     wanted = Wanted()
     spec = read("talks.json", talks, wanted)
@@ -87,7 +87,7 @@ def test_what_cannot_be_replayed_is_left_out_and_counted() -> None:
     )
     assert note.endswith(" (first: [3]), 1 for other reasons")
     assert spec.description.endswith(
-        "Replays 1 recorded talks of talks.json, one a session, in turn. 4 of 5 are left out."
+        "Replays 1 recorded talk of talks.json, one a session, in turn. 4 of 5 are left out."
     )
     with pytest.raises(ScenarioError, match=r"^talks.json: \[0\]: messages\[0\]: a conversation begins with the user"):
         read("talks.json", talks[1:2])
