@@ -414,10 +414,11 @@ def _belonging(aggregate: Aggregate, others: OthersAnswers) -> Iterator[Remark]:
             f"they follow. {advice}",
         )
     elif not by_id and (found := aggregate.unsolicited + others.unsolicited):
+        to_witness = f" ({others.unsolicited} of them to the witness)" if others.unsolicited else ""
         yield Remark(
             "answers_may_be_shifted",
-            f"{counted(found, 'message')} came that no question had asked for, so that answers may belong to other "
-            f"questions, and their times to other answers. {advice}",
+            f"{counted(found, 'message')} came that no question had asked for{to_witness}, so that answers may belong "
+            f"to other questions, and their times to other answers. {advice}",
         )
 
 

@@ -339,3 +339,9 @@ def test_answers_that_may_be_anothers(unsolicited: int, by_id: bool, others: Oth
     late = [{"k": "uns", "s": 1, "at": 5, "n": unsolicited}] if unsolicited else []
     found = judge(aggregate(head() | {"correlates": by_id}, *CALM, *GOOD, *late, tail(100)), others=others)
     assert ("answers_may_be_shifted" in codes(found)) is shifted
+
+
+def test_the_witness_own_unsolicited_messages_are_told_apart() -> None:
+    late = {"k": "uns", "s": 1, "at": 5, "n": 3}
+    found = judge(aggregate(head(), *CALM, *GOOD, late, tail(100)), others=OthersAnswers(unsolicited=2))
+    assert "5 messages came that no question had asked for (2 of them to the witness)" in found.reasons[0].text
