@@ -7,6 +7,7 @@ every turn that may have been sent is in the ledger, in this table, or both.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import struct
@@ -64,10 +65,22 @@ class FlightTable:
         old = self._slots
         self._slots += _GROW_SLOTS
         os.ftruncate(self._fd, self._slots * _SLOT.size)
+        _take_space(self._fd, self._slots * _SLOT.size)
         if old:
             self._map.close()
         self._map = mmap.mmap(self._fd, self._slots * _SLOT.size)
         self._free += range((self._slots - 1) * _SLOT.size, old * _SLOT.size - 1, -_SLOT.size)
+
+
+def _take_space(fd: int, size: int) -> None:
+    """On a full disk a store into a mapped file that has no space yet would kill the process (SIGBUS)."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError as exc:
+        if exc.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:  # some file systems cannot say
+            raise
 
 
 def read_flight(path: Path) -> Iterator[InFlight]:

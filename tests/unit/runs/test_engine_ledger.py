@@ -1,7 +1,9 @@
 """The ledger and what it is worth when its engine dies."""
 
 import asyncio
+import errno
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,29 @@ def test_a_slot_is_free_again_only_after_its_line_is_written(tmp_path: Path) -> 
     assert first != second
     table.give_back(first)
     assert [flying.turn for flying in read_flight(tmp_path / "f")] == [2]
+
+
+def test_a_table_has_all_the_space_that_it_will_write_to(tmp_path: Path) -> None:
+    """Without, a store into it kills the engine on a full disk."""
+    table = FlightTable(tmp_path / "f")
+    for grown in range(2):
+        found = (tmp_path / "f").stat()
+        assert found.st_blocks * 512 >= found.st_size > 0, grown
+        for turn in range(1, 4098):
+            table.take(turn, 1, 0, 0, 0)
+    table.close()
+
+
+@pytest.mark.parametrize(("number", "fails"), [(errno.ENOSPC, True), (errno.EOPNOTSUPP, False)])
+def test_a_disk_without_space_for_the_table_is_said(
+    number: int, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left") if fails else nullcontext():
+        FlightTable(tmp_path / "f").close()
 
 
 def test_the_table_grows_and_keeps_what_it_holds(tmp_path: Path) -> None:
