@@ -236,6 +236,8 @@ class Aggregate(Counts):
         self.uncounted = 0
         self.uncounted_spent: dict[int, tuple[int, ...]] = {}
         """By group: ok, failed, tokens in and out of those."""
+        self.waited = 0
+        """Turns of the warm-up that were unanswered when the load ended."""
         self.unsolicited = 0
         """Messages that belong to no question."""
         self.loop_lag = Histogram()
@@ -257,6 +259,7 @@ class Aggregate(Counts):
         for number, part in data.get("groups", {}).items():
             self.groups.setdefault(int(number), Counts()).add_part(part)
         self.unsolicited += data.get("uns", 0)
+        self.waited += data.get("waited", 0)
         if "uncounted" in data:
             self._add_uncounted(data)
         if "lag" in data:

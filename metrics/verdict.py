@@ -18,6 +18,7 @@ from metrics.drift import Drift
 from metrics.figures import stats_of
 from metrics.groups import Group, choice_text, chosen
 from metrics.histogram import Histogram
+from metrics.silence import SILENT_S, SILENT_SHARE, Silence, longest_pause, silence_at_end
 from metrics.thresholds import Threshold
 from metrics.totals import Aggregate, Engine
 from metrics.version_words import version_words
@@ -44,8 +45,6 @@ MISMATCHES = 2
 """Answers that repeat another message: a bot may quote once what was said before."""
 SURVIVORS_SHARE = 0.05
 START_MS = 50.0
-SILENT_SHARE = 0.1
-SILENT_S = 2.0
 SILENT_FAILURES = 5
 """Fewer may fail one after the other by chance."""
 RISE_SHARE = 0.2
@@ -68,7 +67,7 @@ REASONS = {
     "engine_died": "An engine died before its end, or left no end.",
     "load_missing": "An engine's share of the load was cut off by something other than the load's own end (its time or "
     "its conversations are over, a budget, a missed threshold, a target that refuses everything, a person), or began "
-    "late.",
+    "late. Or users of a closed loop have waited since the warm-up for an answer that never came.",
     "ledger_incomplete": "The engines recorded more (or fewer) turns than are stored.",
     "ledger_damaged": "Lines of a ledger could not be read.",
     "stopped_answering": f"Turns are unanswered, or {SILENT_FAILURES} or more failed, and none was ok in the last "
@@ -95,6 +94,8 @@ NOTES = {
     "slower_later": f"{MAIN_METRIC} p50 rose by more than {RISE_SHARE:.0%} and {RISE_MS:.0f} ms from the first third "
     "of the run to the last, under a load that stayed the same.",
     "few_cut_off": f"The end cut off turns, {SURVIVORS_SHARE:.0%} of all or fewer, that may have been answered later.",
+    "answers_paused": f"In the middle of the load no turn was ok for {SILENT_SHARE:.0%} of it or longer, "
+    f"{SILENT_S:.0f} s at least, though turns waited for answers: far longer than these usually took.",
     "few_dropped": f"Arrivals were due and not started, {DROPPED_SHARE:.1%} of all or fewer.",
     "versions_differ": "An engine is of another version of Token-Burn than the one that planned the run.",
     "survivors_only": f"More than {SURVIVORS_SHARE:.0%} of the turns failed: latencies but e2e_planned_ms are those of "
@@ -162,14 +163,15 @@ def judge(  # noqa: PLR0913 - each is a source of reasons
     reasons = [*_samples(aggregate, thresholds, groups), *_generator(aggregate)]
     reasons += _belonging(aggregate, others)
     if finished:
-        silence = _silence(aggregate, load or {})
+        silence = silence_at_end(aggregate, _counted_end_s(aggregate, load or {}))
         reasons += [*_stopped_answering(aggregate, load or {}, silence), *_cut_off(aggregate, silence, many=True)]
         reasons += [*_missing_load(aggregate, shards, load or {}), *_records(aggregate)]
     if witness is not None:
         reasons += _witness(witness)
     cut_off = _cut_off(aggregate, silence, many=False) if finished else ()
     through = [Remark("through_proxy", f"Connections went through the proxy {proxy}: {_OF_PROXY}")] if proxy else []
-    notes = (*_notes(aggregate), *_versions(version, shards), *cut_off, *_drift(drift), *through)
+    pauses = _pauses(aggregate, load or {}) if finished else ()
+    notes = (*_notes(aggregate), *_versions(version, shards), *cut_off, *pauses, *_drift(drift), *through)
     return Verdict(tuple(reasons), notes)
 
 
@@ -281,6 +283,9 @@ def _missing_load(
 ) -> Iterator[Remark]:
     """One remark for each code; the first few causes are named."""
     found = missing(aggregate, shards, load)
+    if aggregate.waited and load.get("kind") == "closed":
+        waited = counted(aggregate.waited, "message of the warm-up waits", "messages of the warm-up wait")
+        yield Remark("load_missing", f"{waited} for an answer to the end: the load that counts lacks their users.")
     for code, died in (("engine_died", True), ("load_missing", False)):
         texts = [cut.text for cut in found if cut.died is died]
         if texts:
@@ -327,32 +332,10 @@ def _records(aggregate: Aggregate) -> Iterator[Remark]:
         yield Remark("ledger_damaged", f"{counted(aggregate.bad_lines, 'line')} of the ledger could not be read.")
 
 
-class Silence(NamedTuple):
-    """For how long no turn was ok before the end of the load that counts, after `end_s` s, and how many turns failed
-    since the last good one."""
-
-    silent_s: float
-    end_s: float
-    failed: int
-
-    @property
-    def words(self) -> str:
-        return f"No turn was answered well in the last {self.silent_s:.0f} of {self.end_s:.0f} s"
-
-
-def _silence(aggregate: Aggregate, load: Mapping[str, Any]) -> Silence | None:
-    """None: a turn was ok shortly before the end; or none ever was, which is said otherwise; or it is not known when
-    the load ended."""
+def _counted_end_s(aggregate: Aggregate, load: Mapping[str, Any]) -> float | None:
+    """When the load that counts ended; None: nobody knows."""
     end_s, asked_s = load_end_s(aggregate), load.get("duration_s")
-    if not aggregate.outcomes["ok"] or end_s is None:
-        return None
-    if asked_s:
-        end_s = min(end_s, asked_s - (load.get("cool_down_s") or 0.0))
-    last = max(index for index, point in aggregate.points.items() if point.ok)
-    silent_s = end_s - (last + 1) * aggregate.point_s
-    if silent_s < max(SILENT_S, SILENT_SHARE * end_s):
-        return None
-    return Silence(silent_s, end_s, sum(point.failed for index, point in aggregate.points.items() if index > last))
+    return end_s if end_s is None or not asked_s else min(end_s, asked_s - (load.get("cool_down_s") or 0.0))
 
 
 def _stopped_answering(aggregate: Aggregate, load: Mapping[str, Any], silence: Silence | None) -> Iterator[Remark]:
@@ -372,6 +355,16 @@ def _stopped_answering(aggregate: Aggregate, load: Mapping[str, Any], silence: S
             "stopped_answering",
             f"{silence.words}, and {silence.failed:,} failed: latencies are those of the time before. Did the target "
             "break?",
+        )
+
+
+def _pauses(aggregate: Aggregate, load: Mapping[str, Any]) -> Iterator[Remark]:
+    pause = longest_pause(aggregate, _counted_end_s(aggregate, load))
+    if pause is not None:
+        yield Remark(
+            "answers_paused",
+            f"From {pause[0]} to {pause[1]} s after the start no turn was answered well, though some waited; then "
+            "answers came again. In a closed loop each user waits once: rates and maxima show it, percentiles may not.",
         )
 
 

@@ -12,6 +12,7 @@
     stall [ns that the engine stood still, the longest of them], head {..}, tail {..},
     bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else but)
     uncounted_spent {group: [ok, failed, tokens_in, tokens_out]}: what a budget counts of them,
+    waited (turns of the warm-up that were unanswered when the load ended: whose users were missing from it),
     uns (messages that belong to no question, by the end of the turn or the time that they were counted with),
     groups {number: {out .. m, opened .. closed_codes of that group}} in a run of several groups
 
@@ -37,6 +38,7 @@ FAILED = (OUTCOMES.index("error"), OUTCOMES.index("timeout"))
 """Outcomes that went wrong on the target's side. A turn with the code LEFT failed as well."""
 WASTED = {LEFT: "abandoned", "user_resent": "resent", "user_doubled": "doubled"}
 """Codes of turns whose answer a simulated user did not wait for, and what the user did."""
+UNANSWERED = "unanswered"
 BAD_TEXTS = 3
 BAD_CHARS = 200
 
@@ -164,6 +166,10 @@ def _add_uncounted(
         data = window(windows, shard_id, second)
         data["uncounted"] = data.get("uncounted", 0) + number
         data.setdefault("uncounted_spent", {})[str(group_number)] = used
+    for row in np.flatnonzero(columns.planned < from_ns).tolist():
+        if codes[row] == UNANSWERED:
+            data = window(windows, shard_id, second_of(int(columns.ended[row])))
+            data["waited"] = data.get("waited", 0) + 1
     return columns.of_rows(inside), [codes[row] for row in np.flatnonzero(inside).tolist()]
 
 

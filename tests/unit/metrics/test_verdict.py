@@ -223,6 +223,7 @@ def test_every_documented_reason_is_proved_in_this_file() -> None:
     assert {code for code, _, _ in CASES} | others == set(REASONS)
     proved = {
         "few_cut_off",
+        "answers_paused",
         "user_timestamps",
         "tokens_estimated",
         "survivors_only",

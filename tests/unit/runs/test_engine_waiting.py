@@ -172,6 +172,20 @@ def test_with_few_whole_answers_the_verdict_says_that_a_stream_was_not_judged(wh
     assert "hang_not_judged" in told(share, OPEN)
 
 
+@pytest.mark.parametrize("hangs_from", [2, 10_000])
+def test_users_who_wait_since_the_warm_up_are_missing_from_the_load(hangs_from: int, tmp_path: Path) -> None:
+    """Their turns are in no figure, and half of the load that was asked for never was."""
+    load = {**CLOSED, "users": 4, "warm_up_s": 5}
+    rule = Rule(lambda number, _at: NEVER if hangs_from <= number < hangs_from + 2 else 0.5)
+    share = hold(rule, load, tmp_path)
+    assert outcomes(share)[UNANSWERED] == (2 if hangs_from < 5 else 0)
+    ledger = b"".join(orjson.dumps(line) + b"\n" for line in share.lines)
+    windows = parse(ledger, 1, 1, counted=(5 * 10**9, None)).windows.values()
+    report = build_report(RunFacts(1, "completed", "t", "s", load, None), merge(windows))
+    said = [text for text in report["verdict"]["reasons"] if text.startswith("load_missing")]
+    assert [("2 messages of the warm-up wait" in text) for text in said] == ([True] if hangs_from < 5 else [])
+
+
 def test_one_engine_without_an_answer_is_not_hidden_by_another(tmp_path: Path) -> None:
     """Two of 1,000 turns are far below the share from which cut-off turns are a reason."""
     load = {**CLOSED, "users": 2}
