@@ -21,7 +21,7 @@ def test_a_long_trace_is_its_number_first_and_last_as_given_and_as_packed() -> N
     assert WORDS in load_json(packed) and packed["arrivals"] not in load_json(packed)
     assert load_text(LONG) == f"a trace of {WORDS} at 2 times its speed"
     assert load_text({**LONG, "arrivals_s": [2.5]}) == "a trace of 1 arrival from 2.5 s to 2.5 s at 2 times its speed"
-    assert load_text(packed) == "a trace at 2 times its speed, 5000 conversations"
+    assert load_text(packed) == "a trace at 2 times its speed, 5,000 conversations"
 
 
 def test_the_numbers_of_a_recording_are_shown_in_their_unit() -> None:
