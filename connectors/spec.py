@@ -27,7 +27,8 @@ class SpecError(ValueError):
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built at its first use, within what holds it: else each is built on its own as well, by whoever imports it.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class RequestSpec(Frozen):

@@ -23,7 +23,8 @@ class ScenarioError(ValueError):
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built at its first use, within what holds it: else each is built on its own as well, by whoever imports it.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 AnswerKind = Literal["text", "complete", "tool_call", "refusal", "filtered", "length", "reasoning", "empty", "any"]
