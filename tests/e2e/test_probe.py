@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.burning import LIMIT_S, Burner
 from tests.support.processes import ROOT, Mock
+from tokenburn_site.management.commands.probe import Command
 
 KEY = "sk-planted-77ab"
 QUICK = ("--error-rate", "0", "--delay-ms", "0", "--itl-ms", "1", "--tokens", "5", "--seed", "1")
@@ -65,8 +66,19 @@ def test_json_is_the_same_and_a_failed_turn_exits_3_with_advice(start_mock: obje
         (("--bogus",), "see probe --help"),
     ],
 )
-def test_bad_usage_exits_2_with_one_line(argv: tuple[str, ...], says: str, tmp_path: Path) -> None:
-    done = run(tmp_path, *argv)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith("probe: ")
-    assert says in done.stderr
+def test_bad_usage_exits_2_with_one_line(
+    argv: tuple[str, ...], says: str, db: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command = Command()
+        command.handle(**vars(command.create_parser("manage.py", "probe").parse_args(argv)))
+    said = capfd.readouterr()
+    assert (ended.value.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert said.err.startswith("probe: ")
+    assert says in said.err
+
+
+def test_bad_usage_is_the_same_in_a_process_of_its_own(tmp_path: Path) -> None:
+    done = run(tmp_path, "--prompt", "x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("probe: say what to probe: ") and done.stderr.count("\n") == 1

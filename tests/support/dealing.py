@@ -13,13 +13,14 @@ from itertools import groupby
 
 import pytest
 
-SLOW = ("e2e", "integration/hosts", "integration/metrics", "integration/runs", "integration/web")
-"""Folders of tests whose tests start processes."""
+FOLDERS = ("e2e", "integration/hosts", "integration/metrics", "integration/runs", "integration/web")
+SLOW = (*(f"tests/{folder}/" for folder in FOLDERS), "tests/integration/connectors/test_memory.py")
+"""Their tests start processes."""
 
 
 def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
     """The same tests in the order in which `worksteal` cuts them into the shares of so many workers."""
-    slow = [item for item in items if item.nodeid.startswith(tuple(f"tests/{folder}/" for folder in SLOW))]
+    slow = [item for item in items if item.nodeid.startswith(SLOW)]
     files = [list(group) for _, group in groupby(slow, lambda item: item.nodeid.partition("::")[0])]
     hands = [[item for file in files[number::workers] for item in file] for number in range(workers)]
     taken = set(map(id, slow))

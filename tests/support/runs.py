@@ -74,7 +74,7 @@ def until(true: Callable[[], bool], within_s: float = 60.0, what: str = "it") ->
     deadline = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < deadline, f"{what} did not come to pass within {within_s:g} s"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def in_background(work: Callable[[], object]) -> threading.Thread:

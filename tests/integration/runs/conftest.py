@@ -47,6 +47,10 @@ class Counting:
             found.append((int(at), turn))
         return found
 
+    def count(self) -> int:
+        """Of requests, for who looks often."""
+        return self.log.read_bytes().count(b"\n")
+
     def run(self, processes: int = 1, load: Load | None = None, groups: int = 1, **more: Any) -> Run:
         """A run of USERS users against it, in so many scenarios; every request says which turn it is."""
         spec = target(self.url, overrides={"request": {"headers": {"x-turn": "{{ session.id }}/{{ turn }}"}}})
@@ -58,9 +62,16 @@ class Counting:
 
 
 @pytest.fixture
-def counting(family: Family, tmp_path: Path) -> Iterator[Counting]:
+def answer_s() -> float:
+    """How long an answer of `counting` takes. USERS users keep two cores busy at this pace; where they only have to be
+    there and wait for answers, a file of tests has a slower one."""
+    return 0.05
+
+
+@pytest.fixture
+def counting(family: Family, tmp_path: Path, answer_s: float) -> Iterator[Counting]:
     log = tmp_path / "received"
-    argv = (sys.executable, "-m", "tests.support.counting_target", str(log))
+    argv = (sys.executable, "-m", "tests.support.counting_target", str(log), "127.0.0.1", "0", str(answer_s))
     child = family.start(argv, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0)
     try:
         yield Counting(read_json_line(child)["url"], log)

@@ -26,8 +26,13 @@ pytestmark = pytest.mark.usefixtures("any_database")
 SUPERVISE = "import sys, django; django.setup(); from runs.supervisor import supervise; supervise(int(sys.argv[1]))"
 
 
+@pytest.fixture
+def answer_s() -> float:
+    return 0.2
+
+
 def in_full_swing(run: Run, counting: Counting) -> bool:
-    return len(counting.received()) > 3 * USERS and run.turns.filter(outcome="ok").count() > USERS
+    return counting.count() > 3 * USERS and run.turns.filter(outcome="ok").count() > USERS
 
 
 def quiet_after(counting: Counting, moment_ns: int) -> float:

@@ -27,12 +27,17 @@ C_S = 60.0
 """Invariant C: a run is terminal at most this long after its last shard was lost."""
 
 
+@pytest.fixture
+def answer_s() -> float:
+    return 0.2
+
+
 def start_control(start_worker: Start, tmp_path: Path) -> None:
     start_worker("control", "-c", "1", "-B", "-s", str(tmp_path / "beat"))
 
 
 def in_full_swing(run: Run, counting: Counting) -> bool:
-    return len(counting.received()) > 3 * USERS and run.turns.count() > USERS
+    return counting.count() > 3 * USERS and run.turns.count() > USERS
 
 
 def ended(run: Run) -> bool:
@@ -69,11 +74,11 @@ def test_workers_killed_in_mid_run_leave_a_true_account(
     assert no_engine_lives(run)
 
     # The message of the dead worker may come again: nothing is sent twice.
-    received = len(counting.received())
+    received = counting.count()
     start_worker("load", "-c", "1")
     second = counting.run(1, ClosedLoad(users=1, conversations=1), local=False)
     until(lambda: ended(second), 90, "the next run's end")
-    assert len(counting.received()) == received + 5
+    assert counting.count() == received + 5
     assert {shard.epoch for shard in shards(run)} == {2}
 
 

@@ -47,6 +47,11 @@ sys.exit(42 if run_local(Run.objects.get(pk=sys.argv[1])) else 0)
 """
 
 
+@pytest.fixture
+def answer_s() -> float:
+    return 0.1
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_stops_the_run_in_order(signum: signal.Signals, counting: Counting, family: Family) -> None:
     run = counting.run(2)

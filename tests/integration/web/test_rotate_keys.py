@@ -6,25 +6,25 @@ import base64
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from pytest_django import Settings
 
 from runs.models import Run, RunStatus
+from runs.schedule_models import Webhook
 from runs.services import stop_run
 from targets.models import Target
 from tests.integration.web import made_up
 from tests.support.processes import ROOT, child_env
+from tokenburn_site.keys import keyring
 
 FIRST = "first:" + base64.b64encode(b"1" * 32).decode()
 SECOND = "second:" + base64.b64encode(b"2" * 32).decode()
 pytestmark = pytest.mark.django_db(transaction=True)
-READ = """
-import django; django.setup()
-from targets.models import Target
-from runs.schedule_models import Webhook
-print([row.get_secrets() for model in (Target, Webhook) for row in model.objects.order_by("pk")])
-"""
+Under = Callable[[str], None]
 
 
 @pytest.fixture(autouse=True)
@@ -42,38 +42,39 @@ def rotate(var: Path, *flags: str, keys: str = "") -> subprocess.CompletedProces
     return run([sys.executable, "manage.py", "rotate_keys", *flags], var, keys)
 
 
-def stored(var: Path, keys: str = "") -> str:
-    """What a process that starts now can open."""
-    done = run([sys.executable, "-c", READ], var, keys)
-    return done.stdout or done.stderr
+@pytest.fixture
+def under(var: Path, settings: Settings) -> Under:
+    """From now on this process has these keys; empty: the development keys that lie in `var` by then."""
+
+    def use(keys: str) -> None:
+        settings.SECRET_KEYRING = keyring(SecretStr(keys) if keys else None, var / "secrets.key")
+
+    return use
 
 
-def sealed_under(var: Path, keys: str = "") -> None:
-    """Two targets, a queued run and a webhook whose secrets are sealed by a process with these keys."""
-    code = """
-import django; django.setup()
-from runs.models import Run
-from runs.schedule_models import Webhook
-from targets.models import Target
-for number in (1, 2):
-    target = Target(name=f"mine {number}", url="http://127.0.0.1:9")
-    target.set_secrets({"key": f"value {number}"})
-    target.save()
-run = Run.objects.get()
-run.set_secrets({"key": "the run's"})
-run.save()
-hook = Webhook(name="mine", host="h")
-hook.set_secrets({"url": "value of the hook"})
-hook.save()
-"""
-    made_up.run(RunStatus.QUEUED)
+def stored() -> str:
+    """What can be opened."""
+    return str([row.get_secrets() for model in (Target, Webhook) for row in model.objects.order_by("pk")])
+
+
+def seal() -> None:
+    """The secrets of two targets, a queued run and a webhook."""
+    run = made_up.run(RunStatus.QUEUED)
     Target.objects.update(sealed_secrets="")
-    done = run([sys.executable, "-c", code], var, keys)
-    assert done.returncode == 0, done.stderr
+    for number in (1, 2):
+        target = Target(name=f"mine {number}", url="http://127.0.0.1:9")
+        target.set_secrets({"key": f"value {number}"})
+        target.save()
+    run.set_secrets({"key": "the run's"})
+    run.save()
+    hook = Webhook(name="mine", host="h")
+    hook.set_secrets({"url": "value of the hook"})
+    hook.save()
 
 
-def test_a_new_key_takes_over_and_the_old_one_can_go(var: Path) -> None:
-    sealed_under(var, FIRST)
+def test_a_new_key_takes_over_and_the_old_one_can_go(var: Path, under: Under) -> None:
+    under(FIRST)
+    seal()
     done = rotate(var, keys=f"{SECOND},{FIRST}")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
@@ -82,13 +83,15 @@ def test_a_new_key_takes_over_and_the_old_one_can_go(var: Path) -> None:
         "webhooks: 1 sealed anew, 0 under the first key before",
         "all is under key second; no longer needed: first",
     ]
-    assert stored(var, SECOND).count("value") == 3
+    under(SECOND)
+    assert stored().count("value") == 3
     again = rotate(var, keys=SECOND)
     assert (again.returncode, "0 sealed anew, 2 under the first key before" in again.stdout) == (0, True)
 
 
-def test_what_cannot_be_opened_is_named_and_costs_the_exit_code(var: Path) -> None:
-    sealed_under(var, FIRST)
+def test_what_cannot_be_opened_is_named_and_costs_the_exit_code(var: Path, under: Under) -> None:
+    under(FIRST)
+    seal()
     target = Target.objects.get(name="mine 1")
     Target.objects.filter(pk=target.pk).update(sealed_secrets=Target.objects.get(name="mine 2").sealed_secrets)
     done = rotate(var, keys=f"{SECOND},{FIRST}")
@@ -101,8 +104,9 @@ def test_what_cannot_be_opened_is_named_and_costs_the_exit_code(var: Path) -> No
     assert rotate(var, keys=SECOND).returncode == 1
 
 
-def test_a_new_key_for_the_environment_is_only_printed(var: Path) -> None:
-    sealed_under(var, FIRST)
+def test_a_new_key_for_the_environment_is_only_printed(var: Path, under: Under) -> None:
+    under(FIRST)
+    seal()
     before = sorted(Target.objects.values_list("sealed_secrets", flat=True))
     done = rotate(var, "--new", keys=FIRST)
     assert done.returncode == 0
@@ -110,21 +114,25 @@ def test_a_new_key_for_the_environment_is_only_printed(var: Path) -> None:
     assert re.fullmatch(r"key-[0-9a-f]{8}:[A-Za-z0-9+/]{43}=", line)
     assert sorted(Target.objects.values_list("sealed_secrets", flat=True)) == before
     assert rotate(var, keys=f"{line},{FIRST}").returncode == 0
-    assert "value 1" in stored(var, line)
+    under(line)
+    assert "value 1" in stored()
 
 
-def test_development_keys_are_rotated_at_once_and_only_their_owner_reads_them(var: Path) -> None:
-    sealed_under(var)
+def test_development_keys_are_rotated_at_once_and_only_their_owner_reads_them(var: Path, under: Under) -> None:
+    under("")
+    seal()
     old = (var / "secrets.key").read_text()
     done = rotate(var, "--new")
     assert (done.returncode, done.stderr) == (0, "")
     assert "2 sealed anew" in done.stdout and "1 sealed anew" in done.stdout
-    assert "value 1" in stored(var)
+    under("")
+    assert "value 1" in stored()
     lines = (var / "secrets.key").read_text().split()
     assert lines[1:] == [old.strip()] and lines[0] not in done.stdout
     assert (var / "secrets.key").stat().st_mode & 0o777 == 0o600
     (var / "secrets.key").write_text(lines[0])
-    assert "value 2" in stored(var)
+    under("")
+    assert "value 2" in stored()
 
 
 def test_a_run_keeps_its_secrets_only_as_long_as_it_may_need_them() -> None:

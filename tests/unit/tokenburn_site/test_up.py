@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
+import pytest
 from django.conf import settings as django_settings
 from pytest_django import Settings
 
+from tests.support.services import reserve_port
 from tokenburn_site import up
+from tokenburn_site.local.errors import LocalServiceError
 from tokenburn_site.up import UpOptions
 
 OPTIONS = UpOptions(
@@ -43,3 +49,20 @@ def test_the_block_shows_a_new_password_once_and_the_ways_in() -> None:
     assert "http://127.0.0.1:8000/admin/" in first and "Secret-1" in first and "http://127.0.0.1:8100/v1" in first
     later = up.status_block(replace(OPTIONS, mock=False, host="0.0.0.0"), None, Path("/var/logs"))
     assert "password" not in later and "8100" not in later and "http://127.0.0.1:8000/admin/" in later
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"), [("port", "--port"), ("mock_port", "--mock-port"), ("valkey_port", "--valkey-port")]
+)
+def test_a_port_in_use_is_named_with_its_flag_before_anything_starts(
+    name: str, flag: str, tmp_path: Path, settings: Settings
+) -> None:
+    settings.VAR_DIR, settings.REDIS_GIVEN = tmp_path, False
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports: dict[str, Any] = {field: reserve_port() for field in ("port", "mock_port", "valkey_port")}
+        ports[name] = taken.getsockname()[1]
+        with pytest.raises(LocalServiceError) as refused:
+            up.run_up(replace(OPTIONS, **ports), said.append, Event())
+    assert str(refused.value).startswith(f"port {ports[name]} on 127.0.0.1 is in use: give another one with {flag}")
+    assert (said, list((tmp_path / "logs").iterdir())) == ([], [])
