@@ -30,7 +30,7 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from tests.support import databases, services
-from tests.support.dealing import dealt
+from tests.support.dealing import dealt, import_all
 from tests.support.processes import Mock, mock_chatbot
 from tokenburn_site.local.family import Family
 
@@ -44,6 +44,13 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()):
         return f"{argname}-{len(val)}-bytes"
     return None
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Only where all tests are collected."""
+    config = session.config
+    if (worker := getattr(config, "workerinput", None)) and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        import_all(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
 
 
 @pytest.hookimpl(trylast=True)
