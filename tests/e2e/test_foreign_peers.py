@@ -205,18 +205,20 @@ WRONG: dict[str, list[tuple[str, SpecFor, dict[str, str]]]] = {
 """By server: the code of a turn, what is asked for, and the wrong secrets that it is asked with."""
 
 
+@pytest.fixture(scope="module", params=SHAPES)
+def peer(request: pytest.FixtureRequest, family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    with serving(request.param, family, tmp_path_factory.mktemp("peer")) as running:
+        yield running
+
+
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("server", SHAPES)
-def test_every_turn_with_a_foreign_server_is_ok_and_every_text_the_one_it_sent(
-    server: str, family: Family, tmp_path: Path
-) -> None:
-    with serving(server, family, tmp_path) as peer:
-        for name, spec_for in SHAPES[server].items():
-            spec = spec_for(peer.port)
-            run = a_run(target=spec, scenarios=[(1.0, SCENARIO)], load=ClosedLoad(users=USERS, conversations=SESSIONS))
-            run_local(run)
-            check(run, peer, name)
-            converse_on_the_reference_lane(spec, peer, name)
+def test_every_turn_with_a_foreign_server_is_ok_and_every_text_the_one_it_sent(peer: Peer) -> None:
+    for name, spec_for in SHAPES[peer.server].items():
+        spec = spec_for(peer.port)
+        run = a_run(target=spec, scenarios=[(1.0, SCENARIO)], load=ClosedLoad(users=USERS, conversations=SESSIONS))
+        run_local(run)
+        check(run, peer, name)
+        converse_on_the_reference_lane(spec, peer, name)
 
 
 def check(run: Run, peer: Peer, name: str) -> None:
@@ -243,14 +245,12 @@ def converse_on_the_reference_lane(spec: TargetSpec, peer: Peer, name: str) -> N
     assert [turn.text for turn in found] == [text for _, text in peer.sent(f"{name} by hand ")]
 
 
-@pytest.mark.parametrize("server", WRONG)
-def test_what_a_foreign_server_refuses_has_its_code_on_both_lanes(server: str, family: Family, tmp_path: Path) -> None:
-    with serving(server, family, tmp_path) as peer:
-        for code, spec_for, secrets in WRONG[server]:
-            spec = spec_for(peer.port)
-            known = {name: value.get_secret_value() for name, value in spec.secrets.items()}
-            wrong = parse_target_spec(spec.frozen_dict() | {"secrets": known | secrets, "timeouts": PATIENCE})
-            for lane in LANES:
-                with Client(lane, wrong) as client:
-                    turn = client.say("fail")
-                assert (lane, turn.code) == (lane, code), turn.error
+def test_what_a_foreign_server_refuses_has_its_code_on_both_lanes(peer: Peer) -> None:
+    for code, spec_for, secrets in WRONG[peer.server]:
+        spec = spec_for(peer.port)
+        known = {name: value.get_secret_value() for name, value in spec.secrets.items()}
+        wrong = parse_target_spec(spec.frozen_dict() | {"secrets": known | secrets, "timeouts": PATIENCE})
+        for lane in LANES:
+            with Client(lane, wrong) as client:
+                turn = client.say("fail")
+            assert (lane, turn.code) == (lane, code), turn.error
