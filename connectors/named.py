@@ -9,7 +9,7 @@ from typing import Any
 from connectors.errors import BadAnswer, TurnError
 from connectors.paths import Part
 from connectors.said_errors import error_event, event_text, is_error_name
-from connectors.timeline import UNLISTED_ADVICE, Timeline
+from connectors.timeline import NOTHING_CAME, UNLISTED_ADVICE, Timeline
 
 MOST_NAMES, NAME_CHARS = 4, 40
 """Names of events that are not listed, kept for an error message."""
@@ -56,7 +56,7 @@ class NamedTimeline(Timeline):
         return f"{names}{super()._seen()}"
 
     def _unmatched(self, message: Any) -> BadAnswer:
-        if message is None and self._unlisted:
+        if message is NOTHING_CAME and self._unlisted:
             return BadAnswer("answer_unmatched", self.meaning.unlisted_names(self._unlisted), UNLISTED_ADVICE)
         return super()._unmatched(message)
 
