@@ -143,8 +143,8 @@ async def hangs_from_the_sixth_question_to_the_end(chat: Chat) -> None:
     target=PATIENT,
     load={"users": 3, "conversations": None, "duration_s": 3.0, "grace_s": 0.5},
 )
-async def drips_for_ever_from_the_fifteenth_question(chat: Chat) -> None:
-    while len(chat.book.truths) > 15:
+async def drips_for_ever_from_the_sixth_question(chat: Chat) -> None:
+    while len(chat.book.truths) > 6:
         await chat.piece("and ")
         await asyncio.sleep(0.1)
     await chat.answer()
