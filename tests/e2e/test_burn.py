@@ -21,6 +21,7 @@ import redis
 from scenarios.importers import SAMPLES, library_names, load_scenario
 from tests.e2e.burning import LIMIT_S, Burner, finish, interrupt, wait_until
 from tests.support.processes import ROOT, Mock, mock_chatbot
+from tests.support.runs import until
 from tokenburn_site.burn.contract import CONTRACT
 from tokenburn_site.local.family import Family
 
@@ -42,7 +43,8 @@ def faultless(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def mock(faultless: Mock) -> Mock:
-    """One for all tests that need none of their own; it has counted nothing yet."""
+    """One for all tests that need none of their own; it has counted nothing yet, and nothing is left to answer."""
+    until(lambda: faultless.stats()["in_flight"] == 0)
     urlopen(Request(f"{faultless.url}/__stats/reset", method="POST"), timeout=10).close()
     return faultless
 
