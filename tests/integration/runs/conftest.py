@@ -89,7 +89,8 @@ def start_worker(family: Family, tmp_path: Path) -> Iterator[Start]:
         def start(queue: str, *flags: str, **env: str) -> subprocess.Popen[bytes]:
             name = f"{queue}{time.monotonic_ns()}@test"
             log = stack.enter_context((tmp_path / f"{name}.log").open("wb"))
-            argv = (sys.executable, "-m", "celery", "-A", "tokenburn_site", "worker", "-Q", queue, "-n", name, *flags)
+            celery = (sys.executable, "-m", "celery", "-A", "tokenburn_site", "worker")
+            argv = (*celery, "--without-gossip", "--without-mingle", "-Q", queue, "-n", name, *flags)  # as `up` does
             child = family.start(argv, cwd=ROOT, env=child_env() | env, stdout=log, stderr=log)
             stack.callback(family.kill, child)
             return child

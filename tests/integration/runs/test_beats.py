@@ -140,7 +140,7 @@ def test_real_beats_go_on_within_seconds_after_the_leader_is_killed(
     argv = (sys.executable, "-m", "celery", "-A", "tokenburn_site", "beat", "--pidfile", "")
     with (tmp_path / "beat.log").open("wb") as log:
         beats = [family.start(argv, cwd=ROOT, env=child_env(), stdout=log, stderr=log) for _ in range(2)]
-    start_worker("control", "-c", "2", "--without-mingle", "--without-gossip")
+    start_worker("control", "-c", "2")
     try:
         until(lambda: schedule.slots.count() >= 3, 60, "the first slots")
         ended = schedule.slots.earliest("slot_at").run

@@ -50,7 +50,7 @@ def test_errors_of_two_shards_end_a_run_on_workers(start_worker: Start, start_mo
     """By their rate, and by nothing else coming."""
     often = start_mock("--delay-ms", "40-80", "--tokens", "3", "--error-rate", "0.6", "--errors", "503")
     always = start_mock("--delay-ms", "40-80", "--tokens", "3", "--error-rate", "1", "--errors", "500")
-    worker = start_worker("load", "-c", "2", "--without-mingle", "--without-gossip")
+    worker = start_worker("load", "-c", "2")
     run = aborted(often, RATE)
     check_ended(run, often, "error_rate")
     assert run.reason.startswith("budget: error_rate: ")

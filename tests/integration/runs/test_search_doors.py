@@ -27,7 +27,6 @@ from tests.support.site import running_site
 from tokenburn_site.local.family import Family
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
-QUIET = ("--without-mingle", "--without-gossip")
 QUICK = "e2e_ms.mean<560"
 """Four at once, each in 400 ms: five users or more wait, eight 800 ms in the mean."""
 SEARCH = {"conditions": [QUICK], "high": 8, "settle_s": 0, "measure_s": 1, "precision": 0.5}
@@ -100,7 +99,7 @@ def test_a_search_over_the_api_finds_what_the_target_serves_at_once(
     api: APIClient, start_worker: Start, mock: Mock
 ) -> None:
     """Two engines; told about by API, stream and pages alike."""
-    start_worker("load", "-c", "2", *QUIET)
+    start_worker("load", "-c", "2")
     plan = plan_of(api, mock, {"users": 4, "search": SEARCH}, processes=2)
     run = create(api, "/api/runs/", {"plan": plan})
     assert run["load"]["search"]["conditions"] == [QUICK]
@@ -138,7 +137,7 @@ def test_a_sweep_that_is_started_in_the_admin_is_followed_in_a_browser(
     api: APIClient, client: Client, family: Family, start_worker: Start, mock: Mock, tmp_path: Path
 ) -> None:
     plan = plan_of(api, mock, {"sweep": SWEEP})
-    start_worker("load", "-c", "1", *QUIET)
+    start_worker("load", "-c", "1")
     client.force_login(made_up.user(superuser=True))
     with running_site(family, tmp_path / "site.log") as site:
         follow(site, client.cookies[settings.SESSION_COOKIE_NAME].value, plan)
@@ -172,8 +171,8 @@ def test_a_schedule_starts_a_sweep(api: APIClient, start_worker: Start, mock: Mo
     plan = plan_of(api, mock, {"sweep": SWEEP})
     moment = (dbclock.now() + timedelta(seconds=2)).isoformat()
     schedule = create(api, "/api/schedules/", {"name": "once", "plan": plan, "when": {"at": moment}})
-    start_worker("control", "-c", "1", "-B", "-s", str(tmp_path / "beat"), *QUIET)
-    start_worker("load", "-c", "1", *QUIET)
+    start_worker("control", "-c", "1", "-B", "-s", str(tmp_path / "beat"))
+    start_worker("load", "-c", "1")
     until(lambda: ScheduleSlot.objects.filter(run__isnull=False).exists(), 40, "the slot's start")
     slot = ScheduleSlot.objects.get()
     assert (slot.schedule_id, slot.status, slot.reason) == (schedule["id"], "started", "")
