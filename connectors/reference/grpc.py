@@ -125,15 +125,15 @@ class GrpcConnector(ReferenceConnector):
             call = self._call = ReferenceCall(self, channel.channel, method, pairs)
         try:
             call.exchange(timeline, data)
+            if not method.goes_on:
+                self._call = None
+                call.end()
         except TurnError as exc:
             self._call = None
             call.cancel()
             if not keeps_connection(exc):
                 self._drop_channel()
             raise
-        if not method.goes_on:
-            self._call = None
-            call.end()
 
     def disconnect(self) -> None:
         self._leave_call()

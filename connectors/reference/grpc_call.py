@@ -89,13 +89,16 @@ class ReferenceCall:
             self._connector.idle_event(self._method.decode(came.data), came.ns)
 
     def end(self) -> None:
-        """The answer is complete: let the call end by itself, if it does so soon."""
+        """The answer is complete: let the call end by itself, if it does so soon. Raises TurnError if its status is
+        not OK."""
         until = time.monotonic() + DONE_GRACE_S
         while not self.over and (left_s := until - time.monotonic()) > 0:
             try:
                 self._answers.get(timeout=left_s)
             except queue.Empty:
                 break
+        if self.failure is not None:
+            raise self.failure
         self.cancel()
 
     def leave(self, grace_s: float) -> None:

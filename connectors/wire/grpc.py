@@ -118,15 +118,15 @@ class GrpcConnector(WireConnector):
             call = self._call = WireCall(self, channel, method, pairs)
         try:
             await call.exchange(timeline, data)
+            if not method.goes_on:
+                self._call = None
+                await call.end()
         except TurnError as exc:
             self._call = None
             call.cancel()
             if not keeps_connection(exc):
                 await self._drop_channel()
             raise
-        if not method.goes_on:
-            self._call = None
-            await call.end()
 
     async def disconnect(self) -> None:
         call, self._call = self._call, None

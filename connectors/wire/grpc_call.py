@@ -111,11 +111,14 @@ class WireCall:
         self._start(b"")
 
     async def end(self) -> None:
-        """The answer is complete: let the call end by itself, if it does so soon."""
+        """The answer is complete: let the call end by itself, if it does so soon. Raises TurnError if its status is
+        not OK."""
         self._turn.close()
         if self._reader is not None and not self._reader.done():
             await asyncio.wait([self._reader], timeout=DONE_GRACE_S)
-            self.cancel()
+        if self.failure is not None:
+            raise self.failure
+        self.cancel()
 
     def leave(self, grace_s: float) -> None:
         """Nothing more will be said: tell the target so, and cancel the call if it has not ended then."""

@@ -370,7 +370,7 @@ def grpc_end_without_the_end_mark(peer: Peer) -> None:
     peer.hold()
 
 
-@hostile("grpc", None, TEXT)
+@hostile("grpc", "grpc_internal")
 def grpc_error_after_the_end_mark(peer: Peer) -> None:
     stream = _begin(peer)
     peer.send(b"".join(frame(DATA, 0, stream, data) for data in (*PIECES[1:], DONE)) + trailers(stream, "13"))
