@@ -1,17 +1,18 @@
 """What kind of answer an answer is, by its text and its finish reason; and which kinds are good. Pure.
 
-text        it has text, and nothing below is so
+text        it has text that can be seen, and nothing below is so
 tool_call   it asks for a tool
 refusal     the target refused to answer
 filtered    a content filter took the answer, or ended it
 length      it was cut by a limit of its length
 reasoning   it has reasoning, and no text
-empty       none of these: its text is empty
+empty       none of these: its text is empty, or white space alone
 """
 
 from __future__ import annotations
 
 import re
+import string
 from typing import Final, Literal
 
 Kind = Literal["text", "tool_call", "refusal", "filtered", "length", "reasoning", "empty"]
@@ -23,6 +24,12 @@ DEFAULT_EXPECT: Final[tuple[Expectation, ...]] = ("text", "tool_call")
 REASON_CHARS: Final = 40
 MOST_REASONS: Final = 30
 """Finish reasons that are told apart in one process: the words are the target's, and reports count by them."""
+BLANK: Final = (
+    string.whitespace
+    + "\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029"
+    "\u202f\u205f\u3000\xad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+)
+"""Characters that nobody sees: white space, and marks of no width. A text of these alone is empty."""
 NO_REASONS: Final = frozenset({"", "null", "none", "Null", "None", "NULL", "NONE"})
 """What some targets write into the finish reason of an event that is not the last."""
 OTHER_REASON: Final = "(other)"

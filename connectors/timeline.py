@@ -21,7 +21,7 @@ from typing import Any, Literal, NoReturn
 
 import orjson
 
-from connectors.answers import NO_REASONS, Kind, is_good, kind_of, words_for
+from connectors.answers import BLANK, NO_REASONS, Kind, is_good, kind_of, words_for
 from connectors.decoding import lenient, loads, mended, mended_value, plain_text
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
 from connectors.foreign import WHOLE_ADVICE, is_page, not_json, page
@@ -452,12 +452,17 @@ class Timeline:
             self.finish, by_reason = meaning.reasons.known[reason]
         except (KeyError, IndexError, TypeError):
             by_reason = self._learn_reason()
-        text = self.last_content_ns is not None
-        if by_reason is None and text and not self._signs and "text" in self.expected:
+        said = self._whole
+        if not said and self.last_content_ns is not None:
+            said = self._whole = self._text.getvalue()
+        if by_reason is None and not self._signs and said.strip(BLANK) and "text" in self.expected:
             self.kind = "text"  # as nearly every answer is
             return
         if by_reason == "failed":
             raise BadAnswer("target_error", f"the answer ended with the finish reason {self.finish!r}")
+        text = bool(said.strip(BLANK))
+        if said and not text:
+            self._look_beside_blank()
         if not text and not self._may_be_silent():
             raise self._unmatched(self._last_without_text)
         self.kind = kind_of(
@@ -469,6 +474,13 @@ class Timeline:
         )
         if not is_good(self.kind, text=text, expected=self.expected):
             raise self._not_good(self.kind, text=text)
+
+    def _look_beside_blank(self) -> None:
+        """What stands beside white space, which nobody looked for while that seemed to be an answer."""
+        message = self._last_with_text
+        part = self.meaning.part if self.meaning.plain else self._part_of(message)
+        if part is not None:
+            self._told_beside(part, message)
 
     def _learn_reason(self) -> str | None:
         """Of a finish reason that is new, or none: the kind of answer that it stands for."""
@@ -520,6 +532,8 @@ class Timeline:
             return BadAnswer("answer_empty", f"the answer has no text: its body is empty{status}", NO_BODY_ADVICE)
         advice = f"if such an answer is right, add {kind!r} to expect_text in the target's response mapping"
         last = self._last_without_text
+        if kind == "empty" and self.last_content_ns is not None:
+            return BadAnswer("answer_empty", "the answer has no text: it is white space alone", advice)
         seen = f"; its last event has {shape(last)}" if kind == "empty" and last is not NOTHING_CAME else ""
         return BadAnswer("answer_empty", f"the answer has no text: {words}{seen}", advice)
 

@@ -131,7 +131,8 @@ class Witness:
         scenario = rng.choices(self._scenarios, self._weights)[0]
         info = {"id": f"tb-{self._spec.run_id}-w{number}", "number": number, "user": -1}
         walk = self._begin(scenario, rng, info, number)
-        self._echoes, self._longest_s = Echoes(), 0.0
+        self._echoes.begin()
+        self._longest_s = 0.0
         while (action := walk.next_action()) is not None:
             if self._over.wait(PAUSE_S if isinstance(action, SayAction) else action.seconds):
                 return

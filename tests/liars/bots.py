@@ -376,6 +376,14 @@ async def says_an_empty_text(chat: Chat) -> None:
 
 
 @liar(*JSON, seen_as=NO_TEXT)
+async def says_white_space(chat: Chat) -> None:
+    await chat.frame({"response": " \n"} if isinstance(chat, WholeChat) else {"delta": " "})
+    if not isinstance(chat, WholeChat):
+        await chat.frame({"delta": "\u200b\n"})
+    await chat.finish()
+
+
+@liar(*JSON, seen_as=NO_TEXT)
 async def says_null(chat: Chat) -> None:
     await chat.frame({"response": None} if isinstance(chat, WholeChat) else {"delta": None})
     if not isinstance(chat, WholeChat):
