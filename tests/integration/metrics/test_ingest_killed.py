@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,12 +28,35 @@ CHUNK_BYTES = 60_000
 KILLS = 6
 
 
-def start(family: Family, shard_id: int, **popen: Any) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-m", "tests.support.ingest_child", str(shard_id), str(CHUNK_BYTES)]
-    child: subprocess.Popen[str] = family.start(
-        argv, env=child_env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen
-    )
-    return child
+class Storing:
+    """Processes that store the shard's ledger, one after the other."""
+
+    def __init__(self, family: Family, shard_id: int, stderr: Path) -> None:
+        argv = [sys.executable, "-m", "tests.support.ingest_child", str(shard_id), str(CHUNK_BYTES)]
+        pipe = subprocess.PIPE
+        with stderr.open("wb") as log:
+            child = family.start(argv, env=child_env(), stdin=pipe, stdout=pipe, stderr=log, text=True, bufsize=1)
+        assert child.stdin is not None and child.stdout is not None
+        self._stdin, self._stdout = child.stdin, child.stdout
+
+    def start(self) -> int:
+        """The process's number."""
+        self._stdin.write("start\n")
+        return int(self.line())
+
+    def line(self) -> str:
+        return str(self._stdout.readline().strip())
+
+    def rest(self) -> list[str]:
+        """What it still says until its end, and how that was."""
+        lines = [self.line()]
+        while lines[-1] and not lines[-1].startswith("exit "):
+            lines.append(self.line())
+        return lines
+
+    def close(self) -> None:
+        self._stdin.close()
+        self._stdout.close()
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -46,17 +71,17 @@ def test_killed_at_random_points_it_stores_every_turn_once(
     shard.save()
     rng = random.Random(seed)
     stored = []
-    for _ in range(KILLS):
-        child = start(family, shard.pk)
-        assert child.stdout is not None
-        for _ in range(rng.randrange(1, 5)):  # the next batch is on its way when the last of these lines is read
-            assert child.stdout.readline().strip().isdigit()
-        family.kill(child)
-        stored.append(SessionMetric.objects.count())
-    assert 0 < stored[0] < stored[-1] < TURNS, "it was never killed half-way"
-    last = start(family, shard.pk)
-    output, errors = last.communicate(timeout=60)
-    assert output.splitlines()[-1] == "end", errors
+    with closing(Storing(family, shard.pk, tmp_path / "stderr.log")) as storing:
+        for _ in range(KILLS):
+            pid = storing.start()
+            for _ in range(rng.randrange(1, 5)):  # the next batch is on its way when the last of these lines is read
+                assert storing.line().isdigit()
+            os.kill(pid, signal.SIGKILL)
+            assert storing.rest()[-1] == f"exit {-signal.SIGKILL}"
+            stored.append(SessionMetric.objects.count())
+        assert 0 < stored[0] < stored[-1] < TURNS, "it was never killed half-way"
+        storing.start()
+        assert storing.rest()[-2:] == ["end", "exit 0"], (tmp_path / "stderr.log").read_text()
 
     whole = parse(path.read_bytes(), run.pk, shard.pk)
     plain = [name for name in ROW_FIELDS if name not in {"icl_us", "arrival_error_ns", "handshake"}]
