@@ -47,6 +47,11 @@ class NamedTimeline(Timeline):
         else:
             super().event(ns, data)
 
+    def _read_apart(self, data: bytes) -> None:
+        apart = NamedTimeline(self.meaning, self.planned_ns, decode=self._decode)
+        apart.event_name = self.event_name
+        apart.event(self.planned_ns, data)
+
     def _check_name(self, data: bytes) -> None:
         if self.meaning.known_errors and is_error_name(self.event_name):
             raise BadAnswer("target_error", event_text(self.event_name, data))

@@ -23,7 +23,7 @@ import orjson
 
 from connectors.answers import BLANK, NO_REASONS, Kind, is_good, kind_of, words_for
 from connectors.decoding import lenient, loads, mended, mended_value, plain_text
-from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge
+from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge, TurnError
 from connectors.foreign import WHOLE_ADVICE, is_page, not_json, page
 from connectors.paths import Meaning, Part
 from connectors.said_errors import described, real_error, said_error
@@ -301,12 +301,24 @@ class Timeline:
             self.done_ns = ns
 
     def late(self, data: bytes) -> None:
-        """An event behind the end mark: some servers say there what the answer used. Nothing else of it counts."""
+        """An event behind the end mark: some servers say there what the answer used, or that it failed. Nothing else of
+        it counts. Raises BadAnswer (`target_error`): the answer is not complete then."""
         if self.told_out is None and b"oken" in data:
             try:
                 self._last_without_text = loads(data)
             except (orjson.JSONDecodeError, TooLarge):
                 return
+        try:
+            self._read_apart(data)
+        except TurnError as exc:
+            if exc.code == "target_error":
+                self.done_ns = None
+                raise
+
+    def _read_apart(self, data: bytes) -> None:
+        """Read an event as one of this answer, and take nothing of it. Raises TurnError."""
+        if b"{" in data or self._decode is not None:  # else it is no document, which alone can say of an error
+            Timeline(self.meaning, self.planned_ns, decode=self._decode).event(self.planned_ns, data)
 
     @property
     def _has_said(self) -> bool:

@@ -26,11 +26,11 @@ class NdjsonConnector(HttpConnector):
                 timeline.late(line)
             else:
                 timeline.event(self._watch.last_ns, line)
-        if timeline.done_ns is not None:
-            return
-        if rest := tail.strip():
+        if (rest := bytes(tail.strip())) and timeline.done_ns is not None:
+            timeline.late(rest)
+        elif rest:
             with cut_off():
-                timeline.event(self._watch.last_ns, bytes(rest))
+                timeline.event(self._watch.last_ns, rest)
         timeline.end(self._watch.last_ns)
 
 

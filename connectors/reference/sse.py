@@ -43,10 +43,11 @@ class SseConnector(HttpConnector):
         pieces = self._stream_pieces(response)
         blocks = event_blocks(pieces, self.target.spec.limits.event_bytes)
         for name, data in named_events(blocks, errors=timeline.meaning.known_errors):
+            said = named_data(timeline, name, data)
             if timeline.done_ns is not None:
-                timeline.late(data)
+                timeline.late(said)
             else:
-                timeline.event(self._watch.last_ns, named_data(timeline, name, data))
+                timeline.event(self._watch.last_ns, said)
         timeline.end(self._watch.last_ns)
 
 

@@ -172,7 +172,7 @@ class HttpConnection:
         try:
             await turn
             if not self._whole and timeline.lacks_usage:
-                return await self._hear_usage()
+                return await self._hear_usage(timeline)
         except asyncio.CancelledError:
             self.close()
             if timeline.done_ns is None:
@@ -185,11 +185,14 @@ class HttpConnection:
                 self.close()
         return None
 
-    async def _hear_usage(self) -> tuple[int, int]:
-        """Some servers say behind the end mark, in a packet of its own, what an answer used."""
+    async def _hear_usage(self, timeline: Timeline) -> tuple[int, int]:
+        """Some servers say behind the end mark, in a packet of its own, what an answer used. Raises TurnError if one
+        says there that the answer failed."""
         ends_here = not (self.usable or self.draining)
         self.draining = True
         await self.drained()
+        if self._failure is not None and timeline.done_ns is None:
+            raise self._failure
         if ends_here:
             self.usable = self.draining = False
         return self._over_ns, time.monotonic_ns()
@@ -556,7 +559,10 @@ class HttpConnection:
             return  # a 1xx answer: the real one follows; or one too many
         self._whole = True
         timeline = self._timeline
-        if self._failure is not None or timeline is None or timeline.done_ns is not None:
+        if self._failure is not None or timeline is None:
+            return
+        if timeline.done_ns is not None:
+            self._read_rest(timeline)
             return
         try:
             status = timeline.status = self._status
@@ -573,3 +579,11 @@ class HttpConnection:
                 timeline.answer(self._ns, bytes(self._body))
         except TurnError as exc:
             self._failure = exc
+
+    def _read_rest(self, timeline: Timeline) -> None:
+        """The body is over, and so was its answer before: a last line may go without its end."""
+        if self._pieces is not None:
+            try:
+                last_piece(self._pieces, timeline, self._ns)
+            except TurnError as exc:
+                self._failure = exc

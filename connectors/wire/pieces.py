@@ -31,6 +31,10 @@ def make_parser(style: Style, limit: int, timeline: Timeline) -> PieceParser:
 
 def last_piece(parser: PieceParser, timeline: Timeline, ns: int) -> None:
     """The body is over. Raises TurnError."""
-    if rest := parser.rest():
-        with cut_off():
-            timeline.event(ns, rest)
+    if not (rest := parser.rest()):
+        return
+    if timeline.done_ns is not None:
+        timeline.late(rest)
+        return
+    with cut_off():
+        timeline.event(ns, rest)
