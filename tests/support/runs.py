@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +50,23 @@ def shards(run: Run) -> list[Shard]:
     return list(Shard.objects.filter(run=run).select_related("run").order_by("index"))
 
 
+def living() -> Iterator[tuple[int, int]]:
+    """Every process but zombies, and its parent."""
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                state, parent = Path(entry.path, "stat").read_text().rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    yield int(entry.name), int(parent)
+
+
 def children_of(pid: int) -> dict[int, str]:
-    """Its living children (no zombies): pid and command line."""
+    """Its living children: pid and command line."""
     found = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == pid and state != "Z":
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+    for child, parent in living():
+        if parent == pid:
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found[child] = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     return found
 
 

@@ -24,7 +24,7 @@ from runs.leases import SUSPECT_S
 from runs.lifecycle import RUN_TERMINAL
 from runs.models import Run, Session, Shard
 from tests.support.processes import ROOT, child_env, read_json_line
-from tests.support.runs import a_run, children_of, shards, target
+from tests.support.runs import a_run, living, shards, target
 from tokenburn_site.local.family import Family
 
 USERS = 200
@@ -100,7 +100,14 @@ def start_worker(family: Family, tmp_path: Path) -> Iterator[Start]:
 
 def tree(pid: int) -> list[int]:
     """The process and all that come from it, children first."""
-    return [found for child in children_of(pid) for found in tree(child)] + [pid]
+    below: dict[int, list[int]] = {}
+    for child, parent in living():
+        below.setdefault(parent, []).append(child)
+
+    def all_of(root: int) -> list[int]:
+        return [found for child in below.get(root, ()) for found in all_of(child)] + [root]
+
+    return all_of(pid)
 
 
 def age_leases() -> None:
