@@ -30,10 +30,13 @@ def threshold_words(result: Mapping[str, Any], words: Words = number) -> Thresho
 
 
 def value_words(result: Mapping[str, Any], words: Words = number) -> str:
-    """What was measured: "is 400", "is 400 or more", "is between 400 and 600", or "nothing measured"."""
+    """What was measured: "is 400", "is 400 or more", "is between 400 and 600", or "nothing measured"; and of which
+    turns, where others had no answer."""
     low = result["value"]
     if low is None:
         return "nothing measured"
+    if waited := result.get("unanswered"):
+        return f"is {words(low)}, of answered turns; {waited:,} had no whole answer"
     if "high" not in result:
         return f"is {words(low)}"
     high = result["high"]

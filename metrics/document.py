@@ -82,7 +82,7 @@ REPORT = (
     (
         "thresholds",
         "expr, value, passed; a value that was not measured is a threshold missed; high: value is a lower bound, and "
-        "this the upper one (null: none)",
+        "this the upper one (null: none); unanswered: turns that value says nothing about, as they have no answer",
     ),
     ("witness", "what an independent session on stock libraries measured, in no other figure; null without one"),
     (
@@ -185,6 +185,9 @@ def _given_up() -> Iterator[str]:
     yield "The true figure lies between both, and they are the same where no turn was given up. A threshold is kept"
     yield "only if it holds for both, and missed if it holds for none; else nobody knows, which is not kept either"
     yield "(`passed` is false). The result of such a threshold has `high` beside `value`."
+    yield ""
+    yield "A threshold on another time is of answered turns only. Where turns timed out or users gave up, its result"
+    yield "has their number (`unanswered`), and every report says it on its line. `e2e_planned_ms` bounds them too."
 
 
 def _thresholds() -> Iterator[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from metrics.definitions import BOUNDED, BY_NAME, METRICS, QUANTILES, SAMPLES_NEEDED, STATS, Metric, find
+from metrics.definitions import BOUNDED, BY_NAME, METRICS, MS, QUANTILES, SAMPLES_NEEDED, STATS, Metric, find
 from metrics.groups import Group, Where, chosen
 from metrics.histogram import Histogram
 from metrics.totals import Aggregate, Counts
@@ -38,6 +38,24 @@ def with_waiting(found: Figures, turns: int) -> Figures:
     failed = found["turns"]["failed"] + turns
     rate = rounded(failed / (found["turns"]["ok"] + failed))
     return {**found, "turns": found["turns"] | {"failed": failed}, "rates": found["rates"] | {"error_rate": rate}}
+
+
+def waits_in_flight(rows: Iterable[Sequence[int]]) -> dict[int, Histogram]:
+    """By group: how long turns have waited by now, ns, from windows' rows `[group, ms, turns]`."""
+    found: dict[int, list[int]] = {}
+    for group, wait_ms, turns in rows:
+        found.setdefault(group, []).extend([wait_ms * int(MS)] * turns)
+    return {group: Histogram.of(waits) for group, waits in found.items()}
+
+
+def with_waits(found: Figures, counts: Counts, waits: Iterable[Histogram]) -> Figures:
+    """The same figures with turns that still wait among the lower bounds of BOUNDED."""
+    beyond = Histogram.merged((counts.given_up, *waits))
+    if beyond.count == counts.given_up.count:
+        return found
+    metric = BY_NAME[BOUNDED]
+    stats = bounded_stats(metric, counts.histograms.get(BOUNDED, Histogram()), beyond)
+    return {**found, "metrics": found["metrics"] | {BOUNDED: stats}}
 
 
 def of_choice(

@@ -263,6 +263,9 @@ def _generator(line: Line) -> Line:
     for key in _WAITING_KEYS:
         if key in line:
             _int(line, key)
+    for wait in line.get("waits", ()):
+        if len(wait) != 3 or any(type(number) is not int or not 0 <= number <= INT32 for number in wait):
+            raise ValueError("a wait is not a group, milliseconds and a number of turns")
     if any(type(lag) is not int for lag in line["lag"]):
         raise ValueError("loop lag is not in whole microseconds")
     return line
@@ -273,9 +276,13 @@ def _add_generator(windows: Windows, shard_id: int, gens: Sequence[Line]) -> Non
     for line in gens:
         second = second_of(line["at"])
         row = [line[key] for key in _GENERATOR_KEYS] + [line.get(key, 0) for key in _WAITING_KEYS]
-        window(windows, shard_id, second).setdefault("gen", []).append(row)
+        data = window(windows, shard_id, second)
+        data.setdefault("gen", []).append(row)
+        data["waits"] = line.get("waits", [])
         lags.setdefault(second, []).extend(line["lag"])
     for second, values in lags.items():
+        if not windows[second]["waits"]:
+            del windows[second]["waits"]
         if values:
             windows[second]["lag"] = Histogram.of([value * 1000 for value in values]).to_json()
         if stalls := [value * 1000 for value in values if value > STALL_US]:

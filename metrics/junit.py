@@ -82,6 +82,8 @@ def _threshold_cases(report: Report) -> Iterator[Element]:
         if not result["passed"]:
             value = value_words(result, _plain)
             _says(case, "failure", "threshold_missed", value, f"{result['expr']}: {value}\n{_figures(report)}")
+        elif result.get("unanswered"):
+            SubElement(case, "system-out").text = _text(f"{result['expr']}: {value_words(result, _plain)}")
         yield case
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from metrics.definitions import BY_NAME, STATS, find
+from metrics.definitions import BOUNDED, BY_NAME, STATS, find
 from metrics.groups import MODEL, SCENARIO, Group, Where, chosen, known_keys, known_values
 
 EXAMPLE = "ttft_ms.p95<500"
@@ -38,6 +38,8 @@ COUNTS = frozenset({"dropped_arrivals", "turns_ok", "turns_failed", "turns_unkno
 """Those that only grow while a run goes on."""
 OF_THE_RUN = frozenset({"dropped_arrivals", "drift"})
 """What belongs to no conversation."""
+WHOLE_ANSWER = frozenset({"e2e_ms", "e2e_planned_ms"})
+"""The times until a whole answer."""
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -247,13 +249,23 @@ def longest_wait_s(thresholds: Iterable[Threshold]) -> float | None:
     limits = (
         threshold.limit / 1000
         for threshold in thresholds
-        if threshold.name in {"e2e_ms", "e2e_planned_ms"}
+        if threshold.name in WHOLE_ANSWER
         and threshold.stat == "max"
         and threshold.op in {"<", "<="}
         and not threshold.where
         and threshold.limit > 0
     )
     return min(limits, default=None)
+
+
+def highest_limit_s(thresholds: Iterable[Threshold]) -> float:
+    """The highest limit that any of them sets to the time until a whole answer, in s; 0: none does."""
+    limits = (
+        threshold.limit / 1000
+        for threshold in thresholds
+        if threshold.name in WHOLE_ANSWER and threshold.stat not in {None, "count"}
+    )
+    return max((0.0, *limits))
 
 
 def value_of(threshold: Threshold, figures: Mapping[str, Any]) -> Value | None:
@@ -290,13 +302,27 @@ def evaluate(
 ) -> list[dict[str, Any]]:
     """`[{expr, value, passed}]` in the given order, by the figures of the whole and, where a threshold chooses, by
     those that `of_choice` finds (see `metrics.figures.of_choice`). Where the value is a lower bound, `high` is the
-    upper one, None if there is none. Raises ThresholdError."""
+    upper one, None if there is none; a time of answered turns has `unanswered`, the number of turns that timed out or
+    whose users gave up, where there are such. Raises ThresholdError."""
     results = []
     for threshold in parse_all(expressions):
         found = figures if not threshold.where else of_choice(threshold.where) if of_choice is not None else None
         value = None if found is None else value_of(threshold, found)
-        results.append({"expr": threshold.expr, **shown(value), "passed": threshold.holds(value)})
+        result = {"expr": threshold.expr, **shown(value), "passed": threshold.holds(value)}
+        if found is not None and value is not None and (waited := _left_out(threshold, found)):
+            result["unanswered"] = waited
+        results.append(result)
     return results
+
+
+def _left_out(threshold: Threshold, figures: Mapping[str, Any]) -> int:
+    """Turns without an answer that a threshold says nothing about: it is on a time of answered turns."""
+    metric = find(threshold.name)
+    if metric is None or metric.unit != "ms" or metric.counts != "ok turns" or metric.name == BOUNDED:
+        return 0
+    turns = figures["turns"]
+    waited: int = turns["failed"] - turns["error"]
+    return waited
 
 
 def shown(value: Value | None) -> dict[str, float | None]:

@@ -8,6 +8,8 @@
     m {metric: histogram}, given_up (histogram, ns: lower bounds of e2e_planned_ms),
     opened, closed {outcome: n}, closed_codes {code: n},
     gen [[at, cpu_ns, rss, active, inflight, dropped, overdue, hung]] (an earlier version's have no overdue and hung),
+    waits [[group, ms, turns]]: turns in flight at the last of these that have failed if the target ends the run then,
+    and for how long they wait at least,
     lag (histogram, ns),
     stall [ns that the engine stood still, the longest of them], head {..}, tail {..},
     bad {n, text [the first few]}, uncounted (turns of the warm-up or cool-down, which are in nothing else but)

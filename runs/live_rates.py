@@ -7,14 +7,17 @@ second; and what a late one catches up with is not the rate of the second in whi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
-from metrics.figures import Figures, figures, of_choice, rounded
-from metrics.groups import Group, Where
+from metrics.figures import Figures, figures, of_choice, rounded, with_waits
+from metrics.groups import Group, Where, chosen
+from metrics.histogram import Histogram
 from metrics.totals import Aggregate, Counts
 from metrics.verdict import load_s, load_so_far_s
 
-_NOT_FOR_RATES: Final = frozenset({"m", "given_up", "gen", "lag", "stall", "head", "tail", "bad"})
+_NONE_WAITS: Final[Mapping[int, Histogram]] = MappingProxyType({})
+_NOT_FOR_RATES: Final = frozenset({"m", "given_up", "gen", "waits", "lag", "stall", "head", "tail", "bad"})
 """Keys of a window that no rate needs; histograms are most of it."""
 
 
@@ -55,12 +58,17 @@ class LiveRates:
         """Of the whole run, as `Counts.rates`. The share that failed is that of all that is known: `counts`."""
         return self._stored.rates(self._seconds) | {"error_rate": counts.rates()["error_rate"]}
 
-    def figures(self, found: Aggregate, where: Where = ()) -> Figures:
-        """All that a threshold may ask for, of the run or of those groups for which something holds."""
+    def figures(self, found: Aggregate, where: Where = (), waits: Mapping[int, Histogram] = _NONE_WAITS) -> Figures:
+        """All that a threshold may ask for, of the run or of those groups for which something holds. `waits`, by group,
+        are those of turns in flight that count."""
         if not where:
-            part = figures(found, self._seconds, found.dropped)
+            part = with_waits(figures(found, self._seconds, found.dropped), found, waits.values())
             return {**part, "rates": {name: rounded(value) for name, value in self.rates(found).items()}}
+        numbers = chosen(self._groups, where)
+        here = [waits[number] for number in numbers if number in waits]
         part = of_choice(found, self._groups, self._seconds)(where)
+        if here:
+            part = with_waits(part, found.of_groups(numbers) if len(self._groups) > 1 else found, here)
         rates = of_choice(self._stored, self._groups, self._seconds)(where)["rates"]
         return {**part, "rates": rates | {"error_rate": part["rates"]["error_rate"]}}
 

@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from connectors.spec import SpecError, TargetSpec, parse_target_spec
-from metrics.thresholds import ThresholdError, check_choices, longest_wait_s, parse_all
+from metrics.thresholds import ThresholdError, check_choices, highest_limit_s, longest_wait_s, parse_all
 from runs import dispatch, live
 from runs.casting import ModelsUnavailableError, cast
 from runs.dbclock import DbNow
@@ -281,6 +281,7 @@ def shard_spec(shard: Shard) -> ShardSpec:
     Raises `targets.secrets.SecretsError` if the run's secrets cannot be opened on this host.
     """
     run = shard.run
+    thresholds = parse_all(run.thresholds)
     return ShardSpec(
         run_id=run.pk,
         shard_id=shard.pk,
@@ -296,5 +297,6 @@ def shard_spec(shard: Shard) -> ShardSpec:
         connectors=settings.CONNECTORS,
         source_addresses=settings.SOURCE_ADDRESSES,
         record_chars=settings.RECORD_CHARS,
-        answer_within_s=longest_wait_s(parse_all(run.thresholds)),
+        answer_within_s=longest_wait_s(thresholds),
+        thresholds_wait_s=highest_limit_s(thresholds),
     )

@@ -7,13 +7,14 @@ the lowest active shard, which merges the windows that all of them have stored: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db.models import Q
 
 from metrics.aggregate import Aggregate
 from metrics.definitions import BOUNDED, find
-from metrics.figures import with_waiting
+from metrics.figures import waits_in_flight, with_waiting
 from metrics.histogram import Histogram
 from metrics.ingest import Batch
 from metrics.models import Window
@@ -63,6 +64,7 @@ class RunTotals:
         self._rates = LiveRates(self._load, self._groups)
         self._read_to: dict[int, int] = {}  # by shard: the last ledger offset that was read
         self._latest: dict[int, GeneratorSample] = {}  # by shard
+        self._waits: dict[int, list[list[int]]] = {}  # by shard: those of its latest window
         self._ended: set[int] = set()
         self._working: set[int] = set()
         """Shards that are not over, whether they have stored anything or not."""
@@ -88,7 +90,10 @@ class RunTotals:
             self._watch.add(data)
         for row in data.get("gen", ()):
             self._latest[shard_id] = GeneratorSample(*row)
+        if "gen" in data:
+            self._waits[shard_id] = data.get("waits", [])
         if "tail" in data:
+            self._waits.pop(shard_id, None)
             self._latest[shard_id] = GeneratorSample(data["tail"]["at"], 0, 0, 0, 0, 0)
             self._ended.add(shard_id)
 
@@ -117,9 +122,12 @@ class RunTotals:
             return []
         found = self._aggregate
         hung = sum(latest.hung for latest in self._latest.values())
-        whole = with_waiting(self._rates.figures(found), hung)
+        waits = waits_in_flight(chain.from_iterable(self._waits.values()))
+        whole = with_waiting(self._rates.figures(found, waits=waits), hung)
         counted_s = self.complete_s - self._warm_up_s
-        return standings(self._thresholds, whole, lambda where: self._rates.figures(found, where), counted_s)
+        return standings(
+            self._thresholds, whole, lambda where: self._rates.figures(found, where, waits=waits), counted_s
+        )
 
     def _shard_ids(self) -> list[int]:
         if not self._read_to:

@@ -69,6 +69,8 @@ class User:
         """The budget has counted this user's next turn, which may still have to connect."""
         self.waits_for: Timeline | None = None
         """The turn whose answer the user waits for, from its planned time on."""
+        self.group = 0
+        """That of the conversation."""
         self.leaving = False
         """The user goes away: a conversation that goes on is cut before its next turn."""
         self._connector = shard.new_connector()
@@ -84,6 +86,7 @@ class User:
         """
         outcome, code = "cut", None
         self._recorded = self._longest_ns = 0
+        self.group = session.group
         shard = self.shard
         began = shard.opened(session, self.number, planned_ns)
         try:

@@ -266,7 +266,7 @@ class Shard:
             too_long = waits.is_unexplained(timeline, now_ns, self.answers)
             waits.unjudged += not too_long and waits.goes_on_for_long(timeline, now_ns)
         else:
-            too_long = self.reason.removeprefix("stopped: ").startswith(TARGET_ENDS) and waits.is_overdue(
+            too_long = self.reason.removeprefix("stopped: ").startswith(TARGET_ENDS) and waits.has_failed(
                 timeline, now_ns, self.answers
             )
         if not too_long:
@@ -298,6 +298,20 @@ class Shard:
             if user is not None and user.waits_for is not None and waits.is_overdue(user.waits_for, now_ns, answers)
         ]
         return len(found), sum(waits.is_overdue(timeline, before_ns, answers) for timeline in found)
+
+    def lower_bounds(self) -> list[list[int]]:
+        """Of the waits in flight that no answer can make good again (see `Waits.bounds`)."""
+        from_ns, to_ns = self.spec.load.counted_ns
+        counted = self.t0_ns + from_ns, None if to_ns is None else self.t0_ns + to_ns
+        return self.waits.bounds(self._tasks.values(), time.monotonic_ns(), self.answers, counted)
+
+    def end_vain_grace(self) -> None:
+        """End the grace behind the load's end once nobody in flight will be answered any more."""
+        if not self.stopping or self.reason != "done" or not self._tasks:
+            return
+        patience = self.spec.load.grace_s, self.spec.thresholds_wait_s
+        if self.waits.nobody_will_be_answered(self._tasks.values(), time.monotonic_ns(), self.answers, *patience):
+            self._abort_all()
 
     @property
     def answers(self) -> int:

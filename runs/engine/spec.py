@@ -240,5 +240,7 @@ class ShardSpec(Frozen):
     """Connectors of the user's own: protocol and `module:Class`."""
     answer_within_s: float | None = Field(None, gt=0)
     """The longest wait that the run's thresholds allow any turn; None: they do not say."""
+    thresholds_wait_s: float = Field(0.0, ge=0)
+    """The highest limit of the run's thresholds on the time until a whole answer; 0: they have none."""
     source_addresses: tuple[str, ...] = ()
     """Of this host: connections leave from them in turn (see `connectors.wire.sources`)."""

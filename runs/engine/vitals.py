@@ -45,10 +45,12 @@ class Vitals:
             beats += 1
             if beats % BEATS_PER_LINE == 0:
                 self._write()
+                self._shard.end_vain_grace()
 
     def _write(self) -> None:
         shard = self._shard
         overdue, hung = shard.overdue()
+        waits = shard.lower_bounds()
         shard.ledger.append(
             {
                 "k": "gen",
@@ -61,6 +63,7 @@ class Vitals:
                 "dropped": shard.dropped,
                 "overdue": overdue,
                 "hung": hung,
+                **({"waits": waits} if waits else {}),
             }
         )
         self._lag_us = []

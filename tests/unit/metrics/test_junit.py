@@ -20,11 +20,12 @@ ATTRIBUTES = {
     "failure": {"type", "message"},
     "error": {"type", "message"},
     "skipped": {"message"},
+    "system-out": set(),
 }
 CHILDREN = {
     "testsuites": {"testsuite"},
     "testsuite": {"testcase"},
-    "testcase": {"failure", "error", "skipped"},
+    "testcase": {"failure", "error", "skipped", "system-out"},
 }
 
 
@@ -127,3 +128,12 @@ def test_whatever_a_target_said_the_document_is_whole(text: str) -> None:
         (failure,) = root.iter("failure")
         assert f"{text}: nothing measured" in (failure.text or "")
         assert text in cases(root)
+
+
+def test_a_kept_time_of_answered_turns_says_how_many_were_never_answered() -> None:
+    found = report(thresholds=("e2e_ms.max<9000",))
+    found["thresholds"][0] |= {"unanswered": 4}
+    (said,) = (
+        case.findtext("system-out") for case in read(found).iter("testcase") if case.find("system-out") is not None
+    )
+    assert said is not None and said.endswith(", of answered turns; 4 had no whole answer")

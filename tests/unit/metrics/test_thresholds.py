@@ -208,7 +208,7 @@ def test_values_come_from_the_report_and_unmeasured_ones_are_missed() -> None:
     assert [result["passed"] for result in found] == [
         True, False, True, True, False, True, False, False, True, False,
     ]  # fmt: skip
-    assert found[0] == {"expr": "e2e_ms.p50<=90", "value": 90.0, "passed": True}
+    assert found[0] == {"expr": "e2e_ms.p50<=90", "value": 90.0, "passed": True, "unanswered": 1}
     assert found[6]["value"] is None
 
 

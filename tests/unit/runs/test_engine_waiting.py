@@ -112,7 +112,7 @@ def test_a_user_who_waits_for_a_connection_is_a_failure_too(tmp_path: Path) -> N
 
 
 def test_a_hang_is_seen_while_the_run_goes_on(tmp_path: Path) -> None:
-    share = hold(hangs(3.0), CLOSED, tmp_path)
+    share = hold(hangs(3.0), CLOSED, tmp_path, thresholds_wait_s=60.0)
     seen = [(line["at"] / 1e9, line["overdue"]) for line in share.lines if line["k"] == "gen"]
     assert all(overdue == 0 for at_s, overdue in seen if at_s < 8)
     assert all(overdue == 5 for at_s, overdue in seen if 9 < at_s < 49)
@@ -201,7 +201,7 @@ def test_one_engine_without_an_answer_is_not_hidden_by_another(tmp_path: Path) -
 
 
 def test_a_dripping_answer_is_seen_while_the_run_goes_on(tmp_path: Path) -> None:
-    share = hold(drips(from_then_on(10.0, 1.0)), CLOSED, tmp_path)
+    share = hold(drips(from_then_on(10.0, 1.0)), CLOSED, tmp_path, thresholds_wait_s=60.0)
     seen = [(line["at"] / 1e9, line["overdue"], line["hung"]) for line in share.lines if line["k"] == "gen"]
     assert all(overdue == 0 for at_s, overdue, _ in seen if at_s < 15)
     assert all(overdue == 5 for at_s, overdue, _ in seen if 17 < at_s < 49)
