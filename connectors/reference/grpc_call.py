@@ -68,6 +68,9 @@ class ReferenceCall:
                 self._read_stream(timeline)
             else:
                 self._read_one(timeline)
+        except TurnError:
+            self.cancel()  # before the reader takes the rest of an answer that failed for what nobody asked for
+            raise
         finally:
             self._asking = False
 
@@ -230,7 +233,7 @@ class ReferenceCall:
                 came = Came(time.monotonic_ns(), data)
                 if self._asking:
                     self._put(came)
-                elif self._method.goes_on:
+                elif self._method.goes_on and not self._cancelled:
                     self._stray(data, came.ns)
         except grpc.RpcError as exc:
             if not self._cancelled:

@@ -99,6 +99,7 @@ class WireCall:
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._questions: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._cancelled = False
         self.over = False
         self.failure: TurnError | None = None
 
@@ -134,6 +135,7 @@ class WireCall:
             await asyncio.wait([self._reader], timeout=2 * grace_s)
 
     def cancel(self) -> None:
+        self._cancelled = True
         self._turn.close()
         if self._call is not None:
             self._call.cancel()
@@ -217,7 +219,7 @@ class WireCall:
             turn.fail(exc)
             return
         if not turn.message(ns, text):
-            if self._method.goes_on:
+            if self._method.goes_on and not self._cancelled:
                 tell = self._connector.idle_event if self._is_current else self._connector.stray_event
                 tell(text, ns)
         elif self._one_frame:

@@ -134,6 +134,8 @@ class SplitConnector(WireConnector):
         try:
             await turn.exchange(timeline, _nothing_here)
         except BaseException:
+            if self._standing is not None:
+                self._standing.close()  # what still comes of an answer that failed belongs to no later turn
             await _cancelled(posting)
             raise
         finally:

@@ -112,7 +112,7 @@ class Turn:
         """One whole message, for the timeline. False: it belongs to no turn."""
         timeline, future = self._timeline, self._future
         if timeline is None or timeline.sent_ns is None or future is None or future.done():
-            return False
+            return self._has_failed
         if timeline.first_byte_ns is None:
             timeline.first_byte_ns = ns
         self._message_bytes += len(data)
@@ -125,6 +125,12 @@ class Turn:
         except TurnError as exc:
             self.fail(exc)
         return True
+
+    @property
+    def _has_failed(self) -> bool:
+        """Whether what comes now is the rest of an answer that failed: its connection is about to be closed."""
+        future = self._future
+        return future is not None and future.done() and (future.cancelled() or future.exception() is not None)
 
     def fail(self, failure: TurnError) -> None:
         """The turn in flight failed; without one, nothing happens. The first failure counts."""
