@@ -24,6 +24,7 @@ from tokenburn_site.local.family import Family
 from tokenburn_site.local.keeper import Keeper, Service
 from tokenburn_site.local.lock import UP_LOCK, note_site, only_one
 from tokenburn_site.local.valkey import answers, find_valkey, valkey_command
+from tokenburn_site.migrating import one_at_a_time
 
 START_S = 90.0
 VALKEY_START_S = 60.0  # a long append-only file takes a while to load
@@ -135,7 +136,8 @@ def start_broker(options: UpOptions, keeper: Keeper) -> None:
 def prepare_database(options: UpOptions) -> str | None:
     """Migrate, and see to what a first start needs; returns the administrator's password if one was made up."""
     try:
-        call_command("migrate", verbosity=0, interactive=False)
+        with one_at_a_time():
+            call_command("migrate", verbosity=0, interactive=False)
         if options.mock:
             offer_mock(mock_url(options))
         return ensure_admin(options.admin_password)

@@ -13,6 +13,7 @@ from django.db.utils import DatabaseError
 from runs.database_name import database_name
 from runs.dbclock import DATABASE_AWAY
 from tokenburn_site.burn.errors import CannotRun
+from tokenburn_site.migrating import one_at_a_time
 
 SERVER_ADVICE = "check DATABASE_URL, and that the server runs"
 
@@ -20,11 +21,12 @@ SERVER_ADVICE = "check DATABASE_URL, and that the server runs"
 def ensure_database() -> None:
     """Raises CannotRun if the database cannot be reached or is not migrated."""
     try:
-        if not _pending():
-            return
-        if connection.vendor != "sqlite":
+        if connection.vendor == "sqlite":
+            with one_at_a_time():
+                if _pending():
+                    call_command("migrate", verbosity=0, interactive=False)
+        elif _pending():
             raise CannotRun("the database is not up to date: run `manage.py migrate` first")
-        call_command("migrate", verbosity=0, interactive=False)
     except OperationalError as exc:
         what = SERVER_ADVICE
         if connection.vendor == "sqlite":
