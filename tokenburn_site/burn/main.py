@@ -23,9 +23,10 @@ from runs.services import RequestError, request_adhoc_run
 from tokenburn_site.burn import estimate, outcome, secrets
 from tokenburn_site.burn.console import PatientConsole
 from tokenburn_site.burn.database import database_needed, ensure_database
-from tokenburn_site.burn.errors import EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
+from tokenburn_site.burn.errors import EXIT_FAILED, EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
 from tokenburn_site.burn.farm import check_workers, follow
 from tokenburn_site.burn.flags import search, trace
+from tokenburn_site.burn.kept import database_file, is_lost, lost_words
 from tokenburn_site.burn.options import Options, check
 from tokenburn_site.burn.outputs import check_writable, write_results
 from tokenburn_site.burn.parts import Parts, adhoc_target, build_load, check_params, check_thresholds
@@ -138,6 +139,7 @@ def _request(options: Options, parts: Parts, uid: UUID) -> Run:
 
 
 def _see_through(options: Options, run: Run, load: Load, console: Console, typed: str) -> int:
+    opened = database_file()
     try:
         with Progress(console, load) as progress:
             interrupted = _run(options, run, progress)
@@ -148,8 +150,12 @@ def _see_through(options: Options, run: Run, load: Load, console: Console, typed
         sys.stdout.flush()
         os._exit(EXIT_INTERRUPTED)
     code, line = outcome.verdict(run, options, interrupted=interrupted)
+    lost = is_lost(run, opened)
+    if lost:
+        what = lost_words(run, outcome.ledgers_of(run, options))
+        code, line = EXIT_FAILED, f"{line}; {what}" if line else what
     try:
-        outcome.show(run, options, console, typed)
+        outcome.show(run, options, console, typed, stored=not lost)
     except OSError as exc:
         where = exc.filename or "stdout"
         raise CannotRun(f"run {run.pk} is stored, but {where} could not be written: {exc.strerror}") from exc

@@ -44,8 +44,9 @@ def report_by_now(run: Run) -> Mapping[str, Any] | None:
         return None
 
 
-def show(run: Run, options: Options, console: Console, typed: str) -> None:
-    """Print and write what there is; a run that sent nothing has no table. Raises OSError for a file."""
+def show(run: Run, options: Options, console: Console, typed: str, *, stored: bool = True) -> None:
+    """Print and write what there is; a run that sent nothing has no table, and one that is not `stored` no page. Raises
+    OSError for a file."""
     report = report_by_now(run)
     if report is None:
         return
@@ -59,7 +60,7 @@ def show(run: Run, options: Options, console: Console, typed: str) -> None:
             _print(console, users_text(run, max(console.width, PIPE_WIDTH)))
     write_results(options, report)
     _print(console, "")
-    for label, text in _whereabouts(run, options, typed):
+    for label, text in _whereabouts(run, options, typed, stored=stored):
         _print(console, f"{label:<10}{text}")
 
 
@@ -68,17 +69,22 @@ def _print(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _whereabouts(run: Run, options: Options, typed: str) -> list[tuple[str, str]]:
-    paths = [path for path in run.shards.order_by("index").values_list("ledger_path", flat=True) if path]
-    ledgers = [(("ledger" if number == 0 else ""), path) for number, path in enumerate(paths) if Path(path).exists()]
+def ledgers_of(run: Run, options: Options) -> list[str]:
+    """Their paths, those that are on this machine."""
     if options.workers:
-        ledgers = []  # on the workers' hosts
+        return []
+    paths = run.shards.order_by("index").values_list("ledger_path", flat=True)
+    return [path for path in paths if path and Path(path).exists()]
+
+
+def _whereabouts(run: Run, options: Options, typed: str, *, stored: bool) -> list[tuple[str, str]]:
+    ledgers = [(("ledger" if number == 0 else ""), path) for number, path in enumerate(ledgers_of(run, options))]
     seed = "" if options.seed is not None else f" --seed {run.seed}"
     return [
         ("repeat", f"{typed}{seed}"),
         *ledgers,
         *written(options),
-        ("page", _page(run)),
+        *([("page", _page(run))] if stored else []),
     ]
 
 
