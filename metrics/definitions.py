@@ -112,6 +112,7 @@ def handshake_metric(step: str) -> Metric:
         "tls": "The TLS handshake on the open connection.",
         "run_wait": "Waiting for a step per run (a log-in) that another user was doing.",
         "body_wait": "After the end mark of the answer before: waiting for the end of its body, to use its connection.",
+        "descriptors": "Finding a gRPC method: the target was asked by reflection, or its .proto was compiled.",
         "resend": "From the first sending to the second, where a kept connection was closed at the moment of sending.",
     }.get(step, f"The step '{step}' of the target's handshake.")
     return Metric(

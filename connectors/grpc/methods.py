@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
@@ -10,9 +11,9 @@ import orjson
 from google.protobuf import descriptor_pb2, json_format, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 
-from connectors.errors import BadRequest, BrokenTransport, TooLarge
+from connectors.errors import BadRequest, BrokenTransport, TooLarge, TurnError
 from connectors.grpc.messages import make_reader
 from connectors.mapping import CompiledTarget
 from connectors.spec import SpecError
@@ -43,9 +44,16 @@ class Method:
         try:
             json_format.ParseDict(orjson.loads(body or b"{}"), request)
             return request.SerializeToString()
-        except (json_format.ParseError, ValueError, TypeError, AttributeError) as exc:
+        except (json_format.ParseError, EncodeError, ValueError, TypeError, AttributeError) as exc:
             name = request.DESCRIPTOR.full_name
             raise BadRequest("request_invalid", f"request.body is no {name}: {' '.join(str(exc).split())}") from exc
+
+    def rehearse(self) -> None:
+        """Let the library build what it builds with the first message of a type, in both directions."""
+        with suppress(TurnError):  # a message may have fields that it must have
+            self.encode(b"{}")
+        with suppress(TurnError):
+            self.decode(b"")
 
     def decode(self, data: bytes) -> bytes:
         """A message as JSON text, its fields by their names in the .proto. Raises BrokenTransport or TooLarge."""
@@ -123,6 +131,8 @@ def _services(files: Files) -> str:
     return f"there is {', '.join(names)}" if names else "there is none at all"
 
 
+DESCRIPTORS = "descriptors"
+"""The step of a turn that waited until the method was found: the target was asked, or a .proto compiled."""
 known_methods: WeakKeyDictionary[CompiledTarget, Method] = WeakKeyDictionary()
 """Each target's method, found once in a process."""
 
@@ -133,4 +143,5 @@ def keep_method(target: CompiledTarget, files: Files) -> Method:
         method = known_methods[target] = find_method(files, target.spec.grpc.method)
     except SpecError as exc:
         raise BadRequest("request_invalid", str(exc), "correct the target's grpc.method") from exc
+    method.rehearse()
     return method

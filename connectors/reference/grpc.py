@@ -11,7 +11,7 @@ from connectors import guard
 from connectors.errors import TimedOut, TurnError
 from connectors.grpc.channel import credentials, metadata, options, target_of
 from connectors.grpc.library import grpc
-from connectors.grpc.methods import Files, Method, keep_method, known_methods, split_name
+from connectors.grpc.methods import DESCRIPTORS, Files, Method, keep_method, known_methods, split_name
 from connectors.grpc.proto import proto_files
 from connectors.grpc.reflection import PATHS, ask, no_answer, reflection_failure
 from connectors.grpc.status import check_lasting, connect_failure, keeps_connection, lost_between_turns
@@ -186,8 +186,11 @@ class GrpcConnector(ReferenceConnector):
     def _find_method(self, channel: Any) -> Method:
         if (found := known_methods.get(self.target.original)) is not None:
             return found
+        began_ns = time.monotonic_ns()
         proto = self.target.spec.grpc.proto
-        return keep_method(self.target.original, proto_files(proto) if proto is not None else self._reflect(channel))
+        found = keep_method(self.target.original, proto_files(proto) if proto is not None else self._reflect(channel))
+        self.add_step(DESCRIPTORS, time.monotonic_ns() - began_ns)
+        return found
 
     def _reflect(self, channel: Any) -> Files:
         """Ask the server for its descriptors, in the connection's own time. Raises TurnError."""

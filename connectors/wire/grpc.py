@@ -15,10 +15,10 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from connectors import guard
-from connectors.errors import ConnectFailed, TimedOut, TurnError
+from connectors.errors import BadRequest, ConnectFailed, TimedOut, TurnError
 from connectors.grpc.channel import credentials, metadata, options, target_of
 from connectors.grpc.library import grpc
-from connectors.grpc.methods import Files, Method, keep_method, known_methods, split_name
+from connectors.grpc.methods import DESCRIPTORS, Files, Method, keep_method, known_methods, split_name
 from connectors.grpc.proto import proto_files
 from connectors.grpc.reflection import PATHS, ask, no_answer, reflection_failure
 from connectors.grpc.status import check_lasting, connect_failure, keeps_connection, lost_between_turns
@@ -59,6 +59,9 @@ class GrpcConnector(WireConnector):
         if target.tls:
             with suppress(ConnectFailed):  # each turn says it
                 credentials(target.spec.tls)
+        if (proto := target.spec.grpc.proto) is not None and target.original not in known_methods:
+            with suppress(BadRequest):  # likewise
+                keep_method(target.original, proto_files(proto))
 
     @property
     def current_call(self) -> WireCall | None:
@@ -186,14 +189,16 @@ class GrpcConnector(WireConnector):
     async def _find_method(self, channel: grpc.aio.Channel) -> Method:
         if (found := known_methods.get(self.target.original)) is not None:
             return found
+        began_ns = time.monotonic_ns()
         async with _searching():
-            if (found := known_methods.get(self.target.original)) is not None:
-                return found
-            if (proto := self.target.spec.grpc.proto) is not None:
-                files = await asyncio.get_running_loop().run_in_executor(None, proto_files, proto)
-            else:
-                files = await self._reflect(channel)
-            return keep_method(self.target.original, files)
+            if (found := known_methods.get(self.target.original)) is None:
+                if (proto := self.target.spec.grpc.proto) is not None:
+                    files = await asyncio.get_running_loop().run_in_executor(None, proto_files, proto)
+                else:
+                    files = await self._reflect(channel)
+                found = keep_method(self.target.original, files)
+        self.add_step(DESCRIPTORS, time.monotonic_ns() - began_ns)
+        return found
 
     async def _reflect(self, channel: grpc.aio.Channel) -> Files:
         """Ask the server for its descriptors, in the connection's own time. Raises TurnError."""

@@ -26,7 +26,7 @@ PATHS = {
 }
 """Of each protocol, where the mock speaks it."""
 PROTOCOLS = tuple(PATHS)
-STEPS = {"split": {"standing"}, "websocket": {"upgrade"}, "socketio": {"upgrade", "socketio"}}
+STEPS = {"split": {"standing"}, "grpc": {"descriptors"}, "websocket": {"upgrade"}, "socketio": {"upgrade", "socketio"}}
 """Of connecting, where a protocol has its own."""
 FAILURES = {
     "split": {"target_error", "http_500", "http_429", "http_503"},

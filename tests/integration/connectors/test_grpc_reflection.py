@@ -65,7 +65,9 @@ def test_a_method_is_found_by_reflection_once_for_all_connectors(lane: Lane, pac
         reflecting(package, {SERVICE: [OURS]})(server)
 
     with grpc_target(Target(), reflect=counted) as target, Client(lane, reflected(target.url)) as client:
-        assert client.say("one").text == "one number 0"
+        turn = client.say("one")
+        assert turn.text == "one number 0"
+        assert set(turn.timeline.handshake_ns or {}) == {"resolve", "connect", "descriptors"}, "what it waited for"
         method = known_methods[client.target]
         other = type(client.connector)(client.target)
         assert known_methods[other.target] is method

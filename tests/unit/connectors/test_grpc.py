@@ -11,6 +11,7 @@ from connectors.errors import BadRequest, BrokenTransport, TooLarge, TurnError
 from connectors.grpc.methods import Method, find_method, keep_method, known_methods
 from connectors.grpc.proto import compile_proto
 from connectors.mapping import CompiledTarget
+from connectors.registry import connector_class
 from connectors.spec import SpecError, TargetSpec, build_target_spec
 from tests.hostile.grpc import METHOD, PROTO, text_field
 
@@ -196,3 +197,41 @@ def test_a_method_is_kept_for_its_target_and_no_longer() -> None:
 def test_a_spec_that_grpc_cannot_use_names_its_field(overrides: dict[str, Any], what: str) -> None:
     with pytest.raises(SpecError, match=what):
         spec(**overrides)
+
+
+# --- before the first message -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("grpc", "known"),
+    [
+        ({"method": METHOD, "proto": PROTO}, True),
+        ({"method": METHOD, "proto": "message {"}, False),
+        ({"method": "tokenburn.mock.v1.Chat/Nowhere", "proto": PROTO}, False),
+        ({"method": METHOD}, False),
+    ],
+    ids=["compiled", "no .proto", "no such method", "only the target knows"],
+)
+def test_the_load_lane_compiles_a_proto_before_the_first_message(grpc: dict[str, str], known: bool) -> None:
+    """One that cannot be compiled fails each turn, and not the engine."""
+    target = CompiledTarget(spec(grpc=grpc))
+    connector_class("grpc").prepare(target)
+    assert (target in known_methods) is known
+    misses = compile_proto.cache_info().misses
+    connector_class("grpc").prepare(target)
+    if known:
+        assert compile_proto.cache_info().misses == misses
+
+
+def test_a_message_that_must_have_a_field_is_refused_without_it() -> None:
+    proto = """\
+        syntax = "proto2";
+        package strict;
+        message Note { required string text = 1; }
+        service Notes { rpc Take(Note) returns (Note); }
+    """
+    target = CompiledTarget(spec(grpc={"method": "strict.Notes/Take", "proto": proto}))
+    connector_class("grpc").prepare(target)
+    with pytest.raises(BadRequest, match=r"strict\.Note"):
+        known_methods[target].encode(b"{}")
+    assert known_methods[target].encode(b'{"text":"a"}')
