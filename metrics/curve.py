@@ -25,6 +25,8 @@ MOST_TURNS: Final = 1000
 KNEE_FROM: Final = 0.1
 """How far the curve must rise above the straight line for a knee to be called one."""
 KNEE_LEVELS: Final = 3
+KNEE_FAILED_SHARE: Final = 0.1
+"""A level at which more turns failed says nothing about a knee."""
 HANGING_SHARE: Final = 0.1
 JUST_S: Final = 5
 """Of a level's end: how long a turn waits at least that is overdue."""
@@ -135,7 +137,13 @@ def knee(points: Iterable[Point]) -> float | None:
 
 def knee_of(curve: Iterable[Mapping[str, Any]]) -> float | None:
     """Of a report's `load_curve`, by its turns per second."""
-    return knee(Point(row["level"], row["turns_per_s"]) for row in curve)
+    return knee(Point(row["level"], row["turns_per_s"]) for row in curve if shows_throughput(row))
+
+
+def shows_throughput(row: Mapping[str, Any]) -> bool:
+    """Whether the throughput of a level is what the target can do: where nothing was answered, or much failed, there
+    is none to compare."""
+    return row["error_rate"] is not None and row["error_rate"] <= KNEE_FAILED_SHARE
 
 
 class Columns(NamedTuple):

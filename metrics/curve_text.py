@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from metrics.curve import KNEE_LEVELS
+from metrics.curve import KNEE_LEVELS, shows_throughput
 from metrics.words import BAD, GOOD, QUIET, TITLE, number
 
 Report = Mapping[str, Any]
@@ -66,7 +66,7 @@ def capacity_words(report: Report) -> list[str]:
     capacity = report.get("capacity")
     if not capacity or not report.get("load_curve"):
         return [f"no capacity: {capacity['note']}"] if capacity and capacity["note"] else []
-    return [*_limit_words(capacity), _knee_words(capacity, len({row["level"] for row in report["load_curve"]}))]
+    return [*_limit_words(capacity), _knee_words(capacity, report["load_curve"])]
 
 
 def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
@@ -75,18 +75,20 @@ def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
     if not conditions:
         return
     over = f"{level_text(high)} miss{'es' if high == 1 else ''} {why}" if high is not None and why else ""
-    note = f" ({capacity['note']})" if capacity["note"] else ""
     if low is None:
-        yield f"capacity: no level keeps {conditions}; {over}{note}"
-    elif capacity["found"]:
-        yield f"capacity: {level_text(low)} {unit} keep {conditions}; {over}{note}"
+        found = f"no level keeps {conditions}"
     else:
-        yield f"capacity: at least {level_text(low)} {unit} keep {conditions}{f'; {over}' if over else ''}{note}"
+        found = f"{'' if capacity['found'] else 'at least '}{level_text(low)} {unit} keep {conditions}"
+    yield f"capacity: {'; '.join(filter(None, [found, over, capacity['note']]))}"
 
 
-def _knee_words(capacity: Mapping[str, Any], levels: int) -> str:
-    if levels < KNEE_LEVELS:
-        return "knee: too few levels to tell"
+def _knee_words(capacity: Mapping[str, Any], curve: Sequence[Mapping[str, Any]]) -> str:
+    tried = {row["level"] for row in curve}
+    shown = {row["level"] for row in curve if shows_throughput(row)}
+    if len(shown) < KNEE_LEVELS:
+        return f"knee: too few levels {'without many failures ' if len(tried) >= KNEE_LEVELS else ''}to tell"
+    if capacity["knee"] is None and max(tried) > max(shown):
+        return f"knee: none, throughput grows with the load up to {level_text(max(shown))}; above it turns failed"
     if capacity["knee"] is None:
         return "knee: none, throughput grows with the load as far as it was tried"
     return f"knee: {level_text(capacity['knee'])} {capacity['unit']}, more bring little more throughput"

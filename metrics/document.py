@@ -168,7 +168,8 @@ def _accuracy() -> Iterator[str]:
     yield "- What the per-second windows add up to equals what the turns' rows give, exactly."
     yield f"- Repetition compares the first {COMPARED_CHARS} characters of an answer with those of the one before."
     yield "- A target that reports no usage gets an estimate, 4 characters a token, labelled as such everywhere. So"
-    yield "  does one whose usage cannot be true: no tokens for a text, or fewer than one for 32 characters."
+    yield "  does one whose usage cannot be true: no tokens for a text, fewer than one for 32 characters, or more than"
+    yield "  2,147,483,647."
     yield "  Where only half of the usage is reported, the other half is estimated."
 
 

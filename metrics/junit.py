@@ -69,7 +69,9 @@ def _run_case(report: Report) -> Element:
 
 def _answers_case(report: Report) -> Element:
     case = _case("run", "the target answers until the end")
-    if silence := stopped_answering(report):
+    if not report["turns"]["ok"]:
+        _says(case, "skipped", "", "no turn was answered: nothing was measured")
+    elif silence := stopped_answering(report):
         _says(
             case, "failure", "stopped_answering", silence, f"{silence}\n{_counts(report['turns'])}\n{_errors(report)}"
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
-from metrics.columns import DOUBTED_SOURCES, SPLIT_SOURCES
+from metrics.columns import DOUBTED_SOURCES, SPLIT_SOURCES, TOKEN_SIDES
 from metrics.coverage import missing
 from metrics.definitions import MS, QUANTILES, SAMPLES_NEEDED
 from metrics.drift import Drift
@@ -84,7 +84,7 @@ NOTES = {
     "user_timestamps": "Arrivals were stamped after the read, not by the kernel.",
     "tokens_estimated": "Token counts are estimates, for some turns or for all, or of one side.",
     "usage_not_believed": f"The target counted no tokens for a text, or fewer than one for {CHARS_OF_A_TOKEN} "
-    "characters, or something that is no count: estimates stand in.",
+    "characters, or more than can be, or something that is no count: estimates stand in.",
     "reasoning_split": "The target streams its reasoning and does not count its tokens: its share of the output, "
     "which tpot_ms leaves out, is by characters.",
     "content_type_wrong": "Streamed answers came with another content type, or whole ones with that of a stream; they "
@@ -485,13 +485,12 @@ def _tokens(aggregate: Aggregate) -> Iterator[Remark]:
     given, made = (side["estimate"] for side in aggregate.token_sides())
     if given or made:
         which = {(True, False): "input ", (False, True): "output "}.get((bool(given), bool(made)), "")
-        text = f"The target did not report all {which}token counts; 4 characters were taken for one."
-        yield Remark("tokens_estimated", text)
+        yield Remark("tokens_estimated", f"{_why_estimated(aggregate, which)}; 4 characters were taken for one.")
     if doubted := sum(aggregate.sources[word] for word in DOUBTED_SOURCES):
         yield Remark(
             "usage_not_believed",
-            f"In {counted(doubted, 'turn')} the target's usage cannot be true: 0 tokens, fewer than its texts have, or "
-            "no number. Estimates were taken.",
+            f"In {counted(doubted, 'turn')} the target's usage cannot be true: 0 tokens, fewer than its texts have, "
+            "more than can be, or no number. Estimates were taken.",
         )
     if split := sum(aggregate.sources[word] for word in SPLIT_SOURCES):
         yield Remark(
@@ -499,3 +498,14 @@ def _tokens(aggregate: Aggregate) -> Iterator[Remark]:
             f"In {counted(split, 'turn')} the target streamed its reasoning and did not count it: its share of the "
             "output tokens was taken by characters, so that tpot_ms is an estimate.",
         )
+
+
+def _why_estimated(aggregate: Aggregate, which: str) -> str:
+    """`which`: the side of the counts that are estimates, with a space behind it; empty: both."""
+    doubted = {word for word in DOUBTED_SOURCES if aggregate.sources[word]}
+    untold = {word for word, count in aggregate.sources.items() if count and "estimate" in TOKEN_SIDES[word]} - doubted
+    if not doubted:
+        return f"The target did not report all {which}token counts"
+    if not untold:
+        return f"Not all {which}token counts that the target reported were believed"
+    return f"The target did not report all {which}token counts, and not all that it reported were believed"

@@ -38,7 +38,7 @@ WHY = {
     FOUND: "",
     AT_LEAST: "the highest level that may be tried is good: raise the search's high",
     NOTHING: "not even the lowest level that may be tried is good",
-    TIME: "the longest time that it may take was over",
+    TIME: "too little of its time was left to measure another level",
     LOST: "an engine ended before the search did",
     BY_HAND: "somebody else changed the load",
     "": "the run ended before the search did",

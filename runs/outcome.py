@@ -24,6 +24,14 @@ def aborts(reason: str) -> bool:
     return reason.startswith(ABORTING)
 
 
+UNENDED = {
+    "stopped": "still waited for an answer when the run ended",
+    "user_left": "had no answer before their users gave up",
+    "user_resent": "had no answer before their users sent them again",
+}
+"""What became of turns that ended without an answer and without an error, by code."""
+
+
 class ShardEnd(NamedTuple):
     """`complete`: all that its ledger holds is stored, so that nobody needs to do anything about it."""
 
@@ -108,5 +116,8 @@ def _not_one_ok(errors: Mapping[str, int], example: str) -> str:
     if not errors:
         return "no turn was sent: the load ended before its first message"
     code, count = max(errors.items(), key=lambda item: (item[1], item[0]))
+    total = counted(sum(errors.values()), "turn")
+    if code in UNENDED:
+        return f"not one turn succeeded: {count} of {total} {UNENDED[code]}"
     text = f": {example}" if example else ""
     return f"not one turn succeeded; {code}, {count} of {counted(sum(errors.values()), 'failure')}{text}"

@@ -106,7 +106,7 @@ def slack(facts: Mapping[str, Any]) -> dict[str, Any]:
         f"*{_escaped(text)}*",
         *([_escaped(run["reason"])] if run["reason"] else []),
         *([f"Missed: {_escaped(', '.join(missed))}"] if missed else []),
-        *([f"The target stopped answering: {_escaped(silence)}"] if silence else []),
+        *([f"The target stopped answering: {_escaped(silence[0].lower() + silence[1:])}"] if silence else []),
         f"Target {_escaped(str(run['target']))}; {_turns(facts['turns'])}; verdict: {trusted}",
         *([_quantiles(facts["metrics"])] if facts["metrics"] else []),
         *([f"Schedule {_escaped(facts['schedule']['name'])}"] if facts["schedule"] else []),

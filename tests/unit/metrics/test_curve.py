@@ -97,6 +97,25 @@ def test_a_straight_line_or_too_few_levels_have_none(points: list[Point]) -> Non
     assert knee(points) is None
 
 
+@pytest.mark.parametrize(
+    ("failed", "found"),
+    [
+        ([0.0, 0.0, 0.0, 0.0, 0.0], 8),
+        ([0.0, 0.02, 0.05, 0.1, 0.0], 8),
+        ([0.0, 0.0, 0.0, 1.0, 1.0], None),
+        ([0.0, 0.0, 0.0, None, None], None),
+        ([0.0, 0.0, 0.0, 0.4, 0.0], 8),
+        ([None, None, None, None, None], None),
+    ],
+)
+def test_levels_that_failed_make_no_knee(failed: list[float | None], found: float | None) -> None:
+    curve = [
+        {"level": level, "turns_per_s": min(level, 8) * (1 - (1 if share is None else share)), "error_rate": share}
+        for level, share in zip((2, 4, 8, 16, 32), failed, strict=True)
+    ]
+    assert knee_of(curve) == found
+
+
 def test_no_answer_at_all_has_none() -> None:
     assert knee(Point(n, 0) for n in range(1, 9)) is None
 

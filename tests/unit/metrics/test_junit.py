@@ -130,6 +130,16 @@ def test_whatever_a_target_said_the_document_is_whole(text: str) -> None:
         assert text in cases(root)
 
 
+@pytest.mark.parametrize("lines", [[], [failed(1)], [failed(1, "timeout", "unanswered"), failed(2)]])
+def test_a_target_that_never_answered_is_not_said_to_answer_until_the_end(lines: list[Any]) -> None:
+    facts = RunFacts(7, "failed", "t", "s", {}, None, reason="nothing listens there")
+    root = read(build_report(facts, aggregate(head(), *lines, tail(len(lines))), ()))
+    assert cases(root)["the target answers until the end"] == "skipped"
+    (case,) = (found for found in root.iter("testcase") if found.get("name") == "the target answers until the end")
+    skipped = case.find("skipped")
+    assert skipped is not None and skipped.get("message") == "no turn was answered: nothing was measured"
+
+
 def test_a_kept_time_of_answered_turns_says_how_many_were_never_answered() -> None:
     found = report(thresholds=("e2e_ms.max<9000",))
     found["thresholds"][0] |= {"unanswered": 4}

@@ -104,5 +104,16 @@ def test_a_search_that_found_no_limit_says_why() -> None:
     few = searched()
     few["load_curve"] = few["load_curve"][:2]
     assert "knee: too few levels to tell" in report_text(few)
+    hung = searched(knee=None)
+    for row in hung["load_curve"]:
+        row["error_rate"] = 1.0 if row["level"] > 10 else 0.0
+    assert "knee: too few levels without many failures to tell" in report_text(hung, 130)
+    broke = searched(knee=None)
+    broke["load_curve"][1]["error_rate"] = None
+    assert "knee: none, throughput grows with the load up to 42; above it turns failed" in report_text(broke, 130)
+    both = searched(found=False, low=None, level=None, high=10, limited_by=["e2e_ms.p95<105 (nothing was measured)"])
+    both["capacity"]["note"] = "little time was left"
+    says = "10 miss e2e_ms.p95<105 (nothing was measured); little time was left"
+    assert says in " ".join(report_text(both, 130).split())
     nothing = searched(note="the run ended before the search did") | {"load_curve": []}
     assert "no capacity: the run ended before the search did" in " ".join(report_text(nothing).split())

@@ -198,15 +198,23 @@ def test_notes_say_how_to_read_and_cost_no_trust() -> None:
     assert [note.code for note in found.notes] == ["tokens_estimated", "survivors_only"]
 
 
+def test_estimates_of_both_kinds_are_told_apart() -> None:
+    sources = ("doubt_to", "mixed_in", "estimate")
+    found = verdict(*(turn(n, ts=sources[n % 3], planned=109 * MS) for n in range(99)), turns=99)
+    text = next(note.text for note in found.notes if note.code == "tokens_estimated")
+    assert text.startswith("The target did not report all token counts, and not all that it reported were believed;")
+
+
 @pytest.mark.parametrize(
     ("source", "noted", "said"),
     [
         ("usage", [], ""),
         ("mixed", ["tokens_estimated"], "all input token counts"),
         ("mixed_in", ["tokens_estimated"], "all output token counts"),
-        ("doubted", ["tokens_estimated", "usage_not_believed"], "all token counts"),
-        ("doubt_in", ["tokens_estimated", "usage_not_believed"], "all input token counts"),
+        ("doubted", ["tokens_estimated", "usage_not_believed"], "Not all token counts that the target reported"),
+        ("doubt_in", ["tokens_estimated", "usage_not_believed"], "Not all input token counts that"),
         ("doubt_to", ["tokens_estimated", "usage_not_believed"], "In 100 turns the target's usage cannot be true"),
+        ("doubt_to", ["tokens_estimated", "usage_not_believed"], "fewer than its texts have, more than can be, or no"),
         ("split", ["reasoning_split"], "In 100 turns the target streamed its reasoning"),
         ("split_in", ["tokens_estimated", "reasoning_split"], "all input token counts"),
     ],

@@ -63,6 +63,18 @@ def test_a_run_that_could_not_start_says_why() -> None:
             "no byte for 2 s",
             "not one turn succeeded; idle_timeout, 9 of 12 failures: no byte for 2 s",
         ),
+        ({"stopped": 4}, "x", "not one turn succeeded: 4 of 4 turns still waited for an answer when the run ended"),
+        ({"stopped": 1}, "", "not one turn succeeded: 1 of 1 turn still waited for an answer when the run ended"),
+        (
+            {"user_left": 5, "http_500": 2},
+            "",
+            "not one turn succeeded: 5 of 7 turns had no answer before their users gave up",
+        ),
+        (
+            {"user_resent": 3},
+            "",
+            "not one turn succeeded: 3 of 3 turns had no answer before their users sent them again",
+        ),
     ],
 )
 def test_not_one_good_turn_is_a_failure_that_names_the_most_frequent_error(
