@@ -122,4 +122,4 @@ def test_no_answer_at_all_has_none() -> None:
 
 def test_levels_that_were_measured_twice_count_with_their_mean() -> None:
     rows = [(10, 10.0), (20, 18.0), (20, 22.0), (40, 21.0), (80, 20.0)]
-    assert knee_of({"level": level, "turns_per_s": rate} for level, rate in rows) == 20
+    assert knee_of({"level": level, "turns_per_s": rate, "error_rate": 0.0} for level, rate in rows) == 20
