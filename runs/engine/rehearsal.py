@@ -15,7 +15,7 @@ import re
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -72,9 +72,9 @@ PARTS: Final = {
     "split": _SSE,  # the same connections and parsers
     "websocket": Part("generic-websocket", (_UPGRADE, b"".join(map(_frame, (*_PIECES, _END))))),
     "socketio": Part("generic-socketio", (*_JOIN, _frame(b'43/generic,1[{"response":"I am well."}]'))),
-    "grpc": Part("generic-grpc", ()),
+    "grpc": Part("generic-grpc", (), stream=True),  # what it plays is in `runs.engine.rehearsed_calls`
 }
-"""By protocol. A listener without answers hangs up: the dialling is rehearsed, and nothing more."""
+"""By protocol."""
 
 
 async def rehearse(spec: ShardSpec) -> None:
@@ -91,11 +91,13 @@ async def rehearse(spec: ShardSpec) -> None:
 
 async def _hold(spec: ShardSpec, part: Part) -> None:
     """Raises OSError."""
-    async with await asyncio.start_server(_Listener(part.answers).serve, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(_listener(part), "127.0.0.1", 0) as server:
         url = f"{_scheme(part)}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with tempfile.TemporaryDirectory(prefix="token-burn-rehearsal-") as folder:
             shard = Shard(_order(spec, part, url))
             shard.overhearing = None
+            if part.preset == "generic-grpc":
+                _know_method(shard)
             ledger = Ledger(Path(folder) / "ledger", _ignore)
             limit = asyncio.get_running_loop().call_later(LIMIT_S, shard.end, "rehearsed", 0.0)
             try:
@@ -125,6 +127,22 @@ def _scheme(part: Part) -> str:
 def _ignore(_: OSError) -> None: ...
 
 
+def _listener(part: Part) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    if part.preset == "generic-grpc":
+        from runs.engine import rehearsed_calls  # which loads gRPC's library
+
+        return rehearsed_calls.serve
+    return _Listener(part.answers).serve
+
+
+def _know_method(shard: Shard) -> None:
+    """As if the target had been asked for it."""
+    from connectors.grpc.methods import keep_method
+    from runs.engine.rehearsed_calls import method_files
+
+    keep_method(shard.target.original, method_files(shard.target.spec.grpc.method))
+
+
 class _Listener:
     def __init__(self, answers: Sequence[bytes]) -> None:
         self._answers = answers
@@ -132,7 +150,7 @@ class _Listener:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         place = 0
         with contextlib.suppress(OSError):
-            while self._answers and (asked := await reader.read(READ_BYTES)):
+            while asked := await reader.read(READ_BYTES):
                 answer = self._answers[min(place, len(self._answers) - 1)]
                 if key := _KEY.search(asked):
                     answer = answer.replace(b"%b", _accepted(key[1]))
