@@ -26,6 +26,7 @@ from connectors.timeline import Timeline
 from connectors.wire.body import Decoder, make_decoder
 from connectors.wire.clock import not_before
 from connectors.wire.lenient import mended_head, new_parser, unreadable
+from connectors.wire.ndjson import LineParser
 from connectors.wire.pieces import PieceParser, last_piece, make_parser
 from connectors.wire.stream import StampedStream, stream_failure
 
@@ -562,7 +563,8 @@ class HttpConnection:
         if self._failure is not None or timeline is None:
             return
         if timeline.done_ns is not None:
-            self._read_rest(timeline)
+            if type(self._pieces) is LineParser:
+                self._read_rest(self._pieces, timeline)
             return
         try:
             status = timeline.status = self._status
@@ -580,10 +582,9 @@ class HttpConnection:
         except TurnError as exc:
             self._failure = exc
 
-    def _read_rest(self, timeline: Timeline) -> None:
+    def _read_rest(self, lines: LineParser, timeline: Timeline) -> None:
         """The body is over, and so was its answer before: a last line may go without its end."""
-        if self._pieces is not None:
-            try:
-                last_piece(self._pieces, timeline, self._ns)
-            except TurnError as exc:
-                self._failure = exc
+        try:
+            last_piece(lines, timeline, self._ns)
+        except TurnError as exc:
+            self._failure = exc
