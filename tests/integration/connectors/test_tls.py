@@ -18,6 +18,7 @@ from tests.integration.connectors.lanes import LANES, ROOMY, Client, Turn, make_
 lanes = pytest.mark.parametrize("lane", LANES)
 protocols = pytest.mark.parametrize("protocol", list(GOOD))
 OWN_STEPS = {
+    "grpc": {"descriptors"},
     "split": {"standing"},
     "split-websocket": {"upgrade"},
     "websocket": {"upgrade"},
@@ -65,9 +66,10 @@ def test_a_trusted_certificate_passes_and_streams(
         # Over WebSocket the upgrade alone is a request; the messages are none.
         counts = {
             **dict.fromkeys(OWN_STEPS, (1, 1)),
+            "grpc": (1, 2),
             "split": (2, 3),
             "split-websocket": (2, 3),
-        }  # these have a stream beside its posts
+        }  # the last two have a stream beside their posts
         assert (server.connections, len(server.requests)) == counts.get(protocol, (1, 2))
     assert [(t.code, t.text, t.timeline.tokens_out) for t in turns] == [(None, http.TEXT, 4)] * 2
     steps = {"resolve", "connect", "tls"} | OWN_STEPS.get(protocol, set())
