@@ -16,6 +16,8 @@ WORKER_SHUT_DOWN: Final = "its worker was shut down"
 """Why a run was stopped that nobody asked to stop."""
 LATE_S: Final = 1.0
 """An engine that begins later than this after the agreed start leaves out load that was asked for."""
+LEDGER_TAKEN: Final = "its ledger was taken away while it was written"
+"""How the reason of a shard begins of which the rest is lost, though its engine did not die."""
 ENGINE_DIED: Final = "engine_died"
 OWN_ENDS: Final = ("done", "budget", "stopped", "aborted")
 """First words of a tail's reason that are the load's own end."""
@@ -60,6 +62,8 @@ def _cut(shard: Mapping[str, Any], load: Mapping[str, Any]) -> Missing | None:
     if end is None:
         if shard["status"] and shard["status"] not in ENDED_WITHOUT_ENGINE:
             return None
+        if shard["reason"].startswith(LEDGER_TAKEN):
+            return Missing(False, f"the ledger of {name}{shard['reason'].removeprefix('its ledger')}")
         return Missing(True, f"{name} did not reach its end" + (f": {shard['reason']}" if shard["reason"] else ""))
     if is_own_end(end):
         return _short(name, end, shard.get("at_s"), load)

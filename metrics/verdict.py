@@ -67,7 +67,8 @@ REASONS = {
     "engine_died": "An engine died before its end, or left no end.",
     "load_missing": "An engine's share of the load was cut off by something other than the load's own end (its time or "
     "its conversations are over, a budget, a missed threshold, a target that refuses everything, a person), or began "
-    "late. Or users of a closed loop have waited since the warm-up for an answer that never came.",
+    "late. Or its ledger was taken away while it was written. Or users of a closed loop have waited since the warm-up "
+    "for an answer that never came.",
     "ledger_incomplete": "The engines recorded more (or fewer) turns than are stored.",
     "ledger_damaged": "Lines of a ledger could not be read.",
     "stopped_answering": f"Turns are unanswered, or {SILENT_FAILURES} or more failed, and none was ok in the last "

@@ -83,7 +83,8 @@ class Estimate:
     assumptions: tuple[str, ...]
 
     def data(self) -> dict[str, Any]:
-        """As JSON: {low, likely, high} of each amount, what ends the run by its budget, the assumptions."""
+        """As JSON: {low, likely, high} of each amount, by the load on the target (slow, short answers make a low one),
+        what ends the run by its budget, the assumptions."""
         three = {"low": self.low, "likely": self.likely, "high": self.high}
         names = ("conversations", "turns", "tokens_in", "tokens_out")
         found: dict[str, Any] = {
@@ -274,8 +275,8 @@ def _said(load: Load, found: Assumption, history: bool, longest: float | None, t
     low, likely, high = found.low, found.likely, found.high
     lengths = [answers.tokens if longest is None else min(answers.tokens, longest) for answers in (low, likely, high)]
     said = [
-        f"answers: {likely.seconds:.3g} s and {lengths[1]:.0f} tokens (low: {low.seconds:.3g} s and {lengths[0]:.0f}, "
-        f"high: {high.seconds:.3g} s and {lengths[2]:.0f}): {found.why}",
+        f"answers: {likely.seconds:.3g} s and {lengths[1]:.0f} tokens (for the low load {low.seconds:.3g} s and "
+        f"{lengths[0]:.0f}, for the high one {high.seconds:.3g} s and {lengths[2]:.0f}): {found.why}",
         "4 characters are a token, nothing fails",
         "each request carries the conversation so far" if history else "each request carries its message only",
     ]

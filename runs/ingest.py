@@ -16,6 +16,7 @@ import orjson
 from django.db import transaction
 
 from metrics import store
+from metrics.coverage import LEDGER_TAKEN
 from metrics.ingest import Batch, parse
 from runs.engine.groups import frozen_groups
 from runs.engine.ledger import recover
@@ -104,9 +105,7 @@ class LedgerIngest:
 
 def ledger_gone(shard: Shard) -> str:
     """What is said of a shard whose ledger was removed while it was written."""
-    return (
-        f"the rest of its ledger is no longer at {shard.ledger_path}: what came after the turns that are stored is lost"
-    )
+    return f"{LEDGER_TAKEN}: {shard.ledger_path} is gone, and with it all turns that were not stored yet"
 
 
 def unstored(run_id: int, exc: Exception) -> str:

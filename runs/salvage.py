@@ -13,6 +13,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import F, Q
 
+from metrics.coverage import LEDGER_TAKEN
 from runs.dbclock import DATABASE_AWAY, DbNow, passed
 from runs.engine.ledger import LedgerHeldError
 from runs.finalize import finalize_run, refresh_report, shard_ends
@@ -27,9 +28,11 @@ from runs.witness import store_witness
 logger = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
 STORED = "; its ledger was stored afterwards"
-TO_DO = re.compile(r": mend that, then run `manage\.py ingest \d+`|; the rest of its ledger is no longer at [^;]*")
+_TAKEN = rf"(?:{LEDGER_TAKEN}|the rest of its ledger is no longer at)[^;]*"
+"""The second is how an earlier version said it."""
+TO_DO = re.compile(rf": mend that, then run `manage\.py ingest \d+`|; {_TAKEN}")
 """What reasons say of a rest to be stored (`runs.ingest.unstored`, `runs.reaper`)."""
-GONE = re.compile(r"^the rest of its ledger is no longer at [^;]*")
+GONE = re.compile(rf"^{_TAKEN}")
 """The same of a ledger that vanished in mid-run (`runs.ingest.ledger_gone`): all that the reason says."""
 
 

@@ -26,6 +26,14 @@ _UNIT: Final = "|".join(sorted(_UNITS, key=len, reverse=True))
 _FIELD: Final = re.compile(
     rf"(?:{'|'.join(NAMES)})(?:[ _.-]*[(\[]\s*({_UNIT})\s*[)\]]|[ _.-]+({_UNIT})|((?-i:Ms|Us|Ns)))?", re.IGNORECASE
 )
+_LONG_UNIT: Final = "d|days?|h|hrs?|hours?|m|mins?|minutes?"
+_COARSE: Final = re.compile(
+    rf"(?:{'|'.join(NAMES)})[ _.-]*"
+    rf"(?:[(\[]\s*(?:{_LONG_UNIT})\s*[)\]]|(?<=[ _.-])(?:{_LONG_UNIT})|(?-i:Min|Hour|Day)s?)"
+    "|days?|hours?|minutes?",
+    re.IGNORECASE,
+)
+"""A time whose unit is none of `_UNITS`."""
 _CLOCK: Final = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?")
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
 _SLASHED: Final = re.compile(r"\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\b.*")
@@ -68,6 +76,8 @@ def cell_of(where: str, row: Any) -> Cell:
 def _missing(row: Mapping[str, Any]) -> str:
     if "delay" in row:
         return "it has `delay`, a turn that follows another; keep only rows with a time, or replay it with --scenario"
+    if coarse := next((name for name in row if isinstance(name, str) and _COARSE.fullmatch(name)), None):
+        return f"{coarse!r} is in days, hours or minutes, which are not read: convert it to s, ms, us or ns"
     return f"name it {', '.join(NAMES[:3])}, or timestamp_ms"
 
 

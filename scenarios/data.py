@@ -30,11 +30,18 @@ class DataPool(BaseModel):
     rows: tuple[Any, ...] = Field(min_length=1)
     use: Use = "in_turn"
     _places: tuple[str, ...] = PrivateAttr(default=())
+    _table: str = PrivateAttr(default="")
 
-    def placed(self, places: Sequence[str]) -> Self:
-        """The same, which knows where each of its rows stands in a file. Not kept with it."""
-        self._places = tuple(places)
+    def placed(self, places: Sequence[str], table: str = "") -> Self:
+        """The same, which knows where each of its rows stands in a file, and the name of the `table` that it was. Not
+        kept with it."""
+        self._places, self._table = tuple(places), table
         return self
+
+    @property
+    def table(self) -> str:
+        """The name of the file whose first line gave the fields their names; empty: it was no table."""
+        return self._table
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from django.apps.registry import Apps
 from django.db import models, transaction
 
 from scenarios.data import Use
-from scenarios.importers import Sample, Source, Wanted, import_scenarios, library, read_pool
+from scenarios.importers import Sample, Source, Wanted, import_scenarios, library, of_header, read_pool
 from scenarios.models import Scenario
 from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError
@@ -52,7 +52,10 @@ def import_data(
         raise ScenarioError(f"{scenario.name} belongs to the library: create a copy of it and change that")
     rows = read_pool(source, use, sample)
     pools = {**(scenario.spec.get("data") or {}), pool: rows.model_dump(mode="json")}
-    spec = check_scenario({**scenario.spec, "data": pools})
+    try:
+        spec = check_scenario({**scenario.spec, "data": pools})
+    except ScenarioError as exc:
+        raise ScenarioError(f"{exc}{of_header(str(exc), {pool: rows})}") from exc
     scenario.spec = spec.model_dump(mode="json")
     scenario.save(update_fields=["spec", "updated_at"])
     return Imported([scenario], [])

@@ -2,7 +2,7 @@
 
 from scenarios.importers.files import Wanted
 from scenarios.importers.library import SAMPLES, library, library_names
-from scenarios.importers.pools import check_attached, load_pool, read_pool
+from scenarios.importers.pools import check_attached, load_pool, of_header, read_pool
 from scenarios.importers.reading import Sample, Source, open_source
 from scenarios.importers.refs import import_scenarios, load_scenario, prompt_scenario
 from scenarios.importers.traces import trace_pool
@@ -18,6 +18,7 @@ __all__ = [
     "library_names",
     "load_pool",
     "load_scenario",
+    "of_header",
     "open_source",
     "prompt_scenario",
     "read_pool",

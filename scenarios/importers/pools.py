@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -15,6 +16,12 @@ from scenarios.importers.reading import Drawn, Sample, Source, lines, open_sourc
 from scenarios.importers.tables import TABLES, table
 from scenarios.render import check_scenario
 from scenarios.spec import ScenarioError, ScenarioSpec
+
+NAMES_SHOWN: Final = 8
+NAME_CHARS: Final = 40
+_NO_FIELD: Final = re.compile(
+    r"(?:`data\.(?P<pool>[^`]+)` )?has (?:no )?'(?P<none>[^']+)'|'(?P<empty>[^']+)' (?:is|and '.+' are) empty"
+)
 
 
 def load_pool(path: Path, use: Use = "in_turn", sample: Sample | None = None) -> DataPool:
@@ -41,15 +48,17 @@ def read_pool(source: Source, use: Use = "in_turn", sample: Sample | None = None
         if drawn.seen > MAX_ROWS and (sample is None or sample.limit is None):
             raise ScenarioError(f"{where}: has more than {MAX_ROWS:,} rows: take a sample of them, with --limit")
     found = drawn.items()
-    return pool_of(source.name, [row for _, row in found], use, [where for where, _ in found])
+    table_name = source.name if source.suffix in TABLES else ""
+    return pool_of(source.name, [row for _, row in found], use, [where for where, _ in found], table_name)
 
 
-def pool_of(name: str, rows: Sequence[Any], use: Use, places: Sequence[str] = ()) -> DataPool:
-    """Rows as a pool; `name` is what messages call them, and `places` where each stands. Raises ScenarioError."""
+def pool_of(name: str, rows: Sequence[Any], use: Use, places: Sequence[str] = (), table_name: str = "") -> DataPool:
+    """Rows as a pool; `name` is what messages call them, `places` where each stands, and `table_name` the file whose
+    first line names their fields. Raises ScenarioError."""
     if not rows:
         raise ScenarioError(f"{name}: holds no row")
     try:
-        pool = DataPool(rows=tuple(rows), use=use).placed(places)
+        pool = DataPool(rows=tuple(rows), use=use).placed(places, table_name)
         pool.json_bytes  # noqa: B018 - raises for what cannot be stored
     except ValidationError as exc:
         raise ScenarioError(f"{name}: {exc.errors()[0]['msg'].removeprefix('Value error, ')}") from exc
@@ -80,7 +89,29 @@ def _lists(source: Source, value: Any) -> Iterator[tuple[str, Any]]:
 
 def check_attached(data: dict[str, Any], pools: Mapping[str, DataPool]) -> ScenarioSpec:
     """A scenario that is checked, with those of `pools` that it names. Raises ScenarioError."""
-    return check_scenario(attach(data, pools), {name: pool.places for name, pool in pools.items()})
+    attached, places = attach(data, pools), {name: pool.places for name, pool in pools.items()}
+    try:
+        return check_scenario(attached, places)
+    except ScenarioError as exc:
+        hint = of_header(str(exc), {name: pool for name, pool in pools.items() if name in attached.get("data", {})})
+        raise ScenarioError(f"{exc}{hint}") from exc
+
+
+def of_header(problem: str, pools: Mapping[str, DataPool]) -> str:
+    """Where a field is missing: that a table's first line names its fields, for it may be a row like the others."""
+    missing = _NO_FIELD.search(problem)
+    if missing is None:
+        return ""
+    field = missing["none"] or missing["empty"]
+    named = [pools[missing["pool"]]] if missing["pool"] in pools else [*pools.values()]
+    tables = [pool for pool in named if pool.table and field not in pool.rows[0]]
+    said = (f"the first line of {pool.table} was taken as names: {_quoted(pool.rows[0])}" for pool in tables)
+    return "".join(f"; {text}" for text in said)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    shown = [f"{name[:NAME_CHARS]!r}" for name in islice(names, NAMES_SHOWN + 1)]
+    return ", ".join(shown[:NAMES_SHOWN]) + (", ..." if len(shown) > NAMES_SHOWN else "")
 
 
 def attach(data: dict[str, Any], pools: Mapping[str, DataPool]) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def test_an_uploaded_table_is_data_of_a_scenario_in_the_admin(admin_page: Client
     }
     page = admin_page.post(PAGE, form | {"file": upload("p.csv", "city\nBern\n")}).content.decode()
     assert "not every row of `data.p` has &#x27;name&#x27;" in page
+    assert "the first line of p.csv was taken as names: &#x27;city&#x27;" in page
     page = admin_page.post(PAGE, form | {"file": upload("p.csv", CSV), "pool": ""}).content.decode()
     assert "Give both a scenario and the name" in page
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from metrics.coverage import LEDGER_TAKEN
 from metrics.ingest import parse
 from metrics.thresholds import parse_threshold
 from metrics.totals import merge
@@ -114,6 +115,11 @@ def test_a_load_that_ends_in_one_of_its_own_ways_is_whole(end: str) -> None:
         (share("engine_died"), "engine_died", "it died"),
         (share(None, status="lost", at_s=None), "engine_died", "did not reach its end: it broke"),
         (share(None, status="failed", at_s=None), "engine_died", "did not reach its end: it broke"),
+        (
+            share(None, status="lost", at_s=None) | {"reason": f"{LEDGER_TAKEN}: /x.jsonl is gone, and more"},
+            "load_missing",
+            "the ledger of engine 1 was taken away while it was written: /x.jsonl is gone, and more. Its load",
+        ),
     ],
 )
 def test_every_other_end_of_a_share_is_a_reason_that_names_it(shard: dict[str, Any], code: str, says: str) -> None:

@@ -127,7 +127,9 @@ def test_what_is_known_of_the_target_narrows_the_range() -> None:
         assert found["tokens_out"]["low"] < found["tokens_out"]["likely"] < found["tokens_out"]["high"]
     assert known["turns"]["high"] / known["turns"]["low"] < 1.6
     assert unknown["turns"]["high"] / unknown["turns"]["low"] > 6
-    assert known["assumptions"][0].startswith("answers: 2 s and 30 tokens (low: 2.4 s and 25, high: 1.67 s and 36)")
+    assert known["assumptions"][0].startswith(
+        "answers: 2 s and 30 tokens (for the low load 2.4 s and 25, for the high one 1.67 s and 36)"
+    )
     assert unknown["assumptions"][0].endswith(UNKNOWN.why)
 
 

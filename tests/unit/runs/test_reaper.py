@@ -154,7 +154,7 @@ def test_a_ledger_that_was_there_and_is_gone_is_not_called_complete() -> None:
     Shard.objects.update(ledger_offset=10)
     assert reap_lost() == Reaped(lost=1, finalized=1)
     assert not shards(run)[0].ledger_complete
-    assert "the rest of its ledger is no longer at /nowhere/ledger" in end_of(run)[1]
+    assert "its ledger was taken away while it was written: /nowhere/ledger is gone" in end_of(run)[1]
 
 
 def test_a_run_whose_engine_was_done_is_completed_though_its_supervisor_is_gone(tmp_path: Path) -> None:

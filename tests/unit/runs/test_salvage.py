@@ -167,6 +167,8 @@ def test_a_reason_that_says_something_else_stays(disk_was_full: Run) -> None:
          "stored (full)"),
         ("its supervisor a/1 died; the rest of its ledger is no longer at /a b/c.jsonl", "its supervisor a/1 died"),
         (ledger_gone(Shard(ledger_path="/a b/c.jsonl")), "its ledger had been moved"),
+        (f"its supervisor a/1 died; {ledger_gone(Shard(ledger_path='/a b/c.jsonl'))}", "its supervisor a/1 died"),
+        ("the rest of its ledger is no longer at /a b/c.jsonl: what came after is lost", "its ledger had been moved"),
         ("b went silent; what its ledger still holds is stored when it is back", "b went silent"),
         ("its engine was killed by signal 9 in the middle", "its engine was killed by signal 9 in the middle"),
         ("it died; its ledger was stored afterwards", "it died"),
@@ -266,8 +268,8 @@ def test_a_ledger_that_is_gone_is_not_called_stored_by_hand(run: Run) -> None:
     (shard,) = shards(run)
     Path(shard.ledger_path).unlink()
     Shard.objects.update(ledger_offset=10)
-    assert "is no longer at" in ingest(run.pk)
+    assert "its ledger was taken away" in ingest(run.pk)
     run.refresh_from_db()
     (shard,) = shards(run)
     assert (run.status, shard.status, shard.ledger_complete) == (RunStatus.FAILED, ShardStatus.LOST, False)
-    assert "is no longer at" in run.reason
+    assert "its ledger was taken away" in run.reason

@@ -291,3 +291,19 @@ def test_a_recording_in_whole_numbers_is_read_in_its_unit_or_asked_about(
 )  # fmt: skip
 def test_durations_are_in_the_unit_that_suits_them(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    "column", ["time (h)", "timestamp_min", "minute", "Hours", "Time [minutes]", "arrival_time_days", "timestampMin"]
+)
+def test_hours_and_minutes_are_said_not_to_be_read(column: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as refused:
+        read_trace(file(tmp_path, "t.csv", f"{column},n\n0,1\n1,2\n"))
+    said = f"{column!r} is in days, hours or minutes, which are not read: convert it to s, ms, us or ns"
+    assert str(refused.value).endswith(said)
+
+
+@pytest.mark.parametrize("column", ["timezone", "attempt", "timed", "minimum", "hourly", "start"])
+def test_other_columns_are_not_taken_for_such_times(column: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="has no time: name it timestamp"):
+        read_trace(file(tmp_path, "t.csv", f"{column},n\n0,1\n1,2\n"))

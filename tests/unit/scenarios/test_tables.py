@@ -249,3 +249,42 @@ def test_whatever_the_bytes_are_there_are_rows_or_one_line(data: bytes) -> None:
         assert str(exc).startswith("p.csv")
     else:
         assert all(row for _, row in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "asked", "says"),
+    [
+        ("c.csv", "1,paris\n2,rome\n", "{{ data.d.city }}", "c.csv was taken as names: '1', 'paris'"),
+        ("c.tsv", "a text\nmore\n", "{{ data.d['city'] }}", "c.tsv was taken as names: 'a text'"),
+        ("c.csv", "x\ty\nz\tz\n", "{% for row in data.d.items %}{{ row }}{% endfor %}", "taken as names: 'x', 'y'"),
+        ("c.csv", f"{','.join(f'c{n}' for n in range(20))}\n{','.join('x' * 20)}\n", "{{ data.d.city }}",
+         "was taken as names: 'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', ..."),
+    ],
+)  # fmt: skip
+def test_where_a_field_is_missing_the_line_that_was_taken_as_names_is_quoted(
+    name: str, text: str, asked: str, says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ScenarioError) as refused:
+        prompt_scenario(asked, {"d": load_pool(path)})
+    assert "; the first line of " in str(refused.value)
+    assert str(refused.value).endswith(says)
+
+
+@pytest.mark.parametrize("asked", ["{{ data.d.city }}", "{{ data.d.name }}", "{{ data.d.city }} and {{ data.d.nme }}"])
+def test_a_field_that_a_table_has_is_no_matter_of_its_first_line(asked: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("name,city\nBo,Oslo\nCy,\n")
+    try:
+        prompt_scenario(asked, {"d": load_pool(path)})
+    except ScenarioError as exc:
+        assert ("taken as names" in str(exc)) is ("nme" in asked)
+
+
+def test_of_what_is_no_table_no_line_was_taken_as_names(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"1": "paris"}\n')
+    with pytest.raises(ScenarioError) as refused:
+        prompt_scenario("{{ data.d.city }}", {"d": load_pool(path)})
+    assert str(refused.value).endswith("not every row of `data.d` has 'city': they have 1")
