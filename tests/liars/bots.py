@@ -152,7 +152,7 @@ async def drips_for_ever_from_the_sixth_question(chat: Chat) -> None:
 
 @liar(
     *STREAMED,
-    seen_as=frozenset({"hang_not_judged"}),
+    seen_as=frozenset({"unanswered", "hang_not_judged"}),  # a busy machine may hold a piece back for over a second
     target=PATIENT,
     load={"users": 2, "conversations": None, "duration_s": 1.5, "grace_s": 0.5},
 )

@@ -94,7 +94,7 @@ def test_an_hour_with_five_killed_leaders_doubles_and_loses_no_slot(
         last = BEGIN + HOUR - timedelta(seconds=1)
         minutely = PlanSchedule.objects.filter(pk=schedules[0].pk)
         until(lambda: minutely.get().handled_until >= last, 40, "the end of the hour")
-        until(lambda: not (rest(expected)), 20, "the last slots")
+        until(lambda: not (rest(expected)), 60, "the last slots")
     finally:
         family.kill(nursery)
         assert nursery.stdin is not None and nursery.stdout is not None

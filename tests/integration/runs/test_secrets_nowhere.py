@@ -34,7 +34,7 @@ from tests.support.processes import ROOT, child_env, read_json_line
 from tests.support.runs import until
 from tokenburn_site.local.family import Family
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(400)]
 
 
 @pytest.fixture
