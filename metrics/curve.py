@@ -27,6 +27,7 @@ KNEE_FROM: Final = 0.1
 KNEE_LEVELS: Final = 3
 KNEE_FAILED_SHARE: Final = 0.1
 """A level at which more turns failed says nothing about a knee."""
+HUNG: Final = "the target hung"
 HANGING_SHARE: Final = 0.1
 JUST_S: Final = 5
 """Of a level's end: how long a turn waits at least that is overdue."""
@@ -64,7 +65,7 @@ def _hangs(found: Aggregate, overdue: int, active: int, to_s: int) -> str:
     answered = sum(point.ok for index, point in found.points.items() if (index + 1) * found.point_s > to_s - JUST_S)
     if overdue <= HANGING_SHARE * max(active, answered):
         return ""
-    return f"the target hung: at the end {counted(overdue, 'turn')} waited for longer than its answers explain"
+    return f"{HUNG}: at the end {counted(overdue, 'turn')} waited for longer than its answers explain"
 
 
 def _rise(values: Sequence[int]) -> int:

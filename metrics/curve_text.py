@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from metrics.curve import KNEE_LEVELS, shows_throughput
+from metrics.curve import HUNG, KNEE_LEVELS, shows_throughput
 from metrics.words import BAD, GOOD, QUIET, TITLE, number
 
 Report = Mapping[str, Any]
@@ -71,7 +71,9 @@ def capacity_words(report: Report) -> list[str]:
 
 def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
     unit, low, high = capacity["unit"], capacity["low"], capacity["high"]
-    conditions, why = " and ".join(capacity["conditions"]), ", ".join(capacity["limited_by"])
+    conditions = " and ".join(capacity["conditions"])
+    hangs = [text for text in capacity["limited_by"] if text.startswith(HUNG)]
+    why = ", ".join(text for text in capacity["limited_by"] if text not in hangs)
     if not conditions:
         return
     over = f"{level_text(high)} miss{'es' if high == 1 else ''} {why}" if high is not None and why else ""
@@ -79,7 +81,7 @@ def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
         found = f"no level keeps {conditions}"
     else:
         found = f"{'' if capacity['found'] else 'at least '}{level_text(low)} {unit} keep {conditions}"
-    yield f"capacity: {'; '.join(filter(None, [found, over, capacity['note']]))}"
+    yield f"capacity: {'; '.join(filter(None, [found, over, *hangs, capacity['note']]))}"
 
 
 def _knee_words(capacity: Mapping[str, Any], curve: Sequence[Mapping[str, Any]]) -> str:

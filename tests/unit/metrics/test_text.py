@@ -113,7 +113,8 @@ def test_a_search_that_found_no_limit_says_why() -> None:
     assert "knee: none, throughput grows with the load up to 42; above it turns failed" in report_text(broke, 130)
     both = searched(found=False, low=None, level=None, high=10, limited_by=["e2e_ms.p95<105 (nothing was measured)"])
     both["capacity"]["note"] = "little time was left"
-    says = "10 miss e2e_ms.p95<105 (nothing was measured); little time was left"
+    both["capacity"]["limited_by"].append("the target hung: at the end 8 turns waited")
+    says = "10 miss e2e_ms.p95<105 (nothing was measured); the target hung: at the end 8 turns waited; little time was"
     assert says in " ".join(report_text(both, 130).split())
     nothing = searched(note="the run ended before the search did") | {"load_curve": []}
     assert "no capacity: the run ended before the search did" in " ".join(report_text(nothing).split())
