@@ -93,7 +93,9 @@ def test_an_ok_that_comes_late_costs_nothing(lane: Lane, after_s: float) -> None
         turn = client.say("one")
         now_ns = time.monotonic_ns()
     assert (turn.code, turn.text) == (None, "one")
-    assert turn.timeline.done_ns is not None and now_ns - turn.timeline.done_ns >= after_s * 1e9
+    assert (
+        turn.timeline.done_ns is not None and now_ns - turn.timeline.done_ns >= (after_s - 0.002) * 1e9
+    )  # a sleep may end a little early
 
 
 @lanes
