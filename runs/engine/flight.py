@@ -52,6 +52,11 @@ class FlightTable:
         _SLOT.pack_into(self._map, slot, turn, session, number, planned_ns, sent_ns)
         return slot
 
+    @property
+    def taken(self) -> int:
+        """How many slots are."""
+        return self._slots - len(self._free)
+
     def give_back(self, slot: int) -> None:
         """The turn's line is in the ledger."""
         _MARK.pack_into(self._map, slot, 0)

@@ -316,7 +316,7 @@ class Shard:
     @property
     def answers(self) -> int:
         """Whole ones by now."""
-        return self._turns - self._failed_turns - self.in_flight
+        return self._turns - self._failed_turns - self.ledger.flight.taken
 
     @property
     def in_flight(self) -> int:
