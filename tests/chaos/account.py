@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import django
 
@@ -27,6 +27,9 @@ from metrics.verdict import SEND_LAG_MS  # noqa: E402 - the same
 from runs.lifecycle import RUN_TERMINAL  # noqa: E402 - the same
 from runs.models import Run, Session, Shard  # noqa: E402 - the same
 from tests.support.databases import as_default, configuration  # noqa: E402 - the same
+
+STARTING_NS: Final = 3_000_000_000
+"""So long before the agreed start, its processes get ready."""
 
 
 def progress(run: Run) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def progress(run: Run) -> dict[str, Any]:
 def account(run: Run) -> dict[str, Any]:
     rows = SessionMetric.objects.filter(run=run).values_list("session_id", "number", "outcome", "sent_ns")
     report = run.report or {}
-    starts_ns = {shard.pk: start_ns for shard in run.shards.all() if (start_ns := _start_ns(shard)) is not None}
+    starts = {shard.pk: start for shard in run.shards.all() if (start := _start(shard)) is not None}
     return progress(run) | {
         "turns": [
             [f"tb-{run.pk}-{session}/{number}", outcome, sent is not None] for session, number, outcome, sent in rows
@@ -54,31 +57,43 @@ def account(run: Run) -> dict[str, Any]:
         "reported": report.get("turns"),
         "verdict": report.get("verdict"),
         "dropped": report.get("dropped_arrivals") or 0,
-        "starts_ns": list(starts_ns.values()),
-        "late": _late(run, starts_ns),
+        "starts_ns": [start.at_ns for start in starts.values()],
+        "late": _late(run, starts),
     }
 
 
-def _start_ns(shard: Shard) -> int | None:
-    """By its ledger: monotonic ns."""
+class Start(NamedTuple):
+    """Of a shard's load, monotonic ns: when it was to begin, and how much later its engine did."""
+
+    at_ns: int
+    late_ns: int
+
+
+def _start(shard: Shard) -> Start | None:
+    """By its ledger."""
     try:
         with Path(shard.ledger_path).open("rb") as ledger:
-            return int(json.loads(ledger.readline())["t0_mono_ns"])
+            head = json.loads(ledger.readline())
+            return Start(int(head["t0_mono_ns"]), int(head["late_ns"]))
     except (OSError, ValueError):
         return None
 
 
-def _late(run: Run, starts_ns: dict[int, int]) -> list[tuple[int | None, int, int, int]]:
+def _late(run: Run, starts: dict[int, Start]) -> list[tuple[int | None, int, int, int]]:
     """Messages whose send lag is above what a verdict allows: their engine's pid, when they were due and when they
-    were sent (monotonic ns), and the lag (ns), which is what is left without the steps of connecting."""
+    were sent (monotonic ns), and the lag (ns), which is what is left without the steps of connecting. What was due
+    before an engine began is late for what held up its start, and that was before: any process may have been it."""
     pids = dict(run.shards.values_list("pk", "engine_pid"))
     sent = SessionMetric.objects.filter(run=run, sent_ns__gt=F("planned_ns") + int(SEND_LAG_MS * MS))
     found = []
     for shard, planned, at, handshake in sent.values_list("shard_id", "planned_ns", "sent_ns", "handshake"):
         assert planned is not None and at is not None  # by the filter
         lag = at - planned - sum(ns for step, ns in (handshake or {}).items() if step != AFTER_SENDING)
-        if lag > SEND_LAG_MS * MS and shard in starts_ns:
-            found.append((pids[shard], starts_ns[shard] + planned, starts_ns[shard] + at, lag))
+        if lag > SEND_LAG_MS * MS and shard in starts:
+            start_ns, late_ns = starts[shard]
+            waited = planned < late_ns
+            since_ns = start_ns + planned - (STARTING_NS if waited else 0)
+            found.append((None if waited else pids[shard], since_ns, start_ns + at, lag))
     return found
 
 

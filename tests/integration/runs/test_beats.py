@@ -34,7 +34,8 @@ BEGIN = datetime(2050, 3, 27, 0, 30, tzinfo=UTC)
 """Half an hour later, Berlin's clocks go forward. Later than any database's own clock, which sets other columns."""
 HOUR = timedelta(hours=1)
 SPEED = 1000.0
-CATCH_UP: dict[str, Any] = {"missed": "run_all", "catch_up": 100, "grace_s": 3600, "overlap": "allow"}
+CATCH_UP: dict[str, Any] = {"missed": "run_all", "catch_up": 100, "grace_s": 24 * 3600, "overlap": "allow"}
+"""At this speed, a grace of an hour would be over while a busy machine finds its next leader."""
 
 
 def next_leader(killed: list[int]) -> int:
