@@ -42,13 +42,14 @@ class BaseConnector(ABC):
         self.saved: dict[str, Any] = {}
         self._codecs: Codecs | None = None
         self._codecs_made = False
-        decode = self._decode if target.has_codecs else None
         kind = NamedTimeline if target.meaning.by_name else Timeline
-        one_frame = not target.meaning.needs_done
-        self._new_timeline = partial(
-            timeline_class(target), target.meaning, decode=decode, one_frame=self.goes_on and one_frame
-        )
-        self._new_message = partial(kind, target.meaning, 0, decode=decode, one_frame=one_frame)
+        options: dict[str, Any] = {"decode": self._decode} if target.has_codecs else {}
+        if not target.meaning.needs_done:
+            options["one_frame"] = True
+        self._new_message = partial(kind, target.meaning, 0, **options)
+        if not self.goes_on:
+            options.pop("one_frame", None)
+        self._new_timeline = partial(timeline_class(target), target.meaning, **options)  # without keywords, a fast call
 
     @classmethod  # noqa: B027 - few have anything to load
     def prepare(cls, target: CompiledTarget) -> None:

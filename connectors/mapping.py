@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -46,10 +46,6 @@ class Via(NamedTuple):
     headers: list[tuple[str, str]]
 
 
-_rendered = partial(tuple.__new__, RenderedRequest)
-"""From its parts in order: half of what calling the class costs, and this is per turn."""
-
-
 def absent(where: str, text: str, context: Context) -> BadRequest:
     """A template that is needed names what is not there: an answer had nothing to save, or a secret is not set."""
     saved = context.get("saved")
@@ -88,7 +84,8 @@ class RequestTemplate:
         if headers is None:
             headers = self._render_headers(context)
         event = self._event.value if self._event.render is None else self._render_event(context)
-        return _rendered((self._method, path, headers, self._body.render(context), event))
+        # From its parts in order: half of what calling the class costs, and this is per turn.
+        return tuple.__new__(RenderedRequest, (self._method, path, headers, self._body.render(context), event))
 
     def render_head(self, context: Context) -> RenderedRequest:
         """The same without a body."""

@@ -467,7 +467,8 @@ class Timeline:
         said = self._whole
         if not said and self.last_content_ns is not None:
             said = self._whole = self._text.getvalue()
-        if by_reason is None and not self._signs and said.strip(BLANK) and "text" in self.expected:
+        seen = said and said.isascii() and not said.isspace()  # a strip of all that is blank costs more
+        if by_reason is None and not self._signs and (seen or said.strip(BLANK)) and "text" in self.expected:
             self.kind = "text"  # as nearly every answer is
             return
         if by_reason == "failed":

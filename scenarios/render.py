@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from functools import partial
 from typing import Any, NamedTuple
 
 from scenarios.cells import check_cells, check_columns, check_rows
@@ -27,10 +26,6 @@ class SayAction(NamedTuple):
 
     text: str
     number: int
-
-
-_said = partial(tuple.__new__, SayAction)
-"""From its parts in order: half of what calling the class costs, and this is per turn."""
 
 
 class WaitAction(NamedTuple):
@@ -173,7 +168,8 @@ class Walk(Scope):
         return self._wait(waits, None) if waits else None
 
     def _prepare(self, op: SayOp) -> SayAction:
-        said = _said((self._render(op) if op.constant is None else op.constant, self._turns))
+        text = self._render(op) if op.constant is None else op.constant
+        said = tuple.__new__(SayAction, (text, self._turns))  # half of what calling the class costs, and per turn
         self._turns += 1
         self._checks = op.checks
         self.expect_text = op.expect_text

@@ -10,7 +10,6 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,6 @@ Line = dict[str, Any]
 
 class LedgerHeldError(Exception):
     """The ledger's writer still lives."""
-
-
-_written = partial(orjson.dumps, option=orjson.OPT_APPEND_NEWLINE)
 
 
 class Ledger:
@@ -54,7 +50,7 @@ class Ledger:
         """Write what this tick appended."""
         if not self._lines or self._failed:
             return
-        data = b"".join(map(_written, self._lines))
+        data = b"\n".join(map(orjson.dumps, self._lines)) + b"\n"
         self._lines.clear()
         try:
             while data:
@@ -91,7 +87,7 @@ def recover(path: Path) -> int:
         if seen.ended:
             return 0
         lines = list(_missing_lines(seen, path))
-        data = b"".join(map(_written, lines))
+        data = b"".join(orjson.dumps(line) + b"\n" for line in lines)
         while data:
             data = data[os.write(fd, data) :]
         return len(lines)

@@ -5,8 +5,7 @@ The words for the source are those of `metrics.columns.TOKEN_SOURCES`.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from connectors.timeline import Timeline
 from connectors.usage import CHARS_OF_A_TOKEN, MOST_TOKENS, Told, believable
@@ -19,17 +18,8 @@ _MIXED: Final = {(True, True): "usage", (False, True): "mixed", (True, False): "
 _DOUBTED: Final = {(False, True): "doubt_in", (True, False): "doubt_to", (False, False): "doubted"}
 
 
-class Tokens(NamedTuple):
-    """`output` has those of the `reasoning` in it; None: not known. `source` is a word of TOKEN_SOURCES."""
-
-    input: int | None
-    output: int | None
-    reasoning: int | None
-    source: str
-
-
-_told = partial(tuple.__new__, Tokens)
-"""From its parts in order: half of what calling the class costs, and this is per turn."""
+Tokens = tuple[int | None, int | None, int | None, str]
+"""Of the input, of the output, of the reasoning that is part of it (None: not known), and a word of TOKEN_SOURCES."""
 
 
 def tokens_of(timeline: Timeline, sent_chars: int, text: str, *, worked: bool = False) -> Tokens:
@@ -44,28 +34,28 @@ def tokens_of(timeline: Timeline, sent_chars: int, text: str, *, worked: bool = 
         and len(text) < made * CHARS_OF_A_TOKEN < MOST_TOKENS
         and not timeline.reasoning_chars
     ):
-        return _told((given, made, None, "usage"))  # as nearly every target tells it
+        return given, made, None, "usage"  # as nearly every target tells it
     thought_chars = timeline.reasoning_chars
     chars = len(text) + thought_chars
     told = timeline.told
     if told.output is None and not chars and not worked:
         if timeline.kind is None:  # nothing was answered
-            return Tokens(told.input, None, told.reasoning, "none")
+            return told.input, None, told.reasoning, "none"
         if told.input is not None and believable(told.input, sent_chars):
-            return Tokens(told.input, None, told.reasoning, "asked_in")
-        return Tokens(estimate(sent_chars), None, told.reasoning, "asked")
+            return told.input, None, told.reasoning, "asked_in"
+        return estimate(sent_chars), None, told.reasoning, "asked"
     good_in = told.input is not None and believable(told.input, sent_chars)
     good_out = told.output is not None and believable(told.output, chars)
     tokens_in = told.input if good_in else estimate(sent_chars)
     if not good_out or told.output is None:
         reasoning = estimate(thought_chars) if thought_chars else None
-        return Tokens(tokens_in, estimate(len(text)) + (reasoning or 0), reasoning, _source(told, good_in, good_out))
+        return tokens_in, estimate(len(text)) + (reasoning or 0), reasoning, _source(told, good_in, good_out)
     reasoning, source = told.reasoning, "usage" if good_in else _source(told, good_in, good_out)
     if reasoning is None and thought_chars:
         reasoning = told.output * thought_chars // chars
         if text:
             source = "split" if good_in else "split_in"
-    return Tokens(tokens_in, told.output, reasoning, source)
+    return tokens_in, told.output, reasoning, source
 
 
 def estimate(chars: int) -> int:
