@@ -87,7 +87,6 @@ def supervise(
         return True
     engine = EngineProcess(spec, command, ORPHAN_S)
     witness = WitnessProcess(shard.run_id, spec, ORPHAN_S) if shard.run.with_witness and shard.index == 0 else None
-    _step_back()
     try:
         Supervisor(shard, engine, on_tick, should_stop, witness).run()
     finally:
@@ -98,7 +97,8 @@ def supervise(
 
 
 def _step_back() -> None:
-    """Measuring comes before storing: let engines, and a target on the same host, have the processor first.
+    """Measuring comes before storing: let engines, and a target on the same host, have the processor first. Not before
+    the engine has its start: on a busy machine it would be told too late.
 
     Only in a thread of its own, which a local run has: a worker's main thread would pass it on to its next engine.
     """
@@ -269,6 +269,7 @@ class Supervisor:
         self._engine.go(start_mono_ns, offset.error_ns)
         if self._witness is not None:
             self._witness.go(start_mono_ns)
+        _step_back()
 
     def _stop(self, reason: str, word: str = "stopped") -> None:
         if self._stop_sent_at is None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -243,12 +244,22 @@ def nice(stat: Path) -> int:
     return int(stat.read_text().rpartition(")")[2].split()[16])
 
 
+def nice_threads(pid: int) -> list[int]:
+    found = []
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            found.append(nice(stat))
+    return found
+
+
 def test_storing_steps_back_behind_the_engine(counting: Counting, family: Family) -> None:
     run = counting.run(2)
     child = family.start((sys.executable, "-c", RUN_LOCAL, str(run.pk)), cwd=ROOT, env=child_env())
+    until(lambda: STORING_NICE in nice_threads(child.pid), 60)
+    assert Run.objects.get(pk=run.pk).start_at is not None, "before the start, it would be late on a busy machine"
     until(lambda: run.turns.count() > 20, 60)
     engines = [nice(Path(f"/proc/{shard.engine_pid}/stat")) for shard in shards(run)]
-    threads = [nice(stat) for stat in Path(f"/proc/{child.pid}/task").glob("*/stat")]
+    threads = nice_threads(child.pid)
     child.terminate()
     child.wait(60)
     assert engines == [nice(Path("/proc/self/stat"))] * 2
