@@ -73,6 +73,7 @@ class Timeline:
         "_room",
         "_signs",
         "_text",
+        "_text_event",
         "_told",
         "_whole",
         "arrival_errors",
@@ -138,6 +139,9 @@ class Timeline:
         """Whether both were told, or can be, in one object that tells nothing of reasoning."""
         self._last_without_text: Any = NOTHING_CAME
         self._last_with_text: Any = None
+        self._text_event: bytes | None = None
+        """Of a stream, the last event with text or reasoning as it came. What is read of it is let go: it takes more
+        memory, and with many streams the processor's caches would not hold it."""
         self._reason: str | None = None
         self._signs = NO_SIGNS
         self.expected = meaning.expected_kinds
@@ -180,7 +184,7 @@ class Timeline:
             return told
         found = find(self._last_without_text)
         if found == NOTHING:
-            found = find(self._last_with_text)
+            found = find(self._with_text())
         return found._replace(
             input=found.input if told.input is None else told.input, unreadable=told.unreadable or found.unreadable
         )
@@ -274,26 +278,26 @@ class Timeline:
                     raise _endless_text()
                 self.gaps_ns.append(ns - self.last_content_ns)
                 self.last_content_ns = ns
-            self._last_with_text = message
+            self._text_event = data
         else:
             if text is not None:
                 self._content(ns, text, part)
             self._last_without_text = message
             if part.reasoning is not None and type(thought := part.reasoning(message)) is str and thought:
                 self.reasoning_chars += len(thought)
-                self._last_with_text = message
+                self._text_event = data
             else:
                 self._told_beside(part, message)
         if part.stamp is not None:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
                 errors = self.arrival_errors
-                if not errors:
+                if errors is NO_TIMES:
                     errors = self.arrival_errors = array("q")
                 errors.append(ns - stamp)
         try:
-            nothing_beside = part.beside_keys.isdisjoint(message)
-        except TypeError:  # it is no object
+            nothing_beside = message.keys().isdisjoint(part.beside_keys)
+        except AttributeError:  # it is no object
             nothing_beside = True
         if not nothing_beside:
             self._beside(ns, part, message)
@@ -319,6 +323,12 @@ class Timeline:
         """Read an event as one of this answer, and take nothing of it. Raises TurnError."""
         if b"{" in data or self._decode is not None:  # else it is no document, which alone can say of an error
             Timeline(self.meaning, self.planned_ns, decode=self._decode).event(self.planned_ns, data)
+
+    def _with_text(self) -> Any:
+        """The last event with text or reasoning, or the whole answer; None: there was none."""
+        if self._text_event is not None:
+            self._last_with_text, self._text_event = loads(self._text_event, self.charset), None
+        return self._last_with_text
 
     @property
     def _has_said(self) -> bool:
@@ -460,7 +470,7 @@ class Timeline:
         reason = self._reason
         try:
             if reason is None:
-                reason = meaning.quick_finish(self._last_with_text)
+                reason = meaning.quick_finish(self._with_text())
             self.finish, by_reason = meaning.reasons.known[reason]
         except (KeyError, IndexError, TypeError):
             by_reason = self._learn_reason()
@@ -490,7 +500,7 @@ class Timeline:
 
     def _look_beside_blank(self) -> None:
         """What stands beside white space, which nobody looked for while that seemed to be an answer."""
-        message = self._last_with_text
+        message = self._with_text()
         part = self.meaning.part if self.meaning.plain else self._part_of(message)
         if part is not None:
             self._told_beside(part, message)
@@ -505,7 +515,7 @@ class Timeline:
 
     def _finish_reason(self) -> str | None:
         """Of the events without text, else of the last one with text or reasoning: some say both at once."""
-        message = self._last_with_text
+        message = self._with_text()
         if self._reason is not None or message is None:
             return self._reason
         part = self.meaning.part if self.meaning.plain else self._part_of(message)

@@ -14,6 +14,8 @@ FIRST_S: Final = 1.0
 """The first fault comes at least so long after the first request."""
 TAIL_S: Final = 3.0
 """The last fault comes at least so long before the load's end, so that there is load to lose."""
+APART_S: Final = 0.3
+"""Between two faults: what ends a run must not do so before the other one has hit."""
 LEVELS: Final = ("--users 8", "--users 16", "--rate 100/s")
 PAUSE_S: Final = 2.5
 LONG_PAUSE_S: Final = 12.0
@@ -157,6 +159,9 @@ def case_of(seed: int) -> Case:
     if "database_away_long" in names:  # the load must outlast what an engine does without its supervisor's lease
         times[names.index("database_away_long")] = FIRST_S
         times.sort()
+    if len(times) == 2 and times[1] - times[0] < APART_S:
+        times[1] = min(times[0] + APART_S, last_s)
+        times[0] = times[1] - APART_S
     faults = tuple(Fault(name, round(at_s, 1)) for name, at_s in zip(names, times, strict=True))
     return Case(seed, database, way, rng.choice([1, 2]), rng.choice(LEVELS), duration_s, faults)
 
