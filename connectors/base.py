@@ -61,7 +61,8 @@ class BaseConnector(ABC):
     """Messages of any kind that belong to no turn: they came while nothing was asked, or answer another question."""
 
     unsolicited = 0
-    """Those of them that have text: without an id that says whose they are, each may be taken for an answer."""
+    """Those of them that have text or say an error: without an id that says whose it is, one may be taken for an
+    answer."""
 
     greeting: Greeting | None = None
     """What a new connection waits for before its first question."""
@@ -176,8 +177,9 @@ class BaseConnector(ABC):
         """The same, of one that is no part of a greeting either: a conversation that is over still said it."""
         try:
             self.look_at(data, ns)
-        except TurnError:
-            return  # nobody asked: what it says wrong is no turn's failure
+        except TurnError as exc:
+            # Nobody asked, so it fails no turn. But an error may be the answer to a question, as a text may.
+            self.unsolicited += exc.code == "target_error"
 
     def look_at(self, data: bytes, ns: int) -> None:
         """Count a message that belongs to no turn, and keep what it gives to save. Raises TurnError."""

@@ -49,7 +49,10 @@ REPORT = (
         "turns of the warm-up and the cool-down: in no other figure; nor are conversations that began then",
     ),
     ("dropped_arrivals", "arrivals that were due and not started: too many sessions were open, or the end came"),
-    ("unsolicited", "messages with text that belong to no question: a greeting, a second answer, a late one"),
+    (
+        "unsolicited",
+        "messages with text or an error that belong to no question: a greeting, a second answer, a late one",
+    ),
     ("errors", "turns that are not ok by code, the most frequent first"),
     (
         "answers",

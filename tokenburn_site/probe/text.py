@@ -27,7 +27,7 @@ def lines(found: Probe) -> Iterator[str]:
         what = f"{many} to no turn: unasked, or an answer to another question"
         yield from _block("stray", [what, *found.stray_frames])
     if found.unsolicited:
-        what = f"{counted(found.unsolicited, 'message')} with text came that no question had asked for"
+        what = f"{counted(found.unsolicited, 'message')} came that no question had asked for"
         yield _labelled("unasked", f"{what}: answers may belong to other questions (greeting, reply_to, quiet_ms)")
     failed = sum(turn.error is not None for turn in found.turns)
     yield _labelled(

@@ -107,10 +107,12 @@ def test_a_greeting_that_does_not_come(lane: Lane, required: bool, code: str | N
         bot(lambda n, asked: [*whole(n), 0.02, {"response": "anything else?", "done": True}]),
         bot(lambda n, asked: [*whole(n), {"response": "late", "done": True}]),
         bot(lambda n, asked: whole(n) * 2),
+        bot(lambda n, asked: [*whole(n), 0.02, {"error": "the worker died"}]),
+        bot(lambda n, asked: [*whole(n), {"type": "error", "message": "the worker died"}]),
     ],
-    ids=["greets late", "greets twice", "says more", "late after done", "answers twice"],
+    ids=["greets late", "greets twice", "says more", "late after done", "answers twice", "fails late", "fails at once"],
 )
-def test_text_that_no_question_asked_for_is_counted(lane: Lane, script: Callable[[Peer], None]) -> None:
+def test_text_and_errors_that_no_question_asked_for_are_counted(lane: Lane, script: Callable[[Peer], None]) -> None:
     _, unsolicited = talk(lane, script)
     assert unsolicited > 0
 
