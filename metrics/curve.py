@@ -35,8 +35,8 @@ JUST_S: Final = 5
 
 class Level(NamedTuple):
     """What was measured of one level in its `seconds`: `figures` as in `metrics.figures`, and in them `active`, the
-    mean of the open sessions. At its end `overdue` turns waited for too long: they count as failed. `hangs` says it in
-    words where they are many."""
+    mean of the open sessions. At its end `overdue` turns waited for too long, or in vain: they count as failed. `hangs`
+    says it in words where they are many."""
 
     figures: Figures
     aggregate: Aggregate
@@ -45,18 +45,25 @@ class Level(NamedTuple):
     hangs: str = ""
 
 
-def measure(windows: Iterable[Mapping[str, Any]], from_s: int, to_s: int) -> Level:
-    """The level that was held in the seconds [from_s, to_s), from the windows of those among `windows`."""
+def measure(windows: Iterable[Mapping[str, Any]], from_s: int, to_s: int, last_answer_s: float = math.inf) -> Level:
+    """The level that was held in the seconds [from_s, to_s), from the windows of those among `windows`.
+
+    `last_answer_s`: no good answer came later in the whole run. What waited after that waited in vain, however short
+    it had waited by the level's end.
+    """
     found = merge(data for data in windows if from_s <= data["second"] < to_s)
     engines = [engine.samples.values() for engine in found.engines.values() if engine.samples]
     dropped = sum(_rise([sample.dropped for sample in samples]) for samples in engines)
     active = sum(mean(sample.active for sample in samples) for samples in engines)
     last = [max(samples, key=attrgetter("at_ns")) for samples in engines]
-    overdue = sum(sample.overdue for sample in last)
+    in_vain = sum(sample.inflight for sample in last if sample.at_ns >= last_answer_s * 1e9)
+    overdue = in_vain + sum(sample.overdue for sample in last if sample.at_ns < last_answer_s * 1e9)
     own = with_waiting(figures(found, to_s - from_s, dropped), overdue) | {"active": active}
-    return Level(
-        own, found, to_s - from_s, overdue, _hangs(found, overdue, sum(sample.active for sample in last), to_s)
-    )
+    if in_vain:
+        hangs = f"{HUNG}: at the end {counted(in_vain, 'turn')} waited in vain"
+    else:
+        hangs = _hangs(found, overdue, sum(sample.active for sample in last), to_s)
+    return Level(own, found, to_s - from_s, overdue, hangs)
 
 
 def _hangs(found: Aggregate, overdue: int, active: int, to_s: int) -> str:

@@ -312,6 +312,11 @@ class Aggregate(Counts):
         return self.points.setdefault(index, Point())
 
     @property
+    def last_answer_s(self) -> float:
+        """No good answer came later, in seconds since the start."""
+        return max(((index + 1) * self.point_s for index, point in self.points.items() if point.ok), default=0)
+
+    @property
     def dropped(self) -> int:
         return sum(engine.dropped for engine in self.engines.values())
 

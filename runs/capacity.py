@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from metrics.aggregate import windows_between
@@ -52,33 +53,42 @@ class Curve(NamedTuple):
     capacity: Row | None
 
 
-def curve_of(run: Run) -> Curve:
-    """Of what is stored by now."""
+def curve_of(run: Run, last_answer_s: float = math.inf) -> Curve:
+    """Of what is stored by now. `last_answer_s`: see `metrics.curve.measure`; infinite while the run goes on, or if no
+    wait of it was too long."""
     load = parse_load(run.load)
     if isinstance(load, TraceLoad):
         return Curve(None, None)
     if load.search is not None:
         state = State(level=load.begins_at) if run.search is None else State.model_validate(run.search)
-        return searched(load, state, lambda from_s, to_s: windows_between(run.pk, from_s, to_s))
+        return searched(load, state, partial(windows_between, run.pk), last_answer_s)
     if load.sweep is not None:
         groups = frozen_groups(run.scenario_specs, run.load, run.target_spec)
         changed_s = min((change["at_s"] for change in run.load_changes), default=math.inf)
-        return swept(load, load.sweep, lambda from_s, to_s: windows_between(run.pk, from_s, to_s), groups, changed_s)
+        read = partial(windows_between, run.pk)
+        return swept(load, load.sweep, read, groups, changed_s, last_answer_s)
     return Curve(None, None)
 
 
-def searched(load: Load, state: State, read: Windows) -> Curve:
+def searched(load: Load, state: State, read: Windows, last_answer_s: float = math.inf) -> Curve:
     """What a search found; `read` gives the windows of the seconds from, to."""
     assert load.search is not None  # noqa: S101 - that is what it is called for
     rows = []
     for one in state.tried:
-        measured = measure(read(one.from_s, one.to_s), one.from_s, one.to_s)
+        measured = measure(read(one.from_s, one.to_s), one.from_s, one.to_s, last_answer_s)
         row = level_row(one.level, one.from_s, one.to_s, measured, one.good)
         rows.append(row | {"missed": list(one.missed), "notes": list(one.notes)})
     return Curve(rows, _capacity(load, load.search.conditions, state.bracket, rows, state.over))
 
 
-def swept(load: Load, sweep: Sweep, read: Windows, groups: Sequence[Group] = (), changed_s: float = math.inf) -> Curve:
+def swept(
+    load: Load,
+    sweep: Sweep,
+    read: Windows,
+    groups: Sequence[Group] = (),
+    changed_s: float = math.inf,
+    last_answer_s: float = math.inf,
+) -> Curve:
     """What a sweep found; levels that it did not hold to their end are left out, and so are those after `changed_s`,
     when somebody else changed the load."""
     rows: list[Row] = []
@@ -87,7 +97,7 @@ def swept(load: Load, sweep: Sweep, read: Windows, groups: Sequence[Group] = (),
         windows = read(int(span.set_s), span.to_s + 1)
         if span.to_s > changed_s or not any(data["second"] >= span.to_s - 1 for data in windows):
             break
-        measured = measure(windows, span.from_s, span.to_s)
+        measured = measure(windows, span.from_s, span.to_s, last_answer_s)
         conditions = [*sweep.conditions, *([HELD] if sweep.conditions and isinstance(load, OpenLoad) else [])]
         missed = [*missed_words(judge(conditions, measured, groups)), *([measured.hangs] if measured.hangs else [])]
         good = not missed if conditions or missed else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,7 +64,9 @@ def _proxy(target: Mapping[str, Any]) -> str:
 
 def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str, Any]:
     """The run's report with this status, which may be about to be written."""
-    curve = curve_of(run)
+    finished = status in RUN_TERMINAL
+    hung = finished and found.codes["unanswered"]
+    curve = curve_of(run, found.last_answer_s if hung else math.inf)
     facts = RunFacts(
         id=run.pk,
         status=str(status),
@@ -74,7 +77,7 @@ def report_of(run: Run, found: Aggregate, status: str, reason: str) -> dict[str,
         started_at=run.start_at.isoformat() if run.start_at else None,
         reason=reason,
         proxy=_proxy(run.target_spec),
-        finished=status in RUN_TERMINAL,
+        finished=finished,
         shards=_shards(run, found),
         version=run.version,
         groups=frozen_groups(run.scenario_specs, run.load, run.target_spec),

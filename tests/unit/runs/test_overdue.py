@@ -151,6 +151,21 @@ def test_a_sweep_calls_the_level_bad_at_which_the_target_hung(conditions: tuple[
     assert rows[1]["missed"] == ["the target hung: at the end 4 turns waited for longer than its answers explain"]
 
 
+def test_a_level_whose_last_turns_were_never_answered_is_bad_however_short_they_had_waited(tmp_path: Path) -> None:
+    load = parse_load({"kind": "closed", "sweep": {"levels": [2, 4, 6], "hold_s": 6}})
+    assert load.kind == "closed" and load.sweep is not None
+    stored = windows(hold(hangs(9.0), load.model_dump(mode="json"), tmp_path))
+    end_s = merge(stored).last_answer_s
+    assert 9 <= end_s <= 10
+    rows, _ = swept(
+        load, load.sweep, lambda from_s, to_s: [w for w in stored if from_s <= w["second"] < to_s], last_answer_s=end_s
+    )
+    assert rows is not None
+    assert [(row["overdue"], row["good"]) for row in rows[:2]] == [(0, None), (4, False)]
+    assert rows[1]["missed"] == ["the target hung: at the end 4 turns waited in vain"]
+    assert rows[1]["error_rate"] > 0
+
+
 def test_a_rate_of_a_sweep_that_dropped_arrivals_was_not_held(tmp_path: Path) -> None:
     load = parse_load({
         "kind": "open", "max_sessions": 6, "sweep": {"levels": [2, 20], "hold_s": 8, "conditions": ["e2e_ms.p95<900"]},
