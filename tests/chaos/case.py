@@ -90,7 +90,8 @@ def _on(site: Site, case: Case, sleeper: Sleeper, root: Path, began: float) -> R
             status = run["status"]
         if start_ns and not any(finding.category == NO_SITE for finding in findings):
             away = [_since(start_ns, times) for times in world.target.away]
-            findings += judge(Observed(case, tuple(world.done), received, run, away, late, machine))
+            done = {kind: (at_ns - start_ns) / NS for kind, at_ns in world.done.items()}
+            findings += judge(Observed(case, done, received, run, away, late, machine))
         trusted = run is not None and bool(run["verdict"]) and not doubts(run)
         took_s = time.monotonic() - began
         return Result(case, tuple(world.done), len(received), status, findings, late, took_s, trusted)

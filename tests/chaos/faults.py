@@ -11,6 +11,7 @@ from __future__ import annotations
 import resource
 import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
@@ -27,10 +28,11 @@ TRIES = 10
 
 def inject(world: World, fault: Fault) -> bool:
     """Do it now; one that lasts returns when it is over. Raises Ended."""
+    at_ns = time.monotonic_ns()
     hit = FAULTS[fault.kind](world, KINDS[fault.kind].lasts_s)
     if hit:
         with world.lock:
-            world.done.append(fault.kind)
+            world.done[fault.kind] = at_ns
     return hit
 
 

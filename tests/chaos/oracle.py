@@ -27,6 +27,8 @@ MAY_NOT_ARRIVE: Final = frozenset({"unknown", "aborted", "error", "timeout"})
 
 NOT_LATE: Final = Lateness()
 CALM: Final = Machine()
+CUT_S: Final = 0.2
+"""How long what was killed, and what it leaves alone, may go on."""
 
 
 class Finding(NamedTuple):
@@ -39,11 +41,11 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Observed:
-    """One case as it went. `done`: faults that really happened; `run`: what the database says in the end (see
-    `account`); `away`: when the target could not be asked, in s since the first request."""
+    """One case as it went. `done`: faults that really happened, and when; `run`: what the database says in the end (see
+    `account`); `away`: when the target could not be asked. Times are s since the first request."""
 
     case: Case
-    done: Sequence[str]
+    done: Mapping[str, float]
     received: Sequence[Request]
     run: Mapping[str, Any] | None
     away: Sequence[tuple[float, float]] = ()
@@ -53,6 +55,13 @@ class Observed:
     @property
     def kinds(self) -> list[Kind]:
         return [KINDS[name] for name in self.done]
+
+    @property
+    def is_cut_at_its_end(self) -> bool:
+        """Whether what ended the run came so late that the silence behind it is no trace."""
+        return any(
+            KINDS[name].ends and at_s > self.case.duration_s - TRACE_S - CUT_S for name, at_s in self.done.items()
+        )
 
     def holes(self, away: Sequence[tuple[float, float]], least_s: float = HOLE_S) -> list[Hole]:
         engines, _ = of_run(self.run["id"] if self.run else 0, self.received)
@@ -127,7 +136,7 @@ def _untrue(seen: Observed, run: Mapping[str, Any]) -> Iterator[Finding]:
     for reason in sorted(false - excused):
         about = f"{seen.late}{_accounted(seen, run, {reason})}"
         yield Finding(UNTRUE, f"nothing that was done explains {texts[reason]!r} ({about})")
-    if (said := reasons & SAYS_MISSING & may) and not seen.holes((), TRACE_S):
+    if (said := reasons & SAYS_MISSING & may) and not (seen.holes((), TRACE_S) or seen.is_cut_at_its_end):
         yield Finding(UNTRUE, f"{', '.join(sorted(said))} is said, and the target saw the whole load")
     yield from _status(seen, run, may)
 

@@ -76,8 +76,8 @@ class World:
     target: Target
     family: Family
     burn: subprocess.Popen[bytes] | None = None
-    done: list[str] = field(default_factory=list)
-    """Faults that really happened."""
+    done: dict[str, int] = field(default_factory=dict)
+    """Faults that really happened, and when (monotonic ns)."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     engines: dict[int, int] = field(default_factory=dict)
     """Engines and witnesses that were seen: id, and when they began."""

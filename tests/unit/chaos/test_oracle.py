@@ -44,10 +44,12 @@ def doubted(*reasons: str, **changes: Any) -> dict[str, Any]:
     return {"verdict": {"trusted": not reasons, "reasons": list(reasons), "notes": []}, **changes}
 
 
-def seen(*faults: str, done: tuple[str, ...] | None = None, until_s: float = 8.0, **changes: Any) -> Observed:
+def seen(
+    *faults: str, done: tuple[str, ...] | None = None, until_s: float = 8.0, hit_s: float = 2.0, **changes: Any
+) -> Observed:
     received = requests(until_s, witness=3)
     case = Case(1, "sqlite", "burn", 1, "--users 8", 8, tuple(Fault(name, 2.0) for name in faults))
-    return Observed(case, faults if done is None else done, received, run(received, **changes))
+    return Observed(case, dict.fromkeys(faults if done is None else done, hit_s), received, run(received, **changes))
 
 
 def wrong(observed: Observed) -> list[str]:
@@ -79,6 +81,7 @@ def test_a_healthy_run_that_is_trusted_is_right() -> None:
         (seen(witness={"turns": {"sent": 5, "unknown": 1}}), "witness mismatches"),
         (seen("kill_engine", status="failed"), "untrue verdicts"),
         (seen("pause_burn_long", status="failed", **doubted("load_missing: x")), "untrue verdicts"),
+        (seen("kill_burn", status="failed", **doubted("load_missing: x")), "untrue verdicts"),
         (seen("kill_engine", status="failed", **doubted("send_lag: x")), "untrue verdicts"),
         (seen(until_s=5.0), "untrue verdicts"),
         (seen(verdict=None), "untrue verdicts"),
@@ -101,6 +104,7 @@ def test_whatever_is_wrong_is_found(observed: Observed, category: str) -> None:
         seen("pause_burn"),
         seen("pause_engine", "disk_full", until_s=4.0, status="failed", **doubted("engine_died: x")),
         seen("pause_burn_long", until_s=7.0, status="failed", **doubted("load_missing: x")),
+        seen("kill_burn", hit_s=7.8, until_s=7.9, status="failed", **doubted("load_missing: x")),
         seen(witness={"turns": {"sent": 4, "unknown": 1}}),
         seen(**doubted("few_samples: x")),
         replace(seen("target_dies", until_s=2.0), away=[(2.0, float("inf"))]),
