@@ -252,12 +252,13 @@ def _usage(spec: UsageSpec, where: str) -> Callable[[Any], tuple[Any, Any, bool]
     get_out = compile_path(tokens_out, f"{where}.output") if tokens_out is not None else _nothing
     plain = [_keys(path) for path in (tokens_in, tokens_out) if path is not None and _PLAIN_PATH.match(path)]
     match plain:
-        case [[str() as parent, str() as key_in], [str() as other, str() as key_out]] if (
-            parent == other and spec.reasoning is None
+        case [[*parent, str() as key_in], [*other, str() as key_out]] if (
+            parent and parent == other and spec.reasoning is None
         ):
+            get_usage = _walk(parent)
 
             def get(data: Any) -> tuple[Any, Any, bool]:
-                usage = data.get(parent) if type(data) is dict else None
+                usage = get_usage(data)
                 if type(usage) is not dict:
                     return None, None, False
                 return usage.get(key_in), usage.get(key_out), THOUGHT.isdisjoint(usage)

@@ -16,7 +16,7 @@ import orjson
 from socketio import packet as kinds
 from socketio.packet import Packet
 
-from connectors.decoding import dumps, loads
+from connectors.decoding import dumps, lenient, loads
 from connectors.errors import BadAnswer, BadRequest, BrokenTransport, TooLarge, TurnError
 from connectors.mapping import RenderedRequest
 from connectors.wording import ONLY_SOCKETIO, SHAPE_LIMIT, error_text
@@ -188,9 +188,9 @@ def quick_document(payload: bytes) -> bytes:
     """The same from an event packet's payload as it came, without the packet class: that one costs more than all else
     that is done with an event. Raises as the class does."""
     try:
-        parts = loads(payload)
+        parts = orjson.loads(payload)  # no call around it: this is per chunk
     except orjson.JSONDecodeError as exc:
-        raise unreadable(payload, exc) from exc
+        parts = _lenient(payload, exc)
     if type(parts) is not list or not parts or type(parts[0]) is not str:
         raise protocol_error(f"an event without a name: {_excerpt(parts)}")
     return event_document(parts)
@@ -209,7 +209,22 @@ def is_event(seen: bytes, name: str) -> bool:
     return seen.startswith(b'{"event":%b,"data":' % orjson.dumps(name))
 
 
+def _lenient(payload: bytes, error: orjson.JSONDecodeError) -> Any:
+    try:
+        return lenient(payload, error)
+    except orjson.JSONDecodeError as exc:
+        raise unreadable(payload, exc) from exc
+
+
 def _dumps(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return _odd_dumps(value)
+
+
+def _odd_dumps(value: Any) -> bytes:
+    """Of what orjson does not write."""
     try:
         return dumps(value)
     except TypeError as exc:  # what was JSON can be JSON again, unless it is deeper than orjson writes
