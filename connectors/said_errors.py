@@ -43,7 +43,7 @@ _CODE_KEYS: Final = ("error_code", "errorCode", "err_code", "errcode", "errorcod
 _TEXT_KEYS: Final = ("error_message", "errorMessage", "error_msg", "errorMsg", "errmsg", "err_msg", "errMsg")
 _STATUS_KEYS: Final = ("status_code", "statusCode", "code", "status", "http_status")
 _TELLING: Final = frozenset(
-    (ERROR_EVENT, "args", "detail", *_ERROR_KEYS, *_FLAG_KEYS, *_CODE_KEYS, *_TEXT_KEYS, *_STATUS_KEYS)
+    (ERROR_EVENT, "detail", *_ERROR_KEYS, *_FLAG_KEYS, *_CODE_KEYS, *_TEXT_KEYS, *_STATUS_KEYS)
 )  # fmt: skip
 _MOST_KEYS: Final = 64
 """Of a document whose keys are remembered."""
@@ -86,9 +86,7 @@ def said_error(message: Any, *, typed: bool = False) -> str | None:
             return _described(message, value)
     if typed:
         return None
-    if not may_say:
-        return None if (choice := _choice_error(message)) is None else error_text(choice)
-    said = _by_keys(message)
+    said = _by_keys(message) if may_say else _in_choice(message)
     if said is None and "args" in message and type(data := message.get("data")) is dict:  # an event of Socket.IO's
         return said_error(data)
     return said
@@ -125,6 +123,11 @@ def _by_keys(message: dict[str, Any]) -> str | None:
         if key.endswith("Exception") and type(value) is dict and value:
             return _described(value, key)
     return None
+
+
+def _in_choice(message: dict[str, Any]) -> str | None:
+    error = _choice_error(message)
+    return None if error is None else error_text(error)
 
 
 def _choice_error(message: dict[str, Any]) -> Any:
