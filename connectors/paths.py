@@ -209,7 +209,9 @@ class Part:
         self.quick_finish = _quick(spec.finish, self.finish) if spec.finish and self.finish else _nothing
         self.tool_call = _optional(spec.tool_call, f"{where}.tool_call")
         self.refusal = _optional(spec.refusal, f"{where}.refusal")
-        self.tells = self.finish is not None or self.tool_call is not None or self.refusal is not None
+        marks = [mark for path in (spec.finish, spec.tool_call, spec.refusal) for mark in _marks(path)]
+        self.tells = re.compile(b"|".join(map(re.escape, marks))).search if marks else None
+        """Whether a document may hold a finish reason, a tool call or a refusal (see `_marks`)."""
         self.null_text = _null_test(spec.delta, spec.text)
         self.reasoning_tokens = _optional(spec.usage.reasoning, f"{where}.usage.reasoning")
         self.usage = _usage(spec.usage, f"{where}.usage")

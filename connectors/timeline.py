@@ -287,7 +287,7 @@ class Timeline:
                 self.reasoning_chars += len(thought)
                 self._text_event = data
             else:
-                self._told_beside(part, message)
+                self._told_beside(part, message, data)
         if part.stamp is not None:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
@@ -335,9 +335,10 @@ class Timeline:
         """Whether there was a text, though it be empty, or what may stand in its place."""
         return self.last_content_ns is not None or self._reason is not None or not self._signs.isdisjoint(SAID)
 
-    def _told_beside(self, part: Part, message: Any) -> None:
-        """What an event or answer says that has no text: why it ended, a tool call, a refusal, or an error."""
-        if part.tells:
+    def _told_beside(self, part: Part, message: Any, data: bytes | None = None) -> None:
+        """What an event or answer says that has no text: why it ended, a tool call, a refusal, or an error. `data`: it
+        as it came, where that is at hand."""
+        if part.tells is not None and (data is None or part.tells(data) is not None or "halves" in self._signs):
             if part.finish is not None:
                 self._reason = _reason_at(part, message) or self._reason
             if part.tool_call is not None and part.tool_call(message):
@@ -417,7 +418,7 @@ class Timeline:
                 if self.last_content_ns is None:
                     self._last_without_text = message
                     self._signs |= {"whole"}
-                    self._told_beside(part, message)
+                    self._told_beside(part, message, data)
         if part.stamp is not None:
             stamp = part.stamp(message)
             if type(stamp) is int and 0 <= stamp < LATEST_NS:
