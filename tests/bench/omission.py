@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,17 +46,19 @@ class Curve(NamedTuple):
 @contextmanager
 def halted(pid: int, after_s: float, for_s: float) -> Iterator[None]:
     """The process stops `after_s` from now and goes on `for_s` later; it is running again at the end in any case."""
-    stop = threading.Timer(after_s, os.kill, (pid, signal.SIGSTOP))
-    go = threading.Timer(after_s + for_s, os.kill, (pid, signal.SIGCONT))
-    stop.start()
-    go.start()
+
+    def halt() -> None:
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(for_s)  # from when it stopped: a timer of its own would not be late by as much
+        os.kill(pid, signal.SIGCONT)
+
+    timer = threading.Timer(after_s, halt)
+    timer.start()
     try:
         yield
     finally:
-        stop.cancel()
-        go.cancel()
-        stop.join()
-        go.join()
+        timer.cancel()
+        timer.join()
         os.kill(pid, signal.SIGCONT)
 
 
