@@ -164,3 +164,12 @@ def test_an_error_too_deep_to_be_written_is_still_said() -> None:
     deep = b"[" * 500 + b"]" * 500
     with pytest.raises(BadAnswer, match="target_error: something nested too deeply"):
         line.event(1, b'{"error":%b}' % deep)
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16"])
+def test_a_tool_call_is_found_however_its_name_is_encoded(charset: str) -> None:
+    message = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
+    turn = timeline(stream=False)
+    turn.answer(1, orjson.dumps({"choices": [{"message": message}]}).decode().encode(charset))
+    turn.settle()
+    assert turn.kind == "tool_call"
