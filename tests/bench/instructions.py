@@ -1,8 +1,10 @@
 """`python -m tests.bench.instructions`: how many instructions of the processor a plain turn costs an engine.
 
 CPU time moves by tenths from run to run; instructions, which valgrind counts, by a hundredth or two, but by more beside
-other work, for then fewer answers share a turn of the loop. Count two trees in turn. Two engines hold a different number of conversations, so that what starting costs cancels out.
-It takes a minute. Of streams it says nothing: how many chunks one turn of the loop reads depends on time.
+other work, for then fewer answers share a turn of the loop. Count two trees in turn.
+
+Two engines hold a different number of conversations, so that what starting costs cancels out. It takes a minute. Of
+streams it says nothing: how many chunks one turn of the loop reads depends on time.
 """
 
 from __future__ import annotations
