@@ -26,6 +26,7 @@ from runs.engine_process import Done, EngineProcess, Exited, Ready
 from scenarios.render import check_scenario
 from tests.bench.measure import TOKENS
 from tests.bench.truth import BuildError, truth
+from tests.support.engines import sole_order
 
 SCENARIO: Final = {"name": "bench", "steps": [{"do": "repeat", "times": 1, "steps": [{"do": "say", "text": "Hello"}]}]}
 """That of the other benches."""
@@ -46,14 +47,8 @@ def counted(conversations: int) -> int:
             params={"model": "truth"},
             overrides={"timeouts": SLOW},
         )
-        order = ShardSpec(
-            run_id=1,
-            shard_id=1,
-            index=0,
-            of=1,
-            seed=1,
-            id_base=1 << 32,
-            ledger_path=f"{folder}/ledger.jsonl",
+        order = sole_order(
+            f"{folder}/ledger.jsonl",
             target=target,
             scenarios=(WeightedScenario(scenario=check_scenario(SCENARIO)),),
             load=parse_load({"kind": "closed", "users": USERS, "conversations": conversations}),

@@ -41,6 +41,11 @@ class Share:
         return str(tail["reason"])
 
 
+def sole_order(ledger: str, **parts: Any) -> ShardSpec:
+    """For the only engine of a run; `parts` are the other fields of ShardSpec."""
+    return ShardSpec(run_id=1, shard_id=1, index=0, of=1, seed=7, id_base=1 << 32, ledger_path=ledger, **parts)
+
+
 def hold(
     target: TargetSpec, scenario: dict[str, Any], load: dict[str, Any], folder: Path, *, of: int, seed: int = 7
 ) -> list[Share]:

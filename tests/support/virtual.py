@@ -20,9 +20,9 @@ from connectors.timeline import Timeline
 from runs.engine import alarm, session
 from runs.engine.ledger import Ledger
 from runs.engine.shard import Shard
-from runs.engine.spec import ShardSpec, WeightedScenario, parse_load
+from runs.engine.spec import WeightedScenario, parse_load
 from scenarios.render import check_scenario
-from tests.support.engines import Share, read
+from tests.support.engines import Share, read, sole_order
 
 S = 10**9
 NEVER = math.inf
@@ -143,14 +143,8 @@ def hold(
     target = build_target_spec(name="t", url="http://127.0.0.1:1", preset="generic-json", stream=streamed).model_copy(
         update={"protocol": PROTOCOL}
     )
-    order = ShardSpec(
-        run_id=1,
-        shard_id=1,
-        index=0,
-        of=1,
-        seed=7,
-        id_base=1 << 32,
-        ledger_path=str(path),
+    order = sole_order(
+        str(path),
         target=target,
         scenarios=(WeightedScenario(scenario=check_scenario({"name": "s", "steps": [*steps]})),),
         load=parse_load(load),

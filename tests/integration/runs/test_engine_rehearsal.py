@@ -28,6 +28,7 @@ from scenarios.render import check_scenario
 from tests.hostile.good import GOOD
 from tests.hostile.server import HostileServer
 from tests.integration.connectors.lanes import make_spec, server_context
+from tests.support.engines import sole_order
 from tests.support.processes import ROOT
 from tests.support.runs import talk
 
@@ -35,14 +36,8 @@ IMPORTED = b"import time:"
 
 
 def order(target: TargetSpec, ledger: Path) -> ShardSpec:
-    return ShardSpec(
-        run_id=1,
-        shard_id=1,
-        index=0,
-        of=1,
-        seed=7,
-        id_base=1 << 32,
-        ledger_path=str(ledger),
+    return sole_order(
+        str(ledger),
         target=target,
         scenarios=(WeightedScenario(scenario=check_scenario(talk("one", "two"))),),
         load=ClosedLoad(users=2, conversations=4),

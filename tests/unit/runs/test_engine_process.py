@@ -15,20 +15,15 @@ from runs import engine_process
 from runs.engine.spec import ClosedLoad, ShardSpec, WeightedScenario
 from runs.engine_process import Done, EngineProcess, Event, Exited, Fatal, Ready, engine_environment
 from scenarios.spec import parse_scenario
+from tests.support.engines import sole_order
 from tests.support.runs import SECRET, alive, talk, target
 
 WAIT_S = 10.0
 
 
 def an_order(path: str = "/nowhere", spec: TargetSpec | None = None) -> ShardSpec:
-    return ShardSpec(
-        run_id=1,
-        shard_id=1,
-        index=0,
-        of=1,
-        seed=1,
-        id_base=1 << 32,
-        ledger_path=path,
+    return sole_order(
+        path,
         target=spec or target(),
         scenarios=(WeightedScenario(scenario=parse_scenario(talk())),),
         load=ClosedLoad(users=1, duration_s=60),
