@@ -1,10 +1,11 @@
-# Everything here works as root and as an ordinary user, and needs the network for pip (for tests also npm and apt) only.
+# All targets work as root and as an ordinary user. They need the network only for pip (tests also for npm and apt).
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+MARKDOWN := README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md docs/*.md
 # Tests mostly wait, for answers, leases and services: four at a time keep two cores busy.
 JOBS ?= 4
 PYTEST_ARGS ?=
@@ -17,58 +18,69 @@ PYTHON ?= $(shell for p in /usr/bin/python3.11 python3.11 python3 python3.12 pyt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q install --require-hashes
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup setup-dev setup-peers setup-bench demo up test check format docs lock bench chaos clean
+.PHONY: help setup setup-dev setup-peers setup-bench demo up test check check-coverage format docs lock bench chaos mutate clean
 
-help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-setup: $(VENV)/.runtime ## an environment with what Token-Burn needs to run
+setup: $(VENV)/.runtime ## install what Token-Burn needs to run
 
-setup-dev: $(VENV)/.dev ## the same with the tools and tests
+setup-dev: $(VENV)/.dev ## install development tools and test dependencies too
 
-demo: setup ## burn the mock chatbot for 15 s and compare its count with ours
+demo: setup ## run a 15 s load test against the mock chatbot and compare both counts
 	@$(BIN)/python -m tokenburn_site.demo
 
-up: setup ## the whole site on this machine (ARGS="--port 9000")
+up: setup ## start the whole site on this machine (ARGS="--port 9000")
 	@$(BIN)/python manage.py up $(ARGS)
 
-test: setup-dev setup-peers ## all tests (PYTEST_ARGS="-k word")
+test: setup-dev setup-peers ## run all tests (PYTEST_ARGS="-k word" selects some)
 	@if .ci/chromium; then only=(); else only=(-m "not browser"); fi; \
 	PEERS_VENV=$(abspath $(VENV)-peers) $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal "$${only[@]}" $(PYTEST_ARGS)
 
-check: setup-dev ## what CI checks besides the tests
+check-coverage: ## run all tests with branch coverage; fail below the floor in pyproject.toml
+	@$(MAKE) test PYTEST_ARGS="--cov --cov-report=term $(PYTEST_ARGS)"
+
+check: setup-dev ## run all checks of CI except the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/mdformat --check $(MARKDOWN)
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	TOKENBURN_VAR_DIR=$(VENV)/check TOKENBURN_ENV_FILE= $(BIN)/python manage.py makemigrations --check --dry-run
-	@$(BIN)/python -c 'import sys; from metrics.document import PAGE, page; sys.exit(page() != PAGE.read_text("utf-8"))' \
+	@$(BIN)/python -c 'import sys; from metrics.report.document import PAGE, page; sys.exit(page() != PAGE.read_text("utf-8"))' \
 		|| { echo "docs/metrics.md is not up to date: run make docs" >&2; exit 1; }
+	@$(BIN)/python -m tokenburn_site.schema_files --check
 
-format: setup-dev ## let ruff put files in order
+format: setup-dev ## format code and Markdown
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/mdformat $(MARKDOWN)
 
-docs: setup ## write the pages that are made from code
-	$(BIN)/python -m metrics.document
+docs: setup ## regenerate the pages that come from code
+	$(BIN)/python -m metrics.report.document
+	$(BIN)/python -m tokenburn_site.schema_files
 
-lock: setup-dev ## pin requirements*.in anew, keeping what need not change (UPGRADE=--upgrade)
+lock: setup-dev ## pin requirements*.in again with as few changes as possible (UPGRADE=--upgrade)
 	$(LOCK) $(UPGRADE) requirements.in -o requirements.txt
 	$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) $(UPGRADE) requirements-bench.in -o requirements-bench.txt
 	$(LOCK) $(UPGRADE) requirements-peers.in -o requirements-peers.txt
 
-bench: setup-dev setup-bench ## cost and fidelity, beside other tools
+bench: setup-dev setup-bench ## measure cost and fidelity, also of other tools
 	BENCH_VENV=$(abspath $(VENV)-bench) $(BIN)/python -m tests.bench $(ARGS)
 
-chaos: setup-dev ## kill, pause and cut off what runs load, and check the account (ARGS="--runs 300 --seed 1")
+chaos: setup-dev ## run loads with faults and check that all counts agree (ARGS="--runs 300 --seed 1")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-clean: ## environments and caches; your data in var/ stays
+mutate: setup-dev ## change 200 lines one by one: do the tests notice? takes hours (ARGS="--count 20 --seed 1")
+	$(BIN)/python -m tests.mutate $(ARGS)
+
+clean: ## remove environments and caches; keep your data in var/
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-peers tests/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Each is done once, and again when its requirements change.
+# Each runs once, and again when its requirements change.
 $(VENV)/.runtime: requirements.txt
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11 or newer with venv found: install python3.11-venv, or give PYTHON=..." >&2; exit 2; }
 	@"$(PYTHON)" -c '$(USABLE)' || { echo "make: $(PYTHON) cannot be used: Python 3.11 or newer with venv is needed" >&2; exit 2; }

@@ -25,7 +25,7 @@ def main() -> None:
 def _execute() -> None:
     from django.core.management import execute_from_command_line
 
-    from tokenburn_site.keys import BadEnvironment
+    from tokenburn_site.config.keys import BadEnvironment
 
     try:
         execute_from_command_line(sys.argv)

@@ -1,4 +1,4 @@
-"""The contract of a connector, on one screen. `docs/adding-a-connector.md` shows a whole one.
+"""The contract of a connector. `docs/adding-a-connector.md` shows a complete example.
 
 A connector carries one user's conversations. It gets a rendered request and a Timeline, writes the one, feeds the
 other, and returns when the turn is complete. It raises TurnError for everything that can go wrong; whatever else
@@ -6,34 +6,44 @@ it raises is a bug. At most one turn is in flight. A connector may be asynchrono
 (the reference lane): the methods are the same, with or without `async`.
 
 Its owner calls `begin` for each conversation, and for each turn `connect` if it is not `ready`, then `render`,
-`timeline`, `send_message` and `took`.
+`timeline`, `send_message` and `finish_turn`.
 """
 
 from __future__ import annotations
 
 import time
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-from connectors.belonging import Greeting, ReplyTimeline, carries_text, timeline_class
 from connectors.errors import TurnError
-from connectors.guard import AllowPrivate
-from connectors.mapping import CompiledTarget, RenderedRequest
-from connectors.named import NamedTimeline
-from connectors.payload import Codecs
+from connectors.mapping.payload import Codecs
+from connectors.mapping.request import RenderedRequest
+from connectors.security.guard import AllowPrivate
+from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
+from connectors.timeline.greeting import Greeting, carries_text
+from connectors.timeline.kinds import timeline_class
+from connectors.timeline.named import NamedTimeline
+from connectors.timeline.replies import ReplyTimeline, ReplyTo
 
 
 class BaseConnector(ABC):
     """`target` is shared by all connectors of a process; everything else belongs to this one."""
 
-    goes_on: ClassVar[bool] = False
-    """Whether the transport goes on from answer to answer, so that its end cannot be an answer's."""
+    persistent: ClassVar[bool] = False
+    """Whether the transport persists across answers, so that its end cannot end an answer."""
 
     user_stamps: ClassVar[bool] = False
     """Whether a library reads the bytes, so that arrivals are stamped when it hands them over, not by the kernel."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "goes_on" in vars(cls):  # until release 1.0
+            warnings.warn(f"{cls.__qualname__}: name it persistent instead of goes_on", FutureWarning, stacklevel=2)
+            cls.persistent = vars(cls)["goes_on"]
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         self.target = target
@@ -42,27 +52,39 @@ class BaseConnector(ABC):
         self.saved: dict[str, Any] = {}
         self._codecs: Codecs | None = None
         self._codecs_made = False
-        kind = NamedTimeline if target.meaning.by_name else Timeline
+        # Read for every turn: a class's own attribute costs several times as much.
+        self.handshake_ns: dict[str, int] | None = None
+        """What the steps of connecting took, until the turn that follows takes it over."""
+        self.unsolicited = 0
+        """Those of the `unassigned` messages that have text or say an error: without an id that says whose it is, one
+        may be taken for an answer."""
+        self.round_trip_ns = 0
+        """The shortest way to the target and back, by the kernel's own measurement; 0: not known."""
+        self._idle_message_open = False
+        kind = NamedTimeline if target.response.by_name else Timeline
         options: dict[str, Any] = {"decode": self._decode} if target.has_codecs else {}
-        if not target.meaning.needs_done:
+        if not target.response.needs_done:
             options["one_frame"] = True
-        self._new_message = partial(kind, target.meaning, 0, **options)
-        if not self.goes_on:
+        self._new_message = partial(kind, target.response, 0, **options)
+        if not self.persistent:
             options.pop("one_frame", None)
-        self._new_timeline = partial(timeline_class(target), target.meaning, **options)  # without keywords, a fast call
+        reads_turns = timeline_class(
+            named=target.response.by_name,
+            by_id=target.reply_to is not None,
+            quiet_ms=target.spec.response.quiet_ms,
+        )
+        self._new_timeline = partial(reads_turns, target.response, **options)  # without keywords, a fast call
+        self.timeline: Callable[[int], Timeline] = (
+            self._new_timeline if target.reply_to is None else self._correlated_timeline
+        )
+        """Makes the Timeline of the turn that follows; its argument is when that is planned for (monotonic ns)."""
 
     @classmethod  # noqa: B027 - few have anything to load
     def prepare(cls, target: CompiledTarget) -> None:
         """Load what all connections to `target` share, before a load begins. Nothing is dialled."""
 
-    handshake_ns: dict[str, int] | None = None
-    """What the steps of connecting took, until the turn that follows takes it over."""
-    stray = 0
+    unassigned = 0
     """Messages of any kind that belong to no turn: they came while nothing was asked, or answer another question."""
-
-    unsolicited = 0
-    """Those of them that have text or say an error: without an id that says whose it is, one may be taken for an
-    answer."""
 
     greeting: Greeting | None = None
     """What a new connection waits for before its first question."""
@@ -70,16 +92,17 @@ class BaseConnector(ABC):
     reply_id: Any = None
     """What the answer to the turn in flight repeats; None: not known yet."""
 
-    round_trip_ns = 0
-    """The shortest way to the target and back, by the kernel's own measurement; 0: not known."""
-
     _unsolicited_told = 0
-    _idle_message_open = False
+
+    @property
+    def reply_to(self) -> ReplyTo | None:
+        """How a message says which question it answers; None: it does not."""
+        return self.target.reply_to
 
     @property
     def lasting(self) -> bool:
-        """Whether one connection carries turn after turn, so that text may come on it that nobody asked for."""
-        return self.goes_on
+        """Whether one connection serves several turns, so that unsolicited text may arrive on it."""
+        return self.persistent
 
     @property
     def ready(self) -> bool:
@@ -88,11 +111,11 @@ class BaseConnector(ABC):
 
     @abstractmethod
     def connect(self) -> Awaitable[None] | None:
-        """Get ready for a turn, anew if an old connection is of no more use. Raises ConnectFailed or TimedOut."""
+        """Prepare for a turn; replace an unusable connection. Raises ConnectFailed or TimedOut."""
 
     @abstractmethod
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> Awaitable[None] | None:
-        """Send one request and feed its answer into `timeline`, to its end. Raises TurnError."""
+        """Send one request and feed its complete answer into `timeline`. Raises TurnError."""
 
     @abstractmethod
     def disconnect(self) -> Awaitable[None] | None:
@@ -120,10 +143,9 @@ class BaseConnector(ABC):
         codecs = self.codecs
         return request if codecs is None else request._replace(body=codecs.encode(request.body))
 
-    def timeline(self, planned_ns: int) -> Timeline:
-        """For the turn that follows; planned for `planned_ns` (monotonic)."""
+    def _correlated_timeline(self, planned_ns: int) -> Timeline:
         made = self._new_timeline(planned_ns)
-        if self.target.reply_to is not None and isinstance(made, ReplyTimeline):
+        if isinstance(made, ReplyTimeline):
             made.owner = self
         return made
 
@@ -131,7 +153,7 @@ class BaseConnector(ABC):
         """For a message that belongs to no turn."""
         return self._new_message()
 
-    def took(self, timeline: Timeline) -> None:
+    def finish_turn(self, timeline: Timeline) -> None:
         """A turn is over: keep what its answer gave to save. Raises BadAnswer if it is not a good answer (see
         `Timeline.settle`); the connection is as good as before."""
         timeline.settle()
@@ -148,7 +170,7 @@ class BaseConnector(ABC):
         waited_ns = timeline.first_content_ns - timeline.sent_ns
         if waited_ns >= self.round_trip_ns:
             return False
-        self.round_trip_ns = self.measured_round_trip_ns()  # an answer brings a measurement of its own with it
+        self.round_trip_ns = self.measured_round_trip_ns()  # each answer includes a measurement
         return waited_ns < self.round_trip_ns
 
     def measured_round_trip_ns(self) -> int:
@@ -171,9 +193,9 @@ class BaseConnector(ABC):
         if self.greeting is not None and not self.greeting.over:
             self._greeted_with(self.greeting, ns, data)
             return
-        self.stray_event(data, ns)
+        self.unassigned_event(data, ns)
 
-    def stray_event(self, data: bytes, ns: int) -> None:
+    def unassigned_event(self, data: bytes, ns: int) -> None:
         """The same, of one that is no part of a greeting either: a conversation that is over still said it."""
         try:
             self.look_at(data, ns)
@@ -183,7 +205,7 @@ class BaseConnector(ABC):
 
     def look_at(self, data: bytes, ns: int) -> None:
         """Count a message that belongs to no turn, and keep what it gives to save. Raises TurnError."""
-        self.stray += 1
+        self.unassigned += 1
         message = self.message_timeline()
         message.event(ns, data)
         if has_text := carries_text(message):
@@ -203,8 +225,8 @@ class BaseConnector(ABC):
         if greeting.over or greeting.failure is not None:
             self.greeting_over()
 
-    def greeting_over(self) -> None:  # noqa: B027 - a lane that asks need not be told
-        """The greeting is complete, or failed. Whoever waits for it is told."""
+    def greeting_over(self) -> None:  # noqa: B027 - a lane that polls needs no notification
+        """The greeting is complete or failed: wake up whoever waits for it."""
 
     def add_step(self, name: str, ns: int) -> None:
         """A step of getting ready took `ns`."""

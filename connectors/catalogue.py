@@ -1,4 +1,4 @@
-"""The models that a target says it has: one request of the reference lane, before a run."""
+"""Reads the list of models that a target offers, with one request on the reference lane before a run."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any, Final
 
 import orjson
 
-from connectors.decoding import loads
+from connectors.content.decoding import loads
+from connectors.content.wording import shape
 from connectors.errors import BadAnswer, TimedOut
-from connectors.guard import AllowPrivate
-from connectors.handshake import HTTP_OF
-from connectors.mapping import CompiledTarget
-from connectors.paths import compile_path
+from connectors.handshake.steps import HTTP_OF
+from connectors.mapping.paths import compile_path
+from connectors.security.guard import AllowPrivate
 from connectors.spec import CodecSpec, ModelsSpec, RequestSpec, ResponseSpec, SpecError, TargetSpec
+from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
-from connectors.wording import shape
 
 LIMIT_S: Final = 15.0
-"""For all of it, handshake included: somebody waits for the run to begin."""
+"""Time limit for everything including the handshake, because a user waits for the run to begin."""
 STEP_S: Final = 10.0
 MOST_MODELS: Final = 1000
 NAME_CHARS: Final = 200
 
 
 class _Raw(Timeline):
-    """Keeps an answer as it came."""
+    """Keeps the answer unparsed."""
 
     __slots__ = ("body",)
 
@@ -35,10 +35,8 @@ class _Raw(Timeline):
 
 
 def fetch_models(spec: TargetSpec, *, allow_private: AllowPrivate = True) -> list[str]:
-    """Names of the models, each once, sorted. Blocks for LIMIT_S at most.
-
-    Raises SpecError if the target's mapping does not say where they are listed, TurnError if they cannot be had.
-    """
+    """Names of the models, each once, sorted. Blocks for at most LIMIT_S. Raises SpecError if the target's mapping does
+    not say where they are listed, TurnError if the request fails."""
     if spec.models is None:
         raise SpecError("the target does not say where its models are listed: name them, or set its `models`")
     names = _names(_in_time(_listing(spec, spec.models), allow_private), spec.models)
@@ -65,7 +63,7 @@ def _listing(spec: TargetSpec, models: ModelsSpec) -> CompiledTarget:
 
 
 def _in_time(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:
-    """What the target answers, asked in a thread of its own: a handshake's steps each have their own limits."""
+    """The target's answer, requested in a thread, because each step of a handshake has its own limits."""
     box: list[bytes | BaseException] = []
 
     def work() -> None:
@@ -85,11 +83,11 @@ def _in_time(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:
 
 
 def _ask(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:
-    from connectors.reference.http import HttpConnector  # what few runs need is loaded for them alone
+    from connectors.reference.http_connectors import HttpConnector  # what few runs need is loaded for them alone
 
     connector = HttpConnector(target, allow_private=allow_private)
     connector.begin({"id": "models", "number": 0, "user": -1})
-    timeline = _Raw(target.meaning, 0)
+    timeline = _Raw(target.response, 0)
     try:
         connector.connect()
         empty: dict[str, Any] = {"message": "", "messages": [], "history": [], "turn": 0, "vars": {}}
@@ -112,5 +110,5 @@ def _names(body: bytes, models: ModelsSpec) -> list[str]:
         raise BadAnswer("answer_unmatched", f"{len(names)} models, and at most {MOST_MODELS} are possible")
     for name in names:
         if not name.strip() or len(name) > NAME_CHARS or not name.isprintable():
-            raise BadAnswer("answer_unmatched", f"{name[:60]!r} is no name of a model")
+            raise BadAnswer("answer_unmatched", f"{name[:60]!r} is not a model name")
     return names

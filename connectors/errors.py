@@ -1,4 +1,4 @@
-"""What can go wrong in a turn, as one tree with stable codes.
+"""The tree of errors that a turn can end with, with stable codes.
 
     TurnError
     ├── ConnectFailed       dns_failed, connect_refused, connect_unreachable, tls_failed, address_blocked,
@@ -14,7 +14,7 @@
     ├── BadRequest          request_invalid: the mapping or a template could not be rendered
     ├── Aborted             stopped: the run ended before the answer did
     ├── Unanswered          unanswered: the load ended, and the wait was longer than the run's own answers explain
-    └── LostPatience        user_left, user_resent, user_doubled: a simulated user did not wait for the answer
+    └── LostPatience        user_left, user_resent, user_hedged: a simulated user did not wait for the answer
 
 A code is part of the product's contract: reports count by it, users search for it. Foreign exceptions are
 mapped at the edge (`raise ConnectFailed(...) from exc`) and never reach a report.
@@ -27,11 +27,11 @@ from typing import ClassVar, Literal
 Outcome = Literal["ok", "error", "timeout", "aborted", "unknown"]
 
 DETAIL_LIMIT = 300
-"""Characters of a detail that are kept: a hostile target must not fill the ledger."""
+"""Maximum number of characters of a detail, so that a hostile target cannot fill the ledger."""
 
 
 class TurnError(Exception):
-    """One failed turn: a stable `code`, what happened (`detail`) and, where we know it, what to do (`advice`)."""
+    """One failed turn: a stable `code`, what happened (`detail`) and, if known, what to do (`advice`)."""
 
     outcome: ClassVar[Outcome] = "error"
 
@@ -58,21 +58,28 @@ class TimedOut(TurnError):
 
 
 class BrokenTransport(TurnError):
-    """Bytes came, and they were not what the protocol allows, or they stopped too early."""
+    """The received bytes violate the protocol, or end too early."""
 
 
 class ReusedClosed(BrokenTransport):
-    """A kept connection ended at the moment of sending, before a byte of answer: nobody knows whether the target has
-    taken the request."""
+    """A kept connection ended at the moment of sending, before any byte of the answer: it is unknown whether the target
+    received the request."""
 
     def __init__(self, how: str) -> None:
         super().__init__(
             "connection_reused_closed",
             f"a kept connection, used for an earlier message, was {how} as this one was sent: it may or may not have "
-            "been taken",
+            "been received",
             "the target closes idle connections: raise its keep-alive time, or set request.idempotent if a message may "
             "be sent twice",
         )
+
+
+class ClosedUnsent(BrokenTransport):
+    """The connection ended before any byte of the request was written: it may be sent on another one."""
+
+    def __init__(self) -> None:
+        super().__init__("connection_closed", "the target closed before the request was sent")
 
 
 class TooLarge(TurnError):
@@ -88,7 +95,7 @@ class Refused(TurnError):
 
 
 class BadAnswer(TurnError):
-    """The transport did its work; what the answer says is not what the mapping or scenario asked for."""
+    """The transport worked, but the answer is not what the mapping or scenario expects."""
 
 
 class BadRequest(TurnError):
@@ -105,12 +112,12 @@ class Aborted(TurnError):
 
 
 class Unanswered(TurnError):
-    """The load came to its own end, and this turn had waited for longer than the run's answers explain."""
+    """The load ended, and this turn had waited longer than the run's own answers explain."""
 
     outcome = "timeout"
 
     def __init__(self, waited_s: float, longest_s: float, *, silent_s: float | None = None) -> None:
-        """`silent_s`: since its last text; None: none had come."""
+        """`silent_s`: time since its last text; None: there was none."""
         known = f"the run's own answers took at most {longest_s:.1f} s" if longest_s else "the run had no whole answer"
         text = ""
         if silent_s is not None:
@@ -122,7 +129,7 @@ USER_LEFT = "user_left"
 PATIENCE_CODES = {
     USER_LEFT: "the user left before the answer came",
     "user_resent": "the user sent the message again before the answer came",
-    "user_doubled": "another answer to the same message came first",
+    "user_hedged": "another answer to the same message came first",
 }
 """What becomes of an answer that its user did not wait for. Its tokens are wasted."""
 

@@ -1,5 +1,5 @@
-"""Which class speaks which protocol, one line each. A user's own connectors come by the entry point group
-`tokenburn.connectors` (name = protocol), or by the setting TOKENBURN_CONNECTORS through `register`."""
+"""Maps each protocol to its class, one line each. Custom connectors register in the entry point group
+`tokenburn.connectors` (name = protocol) or through the setting TOKENBURN_CONNECTORS and `register`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ Lane = Literal["load", "reference"]
 
 CONNECTORS: dict[Lane, dict[str, str]] = {
     "load": {
-        "http": "connectors.wire.connector:HttpConnector",
-        "sse": "connectors.wire.connector:SseConnector",
-        "ndjson": "connectors.wire.connector:NdjsonConnector",
-        "split": "connectors.wire.split:SplitConnector",
-        "split-websocket": "connectors.wire.split_socket:SplitSocketConnector",
-        "grpc": "connectors.wire.grpc:GrpcConnector",
-        "websocket": "connectors.wire.websocket:WebSocketConnector",
-        "socketio": "connectors.wire.socketio:SocketIoConnector",
+        "http": "connectors.wire.http_connectors:HttpConnector",
+        "sse": "connectors.wire.http_connectors:SseConnector",
+        "ndjson": "connectors.wire.http_connectors:NdjsonConnector",
+        "split": "connectors.wire.split.connector:SplitConnector",
+        "split-websocket": "connectors.wire.split.socket:SplitSocketConnector",
+        "grpc": "connectors.wire.grpc.connector:GrpcConnector",
+        "websocket": "connectors.wire.websocket.connector:WebSocketConnector",
+        "socketio": "connectors.wire.socketio.connector:SocketIoConnector",
     },
     "reference": {
-        "http": "connectors.reference.http:HttpConnector",
-        "sse": "connectors.reference.sse:SseConnector",
-        "ndjson": "connectors.reference.ndjson:NdjsonConnector",
-        "split": "connectors.reference.split:SplitConnector",
-        "split-websocket": "connectors.reference.split_socket:SplitSocketConnector",
-        "grpc": "connectors.reference.grpc:GrpcConnector",
-        "websocket": "connectors.reference.websocket:WebSocketConnector",
-        "socketio": "connectors.reference.socketio:SocketIoConnector",
+        "http": "connectors.reference.http_connectors:HttpConnector",
+        "sse": "connectors.reference.http_connectors:SseConnector",
+        "ndjson": "connectors.reference.http_connectors:NdjsonConnector",
+        "split": "connectors.reference.split.connector:SplitConnector",
+        "split-websocket": "connectors.reference.split.socket:SplitSocketConnector",
+        "grpc": "connectors.reference.grpc.connector:GrpcConnector",
+        "websocket": "connectors.reference.websocket.connector:WebSocketConnector",
+        "socketio": "connectors.reference.socketio.connector:SocketIoConnector",
     },
 }
 ENTRY_POINT_GROUP = "tokenburn.connectors"
@@ -41,7 +41,7 @@ _registered: dict[str, str] = {}
 
 
 def register(own: Mapping[str, str]) -> None:
-    """Add connectors by hand: protocol to `module:Class`. Instead of those registered before."""
+    """Register custom connectors: protocol to `module:Class`. Replaces earlier registrations."""
     _registered.clear()
     _registered.update(own)
     connector_class.cache_clear()

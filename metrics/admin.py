@@ -1,4 +1,4 @@
-"""Turns in the admin: to look at, never to edit. Millions of rows: no count, no join, no search by text."""
+"""Turns in the read-only admin. There are millions of rows, so it avoids counts, joins and text search."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from unfold.paginator import InfinitePaginator
 
 from metrics.columns import OUTCOMES
 from metrics.models import SessionMetric
+from metrics.number_format import number
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
@@ -103,4 +104,4 @@ class SessionMetricAdmin(TurnBase):
 
 
 def _span_ms(start_ns: int | None, end_ns: int | None) -> str:
-    return "\N{EN DASH}" if start_ns is None or end_ns is None else f"{(end_ns - start_ns) / NS_PER_MS:.1f}"
+    return number(None if start_ns is None or end_ns is None else (end_ns - start_ns) / NS_PER_MS)

@@ -1,9 +1,12 @@
-"""Turns as the API shows them: the ledger's words, times in ns since the shard's start."""
+"""Turns in the API, with the ledger's words and times in ns since the shard's start."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
+from metrics.earlier_names import present_code
 from metrics.models import SessionMetric
 
 
@@ -48,3 +51,8 @@ class TurnSerializer(serializers.ModelSerializer[SessionMetric]):
             "finish_reason",
         ]
         read_only_fields = fields
+
+    def to_representation(self, instance: SessionMetric) -> dict[str, Any]:
+        """With the present name of an error code, under which it is found too."""
+        shown = super().to_representation(instance)
+        return {**shown, "code": present_code(shown["code"])}

@@ -1,4 +1,4 @@
-"""The turns of a batch as columns: what every metric is computed from, whether it comes from a ledger or from rows."""
+"""The turns of a batch as columns, from which all metrics are computed, whether read from a ledger or from rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPTIONAL = ("group", "kind", "finish_reason")
 """Columns that a run may not have."""
 
 MISSING = -(2**62)
-"""What stands in an integer column for "not known". No time and no count ever is this small."""
+"""Marks unknown values in an integer column. No time and no count is this small."""
 OUTCOMES = ("ok", "error", "timeout", "aborted", "unknown")
 LEFT = "user_left"
 """The code of an aborted turn whose user gave up: nobody who asks again, so that the message failed."""
@@ -25,23 +25,23 @@ TOKEN_SIDES = {
     "usage": ("usage", "usage"),
     "estimate": ("estimate", "estimate"),
     "none": ("none", "none"),
-    "mixed": ("estimate", "usage"),  # only the output was told
-    "mixed_in": ("usage", "estimate"),  # only the input was told
-    "doubted": ("estimate", "estimate"),  # what was told is not believed
+    "mixed": ("estimate", "usage"),  # only the output was reported
+    "mixed_in": ("usage", "estimate"),  # only the input was reported
+    "doubted": ("estimate", "estimate"),  # the reported counts are implausible
     "doubt_in": ("estimate", "usage"),
     "doubt_to": ("usage", "estimate"),
     "split": ("usage", "usage"),  # reasoning was streamed and not counted: its share of the output is by characters
     "split_in": ("estimate", "usage"),
-    "asked": ("estimate", "none"),  # an answer without text, such as a tool call, of which no output was told
+    "asked": ("estimate", "none"),  # an answer without text, such as a tool call, without reported output
     "asked_in": ("usage", "none"),
 }
-"""Where a turn's input and output tokens come from, by the word in its record: new words are added at the end only."""
+"""Sources of a turn's input and output tokens, by the word in its record: append new words only."""
 TOKEN_SOURCES = tuple(TOKEN_SIDES)
 DOUBTED_SOURCES = ("doubted", "doubt_in", "doubt_to")
 SPLIT_SOURCES = ("split", "split_in")
 REPETITION_SCALE = 10_000
 ARRIVAL_ERROR_LIMIT_NS = 3_600_000_000_000
-"""Stamps come from the target: a wrong one must not swamp the sum of the right ones beyond 64 bits."""
+"""Limit for stamps, which come from the target: a wrong one must not overflow a sum of 64 bits."""
 INT32 = 2**31 - 1
 INT64 = 2**63 - 1
 UINT32 = 2**32 - 1
@@ -89,7 +89,7 @@ class Columns:
     tokens_in: Ints
     tokens_out: Ints
     tokens_source: NDArray[np.int8]  # index into TOKEN_SOURCES
-    tokens_reasoning: Ints  # part of tokens_out; MISSING where not told and none was streamed
+    tokens_reasoning: Ints  # part of tokens_out; MISSING if not reported and none was streamed
     repetition: Ints  # in 1 / REPETITION_SCALE, MISSING without an answer before
     gaps_us: Pooled  # between content chunks
     arrival_error_ns: Pooled
@@ -127,7 +127,7 @@ class Columns:
 
     @property
     def ended(self) -> Ints:
-        """When each turn was over: done, else (unknown turns) the last time known of it, else 0."""
+        """When each turn ended: done, otherwise (unknown turns) the last known time, otherwise 0."""
         ended = self.done
         for earlier in (self.sent, self.planned):
             ended = np.where(ended == MISSING, earlier, ended)

@@ -1,6 +1,6 @@
 """A group: the conversations of a run that have one scenario and one model. Pure, and light: the engine imports it.
 
-Groups are numbered from 0 (`runs.engine.groups` says how); what is counted for each of them can be added up again for
+Groups are numbered from 0 (`runs.load.groups` says how); what is counted for each of them can be added up again for
 every choice of scenario, model and tags.
 """
 
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 SCENARIO, MODEL = "scenario", "model"
 Where = tuple[tuple[str, str], ...]
-"""What a choice asks for: pairs of `scenario`, `model` or the name of a tag, and its value. All must hold."""
+"""A choice: pairs of `scenario`, `model` or the name of a tag, and its value. All must match."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """`model` is empty where the target names none; `scenarios` is how many it stands for, as its name then says."""
+    """`model` is empty if the target names none; `scenarios` is the number of scenarios in the group, which its name
+    then contains."""
 
     scenario: str
     model: str = ""
@@ -36,7 +37,7 @@ def chosen(groups: Sequence[Group], where: Where) -> list[int]:
 
 
 def choice_text(where: Where) -> str:
-    """As it stands behind a metric's name: `{scenario=rapid-fire}`; empty for no choice."""
+    """A choice as written after a metric's name: `{scenario=rapid-fire}`; empty for no choice."""
     return "{" + ", ".join(f"{key}={value}" for key, value in where) + "}" if where else ""
 
 
@@ -46,5 +47,5 @@ def known_values(groups: Iterable[Group], key: str) -> list[str]:
 
 
 def known_keys(groups: Iterable[Group]) -> list[str]:
-    """What a choice may ask for."""
+    """The keys that a choice may use."""
     return [SCENARIO, MODEL, *sorted({name for group in groups for name in group.tags})]

@@ -8,6 +8,9 @@ values mirror the positive ones (a clock can read a few ns early). The idea of t
 
 Bounds are whole numbers computed without floats, and a float's rounding is corrected against them: the same
 value falls into the same bucket on every machine, which is what makes aggregates reproducible from rows.
+
+By hand for that reason: the package ddsketch trusts the float, hdrhistogram needs the range of values in advance and
+takes no negative ones, and both take values one by one where ingest has arrays of them.
 """
 
 from __future__ import annotations
@@ -24,9 +27,9 @@ Ints = NDArray[np.int64]
 
 GAMMA = 1.01
 RELATIVE_ERROR = 0.005
-"""(GAMMA - 1) / (GAMMA + 1) is 0.004975: what a quantile may be off by, as a share of the exact value."""
+"""(GAMMA - 1) / (GAMMA + 1) is 0.004975, the maximum relative error of a quantile."""
 LIMIT = 2**52
-"""Values beyond this (52 days in ns) are counted in the last bucket; sum, min and max still hold them exactly."""
+"""Larger values (52 days in ns) are counted in the last bucket; sum, min and max still contain them exactly."""
 
 
 def _bounds() -> Ints:
@@ -52,7 +55,7 @@ FEW = 16
 DENSE = 16
 """Buckets a value up to which an array of all buckets is cheaper than a sorted list of the filled ones."""
 _PER_LOG = 1 / math.log(GAMMA)
-_PIECE = 65536  # values at a time: what stays in the processor's cache is ten times as fast
+_PIECE = 65536  # values at a time: processing that fits the processor's cache is ten times as fast
 
 
 def bucket_indices(values: Ints) -> Ints:
@@ -178,7 +181,7 @@ class Histogram:
         return result
 
     def add_json(self, data: dict[str, Any]) -> None:
-        """Add what `to_json` gave. Cheaper than to merge: most histograms of a run hold a few values."""
+        """Add the result of `to_json`. Cheaper than merging, because most histograms of a run have few values."""
         if not data["n"]:
             return
         steps, counts = data["i"], data["c"]
@@ -203,7 +206,7 @@ class Histogram:
 
 
 def packed(keys: Ints, values: Ints) -> Iterator[tuple[int, dict[str, Any]]]:
-    """For each key in order, `to_json` of a histogram of its values: many small ones for little more than one large.
+    """`to_json` of a histogram of values per key, in order: many small ones at little more than the cost of one large.
 
     `keys[i]` is that of `values[i]`.
     """
@@ -240,5 +243,5 @@ def _filled(owners: Ints, indices: Ints) -> tuple[Ints, Ints, Ints]:
 
 
 def rank_of(q: float, count: int) -> int:
-    """The nearest rank, from 1: ceil(q * count), where a float's last digit must not push it one too far."""
+    """The nearest rank, from 1: ceil(q * count), corrected for the rounding of floats."""
     return min(max(1, math.ceil(q * count - 1e-9)), count)

@@ -1,4 +1,4 @@
-"""SessionMetric (a turn) and Window (what is merged). Both are written by ingest only, never by hand."""
+"""SessionMetric (a turn) and Window. Only ingest writes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class SessionMetric(models.Model):
-    """One turn, as the ledger tells it. Times are ns since the shard's start; the id is the ledger's own."""
+    """One turn, from the ledger. Times are ns since the shard's start; the id is the ledger's own."""
 
     id = models.BigIntegerField(primary_key=True)
     run = models.ForeignKey("runs.Run", on_delete=models.CASCADE, related_name="turns", db_constraint=False)
@@ -29,15 +29,17 @@ class SessionMetric(models.Model):
     bytes_out = models.BigIntegerField(default=0)
     tokens_in = models.IntegerField(null=True)
     tokens_out = models.IntegerField(null=True)
-    tokens_source = models.CharField(max_length=8, default="none", help_text="A word of TOKEN_SIDES.")
+    tokens_source = models.CharField(
+        max_length=8, default="none", help_text="Where the token counts come from, a key of TOKEN_SIDES."
+    )
     tokens_reasoning = models.IntegerField(null=True, help_text="Part of tokens_out.")
     icl_us = models.BinaryField(null=True, help_text="Gaps between content chunks: little-endian uint32, microseconds.")
     arrival_error_ns = models.BinaryField(null=True, help_text="Arrival minus stamp, each chunk: little-endian int64.")
     message = models.TextField(null=True)
     answer = models.TextField(null=True)
-    repetition = models.FloatField(null=True, help_text="Similarity to the session's answer before, 0 to 1.")
-    kind = models.CharField(max_length=12, null=True, help_text="Of the answer, if it is not plain text.")
-    finish_reason = models.CharField(max_length=40, null=True, help_text="Why the answer ended, in the target's word.")
+    repetition = models.FloatField(null=True, help_text="Similarity to the previous answer of the session, 0 to 1.")
+    kind = models.CharField(max_length=12, null=True, help_text="Kind of the answer, if it is not plain text.")
+    finish_reason = models.CharField(max_length=40, null=True, help_text="Finish reason as reported by the target.")
 
     class Meta:
         ordering = ["id"]
@@ -55,8 +57,8 @@ class Window(models.Model):
 
     run = models.ForeignKey("runs.Run", on_delete=models.CASCADE, related_name="windows", db_constraint=False)
     shard = models.ForeignKey("runs.Shard", on_delete=models.CASCADE, related_name="windows", db_constraint=False)
-    second = models.IntegerField(help_text="Whole seconds since the shard's start, of the turn's end.")
-    ledger_offset = models.BigIntegerField(help_text="Where the batch that wrote it began.")
+    second = models.IntegerField(help_text="Second of the turn's end, counted from the shard's start.")
+    ledger_offset = models.BigIntegerField(help_text="Ledger offset of the batch that wrote it.")
     data = models.JSONField()
 
     class Meta:

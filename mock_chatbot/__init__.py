@@ -2,5 +2,5 @@
 
     python -m mock_chatbot --port 0 --behaviour echo --error-rate 0 --delay-ms 0 --stamp t
 
-It imports no other package of this project, so that it can judge them. See docs/mock-chatbot.md.
+It shares no code with the rest of this project. See docs/mock-chatbot.md.
 """

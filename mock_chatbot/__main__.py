@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 
 import mock_chatbot
 from mock_chatbot.app import create_app
-from mock_chatbot.chatbot import Chatbot
-from mock_chatbot.errors import InvalidOption
-from mock_chatbot.nuc import NucSettings
-from mock_chatbot.options import OPTIONS, Options, parse
-from mock_chatbot.places import Places
+from mock_chatbot.core.chatbot import Chatbot
+from mock_chatbot.core.concurrency import ConcurrencyLimit
+from mock_chatbot.core.errors import InvalidOption
+from mock_chatbot.core.options import OPTIONS, Options, parse
+from mock_chatbot.faces.nuc import NucSettings
 from mock_chatbot.server import Beside, listen, serve
 
 NUC = NucSettings()
@@ -49,28 +49,51 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=8100, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument(
-        "--grpc-port", type=_grpc_port, default=0, help="0 takes a free one, -1 is without gRPC (default: %(default)s)"
-    )
-    parser.add_argument("--socketio", action="store_true", help="load Socket.IO now, not at its first connection")
-    parser.add_argument("--api-key", default="", help="answer 401 to requests without it")
-    parser.add_argument(
-        "--concurrency", type=_positive, metavar="K", help="answers at once, further requests wait (default: no limit)"
-    )
-    parser.add_argument("--access-log", action="store_true", help="log each request to stderr")
-    parser.add_argument("--nuc-passphrase", default=NUC.passphrase, help="of the NUC shape (default: %(default)s)")
-    parser.add_argument(
-        "--nuc-token-ttl-s", type=_seconds, default=NUC.token_ttl_s, help="life of its tokens (default: %(default)s)"
-    )
-    for name, option in OPTIONS.items():
-        flag, text = "--" + name.replace("_", "-"), f"{option.help} (default: {option.default or 'none'})"
-        parser.add_argument(flag, type=_reader(name), default=option.default, help=text)
+    _add_server_arguments(parser)
+    _add_chatbot_arguments(parser)
     found = vars(parser.parse_args(argv))
     options = Options(**{name: found.pop(name) for name in OPTIONS})
     nuc_settings = NucSettings(found.pop("nuc_passphrase"), found.pop("nuc_token_ttl_s"))
     return Arguments(nuc_settings=nuc_settings, options=options, **found)
+
+
+def _add_server_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=8100, help="port to listen on; 0: any free port (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--grpc-port",
+        type=_grpc_port,
+        default=0,
+        help="port for gRPC; 0: any free port, -1: no gRPC (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--socketio", action="store_true", help="load the Socket.IO library at the start, not at the first connection"
+    )
+    parser.add_argument("--api-key", default="", help="require this API key; answer other requests with 401")
+    parser.add_argument(
+        "--concurrency",
+        type=_positive,
+        metavar="K",
+        help="maximum number of answers in progress (default: no limit)",
+    )
+    parser.add_argument("--access-log", action="store_true", help="log each request to stderr")
+
+
+def _add_chatbot_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--nuc-passphrase", default=NUC.passphrase, help="passphrase of the NUC dialect (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--nuc-token-ttl-s",
+        type=_seconds,
+        default=NUC.token_ttl_s,
+        help="lifetime of a NUC token (default: %(default)s)",
+    )
+    for name, option in OPTIONS.items():
+        flag, text = "--" + name.replace("_", "-"), f"{option.help} (default: {option.default or 'none'})"
+        parser.add_argument(flag, type=_reader(name), default=option.default, help=text)
 
 
 def _reader(name: str) -> Callable[[str], Any]:
@@ -115,9 +138,9 @@ def main(argv: Sequence[str]) -> int:
         return 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it, without a traceback
     if arguments.socketio:
-        from mock_chatbot import socketio_face  # noqa: F401 - for the time it takes
-    places = None if arguments.concurrency is None else Places(arguments.concurrency)
-    chatbot = Chatbot(arguments.options, places)
+        from mock_chatbot.faces import socketio_face  # noqa: F401 - for the time it takes
+    concurrency = None if arguments.concurrency is None else ConcurrencyLimit(arguments.concurrency)
+    chatbot = Chatbot(arguments.options, concurrency)
     app = create_app(chatbot, arguments.api_key, arguments.nuc_settings)
     beside = None if arguments.grpc_port < 0 else _grpc_face(chatbot, arguments)
     serve(app, sock, beside, access_log=arguments.access_log)
@@ -126,7 +149,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _grpc_face(chatbot: Chatbot, arguments: Arguments) -> Beside:
     host, port = arguments.host, arguments.grpc_port
-    running: list[object] = []  # the library stops a server that nobody holds
+    running: list[object] = []  # the library stops a server without references
 
     async def start() -> dict[str, Any]:
         from mock_chatbot.grpc import face

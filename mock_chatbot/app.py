@@ -11,16 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_chatbot import generic, nuc, openai, split, websocket
-from mock_chatbot.chatbot import Chatbot
-from mock_chatbot.errors import InvalidInput, invalid_request
-from mock_chatbot.gate import SOCKET_IO, Gate
-from mock_chatbot.nuc import NucSettings
-from mock_chatbot.responses import failure_response
+from mock_chatbot.core.chatbot import Chatbot
+from mock_chatbot.core.errors import InvalidInput, invalid_request
+from mock_chatbot.core.responses import failure_response
+from mock_chatbot.faces import generic, nuc, openai, split, websocket
+from mock_chatbot.faces.auth import SOCKET_IO, AuthMiddleware
+from mock_chatbot.faces.nuc import NucSettings
 
 
 def create_app(chatbot: Chatbot, api_key: str = "", nuc_settings: NucSettings | None = None) -> ASGIApp:
-    """`api_key`: without it in `Authorization: Bearer`, requests get a 401; empty, nobody is asked."""
+    """`api_key`: requests without it in `Authorization: Bearer` get a 401; empty: no key is required."""
     app = FastAPI(title="Mock chatbot", openapi_url=None)
     app.include_router(openai.router(chatbot))
     app.include_router(generic.router(chatbot))
@@ -43,11 +43,11 @@ def create_app(chatbot: Chatbot, api_key: str = "", nuc_settings: NucSettings | 
         "/nuc/ws": nuc.socket(chatbot, desk),
         SOCKET_IO: _LateSocketIo(chatbot, api_key),
     }
-    return Gate(app, sockets, chatbot.stats, api_key)
+    return AuthMiddleware(app, sockets, chatbot.stats, api_key)
 
 
 class _LateSocketIo:
-    """Loads the face when somebody first comes: it takes longer than all the rest."""
+    """Loads the face on first use, because it takes longer to load than all the rest."""
 
     def __init__(self, chatbot: Chatbot, api_key: str) -> None:
         self._chatbot, self._api_key = chatbot, api_key
@@ -55,7 +55,7 @@ class _LateSocketIo:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._app is None:
-            from mock_chatbot import socketio_face
+            from mock_chatbot.faces import socketio_face
 
             self._app = socketio_face.asgi(self._chatbot, self._api_key)
         await self._app(scope, receive, send)

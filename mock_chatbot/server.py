@@ -1,4 +1,4 @@
-"""uvicorn as this server needs it: its port known at once, an end without ceremony."""
+"""uvicorn with its port known immediately and a fast shutdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BACKLOG = 4096
 
 
 Beside = Callable[[], Awaitable[dict[str, Any]]]
-"""Starts another server on the same loop; what it returns joins the line that says where we are."""
+"""Starts another server on the same loop; what it returns is added to the line with the addresses."""
 
 
 class _Server(uvicorn.Server):
@@ -32,7 +32,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals keep what they do by default: nothing here is worth saving, so an end may be sudden."""
+        """Signals keep their default actions: nothing here needs saving, so a sudden end is harmless."""
         yield
 
 
@@ -50,14 +50,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: ASGIApp, sock: socket.socket, beside: Beside | None = None, *, access_log: bool = False) -> None:
-    """Serves until a signal ends the process; says where on stdout as one JSON line once it listens."""
+    """Serves until a signal ends the process; prints its addresses to stdout as one JSON line once it listens."""
     host, port = sock.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     config = uvicorn.Config(
         app,
         http="httptools",
         ws="websockets-sansio",
-        ws_ping_interval=None,  # a client may think for minutes without reading
+        ws_ping_interval=None,  # a client may pause for minutes without reading
         ws_ping_timeout=None,
         lifespan="off",
         access_log=access_log,

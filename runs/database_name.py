@@ -1,4 +1,4 @@
-"""What the database is called in messages: kind, name and place, never a user or a password."""
+"""Describes the database in messages: kind, name and location, never user or password."""
 
 from __future__ import annotations
 

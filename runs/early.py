@@ -1,4 +1,4 @@
-"""Signals that come while a command is still importing. Imports nothing but what every Python has at hand."""
+"""Handles signals during the imports of a command. Imports only built-in modules."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _before: dict[signal.Signals, Any] = {}
 
 
 def leave_at_signals() -> None:
-    """Until `hear_signals`, SIGINT, SIGTERM and SIGHUP end this process at once, with one line: there is nothing to end
-    in order yet, and an exception in the middle of an import may come out as any other."""
+    """Until `hear_signals` is called, SIGINT, SIGTERM and SIGHUP end this process immediately with one line: nothing
+    has started yet, and an exception during an import may surface as any other."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under `nohup`
             _before[number] = signal.signal(number, _leave)
 
 
 def hear_signals() -> None:
-    """Everything is imported: signals are what they were before."""
+    """All imports are done: restore the signal handlers."""
     while _before:
         signal.signal(*_before.popitem())
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    with suppress(OSError):  # its terminal may be gone
+    with suppress(OSError):  # the terminal may be gone
         os.write(2, f"burn: {INTERRUPTED}\n".encode())
     os._exit(EXIT_INTERRUPTED)

@@ -1,7 +1,7 @@
-"""Addresses of the live pages' sockets."""
+"""WebSocket routes of the live pages."""
 
 from django.urls import path
 
-from runs.consumers import RunConsumer
+from runs.web.consumers import RunConsumer
 
 websocket_urlpatterns = [path("ws/runs/<int:pk>/", RunConsumer.as_asgi())]

@@ -1,8 +1,9 @@
-"""What admin, API, schedule and command line call: request a run, stop it. No other place starts or stops one.
+"""Requests and stops runs, for admin, API, schedule and command line. No other code starts or stops one.
 
-A load is changed while it goes on next door, in `runs.steering`.
+A load is changed while it goes on next door, in `runs.lifecycle.load_changes`.
 
-The farm's side of a run is next door: `runs.leases` (claim to finish of a shard), `runs.reaper`, `runs.finalize`.
+The farm's side of a run is next door: `runs.workers.leases` (claim to finish of a shard), `runs.completion.reaper`,
+`runs.completion.finalize`.
 Their functions are named here too, so that one import shows the whole way of a run.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import secrets as random_secrets
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -19,34 +21,31 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.db.models import Q
 
-from connectors.spec import SpecError, TargetSpec, parse_target_spec
-from metrics.thresholds import ThresholdError, check_choices, highest_limit_s, longest_wait_s, parse_all
-from runs import dispatch, live
-from runs.casting import ModelsUnavailableError, cast
-from runs.dbclock import DbNow
-from runs.engine.budget import check_prices
-from runs.engine.groups import Group, groups_of, own_model
-from runs.engine.search import conditions_of
-from runs.engine.spec import Load, ShardSpec, WeightedScenario, parse_load
-from runs.finalize import finalize_run
-from runs.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
-from runs.lifecycle import RUN_STOPPABLE, move_run, move_shards
+from connectors.spec import TargetSpec, parse_target_spec
+from metrics.analysis.thresholds import highest_limit_s, longest_wait_s, parse_all
+from metrics.end_codes import TARGET_ENDS, Cause, EndCode
+from runs import live_stream
+from runs.completion.finalize import finalize_run
+from runs.completion.reaper import reap_lost
+from runs.db_clock import DbNow
+from runs.engine.core.shard_spec import ShardSpec, WeightedScenario
+from runs.lifecycle.load_changes import change_load
+from runs.lifecycle.transitions import RUN_STOPPABLE, move_run, move_shards
+from runs.load.profile import Load, parse_load
+from runs.load.witness_rule import witness_is_useful
 from runs.models import Run, RunStatus, Shard, ShardStatus, TestPlan
-from runs.outcome import aborts
-from runs.planner import check_shares
-from runs.reaper import reap_lost
-from runs.regions import regions_problem, shard_regions
-from runs.rows import used_once, within_rows
-from runs.slots import shortage
-from runs.steering import change_load
-from runs.witness import worth_while
-from scenarios.render import check_scenario
-from scenarios.spec import ScenarioError, ScenarioSpec
+from runs.planning.data_limits import used_once
+from runs.planning.errors import RequestError
+from runs.planning.models_from_target import ModelsUnavailableError, resolve_models
+from runs.planning.run_request import RunRequest, plan_request
+from runs.workers import dispatch
+from runs.workers.availability import shortage
+from runs.workers.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
+from runs.workers.regions import shard_regions
+from scenarios.definition.spec import ScenarioSpec
 from targets.secrets import SecretsError
-from targets.services import target_spec
 
 __all__ = [
-    "RequestError",
     "abort_run",
     "change_load",
     "claim_shard",
@@ -61,25 +60,7 @@ __all__ = [
 ]
 
 
-SEED_BITS = 53  # what JSON readers with float numbers still read exactly
-
-
-class RequestError(ValueError):
-    """A run that cannot be started as asked. `code` names the part; the message says what to do."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class _How(NamedTuple):
-    """How a run is carried out, whatever it asks."""
-
-    seed: int | None
-    processes: int
-    witness: bool
-    regions: Sequence[str] = ()
-    abort_on_fail: bool = False
+SEED_BITS = 53  # the largest integer that JSON readers with float numbers read exactly
 
 
 class _Frozen(NamedTuple):
@@ -104,20 +85,13 @@ def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = 
     Raises RequestError: target_invalid, secrets_unreadable, scenario_invalid, load_invalid, models_unavailable,
     threshold_invalid, regions_invalid, slots_missing.
     """
+    request = plan_request(plan)
     try:
-        spec, values = target_spec(plan.target), plan.target.get_secrets()
-    except SpecError as exc:
-        raise RequestError("target_invalid", str(exc)) from exc
+        values = plan.target.get_secrets()
     except SecretsError as exc:
         raise RequestError("secrets_unreadable", f"target {plan.target.name!r}: {exc}") from exc
-    mix = [(part.weight, part.scenario.spec) for part in plan.mix.select_related("scenario").order_by("pk")]
-    how = _How(plan.seed, plan.processes, plan.witness, plan.regions, plan.abort_on_fail)
-    return _create(
-        _freeze(plan.name, spec, values, mix, plan.load, plan.thresholds, how),
-        plan=plan,
-        user=user,
-        local=local,
-    )
+    frozen = _freeze(request, values, name=plan.name, witness=plan.witness)
+    return _create(frozen, plan=plan, user=user, local=local)
 
 
 def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
@@ -137,69 +111,45 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     uid: UUID | None = None,
 ) -> Run:
     """The same without a plan, from parts: `target` with its secrets, (weight, scenario) pairs, a load. `uid`: the
-    run's, where somebody has to know it before (`runs.orphans`).
+    run's, where somebody has to know it before (`runs.completion.orphans`).
 
     Raises RequestError as `request_run` does.
     """
     values = {key: value.get_secret_value() for key, value in target.secrets.items()}
-    how = _How(seed, processes, witness, regions, abort_on_fail)
-    frozen = _freeze(name, target, values, scenarios, load, thresholds, how)
+    mix = list(scenarios)
+    request = RunRequest(target, mix, load, thresholds, abort_on_fail, processes, regions, seed)
+    frozen = _freeze(request, values, name=name, witness=witness)
     return _create(frozen, plan=None, user=user, local=local, uid=uid)
 
 
-def _freeze(
-    name: str,
-    target: TargetSpec,
-    values: Mapping[str, str],
-    mix: Iterable[tuple[float, ScenarioSpec | Mapping[str, Any]]],
-    load: Load | Mapping[str, Any],
-    thresholds: Sequence[str],
-    how: _How,
-) -> _Frozen:
-    parsed = [(weight, _scenario(spec)) for weight, spec in mix]
-    if not parsed:
-        raise RequestError("scenario_invalid", "there is no scenario: give at least one, or a prompt")
+def _freeze(request: RunRequest, secrets: Mapping[str, str], *, name: str, witness: bool) -> _Frozen:
+    """Draws the seed and fetches the target's list of models if necessary. Raises RequestError."""
+    if request.seed is None:
+        request = replace(request, seed=random_secrets.randbits(SEED_BITS))
+    valid, target = request.validate(), request.target
+    assert target is not None and request.seed is not None  # noqa: S101 - whoever starts a run has both
+    if valid.load.user_profile.models_from_target:
+        valid = replace(request, scenarios=valid.scenarios, load=_with_models(valid.load, target, secrets)).validate()
+    mix, processes = valid.scenarios, request.processes or 1
+    return _Frozen(
+        (name or f"{target.name}: {mix[0][1].name}")[:200],
+        target,
+        secrets,
+        mix,
+        valid.load,
+        list(request.thresholds),
+        request.abort_on_fail,
+        request.seed,
+        shard_regions(request.regions, processes),
+        witness and witness_is_useful(valid.load) and not used_once(mix),  # it would use a row a second time
+    )
+
+
+def _with_models(load: Load, target: TargetSpec, secrets: Mapping[str, str]) -> Load:
     try:
-        profile = cast(load if isinstance(load, Load) else parse_load(load), target, values)
-        check_shares(profile, how.processes)
-        check_prices(profile.budget, profile.people.models or (own_model(target.params),))
-    except SpecError as exc:
-        raise RequestError("load_invalid", str(exc)) from exc
+        return resolve_models(load, target, secrets)
     except ModelsUnavailableError as exc:
         raise RequestError("models_unavailable", str(exc)) from exc
-    groups = groups_of([spec for _, spec in parsed], profile.people, own_model(target.params))
-    _check_thresholds([*thresholds, *conditions_of(profile)], groups)
-    if how.abort_on_fail and not thresholds:
-        raise RequestError("threshold_invalid", "to abort on a missed threshold, give at least one threshold")
-    if problem := regions_problem(how.regions, how.processes):
-        raise RequestError("regions_invalid", problem)
-    seed = random_secrets.randbits(SEED_BITS) if how.seed is None else how.seed
-    try:
-        profile = within_rows(profile, parsed, seed, how.processes)
-    except SpecError as exc:
-        raise RequestError("scenario_invalid", str(exc)) from exc
-    witness = how.witness and worth_while(profile) and not used_once(parsed)  # it would use a row a second time
-    name = name or f"{target.name}: {parsed[0][1].name}"
-    asked = (list(thresholds), how.abort_on_fail)
-    regions = shard_regions(how.regions, how.processes)
-    return _Frozen(name[:200], target, values, parsed, profile, *asked, seed, regions, witness)
-
-
-def _check_thresholds(texts: Sequence[str], groups: Sequence[Group]) -> None:
-    """Raises RequestError for one that does not parse, or that asks for what the run does not have."""
-    try:
-        check_choices(parse_all(texts), groups)
-    except ThresholdError as exc:
-        raise RequestError("threshold_invalid", str(exc)) from exc
-
-
-def _scenario(spec: ScenarioSpec | Mapping[str, Any]) -> ScenarioSpec:
-    if isinstance(spec, ScenarioSpec):
-        return spec
-    try:
-        return check_scenario(spec)
-    except ScenarioError as exc:
-        raise RequestError("scenario_invalid", str(exc)) from exc
 
 
 def _create(
@@ -244,30 +194,29 @@ def _create(
     return run
 
 
-def stop_run(run: Run | int, reason: str = "stopped on request") -> bool:
-    """Ask a run to stop: engines send nothing new within about 2 s. False if it was stopping or over already.
+def stop_run(run: Run | int, reason: str = "stopped on request", code: EndCode = EndCode.STOPPED) -> bool:
+    """Ask a run to stop: engines send nothing new after about 2 s. False if it was already stopping or terminal.
 
     Shards that nobody has claimed end here; the others are ended by their supervisors.
     """
     run_id = run if isinstance(run, int) else run.pk
     with transaction.atomic():
-        moved = move_run(run_id, RunStatus.STOPPING, reason=reason[:1000], stop_requested_at=DbNow())
+        moved = move_run(run_id, RunStatus.STOPPING, end_code=code, reason=reason[:1000], stop_requested_at=DbNow())
         if moved:
-            move_shards(Q(run_id=run_id, status=ShardStatus.QUEUED), ShardStatus.STOPPED, reason=reason[:1000])
+            unclaimed = Q(run_id=run_id, status=ShardStatus.QUEUED)
+            move_shards(unclaimed, ShardStatus.STOPPED, end_code=EndCode.STOPPED, reason=reason[:1000])
     if moved:
-        live.publish_status(run_id, RunStatus.STOPPING, reason)
+        live_stream.publish_status(run_id, RunStatus.STOPPING, reason)
         finalize_run(run_id)
     return moved
 
 
-def abort_run(run: Run | int, reason: str) -> bool:
-    """Stop a run because of what its target does: it becomes `aborted`. `reason` begins as in `runs.outcome.ABORTING`.
-
-    False if it was stopping or over already.
-    """
-    if not aborts(reason):
-        raise ValueError(f"{reason!r} is no reason to abort a run: see runs.outcome.ABORTING")
-    return stop_run(run, reason)
+def abort_run(run: Run | int, cause: Cause) -> bool:
+    """Stop a run because of the target's behaviour: it becomes `aborted`. The cause's code must be one of TARGET_ENDS.
+    Returns False if the run was already stopping or over."""
+    if cause.code not in TARGET_ENDS:
+        raise ValueError(f"{cause.code} does not abort a run: see metrics.end_codes.TARGET_ENDS")
+    return stop_run(run, cause.reason, cause.code)
 
 
 def can_stop(run: Run) -> bool:
@@ -276,10 +225,8 @@ def can_stop(run: Run) -> bool:
 
 
 def shard_spec(shard: Shard) -> ShardSpec:
-    """The engine's order, secrets included: it goes to the engine's stdin and nowhere else.
-
-    Raises `targets.secrets.SecretsError` if the run's secrets cannot be opened on this host.
-    """
+    """The engine's order, including secrets: it is only written to the engine's stdin. Raises
+    `targets.secrets.SecretsError` if the run's secrets cannot be decrypted on this host."""
     run = shard.run
     thresholds = parse_all(run.thresholds)
     return ShardSpec(

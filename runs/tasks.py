@@ -1,4 +1,4 @@
-"""Celery's side: thin. A message is a nudge; what is to be done stands in the database (see `runs.dispatch`)."""
+"""Celery tasks. A message is only a nudge; the database says what to do (see `runs.workers.dispatch`)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from runs import deliveries, dispatch, registry, retention, scheduling
-from runs.admission import next_shard
-from runs.dbclock import DATABASE_AWAY
-from runs.reaper import reap_lost
-from runs.supervisor import supervise
+from runs.completion import retention
+from runs.completion.reaper import reap_lost
+from runs.db_clock import DATABASE_AWAY
+from runs.schedules import starter
+from runs.supervisor.supervisor import supervise
+from runs.webhooks import deliver as webhook_delivery
+from runs.workers import dispatch, registry
+from runs.workers.admission import next_shard
 
 # One byte of memory that a worker shares with the pool processes it forks. A lock-free store is all that a signal
 # handler may do, and a child that was killed can leave no lock behind.
@@ -27,17 +30,17 @@ def _note_shutdown(**_: Any) -> None:
 
 
 def worker_is_shutting_down() -> bool:
-    """Whether this worker was told to end (SIGTERM): its runs stop in order."""
+    """Whether this worker received SIGTERM: its runs stop cleanly."""
     return _shutting_down[0] != 0
 
 
 @shared_task(name="runs.tasks.execute_shard", ignore_result=True)
 def execute_shard(shard_id: int) -> bool:
-    """See one shard through, of the oldest run that waits; False if there was nothing to claim."""
+    """Supervise one shard of the oldest waiting run; False if there was nothing to claim."""
     while (chosen := next_shard(shard_id)) is not None:
         if supervise(chosen, should_stop=worker_is_shutting_down):
             with suppress(*DATABASE_AWAY):  # the reaper does it later
-                dispatch.nudge()  # whoever waited for this slot
+                dispatch.nudge()  # runs that waited for this slot
             return True
     return False
 
@@ -52,21 +55,21 @@ def reap() -> dict[str, int]:
 
 @shared_task(name="runs.tasks.start_due", ignore_result=True)
 def start_due() -> dict[str, int]:
-    """Start what schedules say. Beat sends it at each slot, and every few seconds besides."""
-    started = dict(scheduling.start_due())
+    """Start due schedules. Beat sends it at each slot, and every few seconds besides."""
+    started = dict(starter.start_due())
     registry.note_pass("start_due")
     return started
 
 
 @shared_task(name="runs.tasks.deliver", ignore_result=True)
 def deliver() -> int:
-    """Tell webhooks of runs' ends: what is due by now. Beat sends it every few seconds."""
-    delivered = deliveries.deliver_due()
+    """Notify webhooks about ended runs, as far as due. Beat sends it every few seconds."""
+    delivered = webhook_delivery.deliver_due()
     registry.note_pass("deliver")
     return delivered
 
 
 @shared_task(name="runs.tasks.prune", ignore_result=True)
 def prune() -> dict[str, int]:
-    """Delete what was kept long enough. Beat sends it every hour."""
+    """Delete data after its retention time. Beat sends it every hour."""
     return asdict(retention.prune())

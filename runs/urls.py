@@ -1,8 +1,8 @@
-"""Addresses of the pages beside the admin."""
+"""URLs of the pages outside the admin."""
 
 from django.urls import path
 
-from runs import schedule_views, views
+from runs.web import schedule_views, views
 
 app_name = "runs"
 urlpatterns = [

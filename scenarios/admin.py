@@ -1,4 +1,4 @@
-"""Scenarios in the admin. Those of the library are kept as they come; a copy may be changed."""
+"""Scenarios in the admin. Library scenarios are read-only; copies can be changed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from django.shortcuts import redirect, render
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from scenarios.folding import folded, unfolded
+from scenarios.definition.folding import folded, unfolded
+from scenarios.definition.spec import ScenarioError
 from scenarios.import_form import ImportForm
 from scenarios.models import Scenario
 from scenarios.services import Imported, take_in
-from scenarios.spec import ScenarioError
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
@@ -34,7 +34,7 @@ COPIES = 1000
 
 
 class ScenarioForm(ScenarioFormBase):
-    """Shows long data in a few words, and keeps it as long as those words stand."""
+    """Shows long data as a summary, and keeps the stored data as long as the summary is not edited."""
 
     class Meta:
         model = Scenario
@@ -73,10 +73,10 @@ class ScenarioAdmin(ScenarioBase):
         return super().has_delete_permission(request, obj) and not _is_builtin(obj)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Without "delete selected": it asks for no right on the single row, and would take library rows along."""
+        """Without "delete selected": it checks no permission per row, and would include library rows."""
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
-    @action(description="Import a file", url_path="import", permissions=["add"], icon="upload_file")  # type: ignore[untyped-decorator]  # unfold's
+    @action(description="Import a file", url_path="import", permissions=["add"], icon="upload_file")
     def import_file(self, request: HttpRequest) -> HttpResponse:
         form = ImportForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
@@ -110,7 +110,7 @@ class ScenarioAdmin(ScenarioBase):
     def from_library(self, scenario: Scenario) -> bool:
         return scenario.builtin
 
-    @admin.action(description="Copy, so that the copy can be changed", permissions=["add"])
+    @admin.action(description="Create an editable copy", permissions=["add"])
     def copy(self, request: HttpRequest, queryset: QuerySet[Scenario]) -> None:
         for scenario in queryset:
             name = _free_name(scenario.name)
@@ -118,11 +118,11 @@ class ScenarioAdmin(ScenarioBase):
             copied.full_clean()
             copied.save()
             self.log_addition(request, copied, [{"added": {}}])
-            self.message_user(request, f"{scenario.name} is copied as {copied.name}.", messages.SUCCESS)
+            self.message_user(request, f"{scenario.name} was copied to {copied.name}.", messages.SUCCESS)
 
 
 def _is_builtin(scenario: Scenario | None) -> bool:
-    # Unfold asks some questions with the row's id in place of the row: those are not about a single scenario's edit.
+    # Unfold sometimes passes the row's id instead of the row: those calls are not about editing a single scenario
     return isinstance(scenario, Scenario) and scenario.builtin
 
 

@@ -1,4 +1,4 @@
-"""Scenarios over the API. Those of the library can be read and not changed."""
+"""Scenarios in the API. Library scenarios are read-only."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from scenarios.data import Use
-from scenarios.folding import folded
+from scenarios.definition.data import Use
+from scenarios.definition.folding import folded
+from scenarios.definition.spec import ScenarioError
 from scenarios.models import Scenario
-from scenarios.render import check_scenario
+from scenarios.render.walk import check_scenario
 from scenarios.services import take_in
-from scenarios.spec import ScenarioError
 
 
 class ScenarioSerializer(serializers.ModelSerializer[Scenario]):
@@ -41,15 +41,19 @@ class ImportSerializer(serializers.Serializer[Any]):
     """A file, or its text as JSON, which makes new scenarios; or, with `scenario` and `pool`, rows for it."""
 
     file = serializers.FileField(required=False)
-    text = serializers.CharField(required=False, trim_whitespace=False, help_text="The file's content, for JSON.")
-    filename = serializers.CharField(
-        default="upload.json", max_length=200, help_text="With `text`: its ending says what it is."
+    text = serializers.CharField(
+        required=False, trim_whitespace=False, help_text="The content of the file, if sent as JSON."
     )
-    name = serializers.CharField(default="", max_length=120, help_text="Of the new scenario.")
+    filename = serializers.CharField(
+        default="upload.json", max_length=200, help_text="Name for `text`; its extension gives the format."
+    )
+    name = serializers.CharField(default="", max_length=120, help_text="Name of the new scenario.")
     scenario = serializers.PrimaryKeyRelatedField(queryset=Scenario.objects.all(), default=None)
-    pool = serializers.RegexField(r"^[A-Za-z_]\w*$", default="", help_text="Name of the rows in `scenario`.")
+    pool = serializers.RegexField(r"^[A-Za-z_]\w*$", default="", help_text="Name of the data pool in `scenario`.")
     use = serializers.ChoiceField(choices=get_args(Use), default="in_turn")
-    limit = serializers.IntegerField(default=None, min_value=1, help_text="So many rows or conversations, drawn.")
+    limit = serializers.IntegerField(
+        default=None, min_value=1, help_text="Sample at most this many rows or conversations."
+    )
     seed = serializers.IntegerField(default=0)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -67,18 +71,18 @@ class ImportedSerializer(serializers.Serializer[Any]):
     scenarios = serializers.ListField(
         child=serializers.DictField(), help_text="`id`, `name` and `description` of each."
     )
-    notes = serializers.ListField(child=serializers.CharField(), help_text="What of the file was left out.")
+    notes = serializers.ListField(child=serializers.CharField(), help_text="What was left out of the file.")
 
 
 class ScenarioViewSet(viewsets.ModelViewSet[Scenario]):
-    """What is said: a flow of steps, variables and pools."""
+    """Scenarios: steps, variables and pools."""
 
     queryset = Scenario.objects.all()
     serializer_class = ScenarioSerializer
     filterset_fields = ["name", "builtin"]
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """With long data in a few words: a single scenario is given whole."""
+        """Long data appear as a summary; a single scenario is returned whole."""
         answer = super().list(request, *args, **kwargs)
         answer.data["results"] = [row | {"spec": folded(row["spec"])} for row in answer.data["results"]]
         return answer

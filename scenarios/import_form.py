@@ -1,4 +1,4 @@
-"""The admin's page that imports a file."""
+"""The admin's import page."""
 
 from __future__ import annotations
 
@@ -26,18 +26,21 @@ class ImportForm(forms.Form):
         Scenario.objects.filter(builtin=False),
         required=False,
         widget=UnfoldAdminSelectWidget,
-        label="Or: data for this scenario",
-        empty_label="a new scenario",
+        label="Or add data to this scenario",
+        empty_label="none: create a new scenario",
     )
     pool = forms.CharField(required=False, max_length=60, widget=UnfoldAdminTextInputWidget, label="Name of the data")
     use = forms.ChoiceField(
         choices=[(use, use.replace("_", " ")) for use in ("in_turn", "once", "random")],
         required=False,
         widget=UnfoldAdminSelectWidget,
-        label="Its rows are used",
+        label="How to use its rows",
     )
     limit = forms.IntegerField(
-        required=False, min_value=1, widget=UnfoldAdminIntegerFieldWidget, label="At most so many, drawn at random"
+        required=False,
+        min_value=1,
+        widget=UnfoldAdminIntegerFieldWidget,
+        label="Sample size (maximum number of rows or conversations)",
     )
 
     def clean(self) -> dict[str, Any]:

@@ -1,12 +1,12 @@
-"""What is said, kept in the database. The meaning of `spec` is `scenarios.spec.ScenarioSpec`."""
+"""Stored scenarios. `scenarios.definition.spec.ScenarioSpec` defines the meaning of `spec`."""
 
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from scenarios.render import check_scenario
-from scenarios.spec import ScenarioError
+from scenarios.definition.spec import ScenarioError
+from scenarios.render.walk import check_scenario
 
 
 class Scenario(models.Model):

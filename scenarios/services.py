@@ -1,4 +1,4 @@
-"""What is done with scenarios in the database."""
+"""Operations on stored scenarios."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast, get_ar
 from django.apps.registry import Apps
 from django.db import models, transaction
 
-from scenarios.data import Use
+from scenarios.definition.data import Use
+from scenarios.definition.spec import ScenarioError
 from scenarios.importers import Sample, Source, Wanted, import_scenarios, library, of_header, read_pool
 from scenarios.models import Scenario
-from scenarios.render import check_scenario
-from scenarios.spec import ScenarioError
+from scenarios.render.walk import check_scenario
 
 if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
@@ -84,7 +84,7 @@ def take_in(
 
 
 def sync_library(using: str = "default", model: type[models.Model] = Scenario) -> int:
-    """Bring the database's library to that of the code: create what is missing, renew what has changed.
+    """Update the stored library to the code's: create what is missing, update what has changed.
 
     A row of somebody's own is left alone, even if it has the name of a library scenario. A library scenario that
     no longer comes with the code stays: plans may use it. Returns how many rows were written.

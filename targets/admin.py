@@ -1,4 +1,4 @@
-"""Targets in the admin. Secrets are entered here and never shown again: only their names are."""
+"""Targets in the admin. Secrets are write-only; only their names are shown."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TargetForm(TargetFormBase):
         required=False,
         max_length=64,
         widget=UnfoldAdminTextInputWidget,
-        help_text="For example api_key; templates use it as {{ secret.api_key }}.",
+        help_text="For example api_key, used in templates as {{ secret.api_key }}.",
     )
     secret_value = forms.CharField(
         required=False,
@@ -72,7 +72,7 @@ class TargetForm(TargetFormBase):
         try:
             field.choices = [(name, name) for name in stored_names(self.instance)]
         except SecretsError:
-            field.choices = [(CLEAR_ALL, "all of them: they cannot be opened")]
+            field.choices = [(CLEAR_ALL, "all: they cannot be decrypted")]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
@@ -126,9 +126,7 @@ class TargetAdmin(TargetBase):
         except SecretsError as exc:
             return f"cannot be opened: {exc}"
 
-    @action(  # type: ignore[untyped-decorator]  # django-unfold has no types
-        description="Send a test message", url_path="test-message", permissions=["change"], icon="send"
-    )
+    @action(description="Send a test message", url_path="test-message", permissions=["change"], icon="send")
     def test_message(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A GET shows the form; only a POST sends."""
         target = self.get_object(request, object_id)

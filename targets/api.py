@@ -1,4 +1,4 @@
-"""Targets over the API: secrets go in by name and never come out."""
+"""Targets in the API. Secrets are write-only."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ class TargetSerializer(serializers.ModelSerializer[Target]):
         child=serializers.CharField(allow_null=True, trim_whitespace=False),
         write_only=True,
         required=False,
-        help_text="Name to value. A value replaces the stored one, null clears it; other names stay as they are.",
+        help_text="Name and value. A value replaces the stored one, null deletes it; other secrets are kept.",
     )
-    secret_names = serializers.SerializerMethodField(help_text="Which secrets are stored; null: cannot be opened.")
+    secret_names = serializers.SerializerMethodField(
+        help_text="Names of the stored secrets; null: cannot be decrypted."
+    )
 
     class Meta:
         model = Target
@@ -95,12 +97,16 @@ class ProbedSerializer(serializers.Serializer[Any]):
     lane = serializers.ChoiceField(choices=LANES)
     turns = serializers.ListField(
         child=serializers.DictField(),
-        help_text="One: request, frames with times, text, tokens, what was saved, error. Secrets are ***.",
+        help_text="One turn: request, frames with times, text, tokens, saved values, error. Secrets appear as ***.",
     )
-    known = serializers.DictField(help_text="What was saved by the end; *** if a handshake gave it.")
+    known = serializers.DictField(help_text="Values saved at the end; *** if they come from a handshake.")
     unsolicited = serializers.IntegerField(help_text="Messages with text that belong to no question.")
-    stray = serializers.IntegerField(help_text="Messages that belong to no turn, with or without text.")
-    stray_frames = serializers.ListField(child=serializers.CharField(), help_text="The first of those.")
+    unassigned = serializers.IntegerField(help_text="Messages that belong to no turn, with or without text.")
+    unassigned_frames = serializers.ListField(child=serializers.CharField(), help_text="The first of these messages.")
+    stray = serializers.IntegerField(help_text="Earlier name of `unassigned`.")
+    stray_frames = serializers.ListField(
+        child=serializers.CharField(), help_text="Earlier name of `unassigned_frames`."
+    )
 
 
 class TargetViewSet(viewsets.ModelViewSet[Target]):

@@ -1,4 +1,4 @@
-"""A chatbot endpoint, as its owner describes it."""
+"""A chatbot endpoint."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 
+from connectors.security.guard import never_allowed
 from connectors.spec import SpecError, build_target_spec, load_preset
 from targets import secrets
 
@@ -17,10 +18,10 @@ class Target(models.Model):
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=120, unique=True)
     preset = models.CharField(max_length=60, default="openai-chat")
-    url = models.CharField("URL", max_length=2000, help_text="The base address, as the vendor's own SDK takes it.")
-    stream = models.BooleanField(default=False, help_text="Ask for the answer piece by piece.")
+    url = models.CharField("URL", max_length=2000, help_text="Base address as the vendor's SDK takes it.")
+    stream = models.BooleanField(default=False, help_text="Request a streamed answer.")
     params = models.JSONField(default=dict, blank=True, help_text='Values for the request, such as {"model": "m"}.')
-    overrides = models.JSONField(default=dict, blank=True, help_text="Laid over the preset, key by key.")
+    overrides = models.JSONField(default=dict, blank=True, help_text="Merged into the preset, key by key.")
     sealed_secrets = models.TextField(default="", blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -32,7 +33,7 @@ class Target(models.Model):
         return self.name
 
     def get_secrets(self) -> dict[str, str]:
-        """The secrets in clear. Raises `targets.secrets.SecretsError` if they were sealed for another row or key."""
+        """The decrypted secrets. Raises `targets.secrets.SecretsError` if they were sealed for another row or key."""
         return secrets.unseal(self.sealed_secrets, secrets.row_label("targets.secrets", self.uid))
 
     def set_secrets(self, values: dict[str, str]) -> None:
@@ -54,6 +55,8 @@ class Target(models.Model):
             )
         except SpecError as exc:
             raise ValidationError(str(exc)) from exc
+        if refused := never_allowed(self.url):
+            raise ValidationError(refused)
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

@@ -1,5 +1,4 @@
-"""What browsers may do on pages that show what a target said: should its words ever become markup, they still may not
-run or call out."""
+"""Content security policy of pages that show a target's texts, so that injected markup cannot run or call out."""
 
 from __future__ import annotations
 
@@ -24,6 +23,6 @@ POLICY: Final = "; ".join(
 
 
 def with_policy(response: Response) -> Response:
-    """The same response, with the header that says so."""
+    """The response with the policy's header."""
     response.headers["Content-Security-Policy"] = POLICY
     return response

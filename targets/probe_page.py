@@ -1,4 +1,4 @@
-"""The page "Send a test message": a small form, and under it what `targets.probe` found. No decisions here."""
+"""The page "Send a test message": a form and the result of `targets.probe`. Contains no logic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from connectors.spec import SpecError
 from targets.models import Target
-from targets.probe import LIMIT_S, Probe, probe
+from targets.probe import LIMIT_S, probe
+from targets.probe_result import Probe
 from targets.secrets import SecretsError
 from targets.services import target_spec
 
@@ -19,7 +20,7 @@ LANES = [("reference", "the plain client (reference lane)"), ("load", "that of t
 
 
 class CannotProbe(Exception):
-    """The target as it is cannot be spoken to; the message says why."""
+    """The target cannot be used as it is; the message says why."""
 
 
 class ProbeForm(forms.Form):
@@ -27,12 +28,12 @@ class ProbeForm(forms.Form):
         max_length=MESSAGE_CHARS, initial="Hello", widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
     )
     lane = forms.ChoiceField(
-        choices=LANES, initial="reference", label="Carried by", widget=UnfoldAdminSelectWidget, required=False
+        choices=LANES, initial="reference", label="Lane", widget=UnfoldAdminSelectWidget, required=False
     )
 
 
 def probe_target(target: Target, message: str, lane: str) -> Probe:
-    """Send `message` to a stored target, as somebody does who waits for a page. Raises CannotProbe."""
+    """Send `message` to a stored target with the short time limit of a page. Raises CannotProbe."""
     try:
         spec = target_spec(target, with_secrets=True)
         return probe(
@@ -47,7 +48,7 @@ def probe_target(target: Target, message: str, lane: str) -> Probe:
 
 
 def page_context(target: Target, posted: Any) -> dict[str, Any]:
-    """What the template needs; `posted` is the form's data, None for somebody who has only come to the page."""
+    """The template's context; `posted` is the form's data, None when the page is opened."""
     form = ProbeForm(posted)
     context: dict[str, Any] = {"target": target, "form": form, "limit_s": LIMIT_S}
     if posted is not None and form.is_valid():

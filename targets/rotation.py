@@ -1,4 +1,4 @@
-"""Sealing stored secrets anew under the first key of the keyring, row by row, while everything goes on."""
+"""Re-encrypts stored secrets with the first key of the keyring, row by row, during normal operation."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from django.db.models import Model
 from targets.secrets import SecretsError, reseal, row_label
 
 ROUNDS: Final = 5
-"""A row that is edited while it is sealed anew is tried again, this often at most."""
+"""Maximum number of attempts for a row that is edited while it is re-encrypted."""
 
 
 @dataclass
 class Rotation:
-    """What became of one table's rows with secrets."""
+    """Result for the rows with secrets of one table."""
 
     current: int = 0
     resealed: int = 0
     unreadable: list[str] = field(default_factory=list)
-    """Each row that could not be opened, and why."""
+    """Rows that could not be decrypted, and why."""
     busy: list[str] = field(default_factory=list)
-    """Each row that was changed by somebody else each time."""
+    """Rows that were changed by somebody else at each attempt."""
 
 
 def rotate(model: type[Model], column: str) -> Rotation:
-    """Seal each row of `model` anew that is not under the first key; `column` is that of its row label.
+    """Re-encrypt each row of `model` that does not use the first key; `column` is that of its row label.
 
     Safe to repeat, and beside others who edit: a row is only written as it was read.
     """
@@ -39,7 +39,7 @@ def rotate(model: type[Model], column: str) -> Rotation:
 
 
 def behind(model: type[Model]) -> int:
-    """How many rows are still under another key."""
+    """Number of rows that still use another key."""
     first = settings.SECRET_KEYRING[0][0]
     rows = model._default_manager.exclude(sealed_secrets="").exclude(sealed_secrets__startswith=f"{first}:")
     return rows.count()

@@ -1,4 +1,4 @@
-"""How a person gives, replaces and clears a target's secrets: values go in and never come out again."""
+"""Input of a target's secrets: set, replace, delete. Values are write-only."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ def stored_names(target: Target) -> list[str]:
 def change_secrets(
     target: Target, *, given: Mapping[str, str], cleared: Collection[str] = (), clear_all: bool = False
 ) -> None:
-    """Lay `given` over the stored secrets less the cleared ones; call `target.save()` afterwards.
-
-    Raises ValueError naming what is wrong. What cannot be opened is not silently replaced: it must be
-    cleared as a whole first, because the missing key may come back.
-    """
+    """Merge `given` into the stored secrets, without the cleared ones; call `target.save()` afterwards. Raises
+    ValueError naming what is wrong. Secrets that cannot be decrypted are not silently replaced: they must be cleared as
+    a whole first, because the missing key may come back."""
     for name, value in given.items():
         check_secret(name, value)
     try:
         stored = {} if clear_all else target.get_secrets()
     except SecretsError as exc:
-        raise ValueError(f"the stored secrets cannot be opened ({exc}); or clear them all first") from exc
+        raise ValueError(f"the stored secrets cannot be decrypted ({exc}); or clear them all first") from exc
     kept = {name: value for name, value in stored.items() if name not in cleared}
     target.set_secrets(kept | dict(given))
 

@@ -1,4 +1,4 @@
-"""Secrets at rest: AES-256-GCM, the key's id stored with the ciphertext, the row bound as associated data."""
+"""Encryption of secrets at rest: AES-256-GCM, key id stored with the ciphertext, row as associated data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ NONCE_BYTES = 12
 
 
 class SecretsError(Exception):
-    """Sealed secrets cannot be opened; the message says why and what to do."""
+    """Sealed secrets cannot be decrypted; the message says why and what to do."""
 
 
 def row_label(column: str, uid: UUID) -> bytes:
-    """What the ciphertext is bound to: moved to another row or column it does not open."""
+    """What the ciphertext is bound to: in another row or column it cannot be decrypted."""
     return f"{column}:{uid}".encode()
 
 
@@ -48,7 +48,7 @@ def unseal(sealed: str, label: bytes) -> dict[str, str]:
 
 
 def reseal(sealed: str, label: bytes) -> str:
-    """The same values under the key that seals now; the very same text if it is theirs already.
+    """The same values under the current key; unchanged if they already use it.
 
     Raises SecretsError as `unseal` does, also for a text that need not be sealed anew.
     """
@@ -57,7 +57,7 @@ def reseal(sealed: str, label: bytes) -> str:
 
 
 def _key(key_id: str) -> bytes:
-    """From the keyring, which is read again for an id that it does not have: keys may have been rotated meanwhile."""
+    """From the keyring, which is read again for an unknown id: keys may have been rotated in between."""
     ring: list[tuple[str, bytes]] = settings.SECRET_KEYRING
     if key_id not in dict(ring):
         try:

@@ -1,4 +1,4 @@
-"""From a Target row to the TargetSpec that lanes understand."""
+"""Converts a Target row to a TargetSpec."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from targets.models import Target
 
 
 def target_spec(target: Target, *, with_secrets: bool = False) -> TargetSpec:
-    """The target's spec, with its secrets only where asked for.
-
-    Raises `connectors.spec.SpecError` if the row does not make a usable spec, and `targets.secrets.SecretsError` if
-    its secrets cannot be opened.
-    """
+    """The target's spec, with its secrets only if requested. Raises `connectors.spec.SpecError` if the row does not
+    make a usable spec, and `targets.secrets.SecretsError` if its secrets cannot be decrypted."""
     return build_target_spec(
         name=target.name,
         url=target.url,

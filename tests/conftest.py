@@ -1,7 +1,7 @@
 """Fixtures that all tests share.
 
 Servers are real, start when the first test of a process asks for them, listen on loopback and end with the process
-(see tokenburn_site/local/family.py), under xdist once per worker.
+(see tokenburn_site/local/process_groups.py), under xdist once per worker.
 
 - `valkey`: URL of a running server, emptied before the test; the settings, Celery and Channels already point to it.
 - `postgres`: URL of a PostgreSQL server's maintenance database (to connect with psycopg, or to create databases).
@@ -14,6 +14,7 @@ Servers are real, start when the first test of a process asks for them, listen o
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -25,17 +26,21 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from django.conf import settings as django_settings
+from django.db import connections
 from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from tests.support import databases, services
 from tests.support.dealing import dealt, import_all
+from tests.support.forking import forked_popen
+from tests.support.prepared import TEMPLATE, Prepared
 from tests.support.processes import Mock, mock_chatbot
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 hypothesis_settings.register_profile("busy", deadline=None)  # the machine may stand still in the middle of an example
 hypothesis_settings.load_profile("busy")
+forked_popen.install()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
@@ -47,7 +52,9 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """Only where all tests are collected."""
+    """Collecting makes objects that stay: the garbage collector would look through all of them, again and again. Only
+    where all tests are collected are they imported here."""
+    gc.disable()
     config = session.config
     if (worker := getattr(config, "workerinput", None)) and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         import_all(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
@@ -60,8 +67,43 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = dealt(items, worker["workercount"])
 
 
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end, and is not looked through during the tests."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(django_settings.VAR_DIR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def family() -> Iterator[ProcessGroups]:
+    with ProcessGroups() as children:
+        yield children
+
+
+@pytest.fixture(scope="session")
+def prepared(family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Of all workers of a run: the folder of a worker lies in the run's."""
+    folder = tmp_path_factory.getbasetemp()
+    return Prepared(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder, family)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(
+    django_db_modify_db_settings: None, prepared: Prepared, django_db_blocker: DjangoDbBlocker
+) -> bool:
+    """Whether "default" is migrated already: a copy of a database that is."""
+    if not databases.default_is("sqlite"):
+        return False
+    with django_db_blocker.unblock():
+        template = prepared.sqlite()
+    test = connections.settings["default"]["TEST"]
+    shutil.copyfile(template, test["NAME"])
+    test["MIGRATE"] = False
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -74,12 +116,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         yield
 
 
-@pytest.fixture(scope="session")
-def family() -> Iterator[Family]:
-    with Family() as children:
-        yield children
-
-
 @pytest.fixture
 def var_dir(tmp_path: Path) -> Path:
     path = tmp_path / "var"
@@ -88,7 +124,7 @@ def var_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def valkey_running(family: Family) -> Iterator[str]:
+def valkey_running(family: ProcessGroups) -> Iterator[str]:
     """URL of the server; prefer `valkey`, which is emptied for each test."""
     if external := os.environ["TOKENBURN_TEST_REDIS"]:
         yield services.external_redis(external, os.environ.get("PYTEST_XDIST_WORKER", "main"))
@@ -108,12 +144,14 @@ def valkey(valkey_running: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(family: Family) -> Iterator[str]:
+def postgres(family: ProcessGroups, prepared: Prepared, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     given = os.environ.get("DATABASE_URL", "")
     if given.startswith("postgres"):
         yield given
         return
-    with services.postgres_server(family) as url:
+    with django_db_blocker.unblock():
+        cluster = prepared.cluster()
+    with services.postgres_server(family, cluster=cluster) as url:
         yield url
 
 
@@ -137,26 +175,26 @@ def _on(vendor: str, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def _new_database(vendor: str, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A copy of the prepared one."""
+    prepared: Prepared = request.getfixturevalue("prepared")
     name = f"tokenburn_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
     if vendor == "postgresql":
-        url = services.create_postgres_database(request.getfixturevalue("postgres"), name)
+        server = request.getfixturevalue("postgres")
+        config = databases.configuration(services.create_postgres_database(server, name, TEMPLATE))
     else:
-        url = databases.sqlite_url(f"{name}.sqlite3")
-    config = databases.configuration(url)
+        config = databases.configuration(databases.sqlite_url(f"{name}.sqlite3"))
+        shutil.copyfile(prepared.sqlite(), config["NAME"])
     with databases.as_default(config):
-        databases.migrate()
+        databases.remember()
     return config
 
 
 @pytest.fixture(scope="session")
-def migrated(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Path], Path]:
+def migrated(prepared: Prepared, django_db_blocker: DjangoDbBlocker) -> Callable[[Path], Path]:
     """Call it with an empty TOKENBURN_VAR_DIR: a copy of a migrated database is put there, which takes a command half
     of the time of its first start."""
-    file = tmp_path_factory.mktemp("migrated") / "tokenburn.sqlite3"
     with django_db_blocker.unblock():
-        databases.write_migrated(file)
+        file = prepared.sqlite()
 
     def prepare(var_dir: Path) -> Path:
         var_dir.mkdir(exist_ok=True)
@@ -177,7 +215,7 @@ def postgres_database(request: pytest.FixtureRequest, transactional_db: None) ->
 
 
 @pytest.fixture
-def start_mock(family: Family, tmp_path: Path) -> Iterator[Callable[..., Mock]]:
+def start_mock(family: ProcessGroups, tmp_path: Path) -> Iterator[Callable[..., Mock]]:
     """Call it with flags of `python -m mock_chatbot`; each mock ends with the test."""
     with ExitStack() as stack:
         yield lambda *flags: stack.enter_context(mock_chatbot(family, *flags, log=tmp_path / "mock.log"))

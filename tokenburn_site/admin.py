@@ -1,4 +1,4 @@
-"""Users, groups and schedules in the admin's theme. API tokens have no page: a list of them would show them."""
+"""Users, groups and schedules in the admin's theme. API tokens have no page, because a list would show them."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ class ThemedGroupAdmin(GroupAdmin, Themed):
     pass
 
 
-class ThemedTaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):  # type: ignore[misc]  # both bases are untyped
+class ThemedTaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):
     pass
 
 
-class PeriodicTaskForm(PlainPeriodicTaskForm):  # type: ignore[misc]  # the base is untyped
+class PeriodicTaskForm(PlainPeriodicTaskForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["task"].widget = UnfoldAdminTextInputWidget()
@@ -76,20 +76,20 @@ class PeriodicTaskForm(PlainPeriodicTaskForm):  # type: ignore[misc]  # the base
 
 
 @admin.register(PeriodicTask)
-class ThemedPeriodicTaskAdmin(PlainPeriodicTask, Themed):  # type: ignore[misc]  # the base is untyped
+class ThemedPeriodicTaskAdmin(PlainPeriodicTask, Themed):
     form = PeriodicTaskForm
 
 
 @admin.register(IntervalSchedule)
-class ThemedIntervalAdmin(PlainSchedule, Themed):  # type: ignore[misc]  # the base is untyped
+class ThemedIntervalAdmin(PlainSchedule, Themed):
     inlines = []
 
 
 @admin.register(CrontabSchedule)
-class ThemedCrontabAdmin(PlainCrontab, Themed):  # type: ignore[misc]  # the base is untyped
+class ThemedCrontabAdmin(PlainCrontab, Themed):
     inlines = []
 
 
 @admin.register(ClockedSchedule)
-class ThemedClockedAdmin(PlainClocked, Themed):  # type: ignore[misc]  # the base is untyped
+class ThemedClockedAdmin(PlainClocked, Themed):
     inlines = []

@@ -7,6 +7,6 @@ class TokenburnSiteConfig(AppConfig):
     def ready(self) -> None:
         from django.core.checks import Tags, register
 
-        from tokenburn_site.checks import check_keys
+        from tokenburn_site.config.checks import check_keys
 
         register(check_keys, Tags.security)

@@ -1,7 +1,7 @@
-"""The broker's transport: a message that no worker can read is logged and dropped, and ends no worker.
+"""The broker's transport: logs and drops messages that no worker can read, instead of ending the worker.
 
 kombu hands whatever lies in a queue to the worker's loop, which ends at the first surprise: one `LPUSH load '[]'`
-would do. A message is a nudge here, so a dropped one costs a few seconds (see `tokenburn_site.celeryconf`).
+would do. A message is a nudge here, so a dropped one costs a few seconds (see `tokenburn_site.config.celeryconf`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from kombu.utils.json import loads
 logger = logging.getLogger(__name__)
 SHOWN_CHARS: Final = 200
 BAD_DATA: Final = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""What code raises that meets data of another shape than it expects."""
+"""Exceptions of code that meets data of another shape than expected."""
 
 
 class Channel(stock.Channel):
-    """Drops what is no JSON before kombu parses it."""
+    """Drops what is not JSON before kombu parses it."""
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)  # type: ignore[misc]  # kombu is half typed
@@ -30,7 +30,7 @@ class Channel(stock.Channel):
         return client
 
     def _readable(self, response: Any, **_: Any) -> tuple[Any, Any] | None:
-        """[key, item] if the item can be parsed; None, as if nothing had come, if it cannot."""
+        """[key, item] if the item can be parsed, otherwise None, as if nothing had arrived."""
         if not response:
             return None
         key, item = response
@@ -44,7 +44,7 @@ class Channel(stock.Channel):
 
 
 class Transport(stock.Transport):
-    """Drops what is no message, and what the worker fails to take in."""
+    """Drops what is not a message, and what the worker fails to process."""
 
     Channel = Channel
 
@@ -62,13 +62,13 @@ class Transport(stock.Transport):
             self._forget(message["properties"]["delivery_tag"])
 
     def _forget(self, tag: str) -> None:
-        """Or it would come again, as a message of a worker that was killed does."""
+        """Otherwise it would be delivered again, like the message of a killed worker."""
         for channel in self.channels or ():
             channel.basic_reject(tag, requeue=False)
 
 
 def envelope_problem(message: Any) -> str:
-    """Why kombu could not even take the message; empty: it can."""
+    """Why kombu cannot process the message; empty: it can."""
     if not isinstance(message, Mapping):
         return f"no message: {type(message).__name__} instead of an object"
     properties = message.get("properties")

@@ -1,4 +1,4 @@
-"""`make demo`: burn the mock chatbot for a quarter of a minute, and hold our count against its own."""
+"""`make demo`: runs 15 s of load against the mock chatbot and compares our count with its own."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tokenburn_site.local.family import Family
+import requests
+
+from tokenburn_site.local.process_groups import ProcessGroups
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENARIO, USERS, DURATION = "rapid-fire", 50, "15s"
@@ -23,7 +24,7 @@ class Row(NamedTuple):
 
 
 def compare(report: dict[str, Any], counted: dict[str, Any]) -> list[Row]:
-    """Our report's turns, the witness's among them, beside what the mock says it received and answered."""
+    """Our report's turns, including the witness's, beside the mock's counts."""
     turns = report["turns"]
     witness = report["witness"] or {"turns": {"sent": 0, "ok": 0, "error": 0}, "tokens": {"output": 0}}
     beside = witness["turns"]
@@ -35,9 +36,9 @@ def compare(report: dict[str, Any], counted: dict[str, Any]) -> list[Row]:
     ]
 
 
-def start_mock(family: Family) -> str:
-    """The mock's address. Raises RuntimeError if it says none."""
-    mock = family.start((sys.executable, "-m", "mock_chatbot", "--port", "0"), cwd=ROOT, stdout=subprocess.PIPE)
+def start_mock(processes: ProcessGroups) -> str:
+    """The mock's address. Raises RuntimeError if it does not print one."""
+    mock = processes.start((sys.executable, "-m", "mock_chatbot", "--port", "0"), cwd=ROOT, stdout=subprocess.PIPE)
     assert mock.stdout is not None  # noqa: S101  for the type checker: a pipe was asked for
     line = mock.stdout.readline()
     if not line:
@@ -46,7 +47,7 @@ def start_mock(family: Family) -> str:
 
 
 def burn(url: str, result: Path) -> int:
-    """The command's exit code. It reports on the terminal, and to `result`."""
+    """The command's exit code. It prints to the terminal and writes to `result`."""
     what = ["--url", f"{url}/v1", "--preset", "openai-chat", "--stream", "--scenario", SCENARIO]
     load = ["--users", str(USERS), "--duration", DURATION, "--json", str(result)]
     argv = ["manage.py", "burn", *what, *load]
@@ -57,12 +58,11 @@ def burn(url: str, result: Path) -> int:
 def main() -> int:
     result = Path(os.environ.get("TOKENBURN_VAR_DIR", ROOT / "var")).resolve() / "demo.json"
     result.parent.mkdir(parents=True, exist_ok=True)
-    with Family() as family:
-        url = start_mock(family)
+    with ProcessGroups() as processes:
+        url = start_mock(processes)
         if code := burn(url, result):
             return code
-        with urllib.request.urlopen(f"{url}/__stats", timeout=10) as answer:  # noqa: S310  our own mock's address
-            counted = json.load(answer)
+        counted = requests.get(f"{url}/__stats", timeout=10).json()
     rows = compare(json.loads(result.read_text(encoding="utf-8")), counted)
     print(f"\n{'Who counted what':<24}{'Token-Burn':>12}{'the mock':>12}")
     for row in rows:

@@ -1,12 +1,12 @@
-"""Django's settings. Every value that may differ between machines comes from `tokenburn_site.env`."""
+"""Django's settings. Every value that may differ between machines comes from `tokenburn_site.config.env`."""
 
 from pathlib import Path
 
-from tokenburn_site.env import Env, database_config, private_addresses
-from tokenburn_site.keys import Keyring, development_key, keyring
-from tokenburn_site.logs import logging_config
-from tokenburn_site.version import VERSION
-from tokenburn_site.webconf import REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD
+from tokenburn_site.config.env import Env, database_config, private_addresses
+from tokenburn_site.config.keys import Keyring, development_key, keyring
+from tokenburn_site.config.logs import logging_config
+from tokenburn_site.config.version import VERSION
+from tokenburn_site.config.webconf import REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env.read()
@@ -20,7 +20,7 @@ SECRET_KEYRING = keyring(env.keys, KEYRING_FILE)
 
 
 def REREAD_KEYRING() -> Keyring:
-    """What `.env` or the development keys say by now: another process may have rotated them."""
+    """The current content of `.env` or of the development keys: another process may have rotated them."""
     return keyring(Env.read().keys, KEYRING_FILE)
 
 
@@ -66,7 +66,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "tokenburn_site.outage.DatabaseOutageMiddleware",
+    "tokenburn_site.web.outage.DatabaseOutageMiddleware",
 ]
 ROOT_URLCONF = "tokenburn_site.urls"
 TEMPLATES = [
@@ -94,6 +94,7 @@ DATABASES = {"default": database_config(env.database_url or f"sqlite:///{VAR_DIR
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = "tokenburn_site.config.formats"  # one form of dates, on every page
 TIME_ZONE = env.time_zone
 USE_TZ = True
 STATIC_URL = "static/"
@@ -102,12 +103,7 @@ WHITENOISE_USE_FINDERS = True  # it also looks where each app keeps its files
 
 REDIS_URL = env.redis_url
 REDIS_GIVEN = "redis_url" in env.model_fields_set
-CELERY_TIMEZONE = TIME_ZONE  # django-celery-beat's default for new cron entries; the rest: tokenburn_site.celeryconf
-# PubSub: the default layer counts its capacity per process and drops what a slow page does not read. It only says
-# that something changed; the content lies in Redis streams and the database.
-CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
-}
+CELERY_TIMEZONE = TIME_ZONE  # django-celery-beat's default for new cron entries; the rest: config/celeryconf.py
 
 LOGGING = logging_config(env.log_level, env.log_format)
 

@@ -1,14 +1,14 @@
-"""All addresses of the site."""
+"""URLs of the site."""
 
 from django.contrib import admin
 from django.urls import include, path
 
-from tokenburn_site import workers
-from tokenburn_site.views import favicon, home
+from tokenburn_site.web import workers
+from tokenburn_site.web.views import favicon, home
 
 admin.autodiscover()
 
-handler500 = "tokenburn_site.outage.server_error"
+handler500 = "tokenburn_site.web.outage.server_error"
 
 urlpatterns = [
     path("", home, name="home"),
@@ -16,5 +16,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("runs/", include("runs.urls")),
     path("workers/", workers.page, name="workers"),
-    path("api/", include("tokenburn_site.api")),
+    path("api/", include("tokenburn_site.web.api")),
 ]

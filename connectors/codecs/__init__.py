@@ -1,5 +1,5 @@
-"""What is done to a payload on its way, by name. One's own come by the entry point group `tokenburn.codecs`
-(name = codec, a subclass of `Codec` that takes its options)."""
+"""Payload codecs by name. Custom codecs register in the entry point group `tokenburn.codecs` (name = codec, a subclass
+of `Codec` that takes its options)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def _own() -> dict[str, EntryPoint]:
 
 
 class Guarded(Codec):
-    """Somebody's own codec: what it raises costs one turn, and is told by its kind only, since it may quote a text."""
+    """A custom codec. An exception of it costs one turn; only its type is reported, because its text may quote the
+    message."""
 
     def __init__(self, name: str, kind: type[Codec], options: Mapping[str, Any]) -> None:
         self._name = name
@@ -61,7 +62,7 @@ class Guarded(Codec):
         except SpecError:
             raise
         except Exception as exc:  # noqa: BLE001  foreign code may raise anything
-            raise SpecError(f"codec {name!r} does not take its options: {type(exc).__name__}") from None
+            raise SpecError(f"codec {name!r} does not accept its options: {type(exc).__name__}") from None
 
     def encode(self, data: bytes) -> bytes:
         try:

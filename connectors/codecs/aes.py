@@ -26,7 +26,7 @@ SALT: Final = 8
 KEY_SIZES: Final = (16, 24, 32)
 PREFIXED: Final = "prefixed"
 """In place of an IV: a new one for each message, put before its ciphertext."""
-WRONG: Final = "it does not decrypt: another key, or it was changed on the way"
+WRONG: Final = "it cannot be decrypted: wrong key, or changed in transit"
 CHECK: Final = "compare key and mode with what the target's own client uses"
 
 
@@ -40,7 +40,7 @@ def encrypt_cbc(key: bytes, iv: bytes, data: bytes) -> bytes:
 def decrypt_cbc(key: bytes, iv: bytes, data: bytes) -> bytes:
     """Raises ValueError if the length or the padding is wrong."""
     if not data or len(data) % BLOCK:
-        raise ValueError(f"{len(data)} bytes of ciphertext are no whole blocks")
+        raise ValueError(f"{len(data)} bytes of ciphertext are not whole blocks")
     decryptor = Cipher(AES(key), CBC(iv)).decryptor()
     plain = decryptor.update(data) + decryptor.finalize()
     fill = plain[-1]
@@ -171,7 +171,7 @@ class AesGcm(Keyed[KeyOptions]):
     def decode(self, data: bytes) -> bytes:
         box = self._unwire(data, self.options.wire)
         if len(box) < NONCE + TAG:
-            raise self.failed(f"{len(box)} bytes are fewer than nonce and tag have")
+            raise self.failed(f"{len(box)} bytes are too few for nonce and tag")
         try:
             return self._box.decrypt(box[:NONCE], box[NONCE:], None)
         except InvalidTag:

@@ -1,4 +1,4 @@
-"""The contract of a codec, and what its errors may say: never a key, and nothing of a text."""
+"""The contract of a codec. Its errors must never contain a key or part of a text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OptionsT = TypeVar("OptionsT", bound=Frozen)
 
 
 class Codec(ABC):
-    """Packs what is sent and unpacks what comes. Made once a conversation, with its options rendered."""
+    """Encodes what is sent and decodes what is received. Created once per conversation, with its options rendered."""
 
     @abstractmethod
     def encode(self, data: bytes) -> bytes:
@@ -25,7 +25,7 @@ class Codec(ABC):
 
 
 class WithOptions(Codec, Generic[OptionsT]):
-    """A codec of ours: `name` as targets write it, `shape` of its options."""
+    """A built-in codec: `name` as targets write it, `shape` of its options."""
 
     name: ClassVar[str]
     shape: type[OptionsT]

@@ -1,4 +1,4 @@
-"""Bytes as text and back: how keys are given, and how ciphertext travels."""
+"""Converts between bytes and text: formats of keys and of transmitted ciphertext."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codecs that hide nothing: base64, gzip, a text that travels in a field of a JSON object, and one that is no JSON."""
+"""Codecs without encryption: base64, gzip, a text in a field of a JSON object, and plain text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field
 
 from connectors.codecs.base import WithOptions
 from connectors.codecs.binary import from_wire, to_wire
-from connectors.decoding import loads, mended
+from connectors.content.decoding import loads, mended
 from connectors.errors import BadRequest, TooLarge
 from connectors.spec import Frozen
 
@@ -58,7 +58,7 @@ class Gzip(WithOptions[NoOptions]):
         if not inflater.eof:
             raise self.failed("it is cut off")
         if inflater.unused_data:
-            raise self.failed("there is something behind its end")
+            raise self.failed("there is data after its end")
         return found
 
 
@@ -76,7 +76,7 @@ class JsonField(WithOptions[FieldOptions]):
         try:
             return orjson.dumps({self.options.field: data.decode()})
         except UnicodeDecodeError:
-            raise BadRequest("request_invalid", f"{self.name}: bytes are no text", "put base64 before it") from None
+            raise BadRequest("request_invalid", f"{self.name}: bytes are not text", "put base64 before it") from None
 
     def decode(self, data: bytes) -> bytes:
         try:
@@ -85,7 +85,7 @@ class JsonField(WithOptions[FieldOptions]):
             raise self.failed("it is not JSON") from None
         text = message.get(self.options.field) if isinstance(message, dict) else None
         if not isinstance(text, str):
-            raise self.failed(f"it is no object with a text as {self.options.field!r}")
+            raise self.failed(f"it is not an object with a text as {self.options.field!r}")
         return mended(text).encode()
 
 
@@ -107,7 +107,7 @@ class PlainText(WithOptions[TextOptions]):
         text = message.get(self.options.field) if isinstance(message, dict) else None
         if not isinstance(text, str):
             field = self.options.field
-            raise BadRequest("request_invalid", f"{self.name}: the body is no object with a text as {field!r}")
+            raise BadRequest("request_invalid", f"{self.name}: the body is not an object with a text as {field!r}")
         return mended(text).encode()
 
     def decode(self, data: bytes) -> bytes:

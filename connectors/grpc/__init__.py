@@ -1,4 +1,4 @@
-"""What both lanes share of gRPC, without I/O but for the compiler of a `.proto` text.
+"""gRPC code shared by both lanes, without I/O except for the compiler of a `.proto` text.
 
 A method is found once a process and target: from the descriptors that the server itself gives (`reflection`), or from
 the target's own text (`proto`). `methods` and `messages` turn JSON into its messages and back, `status` says what a

@@ -1,4 +1,5 @@
-"""How a channel is made: of one address that `connectors.guard` judged, with nothing that the library does unasked."""
+"""Creates a channel to one address that `connectors.security.guard` allowed, with the library's implicit behaviour
+(retries, DNS, proxies) disabled."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ from typing import Any, Final
 
 from connectors.errors import BadRequest, ConnectFailed
 from connectors.grpc.library import grpc
-from connectors.guard import Address
-from connectors.mapping import CompiledTarget
+from connectors.security.guard import Address
 from connectors.spec import TlsSpec
+from connectors.target import CompiledTarget
 
 NEVER_MS: Final = 24 * 3600 * 1000
 UNSENT: Final = frozenset({"host", "content-type", "te", "user-agent", "grpc-timeout"})
-"""Headers that the library sends itself, and takes from nobody."""
+"""Headers that the library sets itself and does not accept from callers."""
 
 
 def target_of(address: Address) -> str:
@@ -27,12 +28,12 @@ def target_of(address: Address) -> str:
 
 
 def options(target: CompiledTarget) -> list[tuple[str, Any]]:
-    """Nothing is dialled again by itself, sent again, looked up, unpacked, or shared among users."""
+    """Disables automatic reconnects, retries, lookups, decompression and sharing of connections."""
     limits = target.spec.limits
     named = [("grpc.ssl_target_name_override", target.host)] if target.tls else []
     return [
         *named,
-        ("grpc.default_authority", target.host_header),
+        ("grpc.default_authority", target.endpoint.host_header),
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.enable_http_proxy", 0),
         ("grpc.enable_retries", 0),
@@ -45,7 +46,7 @@ def options(target: CompiledTarget) -> list[tuple[str, Any]]:
         ("grpc.max_metadata_size", limits.header_bytes),
         ("grpc.absolute_max_metadata_size", limits.header_bytes),
         ("grpc.compression_enabled_algorithms_bitset", 1),
-        ("grpc.http2.bdp_probe", 0),  # its windows grow beyond what a turn may cost, and it sends pings
+        ("grpc.http2.bdp_probe", 0),  # its windows grow beyond the limits of a turn, and it sends pings
         ("grpc.primary_user_agent", "token-burn"),
     ]
 
@@ -77,7 +78,7 @@ def _read(field: str, path: str | None) -> bytes | None:
 
 
 def metadata(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str | bytes], ...]:
-    """Rendered headers as metadata. Raises BadRequest for what metadata cannot hold."""
+    """Rendered headers as metadata. Raises BadRequest for values that metadata cannot contain."""
     found: list[tuple[str, str | bytes]] = []
     for name, value in headers:
         key = name.lower()

@@ -1,4 +1,4 @@
-"""The library, told to be silent before it is loaded: its core would write lines of its own to stderr."""
+"""Silences the gRPC library before it is loaded; its core would write to stderr."""
 
 import os
 

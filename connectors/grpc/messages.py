@@ -30,7 +30,7 @@ class Reader:
         fields = self._fields
         found = {}
         for descriptor, value in message.ListFields():
-            if (field := fields.get(descriptor.number)) is not None:  # else an extension: nobody can map it
+            if (field := fields.get(descriptor.number)) is not None:  # otherwise an extension, which cannot be mapped
                 name, convert = field
                 found[name] = value if convert is None else convert(value)
         return found

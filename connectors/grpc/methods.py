@@ -15,25 +15,23 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from connectors.errors import BadRequest, BrokenTransport, TooLarge, TurnError
 from connectors.grpc.messages import make_reader
-from connectors.mapping import CompiledTarget
 from connectors.spec import SpecError
+from connectors.target import CompiledTarget
 
 Files = Mapping[str, bytes]
 """Serialized FileDescriptorProtos by their names: those a service needs, and no order among them."""
 
 
 class Method:
-    """`path` is what is called. `streams`: many messages answer one. `goes_on`: one call carries turn after turn."""
+    """`path` is the called path. `streams`: many messages answer one. `persistent`: one call carries all turns."""
 
     def __init__(self, descriptor: MethodDescriptor) -> None:
         service = descriptor.containing_service
         self.path = f"/{service.full_name}/{descriptor.name}"
         self.streams = descriptor.server_streaming
-        self.goes_on = descriptor.client_streaming and descriptor.server_streaming
+        self.persistent = descriptor.client_streaming and descriptor.server_streaming
         if descriptor.client_streaming and not descriptor.server_streaming:
-            raise SpecError(
-                f"grpc.method: {self.path} takes a stream and gives one answer: no turns can be taken on it"
-            )
+            raise SpecError(f"grpc.method: {self.path} takes a stream and gives one answer, so it cannot carry turns")
         self._request = message_factory.GetMessageClass(descriptor.input_type)
         self._response = message_factory.GetMessageClass(descriptor.output_type)
         self._read = make_reader(descriptor.output_type)
@@ -49,7 +47,7 @@ class Method:
             raise BadRequest("request_invalid", f"request.body is no {name}: {' '.join(str(exc).split())}") from exc
 
     def rehearse(self) -> None:
-        """Let the library build what it builds with the first message of a type, in both directions."""
+        """Let the library build in advance what it builds with the first message of a type, in both directions."""
         with suppress(TurnError):  # a message may have fields that it must have
             self.encode(b"{}")
         with suppress(TurnError):
@@ -63,8 +61,8 @@ class Method:
         except DecodeError as exc:
             _undecodable(str(exc), exc)
         except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as exc:
-            # A well-known type with a value that it cannot have, or another type by its name.
-            raise BrokenTransport("grpc_malformed", f"a message cannot be put as JSON: {exc}") from exc
+            # a well-known type with an impossible value, or another type of the same name
+            raise BrokenTransport("grpc_malformed", f"a message cannot be expressed as JSON: {exc}") from exc
 
 
 def _undecodable(what: str, exc: DecodeError) -> NoReturn:
@@ -85,7 +83,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def find_method(files: Files, name: str) -> Method:
-    """Raises SpecError naming what there is instead."""
+    """Raises SpecError naming what exists instead."""
     service_name, method_name = split_name(name)
     pool = DescriptorPool()
     _fill(pool, files)
@@ -132,7 +130,7 @@ def _services(files: Files) -> str:
 
 
 DESCRIPTORS = "descriptors"
-"""The step of a turn that waited until the method was found: the target was asked, or a .proto compiled."""
+"""The step of a turn that waited until the method was resolved by reflection or by compiling a .proto."""
 known_methods: WeakKeyDictionary[CompiledTarget, Method] = WeakKeyDictionary()
 """Each target's method, found once in a process."""
 

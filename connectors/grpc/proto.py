@@ -24,10 +24,8 @@ MOST_PROBLEMS: Final = 3
 
 @lru_cache(maxsize=16)
 def compile_proto(text: str) -> Files:
-    """Descriptors of `text` and of google's well-known types that it imports; nothing else can be imported.
-
-    Blocks, for up to `LIMIT_S`. Raises SpecError naming the line that is wrong.
-    """
+    """Descriptors of `text` and of Google's well-known types that it imports; nothing else can be imported. Blocks for
+    up to `LIMIT_S`. Raises SpecError naming the wrong line."""
     if len(text) > MOST_CHARS:
         raise SpecError(f"grpc.proto: longer than {MOST_CHARS} characters")
     with tempfile.TemporaryDirectory(prefix="token-burn-proto-") as folder:
@@ -55,7 +53,7 @@ def _run(folder: str) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as exc:
-        raise SpecError(f"grpc.proto: the compiler was not done in {LIMIT_S:g} s") from exc
+        raise SpecError(f"grpc.proto: the compiler did not end within {LIMIT_S:g} s") from exc
     if done.returncode:
         raise SpecError(f"grpc.proto: {_problems(done.stderr)}")
 
@@ -71,7 +69,7 @@ def _problems(said: bytes) -> str:
         column, _, after = what.partition(":")
         what = after if column.isdigit() else what
         found.append(f"line {number}: {what.strip()}" if number.isdigit() else rest.strip())
-    return "; ".join(found[:MOST_PROBLEMS]) or "the compiler gave up on it: too large, or nested too deeply"
+    return "; ".join(found[:MOST_PROBLEMS]) or "the compiler failed: it is too large, or nested too deeply"
 
 
 def proto_files(text: str) -> Files:

@@ -25,7 +25,7 @@ def main() -> int:
     import grpc_tools  # type: ignore[import-untyped] # it has none
     from grpc_tools import protoc
 
-    known = Path(grpc_tools.__file__).with_name("_proto")  # google's well-known types: nothing else can be imported
+    known = Path(grpc_tools.__file__).with_name("_proto")  # Google's well-known types: nothing else can be imported
     into = "--descriptor_set_out=target.binpb"
     return int(protoc.main(["protoc", "-I.", f"-I{known}", "--include_imports", into, "target.proto"]))
 

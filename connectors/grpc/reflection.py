@@ -1,4 +1,4 @@
-"""Server reflection, the talk alone: `ask` yields requests and is sent the answers. The lanes carry both."""
+"""Server reflection without I/O: `ask` yields requests and is sent the answers. The lanes carry both."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WELL_KNOWN: Final = {
     module.DESCRIPTOR.name: module.DESCRIPTOR.serialized_pb
     for module in (any_pb2, duration_pb2, empty_pb2, field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2)
 }
-"""Files that are taken from ourselves: how their messages become JSON is known by their names."""
+"""Files that come from our own library, because the JSON form of their messages depends on their names."""
 ADVICE: Final = "give the target the text of its .proto file (grpc.proto)"
 
 

@@ -1,5 +1,5 @@
-"""What the end of a gRPC call means. The core of the library makes up statuses of its own when a connection breaks;
-they are told from the target's by their text, of which there is no other sign."""
+"""Interprets the end of a gRPC call. The library invents statuses when a connection breaks; only their text
+distinguishes them from the target's."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ _MALFORMED: Final = ("Failed parsing HTTP/2", "Error parsing", "END_STREAM flag"
 _ADVICE: Final = {
     "UNIMPLEMENTED": "check grpc.method, and that the port is the service's own",
     "RESOURCE_EXHAUSTED": "the target limits the rate or the size: lower the load or ask for a higher limit",
-    "INVALID_ARGUMENT": "compare the target's request mapping with what the method wants",
-    "UNAVAILABLE": "the target, or a proxy before it, takes no requests now",
+    "INVALID_ARGUMENT": "compare the target's request mapping with what the method expects",
+    "UNAVAILABLE": "the target, or a proxy before it, accepts no requests now",
 }
 _CREDENTIALS: Final = {
-    "UNAUTHENTICATED": (401, "the target wants credentials: set its secret, and send it in request.headers (metadata)"),
-    "PERMISSION_DENIED": (403, "the credentials may not do this: check the secret and its permissions"),
+    "UNAUTHENTICATED": (
+        401,
+        "the target requires credentials: set its secret, and send it in request.headers (metadata)",
+    ),
+    "PERMISSION_DENIED": (403, "the credentials do not permit this: check the secret and its permissions"),
 }
 
 
@@ -43,8 +46,8 @@ class GrpcRefused(Refused):
 
 
 def call_failure(name: str, details: str, spec: TargetSpec, *, due: bool = False) -> TurnError:
-    """The error of a call that ended with the status `name` (UNAVAILABLE, ...) and the text `details`; `due` says that
-    the time we gave it was over: the target knows that time too, and may be the first to say so."""
+    """The error of a call that ended with the status `name` (UNAVAILABLE, ...) and the text `details`. `due`: our
+    deadline has passed; the target knows the deadline too, and may report it first."""
     if due and name == "DEADLINE_EXCEEDED":
         return _out_of_time(spec)
     if details.startswith(_LOCAL):
@@ -68,8 +71,10 @@ def _local(name: str, what: str, spec: TargetSpec) -> TurnError:
     if "metadata size exceeds" in what:
         return TooLarge("header_too_large", f"the metadata are larger than {limits.header_bytes} bytes")
     if what.startswith("Compression algorithm"):
-        advice = "turn compression off there: we tell the target that we take none"
-        return BrokenTransport("encoding_invalid", "the target sent a packed message unasked", advice)
+        advice = "turn compression off there: the request does not accept it"
+        return BrokenTransport(
+            "encoding_invalid", "the target sent a compressed message, which was not requested", advice
+        )
     if "Connection reset" in what or "Broken pipe" in what:
         return BrokenTransport("connection_reset", what)
     if "Deadline Exceeded" in what:
@@ -93,7 +98,7 @@ def connect_failure(details: str) -> TurnError:
     if any(sign in what for sign in ("Too many open files", "Cannot assign requested address", "No buffer space")):
         return ConnectFailed("local_resources", what, "raise `ulimit -n`, or use fewer users per machine")
     if any(sign in what for sign in ("ALERT_HANDSHAKE_FAILURE", "CERTIFICATE_REQUIRED", "Unwrap failed")):
-        advice = "it may ask for a certificate of ours (tls.cert_file, tls.key_file); else check its TLS version"
+        advice = "it may require a client certificate (tls.cert_file, tls.key_file); else check its TLS version"
         return ConnectFailed("tls_failed", f"the target refused the handshake: {what}", advice)
     if any(sign in what for sign in ("Ssl handshake", "SSL", "Peer name", "Cannot check peer", "TSI_", "Hostname")):
         advice = "check the host name, or give the target its CA file (tls.ca_file); does the port speak TLS?"
@@ -102,14 +107,14 @@ def connect_failure(details: str) -> TurnError:
         advice = "check that the port speaks gRPC, without TLS if the URL begins with grpc://"
         return BrokenTransport("grpc_malformed", what, advice)
     if "Socket closed" in what or "closed" in what:
-        return BrokenTransport("connection_closed", "the target closed before it said anything", "does it speak TLS?")
+        return BrokenTransport("connection_closed", "the target closed before it sent anything", "does it speak TLS?")
     if "Connection reset" in what:
         return BrokenTransport("connection_reset", what)
     return ConnectFailed("connect_unreachable", what, "check the host, the network and firewalls")
 
 
 def keeps_connection(failure: TurnError) -> bool:
-    """Whether the connection is of further use after a turn that failed: the target gave a whole answer."""
+    """Whether the connection can be used after a failed turn: the target's answer was complete."""
     return failure.outcome == "error" and (
         isinstance(failure, (Refused, BadAnswer))
         or (failure.code.startswith("grpc_") and failure.code != "grpc_malformed")
@@ -117,7 +122,7 @@ def keeps_connection(failure: TurnError) -> bool:
 
 
 def lost_between_turns(failure: TurnError | None) -> TurnError:
-    """A stream that the target ended while nothing was asked."""
+    """The target ended a stream between two turns."""
     what = "the target ended the stream" if failure is None else failure.detail or failure.code
     advice = 'if the target goes on with a session over a new stream, set grpc.reconnect to "resume"'
     return BrokenTransport("connection_closed", f"between two turns: {what}", advice)
@@ -132,9 +137,9 @@ def wrong_count(messages: int) -> TurnError:
     return BrokenTransport("grpc_malformed", f"{messages or 'no'} message{'s'[: messages > 1]} where one was due")
 
 
-def check_lasting(spec: TargetSpec, *, goes_on: bool) -> None:
-    """Whether what the mapping says of lasting connections has an effect on the method. Raises BadRequest."""
+def check_lasting(spec: TargetSpec, *, persistent: bool) -> None:
+    """Check that the mapping's options for lasting connections apply to the method. Raises BadRequest."""
     told = {"greeting": spec.greeting, "reply_to": spec.reply_to, "response.quiet_ms": spec.response.quiet_ms}
-    if not goes_on and (names := [name for name, value in told.items() if value is not None]):
+    if not persistent and (names := [name for name, value in told.items() if value is not None]):
         what = f"{names[0]} has no effect: {spec.grpc.method} answers each call by itself"
         raise BadRequest("request_invalid", what, f"remove {names[0]}: it is for bidirectional methods")

@@ -1,7 +1,7 @@
-"""The one turn in flight on a connection that carries messages: its future, its deadlines, its limit of bytes.
+"""The turn in flight on a connection that carries messages: its future, deadlines and byte limit.
 
-What HTTP ties to its own parser (`connectors.wire.http1`) is here for protocols whose messages come whole. Nothing is
-awaited per message; one timer serves a connection for as long as it lives.
+What HTTP ties to its own parser (`connectors.wire.http.connection`) is here for protocols whose messages come whole.
+Nothing is awaited per message; one timer serves a connection for as long as it lives.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from connectors.errors import Aborted, TimedOut, TooLarge, TurnError
+from connectors.deadlines import next_deadline, timed_out
+from connectors.errors import Aborted, TooLarge, TurnError
 from connectors.spec import Limits, TargetSpec, Timeouts
 from connectors.timeline import Timeline
-from connectors.wire.clock import not_before
+from connectors.wire.transport.clock import not_before
 
 
 class Turn:
@@ -103,7 +104,7 @@ class Turn:
                 self.fail(TooLarge("body_too_large", f"more than {self._body_limit} bytes in one turn"))
 
     def answer_begun(self, ns: int) -> None:
-        """The first bytes of a message came, and not yet its end. Signs of life (a ping) are no first byte."""
+        """The first bytes of a message arrived, but not its end. Signs of life (a ping) do not count as first byte."""
         timeline = self._timeline
         if timeline is not None and timeline.sent_ns is not None and timeline.first_byte_ns is None:
             timeline.first_byte_ns = ns
@@ -137,15 +138,11 @@ class Turn:
         if self._future is not None and not self._future.done():
             self._future.set_exception(failure)
 
-    # --- deadlines: armed anew only when the timer fires -------------------------------------------------------
+    # --- deadlines: rearmed only when the timer fires ----------------------------------------------------------
 
     def _deadline(self, timeline: Timeline) -> tuple[int, str]:
-        """The next deadline (monotonic ns) and its code."""
-        limits = self._timeouts
-        total = (self._sent_at + int(limits.total * 1e9), "total_timeout")
-        if timeline.first_byte_ns is None:
-            return min(total, (self._sent_at + int(limits.first_byte * 1e9), "first_byte_timeout"))
-        return min(total, (self._last_at + int(limits.idle * 1e9), "idle_timeout"))
+        last_ns = None if timeline.first_byte_ns is None else self._last_at
+        return next_deadline(self._timeouts, began_ns=self._sent_at, sent_ns=self._sent_at, last_ns=last_ns)
 
     def _arm(self, delay_ns: int) -> None:
         self._timer = self._loop.call_later(max(delay_ns, 0) / 1e9, self._timer_fired)
@@ -159,9 +156,7 @@ class Turn:
         if left > 0:
             self._arm(min(left, self._patience_ns))
             return
-        seconds: float = getattr(self._timeouts, code.removesuffix("_timeout"))
-        came = f"{seconds:g} s passed; {self._timeline.bytes_in} bytes had come{self._timeline.lacking()}"
-        self.fail(TimedOut(code, came))
+        self.fail(timed_out(code, self._timeouts, self._timeline.bytes_in, self._timeline.lacking()))
 
 
 class LookingTurn(Turn):

@@ -1,10 +1,10 @@
-"""Says what it was told, to the letter: a client can check each answer against its own message."""
+"""Repeats the message exactly, so that a client can check each answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mock_chatbot.text import Turn, split
+from mock_chatbot.behaviours.text import Turn, split
 
 
 def reply(turn: Turn) -> Iterator[str]:

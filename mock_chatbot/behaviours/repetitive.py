@@ -1,11 +1,11 @@
-"""Says one sentence over and over, and only ever knows three of them: its turns repeat each other too."""
+"""Repeats one of three sentences, so that its turns repeat each other too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import cycle, islice
 
-from mock_chatbot.text import Turn
+from mock_chatbot.behaviours.text import Turn
 
 SENTENCES = (
     "I am sorry, I can not help with that.",

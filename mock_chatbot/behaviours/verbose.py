@@ -1,10 +1,10 @@
-"""Talks at length: sentences in paragraphs, `--tokens` words of them."""
+"""Answers in paragraphs of `--tokens` words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mock_chatbot.text import Turn, sentences
+from mock_chatbot.behaviours.text import Turn, sentences
 
 PARAGRAPH = 5
 """Sentences of a paragraph."""

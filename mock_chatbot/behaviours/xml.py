@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mock_chatbot.text import Turn, sentences
+from mock_chatbot.behaviours.text import Turn, sentences
 
 
 def reply(turn: Turn) -> Iterator[str]:

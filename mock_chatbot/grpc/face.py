@@ -15,13 +15,13 @@ from grpc.aio import ServicerContext
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from mock_chatbot.chatbot import Chatbot, Headers, conversation_in
-from mock_chatbot.errors import UNAUTHORIZED, Failure, InvalidOption
-from mock_chatbot.gate import admits
+from mock_chatbot.core.chatbot import Chatbot, Headers, conversation_in
+from mock_chatbot.core.errors import UNAUTHORIZED, Failure, InvalidOption
+from mock_chatbot.core.reply import Ask, Reply
+from mock_chatbot.core.turns import Turn, Voice
+from mock_chatbot.faces.auth import admits
 from mock_chatbot.grpc import chat_pb2
 from mock_chatbot.grpc.chat_pb2 import AskPiece, AskReply, AskRequest, Usage
-from mock_chatbot.reply import Ask, Reply
-from mock_chatbot.turns import Turn, Voice
 
 SERVICE = chat_pb2.DESCRIPTOR.services_by_name["Chat"].full_name
 
@@ -37,7 +37,7 @@ CODES: dict[int, grpc.StatusCode] = {
 
 
 class _Streamed(Voice):
-    """Pieces, and a last one with everything."""
+    """Sends pieces, and a last message with the whole answer."""
 
     def __init__(self, context: ServicerContext[AskRequest, AskPiece], *, stamped: bool) -> None:
         self._context, self._stamped = context, stamped
@@ -118,7 +118,7 @@ class ChatService:
     async def converse(
         self, requests: AsyncIterator[AskRequest], context: ServicerContext[AskRequest, AskPiece]
     ) -> None:
-        """One turn after the other; a question that comes early waits. An error ends the call."""
+        """One turn after another; an early question waits. An error ends the call."""
         with self._chatbot.stats.session():
             headers = _headers(context)
             voice = _Streamed(context, stamped=self._stamped(headers))
@@ -137,11 +137,11 @@ class ChatService:
         try:
             return bool(self._chatbot.options.with_headers(headers).stamp)
         except InvalidOption:
-            return False  # the turn says so
+            return False  # the turn reports it
 
 
 async def start(chatbot: Chatbot, api_key: str, host: str, port: int) -> tuple[grpc.aio.Server, int]:
-    """A server that runs, and its port (0 takes a free one). Raises RuntimeError if it cannot be had."""
+    """A running server, and its port (0 takes a free one). Raises RuntimeError if the port is not available."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)

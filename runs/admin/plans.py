@@ -1,7 +1,8 @@
-"""Test plans in the admin: what is entered is checked by the parsers that the engine uses."""
+"""Test plans in the admin, validated by the engine's own parsers."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -13,13 +14,16 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
-from runs.display import load_json, load_text
-from runs.estimates import estimate_lines, estimate_plan
-from runs.folding import folded, unfolded
+from runs.load.earlier_names import present_load
 from runs.models import PlanScenario, TestPlan
-from runs.plan_rules import plan_problems
-from runs.rights import may_control
-from runs.services import RequestError, request_run
+from runs.planning.errors import RequestError
+from runs.planning.plan_estimate import estimate_lines, estimate_plan
+from runs.planning.run_request import RunRequest, stored_spec
+from runs.reporting.formatting import load_json, load_text
+from runs.reporting.load_summary import restore, summarize
+from runs.services import request_run
+from runs.web.permissions import may_control
+from scenarios.models import Scenario
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin, TabularInline
@@ -34,11 +38,13 @@ else:
 
     PlanFormBase = MixFormBase = forms.ModelForm
 
+MIX = "mix"
+"""Form prefix of the mix: the related name of a plan's scenarios."""
 LOAD_EXAMPLE = {"kind": "closed", "users": 50, "duration_s": 30}
 
 
 class TestPlanForm(PlanFormBase):
-    """Shows the times of a long trace in a few words, and keeps them as long as those words stand."""
+    """Shows a summary of a long trace, and keeps the stored times as long as the summary is not edited."""
 
     __test__ = False  # pytest would collect it by its name
 
@@ -50,24 +56,48 @@ class TestPlanForm(PlanFormBase):
         super().__init__(*args, **kwargs)
         self._before = self.instance.load if self.instance.pk else {}
         if self.instance.pk and "load" in self.fields:
-            self.initial["load"] = folded(self._before)
+            self.initial["load"] = summarize(self._before)
 
     def clean_load(self) -> Any:
-        return unfolded(self.cleaned_data["load"], self._before)
+        return restore(self.cleaned_data["load"], self._before)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
         if "load" not in data or "thresholds" not in data:
-            return data  # not JSON: said already
+            return data  # not JSON: already reported
         data["thresholds"] = data["thresholds"] or []
         data["regions"] = data.get("regions") or []
-        abort = bool(data.get("abort_on_fail"))
-        problems = plan_problems(
-            data["load"], data["thresholds"], data.get("processes"), data["regions"], abort_on_fail=abort
+        mix = self._mix()
+        target = data.get("target")
+        request = RunRequest(
+            None if target is None else stored_spec(target),
+            mix,
+            data["load"],
+            data["thresholds"],
+            bool(data.get("abort_on_fail")),
+            data.get("processes"),
+            data["regions"],
+            data.get("seed"),
         )
-        for field, text in problems.items():
-            self.add_error(field, text)
+        for field, text in request.problems().items():
+            if field != "scenarios":
+                self.add_error(field, text)
+            elif mix:  # without any the mix's own forms say so
+                self.add_error(None, text)
+        if isinstance(data.get("load"), dict):
+            data["load"] = present_load(data["load"])
         return data
+
+    def _mix(self) -> list[tuple[float, Any]]:
+        """The scenarios entered below that are valid; their own forms report what is invalid."""
+        found = []
+        for number in range(int(self.data.get(f"{MIX}-TOTAL_FORMS") or 0)):
+            row = {name: self.data.get(f"{MIX}-{number}-{name}") for name in ("scenario", "weight", "DELETE")}
+            scenario = Scenario.objects.filter(pk=row["scenario"] or 0).first()
+            if scenario is not None and not row["DELETE"]:
+                with suppress(ValueError):
+                    found.append((float(row["weight"] or 0), scenario.spec))
+        return found
 
 
 class MixForm(MixFormBase):
@@ -114,7 +144,7 @@ class TestPlanAdmin(PlanBase):
         return {"load": LOAD_EXAMPLE, **super().get_changeform_initial_data(request)}
 
     def get_fields(self, request: HttpRequest, obj: TestPlan | None = None) -> list[Any]:
-        """Who may only look sees the load in a few words too."""
+        """Users who may only view see a summary of the load too."""
         names = list(super().get_fields(request, obj))
         if obj is None or self.has_change_permission(request, obj):
             return names
@@ -131,11 +161,11 @@ class TestPlanAdmin(PlanBase):
     def load_shown(self, plan: TestPlan) -> SafeString:
         return load_json(plan.load)
 
-    @admin.display(description="What a run would come to")
+    @admin.display(description="Estimate of a run")
     def estimate(self, plan: TestPlan) -> str:
         """As the plan was last saved."""
         if not plan.pk:
-            return "said once the plan is saved"
+            return "shown once the plan is saved"
         try:
             lines = estimate_lines(estimate_plan(plan).data())
         except RequestError as exc:

@@ -1,4 +1,4 @@
-"""Runs, their shards and sessions in the admin: to look at, never to edit."""
+"""Runs, shards and sessions in the admin, read-only."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
-from metrics.ingest import SESSION_OUTCOMES
-from runs.deletion import delete_run, deletion_problem
-from runs.display import duration_text, load_json, load_text, moment_text, status_badge
+from metrics.earlier_names import TRUNCATED
+from metrics.ingest.lines import SESSION_OUTCOMES
+from metrics.number_format import exact
+from runs.completion.deletion import delete_run, deletion_problem
 from runs.models import Run, Session, Shard
-from runs.rights import may_control, may_view
+from runs.reporting.formatting import duration_text, load_json, load_text, moment_text, status_badge
 from runs.services import can_stop, stop_run
-from scenarios.folding import folded
+from runs.web.permissions import may_control, may_view
+from scenarios.definition.folding import folded
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin, TabularInline
@@ -35,7 +37,7 @@ else:
 
 
 class ReadOnly:
-    """Rows that only the farm writes. They are deleted with their run only."""
+    """Rows that only engines and workers write. They are deleted only with their run."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -67,7 +69,7 @@ class RunAdmin(ReadOnly, RunBase):
     list_display_links = ["label"]
     list_filter = ["status", "created_at", "plan", "local"]
     search_fields = ["=id", "name"]
-    search_help_text = "A run's number, or a part of its name"
+    search_help_text = "The number of a run, or part of its name"
     inlines = [ShardInline]
     actions = ["stop_runs"]
     change_form_outer_before_template = "runs/admin/run_tools.html"
@@ -86,7 +88,7 @@ class RunAdmin(ReadOnly, RunBase):
     readonly_fields += ["duration"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
-        """The list needs one name of the frozen specs, not the specs and the report."""
+        """The list needs one name from the frozen specs, so it does not load the specs and the report."""
         found = super().get_queryset(request)
         return found.defer("scenario_specs", "report", "sealed_secrets")
 
@@ -96,8 +98,8 @@ class RunAdmin(ReadOnly, RunBase):
     def get_deleted_objects(
         self, objs: Iterable[Run], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """What the page lists before it deletes: the runs. Django would load every turn to name it. Those that go on
-        stand in the way, with the reason."""
+        """What the page lists before it deletes: the runs only, because Django would load every turn to name it. Runs
+        in progress block the deletion, with the reason."""
         runs = list(objs)
         problems = [why for run in runs if (why := deletion_problem(run))]
         names = [f"{run}, with its turns, report and ledgers" for run in runs]
@@ -112,7 +114,7 @@ class RunAdmin(ReadOnly, RunBase):
 
     @admin.display(description="Scenario specs")
     def scenarios(self, run: Run) -> SafeString:
-        """With long data in a few words: a run may have megabytes of it."""
+        """Shows long data as a summary: a run may have megabytes of it."""
         parts = [{**part, "scenario": folded(part["scenario"])} for part in run.scenario_specs]
         return format_html('<pre class="tb-spec">{}</pre>', json.dumps(parts, ensure_ascii=False, indent=2))
 
@@ -129,7 +131,7 @@ class RunAdmin(ReadOnly, RunBase):
 
     @admin.display(description="Schedule")
     def scheduled(self, run: Run) -> SafeString | str:
-        """Which one started it, and for which slot."""
+        """The schedule that started the run, and the slot."""
         slot = getattr(run, "slot", None)
         if slot is None:
             return "none"
@@ -197,7 +199,7 @@ class RunAdmin(ReadOnly, RunBase):
 
 
 class OutcomeFilter(admin.SimpleListFilter):
-    """The words are known: Django's own filter would read every row to find them."""
+    """The choices are known; Django's own filter would read every row to find them."""
 
     title = "outcome"
     parameter_name = "outcome"
@@ -207,12 +209,15 @@ class OutcomeFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
         word = self.value()
-        return queryset.filter(outcome="" if word == "open" else word) if word else queryset
+        if not word:
+            return queryset
+        stored = {"open": [""], TRUNCATED: [TRUNCATED, "cut"]}  # rows of an earlier version have the earlier name
+        return queryset.filter(outcome__in=stored.get(word, [word]))
 
 
 @admin.register(Session)
 class SessionAdmin(ReadOnly, SessionBase):
-    """Millions of rows: no count, no search by text, no lookup of related rows."""
+    """For millions of rows: no count, no text search, no lookup of related rows."""
 
     list_display = ["id", "run_id", "user_no", "scenario", "model", "outcome", "code", "turns", "started"]
     list_filter = [OutcomeFilter]
@@ -230,4 +235,4 @@ class SessionAdmin(ReadOnly, SessionBase):
 
     @admin.display(description="Started (s)", ordering="started_ns")
     def started(self, session: Session) -> str:
-        return f"{session.started_ns / 1e9:.3f}"
+        return exact(session.started_ns / 1e9)

@@ -1,4 +1,4 @@
-"""The admin's form of a schedule: one object `when`, as the API takes it, behind plain fields."""
+"""The admin's form of a schedule: the API's object `when` as separate fields."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from runs.schedule_models import PlanSchedule
-from runs.schedules import (
+from runs.models import PlanSchedule
+from runs.schedules.services import (
     NAME_CHARS,
     POLICIES,
     ScheduleError,
@@ -27,7 +27,7 @@ from runs.schedules import (
     parsed,
     same_timing,
 )
-from runs.timing import PERIODS, TimingError, as_given, when_of
+from runs.schedules.timing import PERIODS, TimingError, as_given, when_of
 
 if TYPE_CHECKING:
     FormBase = forms.ModelForm[PlanSchedule]
@@ -39,7 +39,7 @@ MOMENTS = ("at", "begins", "ends")
 
 
 class MomentField(forms.CharField):
-    """A wall time in the schedule's zone, entered in the browser's own way."""
+    """A wall-clock time in the schedule's zone, entered with the browser's own input."""
 
     def __init__(self, **more: Any) -> None:
         widget = UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "step": "1"})
@@ -59,20 +59,20 @@ class ScheduleForm(FormBase):
         max_length=300,
         initial="30 2 * * 1-5",
         widget=UnfoldAdminTextInputWidget,
-        help_text="Minute, hour, day of month, month, day of week (0 is Sunday); all of them must fit.",
+        help_text="Minute, hour, day of month, month, day of week (0 is Sunday). All must match.",
     )
     every = forms.IntegerField(required=False, min_value=1, initial=15, widget=UnfoldAdminIntegerFieldWidget)
     period = forms.ChoiceField(
         choices=[(word, word) for word in PERIODS], initial="minutes", required=False, widget=UnfoldAdminSelectWidget
     )
-    at = MomentField(label="Moment")
+    at = MomentField(label="Time")
     time_zone = forms.ChoiceField(
         choices=lambda: [(name, name) for name in sorted(available_timezones())],
         initial=lambda: settings.TIME_ZONE,
         widget=UnfoldAdminSelectWidget,
-        help_text="Of the crontab, and of the times here.",
+        help_text="Time zone of the crontab and of the times on this page.",
     )
-    begins = MomentField(label="Not before", help_text="An interval counts from here.")
+    begins = MomentField(label="Not before", help_text="An interval counts from this time.")
     ends = MomentField(label="Not after")
 
     class Meta:

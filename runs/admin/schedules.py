@@ -12,15 +12,16 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from runs import dbclock
+from metrics.number_format import moment
+from runs import db_clock
 from runs.admin.runs import ReadOnly
 from runs.admin.schedule_form import ScheduleForm
-from runs.display import moment_text, status_badge
-from runs.rights import may_control
-from runs.schedule_models import PlanSchedule, ScheduleSlot
-from runs.schedules import delete_schedule, next_runs, set_enabled
-from runs.scheduling import with_timing
-from runs.timing import TimingError, in_words, when_of, zone_of
+from runs.models import PlanSchedule, ScheduleSlot
+from runs.reporting.formatting import moment_text, status_badge
+from runs.schedules.services import delete_schedule, next_runs, set_enabled
+from runs.schedules.starter import with_timing
+from runs.schedules.timing import TimingError, in_words, when_of, zone_of
+from runs.web.permissions import may_control
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
@@ -32,7 +33,6 @@ else:
     from unfold.admin import ModelAdmin as SlotBase
 
 LAST_SLOTS = 20
-MOMENT = "%a %Y-%m-%d %H:%M:%S %Z"
 
 
 @admin.register(PlanSchedule)
@@ -66,7 +66,7 @@ class PlanScheduleAdmin(ScheduleBase):
         return with_timing().select_related("plan")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """A schedule starts runs: whoever writes one must be allowed to."""
+        """A schedule starts runs, so writing one needs that permission."""
         return super().has_add_permission(request) and may_control(request.user)
 
     def has_change_permission(self, request: HttpRequest, obj: PlanSchedule | None = None) -> bool:
@@ -80,13 +80,13 @@ class PlanScheduleAdmin(ScheduleBase):
         return made
 
     def save_model(self, request: HttpRequest, obj: PlanSchedule, form: Any, change: bool) -> None:
-        """The form has stored it, by the service that the API calls too."""
+        """The form has stored it through the service that the API calls too."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """There is none."""
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Slots are nobody's to delete but go with their schedule."""
+        """Slots can only be deleted with their schedule."""
         found, counts, forbidden, protected = super().get_deleted_objects(objs, request)
         return found, counts, forbidden - {ScheduleSlot._meta.verbose_name}, protected
 
@@ -128,7 +128,7 @@ class PlanScheduleAdmin(ScheduleBase):
     def resume(self, request: HttpRequest, queryset: QuerySet[PlanSchedule]) -> None:
         for schedule in queryset:
             set_enabled(schedule, True)
-            self.message_user(request, f"{schedule} goes on.", messages.SUCCESS)
+            self.message_user(request, f"{schedule} is resumed.", messages.SUCCESS)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -148,7 +148,7 @@ class PlanScheduleAdmin(ScheduleBase):
 
 
 def words(schedule: PlanSchedule) -> str:
-    """When it is due, or why nobody knows."""
+    """The next times, or why they are unknown."""
     try:
         return in_words(when_of(schedule.task))
     except TimingError as exc:
@@ -156,7 +156,7 @@ def words(schedule: PlanSchedule) -> str:
 
 
 def state(schedule: PlanSchedule) -> str:
-    """ "paused", "over" if nothing will come any more, or "active"."""
+    """ "paused", "over" if no slot will follow, or "active"."""
     if not schedule.task.enabled:
         return "paused"
     return "active" if next_runs(schedule, 1) else "over"
@@ -164,8 +164,8 @@ def state(schedule: PlanSchedule) -> str:
 
 def next_shown(schedule: PlanSchedule, count: int = 5) -> list[dict[str, str]]:
     """The next slots in the schedule's zone and in UTC."""
-    found = next_runs(schedule, count, dbclock.now())
-    return [{"local": local(schedule, slot), "utc": slot.strftime(MOMENT)} for slot in found]
+    found = next_runs(schedule, count, db_clock.now())
+    return [{"local": local(schedule, slot), "utc": moment(slot, weekday=True)} for slot in found]
 
 
 def local(schedule: PlanSchedule, slot: datetime) -> str:
@@ -174,7 +174,7 @@ def local(schedule: PlanSchedule, slot: datetime) -> str:
         zone = zone_of(when_of(schedule.task))
     except TimingError:
         return moment_text(slot)
-    return slot.astimezone(zone).strftime(MOMENT)
+    return moment(slot.astimezone(zone), weekday=True)
 
 
 @admin.register(ScheduleSlot)

@@ -1,4 +1,4 @@
-"""Webhooks in the admin. Addresses and keys are entered here and never shown again."""
+"""Webhooks in the admin. Addresses and keys are write-only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
-from runs.display import moment_text, status_badge
-from runs.schedule_models import Webhook
-from runs.webhook_secrets import KEY_CHARS, URL_CHARS, give_secrets, has_key
+from runs.models import Webhook
+from runs.reporting.formatting import moment_text, status_badge
+from runs.webhooks.secrets import KEY_CHARS, URL_CHARS, give_secrets, has_key
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
@@ -34,7 +34,7 @@ class WebhookForm(FormBase):
         required=False,
         max_length=URL_CHARS,
         widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),
-        help_text="Write-only: stored encrypted, only its host is shown. Empty: stays as it is.",
+        help_text="Write-only: stored encrypted; only the host is shown. Leave empty to keep it.",
     )
     key = forms.CharField(
         label="Signing key",
@@ -42,9 +42,9 @@ class WebhookForm(FormBase):
         strip=False,
         max_length=KEY_CHARS,
         widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),
-        help_text="Write-only. Each message then carries an HMAC-SHA-256 of its body. Empty: stays as it is.",
+        help_text="Write-only. Each message then carries an HMAC-SHA-256 of its body. Leave empty to keep it.",
     )
-    clear_key = forms.BooleanField(label="Take the key away", required=False, widget=UnfoldBooleanSwitchWidget)
+    clear_key = forms.BooleanField(label="Remove the key", required=False, widget=UnfoldBooleanSwitchWidget)
 
     class Meta:
         model = Webhook
@@ -82,7 +82,7 @@ class WebhookAdmin(WebhookBase):
     def signed(self, webhook: Webhook) -> str:
         if not webhook.pk:
             return "no"
-        return {True: "yes", False: "no", None: "nobody can tell: it cannot be opened"}[has_key(webhook)]
+        return {True: "yes", False: "no", None: "unknown: it cannot be decrypted"}[has_key(webhook)]
 
     @admin.display(description="Last delivery")
     def last_delivery(self, webhook: Webhook) -> SafeString | str:

@@ -1,4 +1,4 @@
-"""How long lists are cut into pages."""
+"""Page sizes of lists."""
 
 from __future__ import annotations
 

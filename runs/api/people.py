@@ -1,4 +1,4 @@
-"""A run's users and conversations over the API, each with what it came to."""
+"""Figures of a run's users and conversations in the API."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from runs import per_user
 from runs.api.paging import ById, Numbered
 from runs.models import Run, Session
+from runs.reporting import per_user
 
 
 class TurnCounts(serializers.Serializer[Any]):
     sent = serializers.IntegerField()
     ok = serializers.IntegerField()
-    failed = serializers.IntegerField(help_text="error, timeout, and those whose user gave up")
+    failed = serializers.IntegerField(help_text="turns that ended in error or timeout, or whose user gave up")
     aborted = serializers.IntegerField()
     unknown = serializers.IntegerField()
 
 
 class TokenCounts(serializers.Serializer[Any]):
-    """Null: known of no turn."""
+    """Null: not known of any turn."""
 
     input = serializers.IntegerField(allow_null=True)
     output = serializers.IntegerField(allow_null=True)
@@ -45,9 +45,9 @@ class FiguresSerializer(serializers.Serializer[Any]):
     turns = TurnCounts()
     tokens = TokenCounts()
     latency_ms = Latency()
-    sleep_s = serializers.FloatField(help_text="between messages: thinking, reading, typing")
-    first_s = serializers.FloatField(allow_null=True, help_text="first message, since the common start")
-    last_s = serializers.FloatField(allow_null=True, help_text="last answer")
+    sleep_s = serializers.FloatField(help_text="time between messages: thinking, reading, typing")
+    first_s = serializers.FloatField(allow_null=True, help_text="time of the first message since the common start")
+    last_s = serializers.FloatField(allow_null=True, help_text="time of the last answer since the common start")
 
 
 class ConversationSerializer(FiguresSerializer):
@@ -55,29 +55,33 @@ class ConversationSerializer(FiguresSerializer):
     user = serializers.IntegerField()
     scenario = serializers.CharField()
     model = serializers.CharField(allow_blank=True)
-    params = serializers.JSONField(allow_null=True, help_text="what was drawn besides the model")
+    params = serializers.JSONField(allow_null=True, help_text="parameters drawn for it besides the model")
     outcome = serializers.CharField(allow_blank=True)
     code = serializers.CharField(allow_null=True)
-    messages = serializers.IntegerField(help_text="turns, those that were sent again included")
-    latencies_ms = serializers.ListField(child=serializers.FloatField(), help_text="of each ok turn, in order")
-    counted = serializers.BooleanField(help_text="it began in neither the warm-up nor the cool-down")
+    messages = serializers.IntegerField(help_text="turns, including resent ones")
+    latencies_ms = serializers.ListField(child=serializers.FloatField(), help_text="latency of each ok turn, in order")
+    counted = serializers.BooleanField(help_text="false if it began in the warm-up or cool-down")
 
 
 class ConversationCounts(serializers.Serializer[Any]):
     started = serializers.IntegerField()
     completed = serializers.IntegerField()
     failed = serializers.IntegerField()
-    cut = serializers.IntegerField()
+    truncated = serializers.IntegerField(help_text="ended by the end of the run")
     lost = serializers.IntegerField()
+    cut = serializers.IntegerField(help_text="earlier name of `truncated`, until 1.0")
 
 
 class UserSerializer(FiguresSerializer):
     user = serializers.IntegerField()
     conversations = ConversationCounts()
-    conversations_per_min = serializers.FloatField(
-        allow_null=True, help_text="that ended, per minute of the load; null while the run goes on"
+    ended_sessions_per_min = serializers.FloatField(
+        allow_null=True, help_text="per minute of the load; null while the run goes on"
     )
-    duration_s = serializers.FloatField(help_text="from the user's first message to the last answer")
+    conversations_per_min = serializers.FloatField(
+        allow_null=True, help_text="earlier name of `ended_sessions_per_min`, until 1.0"
+    )
+    duration_s = serializers.FloatField(help_text="time from the user's first message to the last answer")
     models = serializers.DictField(child=serializers.IntegerField(), help_text="conversations by model")
 
 

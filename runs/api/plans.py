@@ -1,4 +1,4 @@
-"""Test plans over the API: a target, a weighted mix of scenarios, a load, thresholds."""
+"""Test plans in the API: a target, a weighted mix of scenarios, a load, thresholds."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from runs.estimates import estimate_plan
+from runs.api.refusal import RunRefusalSerializer, refusal
+from runs.load.earlier_names import present_load
 from runs.models import PlanScenario, TestPlan
-from runs.plan_rules import plan_problems
-from runs.services import RequestError
+from runs.planning.errors import RequestError
+from runs.planning.plan_estimate import estimate_plan
+from runs.planning.run_request import RunRequest, stored_spec
 from scenarios.models import Scenario
 
 
@@ -32,8 +34,11 @@ class PlanSerializer(serializers.ModelSerializer[TestPlan]):
     scenarios = MixSerializer(source="mix", many=True, allow_empty=False)
     load = serializers.DictField(help_text='For example {"kind": "closed", "users": 50, "duration_s": 30}.')
     thresholds = serializers.ListField(child=serializers.CharField(), default=list)
+    warnings = serializers.SerializerMethodField(
+        help_text="Earlier names in the request's load: they work until 1.0, and are stored under the present ones."
+    )
     regions = serializers.ListField(
-        child=serializers.CharField(), default=list, help_text='Such as ["eu", "us"]; empty: anywhere.'
+        child=serializers.CharField(), default=list, help_text='For example ["eu", "us"]. Empty: anywhere.'
     )
 
     class Meta:
@@ -52,7 +57,19 @@ class PlanSerializer(serializers.ModelSerializer[TestPlan]):
             "seed",
             "created_at",
             "updated_at",
+            "warnings",
         ]
+
+    def get_warnings(self, plan: TestPlan) -> list[str]:
+        return self._notes
+
+    def to_representation(self, instance: TestPlan) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        return {**shown, "load": present_load(shown["load"])}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._notes: list[str] = []
 
     def validate_scenarios(self, mix: list[dict[str, Any]]) -> list[dict[str, Any]]:
         named = [part["scenario"].pk for part in mix]
@@ -62,13 +79,18 @@ class PlanSerializer(serializers.ModelSerializer[TestPlan]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         old = self.instance or TestPlan()
-        load = attrs.get("load", old.load)
-        thresholds = attrs.get("thresholds", old.thresholds)
-        regions, abort = attrs.get("regions", old.regions), attrs.get("abort_on_fail", old.abort_on_fail)
-        processes = attrs.get("processes", old.processes)
-        problems = plan_problems(load, thresholds, processes, regions, abort_on_fail=abort)
-        if problems:
+        names = ("load", "thresholds", "abort_on_fail", "processes", "regions", "seed")
+        asked = {name: attrs.get(name, getattr(old, name)) for name in names}
+        target = attrs["target"] if "target" in attrs else old.target  # noqa: SIM401 - a new plan has none
+        mix = (
+            [(part.get("weight", 1.0), part["scenario"].spec) for part in attrs["mix"]]
+            if "mix" in attrs
+            else old.scenario_mix()
+        )
+        if problems := RunRequest(stored_spec(target), mix, **asked).problems():
             raise serializers.ValidationError({field: [text] for field, text in problems.items()})
+        if "load" in attrs:
+            attrs["load"] = present_load(attrs["load"], self._notes)
         return attrs
 
     @transaction.atomic
@@ -99,11 +121,16 @@ class PlanViewSet(viewsets.ModelViewSet[TestPlan]):
     serializer_class = PlanSerializer
     filterset_fields = ["name", "target"]
 
-    @extend_schema(responses={200: OpenApiResponse(OpenApiTypes.OBJECT, "low, likely and high of each amount")})
+    @extend_schema(
+        responses={
+            200: OpenApiResponse(OpenApiTypes.OBJECT, "low, likely and high of each amount"),
+            400: RunRefusalSerializer,
+        }
+    )
     @action(detail=True)
     def estimate(self, request: Request, pk: str) -> Response:
-        """What a run of the plan would come to in turns, tokens and money, and what that assumes. Sends nothing."""
+        """Expected turns, tokens and cost of a run of the plan, and the assumptions. Sends nothing."""
         try:
             return Response(estimate_plan(self.get_object()).data())
         except RequestError as exc:
-            raise serializers.ValidationError({"plan": [str(exc)], "code": [exc.code]}) from exc
+            raise refusal(exc) from exc

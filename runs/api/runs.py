@@ -1,4 +1,4 @@
-"""Runs over the API: start one, watch it, stop it, read its report, its sessions and its turns."""
+"""Runs in the API: start, watch, stop, and read report, sessions and turns."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from metrics.api import TurnSerializer
-from metrics.junit import junit_xml
-from metrics.markdown import summary_md
+from metrics.earlier_names import names_of_code
 from metrics.models import SessionMetric
+from metrics.report.junit import junit_xml
+from metrics.report.markdown import summary_md
 from runs.api.paging import ById
 from runs.api.people import PeopleActions
-from runs.deletion import RunNotOverError, delete_run
-from runs.engine.trace import shown_load
+from runs.api.refusal import RunRefusalSerializer, refusal
+from runs.completion.deletion import RunNotOverError, delete_run
+from runs.lifecycle.load_changes import SteeringError
+from runs.load.trace import shown_load
 from runs.models import Run, Session, Shard, TestPlan
-from runs.rights import CONTROL
-from runs.services import RequestError, change_load, request_run, stop_run
-from runs.slots import shown_reason
-from runs.steering import SteeringError
+from runs.planning.errors import RequestError
+from runs.services import change_load, request_run, stop_run
+from runs.web.permissions import CONTROL
+from runs.workers.availability import shown_reason
 
 XML, MARKDOWN = "application/xml", "text/markdown"
 OUTCOMES = ["ok", "error", "timeout", "aborted", "unknown"]
@@ -45,7 +48,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class AnyAccept(BaseContentNegotiation):
-    """For answers in a form of their own, whatever the client accepts; errors are JSON."""
+    """For responses with their own content type, whatever the client accepts; errors are JSON."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return parsers[0]
@@ -57,7 +60,18 @@ class AnyAccept(BaseContentNegotiation):
 class ShardSerializer(serializers.ModelSerializer[Shard]):
     class Meta:
         model = Shard
-        fields = ["id", "index", "status", "reason", "host", "version", "ledger_path", "ledger_offset", "ended_at"]
+        fields = [
+            "id",
+            "index",
+            "status",
+            "end_code",
+            "reason",
+            "host",
+            "version",
+            "ledger_path",
+            "ledger_offset",
+            "ended_at",
+        ]
         read_only_fields = fields
 
 
@@ -72,6 +86,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "plan",
             "name",
             "status",
+            "end_code",
             "reason",
             "target",
             "load",
@@ -103,8 +118,8 @@ class ScheduledSerializer(serializers.Serializer[Any]):
 
 class RunDetailSerializer(RunSerializer):
     shards = ShardSerializer(many=True, read_only=True)
-    scheduled = serializers.SerializerMethodField(help_text="null: a person or a program started it.")
-    reason = serializers.SerializerMethodField(help_text="Why it ended the way it did, or what it waits for.")
+    scheduled = serializers.SerializerMethodField(help_text="null if a person or a program started it.")
+    reason = serializers.SerializerMethodField(help_text="Why the run ended, or what it is waiting for.")
 
     class Meta(RunSerializer.Meta):
         fields = [*RunSerializer.Meta.fields, "target_spec", "scenario_specs", "search", "scheduled", "shards"]
@@ -124,11 +139,11 @@ class StartSerializer(serializers.Serializer[Any]):
 
 
 class LoadSerializer(serializers.Serializer[Any]):
-    """What the load is to be from now on: one of the three, by the kind of load."""
+    """The new level of the load: one of the three, depending on the kind of load."""
 
-    users = serializers.IntegerField(required=False, help_text="Of a closed loop.")
-    rate_per_s = serializers.FloatField(required=False, help_text="Of an open loop: conversations per second.")
-    speed = serializers.FloatField(required=False, help_text="Of a trace: 2 is twice as fast as it was.")
+    users = serializers.IntegerField(required=False, help_text="Users of a closed loop.")
+    rate_per_s = serializers.FloatField(required=False, help_text="Conversations per second of an open loop.")
+    speed = serializers.FloatField(required=False, help_text="Speed of a trace: 2 is twice as fast as recorded.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if len(attrs) != 1:
@@ -177,7 +192,7 @@ class RunViewSet(
     def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
         return RunDetailSerializer if self.action == "retrieve" else RunSerializer
 
-    @extend_schema(request=StartSerializer, responses={201: RunSerializer})
+    @extend_schema(request=StartSerializer, responses={201: RunSerializer, 400: RunRefusalSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Start a run of a plan."""
         asked = StartSerializer(data=request.data)
@@ -185,7 +200,7 @@ class RunViewSet(
         try:
             run = request_run(asked.validated_data["plan"], user=request.user)
         except RequestError as exc:
-            raise serializers.ValidationError({"plan": [str(exc)], "code": [exc.code]}) from exc
+            raise refusal(exc) from exc
         return Response(RunSerializer(run).data, status.HTTP_201_CREATED)
 
     @extend_schema(responses={204: None, 409: ProblemSerializer})
@@ -200,7 +215,7 @@ class RunViewSet(
     @extend_schema(request=None, responses={202: RunSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: str) -> Response:
-        """Stop a run: its engines send nothing new within seconds, and a report of what there is follows."""
+        """Stop a run. Its engines send nothing new within seconds, and a report of what was measured follows."""
         run = self.get_object()
         if not stop_run(run, f"stopped by {request.user}"):
             run.refresh_from_db(fields=["status"])
@@ -211,7 +226,7 @@ class RunViewSet(
     @extend_schema(request=LoadSerializer, responses={202: LoadChangeSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
     def load(self, request: Request, pk: str) -> Response:
-        """Change the load of a run while it goes on; every engine follows at `at_s`, about a second from now."""
+        """Change the load of a run in progress. Every engine applies the change at `at_s`, about a second from now."""
         run = self.get_object()
         asked = LoadSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -227,7 +242,7 @@ class RunViewSet(
     @extend_schema(responses={200: OpenApiResponse(OpenApiTypes.OBJECT, "The report"), 404: ProblemSerializer})
     @action(detail=True)
     def report(self, request: Request, pk: str) -> Response:
-        """The final report, with the same keys as the command line's --json."""
+        """The final report. The command line's --json prints a selection of its keys."""
         return Response(self._report())
 
     @extend_schema(responses={(200, XML): OpenApiTypes.STR, 404: ProblemSerializer})
@@ -272,4 +287,5 @@ def _filtered(found: QuerySet[Any], request: Request, *names: str) -> QuerySet[A
     given = {name: request.query_params[name] for name in names if name in request.query_params}
     if given.get("outcome", OUTCOMES[0]) not in OUTCOMES:
         raise serializers.ValidationError({"outcome": [f"choose one of {', '.join(OUTCOMES)}"]})
-    return found.filter(**given)
+    codes = {"code__in": names_of_code(given.pop("code"))} if "code" in given else {}
+    return found.filter(**given, **codes)

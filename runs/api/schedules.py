@@ -1,4 +1,4 @@
-"""Schedules over the API: when a plan starts by itself, what became of each slot, and a pause."""
+"""Schedules in the API: timing, slots, pause."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from runs import dbclock
-from runs.rights import CONTROL
-from runs.schedule_models import PlanSchedule, ScheduleSlot
-from runs.schedules import ScheduleError, change_schedule, create_schedule, delete_schedule, next_runs, set_enabled
-from runs.scheduling import with_timing
-from runs.timing import TimingError, as_given, when_of, zone_of
+from runs import db_clock
+from runs.models import PlanSchedule, ScheduleSlot
+from runs.schedules.services import (
+    ScheduleError,
+    change_schedule,
+    create_schedule,
+    delete_schedule,
+    next_runs,
+    set_enabled,
+)
+from runs.schedules.starter import with_timing
+from runs.schedules.timing import TimingError, as_given, when_of, zone_of
+from runs.web.permissions import CONTROL
 
 CHANGE = ["runs.change_planschedule", CONTROL]
 WHEN_HELP = (
@@ -28,11 +35,11 @@ WHEN_HELP = (
 
 class NextRunSerializer(serializers.Serializer[Any]):
     utc = serializers.DateTimeField()
-    local = serializers.CharField(help_text="In the schedule's time zone.")
+    local = serializers.CharField(help_text="Time in the schedule's time zone.")
 
 
 class WhenField(serializers.DictField):
-    """The timing as `runs.timing` takes it, out of django-celery-beat's rows and into them."""
+    """Converts between the timing of `runs.schedules.timing` and the rows of django-celery-beat."""
 
     def get_attribute(self, instance: PlanSchedule) -> dict[str, Any]:
         try:
@@ -43,9 +50,11 @@ class WhenField(serializers.DictField):
 
 class ScheduleSerializer(serializers.ModelSerializer[PlanSchedule]):
     name = serializers.CharField(source="task.name", max_length=200)
-    enabled = serializers.BooleanField(source="task.enabled", default=True, help_text="False: it is paused.")
+    enabled = serializers.BooleanField(
+        source="task.enabled", default=True, help_text="False while the schedule is paused."
+    )
     when = WhenField(help_text=WHEN_HELP)
-    next_runs = serializers.SerializerMethodField(help_text="The next five; none while it is paused.")
+    next_runs = serializers.SerializerMethodField(help_text="The next five times; empty while the schedule is paused.")
 
     class Meta:
         model = PlanSchedule
@@ -95,7 +104,7 @@ class SlotSerializer(serializers.ModelSerializer[ScheduleSlot]):
 
 
 class BySlot(CursorPagination):
-    """The latest first."""
+    """Latest first."""
 
     ordering = "-slot_at"
     page_size = 100
@@ -104,7 +113,7 @@ class BySlot(CursorPagination):
 
 
 class ScheduleViewSet(viewsets.ModelViewSet[PlanSchedule]):
-    """When plans start by themselves. Writing needs the right to start runs besides."""
+    """Schedules that start plans. Writing also needs the permission to start runs."""
 
     queryset = PlanSchedule.objects.all()
     serializer_class = ScheduleSerializer
@@ -120,7 +129,7 @@ class ScheduleViewSet(viewsets.ModelViewSet[PlanSchedule]):
         return with_timing()
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "now": dbclock.now()}
+        return {**super().get_serializer_context(), "now": db_clock.now()}
 
     def perform_destroy(self, instance: PlanSchedule) -> None:
         delete_schedule(instance)
@@ -128,7 +137,7 @@ class ScheduleViewSet(viewsets.ModelViewSet[PlanSchedule]):
     @extend_schema(request=None, responses=ScheduleSerializer)
     @action(detail=True, methods=["post"], required_perms={"POST": CHANGE})
     def pause(self, request: Request, pk: str) -> Response:
-        """Start nothing until it is resumed. Slots meanwhile never were; queued ones are refused."""
+        """Start nothing until the schedule is resumed. Slots in between are not recorded; queued ones are refused."""
         return Response(self.get_serializer(set_enabled(self.get_object(), False)).data)
 
     @extend_schema(request=None, responses=ScheduleSerializer)
@@ -140,13 +149,13 @@ class ScheduleViewSet(viewsets.ModelViewSet[PlanSchedule]):
     @extend_schema(responses=SlotSerializer(many=True))
     @action(detail=True, pagination_class=BySlot, filter_backends=[])
     def slots(self, request: Request, pk: str) -> Response:
-        """What became of each slot, the latest first."""
+        """The result of each slot, latest first."""
         found: QuerySet[Any] = ScheduleSlot.objects.filter(schedule=self.get_object())
         page: Any = self.paginate_queryset(found)
         return self.get_paginated_response(SlotSerializer(page, many=True).data)
 
 
 def _explained(exc: ScheduleError) -> serializers.ValidationError:
-    """Parts of the timing are named below it."""
+    """Errors in the timing name its parts."""
     known = ScheduleSerializer.Meta.fields
     return serializers.ValidationError({exc.field if exc.field in known else "when": [str(exc)]})

@@ -1,4 +1,4 @@
-"""Webhooks over the API: addresses and keys go in and never come out."""
+"""Webhooks in the API. Addresses and keys are write-only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from runs.api.paging import ById
-from runs.deliveries import send_test
-from runs.schedule_models import Webhook, WebhookDelivery
-from runs.webhook_secrets import KEY_CHARS, URL_CHARS, give_secrets, has_key
+from runs.models import Webhook, WebhookDelivery
+from runs.webhooks.deliver import send_test
+from runs.webhooks.secrets import KEY_CHARS, URL_CHARS, give_secrets, has_key
 
 
 class WebhookSerializer(serializers.ModelSerializer[Webhook]):
@@ -28,9 +28,9 @@ class WebhookSerializer(serializers.ModelSerializer[Webhook]):
         allow_blank=True,
         max_length=KEY_CHARS,
         trim_whitespace=False,
-        help_text="Signs each message (HMAC-SHA-256). Stored encrypted; null takes it away.",
+        help_text="Signs each message (HMAC-SHA-256). Stored encrypted; null removes it.",
     )
-    signed = serializers.SerializerMethodField(help_text="Whether there is a key; null: nobody can tell.")
+    signed = serializers.SerializerMethodField(help_text="Whether there is a signing key; null: unknown.")
 
     class Meta:
         model = Webhook
@@ -85,7 +85,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
 
 
 class WebhookViewSet(viewsets.ModelViewSet[Webhook]):
-    """Addresses that are told of runs' ends, as JSON or as a message for Slack."""
+    """Addresses to notify about ended runs, as JSON or as a Slack message."""
 
     queryset = Webhook.objects.all()
     serializer_class = WebhookSerializer
@@ -95,7 +95,7 @@ class WebhookViewSet(viewsets.ModelViewSet[Webhook]):
     @extend_schema(request=None, responses=DeliverySerializer)
     @action(detail=True, methods=["post"], required_perms={"POST": ["runs.change_webhook"]})
     def test(self, request: Request, pk: str) -> Response:
-        """Send a test message now, once; what became of it."""
+        """Send one test message now, and report the result."""
         return Response(DeliverySerializer(send_test(self.get_object())).data)
 
     @extend_schema(responses=DeliverySerializer(many=True))

@@ -19,20 +19,22 @@ from typing import Final
 
 import uvloop
 
-from connectors.redact import RedactedStream, Redactor
+from connectors.security.redact import RedactedStream, Redactor
 from connectors.spec import SpecError, spec_problems
-from connectors.wire.clock import keep_stamping, probe
-from connectors.wire.sources import leave_from
-from runs.engine.control import Command, Control, say
-from runs.engine.files import ADVICE, most_connections
-from runs.engine.ledger import Ledger
-from runs.engine.loads import Change
-from runs.engine.memory import keep_freed_memory
+from connectors.wire.transport.clock import keep_stamping, probe
+from connectors.wire.transport.sources import leave_from
+from metrics.end_codes import EndCode, end_code_of
+from runs.engine.control_channel import Command, Control, say
+from runs.engine.core.messages import Beat, ChangeLoad, Go, Stop, read_command
+from runs.engine.core.shard_spec import ShardSpec
+from runs.engine.drivers import Change
+from runs.engine.fd_limits import ADVICE, most_connections
+from runs.engine.malloc import keep_freed_memory
+from runs.engine.recording.ledger import Ledger
 from runs.engine.rehearsal import rehearse
-from runs.engine.shard import Shard
+from runs.engine.shard import STOP_GRACE_S, Shard
 from runs.engine.silence import LOOK_S, SILENCE_S, Silence
-from runs.engine.spec import ShardSpec
-from scenarios.spec import ScenarioError
+from scenarios.definition.spec import ScenarioError
 
 FATAL: Final = 3
 
@@ -77,33 +79,33 @@ class Engine:
         say({"ev": "ready", "pid": os.getpid(), "timestamps": stamps, "connections": self._most})
         t0_ns = await self._go
         if t0_ns is None:
-            say({"ev": "done", "reason": "stopped"})
+            say({"ev": "done", "reason": "stopped", "end_code": EndCode.STOPPED})
             return
         ledger = self._open_ledger(spec)
-        ledger.append(_head(spec, t0_ns, stamps, self._clock_error_ns, self._shard.target.correlates))
+        ledger.append(_head(spec, t0_ns, stamps, self._clock_error_ns, self._shard.target.tells_by_id))
         listening = self._loop.create_task(self._expect_heartbeats())
         await self._shard.run(t0_ns, ledger)
         listening.cancel()
         ledger.close()
         if self._disk is not None:
-            raise FatalError("ledger_failed", f"the ledger takes no more: {self._disk}", "free space on its disk")
+            raise FatalError("ledger_failed", f"the ledger cannot be written: {self._disk}", "free space on its disk")
         if self._shard.crash is not None:
             traceback.print_exception(self._shard.crash)
-        say({"ev": "done", "reason": self._shard.reason})
+        say({"ev": "done", "reason": self._shard.reason, "end_code": self._shard.end_code})
 
     def _check_files(self) -> None:
-        """Raises FatalError if the system allows fewer open files than users who are there at once."""
+        """Raises FatalError if the system allows fewer open files than the number of concurrent users."""
         if self._shard is None or self._shard.driver.level.peak <= self._shard.driver.most_level(self._most):
             return
         message = f"its share of {self._shard.driver.level.peak:g} users needs more open files than the system allows"
         raise FatalError("local_resources", message, ADVICE)
 
     def fatal(self, code: str, message: str, advice: str = "") -> None:
-        """Tell the supervisor that the work cannot be done."""
+        """Report to the supervisor that the engine cannot work."""
         say({"ev": "fatal", "code": code, "message": self._redact.error(message), "advice": advice})
 
     def _hide_secrets(self, order: Command) -> None:
-        """From here on nothing that this process writes holds one of the target's secrets."""
+        """From here on, nothing that this process writes contains a secret of the target."""
         target = order.get("target")
         values = target.get("secrets") if isinstance(target, dict) else None
         self._redact = Redactor(map(str, values.values()) if isinstance(values, dict) else ())
@@ -120,43 +122,57 @@ class Engine:
 
     def _disk_failed(self, exc: OSError) -> None:
         self._disk = exc
-        self._end(f"aborted: ledger_failed: {exc.strerror}", 0.0)
+        self._end(EndCode.LEDGER_FAILED, f"aborted: ledger_failed: {exc.strerror}", 0.0)
 
     def _command(self, command: Command) -> None:
         if not self._order.done():
             self._order.set_result(command)
-        elif command.get("cmd") == "go" and not self._go.done():
-            self._clock_error_ns = int(command.get("clock_error_ns", 0))
-            self._go.set_result(int(command["start_mono_ns"]))
-        elif command.get("cmd") == "stop":
-            self._end(str(command.get("reason") or "stopped"), command.get("grace_s"))
-        elif command.get("cmd") == "load" and self._shard is not None:
-            changes = [Change(float(each["at_s"]), float(each["level"])) for each in command["changes"]]
+            return
+        try:
+            self._obey(read_command(command))
+        except ValueError as exc:  # perhaps of another version: the load continues
+            sys.stderr.write(f"unknown command: {spec_problems(exc)}\n")
+
+    def _obey(self, command: Go | ChangeLoad | Beat | Stop) -> None:
+        if isinstance(command, Go) and not self._go.done():
+            self._clock_error_ns = command.clock_error_ns
+            self._go.set_result(command.start_mono_ns)
+        elif isinstance(command, Stop):
+            self._stop(command)
+        elif isinstance(command, ChangeLoad) and self._shard is not None:
+            changes = [Change(each.at_s, each.level) for each in command.changes]
             self._shard.driver.change(changes, self._most)
 
     def _eof(self) -> None:
         if not self._order.done():
             self._order.set_result({})
-        self._end("supervisor_gone", 0.0)
+        self._end(EndCode.SUPERVISOR_GONE, "supervisor_gone", 0.0)
 
-    def _end(self, reason: str, grace_s: float | None = None) -> None:
+    def _stop(self, command: Stop) -> None:
+        """A supervisor of an earlier version, which may still run after an update, sends no codes."""
+        reason = command.reason
+        code = end_code_of(command.end_code, reason) or EndCode.STOPPED
+        why = end_code_of(command.run_end_code, reason.removeprefix("stopped: "))
+        self._end(EndCode(code), reason, STOP_GRACE_S if command.grace_s is None else command.grace_s, why)
+
+    def _end(self, code: EndCode, reason: str, grace_s: float, run_code: str = "") -> None:
         if not self._go.done():
             self._go.set_result(None)
         elif self._shard is not None:
-            self._shard.end(reason) if grace_s is None else self._shard.end(reason, grace_s)
+            self._shard.end(code, reason, grace_s, run_code=run_code)
 
     async def _expect_heartbeats(self) -> None:
         silence = Silence(time.monotonic_ns())
         while True:
-            self._control.read()  # timers come before what waits in the pipe
+            self._control.read()  # timers take precedence over data in the pipe
             if silence.seconds(time.monotonic_ns(), self._control.heard_ns) >= SILENCE_S:
                 break
             await asyncio.sleep(LOOK_S)
-        self._end("supervisor_silent", 0.0)
+        self._end(EndCode.SUPERVISOR_SILENT, "supervisor_silent", 0.0)
 
 
 def _spare_collections() -> None:
-    """What there is by now stays. Turns die by reference count: few collections, all of them short."""
+    """Existing objects stay alive. Turns are freed by reference count, so collections are rare and short."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -166,7 +182,7 @@ def _leave_from(addresses: Sequence[str]) -> None:
     try:
         leave_from(addresses)
     except OSError as exc:
-        advice = "TOKENBURN_SOURCE_ADDRESSES must name addresses of this very host"
+        advice = "TOKENBURN_SOURCE_ADDRESSES must name addresses of this host"
         raise FatalError(
             "local_resources", f"no connection can leave from {exc.filename}: {exc.strerror}", advice
         ) from exc

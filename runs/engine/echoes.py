@@ -1,6 +1,6 @@
-"""Whether an answer repeats another message of its conversation than the one that it follows. Pure.
+"""Detects answers that repeat a message of the conversation other than their own question. Pure.
 
-Only a target that repeats what it was sent can be checked like this. Of another one nothing is said.
+This only works for targets that repeat what they were sent.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from collections import deque
 from typing import Final
 
 SHORTEST: Final = 6
-"""Characters of a message that an answer does not hold by chance."""
+"""Minimum length of a message that an answer does not contain by chance."""
 REMEMBERED: Final = 3
-"""Messages before the last one: an answer that is one turn late, or two, repeats one of them."""
+"""Number of earlier messages to compare: an answer that is one or two turns late repeats one of them."""
 
 
 IN_A_ROW: Final = 8
-"""Answers one after another that hold a message of the same place before their own, and none its own: however short
-the messages are, that is no chance."""
+"""Number of consecutive answers that contain the message of the same earlier position and not their own: with so many,
+chance is ruled out even for short messages."""
 
 
 class Echoes:
-    """The messages of one conversation after another."""
+    """The messages of one conversation at a time."""
 
     def __init__(self) -> None:
         self._earlier: deque[str] = deque(maxlen=REMEMBERED)
@@ -28,7 +28,7 @@ class Echoes:
         self._in_a_row = 0
 
     def begin(self) -> None:
-        """A new conversation: nothing has been said in it."""
+        """Begin a new conversation."""
         self._earlier.clear()
 
     def is_anothers(self, message: str, answer: str) -> bool:
@@ -45,7 +45,7 @@ class Echoes:
         return always or sum(_holds(answer, text) for text in long) == 1
 
     def _is_always_behind(self, earlier: list[str], answer: str) -> bool:
-        """Whether answers keep repeating the message that came so many before their own."""
+        """Whether answers keep repeating the message this many positions before their own."""
         if not earlier or len(earlier) < self._back:
             return False
         held = [back for back, text in enumerate(reversed(earlier), 1) if _holds(answer, text)]
@@ -59,7 +59,7 @@ class Echoes:
 
 
 def _holds(text: str, part: str) -> bool:
-    """Whether `part` stands in `text` as words of its own: "question 1" does not stand in "question 10"."""
+    """Whether `part` occurs in `text` as whole words: "question 1" does not occur in "question 10"."""
     at = text.find(part)
     while at >= 0:
         before, behind = text[at - 1 : at], text[at + len(part) : at + len(part) + 1]

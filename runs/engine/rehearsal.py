@@ -1,4 +1,4 @@
-"""A rehearsal before an engine says `ready`: short conversations with a listener of its own, on loopback.
+"""Short conversations with a local listener before an engine reports `ready`, to warm up the code.
 
 Code that runs for the first time is several times slower: modules are loaded, memory is mapped, the interpreter has not
 adapted itself yet. Without a rehearsal the first message of each user pays for it and leaves late. Nothing of this
@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from connectors.spec import build_target_spec
-from connectors.wire.addresses import ROTA
-from connectors.wire.base import arrival_clock
-from runs.engine.ledger import Ledger
+from connectors.wire.transport.addresses import ROTA
+from connectors.wire.transport.clock import arrival_clock
+from metrics.end_codes import EndCode
+from runs.engine.core.shard_spec import ShardSpec, WeightedScenario
+from runs.engine.recording.ledger import Ledger
 from runs.engine.shard import Shard
-from runs.engine.spec import ClosedLoad, ShardSpec, WeightedScenario
-from scenarios.spec import ScenarioSpec
+from runs.load.profile import ClosedLoad
+from scenarios.definition.spec import ScenarioSpec
 
 USERS: Final = 8
 CONVERSATIONS: Final = 24
-"""The interpreter adapts a function after some ten calls."""
+"""The interpreter specializes a function after about ten calls."""
 LIMIT_S: Final = 2.0
 READ_BYTES: Final = 65536
 _KEY: Final = re.compile(rb"(?i)sec-websocket-key:\s*(\S+)")
@@ -38,7 +40,7 @@ _SCENARIO: Final = {"name": "rehearsal", "steps": [{"do": "say", "text": "How ar
 
 
 class Part(NamedTuple):
-    """What the listener plays: each thing that comes on a connection gets the next answer, then the last one again."""
+    """The listener's answers: each message on a connection gets the next one, and the last one is repeated."""
 
     preset: str
     answers: Sequence[bytes]
@@ -95,11 +97,11 @@ async def _hold(spec: ShardSpec, part: Part) -> None:
         url = f"{_scheme(part)}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with tempfile.TemporaryDirectory(prefix="token-burn-rehearsal-") as folder:
             shard = Shard(_order(spec, part, url))
-            shard.overhearing = None
+            shard.late_listener = None
             if part.preset == "generic-grpc":
                 _know_method(shard)
             ledger = Ledger(Path(folder) / "ledger", _ignore)
-            limit = asyncio.get_running_loop().call_later(LIMIT_S, shard.end, "rehearsed", 0.0)
+            limit = asyncio.get_running_loop().call_later(LIMIT_S, shard.end, EndCode.STOPPED, "rehearsed", 0.0)
             try:
                 await shard.run(time.monotonic_ns(), ledger)
             finally:

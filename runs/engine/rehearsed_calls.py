@@ -1,5 +1,5 @@
-"""What the rehearsal plays for gRPC: a server with one method, frame by frame. grpcio's own would cost an engine
-threads, and more time than all the rest."""
+"""A minimal gRPC server for the rehearsal, frame by frame. grpcio's own server would need threads and take more time
+than everything else."""
 
 from __future__ import annotations
 

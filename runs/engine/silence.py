@@ -1,4 +1,4 @@
-"""How long the supervisor has been silent, as an engine may judge it that itself may have stood still."""
+"""How long the supervisor has been silent, excluding time in which the engine itself was suspended."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Final
 
 LOOK_S: Final = 1.0
 SILENCE_S: Final = 20.0
-"""A supervisor that is dead closes the pipe, which ends the engine at once. This is for one that is paused or hangs: no
-longer than until another may take its shard (`runs.leases`: LEASE_S + SUSPECT_S after the last renewal)."""
+"""A dead supervisor closes the pipe, which ends the engine immediately. This limit is for one that is paused or hangs:
+it ends before another may take the shard (`runs.workers.leases`: LEASE_S + SUSPECT_S after the last renewal)."""
 PAUSE_S: Final = 3.0
-"""A look that comes so much too late means that this process did not run: the silence meanwhile says nothing."""
+"""If a check is this late, this process itself did not run: the silence in between does not count."""
 
 
 class Silence:
-    """Ask it about every LOOK_S; times are of one monotonic clock."""
+    """Call it about every LOOK_S; all times are of one monotonic clock."""
 
     def __init__(self, now_ns: int) -> None:
         self._looked_ns = self._since_ns = now_ns
 
     def seconds(self, now_ns: int, heard_ns: int) -> float:
-        """Since the supervisor was last heard, or since this process runs again after a pause."""
+        """Time since the supervisor last sent something, or since this process resumed after a pause."""
         if (now_ns - self._looked_ns) / 1e9 > LOOK_S + PAUSE_S:
             self._since_ns = now_ns
         self._looked_ns = now_ns

@@ -1,4 +1,4 @@
-"""`python -m runs.engine.witness`: one session on stock client libraries, to check what the engines say.
+"""`python -m runs.engine.witness`: one session on independent client libraries that checks the engines' figures.
 
 It takes an engine's order and commands (docs/engine.md) and holds one conversation after another with the same
 scenarios on the reference lane, at most a turn every `PAUSE_S`: it is there to compare, not to load. Its ledger has
@@ -23,29 +23,28 @@ import orjson
 
 from connectors.base import BaseConnector
 from connectors.errors import BadAnswer, Refused, TurnError
-from connectors.mapping import CompiledTarget
+from connectors.mapping.unset import explained
 from connectors.registry import connector_class, register
-from connectors.timeline import Timeline
-from connectors.unset import explained
-from runs.engine.draws import new_draws, with_drawn
+from connectors.target import CompiledTarget
+from runs.engine.core.shard_spec import ShardSpec
 from runs.engine.echoes import Echoes
-from runs.engine.flight import FlightTable, flight_path
-from runs.engine.pace import PacedWalk
-from runs.engine.record import sends_history, turn_line
-from runs.engine.spec import ShardSpec
-from scenarios.render import CompiledScenario, SayAction, Walk, compile_scenario
+from runs.engine.recording.in_flight import FlightTable, flight_path
+from runs.engine.recording.turn_record import TurnLines, TurnRecord, sends_history
+from runs.load.pacing import PacedWalk
+from runs.load.sampling import new_draws, with_drawn
+from scenarios.render.walk import CompiledScenario, SayAction, Walk, compile_scenario
 
 PAUSE_S: Final = 0.25
 LISTEN_S: Final = 0.5
-"""How long, at least, it listens when a conversation is over: an answer that is left over comes then."""
+"""Minimum time for which it listens after a conversation: that is when a surplus answer arrives."""
 LISTEN_MOST_S: Final = 3.0
 LOOK_S: Final = 0.05
 FIRST_SESSION: Final = 1_000_000_000
-"""Number of its first session: what templates derive from a session's number is none of the load's."""
+"""Number of its first session, so that templates get other session numbers than those of the load."""
 
 
-class Orders:
-    """Reads the supervisor's lines in a thread of its own: a turn may block for as long as its deadline."""
+class ControlReader:
+    """Reads the supervisor's lines in its own thread, because a turn may block until its deadline."""
 
     def __init__(self) -> None:
         self.spec = ShardSpec.model_validate(orjson.loads(sys.stdin.buffer.readline()))
@@ -70,49 +69,51 @@ class Orders:
                 break
         self.over.set()
         self._go.set()
-        time.sleep(1.0)  # for a turn that is about to end; then whatever is in flight ends with the process
+        time.sleep(1.0)  # time for a turn that is about to end; then anything in flight ends with the process
         os._exit(0)
 
 
 class Witness:
     """One session after another; every turn becomes a line of the ledger."""
 
-    def __init__(self, orders: Orders, ledger: int, flight: FlightTable, t0_ns: int, runner: asyncio.Runner) -> None:
-        spec = orders.spec
-        people = spec.load.people
-        target = CompiledTarget(spec.target, params_vary=people.draws_params)
+    def __init__(
+        self, control: ControlReader, ledger: int, flight: FlightTable, t0_ns: int, runner: asyncio.Runner
+    ) -> None:
+        spec = control.spec
+        users = spec.load.user_profile
+        target = CompiledTarget(spec.target, params_vary=users.draws_params)
         self._spec = spec
-        self._over = orders.over
+        self._over = control.over
         self._ledger = ledger
         self._t0_ns = t0_ns
+        counts_history = sends_history(spec.target)
+        self._lines = TurnLines(target.redact, 0, counts_history=counts_history, t0_ns=t0_ns)
         self._runner = runner
         self._scenarios: list[CompiledScenario] = [compile_scenario(item.scenario) for item in spec.scenarios]
         self._weights = [item.weight for item in spec.scenarios]
         register(spec.connectors)
         self._connector = connector_class(spec.target.protocol, "reference")(target, allow_private=spec.allow_private)
         self._target = target
-        self._draws = new_draws(people, spec.seed)
-        self._turns = 1  # 0 marks what is not in flight
+        self._draws = new_draws(users, spec.seed)
+        self._turns = 1  # 0 marks unused slots
         self._flight = flight
-        self._slot: int | None = None
         self._echoes = Echoes()
         self._longest_s = 0.0
-        """Of this conversation's good turns."""
-        self._sends_history = sends_history(spec.target)
+        """The longest good turn of this conversation."""
 
-    def testify(self, end_ns: int | None) -> None:
-        """Until the run is over, or `end_ns` (monotonic)."""
+    def run(self, end_ns: int | None) -> None:
+        """Hold conversations until the run is over, or until `end_ns` (monotonic)."""
         number = FIRST_SESSION
         while not self._over.is_set() and (end_ns is None or time.monotonic_ns() < end_ns):
             self._converse(number, end_ns)
-            self._overhear(number)
+            self._listen_after_end(number)
             number += 1
-            if not self._spec.target.reuse_connections or self._connector.goes_on:
+            if not self._spec.target.reuse_connections or self._connector.persistent:
                 self._wait_for(self._connector.disconnect())
         self._wait_for(self._connector.disconnect())
 
-    def _overhear(self, number: int) -> None:
-        """Listen on the connection of a conversation that is over, and note what belonged to no question."""
+    def _listen_after_end(self, number: int) -> None:
+        """Listen on the connection of a finished conversation, and record messages that belong to no question."""
         connector = self._connector
         if self._target.correlates or not connector.lasting or self._longest_s == 0:
             return
@@ -127,7 +128,7 @@ class Witness:
         os.write(self._ledger, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def _converse(self, number: int, end_ns: int | None) -> None:
-        rng = Random(f"{self._spec.seed}:{number}")  # noqa: S311 - repeatable on purpose
+        rng = Random(f"{self._spec.seed}:{number}")
         scenario = rng.choices(self._scenarios, self._weights)[0]
         info = {"id": f"tb-{self._spec.run_id}-w{number}", "number": number, "user": -1}
         walk = self._begin(scenario, rng, info, number)
@@ -142,9 +143,9 @@ class Witness:
                 return
 
     def _begin(self, scenario: CompiledScenario, rng: Random, info: dict[str, Any], number: int) -> Walk:
-        """A conversation as one of the load's people would begin it; how long they think is left out."""
+        """A conversation as a user of the load would begin it, without think times."""
         drawn = self._draws.of(number) if self._draws is not None else None
-        if drawn is not None and self._spec.load.people.draws_params:
+        if drawn is not None and self._spec.load.user_profile.draws_params:
             params = with_drawn(self._spec.target.params, drawn.model, drawn.params)
             self._connector.target = self._target.with_params(params)
         self._connector.begin(info)
@@ -154,77 +155,62 @@ class Witness:
         return cast("Walk", PacedWalk(walk, drawn.messages, None, rng))
 
     def _said(self, walk: Walk, action: SayAction, session: int) -> bool:
-        """Whether the message was answered: after another handshake, if what the last one gave was refused."""
+        """Whether the message was answered. If a saved value was refused, repeats the handshake first."""
         failure = self._turn(walk, action, session)
         if isinstance(failure, Refused) and self._connector.refresh(failure.status):
             failure = self._turn(walk, action, session)
         return failure is None
 
     def _turn(self, walk: Walk, action: SayAction, session: int) -> TurnError | None:
-        connector, failure = self._connector, None
-        planned_ns = time.monotonic_ns()
-        timeline = connector.timeline(planned_ns)
+        connector = self._connector
+        turn = TurnRecord(connector.timeline(time.monotonic_ns()), session, action)
+        timeline = turn.timeline
+        turn.id = self._turns
+        self._turns += 1
         if walk.expect_text is not None:
             timeline.expected = walk.expect_text
         try:
-            self._exchange(connector, timeline, walk, action, session, planned_ns)
+            self._exchange(connector, turn, walk)
         except TurnError as exc:
-            failure = explained(exc, connector.target.unset_secrets)
+            turn.failure = explained(exc, connector.target.unset_secrets)
         else:
             self._longest_s = max(self._longest_s, (time.monotonic_ns() - timeline.planned_ns) / 1e9)
             if (why := walk.answer(timeline.text)) is not None:
-                failure = BadAnswer("expect_failed", why)
-        line = turn_line(
-            timeline,
-            turn=self._turns,
-            session=session,
-            number=action.number,
-            t0_ns=self._t0_ns,
-            ended_ns=time.monotonic_ns(),
-            failure=failure,
-            message=action.text,
-            text=timeline.text,
-            record_chars=0,
-            redact=self._connector.target.redact,
-            log=walk.messages if self._sends_history else None,
-        )
-        self._turns += 1
-        if heard := connector.new_unsolicited():
-            line["uns"] = heard
-        if timeline.text and self._echoes.is_anothers(action.text, timeline.text):
-            line["mis"] = 1
-        self._write(line)
-        if self._slot is not None:
-            self._flight.give_back(self._slot)
-            self._slot = None
-        return failure
+                turn.failure = BadAnswer("expect_failed", why)
+        turn.ended_ns = time.monotonic_ns()
+        self._record(turn, walk)
+        return turn.failure
 
-    def _exchange(
-        self,
-        connector: BaseConnector,
-        timeline: Timeline,
-        walk: Walk,
-        action: SayAction,
-        session: int,
-        planned_ns: int,
-    ) -> None:
+    def _exchange(self, connector: BaseConnector, turn: TurnRecord, walk: Walk) -> None:
+        """Send the request of `turn` and wait for its answer. Raises TurnError."""
         if not connector.ready:
             self._wait_for(connector.connect())
         context: dict[str, Any] = {
-            "message": action.text,
+            "message": turn.message,
             "messages": walk.messages,
             "history": walk.history,
-            "turn": action.number,
+            "turn": turn.number,
             "vars": walk.variables,
         }
         request = connector.render(context)
-        since_ns = (planned_ns - self._t0_ns, time.monotonic_ns() - self._t0_ns)
-        self._slot = self._flight.take(self._turns, session, action.number, *since_ns)
-        self._wait_for(connector.send_message(request, timeline))
-        connector.took(timeline)
+        since_ns = (turn.timeline.planned_ns - self._t0_ns, time.monotonic_ns() - self._t0_ns)
+        turn.slot = self._flight.take(turn.id, turn.session, turn.number, *since_ns)
+        self._wait_for(connector.send_message(request, turn.timeline))
+        connector.finish_turn(turn.timeline)
+
+    def _record(self, turn: TurnRecord, walk: Walk) -> None:
+        timeline = turn.timeline
+        line = self._lines.line(turn, walk.messages)
+        if heard := self._connector.new_unsolicited() + timeline.has_unsolicited_text:
+            line["uns"] = heard
+        if timeline.text and self._echoes.is_anothers(turn.message, timeline.text):
+            line["mis"] = 1
+        self._write(line)
+        if turn.slot is not None:
+            self._flight.give_back(turn.slot)
 
     def _wait_for(self, pending: Awaitable[None] | None) -> None:
-        """A user's own connector may be asynchronous on both lanes."""
+        """A custom connector may be asynchronous on both lanes."""
         if pending is not None:
             self._runner.run(_awaited(pending))
 
@@ -234,20 +220,20 @@ async def _awaited(pending: Awaitable[None]) -> None:
 
 
 def main() -> NoReturn:
-    orders = Orders()
-    path = Path(orders.spec.ledger_path)
+    control = ControlReader()
+    path = Path(control.spec.ledger_path)
     path.parent.mkdir(parents=True, exist_ok=True)
     ledger = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
     fcntl.flock(ledger, fcntl.LOCK_EX | fcntl.LOCK_NB)
     flight = FlightTable(flight_path(path))
     with asyncio.Runner() as runner:
-        t0_ns = orders.wait_for_go()
-        if orders.over.is_set():
+        t0_ns = control.wait_for_go()
+        if control.over.is_set():
             os._exit(0)
-        witness = Witness(orders, ledger, flight, t0_ns, runner)
-        orders.over.wait(max(0.0, (t0_ns - time.monotonic_ns()) / 1e9))
-        duration_s = orders.spec.load.duration_s
-        witness.testify(None if duration_s is None else t0_ns + int(duration_s * 1e9))
+        witness = Witness(control, ledger, flight, t0_ns, runner)
+        control.over.wait(max(0.0, (t0_ns - time.monotonic_ns()) / 1e9))
+        duration_s = control.spec.load.duration_s
+        witness.run(None if duration_s is None else t0_ns + int(duration_s * 1e9))
     os._exit(0)  # without waiting for the thread that reads
 
 

@@ -1,4 +1,4 @@
-"""From what people have (names, files of many formats, prompts) to scenarios and data pools that are checked."""
+"""Turns names, files of many formats and prompts into validated scenarios and data pools."""
 
 from scenarios.importers.files import Wanted
 from scenarios.importers.library import SAMPLES, library, library_names

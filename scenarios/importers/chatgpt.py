@@ -1,4 +1,4 @@
-"""ChatGPT's own export: a conversation is a tree of messages, of which one path was read last. Pure."""
+"""ChatGPT's export: a conversation is a tree of messages, of which one path is used. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 _SAID: Final = frozenset({"text", "multimodal_text"})
-"""Kinds of content that somebody said; the others are code for a tool, what a tool gave, thoughts and context."""
+"""Kinds of content that a person or the assistant wrote; the others are code for a tool, a tool's result, thoughts and
+context."""
 _FOR_ALL: Final = frozenset({None, "", "all"})
 
 
@@ -32,14 +33,14 @@ def _newest_leaf(mapping: Mapping[str, Any]) -> str | None:
 
 
 def _written(node: Mapping[str, Any]) -> float:
-    """When, in s; 0 if nobody says."""
+    """The time in s; 0 if unknown."""
     message = node.get("message")
     at_s = message.get("create_time") if isinstance(message, Mapping) else None
     return float(at_s) if isinstance(at_s, int | float) else 0.0
 
 
 def _message(message: Any) -> dict[str, Any] | None:
-    """None: nothing that anybody said."""
+    """None: the node has no message."""
     if not isinstance(message, Mapping) or _is_hidden(message):
         return None
     role = _at(message, "author", "role")
@@ -49,7 +50,7 @@ def _message(message: Any) -> dict[str, Any] | None:
         return None
     parts = [*_parts(message)]
     if role != "user" and not any(parts):
-        return None  # the root, and answers that were broken off at once
+        return None  # the root, and answers that were cancelled immediately
     return {"role": role, "content": parts}
 
 

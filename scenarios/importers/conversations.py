@@ -1,4 +1,4 @@
-"""Collections of conversations: a short list of ours is a mix, any other one scenario that replays them in turn.
+"""Collections of conversations: a short list in our format is a mix, any other one scenario that replays them in turn.
 
 Records that cannot be replayed are left out and counted.
 """
@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
-from scenarios.data import MAX_BYTES, MAX_ROWS
+from scenarios.definition.data import MAX_BYTES, MAX_ROWS
+from scenarios.definition.spec import ScenarioError, ScenarioSpec, parse_scenario
 from scenarios.importers.dialects import Talk, is_message, talk_of
 from scenarios.importers.reading import Drawn, Record, Sample, Source
-from scenarios.replay import check_messages
-from scenarios.spec import ScenarioError, ScenarioSpec, parse_scenario
+from scenarios.render.replay import check_messages
 
 _NO_CONVERSATION: Final = "it has no `messages`, `conversation`, `turns`, `prompt` or `question`"
-_ONE_MESSAGE: Final = "it is one message: a conversation is a list of them"
+_ONE_MESSAGE: Final = "it is one message: a conversation is a list of messages"
 _SAID: Final = 3
-"""Reasons that a note says, the most frequent ones."""
+"""Maximum number of reasons in a note, most frequent first."""
 
 
 class _Reason(NamedTuple):
@@ -49,7 +49,8 @@ class Readable:
         return self._reasons.total()
 
     def of(self, found: Iterator[Record]) -> Iterator[tuple[Record, Talk]]:
-        """Those that can be replayed, with their records. Raises ScenarioError, after the last, if there was none."""
+        """The conversations that can be replayed, with their records. Raises ScenarioError at the end if there was
+        none."""
         for self.total, record in enumerate(found, 1):
             checked = _checked(self._source, record)
             if not isinstance(checked, _Reason):
@@ -62,17 +63,17 @@ class Readable:
             self._first.setdefault(checked.why, place)
             self._refusal = self._refusal or f"{record.where}: {checked.place}{checked.why}{checked.hint}"
         if self.left_out == self.total:
-            raise ScenarioError(self._refusal or f"{self._source.name}: holds no conversation")
+            raise ScenarioError(self._refusal or f"{self._source.name}: contains no conversation")
 
     def notes(self) -> Iterator[str]:
-        """A line for each kind of what is left out."""
+        """A line for each kind of omission."""
         if self.left_out:
             yield self._note()
         if self.tools:
             yield tools_note(self._source.name, self.tools, self.with_tools)
 
     def _note(self) -> str:
-        """One line that says how many are left out, why, and where the first of each kind stands."""
+        """One line with the number of omissions, the reasons, and the place of the first of each kind."""
         told = self._reasons.most_common(_SAID)
         reasons = [f"{count} because {why} (first: {self._first[why]})" for why, count in told]
         if more := self.left_out - sum(count for _, count in told):
@@ -83,10 +84,10 @@ class Readable:
 
 
 def tools_note(name: str, tools: int, conversations: int) -> str:
-    """What is said of calls of tools and results that are left out."""
+    """The note about omitted tool calls and results."""
     calls = "1 tool call or result is" if tools == 1 else f"{tools:,} tool calls and results are"
     talks = "1 conversation" if conversations == 1 else f"{conversations:,} conversations"
-    return f"{name}: {calls} left out of {talks}: what the user and the assistant said is replayed"
+    return f"{name}: {calls} left out of {talks}: only messages of user and assistant are replayed"
 
 
 def _checked(source: Source, record: Record) -> Talk | _Reason:
@@ -111,7 +112,9 @@ def check_storable(talk: Talk) -> None:
     check_messages(talk.messages)
     for number, message in enumerate(talk.messages):
         if "\x00" in message["content"]:
-            raise ScenarioError(f"messages[{number}]: `content` holds the character NUL, which no database keeps")
+            raise ScenarioError(
+                f"messages[{number}]: `content` contains the character NUL, which databases cannot store"
+            )
 
 
 def _hint(source: Source, value: Any) -> str:
@@ -125,7 +128,7 @@ def _hint(source: Source, value: Any) -> str:
 
 
 def replayed(source: Source, found: Iterator[Record], sample: Sample, per_character_s: float) -> tuple[Any, Readable]:
-    """One scenario that replays a file's conversations, each session one of them; and what was left out."""
+    """One scenario that replays a file's conversations, one per session; and what was left out."""
     drawn: Drawn[dict[str, Any]] = Drawn(sample)
     readable = Readable(source)
     chars = 0
@@ -136,7 +139,7 @@ def replayed(source: Source, found: Iterator[Record], sample: Sample, per_charac
         chars += sum(len(message["content"]) for message in talk.messages)
         if chars > MAX_BYTES or drawn.seen > MAX_ROWS:
             raise ScenarioError(
-                f"{source.name}: is more than a scenario holds ({MAX_ROWS:,} conversations,"
+                f"{source.name}: is more than a scenario can hold ({MAX_ROWS:,} conversations,"
                 f" {MAX_BYTES // 1_000_000} MB): take a sample, for example --limit {max(1, drawn.seen // 2)}"
             )
     return _pool_scenario(source, drawn.items(), readable, per_character_s), readable

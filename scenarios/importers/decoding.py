@@ -1,4 +1,4 @@
-"""The text of a file: compression, byte order marks and line ends as other programs write them."""
+"""Decodes the text of a file: compression, byte order marks, line ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from scenarios.spec import ScenarioError
+from scenarios.definition.spec import ScenarioError
 
 CHUNK: Final = 1 << 20
 _MARKS: Final = (
@@ -53,7 +53,7 @@ def texts(name: str, stream: BinaryIO, most_bytes: int) -> Iterator[str]:
         if "\x00" in text:
             line += text.count("\n", 0, text.index("\x00"))
             raise ScenarioError(
-                f"{name}: line {line}: holds the character NUL: take it out, or save the file as UTF-8 text"
+                f"{name}: line {line}: contains the character NUL: remove it, or save the file as UTF-8 text"
             )
         line += text.count("\n")
         if text:

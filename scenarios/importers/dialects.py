@@ -1,4 +1,4 @@
-"""Recorded conversations as other tools write them, as messages of `role` and `content`. Pure."""
+"""Converts conversations of other tools to messages of `role` and `content`. Pure."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _LISTS: Final = (
 _REQUIRED: Final = frozenset({"messages", "conversations"})
 """Those of them that cannot mean anything else: where they are no list, the record is a conversation that is wrong."""
 _ASKED: Final = ("prompt", "instruction", "question", "query", "text_input", "text", "input", "inputs", "content")
-"""Fields that hold what the user says, where there is one message."""
+"""Fields that contain the user's message, if there is only one."""
 _ASKED_IN_TURN: Final = (*_ASKED, "human", "user")
 _CONTEXT: Final = ("input", "context")
-"""What belongs behind an instruction (Alpaca, Dolly)."""
+"""Fields that are appended to an instruction (Alpaca, Dolly)."""
 _ANSWERED: Final = ("completion", "response", "output", "answer", "ideal")
 """Fields that hold the recorded answer to it."""
 _ANSWERED_IN_TURN: Final = (*_ANSWERED, "assistant", "gpt", "bot")
@@ -40,8 +40,8 @@ _NAMES: Final = ("conversation_id", "id", "custom_id", "question_id", "session_i
 
 
 class Talk(NamedTuple):
-    """`messages` is whatever stands where the messages should be: `scenarios.replay` judges it. `tools` calls of tools
-    and results of them are left out."""
+    """`messages`: the value in the place of the messages, validated by `scenarios.render.replay`. `tools`: number of
+    tool calls and results that were left out."""
 
     id: str | None
     messages: Any
@@ -49,13 +49,13 @@ class Talk(NamedTuple):
 
 
 class _Tools(NamedTuple):
-    """Stands among messages for calls and results that were taken out there."""
+    """Placeholder among messages for tool calls and results that were left out."""
 
     taken_out: int
 
 
 def talk_of(value: Any) -> Talk | None:
-    """The conversation that `value` is, whoever wrote it; None if it is none.
+    """The conversation in `value`, in any known format; None if there is none.
 
     - Ours and fine-tuning lines: `{"messages": [{"role", "content"}]}`, or that list alone.
     - ShareGPT: `{"conversations": [{"from": "human", "value": "..."}]}`; `conversation` (WildChat, LMSYS), `contents`
@@ -91,7 +91,7 @@ def _told(name: str | None, messages: Any) -> Talk:
 
 
 def is_message(value: Any) -> bool:
-    """Whether `value` is one message of a conversation, and not a record of its own."""
+    """Whether `value` is one message of a conversation, and not a separate record."""
     if not isinstance(value, Mapping) or _role(value) is None:
         return is_item(value)
     return has_calls(value) or any(key in value for key in _TEXT_FIELDS)
@@ -119,7 +119,7 @@ def _of_list(value: Mapping[str, Any]) -> Any:
 
 
 def _single(value: Mapping[str, Any], asked: tuple[str, ...] = _ASKED, answered: tuple[str, ...] = _ANSWERED) -> Any:
-    """One message of the user and what was answered to it; None if `value` has none or is itself a message."""
+    """One message of the user and its answer; None if `value` has none or is itself a message."""
     if is_message(value):
         return None
     texts = [key for key in asked if isinstance(value.get(key), str) or _is_messages(value.get(key))]
@@ -137,7 +137,7 @@ def _single(value: Mapping[str, Any], asked: tuple[str, ...] = _ASKED, answered:
 
 
 def _with_system(value: Mapping[str, Any], messages: Any) -> Any:
-    """`messages` behind the system message that `value` holds beside them, where they have none of their own."""
+    """`messages` preceded by the system message that `value` has beside them, unless they have their own."""
     found = next((value[key] for key in _SYSTEM if value.get(key)), None)
     text = _content(found.get("parts") if isinstance(found, Mapping) else found)
     if not isinstance(text, str) or not text.strip() or not isinstance(messages, list):
@@ -175,7 +175,7 @@ def _user(text: str) -> dict[str, str]:
 
 
 def _message(message: Any) -> list[Any]:
-    """`message` with `role` and `content`, as it is where that cannot be; `_Tools` stands for its calls of tools."""
+    """`message` with `role` and `content`, or unchanged if that is impossible; `_Tools` stands for its tool calls."""
     if not isinstance(message, Mapping):
         return [message]
     role, text = _role(message), next((message[key] for key in _TEXT_FIELDS if key in message), None)
@@ -191,13 +191,13 @@ def _role(message: Mapping[str, Any]) -> Any:
     role = None if key is None else message[key]
     if not isinstance(role, str):
         return role
-    if key == "speaker" and role.lower() == "system":  # what the user talks to, in corpora of dialogues
+    if key == "speaker" and role.lower() == "system":  # the user's partner in corpora of dialogues
         return "assistant"
     return _ROLES.get(role.lower(), role)
 
 
 def _content(content: Any) -> Any:
-    """A text, also where it comes in parts; parts that are no text (pictures, sound) leave it as it is."""
+    """A text, also if it consists of parts; other parts (pictures, sound) leave it unchanged."""
     if not isinstance(content, list):
         return content
     texts: list[Any] = [part.get("text") if isinstance(part, Mapping) else part for part in content]

@@ -7,25 +7,26 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
-from scenarios.data import DataPool
+from scenarios.definition.data import DataPool
+from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.importers.conversations import Readable, check_storable, replayed, tools_note
 from scenarios.importers.dialects import is_message, talk_of
 from scenarios.importers.pools import check_attached
 from scenarios.importers.reading import Record, Sample, Source, lines, open_source, records
 from scenarios.importers.tables import TABLES
-from scenarios.render import compile_scenario
-from scenarios.replay import PER_CHARACTER_S, conversation_scenario
-from scenarios.spec import ScenarioError, ScenarioSpec
+from scenarios.render.replay import PER_CHARACTER_S, conversation_scenario
+from scenarios.render.walk import compile_scenario
 
 AS_A_MIX: Final = 50
-"""A list of at most so many conversations is a mix of them; a longer one, one scenario that replays them all."""
+"""A list with at most this many conversations becomes a mix; a longer one becomes one scenario that replays them
+all."""
 MAX_MESSAGES: Final = 10_000
 """Of one conversation that is a list of messages and nothing else."""
 _TEXTS: Final = frozenset({".txt", ".text"})
 
 
 class Wanted:
-    """What is asked of files, and what is said of them: `notes` gets a line for whatever is left out."""
+    """Options for reading files, and `notes`, which receive a line for everything that is left out."""
 
     def __init__(
         self,
@@ -46,12 +47,12 @@ def load_dir(path: Path, wanted: Wanted | None = None) -> list[ScenarioSpec]:
     except OSError as exc:
         raise ScenarioError(f"{path}: cannot be read: {exc.strerror}") from exc
     if not files:
-        raise ScenarioError(f"{path}: the folder holds no .json file")
+        raise ScenarioError(f"{path}: the folder contains no .json file")
     return [spec for file in files for spec in load_file(file, wanted)]
 
 
 def load_file(path: Path, wanted: Wanted | None = None) -> list[ScenarioSpec]:
-    """Raises ScenarioError that says where in the file what is wrong."""
+    """Raises ScenarioError with the place in the file and the error."""
     with open_source(path) as source:
         return read_source(source, wanted or Wanted())
 
@@ -66,7 +67,7 @@ def read_source(source: Source, wanted: Wanted) -> list[ScenarioSpec]:
     found = records(source)
     first = next(found, None)
     if first is None:
-        raise ScenarioError(f"{source.name}: the list is empty: it holds no scenario")
+        raise ScenarioError(f"{source.name}: the list is empty: it contains no scenario")
     if first.alone:
         return [_alone(first.where, first.value, source.stem, wanted)]
     head = [first, *islice(found, AS_A_MIX)]

@@ -1,4 +1,4 @@
-"""The scenarios that come with Token-Burn."""
+"""The scenarios that are included in Token-Burn."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from scenarios.definition.spec import ScenarioSpec
 from scenarios.importers.files import load_dir
-from scenarios.spec import ScenarioSpec
 
 SAMPLES: Final = "sample-conversations"
 """The library's name for the mix of all its conversations."""
@@ -16,7 +16,7 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def library_names() -> list[str]:
-    """Every name that `load_scenario` knows without a file, sorted; the mix of conversations last."""
+    """Every name that `load_scenario` knows without a file, sorted; the mix of conversations comes last."""
     return [*sorted(by_name()), SAMPLES]
 
 

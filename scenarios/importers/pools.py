@@ -1,4 +1,4 @@
-"""Data pools from files: tables, lines and lists; and the scenarios that they are for."""
+"""Data pools from files (tables, lines, lists), and the scenarios that use them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from scenarios.data import MAX_ROWS, DataPool, Use
+from scenarios.definition.data import MAX_ROWS, DataPool, Use
+from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.importers.reading import Drawn, Sample, Source, lines, open_source, records
 from scenarios.importers.tables import TABLES, table
-from scenarios.render import check_scenario
-from scenarios.spec import ScenarioError, ScenarioSpec
+from scenarios.render.walk import check_scenario
 
 NAMES_SHOWN: Final = 8
 NAME_CHARS: Final = 40
@@ -43,7 +43,7 @@ def read_pool(source: Source, use: Use = "in_turn", sample: Sample | None = None
         if not isinstance(row, str | dict) or not row:
             raise ScenarioError(f"{where}: a row must be a text or an object, and not empty")
         if "\x00" in str(row):
-            raise ScenarioError(f"{where}: holds the character NUL, which no database keeps")
+            raise ScenarioError(f"{where}: contains the character NUL, which databases cannot store")
         drawn.add((where, row))
         if drawn.seen > MAX_ROWS and (sample is None or sample.limit is None):
             raise ScenarioError(f"{where}: has more than {MAX_ROWS:,} rows: take a sample of them, with --limit")
@@ -56,7 +56,7 @@ def pool_of(name: str, rows: Sequence[Any], use: Use, places: Sequence[str] = ()
     """Rows as a pool; `name` is what messages call them, `places` where each stands, and `table_name` the file whose
     first line names their fields. Raises ScenarioError."""
     if not rows:
-        raise ScenarioError(f"{name}: holds no row")
+        raise ScenarioError(f"{name}: contains no rows")
     try:
         pool = DataPool(rows=tuple(rows), use=use).placed(places, table_name)
         pool.json_bytes  # noqa: B018 - raises for what cannot be stored
@@ -115,7 +115,7 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def attach(data: dict[str, Any], pools: Mapping[str, DataPool]) -> dict[str, Any]:
-    """A scenario's data with those of `pools` that it names; they stand instead of its own of the same name."""
+    """A scenario's data with those of `pools` that it uses, which replace its own of the same name."""
     mine = {name: pool.model_dump(mode="json") for name, pool in pools.items() if _names(data, name)}
     return {**data, "data": {**(data.get("data") or {}), **mine}} if mine else data
 

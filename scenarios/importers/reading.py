@@ -1,4 +1,4 @@
-"""Files of records: read piece by piece, so that a file of gigabytes costs the memory of what is taken from it."""
+"""Reads files of records piece by piece, so that memory depends on what is used, not on the file's size."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Final, Generic, NamedTuple, TypeVar
 
+from scenarios.definition.spec import ScenarioError
 from scenarios.importers.decoding import CHUNK, texts
-from scenarios.spec import ScenarioError
 
 MAX_DOCUMENT_BYTES: Final = 50_000_000
 """A single JSON document, which must be read as a whole."""
@@ -24,11 +24,11 @@ Item = TypeVar("Item")
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=lambda name: None)
-"""NaN and Infinity, which are no JSON and which many programs write, are null: nobody told the value."""
+"""NaN and Infinity, which are not JSON but written by many programs, become null."""
 
 
 class Source(NamedTuple):
-    """An open file; `name` is what messages call it, and its ending says what it is where the content does not."""
+    """An open file; `name` is used in messages, and its suffix gives the format if the content does not."""
 
     name: str
     stream: BinaryIO
@@ -48,7 +48,7 @@ class Source(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One JSON value of a file. `where` is the file and the place in it; `alone`: it is all that the file holds."""
+    """One JSON value of a file. `where` is the file and the place in it; `alone`: the file contains nothing else."""
 
     where: str
     value: Any
@@ -56,18 +56,18 @@ class Record(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """How many records of a file are taken, drawn evenly from `seed`; None: all."""
+    """Number of records to take from a file, drawn evenly from `seed`; None: all."""
 
     limit: int | None = None
     seed: int = 0
 
 
 class Drawn(Generic[Item]):
-    """Keeps what a Sample takes of a stream whose length nobody knows, in its order (reservoir sampling)."""
+    """Keeps the sampled items of a stream of unknown length, in order (reservoir sampling)."""
 
     def __init__(self, sample: Sample) -> None:
         self._limit = sample.limit
-        self._rng = random.Random(f"sample:{sample.seed}")  # noqa: S311 - repeatable on purpose
+        self._rng = random.Random(f"sample:{sample.seed}")
         self._kept: list[tuple[int, Item]] = []
         self.seen = 0
 
@@ -84,10 +84,12 @@ class Drawn(Generic[Item]):
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """Raises ScenarioError for what is no ordinary file: a pipe could be read for ever."""
+    """Raises ScenarioError for anything but a regular file: reading a pipe might never end."""
     try:
+        if not path.exists():
+            raise ScenarioError(f"{path}: there is no such file")
         if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
-            raise ScenarioError(f"{path}: is no ordinary file of at most {MAX_FILE_BYTES // 1_000_000} MB")
+            raise ScenarioError(f"{path}: is not an ordinary file of at most {MAX_FILE_BYTES // 1_000_000:,} MB")
         with path.open("rb") as stream:
             yield Source(str(path), stream)
     except OSError as exc:
@@ -150,7 +152,7 @@ def _bounded(source: Source, chunks: Iterator[str], total: int) -> Iterator[str]
 
 
 def _of_lines(source: Source, chunks: Iterator[str]) -> Iterator[Record]:
-    """A value on each line; or values that follow each other in any other way, where the first line is not one."""
+    """A value per line; or a sequence of values in any other layout, if the first line is not a value."""
     numbered = lines(source, chunks)
     number, line = next(numbered, (0, ""))
     if not number:
@@ -188,7 +190,7 @@ def _of_line(source: Source, number: int, line: str) -> Record:
 
 
 def _of_values(source: Source, buffer: str, chunks: Iterator[str]) -> Iterator[Record]:
-    """Values one behind the other, with nothing, blanks or a comma between them."""
+    """A sequence of values, separated by nothing, white space or a comma."""
     at, line = 0, 0
     while True:
         at = _after_space(buffer, at)
@@ -207,7 +209,7 @@ def _of_values(source: Source, buffer: str, chunks: Iterator[str]) -> Iterator[R
 
 
 def _of_list(source: Source, buffer: str, chunks: Iterator[str]) -> Iterator[Record]:
-    """The items of a list one by one: what was read of them is thrown away as it goes."""
+    """The items of a list one by one; what has been read is discarded."""
     at, line, number = buffer.index("[") + 1, buffer.count("\n", 0, buffer.index("[")), 0
     ready = False  # an item must follow
     while True:
@@ -233,12 +235,12 @@ def _of_list(source: Source, buffer: str, chunks: Iterator[str]) -> Iterator[Rec
 
 
 def _refuse_more(source: Source, rest: str, chunks: Iterator[str]) -> None:
-    """Only the list is read: what follows it must not be passed over in silence."""
+    """Only the list is read: text after it must not be ignored silently."""
     while not rest.strip() and (more := next(chunks, "")):
         rest = more
     if rest.strip():
         raise ScenarioError(
-            f"{source.name}: more follows behind the end of the list: call the file .jsonl if each line is a value"
+            f"{source.name}: there is more after the end of the list: name the file .jsonl if each line is a value"
         )
 
 
@@ -286,11 +288,11 @@ def _hint(exc: json.JSONDecodeError) -> str:
     """What to do about it, where the text shows it."""
     there, before = exc.doc[exc.pos : exc.pos + 2], exc.doc[: exc.pos].rstrip()[-1:]
     if there[:1] in ("}", "]") and before == ",":
-        return ": take out the comma before it"
+        return ": remove the comma before it"
     if there[:1] == "'":
         return ": JSON has double quotation marks only"
     if there[:1] == "#" or there in ("//", "/*"):
-        return ": JSON has no comments, take it out"
+        return ": JSON has no comments: remove it"
     if not there or exc.msg.startswith("Unterminated string"):
         return ": the value does not end, the file may be cut"
     return ""

@@ -1,17 +1,17 @@
-"""From what a person names (a scenario of the library, a file, a folder, a prompt) to scenarios that are checked."""
+"""Resolves what a user names (a library scenario, a file, a folder, a prompt) to validated scenarios."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from scenarios.data import DataPool
+from scenarios.definition.data import DataPool
+from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.importers.files import Wanted, load_dir, load_file, read_source
 from scenarios.importers.library import SAMPLES, by_name, conversations, library_names
 from scenarios.importers.pools import check_attached
 from scenarios.importers.reading import Source
-from scenarios.replay import PER_CHARACTER_S
-from scenarios.spec import ScenarioError, ScenarioSpec
+from scenarios.render.replay import PER_CHARACTER_S
 
 
 def load_scenario(
@@ -48,7 +48,7 @@ def import_scenarios(source: Source, wanted: Wanted) -> list[ScenarioSpec]:
 
 
 def prompt_scenario(text: str, data: Mapping[str, DataPool] | None = None) -> ScenarioSpec:
-    """The smallest scenario: say `text`, which may be a template, and go. Raises ScenarioError."""
+    """The smallest scenario: send `text`, which may be a template, and end. Raises ScenarioError."""
     if not text.strip():
         raise ScenarioError("the prompt is empty")
     return check_attached({"name": "prompt", "steps": [{"do": "say", "text": text}]}, data or {})
@@ -59,7 +59,7 @@ def _short(ref: str) -> str:
 
 
 def _refuse_twins(specs: list[ScenarioSpec], ref: str) -> None:
-    """Results are told apart by a scenario's name."""
+    """Results are distinguished by the scenario's name."""
     seen: set[str] = set()
     for spec in specs:
         if spec.name in seen:

@@ -1,4 +1,4 @@
-"""Tables as spreadsheets and databases write them: the one reader for `--data` and `--trace`."""
+"""Reads tables of spreadsheets and databases, for `--data` and `--trace`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
+from scenarios.definition.spec import ScenarioError
 from scenarios.importers.reading import MAX_RECORD_CHARS, Source, lines
-from scenarios.spec import ScenarioError
 
 TABLES: Final = frozenset({".csv", ".tsv", ".tab", ".psv"})
 _DELIMITERS: Final = ",;\t|"
 _NO_DELIMITER: Final = "\x1f"
 """For a table of one column, whose texts may hold commas."""
 _SEP: Final = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
-"""Excel's own first line, which says what separates cells."""
+"""Excel's own first line, which names the separator."""
 _QUOTED: Final = re.compile(r'"(?:[^"]|"")*"?')
 _BACKSLASHED: Final = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
 
@@ -47,7 +47,7 @@ def table(source: Source) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 class _Rows:
-    """The rows of a table as lists of cells; `at` is the line on which the last one began."""
+    """The rows of a table as lists of cells; `at` is the first line of the last row."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -89,7 +89,7 @@ class _Rows:
         return any(_SPACED.fullmatch(cell) for cell in cells)
 
     def _begin(self) -> None:
-        """Pass over what stands before the names of the columns, and find out what separates them."""
+        """Skip everything before the column names, and determine the separator."""
         first = next(self._numbered, None)
         found = None if first is None else _SEP.fullmatch(first[1])
         if found is not None:
@@ -135,7 +135,7 @@ class _Rows:
             yield (_BACKSLASHED.sub(r'\1""', line) if self._backslashes else line) + "\n"
 
     def _recover(self, exc: csv.Error) -> None:
-        """Read the row again in the way in which other programs write it, and all that follow. Raises ScenarioError."""
+        """Read the row, and all that follow, again with the other style of quoting. Raises ScenarioError."""
         text = "\n".join(line for _, line in self._taken)
         if not self._backslashes and '\\"' in text:
             self._backslashes = True

@@ -1,4 +1,4 @@
-"""Calls of tools and their results in recorded conversations: nobody says them, so that they are not replayed. Pure."""
+"""Tool calls and their results in recorded conversations, which are not replayed. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _ROLES: Final = frozenset(
 _CALLS: Final = ("tool_calls", "function_call")
 _PART_KEYS: Final = frozenset({"functionCall", "functionResponse", "function_call", "function_response"})
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking", "reasoning"})
-"""What a model thought, which is no part of what it said."""
+"""Keys of a model's thoughts, which are not part of its answer."""
 
 
 def is_item(value: Any) -> bool:
-    """Whether `value` is a call, a result or a thought that stands where messages stand, and has no role."""
+    """Whether `value` is a call, a result or a thought in the place of a message, and has no role."""
     kind = value.get("type") if isinstance(value, Mapping) and "role" not in value else None
     return isinstance(kind, str) and (kind.endswith(("_call", "_call_output")) or kind in _THOUGHTS)
 
@@ -26,7 +26,7 @@ def has_calls(message: Mapping[str, Any]) -> bool:
 
 
 def without_tools(role: Any, message: Mapping[str, Any], content: Any) -> tuple[Any, int]:
-    """What is left of a message's content, None if that is nothing, and how many calls and results were taken out."""
+    """The rest of a message's content, None if nothing is left, and the number of removed calls and results."""
     if is_item(message):
         return None, int(message.get("type") not in _THOUGHTS)
     if isinstance(role, str) and role.lower() in _ROLES:

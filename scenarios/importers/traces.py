@@ -1,4 +1,4 @@
-"""What a recorded trace says besides its times: how long each request and answer was, row i for conversation i."""
+"""The rows of a trace: lengths of request and answer, row i for conversation i."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from scenarios.data import MAX_ROWS, DataPool
+from scenarios.definition.data import MAX_ROWS, DataPool
+from scenarios.definition.spec import ScenarioError
 from scenarios.importers.pools import pool_of
 from scenarios.importers.reading import Source, open_source, records
 from scenarios.importers.tables import TABLES, table
-from scenarios.spec import ScenarioError
 
 LENGTHS: Final[Mapping[str, tuple[str, ...]]] = {
     "input_length": (
@@ -49,7 +49,7 @@ def _values(source: Source) -> Any:
 
 def _row(where: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ScenarioError(f"{where}: is a time and nothing else: there is nothing to be said from it")
+        raise ScenarioError(f"{where}: has only a time: it contains nothing to send")
     row = {name: item for name, item in value.items() if isinstance(item, _KEPT) or name == "messages"}
     for ours, theirs in LENGTHS.items():
         name = next((name for name in value if name.lower() in theirs), None)
@@ -63,4 +63,4 @@ def _whole(where: str, value: Any) -> int:
     try:
         return max(0, int(float(value)))
     except (TypeError, ValueError, OverflowError):
-        raise ScenarioError(f"{where}: {value!r:.40} is no number of tokens") from None
+        raise ScenarioError(f"{where}: {value!r:.40} is not a number of tokens") from None

@@ -24,8 +24,8 @@ import numpy as np
 
 from tests.bench.processes import ROOT
 from tests.bench.truth import truth
+from tests.support.data.statistics import ks_distance, ks_limit
 from tests.support.processes import child_env
-from tests.support.statistics import ks_distance, ks_limit
 
 RATE_WITHIN = 0.01
 SEND_LAG_MS = 5.0

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.processes import ROOT
-from tests.support.budgets import overshoot
+from tests.support.data.budgets import overshoot
 from tests.support.engines import read
 from tests.support.processes import child_env, mock_chatbot
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 TARGET = ("--delay-ms", "2-30", "--tokens", "5-60", "--error-rate", "0.05", "--errors", "500")
 LIMIT_S = 120.0
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     fine = True
     print(f"{'run':>4} {'turns':>6} {'used':>8} {'over':>6} {'over, %':>8} {'in flight':>10}")
-    with Family() as family, tempfile.TemporaryDirectory() as folder:
+    with ProcessGroups() as family, tempfile.TemporaryDirectory() as folder:
         var = Path(folder)
         with mock_chatbot(family, *TARGET, log=var / "mock.log") as mock:
             for number in range(1, arguments.runs + 1):

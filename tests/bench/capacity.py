@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from tests.e2e.burning import Burner
 from tests.support.processes import Mock, mock_chatbot
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 DELAY_MS = (400, 600)
 SERVICE_S = sum(DELAY_MS) / 2 / 1000
@@ -69,7 +69,7 @@ def main() -> int:
     parser.add_argument("--places", type=int, default=40)
     given = parser.parse_args()
     worst = 0.0
-    with Family() as family, tempfile.TemporaryDirectory() as folder:
+    with ProcessGroups() as family, tempfile.TemporaryDirectory() as folder:
         burn = Burner(Path(folder))
         for seed in map(int, given.seeds.split(",")):
             delay = f"{DELAY_MS[0]}-{DELAY_MS[1]}"

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from connectors.mapping import CompiledTarget
 from connectors.registry import connector_class
 from connectors.spec import build_target_spec
-from runs.engine.vitals import resident_bytes
+from connectors.target import CompiledTarget
+from runs.engine.self_metrics import resident_bytes
 from tests.bench.measure import ITL_MS, TOKENS, TTFT_MS, TURN_S
 from tests.bench.processes import ROOT, engine_on, pin, run
 from tests.bench.tools import LOAD_CORE, SERVER_CORE, SLACK_S, ToolFailed

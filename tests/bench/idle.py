@@ -51,7 +51,7 @@ def measure(preset: str, server: Truth, users: int, folder: Path) -> Idle:
 
 
 def idle(users: int, lines: list[dict[str, Any]]) -> Idle:
-    """The last LOOK_S of a ledger's health lines in which nobody spoke and all were there."""
+    """The last LOOK_S of a ledger's health lines without messages and with all users present."""
     gen = [line for line in lines if line["k"] == "gen" and line["active"] == users and line["inflight"] == 0]
     assert len(gen) > LOOK_S // 2, f"{users} users were never all waiting"
     first, last = gen[-min(len(gen), LOOK_S)], gen[-1]

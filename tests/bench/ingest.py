@@ -23,10 +23,10 @@ django.setup()
 from django.core.management import call_command
 from django.db import connection
 
-from metrics.aggregate import aggregate_run
-from metrics.ingest import parse
+from metrics.ingest.batch import parse
 from metrics.models import SessionMetric, Window
-from runs.ingest import CHUNK_BYTES, LedgerIngest
+from metrics.storage.aggregate import aggregate_run
+from runs.completion.ingest import CHUNK_BYTES, LedgerIngest
 from runs.models import Run, Session, Shard
 from tests.support.ledgers import LedgerMaker, write_ledger
 

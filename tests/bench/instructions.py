@@ -21,9 +21,10 @@ from typing import Final
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
 
 from connectors.spec import build_target_spec
-from runs.engine.spec import ShardSpec, WeightedScenario, parse_load
-from runs.engine_process import Done, EngineProcess, Exited, Ready
-from scenarios.render import check_scenario
+from runs.engine.core.shard_spec import ShardSpec, WeightedScenario
+from runs.load.profile import parse_load
+from runs.supervisor.engine_process import Done, EngineProcess, Exited, Ready
+from scenarios.render.walk import check_scenario
 from tests.bench.measure import TOKENS
 from tests.bench.truth import BuildError, truth
 from tests.support.engines import sole_order

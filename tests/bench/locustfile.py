@@ -5,7 +5,7 @@ from locust import FastHttpUser, task
 BODY = {"model": "truth", "messages": [{"role": "user", "content": "Hello"}], "stream": False}
 
 
-class Chatter(FastHttpUser):  # type: ignore[misc]  # Locust is not in the environment that mypy sees
-    @task  # type: ignore[untyped-decorator]  # the same
+class Chatter(FastHttpUser):
+    @task
     def chat(self) -> None:
         self.client.post("/v1/chat/completions", json=BODY)

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from tests.bench.processes import ROOT
 from tests.support.processes import Mock, child_env, mock_chatbot
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 ANSWER_MS = 20
 MOCK = ("--delay-ms", str(ANSWER_MS), "--error-rate", "0", "--behaviour", "echo", "--grpc-port", "-1")
@@ -125,7 +125,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--svg", type=Path)
     given = parser.parse_args(argv)
     users = given.rate * ANSWER_MS // 1000
-    with tempfile.TemporaryDirectory() as name, Family() as family:
+    with tempfile.TemporaryDirectory() as name, ProcessGroups() as family:
         folder = Path(name)
         with mock_chatbot(family, *MOCK, log=folder / "mock.log") as mock:
             opened = burn(mock, folder / "open", given.seconds, given.stop, "--rate", f"{given.rate}/s")

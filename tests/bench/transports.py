@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from tests.bench.processes import ROOT
 from tests.support.processes import Mock, child_env, mock_chatbot
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 PACE = (
     "--socketio",
@@ -91,7 +91,7 @@ def main() -> None:
     heads = ["transport", "turns ok", *(f"{name} p50 / p99" for name in SHOWN)]
     heads += ["arrival error p50 / p99, ms", "CPU a turn, us", "witness e2e_ms p50"]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    with Family() as family, tempfile.TemporaryDirectory(prefix="token-burn-transports-") as name:
+    with ProcessGroups() as family, tempfile.TemporaryDirectory(prefix="token-burn-transports-") as name:
         folder = Path(name)
         with mock_chatbot(family, *PACE, log=folder / "mock.log") as mock:
             for transport in TRANSPORTS:

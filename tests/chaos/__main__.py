@@ -20,10 +20,11 @@ from pathlib import Path
 from tests.chaos.case import Result, hold
 from tests.chaos.machine import sleeper
 from tests.chaos.plan import case_of
-from tests.chaos.site import OVER, Accounts, Ended, Sites, Templates
+from tests.chaos.site import Accounts, Sites, Templates
 from tests.chaos.summary import Summary, line
+from tests.chaos.waiting import OVER, Ended
 from tests.support.services import postgres_server
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 INTERRUPTED = 130
 
@@ -32,7 +33,7 @@ def results(options: argparse.Namespace) -> Iterator[tuple[Result, Sites]]:
     """As they come. Raises KeyboardInterrupt."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tokenburn-chaos-")))
-        family = stack.enter_context(Family())
+        family = stack.enter_context(ProcessGroups())
         server_url = stack.enter_context(postgres_server(family))
         sites = Sites(root, Templates(root, server_url), Accounts(family, root))
         stack.callback(sites.close)

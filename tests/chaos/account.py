@@ -18,15 +18,15 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
 django.setup()
 
-from django.db import DatabaseError, connections  # noqa: E402 - Django has to be set up first
-from django.db.models import F  # noqa: E402 - the same
+from django.db import DatabaseError, connections
+from django.db.models import F
 
-from metrics.definitions import AFTER_SENDING, MS  # noqa: E402 - the same
-from metrics.models import SessionMetric  # noqa: E402 - the same
-from metrics.verdict import SEND_LAG_MS  # noqa: E402 - the same
-from runs.lifecycle import RUN_TERMINAL  # noqa: E402 - the same
-from runs.models import Run, Session, Shard  # noqa: E402 - the same
-from tests.support.databases import as_default, configuration  # noqa: E402 - the same
+from metrics.analysis.verdict.codes import SEND_LAG_MS
+from metrics.definitions import AFTER_SENDING, MS
+from metrics.models import SessionMetric
+from runs.lifecycle.transitions import RUN_TERMINAL
+from runs.models import Run, Session, Shard
+from tests.support.databases import as_default, configuration
 
 STARTING_NS: Final = 3_000_000_000
 """So long before the agreed start, its processes get ready."""

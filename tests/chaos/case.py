@@ -15,9 +15,10 @@ from tests.chaos.faults import inject
 from tests.chaos.machine import Lateness, Machine, Sleeper
 from tests.chaos.oracle import FAILURES, HARNESS, NO_SITE, NON_TERMINAL, Finding, Observed, doubts, judge
 from tests.chaos.plan import Case, Fault
-from tests.chaos.site import Ended, NotUp, Site, Sites, Stuck, rest, until
+from tests.chaos.site import Site, Sites
+from tests.chaos.waiting import Ended, NotUp, Stuck, rest, until
 from tests.chaos.world import BURN_S, ENDED_S, Target, World
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 NS: Final = 1e9
 TYPES_S: Final = 1.0
@@ -63,7 +64,7 @@ def hold(case: Case, sites: Sites, sleeper: Sleeper, root: Path, keep: Path | No
 
 
 def _on(site: Site, case: Case, sleeper: Sleeper, root: Path, began: float) -> Result:
-    with tempfile.TemporaryDirectory(prefix="case-", dir=root) as directory, Family() as family:
+    with tempfile.TemporaryDirectory(prefix="case-", dir=root) as directory, ProcessGroups() as family:
         log = Path(directory) / "received"
         world = World(case, site, site.ask(newest=True), Target(family, log), family)
         status, findings, start_ns = "none", list[Finding](), 0

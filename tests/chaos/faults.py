@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from tests.chaos import processes
 from tests.chaos.plan import CLOCK_STEP_S, KINDS, Fault
-from tests.chaos.site import rest
+from tests.chaos.waiting import rest
 from tests.chaos.world import World
 
 LOOK_AGAIN_S = 0.2

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.support.processes import ROOT
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 SLEEP_S: Final = 0.005
 NOTED_MS: Final = 5.0
@@ -169,7 +169,7 @@ class Sleeper:
 
 
 @contextmanager
-def sleeper(family: Family, notes: Path) -> Iterator[Sleeper]:
+def sleeper(family: ProcessGroups, notes: Path) -> Iterator[Sleeper]:
     notes.touch()
     child = family.start((sys.executable, "-m", "tests.chaos.machine", str(notes)), cwd=ROOT, stdin=subprocess.DEVNULL)
     try:

@@ -187,7 +187,7 @@ def _late_word(text: str) -> str:
 
 
 def _unsaid(seen: Observed, run: Mapping[str, Any], reasons: set[str]) -> Iterator[Finding]:
-    """Load that is missing, and nobody says so."""
+    """Missing load that is not reported."""
     must = frozenset[str]().union(*(kind.must for kind in seen.kinds))
     fitting = must | ENGINE_LOST & frozenset[str]().union(*(kind.may for kind in seen.kinds))
     if must and not fitting & reasons:  # of a pair, one may have left nothing for the other to cost

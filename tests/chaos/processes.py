@@ -109,7 +109,9 @@ def send(pids: Iterable[int], signum: int) -> list[int]:
 
 def kill(pids: Iterable[int]) -> bool:
     """SIGKILL; whether there was somebody, and nobody is left."""
-    hit = send(pids, signal.SIGKILL)
+    hit = send(
+        filter(look, pids), signal.SIGKILL
+    )  # a signal to one that is dead already succeeds until it is waited for
     return bool(hit) and _within(lambda: not any(map(look, hit)))
 
 

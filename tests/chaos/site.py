@@ -13,9 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -28,45 +26,16 @@ from psycopg import sql
 from tests.chaos.clock import Clock
 from tests.chaos.plan import Case
 from tests.chaos.processes import Tree
+from tests.chaos.waiting import Ended, NotUp, Stuck, until
 from tests.support.processes import ROOT
-from tests.support.proxy import Proxy
+from tests.support.servers.proxy import Proxy
 from tests.support.services import reserve_port
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 OURS: Final = ("TOKENBURN_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
 SLOTS: Final = 2
 TRIES: Final = 3
 UP_S, MIGRATE_S, SETTLED_S = 150.0, 150.0, 60.0
-OVER = threading.Event()
-"""Set when the harness is to end: whoever waits ends at once."""
-
-
-class Stuck(Exception):
-    """Something did not come to pass in time."""
-
-
-class NotUp(Stuck):
-    """The site did not come up: nothing can be tried there."""
-
-
-class Ended(Exception):
-    """The harness was told to end."""
-
-
-def rest(seconds: float) -> None:
-    """Sleep. Raises Ended."""
-    if OVER.wait(max(0.0, seconds)):
-        raise Ended
-
-
-def until(condition: Callable[[], Any], seconds: float, what: str, every_s: float = 0.1) -> Any:
-    """The first true value. Raises Stuck, Ended."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise Stuck(f"{what} did not come within {seconds:g} s")
-        rest(every_s)
-    return found
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -119,7 +88,7 @@ class Templates:
 class Accounts:
     """The process that reads databases (see `account`), for one thread at a time."""
 
-    def __init__(self, family: Family, home: Path) -> None:
+    def __init__(self, family: ProcessGroups, home: Path) -> None:
         self._lock = threading.Lock()
         self._child = family.start(
             (sys.executable, "-m", "tests.chaos.account"),
@@ -148,7 +117,7 @@ class Site:
         self.key = key
         self.home = Path(tempfile.mkdtemp(prefix="site-", dir=root))
         self.env = environment(self.home)
-        self.family = Family()
+        self.family = ProcessGroups()
         self.up: subprocess.Popen[bytes] | None = None
         self.wire: Proxy | None = None
         self.clock = Clock(self.home / "clock") if key.with_clock else None

@@ -17,10 +17,11 @@ from tests.chaos import evidence, processes
 from tests.chaos.machine import Watch
 from tests.chaos.plan import Case
 from tests.chaos.processes import Tree
-from tests.chaos.site import Site, Stuck, until
+from tests.chaos.site import Site
+from tests.chaos.waiting import Stuck, until
 from tests.support.processes import ROOT, read_json_line
 from tests.support.services import reserve_port
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 SWING: Final = 20
 """Requests after which a run counts as under way."""
@@ -32,7 +33,7 @@ ENDED_S: Final = {"farm": 75.0, "burn": 10.0}
 class Target:
     """The chatbot that counts. `away`: when it could not be asked, (from, to) in ns; None: it is still away."""
 
-    def __init__(self, family: Family, log: Path) -> None:
+    def __init__(self, family: ProcessGroups, log: Path) -> None:
         self.log = log
         self.away: list[list[int | None]] = []
         self._family = family
@@ -41,7 +42,8 @@ class Target:
 
     def start(self) -> None:
         self.child = self._family.start(
-            (sys.executable, "-m", "tests.support.counting_target", str(self.log), "127.0.0.1", str(self._port)),
+            (sys.executable, "-m", "tests.support.servers.counting_target", str(self.log), "127.0.0.1",
+             str(self._port)),
             cwd=ROOT, stdout=subprocess.PIPE, bufsize=0,
         )  # fmt: skip
         self.url = str(read_json_line(self.child)["url"])
@@ -74,7 +76,7 @@ class World:
     after: int
     """The newest run before this one."""
     target: Target
-    family: Family
+    family: ProcessGroups
     burn: subprocess.Popen[bytes] | None = None
     done: dict[str, int] = field(default_factory=dict)
     """Faults that really happened, and when (monotonic ns)."""

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,12 +17,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import ROOT
-from tokenburn_site.burn.main import burn
+from tests.support.processes import ROOT, Mock
+from tokenburn_site.cli.burn.main import burn
 from tokenburn_site.management.commands.burn import Command
 
 LIMIT_S = 90.0
 OURS = ("TOKENBURN_", "DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+FAST = ("--delay-ms", "1-20", "--itl-ms", "1", "--tokens", "5-20")
+FAULTLESS = (*FAST, "--error-rate", "0")
 
 
 @dataclass(frozen=True)
@@ -102,3 +105,15 @@ def wait_until(child: subprocess.Popen[Any], condition: Callable[[], bool]) -> N
         assert child.poll() is None, f"it ended with {child.returncode} before it came to that"
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.05)
+
+
+def openai(mock: Mock) -> tuple[str, ...]:
+    return ("--url", f"{mock.url}/v1", "--preset", "openai-chat")
+
+
+def database(burn: Burner, query: str) -> list[Any]:
+    path = burn.var_dir / "tokenburn.sqlite3"
+    if not path.exists():
+        return []
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        return connection.execute(query).fetchall()

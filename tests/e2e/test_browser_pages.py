@@ -1,4 +1,7 @@
-"""The pages in a real browser, over made-up runs: what is drawn, what hostile text does, how a page comes back."""
+"""The pages in a real browser, over made-up runs: what is drawn, what hostile text does, how a page comes back.
+
+Longer than 300 lines, because all of these tests share one site and one browser, which take seconds to start.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +15,38 @@ from django.db import transaction
 from django.test import Client
 from playwright.sync_api import Browser, expect
 
-from metrics import store
-from metrics.ingest import parse
-from runs import live
+from metrics.ingest.batch import parse
+from metrics.number_format import number, share
+from metrics.report.charts import OVER_TIME
+from metrics.storage import store
+from runs import live_stream
 from runs.models import Run, RunStatus
-from runs.results import collect, report_of
-from runs.ticks import GROUPS_A_TICK, RunTotals
+from runs.reporting.report import collect, report_of
+from runs.supervisor.ticks import GROUPS_A_TICK, RunTotals
 from tests.hostile import sse
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import chunk
 from tests.integration.web import made_up
 from tests.support.browser import Watched, chromium, page_in
-from tests.support.curves import forty_users
+from tests.support.data.curves import forty_users
 from tests.support.ledgers import LedgerMaker, ledger_bytes
 from tests.support.runs import talk
 from tests.support.services import reserve_port
 from tests.support.site import running_site
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
+
+
+RIGHT_ENDS = "(found) => found.map((one) => one.getBoundingClientRect().right)"
+CUT = "(box) => box.scrollWidth - box.clientWidth"
+NOTE_TEXTS = """window.drawn = new Map();
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+  const name = this.canvas.closest(".tb-chart")?.id;
+  drawn.set(name, [...(drawn.get(name) || []), text]);
+  return write.call(this, text, ...rest);
+};"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,7 +60,7 @@ def chrome() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site(
-    django_db_setup: None, valkey_running: str, family: Family, tmp_path_factory: pytest.TempPathFactory
+    django_db_setup: None, valkey_running: str, family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """One site for all tests here: the database under it is emptied between them."""
     with running_site(family, tmp_path_factory.mktemp("site") / "site.log") as url:
@@ -91,7 +107,7 @@ def test_the_live_page_shows_the_stream_as_text_and_charts(browser: Watched) -> 
 def test_a_search_says_live_what_it_does_and_draws_its_report_over_load(browser: Watched) -> None:
     run, page = made_up.run(RunStatus.RUNNING), browser.page
     doing = "level 3: 40 users: measuring, 2 s left; 20 is good"
-    live.publish(run.pk, [("tick", {**made_up.tick(1.0, 8), "doing": doing})])
+    live_stream.publish(run.pk, [("tick", {**made_up.tick(1.0, 8), "doing": doing})])
     page.goto(f"{browser.site}/runs/{run.pk}/live/")
     expect(page.locator("#doing")).to_have_text(doing)
     searched = finished()
@@ -119,7 +135,7 @@ def test_groups_are_a_table_that_grows_and_is_the_same_for_who_comes_late(browse
             store.write(parse(data[offset:end], run.pk, run.shards.get().pk, offset, groups=len(names)))
         offset = end
         totals.update()
-        live.publish(run.pk, [("tick", totals.tick())])
+        live_stream.publish(run.pk, [("tick", totals.tick())])
         counts = totals.tick()["groups"]["rows"][0][1]
         expect(table.locator("tbody tr").first.locator("td").nth(1)).to_have_text(str(counts))
     expect(table.locator("tbody tr")).to_have_count(GROUPS_A_TICK)
@@ -128,8 +144,8 @@ def test_groups_are_a_table_that_grows_and_is_the_same_for_who_comes_late(browse
     assert table.locator("tbody tr").first.locator("td").all_inner_texts() == [
         made_up.HOSTILE,
         str(sum(group["turns"][word] for word in ("ok", "error", "timeout"))),
-        f"{group['error_rate']:.2%}",
-        *(f"{group['metrics'][name]['p95']:.0f}" for name in ("ttft_ms", "e2e_ms")),
+        share(group["error_rate"]),
+        *(number(group["metrics"][name]["p95"]) for name in ("ttft_ms", "e2e_ms")),
     ]
     assert table.locator("img, script").count() == 0
     late.goto(f"{browser.site}/runs/{run.pk}/live/")
@@ -139,7 +155,9 @@ def test_groups_are_a_table_that_grows_and_is_the_same_for_who_comes_late(browse
     assert page.locator("#groups-so-far").count() == 0, "one group is the whole run"
 
 
-def test_a_page_comes_back_by_itself_and_shows_everything_once(chrome: Browser, family: Family, tmp_path: Path) -> None:
+def test_a_page_comes_back_by_itself_and_shows_everything_once(
+    chrome: Browser, family: ProcessGroups, tmp_path: Path
+) -> None:
     run, port, log = made_up.run(RunStatus.RUNNING), reserve_port(), tmp_path / "site.log"
     made_up.publish(run, 3, held_back=0)
     with browse(chrome, f"http://127.0.0.1:{port}") as watched:
@@ -148,7 +166,7 @@ def test_a_page_comes_back_by_itself_and_shows_everything_once(chrome: Browser, 
         with running_site(family, log, port):
             watched.page.goto(f"{watched.site}/runs/{run.pk}/live/")
             expect(rows).to_have_count(9)
-        expect(note).to_contain_text("Connecting again")
+        expect(note).to_contain_text("Reconnecting")
         made_up.publish(run, 2, held_back=0)
         with running_site(family, log, port):
             expect(rows).to_have_count(15, timeout=20_000)
@@ -157,12 +175,72 @@ def test_a_page_comes_back_by_itself_and_shows_everything_once(chrome: Browser, 
 
 
 def test_the_end_of_a_run_is_said_with_a_way_to_its_report(browser: Watched) -> None:
-    run, page = finished(), browser.page
+    run, page = made_up.run(RunStatus.RUNNING), browser.page
+    made_up.fill(run)
     made_up.publish(run, 2)
     page.goto(f"{browser.site}/runs/{run.pk}/live/")
+    expect(page.locator("#counters")).to_contain_text("turns in flight")
+    expect(page.locator("#ended")).to_be_hidden()
+    expect(page.locator(".tb-so-far").first).to_be_visible()
+    made_up.finish(run)
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.COMPLETED)
+    expect(page.locator("#status")).to_have_text("completed")
+    expect(page.locator("#ended")).to_contain_text("This run has ended.")
+    expect(page.locator("#counters")).not_to_contain_text("turns in flight")
+    expect(page.locator(".tb-so-far:visible")).to_have_count(0)
     page.get_by_role("link", name="Read its report").click()
     expect(page.locator("#metrics")).to_contain_text("Time to first token (ms)")
     expect(page.locator(".tb-chart canvas")).to_have_count(4)
+
+
+def test_the_live_page_of_an_ended_run_says_so_at_once(browser: Watched) -> None:
+    run, page = finished(), browser.page
+    made_up.publish(run, 2)
+    page.goto(f"{browser.site}/runs/{run.pk}/live/", wait_until="commit")
+    expect(page.locator("#ended")).to_contain_text("This run has ended.")
+    expect(page.locator("#counters")).to_contain_text("turns ok")
+    expect(page.locator("#counters")).not_to_contain_text("sessions active")
+    expect(page.locator(".tb-so-far:visible")).to_have_count(0)
+    expect(page.locator("figure")).to_have_count(4)
+    expect(page.locator("figcaption")).to_have_text([chart.title for chart in OVER_TIME], use_inner_text=True)
+
+
+def test_on_a_phone_no_row_is_cut_and_figures_stand_beside_their_names(browser: Watched) -> None:
+    run, page = finished(), browser.page
+    assert run.plan is not None
+    run.name, run.load = f"https://a-long-address.example/v1: {run.name}", {**run.load, "budget": {"tokens": 100_000}}
+    run.save(update_fields=["name", "load"])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{browser.site}/runs/{run.pk}/report/")
+    expect(page.locator("#metrics tbody tr").first).to_be_visible()
+    figures = page.locator("#metrics tbody tr td:nth-child(4)").evaluate_all(RIGHT_ENDS)
+    assert len(figures) > 5 and max(figures) <= 390
+    for address, box in (
+        ("/admin/", ".tb-scroll"),
+        (f"/admin/runs/testplan/{run.plan.pk}/change/", "#mix-group .simplebar-content-wrapper"),
+    ):
+        page.goto(browser.site + address)
+        expect(page.locator(box).first).to_be_visible()
+        assert page.locator(box).first.evaluate(CUT) <= 1, address
+    assert page.locator("#mix-group .form-row:visible").evaluate_all(RIGHT_ENDS) != []
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(f"{browser.site}/admin/")
+    assert page.locator(".tb-scroll").first.evaluate(CUT) <= 1
+
+
+def test_the_marks_of_a_short_runs_time_axis_differ(browser: Watched) -> None:
+    """uPlot draws on a canvas: the texts that it writes there are recorded."""
+    run, page = made_up.run(RunStatus.COMPLETED), browser.page
+    made_up.fill(run, seconds=1)
+    made_up.finish(run)
+    page.add_init_script(NOTE_TEXTS)
+    page.goto(f"{browser.site}/runs/{run.pk}/report/")
+    expect(page.locator(".tb-chart canvas")).to_have_count(4)
+    page.wait_for_function("(window.drawn.get('chart-active') || []).length > 3")
+    drawn = page.evaluate("window.drawn.get('chart-active')")
+    seconds = [text for text in drawn if text.endswith(" s")]
+    assert len(seconds) > 1
+    assert len(seconds) == len(set(seconds)), seconds
 
 
 def test_no_page_is_wider_than_the_window(browser: Watched) -> None:

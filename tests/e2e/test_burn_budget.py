@@ -27,7 +27,7 @@ def test_an_estimate_needs_no_target_and_records_nothing(burn: Burner, tmp_path:
     found = json.loads(told.read_text())
     assert found["conversations"]["likely"] == 50
     tokens_in, tokens_out = found["tokens_in"]["likely"], found["tokens_out"]["likely"]
-    assert found["money"]["likely"] == pytest.approx((tokens_in + 10 * tokens_out) / 1e6, rel=0.001)
+    assert found["cost"]["likely"] == pytest.approx((tokens_in + 10 * tokens_out) / 1e6, rel=0.001)
 
 
 def test_a_run_that_used_up_its_money_is_done(burn: Burner, start_mock: Callable[..., Mock]) -> None:
@@ -39,12 +39,12 @@ def test_a_run_that_used_up_its_money_is_done(burn: Burner, start_mock: Callable
     assert burnt.code == 0, burnt.err
     report = burnt.report()
     assert report["run"]["status"] == "stopped"
-    assert report["budget"]["ended_by"] == "money"
+    assert report["budget"]["ended_by"] == "cost"
     by_model = {row["model"]: row for row in report["cost"]["by_model"]}
     assert by_model.keys() == {"small", "large"}
     small, large = by_model["small"], by_model["large"]
-    assert small["money"] == pytest.approx((small["input"] + 10 * small["output"]) / 1e6, abs=1e-6)
-    assert large["money"] == pytest.approx((2 * large["input"] + 100 * large["output"]) / 1e6, abs=1e-6)
-    assert report["cost"]["total"] == report["budget"]["money"]["used"] == pytest.approx(0.5, rel=0.15)
+    assert small["cost"] == pytest.approx((small["input"] + 10 * small["output"]) / 1e6, abs=1e-6)
+    assert large["cost"] == pytest.approx((2 * large["input"] + 100 * large["output"]) / 1e6, abs=1e-6)
+    assert report["cost"]["total"] == report["budget"]["cost"]["used"] == pytest.approx(0.5, rel=0.15)
     assert small["output"] + large["output"] == report["tokens"]["output"]
-    assert "stopped: budget: money: the ceiling is reached: 0." in burnt.err
+    assert "stopped: budget: cost: the limit is reached: 0." in burnt.err

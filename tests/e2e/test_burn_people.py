@@ -24,12 +24,12 @@ def test_users_with_models_of_the_targets_own_who_lose_patience(
     file = tmp_path / "model_filter.txt"
     file.write_text("# only the small one\nmock-chat\n", encoding="utf-8")
     target = ("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--stream", "--prompt", "Hello")
-    load = "--users 4 --conversations 40 --at-once 2 --temperature 0.5..1.0 --seed 4"
+    load = "--users 4 --conversations 40 --conversations-per-user 2 --temperature 0.5..1.0 --seed 4"
     people = f"--models all --exclude-models {file} --patience 200ms --impatient resend --think 1ms --per-user"
     burnt = burn(*target, *load.split(), *people.split(), "--json", "-")
     assert burnt.code == 0, burnt.err
     report = burnt.report()
-    assert report["run"]["load"]["people"]["models"] == ["mock-chat-mini"]
+    assert report["run"]["load"]["user_profile"]["models"] == ["mock-chat-mini"]
     lost, stats = report["patience"], mock.stats()
     assert lost["resent"] > 0
     assert lost["wasted_tokens"]["input"] > 0
@@ -50,5 +50,5 @@ def test_what_cannot_be_drawn_is_one_line(burn: Burner, mock: Mock) -> None:
     assert nothing.line.startswith("the target's list of models: http_404: ")
     refused = burn("--url", mock.url, "--preset", "generic-json", "--temperature", "0.5..1.0", *load)
     assert refused.code == 2
-    assert "people.temperature: 'temperature': the target's request has no such parameter" in refused.line
+    assert "--temperature: 'temperature': the target's request has no such parameter" in refused.line
     assert mock.stats()["chat_requests"] == 0

@@ -21,10 +21,10 @@ def test_a_search_finds_the_rate_that_holds_and_lets_the_line_of_one_that_does_n
     )
     told = tmp_path / "report.json"
     argv = ["--url", f"{mock.url}/v1", "--preset", "openai-chat", "--prompt", "Hello", "--no-witness"]
-    argv += ["--find-capacity", QUICK, "--rate", "14/s", "--highest", "28/s", "--precision", "50%", "--settle", "0s"]
+    argv += ["--find-capacity", QUICK, "--rate", "14/s", "--max-load", "28/s", "--precision", "50%", "--settle", "0s"]
     burnt = Burner(migrated(var_dir))(*argv, "--measure", "1s", "--duration", "80s", "--json", str(told))
     assert burnt.code == 0, burnt.err
-    assert "burn: search: from 14 conversations/s, up to 28; 4 s a level, mostly at most " in burnt.err
+    assert "burn: search: from 14 conversations/s, up to 28; 4 s a level, usually at most " in burnt.err
     report = json.loads(told.read_text())
     levels, capacity = report["load_curve"], report["capacity"]
     assert [(row["level"], row["good"]) for row in levels][:3] == [(14, True), (28, False), (14, True)], levels

@@ -32,7 +32,7 @@ def mock(start_mock: Callable[..., Mock]) -> Mock:
 
 def sweep(burn: Burner, mock: Mock, levels: str, *more: str) -> Burnt:
     where = ("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--prompt", "Hello", "--no-witness")
-    return burn(*where, "--sweep", levels, "--hold", "3s", "--seed", "1", *more)
+    return burn(*where, "--sweep", levels, "--step-duration", "3s", "--seed", "1", *more)
 
 
 def of_level(report: dict[str, Any], level: float) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def test_a_sweep_over_rates_takes_conditions_one_by_one_and_of_one_group(burn: B
 def test_a_sweep_in_which_no_level_is_good_is_missed(burn: Burner, mock: Mock) -> None:
     burnt = sweep(burn, mock, "8,10", "--find-capacity", QUICK, "--json", "-")
     assert burnt.code == 1
-    assert burnt.err.splitlines()[-1] == f"burn: missed: no load keeps {QUICK}: not even the lowest level is good"
+    assert burnt.err.splitlines()[-1] == f"burn: missed: no load meets {QUICK}: not even the lowest level is good"
     report = burnt.report()
     assert [row["good"] for row in report["load_curve"]] == [False, False]
     assert (report["capacity"]["level"], report["capacity"]["high"], report["capacity"]["found"]) == (None, 8, False)

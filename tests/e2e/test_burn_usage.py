@@ -181,7 +181,7 @@ def test_help_is_quick_and_complete(burn: Burner) -> None:
 def test_nothing_heavy_is_loaded_before_the_first_request(burn: Burner) -> None:
     heavy = ("pandas", "daphne", "unfold", "rest_framework", "psycopg", "mock_chatbot")
     code = (
-        "import sys, django; django.setup(); import tokenburn_site.burn.main;"
+        "import sys, django; django.setup(); import tokenburn_site.cli.burn.main;"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     env = burn.environment(DJANGO_SETTINGS_MODULE="tokenburn_site.settings_cli")

@@ -69,7 +69,7 @@ def test_the_github_example_passes_against_a_chatbot_that_keeps_its_thresholds(
     assert (burnt.code, burnt.err) == (0, ""), burnt.out
     assert sorted(path.name for path in folder.iterdir()) == ["burn.html", "burn.json", "burn.xml", SUMMARY]
     assert list(cases(folder / "burn.xml").values())[:4] == [[], [], [], []]
-    assert (folder / SUMMARY).read_text().startswith("## Token-Burn: all 3 thresholds kept\n")
+    assert (folder / SUMMARY).read_text().startswith("## Token-Burn: all 3 thresholds met\n")
     groups = orjson.loads((folder / "burn.json").read_bytes())["groups"]
     assert {part["scenario"] for part in groups} == {"rapid-fire", "long-conversation"}
     assert os.fspath(github_step("Keep the results")["with"]["path"]).startswith("token-burn/burn.")

@@ -18,16 +18,16 @@ import pytest
 import requests
 
 from connectors.spec import TargetSpec, build_target_spec, parse_target_spec
-from runs.engine.spec import ClosedLoad
-from runs.local import run_local
+from runs.load.profile import ClosedLoad
 from runs.models import Run, RunStatus
+from runs.supervisor.local import run_local
 from tests.integration.connectors.lanes import LANES, Client
 from tests.peers import node
 from tests.support.processes import ROOT, read_json_line
 from tests.support.runs import a_run, talk
 from tests.support.services import reserve_port
-from tokenburn_site.local.family import Family
 from tokenburn_site.local.ports import wait_until
+from tokenburn_site.local.process_groups import ProcessGroups
 
 SpecFor = Callable[[int], TargetSpec]
 SESSIONS, USERS, TURNS = 50, 10, 3
@@ -53,7 +53,7 @@ class Peer:
 
 
 @contextmanager
-def served(family: Family, directory: Path, server: str, *argv: str | Path) -> Iterator[Peer]:
+def served(family: ProcessGroups, directory: Path, server: str, *argv: str | Path) -> Iterator[Peer]:
     """A server that takes its log's path, prints its port and ends when its stdin does."""
     log = directory / "sent.jsonl"
     log.touch()
@@ -76,7 +76,7 @@ def served(family: Family, directory: Path, server: str, *argv: str | Path) -> I
 
 
 @contextmanager
-def chainlit(family: Family, directory: Path) -> Iterator[Peer]:
+def chainlit(family: ProcessGroups, directory: Path) -> Iterator[Peer]:
     """It names no port of its own and reads no stdin: it gets a free port, and the family ends it."""
     program = node.PEERS_VENV / "bin" / "chainlit"
     assert program.is_file(), f"{program} is missing: run `make setup-peers`"
@@ -101,7 +101,7 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def serving(server: str, family: Family, directory: Path) -> Iterator[Peer]:
+def serving(server: str, family: ProcessGroups, directory: Path) -> Iterator[Peer]:
     """One of our few lines on somebody else's library."""
     if server == "chainlit":
         peer = chainlit(family, directory)
@@ -206,7 +206,9 @@ WRONG: dict[str, list[tuple[str, SpecFor, dict[str, str]]]] = {
 
 
 @pytest.fixture(scope="module", params=SHAPES)
-def peer(request: pytest.FixtureRequest, family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+def peer(
+    request: pytest.FixtureRequest, family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Peer]:
     with serving(request.param, family, tmp_path_factory.mktemp("peer")) as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""A chatbot server that nobody of this project wrote, through every door: equal figures from the command line, the
+"""A chatbot server from outside this project, through every entry point: equal figures from the command line, the
 admin and the API."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import requests
 from tests.e2e.burning import Burner
 from tests.e2e.test_up import Ports, running_up, wait_for
 from tests.support.services import reserve_port
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 PASSWORD = "a password for one test"
 RULES = """
@@ -39,7 +39,7 @@ LOAD = {"kind": "closed", "users": USERS, "conversations": CONVERSATIONS}
 
 
 @pytest.fixture
-def server(family: Family, tmp_path: Path) -> Iterator[str]:
+def server(family: ProcessGroups, tmp_path: Path) -> Iterator[str]:
     """Its root address."""
     port = reserve_port()
     (tmp_path / "fakellm.yaml").write_text(RULES, encoding="utf-8")
@@ -68,7 +68,7 @@ class Site:
 
     def call(self, method: str, path: str, **data: Any) -> Any:
         headers = {"X-CSRFToken": self.session.cookies["csrftoken"], "Referer": self.url}
-        answer = self.session.request(method, f"{self.url}/api/{path}", json=data or None, headers=headers, timeout=30)
+        answer = self.session.request(method, f"{self.url}/api/{path}", json=data or None, headers=headers, timeout=60)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -82,17 +82,17 @@ class Site:
 def site(var_dir: Path, migrated: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("TOKENBURN_ADMIN_PASSWORD", PASSWORD)
     ports = Ports(reserve_port(), reserve_port(), reserve_port())
-    with running_up(ports, migrated(var_dir)):
+    with running_up(ports, migrated(var_dir), is_forked=True):
         url = f"http://127.0.0.1:{ports.web}"
         session = requests.Session()
-        session.get(f"{url}/admin/login/", timeout=10)
+        session.get(f"{url}/admin/login/", timeout=60)
         form = {
             "username": "admin",
             "password": PASSWORD,
             "next": "/admin/",
             "csrfmiddlewaretoken": session.cookies["csrftoken"],
         }
-        landed = session.post(f"{url}/admin/login/", form, headers={"Referer": url}, timeout=10)
+        landed = session.post(f"{url}/admin/login/", form, headers={"Referer": url}, timeout=60)
         assert landed.url.endswith("/admin/"), landed.text
         yield Site(url, session)
 
@@ -103,7 +103,7 @@ def by_api(site: Site, plan: int) -> dict[str, Any]:
 
 def by_admin(site: Site, plan: int) -> dict[str, Any]:
     """The action "Start a run" on the list of plans."""
-    page = site.session.get(f"{site.url}/admin/runs/testplan/", timeout=10).text
+    page = site.session.get(f"{site.url}/admin/runs/testplan/", timeout=60).text
     action = re.search(r'<option value="(start\w*)"', page)
     assert action is not None, page
     form = {
@@ -113,7 +113,7 @@ def by_admin(site: Site, plan: int) -> dict[str, Any]:
     }
     known = {run["id"] for run in site.call("GET", "runs/")["results"]}
     answer = site.session.post(
-        f"{site.url}/admin/runs/testplan/", form, headers={"Referer": site.url}, timeout=30, allow_redirects=False
+        f"{site.url}/admin/runs/testplan/", form, headers={"Referer": site.url}, timeout=60, allow_redirects=False
     )
     assert answer.status_code == 302, answer.text
     (new,) = {run["id"] for run in site.call("GET", "runs/")["results"]} - known

@@ -36,7 +36,7 @@ def test_it_shows_the_request_each_frame_and_what_they_gave(lane: str, start_moc
         "turn 2: And you?",
         " done            [DONE]",
         "in 5 pieces)",
-        "handshake  resolve ",
+        "handshake    resolve ",
         "first text ",
         "5 out",
         "every turn was answered",
@@ -58,8 +58,8 @@ def test_json_is_the_same_and_a_failed_turn_exits_3_with_advice(start_mock: obje
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (("--prompt", "x"), "say what to probe: --url URL --preset NAME, or --target NAME"),
-        (("--url", "http://127.0.0.1:9", "--preset", "openai-chat"), "say what is said: --prompt TEXT"),
+        (("--prompt", "x"), "no target: give --url URL --preset NAME, or --target NAME"),
+        (("--url", "http://127.0.0.1:9", "--preset", "openai-chat"), "no message: give --prompt TEXT"),
         (("--url", "http://127.0.0.1:9", "--preset", "opnai", "--prompt", "x"), "unknown preset 'opnai'"),
         (("--target", "nobody", "--prompt", "x"), "there is no target 'nobody'"),
         (("--url", "http://127.0.0.1:9", "--preset", "vllm", "--param", "modl=x", "--prompt", "x"), "modl"),
@@ -81,4 +81,4 @@ def test_bad_usage_exits_2_with_one_line(
 def test_bad_usage_is_the_same_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = run(tmp_path, "--prompt", "x")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("probe: say what to probe: ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("probe: no target: ") and done.stderr.count("\n") == 1

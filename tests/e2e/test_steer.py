@@ -1,4 +1,4 @@
-"""`manage.py load` and `manage.py stop` in a second terminal, while `burn` goes on in the first."""
+"""`manage.py load` and `manage.py stop` in a second terminal, while `burn` runs in the first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from metrics.number_format import exact
 from tests.e2e.burning import Burner, finish, wait_until
 from tests.support.processes import ROOT, Mock
 
@@ -61,5 +62,5 @@ def test_a_second_terminal_changes_the_rate_and_stops_the_run(
     assert report["run"]["status"] == "stopped"
     assert report["turns"]["ok"] > 40
     assert [change["level"] for change in report["load_changes"]] == [100]
-    assert f"load      100/s from {since_s:.1f} s on, by " in burnt.out
+    assert f"load      100/s from {exact(round(since_s, 1))} s on, by " in burnt.out
     assert "Changes of the load" in page.read_text()

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-import tests.hostile.upgrade  # noqa: F401 - it only fills the table
+import tests.hostile.grpc_breaches
+import tests.hostile.http_nonsense
+import tests.hostile.socketio_answers
+import tests.hostile.split_socket_upgrade
+import tests.hostile.sse_nonsense
+import tests.hostile.upgrade
+import tests.hostile.websocket_breaches  # noqa: F401 - it only fills the table
 from tests.hostile import grpc, http, ndjson, socketio, split, split_socket, sse, websocket
 from tests.hostile.server import Script
 

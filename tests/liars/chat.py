@@ -97,7 +97,7 @@ class Chat(ABC):
 
     async def raw(self, data: bytes) -> None:
         """Bytes that are no JSON, as one message."""
-        raise NotImplementedError(f"{type(self).__name__} sends messages of a schema")
+        raise TypeError(f"{type(self).__name__} sends messages of a schema")
 
 
 Bot = Callable[[Chat], Awaitable[None]]

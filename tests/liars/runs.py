@@ -10,25 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connectors.mapping import CompiledTarget
 from connectors.spec import TargetSpec, build_target_spec
-from metrics.ingest import parse
-from metrics.report import RunFacts, build_report
-from metrics.totals import Aggregate
-from runs.engine.ledger import Ledger
+from connectors.target import CompiledTarget
+from metrics.analysis.totals import Aggregate
+from metrics.ingest.batch import parse
+from metrics.report.build import RunFacts, build_report
+from runs.engine.core.shard_spec import ShardSpec, WeightedScenario
+from runs.engine.recording.ledger import Ledger
 from runs.engine.shard import Shard
-from runs.engine.spec import ShardSpec, WeightedScenario, parse_load
-from scenarios.render import check_scenario
+from runs.load.profile import parse_load
+from scenarios.render.walk import check_scenario
 from tests.hostile.grpc import PROTO
 from tests.integration.connectors.lanes import PRESETS, Client, Turn
-from tests.liars.bots import TIMEOUTS as BY_TIMEOUT
-from tests.liars.bots import Liar
 from tests.liars.chat import Book, reply_to
 from tests.liars.serve import LiarServer
+from tests.liars.table import TIMEOUTS as BY_TIMEOUT
+from tests.liars.table import Liar
 
 TURNS = 4
 AT_ONCE = 24
 """Runs that go on at the same time: more would make the machine, not the target, slow."""
+AGAIN = 2
+"""How often a load of a second or two is held again in which a busy machine asked nothing at all: it shows nothing."""
 TIMEOUTS = {"connect": 5.0, "first_byte": 1.5, "idle": 1.5, "total": 3.0}
 PATIENT = {"connect": 10.0, "first_byte": 15.0, "idle": 15.0, "total": 30.0}
 """For whom no time limit is to tell: a busy machine may stand still for a while."""
@@ -112,6 +115,11 @@ def hold_all(bots: Mapping[str, Liar], protocol: str, server: LiarServer, folder
         async def one(order: ShardSpec) -> None:
             async with room:
                 await _hold(order)
+                for _ in range(AGAIN):
+                    if _read(order).turns:
+                        break
+                    _forget(order)
+                    await _hold(order)
 
         await asyncio.gather(*map(one, orders.values()))
 
@@ -136,6 +144,12 @@ def _order(run: int, bot: Liar, spec: TargetSpec, folder: Path) -> ShardSpec:
     )
 
 
+def _forget(order: ShardSpec) -> None:
+    ledger = Path(order.ledger_path)
+    for file in ledger.parent.glob(f"{ledger.name}*"):
+        file.unlink()
+
+
 async def _hold(order: ShardSpec) -> None:
     def failed(exc: OSError) -> None:
         raise exc
@@ -145,7 +159,7 @@ async def _hold(order: ShardSpec) -> None:
         {
             "k": "head", "v": 1, "run": order.run_id, "shard": 1, "index": 0, "of": 1, "id_base": order.id_base,
             "t0_mono_ns": 0, "t0_wall_ns": 0, "timestamps": "kernel", "host": "h", "pid": 1,
-            "correlates": CompiledTarget(order.target).correlates,
+            "correlates": CompiledTarget(order.target).tells_by_id,
         }
     )  # fmt: skip
     await Shard(order).run(time.monotonic_ns(), ledger)

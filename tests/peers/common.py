@@ -24,7 +24,7 @@ WORDS = (
 
 
 def pieces(count: int) -> list[str]:
-    """An answer in pieces: `count` says how many messages this conversation has had, the rest nobody can guess."""
+    """An answer in pieces: `count` is the number of messages in this conversation, the rest is random."""
     drawn = [f"{random.choice(WORDS)} " for _ in range(random.randint(3, 14))]
     return [f"{count}: ", *drawn, str(uuid.uuid4())]
 

@@ -12,9 +12,12 @@ import os
 import sys
 import time
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import django
+
+if TYPE_CHECKING:
+    from runs.schedules.beat import LeaderScheduler
 
 LEASE_S, RENEW_S = 0.3, 0.06
 
@@ -43,16 +46,17 @@ def main(begin: datetime, speed: float) -> None:
 def _use(now: object) -> None:
     from django_celery_beat import models
 
-    from runs import beat, dbclock
+    from runs import db_clock
+    from runs.schedules import beat
 
     models.now = now
-    dbclock.now = now  # type: ignore[assignment]  # the accelerated clock
+    db_clock.now = now  # type: ignore[assignment]  # the accelerated clock
     beat.SlotEntry._default_now = lambda self: now()  # type: ignore[operator]  # the same, for beat
 
 
 def _beat(parent: int) -> NoReturn:
-    from runs.beat import LeaderScheduler
-    from runs.leader import Leadership
+    from runs.schedules.beat import LeaderScheduler
+    from runs.workers.leader_election import Leadership
     from tokenburn_site.celery import app
 
     scheduler = LeaderScheduler(app=app, lazy=True)
@@ -60,6 +64,16 @@ def _beat(parent: int) -> NoReturn:
     while os.getppid() == parent:
         time.sleep(max(0.0, scheduler.tick()))
     os._exit(0)
+
+
+def scheduler_here() -> LeaderScheduler:
+    """A scheduler in this process. It stores nothing when the process ends: the tests' database is gone by then."""
+    from runs.schedules.beat import LeaderScheduler
+    from tokenburn_site.celery import app
+
+    scheduler = LeaderScheduler(app=app)
+    scheduler._finalize.cancel()
+    return scheduler
 
 
 if __name__ == "__main__":

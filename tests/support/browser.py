@@ -1,4 +1,4 @@
-"""Debian's chromium, driven by Playwright, and what went wrong in it that nobody saw."""
+"""Debian's chromium, driven by Playwright, and errors in it that are not visible."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def page_in(browser: Browser, site: str) -> Iterator[Watched]:
-    """A page of a person who was never here. What it complained of and whom it called is checked in the end."""
+    """A page of a person who was never here. Its errors and requests are checked at the end."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
     context.set_default_timeout(WAIT_MS)
     watched = Watched(context.new_page(), site)

@@ -17,7 +17,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection, connections, transaction
 
-from tokenburn_site.env import database_config
+from tokenburn_site.config.env import database_config
 
 ENGINES = {"sqlite": "django.db.backends.sqlite3", "postgresql": "django.db.backends.postgresql"}
 
@@ -59,10 +59,6 @@ def migrate() -> None:
 
 def write_migrated(file: Path) -> None:
     """An SQLite database as `migrate` leaves it; to be called while nothing else is in "default"."""
-    if default_is("sqlite"):
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM INTO %s", [str(file)])
-        return
     with as_default(configuration(f"sqlite:///{file}")):
         migrate()
 

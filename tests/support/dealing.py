@@ -2,8 +2,8 @@
 
 xdist's `worksteal` gives each worker an equal number of tests in the order of collection, and lets who is done take
 from the end of what others have left. So the tests that start processes, and take seconds or minutes, come first in
-each worker's share, a whole file at a time (its fixtures are made once); the thousands of short ones come last and
-level out what is left.
+each worker's share, a whole file at a time (its fixtures are made once) and the longest files first; the thousands of
+short ones come last and level out what is left.
 """
 
 from __future__ import annotations
@@ -21,13 +21,25 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("e2e", "integration/hosts", "integration/metrics", "integration/runs", "integration/web")
 SLOW = (*(f"tests/{folder}/" for folder in FOLDERS), "tests/integration/connectors/test_memory.py")
 """Their tests start processes."""
+SECONDS = {
+    **dict.fromkeys(("kill_farm",), 200),
+    **dict.fromkeys(("liars", "foreign_peers", "browser_pages", "secrets_nowhere"), 110),
+    **dict.fromkeys(("people", "kill", "hosts", "schema", "search_doors", "memory"), 80),
+    **dict.fromkeys(("up", "burn", "burn_ends", "burn_usage", "budget", "outage", "local", "local_killed"), 60),
+    **dict.fromkeys(("burn_sweep", "foreign_server", "browser_run", "stages", "beats", "witness"), 40),
+    **dict.fromkeys(("error_rate_farm", "search", "placement", "burn_search", "burn_error_rate", "aggregate"), 30),
+    **dict.fromkeys(("groups_run", "burn_people", "ingest_killed", "store", "probe", "ci_examples", "steer"), 25),
+}
+"""About how long a file of slow tests took, four at a time on two cores, by its name without `test_`. A wrong number
+costs nothing but time."""
+OTHERWISE_S = 12
 
 
 def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
     """The same tests in the order in which `worksteal` cuts them into the shares of so many workers."""
     slow = [item for item in items if item.nodeid.startswith(SLOW)]
     files = [list(group) for _, group in groupby(slow, lambda item: item.nodeid.partition("::")[0])]
-    hands = [[item for file in files[number::workers] for item in file] for number in range(workers)]
+    hands = _hands(files, workers)
     taken = set(map(id, slow))
     quick = [item for item in items if id(item) not in taken]
     order: list[pytest.Item] = []
@@ -36,6 +48,22 @@ def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
         more, quick = quick[: max(0, size - len(hand))], quick[max(0, size - len(hand)) :]
         order += [*hand, *more]
     return [*order, *quick]
+
+
+def _hands(files: Sequence[list[pytest.Item]], workers: int) -> list[list[pytest.Item]]:
+    """The longest files first, each to the worker that has the least so far."""
+    hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    loads = [0.0] * workers
+    for file in sorted(files, key=_seconds, reverse=True):
+        least = loads.index(min(loads))
+        hands[least] += file
+        loads[least] += _seconds(file)
+    return hands
+
+
+def _seconds(file: Sequence[pytest.Item]) -> float:
+    name = file[0].nodeid.partition("::")[0].rpartition("/test_")[2].removesuffix(".py")
+    return SECONDS.get(name, OTHERWISE_S)
 
 
 def import_all(worker: int, workers: int) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import orjson
 
 from connectors.spec import TargetSpec
-from runs.engine.ledger import Ledger
+from runs.engine.core.shard_spec import ShardSpec, WeightedScenario
+from runs.engine.recording.ledger import Ledger
 from runs.engine.shard import Shard
-from runs.engine.spec import ShardSpec, WeightedScenario, parse_load
-from scenarios.render import check_scenario
+from runs.load.profile import parse_load
+from scenarios.render.walk import check_scenario
 
 Line = dict[str, Any]
 

@@ -83,7 +83,7 @@ class Network:
         _ip("-n", self._names[0], "link", "set", port, "master", "switch", "up")
 
     def pull(self, number: int) -> None:
-        """The cable of that host: nothing comes or goes any more, and nobody is told."""
+        """The cable of that host: packets are dropped silently in both directions."""
         _ip("-n", self._names[0], "link", "set", f"port{number}", "down")
 
     def mend(self, number: int) -> None:

@@ -12,7 +12,7 @@ import django
 
 django.setup()
 
-from runs import ingest
+from runs.completion import ingest
 from runs.models import Shard
 
 

@@ -81,7 +81,7 @@ class LedgerMaker:
                 del sessions[user]
         if self.end:
             for session in sessions.values():
-                yield _close(session, at, "cut", None) | self._said(session[0])
+                yield _close(session, at, "truncated", None) | self._said(session[0])
             yield {
                 "k": "tail", "at": at, "reason": "done", "turns": self.turns, "sessions": self._opened,
                 "cpu_ns": at // 5, "rss": 90_000_000,

@@ -18,7 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 30.0
@@ -76,7 +76,7 @@ class Mock:
 
 
 @contextmanager
-def mock_chatbot(family: Family, *flags: str, log: Path) -> Iterator[Mock]:
+def mock_chatbot(family: ProcessGroups, *flags: str, log: Path) -> Iterator[Mock]:
     """`python -m mock_chatbot --port 0 ...`, whose first line of output is JSON with its `url`."""
     argv: Sequence[str] = (sys.executable, "-m", "mock_chatbot", "--port", "0", *flags)
     with log.open("ab") as stderr:

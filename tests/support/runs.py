@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection
 
 from connectors.spec import TargetSpec, build_target_spec
-from runs.engine.spec import ClosedLoad, Load
+from runs.load.profile import ClosedLoad, Load
 from runs.models import Run, Shard
 from runs.services import request_adhoc_run
 
@@ -78,7 +78,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(true: Callable[[], bool], within_s: float = 60.0, what: str = "it") -> None:
+def until(true: Callable[[], bool], within_s: float = 90.0, what: str = "it") -> None:
     """Wait for it; fails the test if it does not come to pass in time."""
     deadline = time.monotonic() + within_s
     while not true():

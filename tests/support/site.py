@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.processes import ROOT, child_env
-from tokenburn_site.local.family import Family
 from tokenburn_site.local.ports import LOOPBACK, free_port, wait_until
+from tokenburn_site.local.process_groups import ProcessGroups
 
 START_S = 30.0
 
 
 @contextmanager
-def running_site(family: Family, log: Path, port: int | None = None) -> Iterator[str]:
+def running_site(family: ProcessGroups, log: Path, port: int | None = None) -> Iterator[str]:
     """URL of the site's root. It uses the database, directory and Redis of the current test."""
     port = port or free_port()
     argv = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), "tokenburn_site.asgi:application"]

@@ -14,14 +14,17 @@ import pytest
 
 from connectors.base import BaseConnector
 from connectors.errors import Aborted, TimedOut
-from connectors.mapping import RenderedRequest
+from connectors.mapping.request import RenderedRequest
 from connectors.spec import build_target_spec
 from connectors.timeline import Timeline
-from runs.engine import alarm, session
-from runs.engine.ledger import Ledger
+from metrics.end_codes import EndCode, end_code_of
+from runs.engine.core import precise_timer
+from runs.engine.core.shard_spec import ShardSpec, WeightedScenario
+from runs.engine.recording.ledger import Ledger
 from runs.engine.shard import Shard
-from runs.engine.spec import WeightedScenario, parse_load
-from scenarios.render import check_scenario
+from runs.engine.users import turns
+from runs.load.profile import parse_load
+from scenarios.render.walk import check_scenario
 from tests.support.engines import Share, read, sole_order
 
 S = 10**9
@@ -152,25 +155,35 @@ def hold(
         **spec,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "monotonic_ns", loop.ns)
-        patch.setattr(alarm, "_new_timer", lambda: -1)  # a timer of the system's would ring in real time
-        patch.setattr(session, "not_before", lambda at_ns: at_ns)  # it waits awake, and this clock stands still then
+        _patch_clock(patch, loop)
         patch.setattr(VirtualConnector, "rule", rule, raising=False)
-
-        async def go() -> None:
-            shard = Shard(order)
-            ledger = Ledger(path, _fail)
-            if stop_at_s is not None:
-                loop.call_at(stop_at_s, shard.end, reason)
-            ledger.append({
-                "k": "head", "timestamps": "kernel", "host": "h", "t0_wall_ns": 1, "of": 1,
-            })  # fmt: skip
-            await shard.run(0, ledger)
-            ledger.close()
-
-        loop.run_until_complete(go())
+        loop.run_until_complete(_run(order, path, stop_at_s, reason))
     loop.close()
     return read(path)
+
+
+def _patch_clock(patch: pytest.MonkeyPatch, loop: VirtualLoop) -> None:
+    patch.setattr(time, "monotonic_ns", loop.ns)
+    patch.setattr(precise_timer, "_new_timer", lambda: -1)  # a timer of the system's would ring in real time
+    patch.setattr(turns, "not_before", lambda at_ns: at_ns)  # it waits awake, and this clock stands still then
+
+
+async def _run(order: ShardSpec, path: Path, stop_at_s: float | None, reason: str) -> None:
+    shard = Shard(order)
+    ledger = Ledger(path, _fail)
+    if stop_at_s is not None:
+        asyncio.get_running_loop().call_at(stop_at_s, _stop, shard, reason)
+    ledger.append({
+        "k": "head", "timestamps": "kernel", "host": "h", "t0_wall_ns": 1, "of": 1,
+    })  # fmt: skip
+    await shard.run(0, ledger)
+    ledger.close()
+
+
+def _stop(shard: Shard, reason: str) -> None:
+    """As the engine's command line hears it: `reason` is the ledger's, `stopped: threshold: ...`."""
+    why = end_code_of("", reason.removeprefix("stopped: "))
+    shard.end(EndCode(end_code_of("", reason)), reason, run_code=why)
 
 
 def _fail(exc: OSError) -> None:

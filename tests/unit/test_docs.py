@@ -1,18 +1,24 @@
-"""The documentation names only what exists, and the version stands in one place."""
+"""The documentation refers only to existing paths, links and names, and the version is written in one place."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from argparse import SUPPRESS
 from pathlib import Path
 
 import pytest
 
+from tokenburn_site.cli.options.parser import add_options, new_parser
+
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 PACKAGES = "tokenburn_site|targets|scenarios|runs|metrics|connectors|mock_chatbot|tests|docker"
 MODULE = re.compile(rf"(?<![\w/.])(?:{PACKAGES})(?:/[\w.-]+)*/(?:[\w-]+\.\w+)?")
-LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -22,9 +28,42 @@ def test_every_path_that_a_page_names_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+def test_every_link_between_pages_leads_to_an_existing_heading(page: Path) -> None:
     links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    broken = [link for link in links if not _leads_somewhere(page, *link.partition("#")[::2])]
+    assert broken == []
+
+
+def _leads_somewhere(page: Path, path: str, anchor: str) -> bool:
+    to = page.parent / path if path else page
+    if not to.exists():
+        return False
+    return not anchor or anchor in _anchors(to.read_text(encoding="utf-8"))
+
+
+def _anchors(text: str) -> set[str]:
+    """What a heading is called in links: small letters, hyphens for spaces, no punctuation."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_option_of_burn_is_documented() -> None:
+    parser = new_parser("burn")
+    add_options(parser)
+    listed = [option for action in parser._actions if action.help != SUPPRESS for option in action.option_strings]
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.name != "CHANGELOG.md")
+    assert len(listed) > 60
+    assert [option for option in listed if not re.search(rf"{option}(?![\w-])", pages)] == ["-h", "--help"]
+
+
+def test_every_name_in_the_glossary_exists() -> None:
+    rows = re.findall(r"^\| .+ \| (.*) \|$", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
+    names = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    sources = "\n".join(
+        path.read_text(encoding="utf-8") for p in PACKAGES.split("|") for path in (ROOT / p).rglob("*.py")
+    )
+    assert len(names) > 80
+    assert sorted(name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}", sources)) == []
 
 
 def test_the_architecture_page_names_its_modules() -> None:
@@ -33,7 +72,7 @@ def test_the_architecture_page_names_its_modules() -> None:
     assert len(set(named)) > 25
 
 
-def test_the_version_stands_in_one_place() -> None:
+def test_the_version_is_written_in_one_place() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     sources = [path for package in PACKAGES.split("|") for path in (ROOT / package).rglob("*.py")]
     repeated = [path for path in sources if f'"{version}"' in path.read_text(encoding="utf-8")]

@@ -1,1 +1,1 @@
-"""Services on this machine: finding their programs, starting them, and never leaving one behind."""
+"""Services on this machine: finds their programs, starts them, and ends all of them."""

@@ -1,4 +1,4 @@
-"""What can be wrong with a local service, in one line that says what to do."""
+"""Errors of local services, in one line with a remedy."""
 
 from __future__ import annotations
 

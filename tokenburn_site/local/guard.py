@@ -1,4 +1,4 @@
-"""Ends process groups whose owner died. Runs as its own process; knows nothing but stdin.
+"""Ends process groups whose owner died. A process of its own that only reads stdin.
 
 Lines `+PGID` and `-PGID` add and remove a group. When stdin closes, the owner is gone, however it went (kill -9
 too): what is still listed gets SIGTERM and, after GRACE_S, SIGKILL. Kept free of imports, so that it starts at once.
@@ -26,7 +26,7 @@ def send(groups: set[int], signum: int) -> set[int]:
 
 
 def main() -> None:
-    # The owner alone decides: a Ctrl-C or a hang-up that reaches everybody must not end the guard first.
+    # Only the owner decides: a Ctrl-C or hang-up that reaches the whole group must not end the guard first.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     groups: set[int] = set()

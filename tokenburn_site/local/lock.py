@@ -1,4 +1,4 @@
-"""One `up` per directory."""
+"""Allows one `up` per directory."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ UP_LOCK: Final = "up.lock"
 
 
 def note_site(path: Path, url: str) -> None:
-    """Let other commands know, by `running_site`, where the site of the `up` that holds this lock is."""
+    """Publish the site's address for `running_site` of other commands."""
     _site_file(path).write_text(url, encoding="utf-8")
 
 
 def running_site(path: Path) -> str:
-    """The address of the site whose `up` holds this lock; empty: none does, or it is not up yet."""
+    """The address of the site whose `up` holds this lock; empty: there is none, or it is not up yet."""
     try:
-        os.kill(int(path.read_text(encoding="ascii")), 0)  # not by the lock: who tries it is in an `up`'s way
+        os.kill(int(path.read_text(encoding="ascii")), 0)  # not by trying the lock, which would interfere with an `up`
         return _site_file(path).read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""
@@ -49,7 +49,7 @@ def only_one(path: Path) -> Iterator[bool]:
             raise LocalServiceError("already_up", message) from exc
         was_killed = bool(os.read(fd, 20))
         os.truncate(fd, 0)
-        _site_file(path).unlink(missing_ok=True)  # of one that was killed
+        _site_file(path).unlink(missing_ok=True)  # of a killed one
         os.pwrite(fd, str(os.getpid()).encode(), 0)
         yield was_killed
         _site_file(path).unlink(missing_ok=True)

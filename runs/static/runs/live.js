@@ -12,16 +12,18 @@ document.addEventListener("DOMContentLoaded", () => {
   const config = JSON.parse(document.getElementById("live-config").textContent);
   const page = document.querySelector("[data-run]");
   const charts = window.TokenBurnCharts;
+  const { number, exact, share } = window.TokenBurnFormat;
   const byId = (id) => document.getElementById(id);
-  const empty = () => ({ turns: [[], [], []], active: [[], []], ttft: [[], [], [], []], e2e: [[], [], [], []] });
 
   let lastId = "0";
   let tries = 0;
-  const columns = empty();
+  const columns = Object.fromEntries(charts.names.map((name) => [name, [[], ...charts.lines[name].map(() => [])]]));
   let before = null; // the tick before
   let complete = { at_s: 0, ok: 0, failed: 0 }; // of the tick before: rates are differences between two
   let drawing = false;
   let stored = null; // charts of what the stream no longer holds
+  let ended = config.ended;
+  let last = null; // the last tick
 
   function element(tag, className, text) {
     const made = document.createElement(tag);
@@ -48,20 +50,18 @@ document.addEventListener("DOMContentLoaded", () => {
     if (load) load.hidden = status !== "running";
   }
 
-  const whole = (value) => (Number.isInteger(value) ? value.toLocaleString("en-US") : charts.short(value));
-
   function showCounters(tick) {
     const words = (name) => (TURNS.includes(name) ? `turns ${name}` : name.replaceAll("_", " ").replace(" per ", "/"));
     const tiles = Object.entries(tick.counters).map(([name, value]) => [words(name), value, BAD.has(name)]);
-    tiles.push(["sessions active", tick.active], ["turns in flight", tick.inflight]);
-    if (tick.overdue) tiles.push(["turns overdue", tick.overdue, true]);
-    for (const [name, value] of Object.entries(tick.rates)) tiles.push([words(name), value]);
+    if (!ended) tiles.push(["sessions active", tick.active], ["turns in flight", tick.inflight]);
+    if (!ended && tick.overdue) tiles.push(["turns overdue", tick.overdue, true]);
+    for (const [name, value] of Object.entries(tick.rates)) tiles.push([words(name), name === "error_rate" ? share(value) : value]);
     for (const [name, part] of Object.entries(tick.budget || {}))
-      tiles.push([`budget: ${name} of ${whole(part.ceiling)}${part.estimated ? " (estimate)" : ""}`, part.used, part.used >= part.ceiling]);
+      tiles.push([`budget: ${name} of ${number(part.ceiling)}${part.estimated ? " (estimate)" : ""}`, part.used, part.used >= part.ceiling]);
     byId("counters").replaceChildren(
       ...tiles.map(([label, value, bad]) => {
         const tile = element("div", bad && value ? "tb-tile tb-tile--bad" : "tb-tile");
-        tile.append(element("b", "", whole(value)), element("span", "", label));
+        tile.append(element("b", "", typeof value === "string" ? value : number(value)), element("span", "", label));
         return tile;
       }),
     );
@@ -73,18 +73,18 @@ document.addEventListener("DOMContentLoaded", () => {
       const head = element("th", "", config.labels[name] || name);
       head.scope = "row";
       row.append(head);
-      for (const stat of ["p50", "p95", "p99", "mean"]) row.append(element("td", "", charts.short(values[stat])));
-      row.append(element("td", "", whole(values.count)));
+      for (const stat of ["p50", "p95", "p99", "mean"]) row.append(element("td", "", number(values[stat])));
+      row.append(element("td", "", number(values.count)));
       return row;
     });
     byId("quantiles").tBodies[0].replaceChildren(...rows);
   }
 
-  const STATES = { kept: ["kept", "completed"], missed: ["missed", "failed"], early: ["too early to say", "queued"] };
+  const STATES = { kept: ["met", "completed"], missed: ["missed", "failed"], early: ["too early to say", "queued"] };
 
   function showStandings(found) {
     if (!found || !found.length) return;
-    const place = byId("standings");
+    const place = byId("threshold-statuses");
     place.hidden = false;
     const rows = found.map((one) => {
       const row = element("tr");
@@ -94,7 +94,8 @@ document.addEventListener("DOMContentLoaded", () => {
       const [word, tone] = STATES[one.state];
       const cell = element("td", "tb-text");
       cell.append(element("span", `tb-badge tb-badge--${tone}`, word));
-      row.append(head, element("td", "", one.value === null ? "–" : ("high" in one ? "≥" : "") + whole(one.value)), cell);
+      const value = one.expr.endsWith("%") ? `${exact(one.value * 100)}%` : exact(one.value);
+      row.append(head, element("td", "", one.value === null ? "-" : ("high" in one ? "≥" : "") + value), cell);
       return row;
     });
     place.querySelector("tbody").replaceChildren(...rows);
@@ -105,15 +106,15 @@ document.addEventListener("DOMContentLoaded", () => {
     const place = byId("groups-so-far");
     if (!place || !found || !found.rows.length) return;
     place.hidden = false;
-    const rows = found.rows.map(([number, turns, share, ...times]) => {
+    const rows = found.rows.map(([group, turns, rate, ...times]) => {
       const row = element("tr");
-      row.append(...config.groups.rows[number].map((word) => element("td", "tb-text tb-wrap", word)));
-      row.append(element("td", "", whole(turns)), element("td", "", share === null ? "–" : `${(share * 100).toFixed(2)}%`));
-      row.append(...times.map((time) => element("td", "", charts.short(time))));
+      row.append(...config.groups.rows[group].map((word) => element("td", "tb-text tb-wrap", word)));
+      row.append(element("td", "", number(turns)), element("td", "", share(rate)));
+      row.append(...times.map((time) => element("td", "", number(time))));
       return row;
     });
     place.querySelector("tbody").replaceChildren(...rows);
-    byId("groups-more").textContent = found.more ? ` And ${whole(found.more)} more: the report has them all.` : "";
+    byId("groups-more").textContent = found.more ? ` And ${number(found.more)} more: the report has them all.` : "";
   }
 
   const failed = (counters) =>
@@ -174,9 +175,9 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function logRow(line) {
     const row = element("div", `tb-line tb-line--${line.outcome}`);
-    const took = line.e2e_ms === null ? "" : `${charts.short(line.e2e_ms)} ms`;
+    const took = line.e2e_ms === null ? "" : `${number(line.e2e_ms)} ms`;
     row.append(
-      element("span", "tb-line__at", `${(line.at_ms / 1000).toFixed(2)} s`),
+      element("span", "tb-line__at", `${exact(Math.round(line.at_ms / 10) / 100)} s`),
       element("span", "tb-line__who", `${line.session % 2 ** 32}/${line.turn}`),
       element("span", "tb-line__what", line.code || line.outcome),
       element("span", "tb-line__took", took),
@@ -199,7 +200,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function showLines(data) {
     const rows = data.items.map(logRow);
-    if (data.held_back > 0) rows.push(gapRow(`${whole(data.held_back)} ${data.held_back === 1 ? "line" : "lines"} held back`));
+    if (data.held_back > 0) rows.push(gapRow(`${number(data.held_back)} ${data.held_back === 1 ? "line" : "lines"} held back`));
     addLog(...rows);
   }
 
@@ -231,14 +232,25 @@ document.addEventListener("DOMContentLoaded", () => {
       }
     }
     if (tick) {
+      last = tick;
       byId("doing").textContent = tick.doing || ""; // of a search or a sweep
-      byId("doing").hidden = !tick.doing;
+      byId("doing").hidden = ended || !tick.doing;
       showCounters(tick);
       showQuantiles(tick.metrics);
       showStandings(tick.thresholds);
       showGroups(tick.groups);
       drawSoon();
     }
+  }
+
+  // What was so far is now for good, and nothing is in flight any more.
+  function finish() {
+    ended = true;
+    note("");
+    page.classList.add("tb-page--ended");
+    byId("ended").hidden = false;
+    byId("doing").hidden = true;
+    if (last) showCounters(last);
   }
 
   function take(message) {
@@ -248,13 +260,10 @@ document.addEventListener("DOMContentLoaded", () => {
       fillGap();
     } else if (message.type === "state") {
       showState(message.status, message.reason);
-      note(message.feed ? "" : "The live stream cannot be reached. The run goes on; trying again.");
+      note(message.feed ? "" : "The live stream is not reachable. The run continues; retrying.");
     } else if (message.type === "end") {
       showState(message.status, message.reason);
-      note("This run is over. ");
-      const link = element("a", "tb-link", "Read its report");
-      link.href = "../report/";
-      byId("connection").append(link);
+      finish();
     }
   }
 
@@ -270,7 +279,7 @@ document.addEventListener("DOMContentLoaded", () => {
       if (event.code === ENDED) return;
       const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
       tries += 1;
-      note(tries > RETRY_MS.length ? "The connection was refused several times: you may have to log in again." : "Connection lost. Connecting again…");
+      note(tries > RETRY_MS.length ? "The connection was refused several times. You may have to log in again." : "Connection lost. Reconnecting…");
       setTimeout(connect, wait);
     });
   }

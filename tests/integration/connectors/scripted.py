@@ -1,4 +1,4 @@
-"""A web server on loopback whose answers a test gives as a function of the request; it keeps what it was asked."""
+"""A web server on loopback whose answers are a function of the request; it records the requests."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from connectors.registry import Lane
 from connectors.spec import build_target_spec
 from tests.integration.connectors.lanes import LANES, Client, Turn, make_spec
 from tests.support.processes import Mock, mock_chatbot
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 FLAGS = ("--delay-ms", "0-10", "--itl-ms", "0-2", "--tokens", "3-12", "--stamp", "t")
 PATHS = {
@@ -34,7 +34,7 @@ FAILURES = {
     "socketio": {"target_error"},
     "grpc": {"grpc_internal", "grpc_resource_exhausted", "grpc_unavailable"},
 }
-"""How the mock's dice say no, where not by an HTTP status."""
+"""How the mock reports a random error, where not by an HTTP status."""
 SAYINGS = ("hello", "gr\u00fc\u00df dich \u4f60\u597d \U0001f600", 'quotes " and \\ and\nnew lines', "x" * 2_000)
 
 
@@ -60,7 +60,7 @@ def result(turn: Turn) -> Result:
 def conversations(
     lane: Lane, protocol: str, mock: Mock, headers: dict[str, str], number: int, **overrides: Any
 ) -> list[Turn]:
-    """`number` conversations of all SAYINGS, told apart by a header; the mock begins anew, dice and counts."""
+    """`number` conversations of all SAYINGS, distinguished by a header; the mock is reset first."""
     turns = []
     assert requests.post(f"{mock.url}/__stats/reset", timeout=10).ok
     for at in range(number):
@@ -80,7 +80,7 @@ def conversations(
 
 
 @pytest.fixture(scope="module")
-def chatbot(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
+def chatbot(family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
     with mock_chatbot(family, *FLAGS, log=tmp_path_factory.mktemp("mock") / "mock.log") as running:
         yield running
 

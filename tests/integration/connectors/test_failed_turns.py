@@ -19,7 +19,7 @@ from tests.hostile.split import ACK, posts, wait_for_post
 from tests.hostile.sse import STREAM_HEAD
 from tests.hostile.table import chunk
 from tests.integration.connectors.lanes import LANES, ROOMY, Client, Turn, make_spec
-from tests.support.grpc_target import Target, grpc_target
+from tests.support.servers.grpc_target import Target, grpc_target
 
 lanes = pytest.mark.parametrize("lane", LANES)
 GOOD = {"response": "a good answer", "done": True}
@@ -33,7 +33,7 @@ failures = pytest.mark.parametrize("failure", FAILURES, ids=["mapped", "by its t
 
 
 def talk(lane: Lane, spec: TargetSpec) -> tuple[list[Turn], int]:
-    """Three turns, and how many messages were counted that no question had asked for."""
+    """Three turns, and how many messages were counted that no question had requested."""
     with Client(lane, spec) as client:
         turns = client.say_all(["one", "two", "three"])
         client.idle(0.05)
@@ -81,7 +81,7 @@ def test_websocket(lane: Lane, failure: dict[str, Any]) -> None:
 @lanes
 @pytest.mark.parametrize("name", ["error", "exception", "chat_error"])
 def test_socketio(lane: Lane, name: str) -> None:
-    """As a server does that catches an exception, says so, and ends its answer all the same."""
+    """Like a server that catches an exception, reports it, and still ends its answer."""
     failed = (socketio.piece("half"), socketio.event(name, {"message": "x"}), socketio.event("done", REST))
     answers = Once(b"".join(failed), socketio.event("done", GOOD))
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors import errors, guard
 from connectors.base import BaseConnector
 from connectors.errors import TurnError
-from connectors.mapping import CompiledTarget, RenderedRequest
 from connectors.spec import TargetSpec
+from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
-from connectors.wire.stream import connect_failure
 from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import context
 
@@ -27,9 +24,7 @@ GUIDE = Path(__file__).parents[3] / "docs" / "adding-a-connector.md"
 def line_connector() -> type[BaseConnector]:
     code = re.search(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     assert code is not None
-    names: dict[str, Any] = {"socket": socket, "time": time, "guard": guard, "connect_failure": connect_failure}
-    names |= {"BaseConnector": BaseConnector, "RenderedRequest": RenderedRequest, "Timeline": Timeline}
-    names |= {name: getattr(errors, name) for name in ("BrokenTransport", "TimedOut", "TooLarge")}
+    names: dict[str, Any] = {}
     exec(code[1], names)
     found: type[BaseConnector] = names["LineConnector"]
     assert issubclass(found, BaseConnector)

@@ -30,7 +30,7 @@ def test_no_behaviour_makes_a_lane_take_more_than_its_limit(lane: Lane) -> None:
     with ExitStack() as stack:
         scripts = [(protocol, script, True) for protocol, script in GOOD.items()]
         scripts += [(b.protocol, b.script, False) for b in GREEDY]
-        scripts.sort(key=lambda one: one[0] == "grpc")  # last: see the probe
+        scripts.sort(key=lambda one: (one[0] == "grpc", not one[2]))  # last, and good ones first: see the probe
         targets = [
             (protocol, stack.enter_context(HostileServer(script)).url, good) for protocol, script, good in scripts
         ]
@@ -44,7 +44,8 @@ def test_no_behaviour_makes_a_lane_take_more_than_its_limit(lane: Lane) -> None:
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    results = [json.loads(line) for line in done.stdout.splitlines()]
+    results = sorted((json.loads(line) for line in done.stdout.splitlines()), key=lambda result: result["number"])
+    assert [result["number"] for result in results] == list(range(len(scripts)))
     found = list(zip(scripts, results, strict=True))
     assert [r["code"] for (_, _, good), r in found if good] == [None] * len(GOOD)
     assert [r["grown"] for r in results if r["grown"] > MEMORY_LIMIT] == [], results

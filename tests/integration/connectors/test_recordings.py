@@ -11,8 +11,8 @@ import uvloop
 
 from connectors.base import BaseConnector
 from connectors.errors import TurnError
-from connectors.mapping import CompiledTarget
 from connectors.registry import Lane, connector_class
+from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, wait
@@ -47,7 +47,7 @@ async def turn(connector: BaseConnector, case: Case) -> tuple[Timeline, TurnErro
     try:
         await wait(connector.connect())
         await wait(connector.send_message(connector.render(case.context()), timeline))
-        connector.took(timeline)
+        connector.finish_turn(timeline)
     except TurnError as exc:
         return timeline, exc
     finally:

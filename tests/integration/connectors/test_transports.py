@@ -13,18 +13,18 @@ import requests
 from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec
 from scenarios.importers import load_scenario
-from scenarios.render import SayAction, compile_scenario
+from scenarios.render.walk import SayAction, compile_scenario
 from tests.bench.transports import TRANSPORTS, Transport
 from tests.integration.connectors.lanes import LANES, Client, wait
 from tests.support.processes import Mock, mock_chatbot
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 FLAGS = ("--delay-ms", "0-5", "--itl-ms", "0-1", "--tokens", "3-9", "--error-rate", "0", "--seed", "5", "--stamp", "t")
 SCENARIO = "contradiction-loop"
 
 
 @pytest.fixture(scope="module")
-def chatbot(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
+def chatbot(family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
     with mock_chatbot(family, *FLAGS, log=tmp_path_factory.mktemp("mock") / "mock.log") as running:
         yield running
 
@@ -58,7 +58,7 @@ def converse(lane: Lane, spec: TargetSpec) -> list[tuple[str, str, int | None]]:
             if not connector.ready:
                 await wait(connector.connect())
             await wait(connector.send_message(connector.render(context), timeline))
-            connector.took(timeline)
+            connector.finish_turn(timeline)
             walk.answer(timeline.text)
             said.append((action.text, timeline.text, timeline.tokens_out))
 

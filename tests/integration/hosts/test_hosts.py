@@ -21,17 +21,17 @@ import pytest
 from django.conf import settings as django_settings
 
 from metrics.models import SessionMetric
-from runs import registry
-from runs.lifecycle import RUN_TERMINAL
+from runs.completion.reaper import reap_lost
+from runs.lifecycle.transitions import RUN_TERMINAL
 from runs.models import Run, RunStatus, Shard, ShardStatus
-from runs.reaper import reap_lost
+from runs.workers import registry
 from tests.integration.runs.conftest import Counting, check_invariants
 from tests.support import databases
 from tests.support.hosts import Network, clock_two_minutes_ahead, network, why_not
 from tests.support.processes import ROOT, child_env, read_json_line
 from tests.support.runs import alive, shards, until
 from tests.support.services import create_postgres_database, postgres_server
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 from tokenburn_site.local.valkey import answers, find_valkey, valkey_command
 
 HOSTS = 3
@@ -57,7 +57,7 @@ class Farm:
 
 
 @pytest.fixture
-def farm(family: Family, tmp_path: Path, settings: Any, transactional_db: None) -> Iterator[Farm]:
+def farm(family: ProcessGroups, tmp_path: Path, settings: Any, transactional_db: None) -> Iterator[Farm]:
     reason = why_not()
     if reason:
         pytest.skip(f"needs network namespaces: {reason}")
@@ -85,9 +85,9 @@ def farm(family: Family, tmp_path: Path, settings: Any, transactional_db: None) 
 
 
 @contextmanager
-def _target(family: Family, net: Network, directory: Path) -> Iterator[Counting]:
+def _target(family: ProcessGroups, net: Network, directory: Path) -> Iterator[Counting]:
     log = directory / "received"
-    argv = [*net.in_network(0), sys.executable, "-m", "tests.support.counting_target", str(log)]
+    argv = [*net.in_network(0), sys.executable, "-m", "tests.support.servers.counting_target", str(log)]
     argv += [net.services, "0", str(ANSWER_MS / 1000)]
     child = family.start(argv, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0)
     assert child.stdout is not None
@@ -97,7 +97,7 @@ def _target(family: Family, net: Network, directory: Path) -> Iterator[Counting]
 
 
 def _start_worker(
-    stack: ExitStack, family: Family, net: Network, number: int, tmp: Path, clock: list[str]
+    stack: ExitStack, family: ProcessGroups, net: Network, number: int, tmp: Path, clock: list[str]
 ) -> subprocess.Popen[bytes]:
     own = tmp / f"host{number}"
     own.mkdir()
@@ -123,7 +123,7 @@ def _start_worker(
     return family.start([*net.on(number), *clock, *celery], cwd=ROOT, env=env, stdout=log, stderr=log)
 
 
-def _burner(stack: ExitStack, family: Family, net: Network, counting: Counting, tmp: Path) -> Burn:
+def _burner(stack: ExitStack, family: ProcessGroups, net: Network, counting: Counting, tmp: Path) -> Burn:
     (tmp / "overrides.json").write_text(json.dumps(HEADERS))
     (tmp / "talk.json").write_text(json.dumps(SCENARIO))
 
@@ -220,12 +220,15 @@ def test_three_hosts_of_which_one_is_cut_off_and_one_has_its_clock_two_minutes_a
     assert len(late) <= USERS, "requests that the network still held; nothing new was sent"
     assert "its ledger was stored afterwards" in run.report["run"]["reason"]
     assert told_s < 60
-
     until(lambda: f"host{CUT}" in workers(), 40, "the host among the workers again")
+    check_the_clocks()
+    check_all_began_together(run_over_all(farm))
+
+
+def check_the_clocks() -> None:
     offsets = {host: worker.clock_offset_ms for host, worker in workers().items()}
     assert abs((offsets[f"host{AHEAD}"] or 0) - 120_000) < 1000
     assert abs(offsets["host1"] or 0) < 1000
-    check_all_began_together(run_over_all(farm))
 
 
 def run_over_all(farm: Farm) -> Run:

@@ -15,19 +15,19 @@ from typing import Any
 import orjson
 import pytest
 
-from metrics.aggregate import aggregate_rows, aggregate_run
 from metrics.models import SessionMetric
-from runs.dbclock import DbNow
-from runs.engine.groups import frozen_groups
-from runs.engine.spec import ClosedLoad, Load
-from runs.leases import SUSPECT_S
-from runs.lifecycle import RUN_TERMINAL
+from metrics.storage.aggregate import aggregate_rows, aggregate_run
+from runs.db_clock import DbNow
+from runs.lifecycle.transitions import RUN_TERMINAL
+from runs.load.groups import frozen_groups
+from runs.load.profile import ClosedLoad, Load
 from runs.models import Run, Session, Shard
+from runs.workers.leases import SUSPECT_S
 from tests.support.processes import ROOT, child_env, read_json_line
 from tests.support.runs import a_run, living, shards, target
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
-USERS = 200
+USERS = 100
 OUTCOMES = {"ok", "error", "timeout", "aborted", "unknown"}
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -69,9 +69,9 @@ def answer_s() -> float:
 
 
 @pytest.fixture
-def counting(family: Family, tmp_path: Path, answer_s: float) -> Iterator[Counting]:
+def counting(family: ProcessGroups, tmp_path: Path, answer_s: float) -> Iterator[Counting]:
     log = tmp_path / "received"
-    argv = (sys.executable, "-m", "tests.support.counting_target", str(log), "127.0.0.1", "0", str(answer_s))
+    argv = (sys.executable, "-m", "tests.support.servers.counting_target", str(log), "127.0.0.1", "0", str(answer_s))
     child = family.start(argv, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0)
     try:
         yield Counting(read_json_line(child)["url"], log)
@@ -82,7 +82,7 @@ def counting(family: Family, tmp_path: Path, answer_s: float) -> Iterator[Counti
 
 
 @pytest.fixture
-def start_worker(family: Family, tmp_path: Path) -> Iterator[Start]:
+def start_worker(family: ProcessGroups, tmp_path: Path) -> Iterator[Start]:
     """`start_worker("load", "-c", "2", NAME="value")`: a Celery worker on this test's database and Redis."""
     with ExitStack() as stack:
 
@@ -111,7 +111,7 @@ def tree(pid: int) -> list[int]:
 
 
 def age_leases() -> None:
-    """As if the reaper had suspected them long ago: what it does then is tested, not how long it waits."""
+    """As if the reaper had suspected them long ago: its action is tested, not its waiting time."""
     Shard.objects.filter(lease_until__isnull=False).update(lease_until=DbNow(-1), suspect_since=DbNow(-SUSPECT_S - 1))
 
 

@@ -10,17 +10,17 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 
 from runs.models import RunStatus
-from runs.supervisor import supervise
-from tests.integration.runs.test_supervisor import fake
+from runs.supervisor.supervisor import supervise
+from tests.integration.runs.supervisor.test_supervisor import fake
 from tests.support.databases import as_default, configuration
 from tests.support.processes import database_url
-from tests.support.proxy import Proxy
 from tests.support.runs import a_run, children_of, in_background, shards, until
+from tests.support.servers.proxy import Proxy
 from tests.support.services import reserve_port
-from tests.unit.tokenburn_site.test_up import OPTIONS
-from tokenburn_site import up
-from tokenburn_site.burn.database import database_needed, ensure_database
-from tokenburn_site.burn.errors import CannotRun
+from tests.unit.tokenburn_site.local.test_up import OPTIONS
+from tokenburn_site.cli.database import database_needed, ensure_database
+from tokenburn_site.cli.errors import CannotRun
+from tokenburn_site.local import up
 from tokenburn_site.local.errors import LocalServiceError
 
 
@@ -28,7 +28,7 @@ def engines() -> list[str]:
     return [command for command in children_of(os.getpid()).values() if "fake_engine" in command]
 
 
-def test_an_engine_that_left_because_nobody_could_renew_says_so(postgres_database: str) -> None:
+def test_an_engine_that_stopped_without_a_renewed_lease_gives_the_reason(postgres_database: str) -> None:
     here = urlsplit(database_url())
     assert here.hostname and here.port
     run = a_run()

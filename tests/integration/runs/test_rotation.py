@@ -5,14 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.conf import settings
 
-from runs.engine.spec import ClosedLoad
-from runs.lifecycle import RUN_TERMINAL
+from runs.lifecycle.transitions import RUN_TERMINAL
+from runs.load.profile import ClosedLoad
 from runs.models import Run, RunStatus
 from runs.services import stop_run
 from targets.models import Target
@@ -26,12 +27,13 @@ SAID = b'{"choices": [{"message": {"role": "assistant", "content": "so be it"}}]
 
 
 class Locked(BaseHTTPRequestHandler):
-    """Answers whoever has the right key."""
+    """Answers requests with the right key."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(0.05)  # or the run takes all of the processor from what is tested
         self.send_response(200 if self.headers["Authorization"] == f"Bearer {SECRET}" else 401)
         self.send_header("Content-Length", str(len(SAID)))
         self.end_headers()
@@ -73,10 +75,10 @@ def test_rotation_in_the_middle_of_a_run_fails_nothing(locked: str, start_worker
     old = settings.SECRET_KEYRING[0][0]
 
     said = rotate_keys("--new")
-    assert "targets: 1 sealed anew" in said and "runs: 2 sealed anew" in said
+    assert "targets: 1 re-encrypted" in said and "runs: 2 re-encrypted" in said
     assert not ended(running)
     assert Run.objects.get(pk=waiting.pk).sealed_secrets.partition(":")[0] not in {old, ""}
-    # This process still knows the old keys only, as a web server that nobody has started again.
+    # This process still knows only the old keys, like a web server that was not restarted.
     later = a_run(1, ClosedLoad(users=2, conversations=4), url=locked, local=False)
     seen = running.turns.count()
     until(lambda: running.turns.count() > seen + 20, 20, "more turns after the rotation")

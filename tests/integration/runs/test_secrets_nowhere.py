@@ -16,30 +16,29 @@ from django.apps import apps
 from django.conf import settings
 from django.test import Client
 
-from connectors.redact import MASK
+from connectors.security.redact import MASK
 from metrics.models import SessionMetric
-from runs.deliveries import deliver_due
-from runs.lifecycle import RUN_TERMINAL
-from runs.models import PlanScenario, Run, TestPlan
-from runs.schedule_models import Webhook
+from runs.lifecycle.transitions import RUN_TERMINAL
+from runs.models import PlanScenario, Run, TestPlan, Webhook
 from runs.services import request_run
-from runs.webhook_secrets import give_secrets
+from runs.webhooks.deliver import deliver_due
+from runs.webhooks.secrets import give_secrets
 from scenarios.models import Scenario
 from targets.models import Target
 from tests.integration.runs.conftest import Start, tree
 from tests.integration.web import made_up
-from tests.integration.web.test_walk import EVERY
+from tests.integration.web.pages.test_walk import EVERY
 from tests.support.planted import SECRETS, Planted, core, holds, planted, secret
 from tests.support.processes import ROOT, child_env, read_json_line
 from tests.support.runs import until
-from tokenburn_site.local.family import Family
+from tokenburn_site.local.process_groups import ProcessGroups
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(400)]
 
 
 @pytest.fixture
-def echoing(family: Family) -> Iterator[dict[str, str]]:
-    argv = (sys.executable, "-m", "tests.support.echoing_target")
+def echoing(family: ProcessGroups) -> Iterator[dict[str, str]]:
+    argv = (sys.executable, "-m", "tests.support.servers.echoing_target")
     child = family.start(argv, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0)
     try:
         yield read_json_line(child)
@@ -174,15 +173,13 @@ def test_secrets_in_every_field_are_found_nowhere(
 ) -> None:
     watch = Watch()
     try:
-        worker = start_worker("load", "-c", "3")
+        worker = start_worker("load", "-c", "5")
         watch.roots.append(worker.pid)
         scenario = Scenario.objects.create(
             name="talk", spec={"name": "talk", "steps": [{"do": "say", "text": text} for text in ("hello", "again")]}
         )
         with overheard(valkey) as heard:
-            hook = Webhook(name="hook")
-            give_secrets(hook, url=f"{echoing['http']}/{core('path')}?key={core('query')}", key=secret("key"))
-            hook.save()
+            hook = hook_to(echoing["http"])
             plans = [plan_for(name, item, scenario) for name, item in planted(**echoing).items()]
             runs = [request_run(plan) for plan in plans]
             until(lambda: ended(runs), 120, "the end of all runs")
@@ -191,14 +188,8 @@ def test_secrets_in_every_field_are_found_nowhere(
     finally:
         watch.end()
 
-    # The target did say it all back, and what it said was recorded: or nothing below would prove anything.
     assert sum("runs.engine" in command.decode() for command in watch.commands) >= 2  # engines, and a witness
-    turns = SessionMetric.objects.filter(run__in=runs)
-    assert turns.filter(answer__contains=MASK).count() > 10
-    assert len(set(turns.filter(detail__contains=MASK).values_list("code", flat=True))) >= 4
-    reasons = {run.name: run.reason for run in Run.objects.filter(pk__in=[run.pk for run in runs])}
-    assert "{{ secret.url }}" in reasons["bad url"]  # its name, which says more than a mask would
-    assert "key: has" in reasons["bad key"]
+    check_all_was_said_back(runs)
     assert any("execute_shard" in command for command in heard)
     assert hook.deliveries.filter(attempts=1).count() == len(runs)
     assert any(name.startswith("witness") for name in (path.name for path in ledgers()))
@@ -217,6 +208,23 @@ def test_secrets_in_every_field_are_found_nowhere(
         "rows": [row for row in rows() if holds(row)],
     }
     assert found == {place: [] for place in found}
+
+
+def hook_to(url: str) -> Webhook:
+    hook = Webhook(name="hook")
+    give_secrets(hook, url=f"{url}/{core('path')}?key={core('query')}", key=secret("key"))
+    hook.save()
+    return hook
+
+
+def check_all_was_said_back(runs: list[Run]) -> None:
+    """The target did say it all back, and what it said was recorded: or nothing else would prove anything."""
+    turns = SessionMetric.objects.filter(run__in=runs)
+    assert turns.filter(answer__contains=MASK).count() > 10
+    assert len(set(turns.filter(detail__contains=MASK).values_list("code", flat=True))) >= 4
+    reasons = {run.name: run.reason for run in Run.objects.filter(pk__in=[run.pk for run in runs])}
+    assert "{{ secret.url }}" in reasons["bad url"]  # its name, which says more than a mask would
+    assert "key: has" in reasons["bad key"]
 
 
 def ledgers() -> list[Path]:

@@ -11,11 +11,11 @@ import orjson
 from django.contrib.auth.models import Permission, User
 from django.db import transaction
 
-from metrics import store
-from metrics.ingest import parse
-from runs import live
+from metrics.ingest.batch import parse
+from metrics.storage import store
+from runs import live_stream
 from runs.models import PlanScenario, Run, RunStatus, Session, Shard, ShardStatus, TestPlan
-from runs.results import collect, report_of
+from runs.reporting.report import collect, report_of
 from scenarios.models import Scenario
 from targets.models import Target
 from tests.support.runs import until
@@ -120,8 +120,8 @@ def finish(made: Run) -> None:
     made.save(update_fields=["report"])
 
 
-def tick(at_s: float, ok: int, failed: int = 0) -> live.Tick:
-    quantiles: live.Quantiles = {"p50": 80.0 + at_s, "p95": 160.0, "p99": 210.0, "mean": 91.0, "count": ok}
+def tick(at_s: float, ok: int, failed: int = 0) -> live_stream.Tick:
+    quantiles: live_stream.Quantiles = {"p50": 80.0 + at_s, "p95": 160.0, "p99": 210.0, "mean": 91.0, "count": ok}
     return {
         "at_s": at_s,
         "counters": {"sent": ok + failed, "ok": ok, "error": failed, "timeout": 0, "aborted": 0, "unknown": 0},
@@ -132,8 +132,8 @@ def tick(at_s: float, ok: int, failed: int = 0) -> live.Tick:
     }
 
 
-def lines(at_s: float, count: int = 1, held_back: int = 0, answer: str = "Hi there") -> live.Lines:
-    items: list[live.Line] = [
+def lines(at_s: float, count: int = 1, held_back: int = 0, answer: str = "Hi there") -> live_stream.Lines:
+    items: list[live_stream.Line] = [
         {
             "at_ms": at_s * 1000 + number,
             "session": (5 << 32) + number,
@@ -154,4 +154,4 @@ def publish(made: Run, seconds: int, held_back: int = 12, answer: str = HOSTILE)
     for second in range(1, seconds + 1):
         said = lines(second, 3, held_back if second % 5 == 0 else 0, answer)
         entries: list[Any] = [("tick", tick(second, second * 8, second // 3)), ("lines", said)]
-        until(partial(live.publish, made.pk, entries))  # an earlier test without Redis may have left a pause behind
+        until(partial(live_stream.publish, made.pk, entries))  # a test without Redis may have left a pause behind

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from django.urls import resolve
 
-from runs import per_user
-from runs.engine.spec import ClosedLoad
-from runs.local import run_local
+from runs.load.profile import ClosedLoad
 from runs.models import Run, RunStatus, Session
+from runs.reporting import per_user
+from runs.supervisor.local import run_local
 from scenarios.importers import load_scenario
 from tests.support.processes import ROOT, Mock
 from tests.support.runs import a_run, talk
-from tokenburn_site.burn.options import add_options, new_parser
+from tokenburn_site.cli.options.parser import add_options, new_parser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = ROOT / "docs" / "from-bag-stresser.md"
@@ -44,7 +44,7 @@ LINES = (
 def rows() -> Iterator[list[str]]:
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("| ") and len(cells) == 3 and cells[0] != "theirs":
+        if line.startswith("| ") and len(cells) == 3 and cells[2] != "remarks" and cells[0] != "--":
             yield cells
 
 
@@ -64,7 +64,7 @@ def run(start_mock: Callable[..., Mock]) -> Run:
     """A real one: two users, each with two conversations of two messages."""
     mock = start_mock("--error-rate", "0", "--delay-ms", "0-20", "--tokens", "5")
     people = {"models": ["small", "large"], "temperature": [0.5, 1.0], "think": {"pause_s": {"mean": 0.05}}}
-    load = ClosedLoad.model_validate({"users": 2, "conversations": 4, "people": people})
+    load = ClosedLoad.model_validate({"users": 2, "conversations": 4, "user_profile": people})
     made = a_run(1, load, url=f"{mock.url}/v1", scenarios=[(1.0, talk("one", "two"))])
     run_local(made)
     made.refresh_from_db()
@@ -122,7 +122,7 @@ def test_their_figures_are_ours(run: Run) -> None:
     )
     assert all(talk["sleep_s"] == pytest.approx(0.05) for talk in talks)
     seconds = report["run"]["duration_s"]
-    assert report["rates"]["conversations_per_min"] == pytest.approx(4 * 60 / seconds, rel=0.01)
+    assert report["rates"]["ended_sessions_per_min"] == pytest.approx(4 * 60 / seconds, rel=0.01)
     assert report["rates"]["tokens_per_s"] == pytest.approx(report["tokens"]["total"] / seconds, rel=0.01)
 
 

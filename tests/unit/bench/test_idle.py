@@ -13,7 +13,7 @@ def gen(at_s: int, active: int = 5, inflight: int = 0) -> dict[str, Any]:
     }
 
 
-def test_only_the_time_counts_in_which_all_are_there_and_nobody_speaks() -> None:
+def test_only_time_with_all_users_and_no_messages_counts() -> None:
     lines: list[dict[str, Any]] = [
         {"k": "head"},
         gen(1, active=3),

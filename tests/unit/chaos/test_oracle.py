@@ -189,7 +189,7 @@ LATE_40 = [(7, 250 * MS, 290 * MS, 40 * MS)] * 10
         (Machine(waits=engine_7(0, 20, 0)), [*LATE_40[1:], (7, 500 * MS, 540 * MS, 40 * MS)], True),  # nine of ten
         (Machine(waits=engine_7(0, 20, 0)), [*LATE_40[2:], *[(7, 500 * MS, 540 * MS, 40 * MS)] * 2], False),
         (Machine(waits=engine_7(0, 20, 30)), [(7, 350 * MS, 450 * MS, 100 * MS)], True),  # over two looks
-        (Machine(waits=engine_7(500, 500, 500)), [], False),  # nobody knows which messages were late
+        (Machine(waits=engine_7(500, 500, 500)), [], False),  # it is unknown which messages were late
     ],
 )
 def test_late_messages_are_the_machines_where_it_was_late_at_that_moment(

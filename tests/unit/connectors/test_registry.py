@@ -8,7 +8,7 @@ import pytest
 
 from connectors import registry
 from connectors.spec import SpecError
-from connectors.wire.connector import HttpConnector
+from connectors.wire.http_connectors import HttpConnector
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def nothing_registered() -> Iterator[None]:
 
 
 def test_a_registered_connector_is_found_on_both_lanes() -> None:
-    registry.register({"mine": "connectors.wire.connector:HttpConnector"})
+    registry.register({"mine": "connectors.wire.http_connectors:HttpConnector"})
     assert registry.connector_class("mine") is registry.connector_class("mine", "reference") is HttpConnector
 
 
@@ -43,6 +43,6 @@ def test_what_cannot_be_used_says_why(path: str, says: str) -> None:
 
 
 def test_an_unknown_protocol_names_the_known_ones() -> None:
-    registry.register({"mine": "connectors.wire.connector:HttpConnector"})
+    registry.register({"mine": "connectors.wire.http_connectors:HttpConnector"})
     with pytest.raises(SpecError, match=r"use one of .*http.*mine.*sse"):
         registry.connector_class("none")

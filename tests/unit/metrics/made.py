@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from metrics.analysis.totals import Aggregate, merge
 from metrics.columns import Columns
-from metrics.ingest import Batch, parse
-from metrics.totals import Aggregate, merge
-from metrics.turns import turns_of
+from metrics.ingest.batch import Batch, parse
+from metrics.ingest.turns import turns_of
+from metrics.report.html.page import report_html
 from tests.support.ledgers import encoded
 
 MS = 1_000_000
@@ -54,3 +56,8 @@ def tail(turns: int, reason: str = "done") -> dict[str, Any]:
 def generator(at_s: int, cpu_ms: int, **changes: Any) -> dict[str, Any]:
     line = {"k": "gen", "at": at_s * 1000 * MS, "cpu_ns": cpu_ms * MS, "rss": 9, "lag": [100], "active": 1}
     return line | {"inflight": 1, "dropped": 0} | changes
+
+
+def html_of(report: Mapping[str, Any]) -> str:
+    """The report as an HTML file."""
+    return report_html(report, "1 user", "")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metrics.analysis.totals import Aggregate, merge
 from metrics.groups import Group, chosen, known_keys, known_values
-from metrics.totals import Aggregate, merge
 from tests.support.ledgers import LedgerMaker
 from tests.unit.metrics.made import MS, batch, failed, turn
 

@@ -18,7 +18,7 @@ from mock_chatbot.__main__ import parse_arguments
 from mock_chatbot.grpc.chat_pb2 import AskPiece, AskReply, AskRequest, Turn
 from tests.support.processes import Mock
 from tests.unit.mock_chatbot.client import Client
-from tests.unit.mock_chatbot.test_websocket import settle
+from tests.unit.mock_chatbot.faces.test_websocket import settle
 
 SERVICE = "tokenburn.mock.v1.Chat"
 

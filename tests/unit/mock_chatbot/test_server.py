@@ -200,15 +200,16 @@ def test_stamps_only_on_request(client: Client) -> None:
 
 def test_who_leaves_is_counted_as_aborted(client: Client) -> None:
     with Client(client.url) as leaver:
-        answer = leaver.chat(more={"stream": True}, itl_ms=5, tokens=1000)
-        next(answer.iter_lines())
+        answer = leaver.chat(more={"stream": True}, itl_ms=5, tokens=20_000)
+        lines = answer.iter_lines()  # held: the connection closes when this iterator goes
+        next(lines)
         assert client.stats()["in_flight"] == 1
         answer.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while client.stats()["in_flight"] and time.monotonic() < deadline:
         pass
     assert figures(client) == {"requests": 1, "chat_requests": 1, "aborted": 1}
-    assert client.stats()["chunks"] < 1000
+    assert client.stats()["chunks"] < 20_000
 
 
 BAD_BODIES = [

@@ -8,10 +8,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 
-from runs import dispatch
-from runs.engine.spec import ClosedLoad
+from runs.load.profile import ClosedLoad
 from runs.models import PlanScenario, Run, RunStatus, Shard, ShardStatus, TestPlan
-from runs.services import RequestError, can_stop, claim_shard, request_run, shard_spec, stop_run
+from runs.planning.errors import RequestError
+from runs.services import can_stop, claim_shard, request_run, shard_spec, stop_run
+from runs.workers import dispatch
 from scenarios.models import Scenario
 from targets.models import Target
 from tests.support.runs import SECRET, a_run, shards, talk, target
@@ -84,7 +85,7 @@ def test_a_seed_is_drawn_for_each_run_unless_the_plan_has_one(plan: TestPlan) ->
         ({"thresholds": ["ttft_ms{scenario=s2}.p95<500"]}, "threshold_invalid"),
         ({"thresholds": ["turns_ok>1 and error_rate{tier=gold}<1"]}, "threshold_invalid"),
         ({"abort_on_fail": True}, "threshold_invalid"),
-        ({"processes": 0}, "load_invalid"),
+        ({"processes": 0}, "processes_invalid"),
     ],
 )
 def test_what_cannot_run_is_refused_with_a_code_and_leaves_no_row(

@@ -4,10 +4,10 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 
+from scenarios.definition.spec import parse_scenario
 from scenarios.importers import library
 from scenarios.models import Scenario
 from scenarios.services import sync_after_migrate, sync_library
-from scenarios.spec import parse_scenario
 
 pytestmark = pytest.mark.django_db
 

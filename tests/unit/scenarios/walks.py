@@ -6,14 +6,14 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from scenarios.render import SayAction, Walk, compile_scenario
-from scenarios.spec import ScenarioSpec, parse_scenario
+from scenarios.definition.spec import ScenarioSpec, parse_scenario
+from scenarios.render.walk import SayAction, Walk, compile_scenario
 
 SESSION = {"id": "tb-1-1", "number": 7, "user": 3}
 
 
 class Held(NamedTuple):
-    """A conversation that was held: what was said, the seconds waited before each, what was sent each time."""
+    """A finished conversation: its messages, the seconds waited before each, and each request's messages."""
 
     texts: list[str]
     waits: list[float]

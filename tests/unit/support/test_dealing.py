@@ -1,4 +1,4 @@
-"""Tests are dealt out so that those that take long are at the beginning of every worker's share."""
+"""Long tests are at the beginning of every worker's share."""
 
 from __future__ import annotations
 

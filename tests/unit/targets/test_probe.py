@@ -12,14 +12,15 @@ import pytest
 
 from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec, parse_target_spec
-from targets.probe import Probe, probe
-from targets.tape import FRAME_CHARS, FRAMES_LIMIT
+from targets.frame_recorder import FRAME_CHARS, FRAMES_LIMIT
+from targets.probe import probe
+from targets.probe_result import Probe
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import whole
 from tests.liars.bots import LIARS
 from tests.liars.runs import target
 from tests.liars.serve import Conduct, LiarServer
-from tokenburn_site.probe.text import lines
+from tokenburn_site.cli.probe.text import lines
 
 KEY = "sk-planted-91c2"
 lanes = pytest.mark.parametrize("lane", ["reference", "load"])
@@ -102,7 +103,7 @@ def test_each_frame_says_what_it_gave(lane: Lane) -> None:
 
 
 @lanes
-def test_no_secret_is_shown_whoever_says_it(lane: Lane) -> None:
+def test_no_secret_is_shown_in_any_text(lane: Lane) -> None:
     echo = {"type": "piece", "d": f"your key is {KEY}\x1b[31m", "at": KEY}
     failure = {"type": "piece", "error": f"no such key: {KEY}"}
     with HostileServer(
@@ -166,18 +167,19 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 def test_a_limit_ends_it_however_many_steps_there_are() -> None:
-    steps = [{"name": f"step{i}", "url": f"/{i}"} for i in range(6)]
+    """No step lasts as long as the limit: all of them would last eight seconds."""
+    steps = [{"name": f"step{i}", "url": f"/{i}"} for i in range(16)]
 
     def slow(peer: Peer) -> None:
         while True:
             peer.read_request()
-            peer.pause(0.2)
+            peer.pause(0.5)
             peer.send(whole(b"{}"))
 
     began = time.monotonic()
     with HostileServer(slow) as server:
-        found = probe(spec(server.url, handshake={"steps": steps}), ["x"], limit_s=0.5)
-        assert time.monotonic() - began < 1.5
+        found = probe(spec(server.url, handshake={"steps": steps}), ["x"], limit_s=2.0)
+        assert time.monotonic() - began < 30
     error = found.turns[0].error
     assert error is not None
     assert (error.code, found.ok) == ("total_timeout", False)
@@ -212,9 +214,9 @@ def test_packed_payloads_are_shown_packed_and_plain(lane: Lane) -> None:
     ("piece", "kind", "noted"),
     [
         ({"d": "Seine", "n": 2}, "text/event-stream", ""),
-        ({"d": "Seine", "n": 2}, "text/html", "content_type_wrong: the answer came as text/html"),
+        ({"d": "Seine", "n": 2}, "text/html", "content_type_wrong: its content type is text/html"),
         ({"d": "Seine", "n": 0}, "text/event-stream", "usage_not_believed: 0 tokens"),
-        ({"d": "Seine", "n": -1}, "text/event-stream", "usage_not_believed: what"),
+        ({"d": "Seine", "n": -1}, "text/event-stream", "usage_not_believed: the target"),
         ({"d": "x" * 900, "n": 2}, "text/event-stream", "usage_not_believed: 2 tokens"),
     ],
 )
@@ -234,7 +236,7 @@ def test_a_frame_behind_the_end_mark_is_shown(lane: Lane) -> None:
     ) as server:
         found = probe(spec(server.url), ["Which river?"], lane=lane)
     assert found.ok
-    assert gave(found)[-1] == (["ignored"], "behind the end mark")
+    assert gave(found)[-1] == (["ignored"], "after the end mark")
 
 
 @lanes
@@ -243,6 +245,9 @@ def test_messages_that_belong_to_no_turn_are_shown(lane: Lane) -> None:
     with LiarServer({"greets": Conduct(bot.speak, bot.greet)}) as server:
         found = probe(target("websocket", "greets", bot, server.urls["websocket"]), ["question 1 of x-1"], lane=lane)
     assert found.unsolicited
-    assert found.stray >= len(found.stray_frames) > 0
-    assert any("You said" in frame or "Welcome" in frame for frame in found.stray_frames)
-    assert found.stray_frames[0] in "\n".join(lines(found))
+    assert found.unassigned >= len(found.unassigned_frames) > 0
+    shown = found.as_dict()
+    assert (shown["stray"], shown["stray_frames"]) == (found.unassigned, found.unassigned_frames)
+    said = "".join(orjson.loads(frame).get("delta", "") for frame in found.unassigned_frames)
+    assert "You said: question" in said or "Welcome, how can" in said, "listens to all of it, not to its first piece"
+    assert found.unassigned_frames[0] in "\n".join(lines(found))

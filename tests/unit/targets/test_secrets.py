@@ -162,7 +162,7 @@ def test_what_cannot_be_opened_is_named_and_left_as_it_is(ring: list[tuple[str, 
 
 
 def before_each_update(edits: list[Callable[[], object]]) -> AbstractContextManager[None]:
-    """Somebody who edits after a row was read and before it is written, each time once."""
+    """An edit after a row was read and before it is written, once each time."""
     busy = False
 
     def execute(really: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

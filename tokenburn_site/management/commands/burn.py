@@ -1,4 +1,4 @@
-"""`manage.py burn`: see tokenburn_site/burn/ and docs/burn.md."""
+"""`manage.py burn`: see tokenburn_site/cli/burn/ and docs/burn.md."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from tokenburn_site.burn.options import add_options, new_parser
+from tokenburn_site.cli.options.burn_options import present_names
+from tokenburn_site.cli.options.parser import add_options, new_parser
 
 
 class Command(BaseCommand):
-    help = "Burn a chatbot and report what its users would have felt"
+    help = "Load-test a chatbot and report what its users would experience"
     requires_system_checks: list[str] = []  # half a second, and `check` has its own command
     typed = "manage.py burn"
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Django's own options stay, unlisted; its parser would print a wall of usage before each error."""
+        """Django's own options stay but are not listed; its parser would print the whole usage before each error."""
         parser = self.empty_parser(f"{prog_name} {subcommand}".strip())
         for flag in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
             parser.add_argument(flag, action="store_true", help=SUPPRESS)
@@ -35,11 +36,11 @@ class Command(BaseCommand):
         add_options(parser)
 
     def run_from_argv(self, argv: list[str]) -> None:
-        self.typed = shlex.join(["python", *argv] if argv[0].endswith(".py") else argv)
+        self.typed = shlex.join([*(["python"] if argv[0].endswith(".py") else []), *present_names(argv)])
         super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from tokenburn_site.burn.main import burn
+        from tokenburn_site.cli.burn.main import burn
 
         code = burn(options, self.typed)
         if code:

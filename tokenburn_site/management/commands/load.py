@@ -1,4 +1,4 @@
-"""`manage.py load`: change the load of a run that goes on."""
+"""`manage.py load`: change the load of a running test."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from tokenburn_site.burn import values
-from tokenburn_site.burn.options import OneLineParser
+from tokenburn_site.cli.options import values
+from tokenburn_site.cli.options.parser import OneLineParser
+from tokenburn_site.cli.steer import change, whoever
 from tokenburn_site.management.commands import burn
-from tokenburn_site.steer import change, whoever
 
 
 class LoadParser(OneLineParser):
@@ -18,19 +18,21 @@ class LoadParser(OneLineParser):
 
 
 class Command(burn.Command):
-    help = "Change the load of a run that goes on: its users, its rate, or the speed of its trace"
+    help = "Change the load of a running test: its users, its rate, or the speed of its trace"
 
     def empty_parser(self, prog: str) -> CommandParser:
         return LoadParser(prog=prog, description=self.help, allow_abbrev=False)
 
     def add_own_options(self, parser: CommandParser) -> None:
-        parser.add_argument("run", type=values.positive, metavar="RUN", help="its number")
+        parser.add_argument("run", type=values.positive, metavar="RUN", help="number of the run")
         to = parser.add_mutually_exclusive_group(required=True)
-        to.add_argument("--users", type=values.level, metavar="N", help="users of a closed loop; 0 is a pause")
         to.add_argument(
-            "--rate", type=values.level_rate, metavar="R", dest="rate_per_s", help="arrivals of an open loop: 50/s"
+            "--users", type=values.level, metavar="N", help="number of users (closed loop); 0 pauses the load"
         )
-        to.add_argument("--speed", type=float, metavar="X", help="of a trace: 2 is twice as fast as it was")
+        to.add_argument(
+            "--rate", type=values.level_rate, metavar="R", dest="rate_per_s", help="rate of arrivals (open loop): 50/s"
+        )
+        to.add_argument("--speed", type=float, metavar="X", help="speed of a trace: 2 is twice as fast as recorded")
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = next(name for name in ("users", "rate_per_s", "speed") if options[name] is not None)

@@ -1,4 +1,4 @@
-"""`manage.py probe`: see tokenburn_site/probe/ and docs/targets.md."""
+"""`manage.py probe`: see tokenburn_site/cli/probe/ and docs/targets.md."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from tokenburn_site.cli.probe.options import add_options, new_parser
 from tokenburn_site.management.commands import burn
-from tokenburn_site.probe.options import add_options, new_parser
 
 
 class Command(burn.Command):
-    help = "Say something to a chatbot and show all that can be seen of it"
+    help = "Send a message to a chatbot and show the exchange in full detail"
 
     def empty_parser(self, prog: str) -> CommandParser:
         return new_parser(prog)
@@ -21,7 +21,7 @@ class Command(burn.Command):
         add_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from tokenburn_site.probe.main import main
+        from tokenburn_site.cli.probe.main import main
 
         code = main(options)
         if code:

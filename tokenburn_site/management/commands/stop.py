@@ -1,4 +1,4 @@
-"""`manage.py stop`: stop a run in order, as Ctrl-C does where it was started."""
+"""`manage.py stop`: stop a run cleanly, as Ctrl-C does in its own terminal."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from tokenburn_site.burn import values
-from tokenburn_site.burn.options import OneLineParser
+from tokenburn_site.cli.options import values
+from tokenburn_site.cli.options.parser import OneLineParser
+from tokenburn_site.cli.steer import stop, whoever
 from tokenburn_site.management.commands import burn
-from tokenburn_site.steer import stop, whoever
 
 
 class StopParser(OneLineParser):
@@ -18,13 +18,13 @@ class StopParser(OneLineParser):
 
 
 class Command(burn.Command):
-    help = "Stop a run: its engines send nothing new within seconds, and a report of what there is follows"
+    help = "Stop a run: engines send nothing new after a few seconds, and the report has the partial results"
 
     def empty_parser(self, prog: str) -> CommandParser:
         return StopParser(prog=prog, description=self.help, allow_abbrev=False)
 
     def add_own_options(self, parser: CommandParser) -> None:
-        parser.add_argument("run", type=values.positive, metavar="RUN", help="its number")
+        parser.add_argument("run", type=values.positive, metavar="RUN", help="number of the run")
 
     def handle(self, *args: Any, **options: Any) -> None:
         code = stop(options["run"], whoever())

@@ -11,9 +11,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from runs.regions import region_problem
+from runs.workers.regions import region_problem
 from tokenburn_site.local.errors import LocalServiceError
-from tokenburn_site.up import UpOptions, default_slots, run_up
+from tokenburn_site.local.up import UpOptions, default_slots, run_up
 
 BAD_START = 2
 
@@ -25,25 +25,33 @@ def _region(text: str) -> str:
 
 
 class Command(BaseCommand):
-    help = "Start broker, web site, workers, scheduler and mock chatbot here; Ctrl-C stops them all."
-    requires_system_checks: list[str] = []  # a child that fails says so itself, and this command starts at once
+    help = "Start broker, web site, workers, scheduler and mock chatbot on this machine. Ctrl-C stops them all."
+    requires_system_checks: list[str] = []  # services report their own errors, and this command starts faster
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address of the web site (default %(default)s)")
-        parser.add_argument("--port", type=int, default=8000, help="its port (default %(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="port of the web site (default %(default)s)")
         parser.add_argument(
-            "--workers", type=int, default=default_slots(), help="engines at once (default: one a core, %(default)s)"
+            "--workers",
+            type=int,
+            default=default_slots(),
+            help="number of engines at a time (default: one per core, %(default)s)",
         )
         parser.add_argument(
-            "--region", type=_region, default="", help="where these engines run, for plans that name regions (eu)"
+            "--region",
+            type=_region,
+            default="",
+            help="region of these engines, such as eu, for plans that name regions",
         )
-        parser.add_argument("--no-mock", action="store_false", dest="mock", help="no mock chatbot")
-        parser.add_argument("--mock-port", type=int, default=8100, help="port of the mock (default %(default)s)")
-        parser.add_argument("--valkey-port", type=int, help="port of our own broker (default: that of REDIS_URL)")
+        parser.add_argument("--no-mock", action="store_false", dest="mock", help="do not start the mock chatbot")
+        parser.add_argument(
+            "--mock-port", type=int, default=8100, help="port of the mock chatbot (default %(default)s)"
+        )
+        parser.add_argument("--valkey-port", type=int, help="port of the included broker (default: that of REDIS_URL)")
         parser.add_argument(
             "--admin-password",
             default=os.environ.get("TOKENBURN_ADMIN_PASSWORD"),
-            help="set user admin's password (or TOKENBURN_ADMIN_PASSWORD); else a new one is shown once",
+            help="set the password of the user admin (or TOKENBURN_ADMIN_PASSWORD); default: show a new one once",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py workers`: who works on this farm now."""
+"""`manage.py workers`: list the live workers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
-from tokenburn_site.workers import AWAY, clock_text, farm
+from tokenburn_site.web.workers import AWAY, clock_text, farm
 
 
 class Command(BaseCommand):
-    help = "List the workers that live: host, region, slots, load, version."
+    help = "List the live workers with host, region, slots, load and version."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="the same as the API gives")
+        parser.add_argument("--json", action="store_true", help="print JSON as the API returns it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

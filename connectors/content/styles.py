@@ -1,0 +1,23 @@
+"""How to request an answer over HTTP, and which content types its body may have."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Style(NamedTuple):
+    """How an answer is requested. It is read in pieces if its content type is in `streamed` ("": none given)."""
+
+    name: str
+    accept: str
+    encoding: str
+    streamed: frozenset[str]
+
+
+WHOLE = Style("whole", "application/json", "gzip, deflate", frozenset())
+# Streams must not be compressed: compression holds tokens back until it has enough of them.
+EVENTS = Style("events", "text/event-stream", "identity", frozenset({"text/event-stream", ""}))
+LINE_TYPES = ("x-ndjson", "ndjson", "jsonl", "x-jsonlines", "json-lines", "stream+json", "json")
+# Rasa calls its lines events.
+LIKE_LINES = ("", "text/plain", "text/event-stream", *(f"application/{t}" for t in LINE_TYPES))
+LINES = Style("lines", "application/x-ndjson", "identity", frozenset(LIKE_LINES))

@@ -1,0 +1,105 @@
+"""Base of connectors with a handshake, shared by both lanes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.base import BaseConnector
+from connectors.handshake.handshake import Handshake
+from connectors.handshake.progress import Progress
+from connectors.handshake.runner import Steps
+from connectors.http.cookies import Cookies, with_cookies
+from connectors.mapping.request import RenderedRequest
+from connectors.security.guard import AllowPrivate
+from connectors.target import CompiledTarget
+from connectors.waits import SHORTEST_WAIT_NS
+
+
+class HandshakeConnector(BaseConnector):
+    """`connect` of a subclass calls its lane's `do_handshake` first, which carries the steps that are due."""
+
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self._handshake = target.handshake
+        self._progress: Progress | None = None
+        self._run_round = 0
+        self.cookies = target.new_cookies()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it is done and what it gave has not expired."""
+        handshake = self.target.handshake
+        if handshake is None:
+            return True
+        return self._progress is not None and not self._progress.due() and not handshake.run_due()
+
+    @property
+    def has_run_steps_only(self) -> bool:
+        """Whether no step belongs to one conversation: a kept connection then serves the next one too."""
+        handshake = self.target.handshake
+        return handshake is not None and not handshake.of_session
+
+    def begin(self, session: Mapping[str, Any]) -> None:
+        super().begin(session)
+        if self._handshake is not None:
+            self._begin_handshake(self._handshake)
+        if self.cookies is not None and self.cookies.own:
+            self.cookies = self.target.new_cookies()
+
+    def _begin_handshake(self, handshake: Handshake) -> None:
+        self._progress = None
+        if self.has_run_steps_only and not handshake.run_due():
+            self._progress = handshake.new_progress()  # there is nothing that this conversation has to do
+            self._progress.done = True
+            self._handshake_done()
+
+    def refresh(self, status: int) -> bool:
+        handshake = self.target.handshake
+        if handshake is None or status not in handshake.refresh_on:
+            return False
+        if handshake.run.round == self._run_round:  # otherwise another user has refreshed it since
+            handshake.run.forget()
+        self._progress = None
+        return True
+
+    def _waited(self, step: str, began_ns: int) -> None:
+        """This user waited from `began_ns` (monotonic) until now, and not for us."""
+        waited_ns = time.monotonic_ns() - began_ns
+        if waited_ns >= SHORTEST_WAIT_NS:
+            self.add_step(step, waited_ns)
+
+    def _with_cookies(self, request: RenderedRequest) -> RenderedRequest:
+        return with_cookies(request, self.target.endpoint, self.cookies)
+
+    def keep_cookies(self, path: str, set_cookies: list[str]) -> None:
+        """An answer to a request for `path` set these."""
+        if self.cookies is not None and set_cookies:
+            self.cookies.keep(self.target.endpoint, path, set_cookies)
+
+    def _step_cookies(self, of_run: bool) -> Cookies | None:
+        """What the requests of a handshake share with the turns."""
+        return self.target.cookies if of_run and self.cookies is not None else self.cookies
+
+    def _session_steps(self) -> Steps | None:
+        """This conversation's own steps, if they are due; those of the run are done."""
+        handshake = self.target.handshake
+        if handshake is None:
+            return None
+        self._run_round = handshake.run.round  # what these steps are done with, and may be refused for
+        if self._progress is None:
+            self._progress = handshake.new_progress()
+        if not self._progress.due():
+            return None
+        return handshake.requests(handshake.of_session, self._progress, self.session, handshake.run.saved)
+
+    def _handshake_done(self) -> None:
+        """All steps are done: templates and codecs know what they gave."""
+        handshake = self.target.handshake
+        if handshake is None or self._progress is None:
+            return
+        self._run_round = handshake.run.round
+        self.saved.update(handshake.run.saved)
+        self.saved.update(self._progress.saved)
+        self._codecs_made = False

@@ -1,0 +1,67 @@
+"""Request headers: those of the mapping and those that both lanes add."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from connectors.content.styles import Style
+from connectors.mapping.request import RenderedRequest, Via
+
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that say how long their body is even if they have none."""
+
+
+ANOTHER_ANSWER: Final = (b"HTTP/1.1 2", b"HTTP/1.0 2")
+"""How bytes begin on a kept connection, while nothing is asked, that can be taken for the next question's answer. A
+status such as 408 is how some targets say goodbye."""
+
+
+def with_defaults(request: RenderedRequest, host_header: str, style: Style) -> list[tuple[str, str]]:
+    """The request's own headers first, then each default that it does not name itself."""
+    headers = list(request.headers)
+    named = {name.lower() for name, _ in headers}
+    defaults = (
+        ("Host", host_header),
+        ("User-Agent", "token-burn"),
+        ("Accept", style.accept),
+        ("Accept-Encoding", style.encoding),
+        *((("Content-Type", "application/json"),) if request.body else ()),
+    )
+    return headers + [(name, value) for name, value in defaults if name.lower() not in named]
+
+
+def encode_head(request: RenderedRequest, host_header: str, style: Style, via: Via | None = None) -> bytes:
+    """Request line and headers of an HTTP/1.1 request, without its content-length and its blank line. `via`: of one
+    to a proxy."""
+    lines = [f"{request.method} {via.prefix if via else ''}{request.path} HTTP/1.1\r\n"]
+    pairs = [*with_defaults(request, host_header, style), *(via.headers if via else ())]
+    lines += [f"{name}: {value}\r\n" for name, value in pairs]
+    return "".join(lines).encode("latin-1", "replace")
+
+
+def encode_request(head: bytes, request: RenderedRequest) -> bytes:
+    """A whole HTTP/1.1 request; `head` comes from `encode_head`."""
+    if request.body or request.method in BODY_METHODS:
+        return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(request.body), request.body)
+    return head + b"\r\n"
+
+
+class RequestEncoder:
+    """Encodes the requests of one connection. A head is rebuilt only when something in it has changed."""
+
+    __slots__ = ("_head", "_head_of", "_host_header", "_style", "_via")
+
+    def __init__(self, host_header: str, via: Via | None, style: Style) -> None:
+        self._host_header = host_header
+        self._via = via
+        self._style = style
+        self._head_of: tuple[object, object, bool] = (None, None, False)
+        self._head = b""
+
+    def encode(self, request: RenderedRequest) -> bytes:
+        _, path, headers, body, _ = request
+        known_headers, known_path, with_body = self._head_of
+        if headers is not known_headers or path is not known_path or bool(body) is not with_body:
+            self._head = encode_head(request, self._host_header, self._style, self._via)
+            self._head_of = (headers, path, bool(body))
+        return encode_request(self._head, request)

@@ -1,0 +1,132 @@
+"""HTTP proxies: the request to the proxy and the meaning of its answer. No I/O; used by both lanes.
+
+Plain HTTP goes to it as requests that name the whole URL; TLS and WebSocket go through a tunnel (CONNECT).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Final, NamedTuple, NoReturn
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from connectors.errors import ConnectFailed
+from connectors.spec import ProxySpec
+
+USER, PASSWORD = "proxy_user", "proxy_password"
+"""Names of the secrets for a proxy."""
+STEP: Final = "proxy"
+"""The step of connecting that waits for the tunnel."""
+ANSWER_BYTES: Final = 16 * 1024
+DEFAULT_PORT: Final = 80
+_ADVICE: Final = {
+    403: "the proxy does not let this host or port through: allow it there, or name the host in proxy.no_proxy",
+    407: "set the secrets proxy_user and proxy_password to what the proxy accepts",
+    **dict.fromkeys((500, 502, 503, 504), "the proxy does not reach the target: check the target's host and port"),
+}
+
+
+class Proxy(NamedTuple):
+    """`authorization`: the value of Proxy-Authorization, or empty."""
+
+    host: str
+    port: int
+    authorization: str
+
+    @property
+    def name(self) -> str:
+        return f"the proxy {self.host}:{self.port}"
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        return [("Proxy-Authorization", self.authorization)] if self.authorization else []
+
+    def tunnel_request(self, host: str, port: int) -> bytes:
+        """The request for a tunnel to the target."""
+        there = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        lines = [f"CONNECT {there} HTTP/1.1", f"Host: {there}", "User-Agent: token-burn"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+
+    def failed(self, exc: ConnectFailed) -> ConnectFailed:
+        """`exc`, which occurred while connecting to the proxy itself."""
+        return ConnectFailed(exc.code, f"{self.name}: {exc.detail}", "check the target's proxy.url, or that it is up")
+
+
+class ProxyRule(NamedTuple):
+    """Which hosts are reached through a proxy: all but those that `no_proxy` names."""
+
+    proxy: Proxy | None
+    no_proxy: tuple[str, ...] = ()
+
+    def before(self, host: str) -> Proxy | None:
+        """The proxy for `host`; None: it is reached directly."""
+        return None if self.proxy is None or is_left_out(host, self.no_proxy) else self.proxy
+
+
+NO_PROXY: Final = ProxyRule(None)
+
+
+def proxy_rule(spec: ProxySpec | None, secrets: Mapping[str, SecretStr]) -> ProxyRule:
+    """A target's, with the user and password that its secrets have."""
+    if spec is None:
+        return NO_PROXY
+    parts = urlsplit(spec.url)
+    user, password = (secrets[name].get_secret_value() if name in secrets else "" for name in (USER, PASSWORD))
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode() if user or password else ""
+    proxy = Proxy(parts.hostname or "", parts.port or DEFAULT_PORT, f"Basic {pair}" if pair else "")
+    return ProxyRule(proxy, tuple(spec.no_proxy))
+
+
+def is_left_out(host: str, no_proxy: Sequence[str]) -> bool:
+    """Whether one of `no_proxy` names `host`: "*", the name itself or a domain that it is in, an address, a network."""
+    host = host.lower().rstrip(".")
+    return any(_names(entry.strip().lower(), host) for entry in no_proxy)
+
+
+def _names(entry: str, host: str) -> bool:
+    if not entry:
+        return False
+    if entry == "*":
+        return True
+    try:
+        return ip_address(host) in ip_network(entry, strict=False)
+    except ValueError:
+        domain = entry.removeprefix("*").partition(":")[0].strip(".")
+        return bool(domain) and (host == domain or host.endswith(f".{domain}"))
+
+
+class TunnelAnswer:
+    """Takes the proxy's answer to CONNECT, in any split."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._data = b""
+
+    def feed(self, data: bytes) -> bool:
+        """Whether the tunnel is open. Raises ConnectFailed if the proxy refuses it or answers something else."""
+        if not data:
+            raise self._refused("it closed without an answer to CONNECT" if not self._data else "it closed half-way")
+        self._data += data
+        if not b"HTTP/1.".startswith(self._data[:7]):
+            raise self._refused(f"it does not speak HTTP/1.1: {self._data[:40]!r}", "check the target's proxy.url")
+        head, end, _ = self._data.partition(b"\r\n\r\n")
+        if not end:
+            if len(self._data) > ANSWER_BYTES:
+                raise self._refused("no end of its headers")
+            return False
+        first = head.partition(b"\r\n")[0].decode("latin-1").split(" ", 1)[-1]
+        status = int(first[:3]) if first[:3].isascii() and first[:3].isdigit() else 0
+        if 200 <= status < 300:
+            return True
+        raise self._refused(f"it answers CONNECT with {first[:100]!r}", _ADVICE.get(status, ""))
+
+    def broken(self, exc: OSError) -> NoReturn:
+        """The connection to the proxy broke."""
+        raise self._refused(f"{exc.strerror or exc}, instead of an answer to CONNECT") from exc
+
+    def _refused(self, what: str, advice: str = "") -> ConnectFailed:
+        return ConnectFailed("proxy_refused", f"{self._proxy.name}: {what}", advice or "look at the proxy's log")

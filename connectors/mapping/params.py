@@ -1,0 +1,29 @@
+"""Which params a target's requests use. A param that no request uses would be silently ignored. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import orjson
+
+from connectors.spec import TargetSpec
+
+_PARAM = re.compile(r"\bparams\.(\w+)")
+_ANY_PARAM = re.compile(r"\bparams\b(?!\.\w)")
+
+
+def named_params(spec: TargetSpec, *, but: Iterable[str] = ()) -> frozenset[str] | None:
+    """The params that any part of `spec` names, except the parts `but`; None if a part uses all of them."""
+    left_out = {"params", *but}
+    text = orjson.dumps({part: value for part, value in spec.frozen_dict().items() if part not in left_out}).decode()
+    return None if _ANY_PARAM.search(text) else frozenset(_PARAM.findall(text))
+
+
+def lacks_param(spec: TargetSpec, name: str, *, but: Iterable[str] = ()) -> str:
+    """Why `name` is no param of the target's, with those that are; empty if it is one."""
+    known = named_params(spec, but=but)
+    if known is None or name in known:
+        return ""
+    these = f"it has {', '.join(sorted(known))}" if known else "it has none"
+    return f"the target's request has no such parameter: {these}"

@@ -1,0 +1,241 @@
+"""The compiled `response` of a mapping, which reads answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from connectors.content.answers import Reasons
+from connectors.content.said_errors import ShapeTest, no_shape
+from connectors.content.usage import THOUGHT
+from connectors.mapping.paths import (
+    PLAIN_PATH,
+    Getter,
+    compile_path,
+    keys_of,
+    null_test,
+    optional_path,
+    quick_path,
+    test_of,
+    walk,
+)
+from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError, UsageSpec
+
+EVENT_NAME = "@event"
+"""The `kind` of a mapping that tells events apart by the names that the stream gives them, not by their data."""
+_NAMES = re.compile(r"[A-Za-z_]\w*")
+
+
+class Part:
+    """A PartSpec with its paths compiled: how one kind of event, or every event, is read.
+
+    `piece` finds the text of an event or of a whole answer; `quick_piece` does so too, or raises. `beside_keys` are
+    the top-level keys below which what else an answer may say can stand: one without them need not be searched.
+    """
+
+    def __init__(self, spec: PartSpec, where: str, *, pieces: bool) -> None:
+        """`pieces`: some part of the mapping has a `delta`, so that a `text` is the whole of what came in pieces."""
+        if spec.delta is not None:
+            self.piece: Getter | None = compile_path(spec.delta, f"{where}.delta")
+            self.quick_piece = quick_path(spec.delta, self.piece)
+            self.whole = optional_path(spec.text, f"{where}.text")
+        elif pieces:
+            self.piece, self.quick_piece = None, _nothing
+            self.whole = optional_path(spec.text, f"{where}.text")
+        else:
+            self.piece = optional_path(spec.text, f"{where}.text")
+            self.quick_piece = quick_path(spec.text, self.piece) if spec.text and self.piece else _nothing
+            self.whole = None
+        self.text_at = " or ".join(repr(path) for path in (spec.delta, spec.text) if path is not None)
+        self.reasoning = optional_path(spec.reasoning, f"{where}.reasoning")
+        self.reasoning_marks = _marks(spec.reasoning)
+        self.error = optional_path(spec.error, f"{where}.error")
+        self.finish = optional_path(spec.finish, f"{where}.finish")
+        self.quick_finish = quick_path(spec.finish, self.finish) if spec.finish and self.finish else _nothing
+        self.tool_call = optional_path(spec.tool_call, f"{where}.tool_call")
+        self.refusal = optional_path(spec.refusal, f"{where}.refusal")
+        marks = [mark for path in (spec.finish, spec.tool_call, spec.refusal) for mark in _marks(path)]
+        self.tells = re.compile(b"|".join(map(re.escape, marks))).search if marks else None
+        """Whether a document may hold a finish reason, a tool call or a refusal (see `_marks`)."""
+        self.null_text = null_test(spec.delta, spec.text)
+        self.reasoning_tokens = optional_path(spec.usage.reasoning, f"{where}.usage.reasoning")
+        self.usage = _usage(spec.usage, f"{where}.usage")
+        self.reasoning_apart = spec.usage.reasoning_apart
+        self.stamp = optional_path(spec.stamp, f"{where}.stamp")
+        self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in spec.save.items()]
+        done = spec.done
+        self.done_data = done.data.encode() if isinstance(done, Condition) and done.data is not None else None
+        self.done_test: Getter | None = None
+        if done is True:
+            self.done_test = _always
+        elif isinstance(done, Condition) and done.path is not None:
+            self.done_test = test_of(done, f"{where}.done")
+        paths = (spec.error, spec.usage.input, spec.usage.output, *spec.save.values(), self.whole and spec.text)
+        self.beside_keys = frozenset(key for path in paths if path for key in _NAMES.findall(path))
+
+    @property
+    def only_ends(self) -> bool:
+        """Whether its events say nothing but that the answer is over."""
+        return self.done_test is _always and not (
+            self.piece or self.stamp or self.reasoning or self.beside_keys or self.tells
+        )
+
+    @property
+    def ends(self) -> bool:
+        """Whether an event of this part may be the answer's last."""
+        return self.done_data is not None or self.done_test is not None
+
+
+def _usage(spec: UsageSpec, where: str) -> Callable[[Any], tuple[Any, Any, bool]] | None:
+    """Input and output tokens of an answer, and whether it is sure that nothing of reasoning is told beside them;
+    mostly they stand side by side, and the way to them is gone once."""
+    tokens_in, tokens_out = spec.input, spec.output
+    if tokens_in is None and tokens_out is None:
+        return None
+    get_in = compile_path(tokens_in, f"{where}.input") if tokens_in is not None else _nothing
+    get_out = compile_path(tokens_out, f"{where}.output") if tokens_out is not None else _nothing
+    plain = [keys_of(path) for path in (tokens_in, tokens_out) if path is not None and PLAIN_PATH.match(path)]
+    match plain:
+        case [[*parent, str() as key_in], [*other, str() as key_out]] if (
+            parent and parent == other and spec.reasoning is None
+        ):
+            if len(parent) == 1:
+                return _plain_usage(parent[0], key_in, key_out)
+            get_usage = walk(parent)
+
+            def get(data: Any) -> tuple[Any, Any, bool]:
+                usage = get_usage(data)
+                if type(usage) is not dict:
+                    return None, None, False
+                return usage.get(key_in), usage.get(key_out), THOUGHT.isdisjoint(usage)
+
+            return get
+    return lambda data: (get_in(data), get_out(data), False)
+
+
+def _plain_usage(key: str | int, key_in: str, key_out: str) -> Callable[[Any], tuple[Any, Any, bool]]:
+    """`usage.prompt_tokens` and its like: what nearly every target has, without a call on the way."""
+
+    def get(data: Any) -> tuple[Any, Any, bool]:
+        usage = data.get(key) if type(data) is dict else None
+        if type(usage) is not dict:
+            return None, None, False
+        return usage.get(key_in), usage.get(key_out), THOUGHT.isdisjoint(usage)
+
+    return get
+
+
+def _marks(path: str | None) -> tuple[bytes, ...]:
+    """Names of which a document must hold one, as they stand in it, for anything to be at `path`: to search bytes for
+    a name is far cheaper than to follow a path that leads nowhere. Of a path that is not plain, nothing is known."""
+    if path is None:
+        return ()
+    names = {choice.strip().rpartition(".")[2] for choice in path.split("||")}
+    if not all(map(_NAMES.fullmatch, names)):
+        return (b"",)
+    shortest = [name for name in names if not any(other in name for other in names - {name})]
+    return tuple(name.encode() for name in sorted(shortest))
+
+
+def _nothing(_data: Any) -> Any:
+    return None
+
+
+def _to_be_searched(_data: Any) -> Any:
+    """What is looked for depends on the kind of the event."""
+    raise KeyError
+
+
+def _end_mark(done: bool | Condition | None) -> str:
+    """How a mapping would say what ends an answer, for an error message."""
+    if isinstance(done, Condition):
+        return f"done {done.data if done.data is not None else done.path!r}"
+    return "done"
+
+
+def _always(_data: Any) -> Any:
+    return True
+
+
+def _stamped(part: PartSpec, whole: ResponseSpec) -> PartSpec:
+    """A kind without its own stamp path uses the common one."""
+    return part if part.stamp is not None else part.model_copy(update={"stamp": whole.stamp})
+
+
+class ResponseMapping:
+    """A ResponseSpec compiled. `Timeline` reads answers with it.
+
+    `part` reads every event if the mapping is `plain`; else `part_of` says which part does.
+    """
+
+    def __init__(self, spec: ResponseSpec) -> None:
+        self._spec = spec
+        pieces = self.streamed = any(part.delta is not None for part in (spec, *spec.kinds.values()))
+        self.part = Part(spec, "response", pieces=pieces)
+        self.by_name = bool(spec.kinds) and spec.kind == EVENT_NAME
+        kind = spec.kind if spec.kinds and not self.by_name else None
+        self._kind = compile_path(kind, "response.kind") if kind is not None else None
+        self._parts = {
+            name: Part(_stamped(part, spec), f"response.kinds.{name}", pieces=pieces)
+            for name, part in spec.kinds.items()
+        }
+        if not any(part.piece or part.whole for part in (self.part, *self._parts.values())):
+            raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
+        self.cumulative = spec.cumulative
+        self.expected_kinds: frozenset[str] = frozenset(spec.expect_text)
+        self.known_errors = spec.known_errors
+        self.is_harmless: ShapeTest = no_shape
+        """Whether an answer has the last shape of which none can say of an error (`connectors.content.said_errors`)."""
+        self.reasons = Reasons()
+        self.ignored_data = frozenset(c.data.encode() for c in spec.ignore if c.data is not None)
+        self._ignored = [test_of(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None]
+        self.plain = self._kind is None and not self.ignored_data and not self._ignored and not self.by_name
+        self.quick_finish = self.part.quick_finish if self.plain else _to_be_searched
+        self.reads_usage = any(part.usage for part in (self.part, *self._parts.values()))
+        self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
+        ends = [_end_mark(spec.done)] if self.part.ends else []
+        kinds = [(name, part.done) for name, part in spec.kinds.items() if self._parts[name].ends]
+        self.text_kinds = None if kind is None else frozenset(n for n, p in self._parts.items() if p.piece or p.whole)
+        """The kinds that have text; None: no kind tells."""
+        self.end_marks = " or ".join(ends + [f"{_end_mark(done)} of kind {name!r}" for name, done in kinds])
+        """For error messages."""
+
+    def part_of(self, message: Any) -> Part | None:
+        """How a decoded event is read; None: not at all."""
+        if self.ignores(message):
+            return None
+        if self._kind is None:
+            return self.part
+        kind = self._kind(message)
+        return self._parts.get(kind) if type(kind) is str else None
+
+    def unlisted(self, message: Any) -> str | None:
+        """The kind of an event that `kinds` does not list; None: it is listed, or the mapping has no kinds."""
+        kind = self._kind(message) if self._kind is not None else None
+        return kind[:40] if type(kind) is str and kind not in self._parts else None
+
+    def unlisted_names(self, names: Sequence[str]) -> str:
+        """What to say of events by these names that were passed over."""
+        listed = ", ".join(repr(name) for name in self._parts)
+        return f"events named {', '.join(map(repr, names))} came, and response.kinds lists {listed}"
+
+    def ignores(self, message: Any) -> bool:
+        return any(test(message) for test in self._ignored)
+
+    def named(self, name: str) -> Part | None:
+        """How the events of a name are read, with kinds by name."""
+        return self._parts.get(name)
+
+    def expected(self, message: Any) -> str:
+        """Why no text was found in `message`, in the mapping's words."""
+        if self._kind is not None:
+            kind = self._kind(message)
+            part = self._parts.get(kind) if type(kind) is str else None
+            if part is None or not part.text_at:
+                known = ", ".join(repr(name) for name, part in self._parts.items() if part.text_at)
+                said = repr(kind[:40]) if type(kind) is str else type(kind).__name__
+                return f"the kind at {self._spec.kind!r} is {said}, and text is in {known or 'none'}"
+        else:
+            part = self.part
+        return f"no text at {part.text_at}"

@@ -1,0 +1,200 @@
+"""Request templates: JSON with `{{ expression }}` in its strings, compiled once. No I/O and no framework.
+
+A string that is one expression keeps the value's type; a mixed string becomes text. If an expression is MISSING (see
+`connectors.mapping.expressions`), an optional part of the request is left out and a required part is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from connectors.errors import BadRequest
+from connectors.mapping.expressions import CONTEXT_NAMES, MISSING, Context, compile_expression
+from connectors.spec import SpecError
+
+TEMPLATE_LIMIT: Final = 4 * 1024 * 1024
+"""Characters that one rendered string may have."""
+
+_EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_NAMES = re.compile(r"[A-Za-z_]\w*")
+
+
+class Template(NamedTuple):
+    """A compiled value: constant (`value`), or computed from a context by `render`."""
+
+    value: Any
+    render: Callable[[Context], Any] | None
+
+
+def compile_string(text: str, where: str, fold: Context) -> Template:
+    """`fold` holds values that are constant during a run: what depends only on them is rendered once."""
+    found = list(_EXPRESSION.finditer(text))
+    if not found:
+        return Template(text, None)
+    names = {name for match in found for name in _NAMES.findall(match[1])}
+    if len(found) == 1 and found[0][0] == text.strip():
+        render = compile_expression(found[0][1].strip(), where)
+    else:
+        render = _joined(_split(text, found, where), where)
+    if names & (CONTEXT_NAMES - fold.keys()):
+        return Template(None, render)
+    try:
+        return Template(render(fold), None)
+    except BadRequest as exc:
+        raise SpecError(exc.detail) from exc
+
+
+def _split(text: str, found: list[re.Match[str]], where: str) -> list[str | Callable[[Context], Any]]:
+    parts: list[str | Callable[[Context], Any]] = []
+    at = 0
+    for match in found:
+        if match.start() > at:
+            parts.append(text[at : match.start()])
+        parts.append(compile_expression(match[1].strip(), where))
+        at = match.end()
+    if at < len(text):
+        parts.append(text[at:])
+    return parts
+
+
+def _joined(parts: list[str | Callable[[Context], Any]], where: str) -> Callable[[Context], Any]:
+    def render(context: Context) -> Any:
+        out = []
+        for part in parts:
+            value = part if isinstance(part, str) else part(context)
+            if value is MISSING or value is None:
+                return MISSING
+            out.append(value if isinstance(value, str) else str(value))
+        text = "".join(out)
+        if len(text) > TEMPLATE_LIMIT:
+            raise BadRequest("request_invalid", f"{where}: the rendered text has {len(text)} characters")
+        return text
+
+    return render
+
+
+def compile_value(value: Any, where: str, fold: Context) -> Template:
+    if isinstance(value, str):
+        return compile_string(value, where, fold)
+    if isinstance(value, dict):
+        items = [(key, compile_value(item, f"{where}.{key}", fold)) for key, item in value.items()]
+        if any(item.render for _, item in items):
+            return Template(None, lambda context: _render_object(items, context))
+        return Template({key: item.value for key, item in items if item.value is not MISSING}, None)
+    if isinstance(value, list):
+        entries = [compile_value(item, f"{where}[{i}]", fold) for i, item in enumerate(value)]
+        if any(entry.render for entry in entries):
+            return Template(None, lambda context: _render_list(entries, context))
+        return Template([entry.value for entry in entries if entry.value is not MISSING], None)
+    return Template(value, None)
+
+
+def absent(where: str, text: str, context: Context) -> BadRequest:
+    """The error of a required part whose template `text` uses a missing value. Lists the saved values."""
+    saved = context.get("saved")
+    known = "" if saved is None or "saved" not in text else f"; saved so far: {', '.join(saved) or 'nothing'}"
+    return BadRequest("request_invalid", f"{where}: {text!r} uses a value that does not exist{known}")
+
+
+def value_of(template: Template, context: Context) -> Any:
+    return template.value if template.render is None else template.render(context)
+
+
+def _render_object(items: list[tuple[str, Template]], context: Context) -> dict[str, Any]:
+    pairs = ((key, value_of(item, context)) for key, item in items)
+    return {key: value for key, value in pairs if value is not MISSING}
+
+
+def _render_list(entries: list[Template], context: Context) -> list[Any]:
+    return [value for value in (value_of(entry, context) for entry in entries) if value is not MISSING]
+
+
+def _dump(value: Any) -> bytes:
+    """JSON. Raises BadRequest for values that JSON or UTF-8 cannot represent, such as half a surrogate pair."""
+    try:
+        return orjson.dumps(value)
+    except TypeError as exc:
+        raise BadRequest("request_invalid", f"the body cannot be written as JSON: {exc}") from exc
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise BadRequest("request_invalid", f"the body is not valid Unicode: {exc.reason}") from exc
+
+
+class Body:
+    """The request body. Its constant top-level members are serialised once; only the rest is done per turn."""
+
+    def __init__(self, template: Any, where: str, fold: Context) -> None:
+        """`where` is its place in the target, for errors. Raises SpecError."""
+        self._where = where
+        self._template = template
+        self._parts: list[tuple[bytes, Template]] = []
+        self._constant: bytes | None = b""
+        self._whole: Template | None = None
+        self._around: tuple[bytes, Callable[[Context], Any], bytes] | None = None
+        """Set if only one member varies, as in most requests (the messages)."""
+        if template is None:
+            return
+        if not isinstance(template, dict):
+            self._whole = compile_value(template, where, fold)
+            if self._whole.value is MISSING:
+                raise SpecError(absent(where, str(template), fold).detail)
+            self._constant = None
+            return
+        for key, item in template.items():
+            compiled = compile_value(item, f"{where}.{key}", fold)
+            if compiled.value is MISSING:
+                continue
+            name = orjson.dumps(key) + b":"
+            if compiled.render is None:
+                try:
+                    constant = _dump(compiled.value)
+                except BadRequest as exc:
+                    raise SpecError(f"{where}.{key}: {exc.detail}") from exc
+                self._parts.append((name + constant, compiled))
+            else:
+                self._parts.append((name, compiled))
+        varying = [number for number, (_, template) in enumerate(self._parts) if template.render]
+        if not varying:
+            self._constant = b"{" + b",".join(part for part, _ in self._parts) + b"}"
+            return
+        self._constant = None
+        if len(varying) == 1:
+            self._around = self._split(varying[0])
+
+    def _split(self, at: int) -> tuple[bytes, Callable[[Context], Any], bytes]:
+        """The bytes before the one value that varies, how to render it, and the bytes after it."""
+        texts = [text for text, _ in self._parts]
+        render = self._parts[at][1].render
+        assert render is not None  # noqa: S101 - it varies
+        before = b"{" + b"".join(text + b"," for text in texts[:at]) + texts[at]
+        return before, render, b"".join(b"," + text for text in texts[at + 1 :]) + b"}"
+
+    def render(self, context: Context) -> bytes:
+        if self._around is not None:
+            before, get, behind = self._around
+            if (value := get(context)) is not MISSING:
+                return before + _dump(value) + behind
+        if self._constant is not None:
+            return self._constant
+        if self._whole is not None:
+            value = value_of(self._whole, context)
+            if value is MISSING:
+                raise absent(self._where, str(self._template), context)
+            return _encoded(value) if isinstance(value, str) else _dump(value)
+        out = []
+        for text, template in self._parts:
+            if template.render is None:
+                out.append(text)
+                continue
+            value = template.render(context)
+            if value is not MISSING:
+                out.append(text + _dump(value))
+        return b"{" + b",".join(out) + b"}"

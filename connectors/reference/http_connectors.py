@@ -1,0 +1,68 @@
+"""The reference lane's connectors for plain HTTP and for what streams an answer in its body, on `requests`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from connectors.http.redirects import secrets_of
+from connectors.mapping.request import RenderedRequest
+from connectors.reference.base import ReferenceConnector
+from connectors.reference.http.exchange import HttpExchange
+from connectors.reference.http.ndjson import NdjsonExchange
+from connectors.reference.http.sse import SseExchange
+from connectors.security.guard import AllowPrivate
+from connectors.target import CompiledTarget
+from connectors.timeline import Timeline
+
+
+class HttpConnector(ReferenceConnector):
+    """Request and whole answer. Blocks; use one connector in one thread at a time."""
+
+    exchange_class: ClassVar[type[HttpExchange]] = HttpExchange
+
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self._exchange = self.exchange_class(
+            target.endpoint,
+            allow_private=allow_private,
+            idempotent=target.spec.request.idempotent,
+            secrets=self._secrets if target.spec.follow_redirects else None,
+        )
+
+    def _secrets(self) -> list[str]:
+        return secrets_of(self.target.secrets, self.saved)
+
+    @property
+    def ready(self) -> bool:
+        return self.fresh and self._exchange.ready
+
+    def connect(self) -> None:
+        exchange = self._exchange
+        if not exchange.ready:
+            self.unsolicited += exchange.take_unasked()
+        if not self.has_run_steps_only:
+            exchange.drop()
+        self.do_handshake()
+        if exchange.ready:
+            return  # only the steps shared by all conversations had expired
+        for name, ns in exchange.connect().items():
+            self.add_step(name, ns)
+
+    def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        self._exchange.send(request, timeline, self.cookies)
+
+    def disconnect(self) -> None:
+        self._exchange.close()
+
+
+class SseConnector(HttpConnector):
+    """The answer piece by piece, as server-sent events in the answer's body."""
+
+    exchange_class = SseExchange
+
+
+class NdjsonConnector(HttpConnector):
+    """The answer piece by piece, one JSON document a line."""
+
+    exchange_class = NdjsonExchange

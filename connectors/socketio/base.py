@@ -1,0 +1,110 @@
+"""Shared by both lanes' connectors for Socket.IO: requests, and events as the mapping sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from connectors.content.decoding import loads
+from connectors.errors import BadRequest, BrokenTransport, TurnError
+from connectors.handshake_connector import HandshakeConnector
+from connectors.mapping.request import RenderedRequest
+from connectors.security.guard import AllowPrivate
+from connectors.socketio.packets import MOST_REPLIES, Opened, arguments, document, protocol_error, unreadable
+from connectors.target import CompiledTarget
+
+
+class SocketIoBase(HandshakeConnector):
+    """One namespace over one connection for a whole conversation."""
+
+    persistent = True
+
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self.namespace = f"/{target.spec.socketio.namespace.lstrip('/')}"
+        self._resumes = target.spec.socketio.reconnect == "resume"
+        self._packs = bool(target.spec.codec.request)
+        self._replies = 0
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What templates see while connecting."""
+        return {"session": self.session, "saved": self.saved}
+
+    def address(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+        """Path, query and headers of the upgrade: the path is the target's own, then `socketio.path`; a query of the
+        target's URL or of `request.path` is kept. Raises BadRequest."""
+        request = self.target.render_connection(self.context)
+        base, _, query = request.path.partition("?")
+        path = f"{base.rstrip('/')}/{self.target.spec.socketio.path.strip('/')}/"
+        return path, query, self._with_cookies(request._replace(path=path)).headers
+
+    def upgrade(self) -> RenderedRequest:
+        """The upgrade as requested by python-socketio's client. Raises BadRequest."""
+        path, query, headers = self.address()
+        whole = f"{path}?{query}{'&' if query else ''}transport=websocket&EIO=4"
+        return RenderedRequest("GET", whole, headers, b"")
+
+    def auth(self) -> Any:
+        """What CONNECT carries. Raises BadRequest."""
+        auth = self.target.render_auth(self.context)
+        try:
+            orjson.dumps(auth)
+        except TypeError as exc:
+            raise BadRequest("request_invalid", f"socketio.auth is not JSON: {exc}") from exc
+        return {} if auth is None else auth
+
+    def hello(self) -> list[Any] | None:
+        """Name and arguments of the event that follows CONNECT, if there is one. Raises BadRequest."""
+        request = self.target.render_hello(self.context)
+        return None if request is None else [request.event, *arguments(request, packed=False)]
+
+    def arguments(self, request: RenderedRequest) -> list[Any]:
+        """Those of a turn's event. Raises BadRequest."""
+        return arguments(request, packed=self._packs)
+
+    def before_ready(self, seen: bytes, ns: int) -> None:
+        """An event before `socketio.ready_event` belongs to connecting, so its text is not unsolicited."""
+        counted = self.unsolicited
+        self.idle_event(seen, ns)
+        self.unsolicited = counted
+
+    def count_reply(self) -> None:
+        """Before an answer to a ping, or an acknowledgement. Raises BrokenTransport when they are too many."""
+        self._replies += 1
+        if self._replies > MOST_REPLIES:
+            raise protocol_error(f"over {MOST_REPLIES} pings, or events to acknowledge, in one turn")
+
+    def _decode(self, data: bytes) -> bytes:
+        """The target's codecs decode an event's first argument; the rest is Socket.IO's own."""
+        codecs = self.codecs
+        if codecs is None or not self.target.spec.codec.response:
+            return data
+        message = loads(data)
+        packed = message["data"]
+        if type(packed) is not str:
+            return data
+        plain = codecs.decode(packed.encode())
+        try:
+            value = loads(plain)
+        except orjson.JSONDecodeError as exc:
+            raise unreadable(plain, exc) from exc
+        return document(message["event"], [value, *message["args"][1:]])
+
+
+def silent(opened: Opened) -> BrokenTransport:
+    """The target let the time pass in which it was to ping."""
+    seconds = opened.silence_ns / 1e9
+    return BrokenTransport("connection_closed", f"no data for {seconds:g} s, although a ping was due")
+
+
+def lost_between_turns(error: TurnError) -> TurnError:
+    """The target ended a connection between two turns."""
+    advice = 'if the target goes on with a session over a new connection, set socketio.reconnect to "resume"'
+    return BrokenTransport("connection_closed", f"between two turns: {error.detail or error.code}", advice)
+
+
+def disconnected(what: str) -> BrokenTransport:
+    return BrokenTransport("connection_closed", f"the target {what}")

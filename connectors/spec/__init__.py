@@ -1,0 +1,61 @@
+"""Frozen descriptions of a chatbot for both lanes; import everything from here."""
+
+from connectors.spec.base import Frozen, SpecError, spec_problems
+from connectors.spec.handshake import HandshakeSpec, StepSpec
+from connectors.spec.presets import build_target_spec, load_preset, merge, preset_names
+from connectors.spec.request import CodecSpec, CodecStep, ModelsSpec, RequestSpec
+from connectors.spec.response import Condition, GreetingSpec, PartSpec, ReplyToSpec, ResponseSpec, UsageSpec
+from connectors.spec.target import (
+    ONE_ANSWER,
+    POSTED,
+    SCHEMES,
+    TLS_SCHEMES,
+    TargetSpec,
+    parse_target_spec,
+)
+from connectors.spec.transport import (
+    GrpcSpec,
+    Limits,
+    ProxySpec,
+    Reconnect,
+    SocketIoSpec,
+    Timeouts,
+    TlsSpec,
+    WebSocketSpec,
+)
+
+__all__ = [
+    "ONE_ANSWER",
+    "POSTED",
+    "SCHEMES",
+    "TLS_SCHEMES",
+    "CodecSpec",
+    "CodecStep",
+    "Condition",
+    "Frozen",
+    "GreetingSpec",
+    "GrpcSpec",
+    "HandshakeSpec",
+    "Limits",
+    "ModelsSpec",
+    "PartSpec",
+    "ProxySpec",
+    "Reconnect",
+    "ReplyToSpec",
+    "RequestSpec",
+    "ResponseSpec",
+    "SocketIoSpec",
+    "SpecError",
+    "StepSpec",
+    "TargetSpec",
+    "Timeouts",
+    "TlsSpec",
+    "UsageSpec",
+    "WebSocketSpec",
+    "build_target_spec",
+    "load_preset",
+    "merge",
+    "parse_target_spec",
+    "preset_names",
+    "spec_problems",
+]

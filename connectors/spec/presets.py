@@ -1,0 +1,75 @@
+"""Presets are specs as data files; a target lays its own settings over one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from connectors.spec.base import SpecError
+from connectors.spec.target import TargetSpec, parse_target_spec
+
+PRESET_DIR = Path(__file__).parents[1] / "presets"
+
+
+def preset_names() -> list[str]:
+    """Names of all presets, sorted."""
+    return sorted(path.stem for path in PRESET_DIR.glob("*.json"))
+
+
+@cache
+def _preset_text(name: str) -> str:
+    path = PRESET_DIR / f"{name}.json"
+    if path.parent != PRESET_DIR or not path.is_file():
+        raise SpecError(f"unknown preset {name!r}: choose one of {', '.join(preset_names())}")
+    return path.read_text(encoding="utf-8")
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """A fresh copy of the preset's data, merged over that of the preset that it `extends`. Raises SpecError with the
+    known names for an unknown one."""
+    data: dict[str, Any] = json.loads(_preset_text(name))
+    base = data.pop("extends", None)
+    return data if base is None else merge(load_preset(base), data)
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` merged into it: objects key by key, everything else replaced; null removes a key."""
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None and key in merged:
+            del merged[key]
+            continue
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def build_target_spec(
+    *,
+    name: str,
+    url: str,
+    preset: str,
+    stream: bool = False,
+    params: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    stamp: str | None = None,
+) -> TargetSpec:
+    """Merge a target's own settings over its preset. A preset is a TargetSpec's data plus `title`, `doc`, and `stream`:
+    the differences when answers are streamed. Raises SpecError naming the wrong field."""
+    data = load_preset(preset)
+    for about in ("title", "doc"):
+        data.pop(about, None)
+    streamed: Literal[None] | dict[str, Any] = data.pop("stream", None)
+    if stream:
+        if streamed is None:
+            raise SpecError(f"preset {preset!r} has no streamed form: leave --stream out")
+        data = merge(data, streamed)
+    data = merge(data, overrides or {})
+    data = merge(data, {"name": name, "url": url, "params": dict(params or {}), "secrets": dict(secrets or {})})
+    if stamp:
+        data = merge(data, {"response": {"stamp": stamp}})
+    return parse_target_spec(data)

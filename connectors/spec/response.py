@@ -1,0 +1,127 @@
+"""How answers are read, and which question a message answers."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from connectors.content.answers import DEFAULT_EXPECT, Expectation
+from connectors.spec.base import Frozen
+
+
+class Condition(Frozen):
+    """True of an event: it is literally `data`, or `path` is there, or the value at `path` equals `equals`."""
+
+    data: str | None = None
+    path: str | None = None
+    equals: Any = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.data is None) == (self.path is None):
+            raise ValueError("give either `data` or `path`")
+        return self
+
+
+class UsageSpec(Frozen):
+    """Paths to the target's own token counts. `reasoning` are those of the output that the model thought with; without
+    it they are looked for where servers put them. `reasoning_apart`: the count of `output` leaves them out."""
+
+    input: str | None = None
+    output: str | None = None
+    reasoning: str | None = None
+    reasoning_apart: bool = False
+
+
+class PartSpec(Frozen):
+    """Where the parts of one kind of event are. Each value is a path: plain (`choices[0].delta.content`) or JMESPath.
+
+    `delta` is a piece of the answer, `text` a whole one: in a stream it counts if no piece came before it. `error` is
+    what the target says went wrong, if it is there and not empty. `save` keeps values for the requests that follow.
+    `finish` is the reason why the answer ended, as a word; `tool_call` and `refusal` say, if they are there and not
+    empty, that the answer asks for a tool, or that the target refused (and its words).
+    """
+
+    text: str | None = None
+    delta: str | None = None
+    reasoning: str | None = None
+    error: str | None = None
+    finish: str | None = None
+    tool_call: str | None = None
+    refusal: str | None = None
+    stamp: str | None = None
+    usage: UsageSpec = UsageSpec()
+    save: dict[str, str] = Field(default_factory=dict)
+    done: bool | Condition | None = None
+
+
+class ResponseSpec(PartSpec):
+    """How answers are read. With `kinds` each event is read as the part that is listed for its `kind` (a path); an
+    event of another kind is passed over, as is one for which a condition of `ignore` is true. The kind "@event" is the
+    name that a server-sent event has beside its data.
+
+    `cumulative`: a `delta` holds the whole text so far. `done` ends a streamed answer; without it the end of the
+    transport does or, where that goes on from turn to turn, the first event with text. A stream that ends after a
+    `finish` is whole without its `done`. `quiet_ms`: an answer may have several messages; it ends when no text and no
+    end mark came for so long, and its end is the time of the last one.
+
+    `expect_text`: which answers are good (`connectors.content.answers`); every other one fails. `known_errors`: events
+    and answers without text are also searched for the well-known ways to say an error
+    (`connectors.content.said_errors`).
+    """
+
+    expect_text: list[Expectation] = Field(default_factory=lambda: list(DEFAULT_EXPECT), min_length=1)
+    known_errors: bool = True
+    ignore: list[Condition] = Field(default_factory=list)
+    cumulative: bool = False
+    quiet_ms: float | None = Field(None, gt=0)
+    kind: str | None = None
+    kinds: dict[str, PartSpec] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _kinds(self) -> Self:
+        if self.kinds and self.kind is None:
+            raise ValueError("`kinds` needs `kind`: the path to what tells them apart")
+        if self.cumulative and self.quiet_ms is not None:
+            raise ValueError("`quiet_ms` joins messages, `cumulative` replaces them: use one of the two")
+        return self
+
+
+class GreetingSpec(Frozen):
+    """A message of the target on a new connection, which is awaited and is not an answer.
+
+    `count`: so many whole messages with text (default 1), or `until`: all messages up to the first one for which the
+    condition is true. Not come within `within_s` seconds, the connection fails, unless `required` is false.
+    """
+
+    count: int | None = Field(None, ge=1)
+    until: Condition | None = None
+    within_s: float = Field(10.0, gt=0)
+    required: bool = True
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.count is not None and self.until is not None:
+            raise ValueError("give either `count` or `until`")
+        return self
+
+
+class ReplyToSpec(Frozen):
+    """How a message says which question it answers: the value at the path `response` of the message equals the one at
+    the path `request` of the request's own body, or at the path `ack` of the answer to the POST that asked.
+
+    A message with another value belongs to another turn. One with none belongs to no turn ("skip"), or to the turn in
+    flight ("take").
+    """
+
+    response: str
+    request: str | None = None
+    ack: str | None = None
+    missing: Literal["skip", "take"] = "skip"
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.request is None) == (self.ack is None):
+            raise ValueError("give either `request` or `ack`: the path to the id that `response` repeats")
+        return self

@@ -1,0 +1,112 @@
+"""TargetSpec: everything a lane needs to know about a chatbot, frozen. Presets are such specs as data files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from connectors.spec.base import Frozen, SpecError, spec_problems
+from connectors.spec.handshake import HandshakeSpec
+from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
+from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
+from connectors.spec.transport import GrpcSpec, Limits, ProxySpec, SocketIoSpec, Timeouts, TlsSpec, WebSocketSpec
+
+SCHEMES = {"http": 80, "https": 443, "ws": 80, "wss": 443, "grpc": 80, "grpcs": 443}
+"""What a target's URL may begin with, and the port if it names none."""
+TLS_SCHEMES = frozenset({"https", "wss", "grpcs"})
+ONE_ANSWER = frozenset({"http", "sse", "ndjson"})
+"""Protocols in which an answer arrives on the request that asked for it."""
+POSTED = frozenset({"split", "split-websocket"})
+
+
+class TargetSpec(Frozen):
+    """One chatbot endpoint. `secrets` never leave the process but over the engine's stdin. `cookies`: who shares those
+    that the target sets: a conversation with its handshake ("session"), all of an engine process ("run"), or nobody
+    keeps any ("none")."""
+
+    name: str
+    protocol: str
+    url: str
+    request: RequestSpec = RequestSpec()
+    standing: RequestSpec | None = None
+    response: ResponseSpec = ResponseSpec()
+    greeting: GreetingSpec | None = None
+    reply_to: ReplyToSpec | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
+    tls: TlsSpec = TlsSpec()
+    proxy: ProxySpec | None = None
+    handshake: HandshakeSpec = HandshakeSpec()
+    codec: CodecSpec = CodecSpec()
+    websocket: WebSocketSpec = WebSocketSpec()
+    socketio: SocketIoSpec = SocketIoSpec()
+    grpc: GrpcSpec = GrpcSpec()
+    models: ModelsSpec | None = None
+    reuse_connections: bool = True
+    cookies: Literal["session", "run", "none"] = "session"
+    follow_redirects: bool = False
+    secrets: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            port_ok = parts.port != 0
+        except ValueError as exc:
+            raise ValueError(f"{value!r} is not a URL: {exc}") from exc
+        if parts.scheme not in SCHEMES or not parts.hostname or not port_ok:
+            raise ValueError(f"{value!r} is not a URL of the form http(s)://host[:port]/path (or ws, wss, grpc, grpcs)")
+        if parts.username or parts.password:
+            raise ValueError("the URL holds a user or password: put it into the target's secrets instead")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _of_grpc(self) -> Self:
+        if self.protocol != "grpc":
+            return self
+        if not self.grpc.method:
+            raise ValueError("grpc.method: name the method to call, as package.Service/Method")
+        if self.proxy is not None:
+            raise ValueError("proxy: gRPC connections go straight to the target: remove it")
+        if not self.tls.verify:
+            raise ValueError("tls.verify: gRPC always checks a certificate: give it, or its CA's, as tls.ca_file")
+        return self
+
+    @model_validator(mode="after")
+    def _has_standing(self) -> Self:
+        if self.protocol in POSTED and self.standing is None:
+            raise ValueError(f"protocol {self.protocol} needs `standing`: the request of the stream that answers")
+        return self
+
+    @model_validator(mode="after")
+    def _of_lasting_connections(self) -> Self:
+        if self.protocol in ONE_ANSWER:
+            told = {"greeting": self.greeting, "reply_to": self.reply_to, "response.quiet_ms": self.response.quiet_ms}
+            for name in (name for name, value in told.items() if value is not None):
+                what = f"of protocol {self.protocol} each request has its own answer"
+                raise ValueError(f"{name} has no effect: {what}; it is for connections that last for a conversation")
+        if self.reply_to is not None and self.reply_to.ack is not None and self.protocol not in POSTED:
+            raise ValueError(f"reply_to.ack: protocol {self.protocol} answers no POST; give reply_to.request")
+        return self
+
+    def frozen_dict(self) -> dict[str, Any]:
+        """The spec as JSON data without its secrets: the form that a Run stores."""
+        data: dict[str, Any] = self.model_dump(mode="json", exclude={"secrets"})
+        return data
+
+    def wire_dict(self) -> dict[str, Any]:
+        """The spec as JSON data with its secrets in clear: only for the engine's stdin."""
+        return self.frozen_dict() | {"secrets": {k: v.get_secret_value() for k, v in self.secrets.items()}}
+
+
+def parse_target_spec(data: Mapping[str, Any]) -> TargetSpec:
+    """Validate a spec's data. Raises SpecError naming each wrong field."""
+    try:
+        return TargetSpec.model_validate(data)
+    except ValueError as exc:
+        raise SpecError(f"target: {spec_problems(exc)}") from exc

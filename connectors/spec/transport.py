@@ -1,0 +1,97 @@
+"""How connections are made: protocols, time limits, sizes, certificates, a proxy."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from connectors.spec.base import Frozen
+from connectors.spec.request import RequestSpec
+
+Reconnect = Literal["fail", "resume"]
+"""After the target closed a connection between two turns, the next turn fails or reconnects."""
+
+
+class WebSocketSpec(Frozen):
+    subprotocols: list[str] = Field(default_factory=list)
+    compression: bool = True
+    binary: bool = False
+    reconnect: Reconnect = "fail"
+
+
+class SocketIoSpec(Frozen):
+    """`auth`: payload of CONNECT, a template. `hello`: an event that is emitted (`event`, `body`) once the namespace is
+    connected. `ready_event`: to be waited for after that; the mapping may save values of it. `ack`: the answer is the
+    acknowledgement of the turn's event."""
+
+    path: str = "/socket.io/"
+    namespace: str = "/"
+    auth: Any = None
+    hello: RequestSpec | None = None
+    ack: bool = False
+    ready_event: str | None = None
+    reconnect: Reconnect = "fail"
+
+
+class GrpcSpec(Frozen):
+    """`method` is `package.Service/Method`. `proto`: text of the .proto file; without it the server is asked.
+    `reconnect` is of bidirectional methods, whose one stream carries a conversation."""
+
+    method: str = Field("", pattern=r"^(/?[A-Za-z_][\w.]*/[A-Za-z_]\w*)?$")
+    proto: str | None = None
+    reconnect: Reconnect = "fail"
+
+
+class Timeouts(Frozen):
+    """Seconds. `first_byte` and `total` count from the request's first byte, `idle` from the last byte received."""
+
+    connect: float = Field(10.0, gt=0)
+    first_byte: float = Field(60.0, gt=0)
+    idle: float = Field(60.0, gt=0)
+    total: float = Field(300.0, gt=0)
+
+
+class Limits(Frozen):
+    """Bytes a target may send: headers of one answer, its decoded body (all messages of a turn together), a body that
+    is one JSON document, one event or message of a stream. The last two are held in memory, where JSON can take twenty
+    times its size."""
+
+    header_bytes: int = Field(64 * 1024, gt=0)
+    body_bytes: int = Field(32 * 1024 * 1024, gt=0)
+    answer_bytes: int = Field(2 * 1024 * 1024, gt=0)
+    event_bytes: int = Field(1024 * 1024, gt=0)
+
+
+class TlsSpec(Frozen):
+    """Paths of PEM files. `cert_file` and `key_file` are the client certificate, for targets that require one
+    (mTLS)."""
+
+    verify: bool = True
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+class ProxySpec(Frozen):
+    """An HTTP proxy that all connections to the target go through. `no_proxy`: hosts that are reached directly: names,
+    domains that they are in, addresses, networks, "*". User and password are the secrets proxy_user and
+    proxy_password."""
+
+    url: str
+    no_proxy: list[str] = Field(default_factory=list)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            port_ok = parts.port != 0
+        except ValueError as exc:
+            raise ValueError(f"it is not a URL: {exc}") from exc
+        if parts.username or parts.password:
+            raise ValueError("it holds a user or password: put them into the secrets proxy_user and proxy_password")
+        if parts.scheme != "http" or not parts.hostname or not port_ok:
+            raise ValueError("give http://host:port: other kinds of proxies (https, socks) are not supported")
+        return value.rstrip("/")

@@ -1,0 +1,132 @@
+"""A compiled target: its mapping, and everything that its conversations share."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from connectors.handshake.handshake import Handshake
+from connectors.http.cookies import Cookies
+from connectors.http.endpoint import endpoint_of
+from connectors.mapping.expressions import MISSING, Context
+from connectors.mapping.paths import condition_test
+from connectors.mapping.payload import Codecs, CodecTemplate
+from connectors.mapping.request import RenderedRequest, RequestTemplate
+from connectors.mapping.response import ResponseMapping
+from connectors.mapping.templates import compile_value, value_of
+from connectors.mapping.unset import named_secrets
+from connectors.security.redact import Redactor
+from connectors.spec import ONE_ANSWER, TargetSpec
+from connectors.timeline.greeting import Greeting
+from connectors.timeline.replies import ReplyTo, correlates
+
+
+class CompiledTarget:
+    """A compiled TargetSpec: `render` builds requests, `response` reads answers. Raises SpecError when built.
+
+    `params_vary`: each conversation may have params of its own (`with_params`), so that nothing that names one is
+    rendered beforehand. What a handshake sends always has the target's own.
+    """
+
+    def __init__(self, spec: TargetSpec, *, params_vary: bool = False) -> None:
+        self.spec = spec
+        self.response = ResponseMapping(spec.response)
+        parts = urlsplit(spec.url)
+        self.endpoint = endpoint = endpoint_of(spec)
+        self.host, self.port, self.tls = endpoint.host, endpoint.port, endpoint.tls
+        fold: dict[str, Any] = {
+            "params": spec.params,
+            "secret": {name: value.get_secret_value() for name, value in spec.secrets.items()},
+        }
+        self._fold = fold
+        self._original: CompiledTarget | None = None
+        self.redact = Redactor(fold["secret"].values())
+        if params_vary:
+            fold = {"secret": fold["secret"]}
+        base, query = parts.path, f"?{parts.query}" if parts.query else ""
+        self._request = RequestTemplate(spec.request, "request", fold, base, query)
+        self._standing = spec.standing and RequestTemplate(spec.standing, "standing", fold, base, query)
+        self._auth = compile_value(spec.socketio.auth, "socketio.auth", fold)
+        hello = spec.socketio.hello
+        self._hello = RequestTemplate(hello, "socketio.hello", fold) if hello is not None else None
+        self._codecs = CodecTemplate(spec.codec, fold)
+        self.has_codecs = bool(spec.codec.request or spec.codec.response)
+        self.reply_to = None if spec.reply_to is None else ReplyTo(spec.reply_to)
+        self.reads_requests = self.has_codecs or self.reply_to is not None
+        """Whether something is done with each request when it is rendered."""
+        if spec.greeting is not None and spec.greeting.until is not None:
+            condition_test(spec.greeting.until, "greeting.until")
+        self.handshake = Handshake(spec, endpoint, self._fold) if spec.handshake.steps else None
+        self.cookies = Cookies()
+
+    def new_cookies(self) -> Cookies | None:
+        """The cookies for a new conversation; None if cookies are not kept."""
+        if self.spec.cookies == "none":
+            return None
+        return self.cookies if self.spec.cookies == "run" else Cookies(self.cookies)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Values that must not go to other places."""
+        return [secret for value in self.spec.secrets.values() if (secret := value.get_secret_value())]
+
+    @cached_property
+    def unset_secrets(self) -> tuple[str, ...]:
+        """Names of secrets that templates use and that are not set."""
+        return tuple(name for name in named_secrets(self.spec.frozen_dict()) if name not in self.spec.secrets)
+
+    @property
+    def correlates(self) -> bool:
+        """Whether each answer identifies its question, by protocol or by id."""
+        return self.spec.protocol in ONE_ANSWER or self.tells_by_id
+
+    @property
+    def tells_by_id(self) -> bool:
+        """Whether each answer contains the id of its question, so that answers cannot be confused."""
+        return correlates(self.spec, self.response.text_kinds)
+
+    def new_greeting(self) -> Greeting | None:
+        """To be waited for on a new connection; None: the target does not greet."""
+        return None if self.spec.greeting is None else Greeting(self.spec.greeting)
+
+    @property
+    def original(self) -> CompiledTarget:
+        """The target from which `with_params` made this one, or itself: for data shared by all conversations."""
+        return self._original or self
+
+    def with_params(self, params: Mapping[str, Any]) -> CompiledTarget:
+        """The same target with other params; it must have been compiled with `params_vary`. Costs a shallow copy."""
+        other = copy.copy(self)
+        other._fold = {**self._fold, "params": params}
+        other._original = self.original
+        return other
+
+    def render(self, context: dict[str, Any]) -> RenderedRequest:
+        """The request of one turn. Raises BadRequest (nothing is sent then).
+
+        `context` holds message (str), messages and history ([{role, content}]), session, saved, turn (from 0) and
+        vars; `params` and `secret` are the target's own and are added to it.
+        """
+        context.update(self._fold)
+        return self._request.render(context)
+
+    def render_connection(self, context: Context) -> RenderedRequest:
+        """Path and headers of a connection's first request: an upgrade, or the standing stream's request. `context`
+        holds session and saved. Raises BadRequest."""
+        return (self._standing or self._request).render_head({**self._fold, **context})
+
+    def render_auth(self, context: Context) -> Any:
+        """Socket.IO's CONNECT payload, None if there is none. Raises BadRequest."""
+        value = value_of(self._auth, {**self._fold, **context})
+        return None if value is MISSING else value
+
+    def render_hello(self, context: Context) -> RenderedRequest | None:
+        """Socket.IO's first event, None if there is none. Raises BadRequest."""
+        return self._hello.render({**self._fold, **context}) if self._hello is not None else None
+
+    def codecs(self, context: Context) -> Codecs | None:
+        """A conversation's codecs, None if the target has none. Raises BadRequest."""
+        return self._codecs.render({**self._fold, **context})

@@ -1,0 +1,47 @@
+"""Reads answers that are not strictly JSON, and refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from connectors.content.decoding import lenient, loads, plain_text
+from connectors.content.foreign import is_page, not_json, page
+from connectors.content.wording import SHAPE_LIMIT, error_text, shape
+from connectors.errors import BadAnswer, BrokenTransport, TooLarge
+from connectors.mapping.paths import Getter
+from connectors.mapping.response import Part
+
+COMPARE = "compare the target's response mapping with the shape shown"
+
+
+def read_leniently(data: bytes, error: orjson.JSONDecodeError, charset: str | None) -> Any:
+    """What orjson refused with `error`, if it can be read all the same. Raises BadAnswer (`json_invalid`),
+    BrokenTransport (`utf8_invalid`) or TooLarge (`message_too_deep`)."""
+    try:
+        return lenient(data, error, charset)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as exc:
+        raise BrokenTransport("utf8_invalid", f"byte {exc.start} of an answer is not UTF-8") from exc
+    if "depth limit" in str(error):
+        raise TooLarge("message_too_deep", "the JSON of an answer is nested too deeply") from error
+    raise not_json(text, error) from error
+
+
+def told_by(data: bytes, charset: str | None, find_error: Getter | None) -> str:
+    """The text of a refusal's body. `find_error`: where the mapping has errors."""
+    try:
+        message = loads(data, charset)
+    except orjson.JSONDecodeError:
+        text = " ".join(plain_text(data[:SHAPE_LIMIT], charset).split())
+        return f"{page(data).what}: {text}" if is_page(data) else text
+    error = find_error(message) if find_error else None
+    return error_text(error if error else message)
+
+
+def not_text(value: Any, part: Part) -> BadAnswer:
+    return BadAnswer("answer_unmatched", f"what is at {part.text_at} is not text: it has {shape(value)}", COMPARE)

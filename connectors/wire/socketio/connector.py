@@ -1,0 +1,299 @@
+"""The load lane's connector for Socket.IO v4: python-socketio's packet class over a stamped WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from socketio import packet as kinds
+
+from connectors.errors import BrokenTransport, TimedOut, TurnError
+from connectors.mapping.request import RenderedRequest
+from connectors.security.guard import AllowPrivate
+from connectors.socketio import packets
+from connectors.socketio.base import SocketIoBase, disconnected, lost_between_turns, silent
+from connectors.socketio.packets import BoundedPacket, Opened, quick_document
+from connectors.target import CompiledTarget
+from connectors.timeline import Timeline
+from connectors.wire.base import WireConnector
+from connectors.wire.socketio.stages import WAITED_FOR, Stage
+from connectors.wire.turn import Turn, new_turn
+from connectors.wire.websocket.connection import WsConnection
+from connectors.wire.websocket.upgrade import open_websocket
+
+
+class SocketIoConnector(SocketIoBase, WireConnector):
+    """It is its own receiver (`WsReceiver`): packets go from the socket's callback into the turn."""
+
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self._connection: WsConnection | None = None
+        self._turn: Turn | None = None
+        self._lost: TurnError | None = None
+        self._forget()
+        own = "" if self.namespace == "/" else f"{self.namespace},"
+        self._quick = f"42{own}[".encode()
+        """How nearly every message of an answer begins: an event of our namespace that wants no acknowledgement."""
+        self._payload_at = len(self._quick) - 1
+
+    def _forget(self) -> None:
+        """Nothing is known of the connection to come."""
+        self._stage: Stage = "opening"
+        self._joining: asyncio.Future[None] | None = None
+        self._asked = False
+        self._timeline: Timeline | None = None
+        self._early: list[tuple[int, bytes, bool]] = []
+        """What came with the upgrade's answer, when there was no connection yet to say anything to."""
+        self._opened: Opened | None = None
+        self._awaited = self.target.spec.socketio.ready_event
+        self._attaching: BoundedPacket | None = None
+        self._acks = count(1)
+        self._ack_id: int | None = None
+        self._heard_ns = 0
+        self._replies = 0
+
+    @property
+    def ready(self) -> bool:
+        return self._alive and self.fresh
+
+    @property
+    def _alive(self) -> bool:
+        connection = self._connection
+        return self._stage == "joined" and connection is not None and connection.open and not self._is_silent
+
+    @property
+    def _is_silent(self) -> bool:
+        return self._opened is not None and time.monotonic_ns() - self._heard_ns > self._opened.silence_ns
+
+    def begin(self, session: Mapping[str, Any]) -> None:
+        super().begin(session)
+        self._drop()
+        self._lost = None
+
+    # --- connecting ---------------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        if self._alive:
+            await self.do_handshake()  # the handshake's values have expired, the connection has not
+            return
+        lost, self._lost = self._lost, None
+        if lost is None and self._stage == "joined" and self._opened is not None and self._is_silent:
+            lost = lost_between_turns(silent(self._opened))
+        self._drop()
+        if lost is not None and not self._resumes:
+            raise lost
+        await self.do_handshake()
+        try:
+            await self._join()
+        except BaseException:
+            self._drop()
+            self._lost = None
+            raise
+
+    async def _join(self) -> None:
+        """Upgrade, read the open packet, connect the namespace, wait for the event that signals readiness."""
+        spec = self.target.spec
+        self._turn = new_turn(spec)
+        self.expect_greeting()
+        joining = self._joining = asyncio.get_running_loop().create_future()
+        self._connection = connection = await open_websocket(self, self.upgrade(), self)
+        steps = self.handshake_ns or {}
+        spent_ns = sum(steps.get(step, 0) for step in ("resolve", "connect", "proxy", "tls", "upgrade"))
+        early, self._early = self._early, []
+        for message in early:
+            self.message(*message)
+        try:
+            async with asyncio.timeout(max(spec.timeouts.connect - spent_ns / 1e9, 0.001)):
+                await joining
+        except TimeoutError as exc:
+            raise TimedOut("connect_timeout", f"{WAITED_FOR[self._stage]} within {spec.timeouts.connect:g} s") from exc
+        self.add_step("socketio", time.monotonic_ns() - connection.opened_ns)
+        self._joining = None
+        self._stage = "joined"
+        self.round_trip_ns = self.measured_round_trip_ns()
+        await self.wait_for_greeting()
+
+    def measured_round_trip_ns(self) -> int:
+        return 0 if self._connection is None else self._connection.round_trip_ns
+
+    def _ask(self) -> None:
+        self._stage = "asked"
+        self._emit(BoundedPacket(kinds.CONNECT, self.auth(), self.namespace, binary=False))
+
+    def _connected(self) -> None:
+        """CONNECT was answered."""
+        if self._stage != "asked":
+            return
+        self._stage = "connected"
+        if (hello := self.hello()) is not None:
+            self._emit(BoundedPacket(kinds.EVENT, hello, self.namespace, binary=False))
+        self._look_whether_joined()
+
+    def _look_whether_joined(self) -> None:
+        if self._stage == "connected" and self._awaited is None and self._joining and not self._joining.done():
+            self._joining.set_result(None)
+
+    def _emit(self, packet: BoundedPacket) -> int:
+        """Send a packet. Returns its bytes on the wire."""
+        if self._connection is None:
+            return 0
+        return self._connection.send(f"{packets.MESSAGE}{packet.encode()}".encode())
+
+    async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        try:
+            await self._exchange(request, timeline)
+        except TurnError as exc:
+            again = exc is self._lost and timeline.sent_ns is None and self._asked and self._resumes
+            self._drop()
+            self._lost = None
+            if not again:
+                raise
+            await self.connect()  # it was lost in this very moment, and nothing of the event was sent
+            await self._exchange(request, timeline)
+
+    async def _exchange(self, request: RenderedRequest, timeline: Timeline) -> None:
+        if self._connection is None or self._turn is None:
+            raise RuntimeError("send_message before connect")
+        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        if self._lost is not None:
+            raise self._lost
+        self._ack_id = next(self._acks) if self.target.spec.socketio.ack else None
+        parts = [request.event, *self.arguments(request)]
+        packet = BoundedPacket(kinds.EVENT, parts, self.namespace, self._ack_id, binary=False)
+        self._replies = 0
+        self._timeline = timeline
+        try:
+            await self._turn.exchange(timeline, lambda: self._emit(packet))
+        finally:
+            self._ack_id = self._timeline = None
+        self._asked = True
+
+    async def disconnect(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._turn is not None:
+            self._turn.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._turn = None
+        self._forget()
+
+    # --- the connection's calls -----------------------------------------------------------------------------------
+
+    def bytes_read(self, ns: int, size: int) -> None:
+        self._heard_ns = ns
+        if self._turn is not None:
+            self._turn.bytes_read(ns, size)
+
+    def answer_begun(self, ns: int) -> None:
+        if self._turn is not None:
+            self._turn.answer_begun(ns)
+
+    def message(self, ns: int, data: bytes, is_text: bool) -> None:
+        """The hot path: it runs for every token."""
+        try:
+            if self._opened is None or self._connection is None:
+                self._open(ns, data, is_text)
+            elif not is_text:
+                self._attachment(ns, data)
+            elif data.startswith(self._quick) and self._attaching is None:
+                self._event(ns, quick_document(data[self._payload_at :]))
+            else:
+                self._packet(ns, data)
+        except TurnError as exc:
+            if self._connection is not None:
+                self._connection.close()
+            self.connection_lost(ns, exc)
+
+    def connection_lost(self, ns: int, error: TurnError) -> None:
+        if self._joining is not None and not self._joining.done():
+            self._joining.set_exception(error)
+            return
+        if self._turn is None or self.greeting_failed(error):
+            return
+        # an unused connection was not lost between turns: the target's message says why
+        answered = self._asked or (self._timeline is not None and self._timeline.done_ns is not None)
+        if answered and not self._turn.sent:
+            error = lost_between_turns(error)
+        self._lost = self._lost or error
+        self._turn.fail(error)
+
+    def _open(self, ns: int, data: bytes, is_text: bool) -> None:
+        """The first message of all."""
+        if self._connection is None:
+            self._early.append((ns, data, is_text))
+            return
+        self._opened = packets.read_open(packets.text_of(data) if is_text else data)
+        self._ask()
+
+    def _packet(self, ns: int, data: bytes) -> None:
+        text = packets.text_of(data)
+        packets.check_engine(text)
+        kind = text[0]
+        if kind == packets.MESSAGE:
+            if self._attaching is not None:
+                self._attaching.add_attachment(text)  # which says what is wrong with it
+            packet = BoundedPacket(encoded_packet=text[1:])
+            if packet.attachment_count and packet.packet_type in {kinds.BINARY_EVENT, kinds.BINARY_ACK}:
+                self._attaching = packet
+            else:
+                self._take(ns, packet)
+        elif kind == packets.PING:
+            self.count_reply()
+            if self._connection is not None:
+                self._connection.send(f"{packets.PONG}{text[1:]}".encode())
+        elif kind == packets.OPEN:
+            raise packets.protocol_error("a second open packet")
+        elif kind == packets.CLOSE:
+            raise disconnected("closed the Engine.IO connection")
+
+    def _attachment(self, ns: int, data: bytes) -> None:
+        packet = self._attaching
+        if packet is None:
+            raise packets.protocol_error("a binary message that no packet announced")
+        if packet.add_attachment(data):
+            self._attaching = None
+            self._take(ns, packet)
+
+    def _take(self, ns: int, packet: BoundedPacket) -> None:
+        """A whole packet."""
+        if (packet.namespace or "/") != self.namespace:
+            return  # another namespace's: a server may use several
+        kind, data = packet.packet_type, packet.data
+        if kind in packets.EVENTS:
+            if packet.id is not None:
+                self.count_reply()
+                self._emit(BoundedPacket(kinds.ACK, [], self.namespace, packet.id, binary=False))
+            self._event(ns, packets.event_document(data))
+        elif kind in packets.ACKS:
+            self._acknowledged(ns, packet)
+        elif kind == kinds.CONNECT:
+            self._connected()
+        elif kind == kinds.CONNECT_ERROR:
+            raise packets.refused(data)
+        elif self._joining is not None:
+            raise BrokenTransport("socketio_refused", "the target disconnected the namespace")
+        else:
+            raise disconnected("disconnected the namespace")
+
+    def _acknowledged(self, ns: int, packet: BoundedPacket) -> None:
+        seen = packets.document("ack", packet.data)
+        if packet.id == self._ack_id and self._turn is not None and self._turn.message(ns, seen):
+            self._ack_id = None
+        else:
+            self.idle_event(seen, ns)
+
+    def _event(self, ns: int, seen: bytes) -> None:
+        if self._turn is not None and self._turn.message(ns, seen):
+            return
+        if self._awaited is None:
+            self.idle_event(seen, ns)
+            return
+        self.before_ready(seen, ns)
+        if self._awaited is not None and packets.is_event(seen, self._awaited):
+            self._awaited = None
+            self._look_whether_joined()

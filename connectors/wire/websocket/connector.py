@@ -1,0 +1,127 @@
+"""The load lane's connector for WebSocket: one message is a turn's request, the messages that follow its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.errors import TurnError
+from connectors.mapping.request import RenderedRequest
+from connectors.security.guard import AllowPrivate
+from connectors.target import CompiledTarget
+from connectors.timeline import Timeline
+from connectors.websocket.failures import lost_between_turns
+from connectors.wire.base import WireConnector
+from connectors.wire.turn import Turn, new_turn
+from connectors.wire.websocket.connection import WsConnection
+from connectors.wire.websocket.upgrade import open_websocket
+
+
+class WebSocketConnector(WireConnector):
+    """One WebSocket for a whole conversation. It is its own receiver (`WsReceiver`)."""
+
+    persistent = True
+
+    def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
+        super().__init__(target, allow_private=allow_private)
+        self._connection: WsConnection | None = None
+        self._turn: Turn | None = None
+        self._lost: TurnError | None = None
+        self._asked = False
+
+    @property
+    def ready(self) -> bool:
+        return self._connection is not None and self._connection.open
+
+    def begin(self, session: Mapping[str, Any]) -> None:
+        super().begin(session)
+        self._drop()  # the upgrade names the session, and the target may hold the conversation by its connection
+        self._lost = None
+
+    async def connect(self) -> None:
+        lost, self._lost = self._lost, None
+        self._drop()
+        spec = self.target.spec
+        if lost is not None and spec.websocket.reconnect == "fail":
+            raise lost
+        await self.do_handshake()
+        request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
+        self._turn = new_turn(spec)
+        self._asked = False
+        self.expect_greeting()
+        self._connection = await open_websocket(
+            self,
+            request,
+            self,
+            subprotocols=spec.websocket.subprotocols,
+            compression=spec.websocket.compression,
+        )
+        self.round_trip_ns = self.measured_round_trip_ns()
+        try:
+            await self.wait_for_greeting()
+        except BaseException:
+            self._drop()
+            self._lost = None
+            raise
+
+    def measured_round_trip_ns(self) -> int:
+        return 0 if self._connection is None else self._connection.round_trip_ns
+
+    async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        try:
+            await self._exchange(request, timeline)
+        except TurnError as exc:
+            self._drop()
+            again = self.target.spec.websocket.reconnect == "resume" and self._asked
+            if exc is not self._lost or not again:
+                self._lost = None
+                raise
+            await self.connect()  # it was lost in this very moment, and nothing of the message was sent
+            await self._exchange(request, timeline)
+
+    async def _exchange(self, request: RenderedRequest, timeline: Timeline) -> None:
+        connection, turn = self._connection, self._turn
+        if connection is None or turn is None:
+            raise RuntimeError("send_message before connect")
+        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        if self._lost is not None:
+            raise self._lost
+        binary = self.target.spec.websocket.binary
+
+        def write() -> int:
+            self._asked = True
+            return connection.send(request.body, binary=binary)
+
+        await turn.exchange(timeline, write)
+
+    async def disconnect(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._turn is not None:
+            self._turn.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._turn = None
+
+    # --- the connection's calls -----------------------------------------------------------------------------------
+
+    def bytes_read(self, ns: int, size: int) -> None:
+        if self._turn is not None:
+            self._turn.bytes_read(ns, size)
+
+    def answer_begun(self, ns: int) -> None:
+        if self._turn is not None:
+            self._turn.answer_begun(ns)
+
+    def message(self, ns: int, data: bytes, is_text: bool) -> None:
+        if self._turn is None or not self._turn.message(ns, data):
+            self.idle_event(data, ns)
+
+    def connection_lost(self, ns: int, error: TurnError) -> None:
+        if self._turn is None or self.greeting_failed(error):
+            return
+        if not self._turn.sent:
+            # an unused connection was not lost between turns: the target's message says why
+            error = self._lost = lost_between_turns(error) if self._asked else error
+        self._turn.fail(error)

@@ -1,0 +1,270 @@
+"""Thresholds such as `ttft_ms.p95<500`, for all conversations of a run or a group of them. Pure.
+
+`metric.statistic`, or a rate or count, an operator and a number. Braces choose conversations by scenario, model and
+tags: `ttft_ms{scenario=rapid-fire}.p95<500`, `error_rate{model=gpt-4o, tier=gold}<1%`. `and` joins several.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from metrics.definitions import BY_NAME, STATS, find
+from metrics.earlier_names import RATES as EARLIER_RATES
+from metrics.earlier_names import warn_renamed
+from metrics.groups import MODEL, SCENARIO, Group, Where, chosen, known_keys, known_values
+from metrics.shares import parse_share
+
+EXAMPLE = "ttft_ms.p95<500"
+CHOICE_EXAMPLE = "ttft_ms{scenario=rapid-fire}.p95<500"
+RATES = {
+    "error_rate": "turns_failed / (turns_ok + turns_failed), 0 to 1; may be written as 1%",
+    "turns_per_s": "ok turns per second",
+    "completed_sessions_per_min": "completed sessions per minute",
+    "ended_sessions_per_min": "sessions that ended in any way, per minute",
+    "output_tokens_per_s": "output tokens of ok turns per second",
+    "tokens_per_s": "input and output tokens of all turns per second",
+    "drift": "relative rise (20%) of the median of e2e_ms from the run's first third to its last; only for the whole "
+    "run, which must last some seconds and have 50 ok turns in each third",
+    "dropped_arrivals": "arrivals that the generator could not start; only for the whole run",
+    "turns_ok": "ok turns",
+    "turns_failed": "turns with the outcome error or timeout, or whose user gave up (`user_left`)",
+    "turns_unknown": "turns in flight when an engine died",
+    "sessions_failed": "failed sessions",
+}
+COUNTS = frozenset({"dropped_arrivals", "turns_ok", "turns_failed", "turns_unknown", "sessions_failed"})
+"""Figures that only grow during a run."""
+OF_THE_RUN = frozenset({"dropped_arrivals", "drift"})
+"""What belongs to no conversation."""
+SHARES = frozenset({"error_rate", "repetition", "drift"})
+"""Figures whose limit may be written in percent."""
+WHOLE_ANSWER = frozenset({"e2e_ms", "e2e_planned_ms"})
+"""The times until a whole answer."""
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_SHAPE = re.compile(
+    rf"\s*(?P<name>[A-Za-z_][\w-]*)\s*(?:\{{(?P<where>(?:[^\"{{}}]|{_QUOTED})*)\}})?(?:\.(?P<stat>\w+))?"
+    r"\s*(?P<op><=|>=|==|<|>)\s*(?P<limit>[^\s%]+)\s*(?P<percent>%?)\s*"
+)
+_PAIR = re.compile(rf'\s*(?P<key>[A-Za-z_][\w-]*)\s*=\s*(?:(?P<quoted>{_QUOTED})|(?P<bare>[^",={{}}]+))\s*')
+_PART = re.compile(rf"{_QUOTED}|\s+and\s+|,|.", re.DOTALL)
+SETS: Mapping[str, tuple[str, ...]] = {
+    "chat": ("e2e_ms.p50<1000", "e2e_ms.p99<3000", "error_rate<1%"),
+    "chat-stream": ("ttfc_ms.p50<500", "ttfc_ms.p99<1000", "error_rate<1%"),
+}
+"""Written as `@chat`: what a chat is commonly asked to keep to."""
+LONGEST = 1000
+SHOWN = 10
+
+
+class ThresholdError(ValueError):
+    """A threshold that cannot be read; the text is one line with an example of a right one."""
+
+
+class Value(NamedTuple):
+    """What was measured lies between two bounds, mostly the same; `high` is infinite where none is known."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """`stat` is None for a rate or count; `limit` is in the metric's own unit; `where` chooses conversations."""
+
+    expr: str
+    name: str
+    stat: str | None
+    op: str
+    limit: float
+    where: Where = ()
+
+    def holds(self, value: Value | None) -> bool:
+        """Whether it is known to hold: a value that was not measured keeps no promise, and one that is known in bounds
+        keeps it wherever it lies between them."""
+        return value is not None and all(OPERATORS[self.op](bound, self.limit) for bound in value)
+
+    def fails(self, value: Value | None) -> bool:
+        """Whether it is known not to hold."""
+        if value is None:
+            return False
+        if self.op == "==":
+            return not value.low <= self.limit <= value.high
+        return not any(OPERATORS[self.op](bound, self.limit) for bound in value)
+
+
+def parse_thresholds(text: str) -> tuple[Threshold, ...]:
+    """Read one threshold, several joined by `and`, or a set of them by its name. Raises ThresholdError."""
+    if isinstance(text, str) and text.strip().startswith("@"):
+        return tuple(parse_threshold(part) for part in _of_set(text.strip()[1:]))
+    if not isinstance(text, str) or len(text) > LONGEST:
+        return (parse_threshold(text),)
+    return tuple(parse_threshold(part) for part in _split(text, lambda piece: piece.strip() == "and" != piece))
+
+
+def _of_set(name: str) -> tuple[str, ...]:
+    if name not in SETS:
+        raise ThresholdError(f"threshold '@{_shown(name)}': there is no such set; there are @{', @'.join(SETS)}")
+    return SETS[name]
+
+
+def parse_all(texts: Iterable[str]) -> list[Threshold]:
+    """Every threshold of a list of such texts, in their order. Raises ThresholdError."""
+    return [threshold for text in texts for threshold in parse_thresholds(text)]
+
+
+def parse_threshold(text: str) -> Threshold:
+    """Read `metric.stat<limit` or `rate<limit`, with or without a choice in braces. Raises ThresholdError."""
+    match = _SHAPE.fullmatch(text) if isinstance(text, str) and len(text) <= LONGEST else None
+    if match is None:
+        braces = isinstance(text, str) and "{" in text
+        raise _error(
+            text,
+            "write it as metric.statistic, an operator (< <= > >= ==) and a number",
+            example=CHOICE_EXAMPLE if braces else EXAMPLE,
+        )
+    name, stat = match["name"], match["stat"]
+    if name in EARLIER_RATES:
+        warn_renamed(f"the threshold {name}", EARLIER_RATES[name])
+        name = EARLIER_RATES[name]
+    if name in RATES:
+        if stat is not None:
+            raise _error(text, f"'{name}' is one number and has no '.{stat}'", f"{name}<{match['limit']}")
+    else:
+        _check_metric(text, name, stat, match)
+    limit = _limit(text, match)
+    if match["percent"] and name not in SHARES:
+        raise _error(text, f"'{name}' is not a share, so it takes no %")
+    return Threshold(text.strip(), name, stat, match["op"], limit, _where(text, name, match["where"]))
+
+
+def _split(text: str, ends: Callable[[str], bool]) -> list[str]:
+    """The text cut at the pieces for which `ends` holds, none of them inside quotes."""
+    parts = [""]
+    for piece in _PART.findall(text):
+        if ends(piece):
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def _where(text: str, name: str, inside: str | None) -> Where:
+    if inside is None:
+        return ()
+    if name in OF_THE_RUN:
+        raise _error(text, f"'{name}' is of the whole run: leave the braces out")
+    found: dict[str, str] = {}
+    for part in _split(inside, lambda piece: piece == ","):
+        match = _PAIR.fullmatch(part)
+        if match is None:
+            problem = "braces hold scenario=, model= or a tag's name=, with a value (in quotes if it is not one word)"
+            raise _error(text, problem, example=CHOICE_EXAMPLE)
+        if match["key"] in found:
+            raise _error(text, f"'{match['key']}' is given twice: a conversation has one", example=CHOICE_EXAMPLE)
+        quoted = match["quoted"]
+        found[match["key"]] = match["bare"].strip() if quoted is None else re.sub(r"\\(.)", r"\1", quoted[1:-1])
+    return tuple(found.items())
+
+
+def _check_metric(text: str, name: str, stat: str | None, match: re.Match[str]) -> None:
+    braces = "" if match["where"] is None else f"{{{match['where']}}}"
+    end = f"{match['op']}{match['limit']}{match['percent']}"
+    if find(name) is None:
+        known = [*BY_NAME, *RATES]
+        near = get_close_matches(name, known, n=1, cutoff=0.6) or get_close_matches(f"{name}_ms", known, n=1)
+        if not near:
+            raise _error(text, f"no metric is called '{name}'; there are {', '.join(known)}")
+        raise _error(text, f"no metric is called '{name}'", f"{near[0]}{braces}{_stat_end(near[0], stat)}{end}")
+    if stat not in STATS:
+        near = get_close_matches(stat or "", STATS, n=1, cutoff=0.4) or ["p95"]
+        said = f"has no statistic '{stat}'" if stat else "needs a statistic"
+        raise _error(text, f"'{name}' {said} ({', '.join(STATS)})", f"{name}{braces}.{near[0]}{end}")
+
+
+def _stat_end(name: str, stat: str | None) -> str:
+    if name in RATES:
+        return ""
+    return f".{stat if stat in STATS else 'p95'}"
+
+
+def _limit(text: str, match: re.Match[str]) -> float:
+    try:
+        return parse_share(match["limit"] + match["percent"])
+    except ValueError:
+        raise _error(text, f"'{match['limit']}' is not a plain number (times are in ms)") from None
+
+
+def _error(text: Any, problem: str, better: str = "", example: str = EXAMPLE) -> ThresholdError:
+    hint = f"did you mean '{better}'?" if better else f"for example '{example}'"
+    return ThresholdError(f"threshold '{_shown(text)}': {problem}; {hint}")
+
+
+def _shown(text: Any) -> str:
+    return " ".join(str(text).split())[:80]
+
+
+def check_choices(thresholds: Iterable[Threshold], groups: Sequence[Group]) -> None:
+    """Whether a run with these groups has what the thresholds choose. Raises ThresholdError, which says what it has."""
+    for threshold in thresholds:
+        for key, value in threshold.where:
+            known = known_values(groups, key)
+            if value not in known:
+                problem = _unknown(key, value, known, groups)
+                raise ThresholdError(f"threshold '{_shown(threshold.expr)}': {problem}")
+        if threshold.where and not chosen(groups, threshold.where):
+            both = " and ".join(f"{key}={value}" for key, value in threshold.where)
+            raise ThresholdError(f"threshold '{_shown(threshold.expr)}': no conversation has {both} together")
+
+
+def _unknown(key: str, value: str, known: Sequence[str], groups: Sequence[Group]) -> str:
+    if key == SCENARIO and any(group.scenarios > 1 for group in groups):
+        return f"the run has too many scenarios to tell {value!r} from the others: give them tags, and ask for those"
+    if key == MODEL and not known:
+        return "the target names no model"
+    if not known:
+        return f"no scenario has a tag {key!r}; a choice may ask for {_list(known_keys(groups))}"
+    near = get_close_matches(value, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    what = key if key in {SCENARIO, MODEL} else f"scenario with the tag {key}="
+    return f"the run has no {what} {value!r}, it has {_list(known)}{hint}"
+
+
+def _list(words: Sequence[str]) -> str:
+    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return ", ".join(words[:SHOWN]) + more
+
+
+def longest_wait_s(thresholds: Iterable[Threshold]) -> float | None:
+    """The longest wait of a turn that the thresholds allow, in s; None: there is no such limit. A percentile allows
+    some turns to wait longer."""
+    limits = (
+        threshold.limit / 1000
+        for threshold in thresholds
+        if threshold.name in WHOLE_ANSWER
+        and threshold.stat == "max"
+        and threshold.op in {"<", "<="}
+        and not threshold.where
+        and threshold.limit > 0
+    )
+    return min(limits, default=None)
+
+
+def highest_limit_s(thresholds: Iterable[Threshold]) -> float:
+    """The highest limit that any of them sets to the time until a whole answer, in s; 0: none does."""
+    limits = (
+        threshold.limit / 1000
+        for threshold in thresholds
+        if threshold.name in WHOLE_ANSWER and threshold.stat not in {None, "count"}
+    )
+    return max((0.0, *limits))

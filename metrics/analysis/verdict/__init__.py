@@ -1,0 +1,1 @@
+"""The verdict on a run, split by what its reasons refer to."""

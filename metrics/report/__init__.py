@@ -1,0 +1,1 @@
+"""The report of a run, and the report as text, Markdown and JUnit XML. Pure."""

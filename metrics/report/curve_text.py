@@ -1,0 +1,130 @@
+"""Text and cells for a report's load curve and capacity, for terminal, HTML file and report page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from metrics.analysis.curve import HUNG, KNEE_LEVELS, shows_throughput
+from metrics.number_format import BAD, GOOD, QUIET, TITLE, exact, number, share
+
+Report = Mapping[str, Any]
+HEADS = ("turns/s", "failed", "ttft p50", "ttft p95", "e2e p50", "e2e p95", "tokens/s", "turns", "at s")
+BY_WIDTH = ((120, HEADS), (76, ("turns/s", "failed", "ttft p95", "e2e p50", "e2e p95")), (0, ("turns/s", "e2e p95")))
+"""From how many columns on a terminal shows which."""
+
+
+class LevelRow(NamedTuple):
+    """One level as people read it: `cells` by HEADS, `mark` is good, bad or empty; `places` says whether it is the
+    capacity or the knee, `says` why it is bad and what else there is to know."""
+
+    level: str
+    cells: dict[str, str]
+    mark: str
+    places: str
+    says: str
+    capacity: bool
+    knee: bool
+
+
+def level_rows(report: Report) -> list[LevelRow]:
+    """Ascending by level, and in the order of time; empty for a run without levels."""
+    capacity = report.get("capacity") or {}
+    curve = sorted(report.get("load_curve") or (), key=lambda row: (row["level"], row["from_s"]))
+    return [_level_row(row, capacity) for row in curve]
+
+
+def _level_row(row: Mapping[str, Any], capacity: Mapping[str, Any]) -> LevelRow:
+    ttft, e2e, rate = row["ttft_ms"], row["e2e_ms"], row["error_rate"]
+    cells = [
+        number(row["turns_per_s"]),
+        share(rate),
+        *(number(found[stat]) for found in (ttft, e2e) for stat in ("p50", "p95")),
+        number(row["output_tokens_per_s"]),
+        number(row["turns"]),
+        f"{row['from_s']}-{row['to_s']}",
+    ]
+    is_capacity, is_knee = row["level"] == capacity.get("level"), row["level"] == capacity.get("knee")
+    mark = {True: "good", False: "bad", None: ""}[row["good"]]
+    places = [word for word, here in (("capacity", is_capacity), ("knee", is_knee)) if here]
+    says = "; ".join([*row["missed"], *row["notes"]])
+    named = dict(zip(HEADS, cells, strict=True))
+    return LevelRow(exact(row["level"]), named, mark, ", ".join(places), says, is_capacity, is_knee)
+
+
+def capacity_words(report: Report) -> list[str]:
+    """One sentence about the capacity, if it was looked for, and one about the knee; empty for a run without levels."""
+    capacity = report.get("capacity")
+    if not capacity or not report.get("load_curve"):
+        return [f"no capacity: {capacity['note']}"] if capacity and capacity["note"] else []
+    return [*_limit_words(capacity), _knee_words(capacity, report["load_curve"])]
+
+
+def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
+    unit, low, high = capacity["unit"], capacity["low"], capacity["high"]
+    conditions = " and ".join(capacity["conditions"])
+    hangs = [text for text in capacity["limited_by"] if text.startswith(HUNG)]
+    why = ", ".join(text for text in capacity["limited_by"] if text not in hangs)
+    if not conditions:
+        return
+    over = f"{exact(high)} miss{'es' if high == 1 else ''} {why}" if high is not None and why else ""
+    if low is None:
+        found = f"no level keeps {conditions}"
+    else:
+        found = f"{'' if capacity['found'] else 'at least '}{exact(low)} {unit} keep {conditions}"
+    yield f"capacity: {'; '.join(filter(None, [found, over, *hangs, capacity['note']]))}"
+
+
+def _knee_words(capacity: Mapping[str, Any], curve: Sequence[Mapping[str, Any]]) -> str:
+    tried = {row["level"] for row in curve}
+    shown = {row["level"] for row in curve if shows_throughput(row)}
+    if len(shown) < KNEE_LEVELS:
+        return f"knee: too few levels {'without many failures ' if len(tried) >= KNEE_LEVELS else ''}to tell"
+    if capacity["knee"] is None and max(tried) > max(shown):
+        return f"knee: none, throughput grows with the load up to {exact(max(shown))}; above it turns failed"
+    if capacity["knee"] is None:
+        return "knee: none, throughput grows with the load as far as it was tried"
+    return f"knee: {exact(capacity['knee'])} {capacity['unit']}, more bring little more throughput"
+
+
+def marks(report: Report) -> list[tuple[float, str]]:
+    """Where capacity and knee are, with their names; one where they are the same. Of a report with levels."""
+    capacity = report["capacity"]
+    level, knee = capacity["level"], capacity["knee"]
+    if level is not None and level == knee:
+        return [(level, f"capacity and knee {exact(level)}")]
+    places = (("capacity", level), ("knee", knee))
+    return [(at, f"{name} {exact(at)}") for name, at in places if at is not None]
+
+
+def curve_parts(report: Report, width: int) -> Iterator[RenderableType]:
+    """For the report on a terminal of so many columns: a table of the levels, then the sentences."""
+    rows, said = level_rows(report), capacity_words(report)
+    if rows:
+        yield Text(f"\nlevels ({report['capacity']['unit']})", style=TITLE)
+        yield _table(rows, next(heads for least, heads in BY_WIDTH if width >= least))
+    yield from [Text()] * bool(rows and said)
+    for sentence in said:
+        word, _, rest = sentence.partition(": ")
+        yield Text.assemble((word, TITLE), f": {rest}")
+
+
+def _table(rows: Sequence[LevelRow], heads: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    for head in ("level", *heads):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in rows:
+        mark = Text(row.mark, {"good": GOOD, "bad": BAD}.get(row.mark, QUIET))
+        cells = [row.cells[head] for head in heads]
+        says = Text("; ".join(filter(None, [row.places, row.says if heads is HEADS else ""])))
+        table.add_row(row.level, *cells, mark, says, style="bold" if row.capacity else "")
+    table.caption = "Latencies in ms, measured after each level has settled."
+    table.caption_justify = "left"
+    return table

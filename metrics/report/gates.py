@@ -1,0 +1,20 @@
+"""Conditions other than thresholds that fail a run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+_HEAD: Final = "stopped_answering: "
+
+
+def stopped_answering(report: Mapping[str, Any] | None) -> str:
+    """How the target of this report stopped answering before the load ended, and never came back; empty: it did not. In
+    a closed loop each user sends only one more message to a target that hangs, so the error rate does not show it."""
+    verdict = (report or {}).get("verdict") or {}
+    return of_reasons(verdict.get("reasons") or ())
+
+
+def of_reasons(reasons: Iterable[Any]) -> str:
+    """The same, of the reasons of a report's verdict."""
+    return next((str(reason).removeprefix(_HEAD) for reason in reasons if str(reason).startswith(_HEAD)), "")

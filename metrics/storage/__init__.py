@@ -1,0 +1,1 @@
+"""Writes, reads, merges and exports turns and windows in the database."""

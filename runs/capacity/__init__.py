@@ -1,0 +1,1 @@
+"""The search for a target's capacity and its result."""

@@ -1,0 +1,1 @@
+"""From ledgers to stored results, whatever failed before: ingest, finalize, reap, recover, delete."""

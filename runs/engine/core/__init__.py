@@ -1,0 +1,1 @@
+"""Shared by the parts of an engine: its order, contracts, budget, waits, clock."""

@@ -1,0 +1,24 @@
+"""One conversation of the load: its scenario and its user."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from runs.load.lazy_random import LazyRandom
+from scenarios.render.walk import CompiledScenario
+
+
+class Session(NamedTuple):
+    """A conversation: its id in the ledger, its scenario, and what templates may use."""
+
+    id: int
+    scenario: CompiledScenario
+    rng: LazyRandom
+    info: dict[str, Any]
+    group: int = 0
+    """Number of its group (see `runs.load.groups`)."""
+    model: str = ""
+    params: dict[str, Any] | None = None
+    """What was drawn for it (see `runs.load.sampling`): its model, and other params of its requests."""
+    messages: int = 0
+    """It ends after this many messages; 0: when the scenario ends."""

@@ -1,0 +1,128 @@
+"""A finished turn as a line of the ledger."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from connectors.errors import LostPatience, TurnError
+from connectors.security.redact import Redactor
+from connectors.spec import TargetSpec
+from connectors.timeline import Timeline
+from runs.engine.recording.ledger import Line
+from runs.load.tokens import tokens_of
+from scenarios.render.walk import SayAction
+
+Log = Sequence[Mapping[str, str]]
+"""Messages, each with `role` and `content`."""
+_HISTORY = re.compile(r"\{\{[^}]*\b(messages|history)\b")
+
+
+class TurnRecord:
+    """A turn in progress; at its end `TurnLines` writes its line."""
+
+    __slots__ = ("ended_ns", "failure", "id", "message", "number", "session", "slot", "text", "timeline")
+
+    def __init__(self, timeline: Timeline, session: int, action: SayAction) -> None:
+        """`session`: the id of the conversation in the ledger."""
+        self.timeline = timeline
+        self.session = session
+        self.message, self.number = action
+        self.id = -1
+        """Until the request is sent, or the turn is over."""
+        self.slot: int | None = None
+        """Of the table of turns in flight."""
+        self.failure: TurnError | None = None
+        self.text: str | None = None
+        """The answer, where it is complete; else what there is of it is in the timeline."""
+        self.ended_ns = 0
+        """When the turn ended (monotonic); used if the answer has no end time."""
+
+
+class TurnLines:
+    """Makes the lines of one engine's turns. Times become ns since `t0_ns` (monotonic).
+
+    `redact` takes the target's secrets out of every text: a target may send back what it was sent. With
+    `counts_history` each request carries the conversation, and an estimate of tokens counts it.
+    """
+
+    def __init__(self, redact: Redactor, record_chars: int, *, counts_history: bool, t0_ns: int) -> None:
+        self._redact = redact
+        self._record_chars = record_chars
+        self._counts_history = counts_history
+        self._t0_ns = t0_ns
+
+    def line(self, turn: TurnRecord, log: Log) -> Line:
+        """`log` is the conversation as it is by now."""
+        timeline, failure, t0_ns = turn.timeline, turn.failure, self._t0_ns
+        redact, most = self._redact, self._record_chars
+        text = timeline.text if turn.text is None else turn.text
+        left = failure is not None and isinstance(failure, LostPatience) and timeline.sent_ns is not None
+        chars = sent_chars(turn.message, log) if log and self._counts_history else len(turn.message)
+        tokens_in, tokens_out, reasoning, source = tokens_of(timeline, chars, text, left)
+        done_ns = timeline.done_ns if failure is None and timeline.done_ns is not None else turn.ended_ns
+        line: Line = {
+            "k": "turn",
+            "id": turn.id,
+            "s": turn.session,
+            "n": turn.number,
+            "out": "ok",
+            "code": None,
+            "detail": None,
+            "planned": timeline.planned_ns - t0_ns,
+            "sent": None if timeline.sent_ns is None else timeline.sent_ns - t0_ns,
+            "fb": None if timeline.first_byte_ns is None else timeline.first_byte_ns - t0_ns,
+            "fc": None if timeline.first_chunk_ns is None else timeline.first_chunk_ns - t0_ns,
+            "ft": None if timeline.first_content_ns is None else timeline.first_content_ns - t0_ns,
+            "lc": None if timeline.last_content_ns is None else timeline.last_content_ns - t0_ns,
+            "done": done_ns - t0_ns,
+            "hs": timeline.handshake_ns,
+            "chunks": 0 if timeline.first_content_ns is None else len(timeline.gaps_ns) + 1,
+            "in": timeline.bytes_in,
+            "outb": timeline.bytes_out,
+            "ti": tokens_in,
+            "to": tokens_out,
+            "ts": source,
+            "icl": [gap // 1000 for gap in timeline.gaps_ns] if timeline.gaps_ns else None,
+            "err": list(timeline.arrival_errors) if timeline.arrival_errors else None,
+            "msg": redact.cut(turn.message, most) if most else None,
+            "ans": redact.cut(text, most) if most else None,
+        }
+        if timeline.finish is not None:
+            line["fin"] = redact.word(timeline.finish)
+        odd = failure is not None or reasoning is not None or timeline.kind != "text"
+        return self._with_rare(line, turn, reasoning) if odd else line
+
+    def _with_rare(self, line: Line, turn: TurnRecord, reasoning: int | None) -> Line:
+        """What most lines do not have."""
+        kind, failure = turn.timeline.kind, turn.failure
+        if failure is not None:
+            line.update(out=failure.outcome, code=failure.code, detail=self._redact.error(failure.told))
+        if reasoning is not None:
+            line["tr"] = reasoning
+        if kind != "text" and kind is not None:
+            line["kind"] = kind
+        return line
+
+
+def names_history(target: TargetSpec) -> bool:
+    """Whether a request may name what was said before its message."""
+    return "history" in json.dumps(target.frozen_dict()["request"])
+
+
+def sends_history(target: TargetSpec) -> bool:
+    """Whether each request carries the conversation so far: its tokens are paid for again with every turn."""
+    return bool(_HISTORY.search(json.dumps(target.frozen_dict()["request"])))
+
+
+def sent_chars(message: str, log: Log | None) -> int:
+    """Characters of a request's message, and of the `log` that went with it: the conversation, to which the answer may
+    have been added since, or from which the message may have been taken."""
+    if not log:
+        return len(message)
+    chars = sum(len(said["content"]) for said in log)
+    last = log[-1]
+    if last["role"] == "assistant":
+        return chars - len(last["content"])
+    return chars if last["role"] == "user" else chars + len(message)

@@ -1,0 +1,1 @@
+"""The states of runs and shards, how a run ended, and changes of its load while it runs."""

@@ -1,0 +1,53 @@
+"""What is wrong with a load, in one line for every door. Pure.
+
+A field is called by its path, as in `load.users`: its name in the API and in a plan. The command line replaces it by
+its option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+KINDS: Final = {"closed": "a closed loop", "open": "an open loop", "trace": "a trace"}
+OF_KIND: Final = {
+    "users": "closed",
+    "start_jitter_s": "closed",
+    "rate_per_s": "open",
+    "arrivals": "open",
+    "speed": "trace",
+    "trace_unit": "trace",
+}
+"""Fields that only loads of this kind have."""
+
+
+def load_problems(exc: ValueError) -> str:
+    """Pydantic's findings on one line, without input values: a value may be a secret."""
+    errors = getattr(exc, "errors", None)
+    return str(exc) if errors is None else "; ".join(_line(error) for error in errors())
+
+
+def _line(error: Mapping[str, Any]) -> str:
+    kind, *path = error["loc"] if error["loc"] else ("",)
+    where = ".".join(["load", *map(str, path)])
+    what = str(error["msg"]).removeprefix("Value error, ")
+    match error["type"]:
+        case "value_error" if what.startswith("no ") or "load." in what:
+            return what
+        case "missing":
+            return f"{where} is missing{_needed_by(where, error['input'])}"
+        case "extra_forbidden" if len(path) == 1 and (other := OF_KIND.get(path[0])):
+            return f"{where} applies only to {KINDS[other]}, and this is {KINDS[kind]}: leave {where} out"
+        case "union_tag_not_found":
+            return "load.kind is missing: give closed, open or trace"
+        case "union_tag_invalid":
+            return "load.kind is unknown: give closed, open or trace"
+    return f"{where}: {what}"
+
+
+def _needed_by(where: str, given: Any) -> str:
+    """The fields beside it that make no sense without it."""
+    beside = where.rpartition(".")[0]
+    if beside == "load" or not isinstance(given, Mapping) or not given:
+        return ""
+    return f": {', '.join(f'{beside}.{name}' for name in given)} {'need' if len(given) > 1 else 'needs'} it"

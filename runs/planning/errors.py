@@ -1,0 +1,28 @@
+"""The error of a refused request for a run."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FIELDS: Final = {
+    "target_invalid": "target",
+    "secrets_unreadable": "target",
+    "scenario_invalid": "scenarios",
+    "load_invalid": "load",
+    "models_unavailable": "load",
+    "threshold_invalid": "thresholds",
+    "processes_invalid": "processes",
+    "regions_invalid": "regions",
+    "slots_missing": "processes",
+}
+"""The plan's field for each code, unless the error names another."""
+
+
+class RequestError(ValueError):
+    """The requested run cannot start. `code` names the kind of error, `field` the part of the request (as in a plan);
+    the message says what to do."""
+
+    def __init__(self, code: str, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field or FIELDS[code]

@@ -1,0 +1,1 @@
+"""Stored results as reports, tables, charts and text for pages."""

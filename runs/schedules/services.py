@@ -1,0 +1,148 @@
+"""Creates, changes, pauses and deletes schedules, for admin and API. `runs.schedules.starter` starts slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
+
+from runs import db_clock
+from runs.models import PlanSchedule, TestPlan
+from runs.planning.errors import RequestError
+from runs.planning.run_request import plan_request
+from runs.schedules.starter import START_DUE, slots_of, start_due, timing_text
+from runs.schedules.timing import TimingError, When, parse_when, when_of
+
+NAME_CHARS = 200
+POLICIES = ("missed", "grace_s", "catch_up", "overlap", "queue_limit")
+SHOWN = 5
+"""Next run times on pages and in the API."""
+
+
+class ScheduleError(ValueError):
+    """The requested schedule is not possible; `field` names the part."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def create_schedule(
+    *,
+    name: str,
+    plan: TestPlan,
+    when: Any,
+    enabled: bool = True,
+    user: AbstractBaseUser | AnonymousUser | None = None,
+    **policies: Any,
+) -> PlanSchedule:
+    """Create a schedule of `plan`; `when` as for `runs.schedules.timing`, policies as the model's columns. Raises
+    ScheduleError."""
+    _check_plan(plan)
+    schedule = PlanSchedule(plan=plan, created_by_id=user.pk if user is not None and user.is_authenticated else None)
+    schedule.task = PeriodicTask(name=free_name(name), task=START_DUE, enabled=enabled)
+    _apply(schedule, parsed(when), policies)
+    return schedule
+
+
+def change_schedule(schedule: PlanSchedule, **changes: Any) -> PlanSchedule:
+    """Change the given parts: name, plan, when, enabled, and policies. Raises ScheduleError. An unchanged timing need
+    not lie in the future."""
+    when = None
+    if "when" in changes and not same_timing(schedule, given := changes.pop("when")):
+        when = parsed(given)
+    start_due(only=schedule.pk)  # slots until now belong to the previous timing
+    schedule = PlanSchedule.objects.select_related("task", "plan").get(pk=schedule.pk)
+    if "name" in changes:
+        schedule.task.name = free_name(changes.pop("name"), schedule.task.pk)
+    if "plan" in changes:
+        _check_plan(changes["plan"])
+    schedule.plan = changes.pop("plan", schedule.plan)
+    schedule.task.enabled = changes.pop("enabled", schedule.task.enabled)
+    _apply(schedule, when, changes)
+    return schedule
+
+
+def set_enabled(schedule: PlanSchedule, enabled: bool) -> PlanSchedule:
+    """Pause or resume the schedule. Slots during a pause are not recorded; queued ones are refused."""
+    changed = change_schedule(schedule, enabled=enabled)
+    start_due(only=schedule.pk)
+    return changed
+
+
+def delete_schedule(schedule: PlanSchedule) -> None:
+    """Its periodic task is deleted with it. Its runs stay."""
+    schedule.task.delete()
+
+
+def next_runs(schedule: PlanSchedule, count: int = SHOWN, now: datetime | None = None) -> list[datetime]:
+    """The next slots, in UTC; none while it is paused."""
+    if not schedule.task.enabled:
+        return []
+    moment = now or db_clock.now()
+    try:
+        return slots_of(schedule).next(max(moment, schedule.handled_until), count)
+    except TimingError:
+        return []
+
+
+def _check_plan(plan: TestPlan) -> None:
+    """Raises ScheduleError for a plan whose runs would all be refused."""
+    try:
+        plan_request(plan).validate()
+    except RequestError as exc:
+        raise ScheduleError("plan", str(exc)) from exc
+
+
+def parsed(when: Any) -> When:
+    """Raises ScheduleError for a timing that `runs.schedules.timing.parse_when` refuses."""
+    try:
+        return parse_when(when, db_clock.now())
+    except TimingError as exc:
+        raise ScheduleError(exc.field, str(exc)) from exc
+
+
+def same_timing(schedule: PlanSchedule, given: Any) -> bool:
+    """Whether `given` equals the schedule's values."""
+    try:
+        return parse_when(given, None) == when_of(schedule.task)
+    except TimingError:
+        return False
+
+
+def _apply(schedule: PlanSchedule, when: When | None, policies: Mapping[str, Any]) -> None:
+    for field, value in policies.items():
+        if field not in POLICIES:
+            raise ScheduleError(field, f"a schedule has no {field!r}")
+        setattr(schedule, field, value)
+    task = schedule.task
+    with transaction.atomic():
+        if when is not None:
+            when.write_to(task)
+        if (text := timing_text(schedule)) != schedule.timing_seen:
+            schedule.since = schedule.handled_until = db_clock.now()
+            schedule.timing_seen = text
+        try:
+            schedule.clean_fields(exclude={"task"})
+            task.save()
+        except ValidationError as exc:
+            field, texts = next(iter(exc.message_dict.items()))
+            raise ScheduleError(field, texts[0]) from exc
+        schedule.task = task
+        schedule.save()
+        PeriodicTasks.update_changed()  # beat looks again once the schedule is there
+
+
+def free_name(name: Any, own: int | None = None) -> str:
+    """Raises ScheduleError if another periodic task has this name."""
+    text = str(name).strip()
+    if not text or len(text) > NAME_CHARS:
+        raise ScheduleError("name", f"give a name of 1 to {NAME_CHARS} characters")
+    if PeriodicTask.objects.filter(name=text).exclude(pk=own).exists():
+        raise ScheduleError("name", f"there is a schedule {text!r} already")
+    return text

@@ -1,0 +1,251 @@
+"""Converts the timing of a schedule between user input, django-celery-beat's rows and `runs.schedules.slots`.
+
+What people give is one object, the same in the API and behind the admin's form; times without an offset are wall times
+of `time_zone`:
+
+    {"crontab": "30 2 * * 1-5", "time_zone": "Europe/Berlin"}
+    {"every": 15, "period": "minutes"}            period: seconds, minutes, hours, days
+    {"at": "2026-12-24T18:00", "time_zone": "Europe/Berlin"}
+
+The first two may have "begins" and "ends"; an interval counts from "begins", or from when it was set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from celery.schedules import ParseException, crontab_parser
+from django.conf import settings
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask
+
+from runs.schedules.slots import Cron, Every, Once, Timing
+
+PERIODS: Final = ("seconds", "minutes", "hours", "days")
+SHORTEST: Final = timedelta(seconds=1)
+LONGEST_DAYS: Final = 3660
+YEARS: Final = range(1970, 2200)
+FIELDS: Final = {
+    "minute": (60, 0),
+    "hour": (24, 0),
+    "day_of_month": (31, 1),
+    "month_of_year": (12, 1),
+    "day_of_week": (7, 0),
+}
+"""Number of values and smallest value of each field of a crontab, in their order."""
+FORM: Final = 'five fields: minute hour day-of-month month day-of-week, such as "30 2 * * 1-5"'
+_FIELD: Final = re.compile(r"[0-9a-z*/,-]{1,60}", re.IGNORECASE)
+
+
+class TimingError(ValueError):
+    """The input is not a valid timing. `field` names the part."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class When:
+    """A checked timing, as columns of django-celery-beat's tables."""
+
+    cron: Mapping[str, Any] | None = None
+    every: tuple[int, str] | None = None
+    at: datetime | None = None
+    begins: datetime | None = None
+    ends: datetime | None = None
+
+    def write_to(self, task: PeriodicTask) -> None:
+        """Point the task to rows with this timing; call `save()` afterwards. Equal rows are shared."""
+        task.crontab = _row(CrontabSchedule, **self.cron) if self.cron else None
+        task.interval = _row(IntervalSchedule, every=self.every[0], period=self.every[1]) if self.every else None
+        task.clocked = _row(ClockedSchedule, clocked_time=self.at) if self.at else None
+        task.one_off = self.at is not None  # django-celery-beat asks for it
+        task.start_time, task.expires = self.begins, self.ends
+
+
+def parse_when(given: Any, now: datetime | None) -> When:
+    """Raises TimingError for a timing of unknown form, and (unless `now` is None) for one that is never due after
+    `now`."""
+    if not isinstance(given, Mapping):
+        raise TimingError("when", 'give an object such as {"crontab": "30 2 * * 1-5", "time_zone": "Europe/Berlin"}')
+    kinds = [kind for kind in ("crontab", "every", "at") if given.get(kind) not in (None, "")]
+    if len(kinds) != 1:
+        raise TimingError("when", 'give one of "crontab", "every" and "at"')
+    known = {kinds[0], "time_zone", *({"begins", "ends"} if kinds[0] != "at" else ()), *_more(kinds[0])}
+    if unknown := [key for key, value in given.items() if key not in known and value not in (None, "")]:
+        raise TimingError(str(unknown[0]), f'"{str(unknown[0])[:60]}" does not go with "{kinds[0]}"')
+    zone = parse_zone(given.get("time_zone") or settings.TIME_ZONE)
+    begins, ends = (_moment(given.get(field), field, zone) for field in ("begins", "ends"))
+    if kinds[0] == "at":
+        found = When(at=_moment(given["at"], "at", zone))
+    elif kinds[0] == "every":
+        found = When(every=_interval(given["every"], given.get("period")), begins=begins, ends=ends)
+    else:
+        fields = parse_cron(given["crontab"])
+        found = When(cron={**fields, "timezone": zone}, begins=begins, ends=ends)
+    if now is not None:
+        _check_future(found, kinds[0], now)
+    return found
+
+
+def _more(kind: str) -> set[str]:
+    return {"period"} if kind == "every" else set()
+
+
+def parse_cron(text: Any) -> dict[str, str]:
+    """The five fields by name, each of them valid. Raises TimingError."""
+    parts = text.split() if isinstance(text, str) else []
+    if len(parts) != len(FIELDS):
+        raise TimingError("crontab", f"give {FORM}")
+    for (name, (count, smallest)), part in zip(FIELDS.items(), parts, strict=True):
+        words = name.replace("_", " ")
+        if not _FIELD.fullmatch(part):
+            raise TimingError("crontab", f"{words} {part[:60]!r}: give numbers, *, */n, a-b or lists of them")
+        try:
+            crontab_parser(count, smallest).parse(part)
+        except (ValueError, ParseException) as exc:
+            range_ = f"{smallest} to {smallest + count - 1}" + (", Sunday is 0" if count == 7 else "")
+            raise TimingError("crontab", f"{words} {part!r}: {_plain(exc)} ({words}: {range_})") from exc
+    return dict(zip(FIELDS, parts, strict=True))
+
+
+def _plain(exc: Exception) -> str:
+    text = str(exc).rstrip(".")
+    return "not understood" if "weekday literal" in text else f"{text[:1].lower()}{text[1:]}"
+
+
+def parse_zone(name: Any) -> ZoneInfo:
+    """Raises TimingError."""
+    if not isinstance(name, str) or name not in _zones():
+        raise TimingError(
+            "time_zone", f"{str(name)[:60]!r} is not a known time zone: give a name such as Europe/Berlin"
+        )
+    return ZoneInfo(name)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _interval(every: Any, period: Any) -> tuple[int, str]:
+    if period not in PERIODS:
+        raise TimingError("period", f"choose one of {', '.join(PERIODS)}")
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise TimingError("every", "give a whole number, at least 1")
+    if every > timedelta(days=LONGEST_DAYS) // timedelta(**{period: 1}):
+        raise TimingError("every", "an interval is at most ten years")
+    return every, period
+
+
+def _moment(value: Any, field: str, zone: ZoneInfo) -> datetime | None:
+    if value in (None, ""):
+        return None
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except (TypeError, ValueError) as exc:
+        raise TimingError(field, f'give a time such as "2026-12-24T18:00", not {str(value)[:60]!r}') from exc
+    try:
+        if moment.tzinfo is None:
+            local = moment.replace(tzinfo=zone)
+            moment = local.astimezone(UTC)
+            if moment.astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
+                raise TimingError(field, f"{local:%Y-%m-%d %H:%M} is skipped in {zone.key}: clocks go forward over it")
+        moment = moment.astimezone(UTC)
+    except OverflowError as exc:
+        raise TimingError(field, "that is too far away") from exc
+    if moment.year not in YEARS:
+        raise TimingError(field, f"give a year from {YEARS.start} to {YEARS.stop - 1}")
+    return moment
+
+
+def _check_future(when: When, field: str, now: datetime) -> None:
+    if when.at is not None and when.at <= now:
+        raise TimingError("at", f"{when.at:%Y-%m-%d %H:%M:%S} UTC is in the past")
+    if when.ends is not None and when.ends <= max(now, when.begins or now):
+        raise TimingError("ends", "the end must be in the future and after the beginning")
+    if not timing(when, since=now).next(now, 1):
+        raise TimingError(field, "it would never be due: see the days and months, and the beginning and the end")
+
+
+def timing(when: When, since: datetime) -> Timing:
+    """Its slots; `since` is when it was set."""
+    if when.at is not None:
+        return Timing(Once(when.at))
+    if when.every is not None:
+        step = timedelta(**{when.every[1]: when.every[0]})
+        return Timing(Every(when.begins or since.replace(microsecond=0) + step, step), ends=when.ends)
+    if when.cron is None:
+        raise TimingError("when", "it no longer has a timing")
+    sets = {name: _values(when.cron[name], *bounds) for name, bounds in FIELDS.items()}
+    cron = Cron(
+        minutes=sets["minute"],
+        hours=sets["hour"],
+        days=sets["day_of_month"],
+        months=sets["month_of_year"],
+        weekdays=sets["day_of_week"],
+        zone=ZoneInfo(str(when.cron["timezone"])),
+    )
+    return Timing(cron, begins=when.begins, ends=when.ends)
+
+
+def _values(text: str, count: int, smallest: int) -> frozenset[int]:
+    try:
+        return frozenset(crontab_parser(count, smallest).parse(text))
+    except (ValueError, ParseException) as exc:  # django-celery-beat's own page accepts more than Celery understands
+        raise TimingError("crontab", f"{text!r} is not understood: {_plain(exc)}") from exc
+
+
+def when_of(task: PeriodicTask) -> When:
+    """The timing of the task's rows. Raises TimingError for kinds that schedules do not have, such as sunrise."""
+    bounds = {"begins": task.start_time, "ends": task.expires}
+    if task.crontab is not None:
+        names = [*FIELDS, "timezone"]
+        return When(cron={name: getattr(task.crontab, name) for name in names}, **bounds)
+    if task.interval is not None:
+        every, period = task.interval.every, task.interval.period
+        if timedelta(**{period: every}) < SHORTEST:
+            raise TimingError("every", f"every {every} {period} is less than a second")
+        return When(every=(every, period), **bounds)
+    if task.clocked is not None:
+        return When(at=task.clocked.clocked_time)
+    raise TimingError("when", "give a crontab, an interval or a time: other kinds cannot start a plan")
+
+
+def zone_of(when: When) -> ZoneInfo:
+    """The zone in which its times are shown."""
+    return ZoneInfo(str(when.cron["timezone"])) if when.cron else ZoneInfo(settings.TIME_ZONE)
+
+
+def as_given(when: When) -> dict[str, Any]:
+    """The object that `parse_when` takes."""
+    zone = zone_of(when)
+    local = {"begins": when.begins, "ends": when.ends, "at": when.at}
+    moments = {name: value.astimezone(zone).isoformat() for name, value in local.items() if value is not None}
+    if when.cron is not None:
+        fields = " ".join(str(when.cron[name]) for name in FIELDS)
+        return {"crontab": fields, "time_zone": zone.key, **moments}
+    if when.every is not None:
+        return {"every": when.every[0], "period": when.every[1], **moments}
+    return moments
+
+
+def in_words(when: When) -> str:
+    """For pages: "30 2 * * 1-5 Europe/Berlin", "every 15 minutes", "2026-12-24 18:00:00 UTC"."""
+    given = as_given(when)
+    if when.cron is not None:
+        return f"{given['crontab']} {given['time_zone']}"
+    if when.every is not None:
+        count, period = when.every
+        return f"every {count} {period}" if count > 1 else f"every {period.removesuffix('s')}"
+    return f"{when.at.astimezone(zone_of(when)):%Y-%m-%d %H:%M:%S %Z}" if when.at else ""
+
+
+def _row(model: Any, **columns: Any) -> Any:
+    return model.objects.filter(**columns).first() or model.objects.create(**columns)

@@ -1,0 +1,1 @@
+"""Owns an engine process from claim to finish."""

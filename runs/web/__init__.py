@@ -1,0 +1,1 @@
+"""Pages outside the admin, and the WebSocket of the live page."""

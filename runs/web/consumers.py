@@ -1,0 +1,178 @@
+"""The WebSocket of the live page: sends the run's Redis stream from the last id that the page has seen.
+
+Server to page, JSON objects: {"type": "entries", "entries": [[id, kind, data], ..]}; {"type": "gap"}: entries after
+the page's last id are no longer kept; {"type": "state", "status", "reason", "feed"} when one of them changed;
+{"type": "end", "status", "reason"}, then the socket closes with ENDED. The page sends nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import redis
+import redis.asyncio
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from runs.lifecycle.transitions import RUN_TERMINAL
+from runs.live_stream import Entry, read_since_async, stream_key
+from runs.models import Run
+from runs.web.permissions import may_view
+from runs.workers.availability import shown_reason
+
+logger = logging.getLogger(__name__)
+ENDED = 4000
+NO_RUN = 4404
+NO_RIGHT = 4403
+BLOCK_MS = 1000
+BATCH = 500
+LOOK_EVERY_S = 3.0
+"""How often the database is asked whether the run is over and the user may still view it."""
+RETRY_S = 2.0
+STREAM_ID = re.compile(r"\d{1,19}(-\d{1,19})?", re.ASCII)  # 19 digits: Redis rejects numbers beyond 64 bits
+
+
+class RunConsumer(AsyncWebsocketConsumer):
+    """One page's view of one run."""
+
+    async def connect(self) -> None:
+        self.run_id: int = self.scope["url_route"]["kwargs"]["pk"]
+        self.last_id = _last_id(self.scope["query_string"])
+        self.shown: tuple[str, str, bool] | None = None
+        self.follower: asyncio.Task[None] | None = None
+        if not same_origin(self.scope["headers"]):
+            await self.close(NO_RIGHT)
+            return
+        if not await self._may_view():
+            await self.close(NO_RIGHT)
+            return
+        state = await self._state()
+        if state is None:
+            await self.close(NO_RUN)
+            return
+        await self.accept()
+        self.follower = asyncio.create_task(self._follow())
+
+    async def disconnect(self, code: int) -> None:
+        if self.follower is not None:
+            self.follower.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.follower
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Pages send nothing: incoming messages are dropped."""
+
+    async def _follow(self) -> None:
+        client = redis.asyncio.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=BLOCK_MS / 1000 + 5, socket_connect_timeout=2
+        )
+        try:
+            await self._until_the_end(client)
+        except Exception:
+            logger.exception("live_socket_failed: run %s", self.run_id)
+            await self.close(1011)
+        finally:
+            await client.aclose()
+
+    async def _until_the_end(self, client: redis.asyncio.Redis) -> None:
+        looked, check_gap = 0.0, True
+        while True:
+            entries, feed = await self._read(client, check_gap)
+            # Unavailable, or behind: the stream may have been trimmed in between.
+            check_gap = not feed or len(entries) == BATCH
+            if time.monotonic() - looked < LOOK_EVERY_S and feed and not _says_end(entries):
+                continue
+            looked = time.monotonic()
+            state = await self._state()
+            if state is None or not await self._may_view():
+                await self.close(NO_RUN if state is None else NO_RIGHT)
+                return
+            status, reason = state
+            if self.shown != (status, reason, feed):
+                self.shown = (status, reason, feed)
+                await self._say("state", status=status, reason=reason, feed=feed)
+            if status in RUN_TERMINAL and not entries:
+                await self._say("end", status=status, reason=reason)
+                await self.close(ENDED)
+                return
+            if not feed:
+                await asyncio.sleep(RETRY_S)
+
+    async def _read(self, client: redis.asyncio.Redis, check_gap: bool) -> tuple[list[Entry], bool]:
+        """New entries, which have been sent on, and whether the stream could be read at all."""
+        try:
+            if check_gap and await _was_cut(client, self.run_id, self.last_id):
+                await self._say("gap")
+            entries = await read_since_async(client, self.run_id, self.last_id, BATCH, BLOCK_MS)
+        except (redis.RedisError, OSError):
+            return [], False
+        if entries:
+            self.last_id = entries[-1].id
+            await self._say("entries", entries=[list(entry) for entry in entries])
+        return entries, True
+
+    async def _say(self, kind: str, **fields: Any) -> None:
+        await self.send(text_data=orjson.dumps({"type": kind, **fields}).decode())
+
+    @database_sync_to_async
+    def _state(self) -> tuple[str, str] | None:
+        run = Run.objects.only("status", "reason", "local").filter(pk=self.run_id).first()
+        return None if run is None else (run.status, shown_reason(run))
+
+    @database_sync_to_async
+    def _may_view(self) -> bool:
+        """Checked in the database each time, because permissions may be revoked while a page is open."""
+        user = self.scope["user"]
+        if not user.is_authenticated:
+            return False
+        fresh = get_user_model().objects.filter(pk=user.pk).first()
+        return fresh is not None and may_view(fresh)
+
+
+def same_origin(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether the page that opens the socket comes from this very host and port, or from a trusted origin.
+
+    Browsers send cookies to every port of a host, so that Django's ALLOWED_HOSTS alone would let a page of another
+    service on the same machine in.
+    """
+    given = {name: value.decode("latin-1") for name, value in headers if name in {b"origin", b"host"}}
+    origin = given.get(b"origin", "")
+    if origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    return bool(origin) and urlsplit(origin).netloc == given.get(b"host")
+
+
+def _last_id(query: bytes) -> str:
+    """The page's `?last=`; the beginning if there is none or it is not a stream id."""
+    given = parse_qs(query.decode("latin-1")).get("last", ["0"])[0]
+    return given if STREAM_ID.fullmatch(given) else "0"
+
+
+def _says_end(entries: list[Entry]) -> bool:
+    return any(entry.kind == "status" for entry in entries)
+
+
+async def _was_cut(client: redis.asyncio.Redis, run_id: int, last_id: str) -> bool:
+    """Whether entries after `last_id` may have been trimmed. Without a stream there is nothing to miss."""
+    key = stream_key(run_id)
+    if not await client.exists(key):
+        return False
+    facts: dict[str, Any] = await client.xinfo_stream(key)
+    if _number(last_id) == (0, 0):
+        return bool(facts["entries-added"] > facts["length"])
+    oldest = facts["first-entry"]
+    return oldest is not None and _number(oldest[0].decode()) > _number(last_id)
+
+
+def _number(stream_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = stream_id.partition("-")
+    return int(milliseconds), int(sequence or 0)

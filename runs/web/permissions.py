@@ -1,0 +1,20 @@
+"""Permissions to view, start and stop runs: staff, by Django's model permissions."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+CONTROL = "runs.change_run"
+"""Starting and stopping need this permission in addition to being staff."""
+
+
+def may_view(user: AbstractBaseUser | AnonymousUser) -> bool:
+    return _has(user, "runs.view_run") or _has(user, CONTROL)
+
+
+def may_control(user: AbstractBaseUser | AnonymousUser) -> bool:
+    return bool(getattr(user, "is_staff", False)) and _has(user, CONTROL)
+
+
+def _has(user: AbstractBaseUser | AnonymousUser, permission: str) -> bool:
+    return bool(user.is_active) and bool(getattr(user, "has_perm", lambda _: False)(permission))

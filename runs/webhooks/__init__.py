@@ -1,0 +1,1 @@
+"""Notifies webhooks about the end of runs."""

@@ -1,0 +1,1 @@
+"""The worker farm: registry, placement of shards, and leases."""

@@ -1,0 +1,1 @@
+"""The definition of a scenario: schema, rows of data, resource limits. Pure."""

@@ -1,0 +1,1 @@
+"""From a scenario to the messages of one conversation: compiled once, executed for each session. Pure."""

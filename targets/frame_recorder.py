@@ -1,0 +1,167 @@
+"""Records the frames of a test message with what the mapping found in each.
+
+A `FrameRecorder` attaches itself to a connector's own Timeline: it changes the timeline's class for one that notes each
+call before it goes on, so that the path which thousands of sessions take stays as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from connectors.errors import TurnError
+from connectors.security.redact import Redactor
+from connectors.timeline import Timeline
+from connectors.timeline.named import NamedTimeline
+from connectors.timeline.state import NOTHING_CAME
+
+FRAMES_LIMIT = 200
+"""Maximum number of frames that are kept; further ones are only counted."""
+FRAME_CHARS = 2000
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_ESCAPES |= {9: "\\t", 10: "\\n", 13: "\\r"}
+# What would turn the direction of the text that follows, and line ends beyond ASCII.
+_ESCAPES |= {code: f"\\u{code:04x}" for code in (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))}
+
+
+_IN_LINES = {code: text for code, text in _ESCAPES.items() if code != 10}
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """`text` with control characters escaped, on one line unless `lines`."""
+    return text.translate(_IN_LINES if lines else _ESCAPES)
+
+
+@dataclass
+class Frame:
+    """One event, frame or whole answer; `name` if the stream names its events. `gave`: what the mapping found in it;
+    empty: it did not match."""
+
+    at_ms: float
+    size: int
+    data: str
+    name: str = ""
+    decoded: str | None = None
+    gave: list[str] = field(default_factory=list)
+    note: str = ""
+
+
+@dataclass
+class FrameRecorder:
+    """The frames of one turn. `redact` is applied to everything that is kept."""
+
+    redact: Redactor
+    frames: list[Frame] = field(default_factory=list)
+    left_out: int = 0
+    unmatched: int = 0
+
+    def attach(self, timeline: Timeline) -> None:
+        """Record what `timeline` receives from now on."""
+        timeline.__class__ = _recording_timeline(type(timeline), self)
+
+    def show(self, data: bytes) -> str:
+        text = self.redact.cut(data.decode(errors="backslashreplace"), FRAME_CHARS + 1)
+        more = "..." if len(text) > FRAME_CHARS else ""
+        return visible(text[:FRAME_CHARS]) + more
+
+    def note(self, timeline: Timeline, ns: int, data: bytes, tell: Callable[[], None], beside: str = "") -> None:
+        """Pass the frame to the timeline by `tell`, and record what changed. `beside`: what the frame is if it is not
+        part of the answer and need not match."""
+        frame = Frame(round((ns - (timeline.sent_ns or ns)) / 1e6, 3), len(data), self.show(data))
+        if isinstance(timeline, NamedTimeline):
+            frame.name = visible(self.redact(timeline.event_name))
+        plain = self._decoded(timeline, frame, data)
+        before = _state(timeline)
+        missed, timeline._last_without_text = timeline._last_without_text, NOTHING_CAME
+        if len(self.frames) < FRAMES_LIMIT:
+            self.frames.append(frame)
+        else:
+            self.left_out += 1
+        try:
+            tell()
+        except TurnError as exc:
+            frame.gave.append("error")
+            frame.note = exc.code
+            raise
+        after = _state(timeline)
+        frame.gave += [name for name in after if after[name] != before[name]]
+        if beside:
+            frame.note = beside
+            frame.gave = frame.gave or ["ignored"]
+        elif not frame.gave:
+            self._nothing(timeline, frame, plain)
+        if timeline._last_without_text is NOTHING_CAME:
+            timeline._last_without_text = missed
+
+    def _nothing(self, timeline: Timeline, frame: Frame, plain: bytes) -> None:
+        frame.note = _why_nothing(timeline, plain)
+        if frame.note in _NOT_MATCHED:
+            self.unmatched += 1
+        else:
+            frame.gave.append("ignored")
+
+    def _decoded(self, timeline: Timeline, frame: Frame, data: bytes) -> bytes:
+        if timeline._decode is None:
+            return data
+        try:
+            plain = timeline._decode(data)
+        except TurnError:
+            return data  # the timeline will report it
+        frame.decoded = self.show(plain)
+        return plain
+
+
+NO_MATCH = "nothing at the mapped paths"
+OTHER_KIND = "of a kind that is not listed"
+_NOT_MATCHED = frozenset({NO_MATCH, OTHER_KIND})
+
+
+def _why_nothing(timeline: Timeline, data: bytes) -> str:
+    response = timeline.response
+    if not data or data in response.ignored_data:
+        return "keeps the connection alive"
+    if isinstance(timeline, NamedTimeline) and response.named(timeline.event_name) is None:
+        return OTHER_KIND
+    message = timeline._last_without_text
+    if message is NOTHING_CAME:
+        return "an empty text"
+    if not response.plain and timeline._part_of(message) is None:
+        return "to be ignored" if response.ignores(message) else OTHER_KIND
+    return NO_MATCH
+
+
+def _state(timeline: Timeline) -> dict[str, Any]:
+    return {
+        "text": (len(timeline.text), timeline.chunks),
+        "reasoning": timeline.reasoning_chars,
+        "usage": (timeline.tokens_in, timeline.tokens_out),
+        "saved": dict(timeline.saved or {}),
+        "stamp": len(timeline.arrival_errors),
+        "done": timeline.done_ns is not None,
+    }
+
+
+def _recording_timeline(kind: type[Timeline], recorder: FrameRecorder) -> type[Timeline]:
+    class Recording(kind):  # type: ignore[misc, valid-type]  # whichever of ours the connector has chosen
+        __slots__ = ()  # the same layout, otherwise the class of an existing timeline could not be changed
+
+        def event(self, ns: int, data: bytes) -> None:
+            recorder.note(self, ns, data, lambda: kind.event(self, ns, data))
+
+        def answer(self, ns: int, data: bytes) -> None:
+            recorder.note(self, ns, data, lambda: kind.answer(self, ns, data))
+
+        def late(self, data: bytes) -> None:
+            recorder.note(self, time.monotonic_ns(), data, lambda: kind.late(self, data), "after the end mark")
+
+        def aside(self, data: bytes) -> None:
+            said = "the answer to what was posted"
+            recorder.note(self, time.monotonic_ns(), data, lambda: kind.aside(self, data), said)
+
+        def refused(self, status: int, data: bytes) -> NoReturn:
+            recorder.note(self, time.monotonic_ns(), data, lambda: kind.refused(self, status, data))
+            raise AssertionError  # refused raises
+
+    return Recording

@@ -1,0 +1,119 @@
+"""What a test message showed: requests, frames, times and errors of one conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from connectors.content.usage import believable
+from connectors.registry import Lane
+from connectors.timeline import Timeline
+from targets.frame_recorder import Frame, visible
+
+
+@dataclass
+class Request:
+    """The request of a turn; `method` empty: a message on a connection that `url` and `headers` have opened. `body` is
+    the input of the codecs, `packed` their output."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    body: str
+    event: str = ""
+    packed: str | None = None
+
+
+@dataclass
+class Failure:
+    code: str
+    detail: str
+    advice: str
+
+
+@dataclass
+class Turn:
+    """One message and its answer. Times in ms: of the connection steps, and from the request's first byte on. `sent`:
+    whether the request was sent; otherwise it is shown as it would have been."""
+
+    message: str
+    sent: bool = False
+    handshake_ms: dict[str, float] = field(default_factory=dict)
+    request: Request | None = None
+    frames: list[Frame] = field(default_factory=list)
+    frames_left_out: int = 0
+    unmatched: int = 0
+    text: str = ""
+    text_chars: int = 0
+    reasoning_chars: int = 0
+    chunks: int = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    times_ms: dict[str, float] = field(default_factory=dict)
+    saved: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """Remarks on what a run would doubt or correct in this answer."""
+    error: Failure | None = None
+
+
+@dataclass
+class Probe:
+    """One conversation on one lane. `known`: saved values at the end, without those of a handshake. `unassigned`:
+    messages that belong to no turn, of which `unassigned_frames` are the first; `unsolicited`: those with text."""
+
+    target: str
+    protocol: str
+    url: str
+    lane: Lane
+    turns: list[Turn] = field(default_factory=list)
+    known: dict[str, Any] = field(default_factory=dict)
+    unassigned: int = 0
+    unassigned_frames: list[str] = field(default_factory=list)
+    unsolicited: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.turns) and self.turns[-1].error is None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON shows it. `stray` and `stray_frames` are earlier names, kept until 1.0."""
+        found = {"ok": self.ok, **asdict(self)}
+        return found | {"stray": found["unassigned"], "stray_frames": found["unassigned_frames"]}
+
+
+def type_notes(found: Mapping[str, int]) -> Iterator[str]:
+    for kind in found:
+        yield f"content_type_wrong: its content type is {visible(kind)}, but it was read by its content"
+
+
+def usage_notes(timeline: Timeline, turn: Turn) -> Iterator[str]:
+    """As a run judges it (`usage_not_believed`): only the output, because a request contains more than its message."""
+    told, chars = timeline.told, turn.text_chars + turn.reasoning_chars
+    if told.unreadable:
+        yield "usage_not_believed: the target's usage is not a number"
+    elif told.output is not None and not believable(told.output, chars):
+        yield f"usage_not_believed: {told.output} tokens cannot be those of {chars} characters"
+    elif told.input == 0:
+        yield "usage_not_believed: 0 tokens are not plausible for the request"
+
+
+def times_of(timeline: Timeline) -> dict[str, float]:
+    """Times from the request's first byte on, as far as the turn got."""
+    sent_ns = timeline.sent_ns
+    if sent_ns is None:
+        return {}
+    moments = {
+        "first_byte": timeline.first_byte_ns,
+        "first_chunk": timeline.first_chunk_ns,
+        "first_text": timeline.first_content_ns,
+        "last_text": timeline.last_content_ns,
+        "done": timeline.done_ns,
+    }
+    return {name: ms(ns - sent_ns) for name, ns in moments.items() if ns is not None}
+
+
+def ms(ns: int) -> float:
+    return round(ns / 1e6, 3)

@@ -1,0 +1,106 @@
+"""Targets in the admin: secrets go in and never come out, mistakes are explained."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from connectors.spec import preset_names
+from targets.models import Target
+from tests.integration.web import made_up
+
+ADD = "/admin/targets/target/add/"
+FORM = {
+    "name": "Mine",
+    "preset": "openai-chat",
+    "url": "http://127.0.0.1:9/v1",
+    "params": '{"model": "m"}',
+    "overrides": "{}",
+    "secret_name": "",
+    "secret_value": "",
+}
+
+
+def change(target: Target) -> str:
+    return f"/admin/targets/target/{target.pk}/change/"
+
+
+def posted(target: Target, **fields: Any) -> dict[str, Any]:
+    return FORM | {"name": target.name, "url": target.url, "params": "{}"} | fields
+
+
+def test_every_preset_can_be_chosen(admin_page: Client) -> None:
+    page = admin_page.get(ADD).content.decode()
+    for name in preset_names():
+        assert f'value="{name}"' in page
+    assert re.search(r'<option value="openai-chat"\s+selected', page)
+
+
+def test_a_secret_is_stored_sealed_and_only_its_name_is_shown(admin_page: Client) -> None:
+    answer = admin_page.post(ADD, FORM | {"secret_name": "api_key", "secret_value": made_up.SECRET})
+    assert answer.status_code == 302
+    target = Target.objects.get(name="Mine")
+    assert target.get_secrets() == {"api_key": made_up.SECRET}
+    assert made_up.SECRET not in target.sealed_secrets
+    page = admin_page.get(change(target)).content.decode()
+    assert "api_key" in page
+    assert made_up.SECRET not in page
+
+
+def test_saving_without_touching_secrets_keeps_them(admin_page: Client) -> None:
+    target = made_up.target()
+    assert admin_page.post(change(target), posted(target, params='{"model": "other"}')).status_code == 302
+    target.refresh_from_db()
+    assert target.params == {"model": "other"}
+    assert target.get_secrets() == {"api_key": made_up.SECRET}
+
+
+def test_one_secret_is_replaced_and_another_cleared(admin_page: Client) -> None:
+    target = made_up.target()
+    target.set_secrets({"api_key": "old", "other": "o", "third": "t"})
+    target.save()
+    fields = {"secret_name": "api_key", "secret_value": "new", "clear_secrets": ["other"]}
+    assert admin_page.post(change(target), posted(target, **fields)).status_code == 302
+    target.refresh_from_db()
+    assert target.get_secrets() == {"api_key": "new", "third": "t"}
+
+
+def test_a_mistyped_form_does_not_send_the_secret_back(admin_page: Client) -> None:
+    answer = admin_page.post(ADD, FORM | {"url": "not a url", "secret_name": "k", "secret_value": made_up.SECRET})
+    assert answer.status_code == 200
+    assert made_up.SECRET not in answer.content.decode()
+    assert not Target.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"url": "ftp://x"}, "is not a URL of the form http(s)://host[:port]/path"),
+        ({"url": "http://me:pw@host/"}, "put it into the target&#x27;s secrets instead"),
+        ({"params": "[1]"}, "params: give a JSON object"),
+        ({"params": "{"}, "Enter a valid JSON."),
+        ({"overrides": '{"nonsense": 1}'}, "nonsense: Extra inputs are not permitted"),
+        ({"secret_name": "api_key"}, "Give both the secret&#x27;s name and its value."),
+        ({"secret_name": "two words", "secret_value": "x"}, "must be letters, digits and _"),
+    ],
+)
+def test_mistakes_are_explained(admin_page: Client, fields: dict[str, str], text: str) -> None:
+    answer = admin_page.post(ADD, FORM | fields)
+    assert answer.status_code == 200
+    assert text in answer.content.decode()
+
+
+def test_secrets_that_cannot_be_opened_are_said_so_and_can_only_be_cleared_as_a_whole(admin_page: Client) -> None:
+    target = made_up.target()
+    Target.objects.filter(pk=target.pk).update(sealed_secrets="gone-key:AAAA")
+    page = admin_page.get(change(target)).content.decode()
+    assert "cannot be decrypted" in page
+    answer = admin_page.post(change(target), posted(target, secret_name="api_key", secret_value="new"))
+    assert "or clear them all first" in answer.content.decode()
+    fields = {"secret_name": "api_key", "secret_value": "new", "clear_secrets": ["*"]}
+    assert admin_page.post(change(target), posted(target, **fields)).status_code == 302
+    target.refresh_from_db()
+    assert target.get_secrets() == {"api_key": "new"}

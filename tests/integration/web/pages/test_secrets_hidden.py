@@ -1,0 +1,42 @@
+"""No page and no answer of the API holds a secret, in clear or sealed."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from rest_framework.authtoken.models import Token
+
+from runs.models import RunStatus
+from tests.integration.web import made_up
+from tests.integration.web.pages.test_walk import EVERY
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_every_page_keeps_the_secrets(admin_page: Client) -> None:
+    run = made_up.run(RunStatus.RUNNING)
+    made_up.fill(run, seconds=2)
+    made_up.finish(run)
+    key = Token.objects.create(user=made_up.user()).key
+    plan = run.plan
+    assert plan is not None
+    hidden = {made_up.SECRET, plan.target.sealed_secrets, run.sealed_secrets, key}
+    numbers = {
+        "targets": plan.target_id,
+        "testplan": plan.pk,
+        "scenario": plan.mix.get().scenario_id,
+        "session": run.sessions.earliest("id").pk,
+        "sessionmetric": run.turns.earliest("id").pk,
+    }
+    shown = 0
+    for address in EVERY:
+        number = next((pk for part, pk in numbers.items() if f"/{part}/" in address), run.pk)
+        for concrete in {address.replace("/1/", f"/{number}/"), address.replace("/plans/1/", f"/plans/{plan.pk}/")}:
+            if "logout" in concrete:
+                continue
+            answer = admin_page.get(concrete, follow=True)
+            content = answer.getvalue()
+            shown += answer.status_code == 200
+            for secret in hidden:
+                assert secret.encode() not in content, concrete
+    assert shown > 60

@@ -1,0 +1,1 @@
+"""Data that tests expect or feed: queues, curves, budgets, distributions."""

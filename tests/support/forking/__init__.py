@@ -1,0 +1,1 @@
+"""Forks our Python programs instead of executing them."""

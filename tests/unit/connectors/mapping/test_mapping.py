@@ -1,0 +1,193 @@
+"""Request templates and response paths."""
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.errors import BadRequest
+from connectors.mapping.paths import compile_path, null_test
+from connectors.spec import SpecError, TargetSpec, build_target_spec, parse_target_spec
+from connectors.target import CompiledTarget
+
+TURN = {
+    "message": "hi",
+    "messages": [{"role": "user", "content": "hi"}],
+    "history": [],
+    "session": {"id": "s1", "number": 4},
+    "turn": 2,
+    "vars": {"course": "MED1060"},
+}
+
+
+def target(body: object = None, **request: object) -> CompiledTarget:
+    return CompiledTarget(
+        parse_target_spec(
+            {
+                "name": "t",
+                "protocol": "http",
+                "url": "http://127.0.0.1:9/v1",
+                "request": {"body": body, **request},
+                "response": {"text": "text"},
+                "params": {"model": "m1", "limit": 5},
+                "secrets": {"api_key": "k-1"},
+            }
+        )
+    )
+
+
+def rendered(body: object) -> object:
+    return orjson.loads(target(body).render(dict(TURN)).body)
+
+
+def test_a_whole_expression_keeps_its_type() -> None:
+    assert rendered({"n": "{{ params.limit }}", "m": "{{ messages }}", "t": "{{ turn }}"}) == {
+        "n": 5,
+        "m": TURN["messages"],
+        "t": 2,
+    }
+
+
+def test_a_mixed_string_becomes_text() -> None:
+    assert rendered({"a": "{{ vars.course }}-{{ turn }}: {{ message }}"}) == {"a": "MED1060-2: hi"}
+
+
+def test_what_is_not_there_is_left_out() -> None:
+    body = {"a": "{{ params.nope }}", "b": ["{{ vars.nope }}", "x {{ vars.nope }}", 1], "c": {"d": "{{ vars.nope }}"}}
+    assert rendered(body) == {"b": [1], "c": {}}
+
+
+def test_a_header_without_its_secret_is_left_out() -> None:
+    spec = build_target_spec(name="t", url="http://127.0.0.1:9/v1", preset="openai-chat")
+    assert CompiledTarget(spec).render(dict(TURN)).headers == ()
+    spec = build_target_spec(name="t", url="http://127.0.0.1:9/v1", preset="openai-chat", secrets={"api_key": "x"})
+    assert CompiledTarget(spec).render(dict(TURN)).headers == (("Authorization", "Bearer x"),)
+
+
+@pytest.mark.parametrize(
+    ("path", "whole"),
+    [("/chat", "/v1/chat?key=k"), ("/chat?stream=1", "/v1/chat?stream=1&key=k"), ("/{{ turn }}?a", "/v1/2?a&key=k")],
+)
+def test_the_urls_own_query_follows_that_of_the_path(path: str, whole: str) -> None:
+    data = {"name": "t", "protocol": "http", "url": "http://127.0.0.1:9/v1?key=k", "request": {"path": path}}
+    assert CompiledTarget(parse_target_spec({**data, "response": {"text": "text"}})).render(dict(TURN)).path == whole
+
+
+def test_other_expressions_run_in_the_sandbox() -> None:
+    assert rendered({"a": "{{ message | upper }}", "b": "{{ turn + 1 }}"}) == {"a": "HI", "b": 3}
+    assert rendered({"a": "{{ message.__class__ }}"}) == {}
+    for unsafe in ("{{ message.__class__ | string }}", "{{ message.__class__() }}"):
+        with pytest.raises(BadRequest, match="request_invalid"):
+            target({"a": unsafe}).render(dict(TURN))
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ nobody.knows }}", "{{ nobody | upper }}", "{{ nobody or 1 }}", "{{ 1 + }}", "{{ message | nofilter }}"]
+)
+def test_a_wrong_expression_is_found_before_the_run(text: str) -> None:
+    with pytest.raises(SpecError, match=r"request\.body\.a"):
+        target({"a": text})
+
+
+def test_a_header_cannot_smuggle_a_line() -> None:
+    with pytest.raises(BadRequest, match="line break"):
+        target(None, headers={"X-A": "{{ message }}"}).render(TURN | {"message": "a\r\nX-B: c"})
+
+
+def test_what_no_turn_could_send_is_found_before_the_run() -> None:
+    with pytest.raises(SpecError, match=r"request\.path"):
+        target(None, path="/{{ params.nope }}")
+    with pytest.raises(SpecError, match="line break"):
+        target(None, headers={"X-A": "a\r\nX-B: {{ secret.api_key }}"})
+
+
+def test_the_path_stands_below_the_base_address() -> None:
+    assert target(None, path="/chat/{{ session.id }}").render(dict(TURN)).path == "/v1/chat/s1"
+
+
+def test_constant_headers_are_one_object_from_turn_to_turn() -> None:
+    one = target({"m": "{{ message }}"}, headers={"X-K": "{{ secret.api_key }}"})
+    assert one.render(dict(TURN)).headers is one.render(dict(TURN)).headers
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(st.characters(codec="utf-8", exclude_characters="{}")),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), JSON, max_size=4))
+def test_a_body_without_templates_is_sent_as_it_stands(body: dict[str, object]) -> None:
+    assert rendered(body) == body
+
+
+def test_text_that_is_not_unicode_is_refused_before_the_run_and_in_a_turn() -> None:
+    with pytest.raises(SpecError, match=r"request\.body\.a"):
+        target({"a": "\ud800"})
+    with pytest.raises(BadRequest, match="request_invalid"):
+        target({"a": "{{ message }}"}).render(TURN | {"message": "\ud800"})
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("choices[0].delta.content", "hi"),
+        ("choices[1].delta.content", None),
+        ("choices[0].delta.content.more", None),
+        ("choices[0].delta.calls[1]", "b"),
+        ("choices[0].names[1]", "d"),
+        ("choices[5]", None),
+        ("choices[5].delta", None),
+        ("usage.details.cached", 7),
+        ("usage.details", {"cached": 7}),
+        ("usage.details.cached.more", None),
+        ("cost", None),
+        ("choices[0].delta.none || choices[0].delta.content", "hi"),
+        ("length(choices)", 1),
+        ("length(nope)", None),
+    ],
+)
+def test_a_path_finds_its_value_or_none(path: str, found: object) -> None:
+    delta = {"content": "hi", "calls": ["a", "b"]}
+    message = {"choices": [{"delta": delta, "names": ["c", "d"]}], "usage": {"details": {"cached": 7}}}
+    assert compile_path(path, "x")(message) == found
+
+
+def test_a_value_in_the_path_cannot_end_the_request_line() -> None:
+    turn = {**TURN, "message": "a b\r\nX-Evil: 1", "turn": 7}
+    assert target(None, path="/{{ message }}").render(turn).path == "/v1/a%20b%0D%0AX-Evil:%201"
+    assert target(None, path="/\u00fc/%20?q={{ turn }}").render(turn).path == "/v1/%C3%BC/%20?q=7"
+
+
+def test_a_wrong_path_names_its_place() -> None:
+    with pytest.raises(SpecError, match=r"response\.text"):
+        compile_path("a[", "response.text")
+
+
+def test_secrets_are_in_no_frozen_copy_and_no_repr() -> None:
+    spec = build_target_spec(name="t", url="http://h/v1", preset="openai-chat", secrets={"api_key": "hush-1"})
+    assert "hush-1" not in repr(spec) + str(spec) + str(spec.frozen_dict())
+    assert TargetSpec.model_validate(spec.wire_dict()).secrets["api_key"].get_secret_value() == "hush-1"
+
+
+@pytest.mark.parametrize("url", ["ftp://h/", "http://", "h:80", "http://u:p@h/", "http://h:0/", "http://h:99999/"])
+def test_a_wrong_url_is_refused(url: str) -> None:
+    with pytest.raises(SpecError, match="url"):
+        build_target_spec(name="t", url=url, preset="openai-chat")
+
+
+def test_a_null_is_known_at_any_of_the_plain_paths() -> None:
+    found = null_test("a", "choices[0].text || choices[0].delta.text", "length(b)", None)
+    assert found({"a": None})
+    assert found({"a": 1, "choices": [{"text": None}]})
+    assert found({"choices": [{"delta": {"text": None}}]})
+    nothing: object
+    for nothing in ({}, {"a": 1}, {"b": None}, {"choices": [{"delta": {}}]}, {"choices": [{"text": "x"}]}, [], None):
+        assert not found(nothing)

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from metrics.analysis.threshold_values import evaluate
+from metrics.analysis.thresholds import (
+    CHOICE_EXAMPLE,
+    EXAMPLE,
+    LONGEST,
+    RATES,
+    SETS,
+    ThresholdError,
+    Value,
+    check_choices,
+    highest_limit_s,
+    longest_wait_s,
+    parse_all,
+    parse_threshold,
+    parse_thresholds,
+)
+from metrics.analysis.totals import merge
+from metrics.groups import Group
+from metrics.report.build import RunFacts, build_report
+from tests.unit.metrics.made import MS, aggregate, batch, failed, turn
+
+FACTS = RunFacts(1, "completed", "target", "scenario", {}, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("ttft_ms.p95<500", ("ttft_ms", "p95", "<", 500)),
+        (" e2e_ms.max  <= 1.5e3 ", ("e2e_ms", "max", "<=", 1500)),
+        ("icl_ms.count>=10", ("icl_ms", "count", ">=", 10)),
+        ("handshake_login_ms.p50<20", ("handshake_login_ms", "p50", "<", 20)),
+        ("error_rate<1%", ("error_rate", None, "<", 0.01)),
+        ("turns_per_s>10", ("turns_per_s", None, ">", 10)),
+        ("dropped_arrivals==0", ("dropped_arrivals", None, "==", 0)),
+        ("arrival_error_ms.min>-1", ("arrival_error_ms", "min", ">", -1)),
+    ],
+)
+def test_what_parses(text: str, parts: tuple[Any, ...]) -> None:
+    threshold = parse_threshold(text)
+    assert (threshold.name, threshold.stat, threshold.op) == parts[:3]
+    assert threshold.limit == pytest.approx(parts[3])
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("", f"for example '{EXAMPLE}'"),
+        ("ttft<500", "did you mean 'ttft_ms.p95<500'?"),
+        ("tftt_ms.p95<500", "did you mean 'ttft_ms.p95<500'?"),
+        ("ttft_ms<500", "did you mean 'ttft_ms.p95<500'?"),
+        ("ttft_ms.p98<500", "did you mean 'ttft_ms.p9"),
+        ("ttft_ms.avg<500", "(count, mean, min, p50, p90, p95, p99, p999, max)"),
+        ("error_rat<1%", "did you mean 'error_rate<1%'?"),
+        ("error_rate.p95<0.1", "did you mean 'error_rate<0.1'?"),
+        ("ttft_ms.p95<500ms", "times are in ms"),
+        ("ttft_ms.p95<nan", "not a plain number"),
+        ("ttft_ms.p95<5%", "takes no %"),
+        ("ttft_ms.p95=500", "< <= > >= =="),
+        ("xyz.p95<1", "there are ttfb_ms"),
+        ("a\nb", "for example"),
+        ("x" * 5000, "for example"),
+    ],
+)
+def test_what_does_not_parse_says_in_one_line_how_to_write_it(text: str, hint: str) -> None:
+    with pytest.raises(ThresholdError) as caught:
+        parse_threshold(text)
+    assert hint in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("value", [None, 5, {"a": 1}])
+def test_what_is_no_text_is_refused_like_one(value: Any) -> None:
+    with pytest.raises(ThresholdError):
+        parse_threshold(value)
+
+
+def test_the_examples_parse() -> None:
+    assert parse_threshold(EXAMPLE).expr == EXAMPLE
+    assert parse_threshold(CHOICE_EXAMPLE).where == (("scenario", "rapid-fire"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("ttft_ms{scenario=rapid-fire}.p95<500", {"scenario": "rapid-fire"}),
+        ("error_rate{model=gpt-4o}<1%", {"model": "gpt-4o"}),
+        ("error_rate { tier = gold , team=x y }<1%", {"tier": "gold", "team": "x y"}),
+        ("error_rate{ tier = gold , team=x y }<1%", {"tier": "gold", "team": "x y"}),
+        ('turns_ok{scenario="a, {b} = \\"c\\" and d"}>=1', {"scenario": 'a, {b} = "c" and d'}),
+        ("turns_ok{model=org/model:7b@q4}>=1", {"model": "org/model:7b@q4"}),
+        ("turns_ok{scenario=<script>}>=1", {"scenario": "<script>"}),
+    ],
+)
+def test_braces_choose_conversations(text: str, where: dict[str, str]) -> None:
+    threshold = parse_threshold(text)
+    assert dict(threshold.where) == where
+    assert threshold.expr == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("ttft_ms{}.p95<5", "braces hold"),
+        ("ttft_ms{scenario}.p95<5", "braces hold"),
+        ("ttft_ms{scenario=}.p95<5", "braces hold"),
+        ("ttft_ms{scenario=a,}.p95<5", "braces hold"),
+        ("ttft_ms{a b=c}.p95<5", "braces hold"),
+        ("ttft_ms{scenario=a=b}.p95<5", "braces hold"),
+        ("ttft_ms{scenario=a, scenario=b}.p95<5", "given twice"),
+        ("ttft_ms.p95{scenario=a}<5", CHOICE_EXAMPLE),
+        ('ttft_ms{scenario="a}.p95<5', CHOICE_EXAMPLE),
+        ("ttft_ms{scenario=a}<5", "did you mean 'ttft_ms{scenario=a}.p95<5'?"),
+        ("ttft{scenario=a}.p95<5", "did you mean 'ttft_ms{scenario=a}.p95<5'?"),
+        ("dropped_arrivals{scenario=a}<5", "of the whole run"),
+    ],
+)
+def test_wrong_braces_say_how_to_write_them(text: str, hint: str) -> None:
+    with pytest.raises(ThresholdError) as caught:
+        parse_threshold(text)
+    assert hint in str(caught.value)
+
+
+def test_and_joins_thresholds_but_not_inside_quotes() -> None:
+    found = parse_thresholds('ttft_ms.p95<800  and error_rate{scenario="salt and pepper"}<1%')
+    assert [threshold.expr for threshold in found] == ["ttft_ms.p95<800", 'error_rate{scenario="salt and pepper"}<1%']
+    assert found[1].where == (("scenario", "salt and pepper"),)
+    assert [threshold.name for threshold in parse_all(["turns_ok>1 and turns_ok<9", "error_rate<1"])] == [
+        "turns_ok",
+        "turns_ok",
+        "error_rate",
+    ]
+
+
+@pytest.mark.parametrize("text", ["ttft_ms.p95<800 and", "and ttft_ms.p95<800", "a and b", "", "x" * 5000, None])
+def test_a_wrong_part_of_several_is_named(text: Any) -> None:
+    with pytest.raises(ThresholdError):
+        parse_thresholds(text)
+
+
+def test_the_longest_text_is_read_and_a_longer_one_refused() -> None:
+    text = "turns_ok>1 and turns_ok>2"
+    longest = text.ljust(LONGEST)
+    assert [threshold.limit for threshold in parse_thresholds(longest)] == [1, 2]
+    assert parse_threshold("turns_ok>1".ljust(LONGEST)).limit == 1
+    for parse in (parse_threshold, parse_thresholds):
+        with pytest.raises(ThresholdError):
+            parse("turns_ok>1".ljust(LONGEST + 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "holds", "fails"),
+    [
+        ("turns_ok==5", 5, 5, True, False),
+        ("turns_ok==5", 4, 5, False, False),
+        ("turns_ok==5", 5, 6, False, False),
+        ("turns_ok==5", 6, 7, False, True),
+        ("turns_ok==5", 3, 4, False, True),
+        ("turns_ok<5", 4, 5, False, False),
+        ("turns_ok<5", 5, 6, False, True),
+        ("turns_ok<5", 3, 4, True, False),
+    ],
+)
+def test_a_value_known_in_bounds_holds_or_fails_only_if_both_do(
+    text: str, low: float, high: float, holds: bool, fails: bool
+) -> None:
+    threshold = parse_threshold(text)
+    assert (threshold.holds(Value(low, high)), threshold.fails(Value(low, high))) == (holds, fails)
+    assert (threshold.holds(None), threshold.fails(None)) == (False, False)
+
+
+def test_the_waits_that_thresholds_allow_are_in_seconds() -> None:
+    found = parse_all(["e2e_ms.max<9000 and e2e_ms.max<=4500", "e2e_ms.p95<60000 and e2e_ms.count<99000"])
+    assert longest_wait_s(found) == 4.5
+    assert longest_wait_s(parse_all(["e2e_ms.p95<9000", "e2e_ms.max>1", "e2e_ms{model=a}.max<9"])) is None
+    assert highest_limit_s(found) == 60
+    assert highest_limit_s([]) == 0
+
+
+GROUPS = (Group("rapid-fire", "small", {"tier": "gold"}), Group("slow", "small", {"tier": "free"}))
+
+
+@pytest.mark.parametrize(
+    ("choice", "hint"),
+    [
+        ("scenario=rapid-fir", "no scenario 'rapid-fir', it has rapid-fire, slow; did you mean 'rapid-fire'?"),
+        ("scenario=xyz", "it has rapid-fire, slow"),
+        ("model=large", "no model 'large', it has small"),
+        ("tier=silver", "no scenario with the tag tier= 'silver', it has gold, free"),
+        ("team=x", "no scenario has a tag 'team'; a choice may ask for scenario, model, tier"),
+        ("scenario=slow, tier=gold", "no conversation has scenario=slow and tier=gold together"),
+    ],
+)
+def test_a_choice_that_the_run_cannot_make_says_what_it_has(choice: str, hint: str) -> None:
+    (threshold,) = parse_thresholds(f"ttft_ms{{{choice}}}.p95<500")
+    with pytest.raises(ThresholdError) as caught:
+        check_choices([threshold], GROUPS)
+    assert str(caught.value).endswith(hint)
+
+
+def test_a_choice_that_the_run_can_make_is_taken() -> None:
+    check_choices(parse_thresholds("error_rate{scenario=slow, model=small, tier=free}<1 and turns_ok>1"), GROUPS)
+    with pytest.raises(ThresholdError, match="names no model"):
+        check_choices(parse_thresholds("error_rate{model=a}<1"), [Group("slow")])
+    with pytest.raises(ThresholdError, match="give them tags"):
+        check_choices(parse_thresholds("error_rate{scenario=a}<1"), [Group("300 scenarios", scenarios=300)])
+
+
+def test_no_more_than_ten_of_what_a_run_has_are_listed() -> None:
+    (threshold,) = parse_thresholds("turns_ok{scenario=x}>1")
+    for count, end in ((10, "s08, s09"), (11, "s08, s09 and 1 more")):
+        with pytest.raises(ThresholdError) as caught:
+            check_choices([threshold], [Group(f"s{number:02d}") for number in range(count)])
+        assert str(caught.value).endswith(end)
+
+
+def test_values_of_a_choice_are_those_of_its_groups() -> None:
+    lines = [turn(0, g=0), turn(1, g=1, done=500 * MS), failed(2, g=1), turn(3, g=2, done=900 * MS)]
+    groups = (Group("a", tags={"tier": "gold"}), Group("b", tags={"tier": "gold"}), Group("c"))
+    found = merge(batch(*lines, groups=3).windows.values())
+    texts = [
+        "e2e_ms{scenario=a}.max<=90", "e2e_ms{tier=gold}.max<=390", "e2e_ms.max<=790", "error_rate{scenario=b}==50%",
+        "error_rate{scenario=a}==0", "turns_ok{tier=gold}==2", "turns_ok{scenario=nobody}==0",
+    ]  # fmt: skip
+    report = build_report(RunFacts(1, "completed", "t", "s", {}, None, groups=groups), found, texts)
+    assert [result["passed"] for result in report["thresholds"]] == [True] * 7
+    assert report["thresholds"][1]["value"] == 390
+
+
+def test_in_a_run_with_one_group_a_choice_of_it_is_the_whole() -> None:
+    facts = RunFacts(1, "completed", "t", "s", {}, None, groups=(Group("a", "m"),))
+    report = build_report(facts, aggregate(turn(), turn(1)), ["turns_ok{scenario=a, model=m}==2"])
+    assert report["thresholds"][0]["passed"] is True
+
+
+def test_too_few_samples_of_a_choice_are_said_in_the_verdict() -> None:
+    lines = [turn(number, g=int(number == 0)) for number in range(120)]
+    facts = RunFacts(1, "completed", "t", "s", {}, None, groups=(Group("a"), Group("b")))
+    found = merge(batch(*lines, groups=2).windows.values())
+    reasons = build_report(facts, found, ["ttft_ms{scenario=b}.p95<500", "ttft_ms.p95<500"])["verdict"]["reasons"]
+    assert [text for text in reasons if text.startswith("few_samples")] == [
+        "few_samples: ttft_ms{scenario=b}.p95 rests on 1 value; it needs 20 to be meaningful."
+    ]
+
+
+def test_values_come_from_the_report_and_unmeasured_ones_are_missed() -> None:
+    report = build_report(FACTS, aggregate(turn(), turn(1), failed(2), failed(3, "timeout", "idle_timeout")))
+    expressions = [
+        "e2e_ms.p50<=90", "e2e_ms.p50<90", "error_rate==0.5", "turns_ok==2", "turns_failed>2", "dropped_arrivals<1",
+        "e2e_ms.p999<1000", "handshake_tls_ms.max<1000", "handshake_tls_ms.count==0", "handshake_other_ms.max<5",
+    ]  # fmt: skip
+    found = evaluate(expressions, report)
+    assert [result["passed"] for result in found] == [
+        True, False, True, True, False, True, False, False, True, False,
+    ]  # fmt: skip
+    assert found[0] == {"expr": "e2e_ms.p50<=90", "value": 90.0, "passed": True, "unanswered": 1}
+    assert found[6]["value"] is None
+
+
+@pytest.mark.parametrize("name", sorted(RATES.keys() - {"drift"}))  # that needs many turns: test_drift.py
+def test_every_rate_can_be_evaluated(name: str) -> None:
+    (result,) = evaluate([f"{name}>=0"], build_report(FACTS, aggregate(turn())))
+    assert result["passed"] is True
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_set_stands_for_its_thresholds(name: str) -> None:
+    found = evaluate([f"@{name}", "turns_ok>0"], build_report(FACTS, aggregate(turn())))
+    assert [result["expr"] for result in found] == [*SETS[name], "turns_ok>0"]
+
+
+def test_an_unknown_set_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(
+        ThresholdError, match=r"threshold '@chats': there is no such set; there are @chat, @chat-stream"
+    ):
+        parse_all(["@chats"])

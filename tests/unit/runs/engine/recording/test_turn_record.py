@@ -1,0 +1,58 @@
+"""How many tokens a request is taken to have where the target does not say."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from connectors.spec import build_target_spec, preset_names
+from runs.engine.recording.turn_record import sends_history, sent_chars
+from runs.load.tokens import estimate
+from scenarios.render.walk import SayAction, Walk, check_scenario, compile_scenario
+
+SAY = {"do": "say", "text": "x" * 10, "answer": "y" * 7}
+
+
+def walk(history: str, **more: Any) -> Walk:
+    spec = check_scenario({"name": "s", "history": history, "steps": [SAY, SAY], **more})
+    return compile_scenario(spec).walk(random.Random(1), {"id": "1", "number": 0, "user": 0})
+
+
+@pytest.mark.parametrize(
+    ("history", "second"), [("live", 10 + 30 + 10), ("scripted", 10 + 7 + 10), ("none", 10)], ids=str
+)
+@pytest.mark.parametrize("system", [None, "z" * 100])
+def test_a_request_is_its_message_and_the_conversation_before_it(history: str, second: int, system: str | None) -> None:
+    more = {"system": system} if system else {}
+    before = len(system or "")
+    talk = walk(history, **more)
+    for chars in (10, second):
+        action = talk.next_action()
+        assert isinstance(action, SayAction)
+        assert sum(len(said["content"]) for said in talk.messages) == before + chars
+        assert sent_chars(action.text, talk.messages) == before + chars  # no answer came
+        talk.answer("a" * 30)
+        assert sent_chars(action.text, talk.messages) == before + chars  # it has been added, or the message taken out
+
+
+def test_without_a_log_it_is_the_message_alone() -> None:
+    assert sent_chars("hello", None) == sent_chars("hello", []) == 5
+    assert [estimate(chars) for chars in (0, 1, 4, 5)] == [0, 1, 1, 2]
+
+
+def test_presets_say_whether_their_requests_carry_the_conversation() -> None:
+    found = {
+        name: sends_history(build_target_spec(name="t", url="http://127.0.0.1:9", preset=name))
+        for name in preset_names()
+        if name in {"openai-chat", "vllm", "azure-openai", "anthropic-messages", "gemini", "dify", "rasa-rest", "nuc"}
+    }
+    assert {name for name, sends in found.items() if sends} == {
+        "openai-chat",
+        "vllm",
+        "azure-openai",
+        "anthropic-messages",
+        "gemini",
+    }
+    assert len(found) == 8

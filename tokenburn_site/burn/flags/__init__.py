@@ -1,1 +1,0 @@
-"""Options of `burn` by what they are about. Each module: `add(parser)` and `load_data(given)`."""

@@ -1,0 +1,1 @@
+"""The command line: `manage.py burn`, `probe`, `load` and `stop`. This level has what several of them share."""

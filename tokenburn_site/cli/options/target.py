@@ -1,0 +1,69 @@
+"""Options of `burn` and `probe`: the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.spec import preset_names
+from tokenburn_site.cli.errors import BadUsage
+from tokenburn_site.cli.options import values
+from tokenburn_site.cli.options.declare import Group, Option, own
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetOptions(Group):
+    title = "the chatbot"
+
+    url: str | None = own("base address as the vendor's own SDK takes it: http://host:8000/v1")
+    preset: str | None = own(f"API dialect: {', '.join(preset_names())}", metavar="NAME")
+    target: str | None = own("a stored target, instead of --url and --preset", metavar="NAME")
+    stream: bool = own("request a streamed answer", action="store_true")
+    model = Option("short for --param model=M", {"metavar": "M"})
+    params: Mapping[str, Any] = own(
+        "set a parameter of the request, JSON or text; repeatable: --param max_tokens=64",
+        values.param,
+        "K=V",
+        flag="--param",
+        action="append",
+        start=dict,
+    )
+    overrides: Mapping[str, Any] = own(
+        "JSON to merge into the preset or target, key by key: timeouts, mapping, handshake, ...",
+        values.overrides,
+        "FILE",
+        start=dict,
+    )
+    proxy: str | None = own(
+        "connect through this HTTP proxy; env: the one in HTTP_PROXY, HTTPS_PROXY", metavar="URL|env"
+    )
+    stamp: str | None = own("path of the send time in each chunk (monotonic ns, same host only)", metavar="PATH")
+
+
+def check_target(given: Mapping[str, Any], command: str = "burn") -> None:
+    hint = f"see {command} --help"
+    if given["target"] is not None:
+        if given["url"] is not None or given["preset"] is not None:
+            raise BadUsage(f"--target replaces --url and --preset: give one or the other; {hint}")
+    elif given["url"] is None and given["preset"] is None:
+        raise BadUsage(f"no target: give --url URL --preset NAME, or --target NAME; {hint}")
+    elif given["url"] is None:
+        raise BadUsage(f"--preset needs an address: add --url URL; {hint}")
+    elif given["preset"] is None:
+        raise BadUsage(f"--url needs an API dialect: add --preset with one of {', '.join(preset_names())}")
+
+
+def all_params(given: Mapping[str, Any], output: int | None = None) -> dict[str, Any]:
+    """--param and --model, and `output` tokens at most. Raises BadUsage for one that is given twice."""
+    params: dict[str, Any] = {}
+    pairs = list(given["params"] or ())
+    if given["model"] is not None:
+        pairs.append(("model", given["model"]))
+    if output is not None:
+        pairs.append(("max_tokens", output))
+    for key, value in pairs:
+        if key in params:
+            raise BadUsage(f"the parameter {key!r} is given twice: leave one out")
+        params[key] = value
+    return params

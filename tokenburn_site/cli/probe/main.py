@@ -1,0 +1,69 @@
+"""`probe` from start to end: build the target as `burn` does, send the messages, print the result."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from connectors.spec import SpecError, TargetSpec
+from targets.probe import probe
+from targets.probe_result import Probe
+from tokenburn_site.cli import secrets
+from tokenburn_site.cli.advice import advice
+from tokenburn_site.cli.database import ensure_database
+from tokenburn_site.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, BadUsage, BurnError
+from tokenburn_site.cli.probe.options import ProbeOptions, check
+from tokenburn_site.cli.probe.text import lines
+from tokenburn_site.cli.proxy import with_proxy
+from tokenburn_site.cli.request.parts import adhoc_target, check_params
+from tokenburn_site.cli.request.stored import stored_target
+
+__all__ = ["main"]
+
+
+def main(given: Mapping[str, Any]) -> int:
+    """Send the messages and print the result. Returns the exit code; bad usage is one line on stderr."""
+    try:
+        options = check(given)
+        spec, note = with_proxy(_target(options), options.target.proxy, os.environ)
+        if note:
+            sys.stderr.write(f"probe: {note}\n")
+        found = _probe(spec, options)
+    except BurnError as exc:
+        sys.stderr.write(f"probe: {exc}\n")
+        return exc.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("probe: interrupted\n")
+        return EXIT_INTERRUPTED
+    if options.json:
+        sys.stdout.write(orjson.dumps(found.as_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in lines(found)))
+    return EXIT_DONE if found.ok else EXIT_FAILED
+
+
+def _target(options: ProbeOptions) -> TargetSpec:
+    if options.target.target is None:
+        return adhoc_target(options.target, secrets.from_environment(os.environ))
+    ensure_database()
+    spec = stored_target(options.target)
+    check_params(spec, options.target.params)
+    return spec
+
+
+def _probe(spec: TargetSpec, options: ProbeOptions) -> Probe:
+    try:
+        found = probe(spec, options.prompts, lane=options.lane, allow_private=settings.ALLOW_PRIVATE)
+    except SpecError as exc:
+        raise BadUsage(str(exc)) from exc
+    stored = options.target.target is not None
+    for turn in found.turns:
+        if turn.error is not None and not turn.error.advice:
+            turn.error = replace(turn.error, advice=advice(turn.error.code, spec.frozen_dict(), stored=stored))
+    return found

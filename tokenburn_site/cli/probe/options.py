@@ -1,0 +1,90 @@
+"""The command line of `probe`: the chatbot, as for `burn`, and the messages."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from connectors.registry import Lane
+from tokenburn_site.cli.errors import BadUsage
+from tokenburn_site.cli.options.burn_options import Options
+from tokenburn_site.cli.options.parser import OneLineParser
+from tokenburn_site.cli.options.target import TargetOptions, all_params, check_target
+
+USAGE = "%(prog)s (--url URL --preset NAME | --target NAME) --prompt TEXT [options]"
+DESCRIPTION = """\
+Send a message to a chatbot and show the exchange in full detail: the
+handshake, the request, each frame with its time, and what the mapping found
+in it. Nothing is recorded."""
+EPILOG = """\
+examples:
+  probe --url http://127.0.0.1:11434 --preset ollama-chat --stream --prompt Hello
+  probe --target staging --prompt "My name is Ada." --prompt "What is my name?"
+
+secrets:
+  never on the command line: {{ secret.api_key }} in a preset is read from the
+  environment variable TOKENBURN_SECRET_API_KEY, and so on for every name.
+  A stored --target has its own. Secrets are shown as ***.
+
+exit codes:
+  0 every turn was answered   2 bad usage   3 a turn failed   130 interrupted"""
+
+
+class ProbeOptions(NamedTuple):
+    target: Options
+    prompts: tuple[str, ...]
+    lane: Lane
+    json: bool
+
+
+class ProbeParser(OneLineParser):
+    command = "probe"
+
+
+def new_parser(prog: str) -> ProbeParser:
+    """A parser without options, for `add_options`."""
+    return ProbeParser(
+        prog=prog,
+        usage=USAGE,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_options(parser: ArgumentParser) -> None:
+    TargetOptions.add(parser)
+    group = parser.add_argument_group("the test")
+    group.add_argument(
+        "--prompt",
+        dest="prompts",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="message to send; repeat it for further turns of the conversation",
+    )
+    group.add_argument(
+        "--lane",
+        choices=("reference", "load"),
+        default="reference",
+        help="implementation to use: the usual client library (default) or the one of load tests",
+    )
+    group.add_argument("--json", action="store_true", help="print JSON on stdout")
+
+
+def check(given: Mapping[str, Any]) -> ProbeOptions:
+    """The parsed options. Raises BadUsage if options contradict each other or one is missing."""
+    check_target(given, "probe")
+    prompts = tuple(given["prompts"])
+    if not prompts:
+        raise BadUsage("no message: give --prompt TEXT; see probe --help")
+    if not all(prompt.strip() for prompt in prompts):
+        raise BadUsage("--prompt is empty: give a text")
+    target = Options(
+        **{name: given[name] for name in ("url", "preset", "target", "stream", "stamp", "proxy")},
+        params=all_params(given),
+        overrides=given["overrides"] or {},
+    )
+    return ProbeOptions(target, prompts, given["lane"], given["json"])

@@ -1,0 +1,1 @@
+"""The files and tables that `burn` writes at its end."""

@@ -1,0 +1,1 @@
+"""Configuration of the site: environment, keys, logging, constant settings."""

@@ -1,0 +1,127 @@
+"""Settings of the admin's theme, the API and its schema: constant on every machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from tokenburn_site.config.version import VERSION
+
+REST_FRAMEWORK: dict[str, Any] = {
+    # Token first: its answer to a stranger is 401 with a challenge, the session's would be a bare 403.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["tokenburn_site.web.permissions.StaffModelPermissions"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "tokenburn_site.web.pagination.Pages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "tokenburn_site.web.api.explain",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Token-Burn",
+    "DESCRIPTION": "A load test for chatbots that you can believe: targets, scenarios, plans, runs, reports.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatusEnum": "runs.models.RunStatus.choices",
+        "ShardStatusEnum": "runs.models.ShardStatus.choices",
+        "SlotStatusEnum": "runs.models.SlotStatus.choices",
+        "DeliveryStatusEnum": "runs.models.DeliveryStatus.choices",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "tokenburn_site.web.schema.add_refusals",
+    ],
+}
+
+
+def _item(title: str, icon: str, view: str, permission: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(view),
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Token-Burn",
+    "SITE_HEADER": "Token-Burn",
+    "SITE_SUBHEADER": "Load tests for chatbots",
+    "SITE_SYMBOL": "local_fire_department",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("tokenburn/favicon.svg")}],
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _: static("tokenburn/site.css")],
+    "SCRIPTS": [lambda _: static("tokenburn/json-fields.js")],
+    "DASHBOARD_CALLBACK": "runs.web.dashboard.context",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98% .016 73.684)",
+            "100": "oklch(95.4% .038 75.164)",
+            "200": "oklch(90.1% .076 70.697)",
+            "300": "oklch(83.7% .128 66.29)",
+            "400": "oklch(75% .183 55.934)",
+            "500": "oklch(70.5% .213 47.604)",
+            "600": "oklch(55.3% .195 38.402)",
+            "700": "oklch(47% .157 37.304)",
+            "800": "oklch(40.8% .123 38.172)",
+            "900": "oklch(33% .095 37.5)",
+            "950": "oklch(26.6% .079 36.259)",
+        }
+    },
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": "Load tests",
+                "items": [
+                    {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    _item("Targets", "smart_toy", "admin:targets_target_changelist", "targets.view_target"),
+                    _item("Scenarios", "forum", "admin:scenarios_scenario_changelist", "scenarios.view_scenario"),
+                    _item("Test plans", "assignment", "admin:runs_testplan_changelist", "runs.view_testplan"),
+                    _item("Runs", "local_fire_department", "admin:runs_run_changelist", "runs.view_run"),
+                    _item("Schedules", "schedule", "admin:runs_planschedule_changelist", "runs.view_planschedule"),
+                    _item("Webhooks", "webhook", "admin:runs_webhook_changelist", "runs.view_webhook"),
+                    _item("Workers", "dns", "workers", "runs.view_run"),
+                ],
+            },
+            {
+                "title": "Records",
+                "separator": True,
+                "collapsible": True,
+                "items": [
+                    _item("Sessions", "chat", "admin:runs_session_changelist", "runs.view_session"),
+                    _item("Turns", "sms", "admin:metrics_sessionmetric_changelist", "metrics.view_sessionmetric"),
+                ],
+            },
+            {
+                "title": "Administration",
+                "separator": True,
+                "collapsible": True,
+                "items": [
+                    _item(
+                        "Periodic tasks",
+                        "update",
+                        "admin:django_celery_beat_periodictask_changelist",
+                        "django_celery_beat.view_periodictask",
+                    ),
+                    _item("Users", "person", "admin:auth_user_changelist", "auth.view_user"),
+                    _item("Groups", "group", "admin:auth_group_changelist", "auth.view_group"),
+                    {"title": "API", "icon": "api", "link": reverse_lazy("api-docs")},
+                ],
+            },
+        ]
+    },
+}

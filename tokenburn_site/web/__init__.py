@@ -1,0 +1,1 @@
+"""The site's own pages, the root of its API, and error responses."""

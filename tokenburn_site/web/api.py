@@ -1,0 +1,49 @@
+"""The root of the API: URLs, health, and error format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import DataError
+from django.db.models import ProtectedError
+from django.urls import path
+from rest_framework import status
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+from rest_framework.views import exception_handler
+
+from runs.api import PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
+from scenarios.api import ScenarioViewSet
+from targets.api import TargetViewSet
+from tokenburn_site.web.views import docs, health, schema
+from tokenburn_site.web.workers import WorkersView
+
+NAMED = 5
+
+router = SimpleRouter()
+router.register("targets", TargetViewSet)
+router.register("scenarios", ScenarioViewSet)
+router.register("plans", PlanViewSet)
+router.register("runs", RunViewSet)
+router.register("schedules", ScheduleViewSet)
+router.register("webhooks", WebhookViewSet)
+urlpatterns = [
+    *router.urls,
+    path("workers/", WorkersView.as_view(), name="api-workers"),
+    path("health/", health, name="health"),
+    path("schema/", schema, name="api-schema"),
+    path("docs/", docs, name="api-docs"),
+]
+
+
+def explain(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's own answers, 409 for a row that others still need, 400 for what the database cannot hold."""
+    if isinstance(exc, ProtectedError):
+        users = sorted(str(row) for row in exc.protected_objects)
+        more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
+        detail = f"still in use by {', '.join(users[:NAMED])}{more}: change or delete those first"
+        return Response({"detail": detail}, status.HTTP_409_CONFLICT)
+    if isinstance(exc, DataError):
+        detail = "the database cannot store this: a text in it holds a NUL character, or a number is too large"
+        return Response({"detail": detail}, status.HTTP_400_BAD_REQUEST)
+    return exception_handler(exc, context)
