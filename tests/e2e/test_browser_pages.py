@@ -15,6 +15,7 @@ from django.db import transaction
 from django.test import Client
 from playwright.sync_api import Browser, expect
 
+from metrics.analysis.threshold_status import ThresholdStatus
 from metrics.ingest.batch import parse
 from metrics.number_format import number, share
 from metrics.report.charts import OVER_TIME
@@ -102,6 +103,18 @@ def test_the_live_page_shows_the_stream_as_text_and_charts(browser: Watched) -> 
     expect(page.locator(".tb-chart canvas")).to_have_count(4)
     assert page.locator("#log img, #log script").count() == 0
     assert "owned" not in page.title()
+
+
+def test_a_threshold_says_live_what_it_reached_and_nothing_before_that(browser: Watched) -> None:
+    run, page = made_up.run(RunStatus.RUNNING), browser.page
+    statuses: list[ThresholdStatus] = [
+        {"expr": "ttft_ms.p95<500", "value": None, "state": "early"},
+        {"expr": "error_rate<1%", "value": 0.0125, "high": None, "state": "missed"},
+    ]
+    live_stream.publish(run.pk, [("tick", {**made_up.tick(1.0, 8), "thresholds": statuses})])
+    page.goto(f"{browser.site}/runs/{run.pk}/live/")
+    cells = page.locator("#threshold-statuses tbody td:not(.tb-text)")
+    expect(cells).to_have_text(["-", "≥1.25%"])
 
 
 def test_a_search_says_live_what_it_does_and_draws_its_report_over_load(browser: Watched) -> None:

@@ -82,6 +82,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const STATES = { kept: ["met", "completed"], missed: ["missed", "failed"], early: ["too early to say", "queued"] };
 
+  // `high` is there, and null if unknown, where the value is a lower bound.
+  const reached = ({ expr, value, high }) =>
+    (high === undefined ? "" : "≥") + (expr.endsWith("%") ? `${exact(value * 100)}%` : exact(value));
+
   function showStandings(found) {
     if (!found || !found.length) return;
     const place = byId("threshold-statuses");
@@ -94,8 +98,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const [word, tone] = STATES[one.state];
       const cell = element("td", "tb-text");
       cell.append(element("span", `tb-badge tb-badge--${tone}`, word));
-      const value = one.expr.endsWith("%") ? `${exact(one.value * 100)}%` : exact(one.value);
-      row.append(head, element("td", "", one.value === null ? "-" : ("high" in one ? "≥" : "") + value), cell);
+      row.append(head, element("td", "", one.value === null ? "-" : reached(one)), cell);
       return row;
     });
     place.querySelector("tbody").replaceChildren(...rows);
