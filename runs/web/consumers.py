@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import re
 import time
 from typing import Any
@@ -84,7 +85,7 @@ class RunConsumer(AsyncWebsocketConsumer):
             await client.aclose()
 
     async def _until_the_end(self, client: redis.asyncio.Redis) -> None:
-        looked, check_gap = 0.0, True
+        looked, check_gap = -math.inf, True
         while True:
             entries, feed = await self._read(client, check_gap)
             # Unavailable, or behind: the stream may have been trimmed in between.
