@@ -16,6 +16,9 @@ from connectors.spec import Limits, TargetSpec, Timeouts
 from connectors.timeline import Timeline
 from connectors.wire.transport.clock import not_before
 
+Idle = Callable[[bytes, int], None]
+"""Takes a message that belongs to no turn, and when it arrived."""
+
 
 class Turn:
     """At most one `exchange` at a time. The connection calls `bytes_read`, `answer_begun`, `message` and `fail`."""
@@ -23,6 +26,7 @@ class Turn:
     __slots__ = (
         "_body_limit",
         "_future",
+        "_idle",
         "_last_at",
         "_loop",
         "_message_bytes",
@@ -33,8 +37,9 @@ class Turn:
         "_timer",
     )
 
-    def __init__(self, limits: Limits, timeouts: Timeouts) -> None:
+    def __init__(self, limits: Limits, timeouts: Timeouts, idle: Idle | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._idle = idle
         self._body_limit = limits.body_bytes
         self._timeouts = timeouts
         # The timer is never further away than the shortest time limit, or a deadline that begins meanwhile would
@@ -110,10 +115,15 @@ class Turn:
             timeline.first_byte_ns = ns
 
     def message(self, ns: int, data: bytes) -> bool:
-        """One whole message, for the timeline. False: it belongs to no turn."""
+        """One whole message, for the timeline. False: it belongs to no turn, and there is no `idle`."""
         timeline, future = self._timeline, self._future
         if timeline is None or timeline.sent_ns is None or future is None or future.done():
-            return self._has_failed
+            if self._has_failed:
+                return True
+            if self._idle is None:
+                return False
+            self._idle(data, ns)
+            return True
         if timeline.first_byte_ns is None:
             timeline.first_byte_ns = ns
         self._message_bytes += len(data)
@@ -164,8 +174,8 @@ class LookingTurn(Turn):
 
     __slots__ = ("_look_timer",)
 
-    def __init__(self, limits: Limits, timeouts: Timeouts) -> None:
-        super().__init__(limits, timeouts)
+    def __init__(self, limits: Limits, timeouts: Timeouts, idle: Idle | None = None) -> None:
+        super().__init__(limits, timeouts, idle)
         self._look_timer: asyncio.TimerHandle | None = None
 
     def message(self, ns: int, data: bytes) -> bool:
@@ -207,8 +217,7 @@ class LookingTurn(Turn):
         self._stop_looking()
 
 
-def new_turn(spec: TargetSpec) -> Turn:
+def new_turn(spec: TargetSpec, idle: Idle | None = None) -> Turn:
     """The kind of turn that a target's answers need."""
-    if spec.reply_to is None and spec.response.quiet_ms is None:
-        return Turn(spec.limits, spec.timeouts)
-    return LookingTurn(spec.limits, spec.timeouts)
+    kind = Turn if spec.reply_to is None and spec.response.quiet_ms is None else LookingTurn
+    return kind(spec.limits, spec.timeouts, idle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
@@ -28,6 +28,9 @@ from connectors.wire.websocket.upgrade import open_websocket
 class SocketIoConnector(SocketIoBase, WireConnector):
     """It is its own receiver (`WsReceiver`): packets go from the socket's callback into the turn."""
 
+    bytes_read: Callable[[int, int], None]
+    answer_begun: Callable[[int], None]
+
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._connection: WsConnection | None = None
@@ -45,14 +48,13 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         self._joining: asyncio.Future[None] | None = None
         self._asked = False
         self._timeline: Timeline | None = None
-        self._early: list[tuple[int, bytes, bool]] = []
+        self._early: list[tuple[Callable[[int, bytes], None], int, bytes]] = []
         """What came with the upgrade's answer, when there was no connection yet to say anything to."""
         self._opened: Opened | None = None
         self._awaited = self.target.spec.socketio.ready_event
         self._attaching: BoundedPacket | None = None
         self._acks = count(1)
         self._ack_id: int | None = None
-        self._heard_ns = 0
         self._replies = 0
 
     @property
@@ -66,7 +68,10 @@ class SocketIoConnector(SocketIoBase, WireConnector):
 
     @property
     def _is_silent(self) -> bool:
-        return self._opened is not None and time.monotonic_ns() - self._heard_ns > self._opened.silence_ns
+        opened, connection = self._opened, self._connection
+        if opened is None or connection is None:
+            return False
+        return time.monotonic_ns() - connection.read_ns > opened.silence_ns
 
     def begin(self, session: Mapping[str, Any]) -> None:
         super().begin(session)
@@ -96,15 +101,16 @@ class SocketIoConnector(SocketIoBase, WireConnector):
     async def _join(self) -> None:
         """Upgrade, read the open packet, connect the namespace, wait for the event that signals readiness."""
         spec = self.target.spec
-        self._turn = new_turn(spec)
+        self._turn = turn = new_turn(spec, self._beside_a_turn)
+        self.bytes_read, self.answer_begun = turn.bytes_read, turn.answer_begun
         self.expect_greeting()
         joining = self._joining = asyncio.get_running_loop().create_future()
         self._connection = connection = await open_websocket(self, self.upgrade(), self)
         steps = self.handshake_ns or {}
         spent_ns = sum(steps.get(step, 0) for step in ("resolve", "connect", "proxy", "tls", "upgrade"))
         early, self._early = self._early, []
-        for message in early:
-            self.message(*message)
+        for take, ns, data in early:
+            take(ns, data)
         try:
             async with asyncio.timeout(max(spec.timeouts.connect - spent_ns / 1e9, 0.001)):
                 await joining
@@ -184,30 +190,36 @@ class SocketIoConnector(SocketIoBase, WireConnector):
 
     # --- the connection's calls -----------------------------------------------------------------------------------
 
-    def bytes_read(self, ns: int, size: int) -> None:
-        self._heard_ns = ns
-        if self._turn is not None:
-            self._turn.bytes_read(ns, size)
-
-    def answer_begun(self, ns: int) -> None:
-        if self._turn is not None:
-            self._turn.answer_begun(ns)
-
-    def message(self, ns: int, data: bytes, is_text: bool) -> None:
+    def message(self, ns: int, data: bytes) -> None:
         """The hot path: it runs for every token."""
         try:
-            if self._opened is None or self._connection is None:
-                self._open(ns, data, is_text)
-            elif not is_text:
-                self._attachment(ns, data)
+            if self._connection is None:
+                self._early.append((self.message, ns, data))
+            elif self._opened is None:
+                self._open(packets.text_of(data))
             elif data.startswith(self._quick) and self._attaching is None:
-                self._event(ns, quick_document(data[self._payload_at :]))
+                if self._turn is not None:
+                    self._turn.message(ns, quick_document(data[self._payload_at :]))
             else:
                 self._packet(ns, data)
         except TurnError as exc:
-            if self._connection is not None:
-                self._connection.close()
-            self.connection_lost(ns, exc)
+            self._close(ns, exc)
+
+    def binary(self, ns: int, data: bytes) -> None:
+        try:
+            if self._connection is None:
+                self._early.append((self.binary, ns, data))
+            elif self._opened is None:
+                self._open(data)
+            else:
+                self._attachment(ns, data)
+        except TurnError as exc:
+            self._close(ns, exc)
+
+    def _close(self, ns: int, error: TurnError) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self.connection_lost(ns, error)
 
     def connection_lost(self, ns: int, error: TurnError) -> None:
         if self._joining is not None and not self._joining.done():
@@ -222,12 +234,9 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         self._lost = self._lost or error
         self._turn.fail(error)
 
-    def _open(self, ns: int, data: bytes, is_text: bool) -> None:
+    def _open(self, data: str | bytes) -> None:
         """The first message of all."""
-        if self._connection is None:
-            self._early.append((ns, data, is_text))
-            return
-        self._opened = packets.read_open(packets.text_of(data) if is_text else data)
+        self._opened = packets.read_open(data)
         self._ask()
 
     def _packet(self, ns: int, data: bytes) -> None:
@@ -268,7 +277,8 @@ class SocketIoConnector(SocketIoBase, WireConnector):
             if packet.id is not None:
                 self.count_reply()
                 self._emit(BoundedPacket(kinds.ACK, [], self.namespace, packet.id, binary=False))
-            self._event(ns, packets.event_document(data))
+            if self._turn is not None:
+                self._turn.message(ns, packets.event_document(data))
         elif kind in packets.ACKS:
             self._acknowledged(ns, packet)
         elif kind == kinds.CONNECT:
@@ -282,14 +292,14 @@ class SocketIoConnector(SocketIoBase, WireConnector):
 
     def _acknowledged(self, ns: int, packet: BoundedPacket) -> None:
         seen = packets.document("ack", packet.data)
-        if packet.id == self._ack_id and self._turn is not None and self._turn.message(ns, seen):
+        if packet.id == self._ack_id and self._turn is not None:
             self._ack_id = None
+            self._turn.message(ns, seen)
         else:
             self.idle_event(seen, ns)
 
-    def _event(self, ns: int, seen: bytes) -> None:
-        if self._turn is not None and self._turn.message(ns, seen):
-            return
+    def _beside_a_turn(self, seen: bytes, ns: int) -> None:
+        """An event that belongs to no turn."""
         if self._awaited is None:
             self.idle_event(seen, ns)
             return

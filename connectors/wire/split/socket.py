@@ -48,13 +48,15 @@ class SplitSocketConnector(SplitConnector):
         if self._turn is not None:
             self._turn.answer_begun(ns)
 
-    def message(self, ns: int, data: bytes, is_text: bool) -> None:
+    def message(self, ns: int, data: bytes) -> None:
         self._answered |= self._turn is not None and self._turn.sent
         try:
             self.heard(ns, UNNAMED, data)
         except TurnError as exc:
             self.connection_lost(ns, exc)
             self._drop()
+
+    binary = message
 
     def connection_lost(self, ns: int, error: TurnError) -> None:
         if self._turn is None or self.greeting_failed(error):

@@ -20,8 +20,8 @@ from connectors.network.failures import stream_failure
 from connectors.wire.transport.stream import StampedStream
 
 TEXT_FRAME: Final = 0x81
-PLAIN_FRAMES: Final = frozenset({TEXT_FRAME, 0x82})
-"""Whole messages, text and binary."""
+BINARY_FRAME: Final = 0x82
+"""Both are whole messages."""
 MIDDLE_FRAME: Final = 0x00
 PING_FRAME: Final = 0x89
 PING_AND_PONG: Final = frozenset({PING_FRAME, 0x8A})
@@ -34,7 +34,8 @@ LONG: Final = 127
 
 
 class WsReceiver(Protocol):
-    """Receives the events of a WebSocket. All calls come from the event loop; `connection_lost` comes once and last."""
+    """Receives the events of a WebSocket. All calls come from the event loop; `connection_lost` comes once and last.
+    A connection reads what to call when it is made."""
 
     def bytes_read(self, ns: int, size: int) -> None:
         """A read of `size` bytes, before anything that it brought."""
@@ -42,9 +43,12 @@ class WsReceiver(Protocol):
     def answer_begun(self, ns: int) -> None:
         """The first part of a message arrived at `ns`, without its end."""
 
-    def message(self, ns: int, data: bytes, is_text: bool) -> None:
-        """A whole message; the read that completed it came at `ns`. Text is not checked to be UTF-8: whoever decodes
+    def message(self, ns: int, data: bytes) -> object:
+        """A whole text message; the read that completed it came at `ns`. It is not checked to be UTF-8: whoever decodes
         its JSON does that anyway."""
+
+    def binary(self, ns: int, data: bytes) -> object:
+        """A whole binary message."""
 
     def connection_lost(self, ns: int, error: TurnError) -> None:
         """The target closed (ws_closed_<code>, connection_closed), or violated the protocol."""
@@ -53,13 +57,16 @@ class WsReceiver(Protocol):
 class WsConnection:
     """One WebSocket, upgraded: `connectors.wire.websocket.upgrade` makes it. It can `send` while it is `open`.
 
-    At most `limit` bytes of one message are kept, inflated size included (message_too_large). A failure closes
-    the connection; `close` itself is not reported back.
+    It was opened at `opened_ns`, and its last bytes came at `read_ns`. At most `limit` bytes of one message are kept,
+    inflated size included (message_too_large). A failure closes the connection; `close` itself is not reported back.
     """
 
     __slots__ = (
+        "_binary",
+        "_bytes_read",
         "_fragments",
         "_limit",
+        "_message",
         "_need",
         "_packed",
         "_ping",
@@ -70,6 +77,7 @@ class WsConnection:
         "_text",
         "open",
         "opened_ns",
+        "read_ns",
     )
 
     def __init__(
@@ -78,8 +86,11 @@ class WsConnection:
         self._stream = stream
         self._protocol = protocol
         self._receiver = receiver
+        self._bytes_read = receiver.bytes_read
+        self._message = receiver.message
+        self._binary = receiver.binary
         self._limit = limit
-        self.opened_ns = opened_ns
+        self.opened_ns = self.read_ns = opened_ns
         self._tail = bytearray()  # a frame that has begun
         self._need = 0  # how long `_tail` must be before it is worth another look
         self._fragments: bytearray | None = None  # the message that has begun
@@ -127,23 +138,15 @@ class WsConnection:
 
     def data_received(self, ns: int, data: bytes) -> None:
         """The hot path: it runs for every token."""
-        self._receiver.bytes_read(ns, len(data))
+        bytes_read, message = self._bytes_read, self._message  # as in `Timeline.event`
+        self.read_ns = ns
+        bytes_read(ns, len(data))
         if self._tail:
             self._tail += data
             if len(self._tail) < self._need:
                 return
             data = bytes(self._tail)
             self._tail.clear()
-        at = self._frames(ns, data)
-        if not self._stream.open:
-            return
-        if self._ping is not None:
-            self._pong()
-        if at < len(data):
-            self._keep(ns, data[at:])
-
-    def _frames(self, ns: int, data: bytes) -> int:
-        """Every whole frame of `data`; returns where the rest begins."""
         at, size, stream = 0, len(data), self._stream
         while size - at >= 2 and stream.open:
             first, length = data[at], data[at + 1]
@@ -162,19 +165,16 @@ class WsConnection:
             end = begin + length
             if end > size:
                 break
-            if first in PLAIN_FRAMES and self._fragments is None:
-                self._receiver.message(ns, data[begin:end], first == TEXT_FRAME)
-            elif first in PING_AND_PONG and length < SHORT:
-                if first == PING_FRAME:
-                    self._ping = data[begin:end]
-            elif first == MIDDLE_FRAME and self._fragments is not None and not self._packed:
-                self._fragments += data[begin:end]
-                if len(self._fragments) > self._limit:
-                    self._fail(ns, self._too_large())
+            if first == TEXT_FRAME and self._fragments is None:
+                message(ns, data[begin:end])
             else:
-                self._library(ns, data[at:end])
+                self._other_frame(ns, data[at:begin], data[begin:end])
             at = end
-        return at
+        if stream.open:
+            if self._ping is not None:
+                self._pong()
+            if at < size:
+                self._keep(ns, data[at:])
 
     def stream_closed(self, ns: int, error: OSError | None) -> None:
         failure: TurnError
@@ -187,6 +187,21 @@ class WsConnection:
             self._receiver.connection_lost(ns, failure)
 
     # --- what is rare -------------------------------------------------------------------------------------------
+
+    def _other_frame(self, ns: int, head: bytes, data: bytes) -> None:
+        """Any but a whole text message."""
+        first = head[0]
+        if first == BINARY_FRAME and self._fragments is None:
+            self._binary(ns, data)
+        elif first in PING_AND_PONG and len(data) < SHORT:
+            if first == PING_FRAME:
+                self._ping = data
+        elif first == MIDDLE_FRAME and self._fragments is not None and not self._packed:
+            self._fragments += data
+            if len(self._fragments) > self._limit:
+                self._fail(ns, self._too_large())
+        else:
+            self._library(ns, head + data)
 
     def _keep(self, ns: int, data: bytes) -> None:
         """The beginning of an incomplete frame."""
@@ -230,14 +245,20 @@ class WsConnection:
                 self._fail(ns, self._too_large())
             elif frame.fin:
                 data, self._fragments = bytes(self._fragments), None
-                self._receiver.message(ns, data, self._text)
+                self._whole(ns, data)
         elif frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
             self._text = frame.opcode is Opcode.TEXT
             if frame.fin:
-                self._receiver.message(ns, bytes(frame.data), self._text)
+                self._whole(ns, bytes(frame.data))
             else:
                 self._fragments = bytearray(frame.data)
                 self._receiver.answer_begun(ns)
+
+    def _whole(self, ns: int, data: bytes) -> None:
+        if self._text:
+            self._message(ns, data)
+        else:
+            self._binary(ns, data)
 
     def _translated(self, error: Exception) -> TurnError:
         if isinstance(error, PayloadTooBig):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from connectors.errors import TurnError
@@ -18,9 +18,14 @@ from connectors.wire.websocket.upgrade import open_websocket
 
 
 class WebSocketConnector(WireConnector):
-    """One WebSocket for a whole conversation. It is its own receiver (`WsReceiver`)."""
+    """One WebSocket for a whole conversation. It is its own receiver (`WsReceiver`), but what comes for a turn goes to
+    the turn without a detour."""
 
     persistent = True
+    bytes_read: Callable[[int, int], None]
+    answer_begun: Callable[[int], None]
+    message: Callable[[int, bytes], bool]
+    binary: Callable[[int, bytes], bool]
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
@@ -46,7 +51,9 @@ class WebSocketConnector(WireConnector):
             raise lost
         await self.do_handshake()
         request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
-        self._turn = new_turn(spec)
+        self._turn = turn = new_turn(spec, self.idle_event)
+        self.bytes_read, self.answer_begun, self.message = turn.bytes_read, turn.answer_begun, turn.message
+        self.binary = turn.message
         self._asked = False
         self.expect_greeting()
         self._connection = await open_websocket(
@@ -105,18 +112,6 @@ class WebSocketConnector(WireConnector):
         self._connection = self._turn = None
 
     # --- the connection's calls -----------------------------------------------------------------------------------
-
-    def bytes_read(self, ns: int, size: int) -> None:
-        if self._turn is not None:
-            self._turn.bytes_read(ns, size)
-
-    def answer_begun(self, ns: int) -> None:
-        if self._turn is not None:
-            self._turn.answer_begun(ns)
-
-    def message(self, ns: int, data: bytes, is_text: bool) -> None:
-        if self._turn is None or not self._turn.message(ns, data):
-            self.idle_event(data, ns)
 
     def connection_lost(self, ns: int, error: TurnError) -> None:
         if self._turn is None or self.greeting_failed(error):

@@ -53,7 +53,13 @@ class Heard:
     def answer_begun(self, ns: int) -> None:
         self.begun.append(ns)
 
-    def message(self, ns: int, data: bytes, is_text: bool) -> None:
+    def message(self, ns: int, data: bytes) -> None:
+        self._keep(ns, data, True)
+
+    def binary(self, ns: int, data: bytes) -> None:
+        self._keep(ns, data, False)
+
+    def _keep(self, ns: int, data: bytes, is_text: bool) -> None:
         assert not self.lost
         self.messages.append((ns, data, is_text))
 
