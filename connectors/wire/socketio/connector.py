@@ -69,9 +69,8 @@ class SocketIoConnector(SocketIoBase, WireConnector):
     @property
     def _is_silent(self) -> bool:
         opened, connection = self._opened, self._connection
-        if opened is None or connection is None:
-            return False
-        return time.monotonic_ns() - connection.read_ns > opened.silence_ns
+        quiet_ns = 0 if connection is None else time.monotonic_ns() - connection.read_ns
+        return opened is not None and quiet_ns > opened.silence_ns
 
     def begin(self, session: Mapping[str, Any]) -> None:
         super().begin(session)
@@ -108,8 +107,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         self._connection = connection = await open_websocket(self, self.upgrade(), self)
         steps = self.handshake_ns or {}
         spent_ns = sum(steps.get(step, 0) for step in ("resolve", "connect", "proxy", "tls", "upgrade"))
-        early, self._early = self._early, []
-        for take, ns, data in early:
+        for take, ns, data in self._early:
             take(ns, data)
         try:
             async with asyncio.timeout(max(spec.timeouts.connect - spent_ns / 1e9, 0.001)):
@@ -125,7 +123,9 @@ class SocketIoConnector(SocketIoBase, WireConnector):
     def measured_round_trip_ns(self) -> int:
         return 0 if self._connection is None else self._connection.round_trip_ns
 
-    def _ask(self) -> None:
+    def _join_namespace(self, opened: Opened) -> None:
+        """The first message of all has come."""
+        self._opened = opened
         self._stage = "asked"
         self._emit(BoundedPacket(kinds.CONNECT, self.auth(), self.namespace, binary=False))
 
@@ -181,10 +181,9 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         self._drop()
 
     def _drop(self) -> None:
-        if self._turn is not None:
-            self._turn.close()
-        if self._connection is not None:
-            self._connection.close()
+        for part in (self._turn, self._connection):
+            if part is not None:
+                part.close()
         self._connection = self._turn = None
         self._forget()
 
@@ -196,32 +195,29 @@ class SocketIoConnector(SocketIoBase, WireConnector):
             if self._connection is None:
                 self._early.append((self.message, ns, data))
             elif self._opened is None:
-                self._open(packets.text_of(data))
+                self._join_namespace(packets.read_open(packets.text_of(data)))
             elif data.startswith(self._quick) and self._attaching is None:
                 if self._turn is not None:
                     self._turn.message(ns, quick_document(data[self._payload_at :]))
             else:
                 self._packet(ns, data)
         except TurnError as exc:
-            self._close(ns, exc)
+            self.connection_lost(ns, exc)
 
     def binary(self, ns: int, data: bytes) -> None:
         try:
             if self._connection is None:
                 self._early.append((self.binary, ns, data))
             elif self._opened is None:
-                self._open(data)
+                self._join_namespace(packets.read_open(data))
             else:
                 self._attachment(ns, data)
         except TurnError as exc:
-            self._close(ns, exc)
+            self.connection_lost(ns, exc)
 
-    def _close(self, ns: int, error: TurnError) -> None:
+    def connection_lost(self, _ns: int, error: TurnError) -> None:
         if self._connection is not None:
             self._connection.close()
-        self.connection_lost(ns, error)
-
-    def connection_lost(self, ns: int, error: TurnError) -> None:
         if self._joining is not None and not self._joining.done():
             self._joining.set_exception(error)
             return
@@ -233,11 +229,6 @@ class SocketIoConnector(SocketIoBase, WireConnector):
             error = lost_between_turns(error)
         self._lost = self._lost or error
         self._turn.fail(error)
-
-    def _open(self, data: str | bytes) -> None:
-        """The first message of all."""
-        self._opened = packets.read_open(data)
-        self._ask()
 
     def _packet(self, ns: int, data: bytes) -> None:
         text = packets.text_of(data)
