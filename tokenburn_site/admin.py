@@ -8,12 +8,12 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.admin import UserAdmin as PlainUser
 from django.contrib.auth.models import Group, User
+from django.db.models import Model
+from django.http import HttpRequest
 from django_celery_beat.admin import ClockedScheduleAdmin as PlainClocked
 from django_celery_beat.admin import CrontabScheduleAdmin as PlainCrontab
 from django_celery_beat.admin import PeriodicTaskAdmin as PlainPeriodicTask
-from django_celery_beat.admin import PeriodicTaskForm as PlainPeriodicTaskForm
 from django_celery_beat.admin import ScheduleAdmin as PlainSchedule
-from django_celery_beat.admin import TaskSelectWidget
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -23,7 +23,6 @@ from django_celery_beat.models import (
 )
 from rest_framework.authtoken.models import TokenProxy
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 if TYPE_CHECKING:  # neither django-unfold nor django-celery-beat has types
     from django.contrib.admin import ModelAdmin as _ModelAdmin
@@ -64,32 +63,43 @@ class ThemedGroupAdmin(GroupAdmin, Themed):
     pass
 
 
-class ThemedTaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):
-    pass
+class OnlyShown:
+    """Rows that the settings and the schedules of plans write. A row more starts runs or anything else, a row less
+    stops the reaper, and the library asks no right for its actions: nobody does that here."""
 
+    actions: Any = ()
+    inlines: Any = ()
 
-class PeriodicTaskForm(PlainPeriodicTaskForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["task"].widget = UnfoldAdminTextInputWidget()
-        self.fields["regtask"].widget = ThemedTaskSelect()
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
 
 @admin.register(PeriodicTask)
-class ThemedPeriodicTaskAdmin(PlainPeriodicTask, Themed):
-    form = PeriodicTaskForm
+class PeriodicTaskAdmin(OnlyShown, PlainPeriodicTask, Themed):
+    list_editable = ()
+    fieldsets = [
+        (None, {"fields": ["name", "task", "enabled", "description"]}),
+        ("When", {"fields": ["interval", "crontab", "solar", "clocked", "start_time", "last_run_at", "one_off"]}),
+        ("Message", {"fields": ["args", "kwargs", "expires", "expire_seconds", "queue", "priority"]}),
+    ]
 
 
 @admin.register(IntervalSchedule)
-class ThemedIntervalAdmin(PlainSchedule, Themed):
-    inlines = []
+class IntervalAdmin(OnlyShown, PlainSchedule, Themed):
+    pass
 
 
 @admin.register(CrontabSchedule)
-class ThemedCrontabAdmin(PlainCrontab, Themed):
-    inlines = []
+class CrontabAdmin(OnlyShown, PlainCrontab, Themed):
+    pass
 
 
 @admin.register(ClockedSchedule)
-class ThemedClockedAdmin(PlainClocked, Themed):
-    inlines = []
+class ClockedAdmin(OnlyShown, PlainClocked, Themed):
+    pass
