@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from unfold.paginator import InfinitePaginator
 
 from metrics.columns import OUTCOMES
+from metrics.earlier_names import present_code
 from metrics.models import SessionMetric
 from metrics.number_format import number
 
@@ -38,7 +39,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 @admin.register(SessionMetric)
 class SessionMetricAdmin(TurnBase):
-    list_display = ["id", "run_id", "session_id", "number", "outcome", "code", "ttft", "e2e", "tokens_out"]
+    list_display = ["id", "run_id", "session_id", "number", "outcome", "present", "ttft", "e2e", "tokens_out"]
     list_filter = [OutcomeFilter]
     ordering = ["-id"]
     list_per_page = 100
@@ -47,7 +48,7 @@ class SessionMetricAdmin(TurnBase):
     actions = None
     search_fields = ["=id"]
     fieldsets = [
-        (None, {"fields": ["id", "run_id", "session_id", "number", "outcome", "code", "detail"]}),
+        (None, {"fields": ["id", "run_id", "session_id", "number", "outcome", "present", "detail"]}),
         ("Text", {"fields": ["message", "answer", "repetition"]}),
         (
             "Times, ns since the shard's start",
@@ -79,7 +80,7 @@ class SessionMetricAdmin(TurnBase):
             },
         ),
     ]
-    readonly_fields = ["run_id", "session_id"]
+    readonly_fields = ["run_id", "session_id", "present"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -93,6 +94,10 @@ class SessionMetricAdmin(TurnBase):
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         allowed = {"run__id__exact", "session__id__exact"}
         return lookup in allowed or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # stubs want a request, Django passes it
+
+    @admin.display(description="code", ordering="code")
+    def present(self, turn: SessionMetric) -> str | None:
+        return present_code(turn.code)
 
     @admin.display(description="TTFT (ms)")
     def ttft(self, turn: SessionMetric) -> str:

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
-from metrics.earlier_names import TRUNCATED
+from metrics.earlier_names import TRUNCATED, present_code, session_end
 from metrics.ingest.lines import SESSION_OUTCOMES
 from metrics.number_format import exact
 from runs.completion.deletion import delete_run, deletion_problem
@@ -219,19 +219,27 @@ class OutcomeFilter(admin.SimpleListFilter):
 class SessionAdmin(ReadOnly, SessionBase):
     """For millions of rows: no count, no text search, no lookup of related rows."""
 
-    list_display = ["id", "run_id", "user_no", "scenario", "model", "outcome", "code", "turns", "started"]
+    list_display = ["id", "run_id", "user_no", "scenario", "model", "end", "present", "turns", "started"]
     list_filter = [OutcomeFilter]
     ordering = ["-id"]
     list_per_page = 100
     paginator = InfinitePaginator
     show_full_result_count = False
     actions = None
-    fields = ["id", "run", "shard", "user_no", "scenario", "model", "params", "outcome", "code", "turns", "started"]
+    fields = ["id", "run", "shard", "user_no", "scenario", "model", "params", "end", "present", "turns", "started"]
     fields += ["ended_ns"]
     search_fields = ["=id"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # stubs want a request, Django passes it
+
+    @admin.display(description="outcome", ordering="outcome")
+    def end(self, session: Session) -> str:
+        return session_end(session.outcome)
+
+    @admin.display(description="code", ordering="code")
+    def present(self, session: Session) -> str | None:
+        return present_code(session.code)
 
     @admin.display(description="Started (s)", ordering="started_ns")
     def started(self, session: Session) -> str:

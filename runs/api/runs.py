@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from metrics.api import TurnSerializer
-from metrics.earlier_names import names_of_code
+from metrics.earlier_names import names_of_code, present_code, session_end
 from metrics.models import SessionMetric
 from metrics.report.junit import junit_xml
 from metrics.report.markdown import summary_md
@@ -165,6 +165,11 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
         fields = ["id", "shard", "user_no", "scenario", "model", "params"]
         fields += ["started_ns", "ended_ns", "outcome", "code", "turns"]
         read_only_fields = fields
+
+    def to_representation(self, instance: Session) -> dict[str, Any]:
+        """With the present names of outcome and error code."""
+        shown = super().to_representation(instance)
+        return {**shown, "outcome": session_end(shown["outcome"]), "code": present_code(shown["code"])}
 
 
 OUTCOME_FILTER = OpenApiParameter("outcome", enum=OUTCOMES, description="Only turns with this outcome.")

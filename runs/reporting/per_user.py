@@ -15,7 +15,7 @@ from django.db.models import Count, Q, QuerySet
 
 from metrics.analysis.by_user import TURN_FIELDS, Figures, TurnRow, add_conversation
 from metrics.csv_cells import escape_csv
-from metrics.earlier_names import TRUNCATED, session_end
+from metrics.earlier_names import TRUNCATED, present_code, session_end
 from metrics.ingest.windows import Span, is_counted
 from metrics.models import SessionMetric
 from metrics.number_format import load_s_of
@@ -149,7 +149,7 @@ def _conversation(session: Session, figures: Figures) -> dict[str, Any]:
         "model": session.model,
         "params": session.params,
         "outcome": session_end(session.outcome),
-        "code": session.code,
+        "code": present_code(session.code),
         "messages": session.turns,
         **figures.as_dict(),
         "latencies_ms": figures.each_ms,

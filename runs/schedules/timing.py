@@ -103,21 +103,33 @@ def parse_cron(text: Any) -> dict[str, str]:
     parts = text.split() if isinstance(text, str) else []
     if len(parts) != len(FIELDS):
         raise TimingError("crontab", f"give {FORM}")
-    for (name, (count, smallest)), part in zip(FIELDS.items(), parts, strict=True):
-        words = name.replace("_", " ")
+    for name, part in zip(FIELDS, parts, strict=True):
         if not _FIELD.fullmatch(part):
-            raise TimingError("crontab", f"{words} {part[:60]!r}: give numbers, *, */n, a-b or lists of them")
-        try:
-            crontab_parser(count, smallest).parse(part)
-        except (ValueError, ParseException) as exc:
-            range_ = f"{smallest} to {smallest + count - 1}" + (", Sunday is 0" if count == 7 else "")
-            raise TimingError("crontab", f"{words} {part!r}: {_plain(exc)} ({words}: {range_})") from exc
+            raise TimingError("crontab", _wrong(name, part, part))
+        _values(name, part)
     return dict(zip(FIELDS, parts, strict=True))
 
 
-def _plain(exc: Exception) -> str:
-    text = str(exc).rstrip(".")
-    return "not understood" if "weekday literal" in text else f"{text[:1].lower()}{text[1:]}"
+def _values(name: str, part: str) -> frozenset[int]:
+    """Of one field of a crontab. Raises TimingError, which says what is wrong and what the field may hold."""
+    found: set[int] = set()
+    for piece in part.split(","):
+        try:
+            found |= crontab_parser(*FIELDS[name]).parse(piece)
+        except (ValueError, ParseException) as exc:
+            raise TimingError("crontab", _wrong(name, part, piece)) from exc
+    return frozenset(found)
+
+
+def _wrong(name: str, part: str, piece: str) -> str:
+    count, smallest = FIELDS[name]
+    where = "" if piece == part else f" at {piece!r}" if piece else " at an empty place of its list"
+    sunday = " (Sunday is 0)" if name == "day_of_week" else ""
+    return (
+        f"{name.replace('_', ' ')} {part[:60]!r} is wrong{where}: give numbers from {smallest} to "
+        f"{smallest + count - 1}{sunday}, ranges such as {smallest}-{smallest + 4}, steps such as */2, * for all, "
+        "or several of these with commas"
+    )
 
 
 def parse_zone(name: Any) -> ZoneInfo:
@@ -183,7 +195,7 @@ def timing(when: When, since: datetime) -> Timing:
         return Timing(Every(when.begins or since.replace(microsecond=0) + step, step), ends=when.ends)
     if when.cron is None:
         raise TimingError("when", "it no longer has a timing")
-    sets = {name: _values(when.cron[name], *bounds) for name, bounds in FIELDS.items()}
+    sets = {name: _values(name, when.cron[name]) for name in FIELDS}
     cron = Cron(
         minutes=sets["minute"],
         hours=sets["hour"],
@@ -193,13 +205,6 @@ def timing(when: When, since: datetime) -> Timing:
         zone=ZoneInfo(str(when.cron["timezone"])),
     )
     return Timing(cron, begins=when.begins, ends=when.ends)
-
-
-def _values(text: str, count: int, smallest: int) -> frozenset[int]:
-    try:
-        return frozenset(crontab_parser(count, smallest).parse(text))
-    except (ValueError, ParseException) as exc:  # django-celery-beat's own page accepts more than Celery understands
-        raise TimingError("crontab", f"{text!r} is not understood: {_plain(exc)}") from exc
 
 
 def when_of(task: PeriodicTask) -> When:

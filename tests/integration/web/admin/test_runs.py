@@ -196,6 +196,20 @@ def test_a_turn_shows_hostile_text_as_text(admin_page: Client) -> None:
     assert made_up.HOSTILE not in page
 
 
+def test_a_record_stored_under_earlier_names_shows_the_present_ones(admin_page: Client) -> None:
+    run = made_up.run()
+    made_up.fill(run, seconds=1)
+    turn, session = SessionMetric.objects.filter(run=run).earliest("id"), run.sessions.earliest("id")
+    SessionMetric.objects.filter(pk=turn.pk).update(code="user_doubled")
+    run.sessions.filter(pk=session.pk).update(code="user_doubled", outcome="cut")
+    for address, pk in (("metrics/sessionmetric", turn.pk), ("runs/session", session.pk)):
+        for page in (f"/admin/{address}/", f"/admin/{address}/{pk}/change/"):
+            shown = text_of(admin_page.get(page))
+            assert "user_hedged" in shown
+            assert "user_doubled" not in shown
+            assert ("truncated" in shown, ">cut<" in shown) == (address == "runs/session", False)
+
+
 def test_a_library_scenario_can_be_copied_but_not_changed(admin_page: Client) -> None:
     scenario = made_up.scenario(builtin=True)
     address = f"/admin/scenarios/scenario/{scenario.pk}/"

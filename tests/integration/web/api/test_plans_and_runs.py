@@ -200,3 +200,13 @@ def test_a_turn_stored_under_an_earlier_code_is_found_and_shown_under_the_presen
     found = api.get(f"/api/runs/{run.pk}/turns/?code=user_hedged").json()["results"]
     assert renamed > 0
     assert [turn["code"] for turn in found] == ["user_hedged"] * renamed
+
+
+def test_a_session_stored_under_earlier_names_is_shown_under_the_present_ones(api: APIClient) -> None:
+    run = made_up.run()
+    made_up.fill(run, seconds=1)
+    run.sessions.update(outcome="cut", code="user_doubled")
+    found = api.get(f"/api/runs/{run.pk}/sessions/").json()["results"]
+    assert {(session["outcome"], session["code"]) for session in found} == {("truncated", "user_hedged")}
+    each = api.get(f"/api/runs/{run.pk}/conversations/").json()["results"]
+    assert {(session["outcome"], session["code"]) for session in each} == {("truncated", "user_hedged")}

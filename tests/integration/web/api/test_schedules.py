@@ -90,7 +90,7 @@ def test_a_slot_that_finds_too_few_workers_says_so_over_the_api_and_in_the_admin
 @pytest.mark.parametrize(
     ("fields", "field", "text"),
     [
-        ({"when": {"crontab": "61 * * * *"}}, "when", "minute '61'"),
+        ({"when": {"crontab": "61 * * * *"}}, "when", "minute '61' is wrong: give numbers from 0 to 59"),
         ({"when": {"crontab": "* * * * *", "time_zone": "Moon/Base"}}, "when", "not a known time zone"),
         ({"when": {"every": 0, "period": "days"}}, "when", "at least 1"),
         ({"when": {"at": "2001-01-01T00:00"}}, "when", "is in the past"),
@@ -195,7 +195,7 @@ def test_a_schedule_in_the_admin(admin_page: Client) -> None:
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"crontab": "61 2 * * *"}, "minute '61'"),
+        ({"crontab": "61 2 * * *"}, "minute '61' is wrong: give numbers from 0 to 59"),
         ({"crontab": ""}, "give one of"),
         ({"kind": "every", "every": ""}, "give one of"),
         ({"kind": "at", "at": "2001-01-01T10:00"}, "is in the past"),

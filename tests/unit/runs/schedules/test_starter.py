@@ -245,6 +245,13 @@ def test_deleting_it_takes_its_periodic_task_along_and_leaves_its_runs() -> None
     [
         ({"when": {"crontab": "61 * * * *"}}, "crontab", "minute '61'"),
         ({"when": {"crontab": "* * *"}}, "crontab", "five fields"),
+        ({"when": {"crontab": "61 * * * *"}}, "crontab", "give numbers from 0 to 59, ranges such as 0-4"),
+        ({"when": {"crontab": "0 1,24 * * *"}}, "crontab", "hour '1,24' is wrong at '24': give numbers from 0 to 23"),
+        ({"when": {"crontab": "0 0 0 * *"}}, "crontab", "day of month '0' is wrong: give numbers from 1 to 31"),
+        ({"when": {"crontab": "0 0 * jan,foo *"}}, "crontab", "'foo': give numbers from 1 to 12, ranges such as 1-5"),
+        ({"when": {"crontab": "*/0 * * * *"}}, "crontab", "/0' is wrong: give numbers"),
+        ({"when": {"crontab": "1,,2 * * * *"}}, "crontab", "wrong at an empty place of its list"),
+        ({"when": {"crontab": "5! * * * *"}}, "crontab", "minute '5!' is wrong: give numbers"),
         ({"when": {"crontab": "0 0 31 2 *"}}, "crontab", "never be due"),
         ({"when": {"crontab": "0 0 * * 7"}}, "crontab", "Sunday is 0"),
         ({"when": {"crontab": "0 0 * * *", "time_zone": "Berlin"}}, "time_zone", "not a known time zone"),
