@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""The last four are full-width forms, which some spreadsheets read as the others."""
 
 
 def escape_csv(cell: Any) -> Any:

@@ -16,22 +16,11 @@ from connectors.security.redact import Redactor
 from connectors.timeline import Timeline
 from connectors.timeline.named import NamedTimeline
 from connectors.timeline.state import NOTHING_CAME
+from plain_text.visible import visible
 
 FRAMES_LIMIT = 200
 """Maximum number of frames that are kept; further ones are only counted."""
 FRAME_CHARS = 2000
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-_ESCAPES |= {9: "\\t", 10: "\\n", 13: "\\r"}
-# What would turn the direction of the text that follows, and line ends beyond ASCII.
-_ESCAPES |= {code: f"\\u{code:04x}" for code in (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))}
-
-
-_IN_LINES = {code: text for code, text in _ESCAPES.items() if code != 10}
-
-
-def visible(text: str, *, lines: bool = False) -> str:
-    """`text` with control characters escaped, on one line unless `lines`."""
-    return text.translate(_IN_LINES if lines else _ESCAPES)
 
 
 @dataclass

@@ -28,7 +28,8 @@ from connectors.security.redact import MASK, Redactor
 from connectors.spec import TargetSpec
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
-from targets.frame_recorder import FRAME_CHARS, FrameRecorder, visible
+from plain_text.visible import visible
+from targets.frame_recorder import FRAME_CHARS, FrameRecorder
 from targets.probe_result import Failure, Probe, Request, Turn, ms, times_of, type_notes, usage_notes
 
 TEXT_CHARS: Final = 20_000

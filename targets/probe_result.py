@@ -9,7 +9,8 @@ from typing import Any
 from connectors.content.usage import believable
 from connectors.registry import Lane
 from connectors.timeline import Timeline
-from targets.frame_recorder import Frame, visible
+from plain_text.visible import visible
+from targets.frame_recorder import Frame
 
 
 @dataclass

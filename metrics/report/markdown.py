@@ -17,6 +17,7 @@ from metrics.report.group_text import Cells, group_cells, model_cells
 from metrics.report.junit import ended_well
 from metrics.report.spending_words import budget_words, cost_words
 from metrics.report.verdict_words import NOTES_HEAD, verdict_words
+from plain_text.visible import visible
 
 Report = Mapping[str, Any]
 METRICS = ("ttft_ms", "e2e_ms", "e2e_planned_ms", "icl_ms", "tpot_ms", "turn_tokens_per_s")
@@ -25,7 +26,10 @@ ERRORS_SHOWN = 5
 ROWS_SHOWN = 20
 _SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_]))")
 """What has a meaning in the middle of a line; no text begins one. An underscore between two letters has none."""
-_ENTITIES = {"&": "&amp;", "<": "&lt;", "\r": " ", "\n": " "}
+_ENTITIES = {"&": "&amp;", "<": "&lt;"}
+_NOTHING = "&#8203;"
+_NAMED = re.compile(r"(?<=[@#!])(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)", re.I)
+"""Where services look for people, issues, merge requests and addresses; also in text whose markup is escaped."""
 
 
 def summary_md(report: Report) -> str:
@@ -139,6 +143,6 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> I
 
 
 def escape(text: str) -> str:
-    """The text as itself: nothing in it becomes markup, or another cell."""
-    plain = "".join(_ENTITIES.get(letter, letter) for letter in text)
-    return _SPECIAL.sub(r"\\\1", plain)
+    """The text as itself: nothing in it becomes markup, another cell, a link or a mention, and nothing is hidden."""
+    marked = _SPECIAL.sub(r"\\\1", _NAMED.sub("\0", visible(" ".join(re.split(r"[\t\r\n]", text)))))
+    return "".join(_ENTITIES.get(letter, letter) for letter in marked).replace("\0", _NOTHING)

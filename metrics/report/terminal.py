@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +24,8 @@ from metrics.report.curve_text import curve_parts
 from metrics.report.group_text import group_parts
 from metrics.report.spending_words import budget_words, cost_words
 from metrics.report.verdict_words import NOTES_HEAD, verdict_words
+from plain_text.console import PlainConsole
+from plain_text.visible import visible_tree
 
 Report = Mapping[str, Any]
 SHOWN = ("mean", "p50", "p95", "p99", "max", "count")
@@ -35,15 +37,17 @@ VERDICT_STYLES = {"good": f"bold {GOOD}", "short": TITLE, "bad": BAD}
 def report_text(report: Report, width: int = 100, *, color: bool = False) -> str:
     """The report in lines of at most `width` columns; `color` adds ANSI sequences."""
     file = io.StringIO()
-    console = Console(file=file, width=max(width, 60), force_terminal=color, color_system="standard" if color else None)
+    console = PlainConsole(
+        file=file, width=max(width, 60), force_terminal=color, color_system="standard" if color else None
+    )
     console.print(report_renderable(report, console.width))
     lines = file.getvalue().splitlines()
     return "\n".join(line.rstrip() for line in lines)
 
 
 def report_renderable(report: Report, width: int = 100) -> Group:
-    """The same for a rich console."""
-    return Group(*_parts(report, width))
+    """The same for a rich console. What a target or a file said is harmless in it."""
+    return Group(*_parts(visible_tree(report), width))
 
 
 def _parts(report: Report, width: int) -> Iterator[RenderableType]:

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from metrics.number_format import counted, number
 from metrics.report.gates import of_reasons
+from plain_text.visible import visible
 from runs.models import Run, RunStatus, WebhookDelivery, WebhookKind
 
 SIGNATURE: Final = "X-Token-Burn-Signature"
@@ -113,7 +114,7 @@ def slack(facts: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if (report := facts["links"]["report"]).startswith("http"):
         lines.append(f"<{report}|Report>")
-    block = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)[:SLACK_CHARS]}}
+    block = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)[:SLACK_CHARS], "verbatim": True}}
     return {"text": _escaped(text), "blocks": [block]}
 
 
@@ -135,8 +136,8 @@ def _reasons(report: Mapping[str, Any]) -> list[Any]:
 
 
 def _escaped(text: str) -> str:
-    """What Slack asks to be escaped."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """On one line, and with what Slack asks to be escaped."""
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _iso(moment: Any) -> str | None:

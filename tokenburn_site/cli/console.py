@@ -1,14 +1,23 @@
-"""The console for messages of `burn`: stdout, or stderr if stdout carries a result."""
+"""Where commands write for people: messages of `burn` on its console, and lines on stderr."""
 
 from __future__ import annotations
 
 import os
+import sys
 
-from rich.console import Console
+from plain_text.console import PlainConsole
+from plain_text.visible import visible
 
 
-class PatientConsole(Console):
-    """If the reader goes away (`burn | head`), only the output ends, not the run."""
+def say(command: str, line: str) -> None:
+    """One line on stderr, whatever `line` quotes."""
+    sys.stderr.write(f"{command}: {visible(line)}\n")
+    sys.stderr.flush()
+
+
+class PatientConsole(PlainConsole):
+    """stdout, or stderr if stdout carries a result. If the reader goes away (`burn | head`), only the output ends, not
+    the run."""
 
     def on_broken_pipe(self) -> None:
         """rich would end the process; in a supervising thread it would silently end only that thread."""

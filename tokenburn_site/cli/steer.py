@@ -10,6 +10,7 @@ from runs.lifecycle.load_changes import SteeringError
 from runs.models import Run
 from runs.services import change_load, stop_run
 from runs.supervisor.local import store_orphans
+from tokenburn_site.cli.console import say
 from tokenburn_site.cli.database import ensure_database
 from tokenburn_site.cli.errors import EXIT_DONE, EXIT_USAGE, BadUsage, BurnError
 
@@ -61,5 +62,5 @@ def _run(run_id: int) -> Run:
 
 
 def _say(command: str, line: str) -> int:
-    sys.stderr.write(f"{command}: {line}\n")
+    say(command, line)
     return EXIT_USAGE

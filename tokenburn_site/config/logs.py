@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import pythonjsonlogger.json
 
+from plain_text.visible import visible
+
 LogFormat = Literal["text", "json"]
 # One or two lines per task: with the reaper every 5 s, they would bury what matters. urllib3 quotes whole addresses,
 # which may be secrets.
@@ -35,8 +37,14 @@ class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """On one line, so that no quoted text can pass for a record of its own."""
+        return visible(mask(super().formatMessage(record)))
+
     def format(self, record: logging.LogRecord) -> str:
-        return mask(super().format(record))
+        """A stack follows on indented lines."""
+        first, *stack = visible(mask(super().format(record)), lines=True).split("\n")
+        return "\n".join([first, *(f"  {line}" for line in stack)])
 
 
 class JsonFormatter(pythonjsonlogger.json.JsonFormatter):

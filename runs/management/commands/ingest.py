@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from django.core.management.base import BaseCommand, CommandError
 
+from plain_text.visible import visible
 from runs.completion.ingest import LeaseLostError
 from runs.completion.ledger_recovery import NotOverError, RecoveredLedger, recover_run_ledgers, recover_shard_ledger
 from runs.engine.recording.ledger import LedgerHeldError
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         except OSError as exc:
             raise CommandError(f"{exc.filename or 'ledger'}: {exc.strerror}") from exc
         for shard in results:
-            self.stdout.write(f"{shard.path}: {shard.before} -> {shard.after} bytes stored; {shard.verdict}")
+            self.stdout.write(visible(f"{shard.path}: {shard.before} -> {shard.after} bytes stored; {shard.verdict}"))
 
     def _recover(self, what: str) -> list[RecoveredLedger]:
         store_orphans()

@@ -21,7 +21,7 @@ from runs.models import Run
 from runs.planning.errors import RequestError
 from runs.services import request_adhoc_run
 from runs.supervisor.local import interrupts, run_local, store_orphans
-from tokenburn_site.cli import secrets
+from tokenburn_site.cli import console, secrets
 from tokenburn_site.cli.burn import estimate, outcome
 from tokenburn_site.cli.burn.farm import check_workers, follow
 from tokenburn_site.cli.burn.kept import database_file, is_lost, lost_words
@@ -47,16 +47,16 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
     code (see `errors`); errors are printed to stderr in one line."""
     try:
         options = check(given)
-        console = PatientConsole(stderr=options.to_stdout, no_color=bool(given.get("no_color")))
+        screen = PatientConsole(stderr=options.to_stdout, no_color=bool(given.get("no_color")))
         hear_signals()
         with results_of_failure(options), database_needed("then start again"):
             parts = prepare(options)
             for note in parts.notes:
                 say(note)
             if options.estimate:
-                return estimate.show(options, parts, console)
-            estimate.show_cost(options, parts, console)
-        return _run_all(options, parts, console, typed)
+                return estimate.show(options, parts, screen)
+            estimate.show_cost(options, parts, screen)
+        return _run_all(options, parts, screen, typed)
     except BurnError as exc:
         say(str(exc))
         return exc.exit_code
@@ -67,8 +67,7 @@ def burn(given: Mapping[str, Any], typed: str) -> int:
 
 def say(line: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"burn: {line}\n")
-    sys.stderr.flush()
+    console.say("burn", line)
 
 
 def prepare(options: Options) -> Parts:
@@ -103,7 +102,7 @@ def _check_reachable(target: TargetSpec, through: str) -> None:
         raise CannotRun(f"{exc}; {through}" if through else str(exc)) from exc
 
 
-def _run_all(options: Options, parts: Parts, console: Console, typed: str) -> int:
+def _run_all(options: Options, parts: Parts, screen: Console, typed: str) -> int:
     """From the request on, other processes on this machine can see that the run's command is alive."""
     if not options.workers:  # their messages are not needed: no broker is required, and the lines below say the rest
         for name in ("runs.live_stream", "runs.completion.orphans", "runs.completion.reaper"):
@@ -116,7 +115,7 @@ def _run_all(options: Options, parts: Parts, console: Console, typed: str) -> in
             run = _request(options, parts, uid)
         then = "its workers continue" if options.workers else f"`manage.py ingest {run.pk}` then stores what it did"
         with database_needed(f"run {run.pk} stays stored: {then}"):
-            return _see_through(options, run, parts.load, console, typed)
+            return _see_through(options, run, parts.load, screen, typed)
 
 
 def _request(options: Options, parts: Parts, uid: UUID) -> Run:
@@ -146,10 +145,10 @@ def _refused(exc: RequestError) -> BurnError:
     return (CannotRun if exc.code in not_here else BadUsage)(spelled(str(exc)))
 
 
-def _see_through(options: Options, run: Run, load: Load, console: Console, typed: str) -> int:
+def _see_through(options: Options, run: Run, load: Load, screen: Console, typed: str) -> int:
     opened = database_file()
     try:
-        with Progress(console, load) as progress:
+        with Progress(screen, load) as progress:
             interrupted = _run(options, run, progress)
     except KeyboardInterrupt:
         # Supervising threads may still wait for their engines, which end by themselves when this process ends.
@@ -163,7 +162,7 @@ def _see_through(options: Options, run: Run, load: Load, console: Console, typed
         what = lost_words(run, outcome.ledgers_of(run, options))
         code, line = EXIT_FAILED, f"{line}; {what}" if line else what
     try:
-        outcome.show(run, options, console, typed, stored=not lost)
+        outcome.show(run, options, screen, typed, stored=not lost)
     except OSError as exc:
         where = exc.filename or "stdout"
         raise CannotRun(f"run {run.pk} is stored, but {where} could not be written: {exc.strerror}") from exc

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from runs.early import INTERRUPTED
 from runs.load.trace import shown_load
 from runs.models import RunStatus
 from runs.supervisor.local import heard_signals
+from tokenburn_site.cli.console import say
 from tokenburn_site.cli.errors import BadUsage
 from tokenburn_site.cli.options.burn_options import Options
 from tokenburn_site.cli.report.outputs import write_results
@@ -63,7 +63,7 @@ def _write(options: Options, status: str, end_code: EndCode, reason: str) -> Non
     try:
         write_results(options, unstarted_report(options, status, end_code, reason))
     except OSError as exc:
-        sys.stderr.write(f"burn: {exc.filename or 'stdout'} could not be written: {exc.strerror}\n")
+        say("burn", f"{exc.filename or 'stdout'} could not be written: {exc.strerror}")
 
 
 @contextmanager

@@ -12,10 +12,12 @@ import orjson
 from django.conf import settings
 
 from connectors.spec import SpecError, TargetSpec
+from plain_text.visible import visible
 from targets.probe import probe
 from targets.probe_result import Probe
 from tokenburn_site.cli import secrets
 from tokenburn_site.cli.advice import advice
+from tokenburn_site.cli.console import say
 from tokenburn_site.cli.database import ensure_database
 from tokenburn_site.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, BadUsage, BurnError
 from tokenburn_site.cli.probe.options import ProbeOptions, check
@@ -33,18 +35,18 @@ def main(given: Mapping[str, Any]) -> int:
         options = check(given)
         spec, note = with_proxy(_target(options), options.target.proxy, os.environ)
         if note:
-            sys.stderr.write(f"probe: {note}\n")
+            say("probe", note)
         found = _probe(spec, options)
     except BurnError as exc:
-        sys.stderr.write(f"probe: {exc}\n")
+        say("probe", str(exc))
         return exc.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("probe: interrupted\n")
+        say("probe", "interrupted")
         return EXIT_INTERRUPTED
     if options.json:
         sys.stdout.write(orjson.dumps(found.as_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in lines(found)))
+        sys.stdout.write("".join(f"{visible(line)}\n" for line in lines(found)))
     return EXIT_DONE if found.ok else EXIT_FAILED
 
 

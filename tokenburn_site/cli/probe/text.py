@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from metrics.number_format import counted
-from targets.frame_recorder import Frame, visible
+from plain_text.visible import visible
+from targets.frame_recorder import Frame
 from targets.probe_result import Probe, Turn
 
 LABEL = 13

@@ -6,10 +6,11 @@ import io
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from metrics.number_format import number
+from plain_text.console import PlainConsole
+from plain_text.visible import visible
 from runs.models import Run
 from runs.reporting import per_user
 
@@ -30,7 +31,7 @@ def users_text(run: Run, width: int) -> str:
     more = f"; the first {MOST_ROWS}: /api/runs/{run.pk}/users/ has all" if len(numbers) > MOST_ROWS else ""
     found.caption, found.caption_justify = NOTE + more, "left"
     file = io.StringIO()
-    Console(file=file, width=width).print("users", found)
+    PlainConsole(file=file, width=width).print("users", found)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
 
@@ -43,4 +44,4 @@ def _cells(one: dict[str, Any]) -> list[str]:
         *(latency[word] for word in ("mean", "min", "max")),
         one["sleep_s"],
     )
-    return [str(one["user"]), *map(number, figures), ", ".join(f"{m} ({n})" for m, n in one["models"].items())]
+    return [str(one["user"]), *map(number, figures), visible(", ".join(f"{m} ({n})" for m, n in one["models"].items()))]

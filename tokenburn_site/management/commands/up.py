@@ -11,7 +11,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from plain_text.visible import visible
 from runs.workers.regions import region_problem
+from tokenburn_site.cli.console import say
 from tokenburn_site.local.errors import LocalServiceError
 from tokenburn_site.local.up import UpOptions, default_slots, run_up
 
@@ -62,9 +64,9 @@ class Command(BaseCommand):
         try:
             run_up(UpOptions(**known), self._say, stop)
         except LocalServiceError as exc:
-            sys.stderr.write(f"up: {exc}\n")
+            say("up", str(exc))
             sys.exit(BAD_START)
 
     def _say(self, text: str) -> None:
-        self.stdout.write(text)
+        self.stdout.write(visible(text, lines=True))
         self.stdout.flush()

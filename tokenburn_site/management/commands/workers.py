@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 import redis
 from django.core.management.base import BaseCommand, CommandError
-from rich.console import Console
 from rich.table import Table
 
+from plain_text.console import PlainConsole
+from plain_text.visible import visible
 from tokenburn_site.web.workers import AWAY, clock_text, farm
 
 
@@ -37,8 +38,10 @@ class Command(BaseCommand):
             version = worker["version"] or "unknown"
             version += "" if worker["same_version"] else " (not the site's)"
             cells = (worker[name] for name in ("name", "host", "region", "slots", "busy", "load1", "cpus"))
-            table.add_row(*map(str, cells), clock_text(worker["clock_offset_ms"]), version)
+            table.add_row(
+                *(visible(str(cell)) for cell in cells), clock_text(worker["clock_offset_ms"]), visible(version)
+            )
         drawn = StringIO()
-        Console(file=drawn, width=None if self.stdout.isatty() else 200).print(table)
+        PlainConsole(file=drawn, width=None if self.stdout.isatty() else 200).print(table)
         self.stdout.write(drawn.getvalue().rstrip())
         self.stdout.write(f"{found['busy']} of {found['slots']} load slots in use")

@@ -120,3 +120,13 @@ def test_a_run_in_which_nothing_was_measured_has_a_summary_too() -> None:
     assert text.startswith("## Token-Burn: run failed\n")
     assert "no turn was sent" in text
     assert "no_ok_turns" in text
+
+
+def test_no_text_mentions_links_or_hides() -> None:
+    text = summary_md(
+        report("failed", "@everyone see #12, !3, https://evil.example and www.evil.example \x1b[2J\u202ex")
+    )
+    for word in ("@everyone", "#12", "!3", "https://", "www.", "\x1b", "\u202e"):
+        assert word not in text, word
+    for word in ("@&#8203;everyone", "https:&#8203;//evil.example", "\\\\x1b\\[2J", "\\\\u202ex"):
+        assert word in text, word

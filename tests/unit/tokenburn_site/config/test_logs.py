@@ -72,3 +72,19 @@ def test_text_masks_the_stack_too() -> None:
 def test_the_style_chooses_the_formatter(style: str, formatter: type) -> None:
     config = logging_config("INFO", style)  # type: ignore[arg-type]  # parametrised literals arrive as str
     assert config["formatters"]["line"]["()"] is formatter
+
+
+def test_no_text_forges_a_line_or_reaches_the_terminal_raw() -> None:
+    forged = "2026-11-30 08:00:00,000 INFO runs: all is well"
+    error = ConnectionError(f"no\n{forged}\x1b[2J")
+    made = logging.LogRecord("runs", logging.ERROR, __file__, 1, "failed: %s", (f"x\u202e\r\n{forged}",), None)
+    made.exc_info = (ConnectionError, error, None)
+    text = TextFormatter().format(made)
+    first, *stack = text.split("\n")
+    assert first.endswith(f"failed: x\\u202e\\r\\n{forged}")
+    assert stack[-1] == f"  {forged}\\x1b[2J" and all(line.startswith("  ") for line in stack)
+    assert "\x1b" not in text and "\r" not in text
+
+
+def test_a_credential_before_a_tab_is_masked_before_the_tab_becomes_visible() -> None:
+    assert "abc123" not in TextFormatter().format(record("Authorization:\tBearer abc123"))

@@ -80,7 +80,7 @@ def the_error(folder: Path) -> str:
     assert (report["run"]["id"], report["run"]["status"], report["run"]["reason"]) == (None, status, reason)
     assert report["turns"]["sent"] == 0 and not report["verdict"]["trusted"]
     for name in ("r.html", "r.md"):
-        text = unescape((folder / name).read_text()).replace("\\", "")
+        text = unescape((folder / name).read_text()).replace("\\", "").replace("\u200b", "")
         assert reason in text and "None" not in text
     assert "did not begin" in (folder / "r.md").read_text()
     return said
