@@ -78,7 +78,8 @@ def _read(field: str, path: str | None) -> bytes | None:
 
 
 def metadata(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str | bytes], ...]:
-    """Rendered headers as metadata. Raises BadRequest for values that metadata cannot contain."""
+    """Rendered headers, whose names `TargetSpec` has checked, as metadata. Raises BadRequest for values that cannot
+    be in them."""
     found: list[tuple[str, str | bytes]] = []
     for name, value in headers:
         key = name.lower()

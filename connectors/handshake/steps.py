@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -14,8 +14,9 @@ from connectors.handshake.expiry import told_lifetime_s
 from connectors.http.endpoint import Endpoint
 from connectors.mapping.expressions import MISSING, Context
 from connectors.mapping.paths import Getter, compile_path
-from connectors.mapping.request import PATH_SAFE, RenderedRequest, RequestTemplate
+from connectors.mapping.request import RenderedRequest, RequestTemplate
 from connectors.mapping.templates import absent, compile_string, value_of
+from connectors.request_parts import check_authority, check_url, quoted
 from connectors.spec import RequestSpec, SpecError, StepSpec, TargetSpec
 
 HTTP_OF = {"ws": "http", "wss": "https", "grpc": "http", "grpcs": "https"}
@@ -81,20 +82,24 @@ class Step:
     def _place(self, url: str) -> tuple[Endpoint, str]:
         """Endpoint and path. Raises SpecError, which shows the template, because the rendered URL may contain a
         secret."""
-        own = urlsplit(self._target_url)
-        if url.startswith("/"):
-            return self._endpoint, quote(own.path + url, safe=PATH_SAFE)
+        wrong = f"{self.where}.url: {self.spec.url!r}"
         try:
-            parts = urlsplit(url)
+            if url.startswith("/"):
+                return self._endpoint, quoted(urlsplit(self._target_url).path + url)
+            parts = urlsplit(check_url(url))
             port_ok = parts.port != 0
+            path = quoted(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/")
         except ValueError as exc:
-            raise SpecError(f"{self.where}.url: {self.spec.url!r} is not a URL") from exc
+            raise SpecError(f"{wrong} is not a URL") from exc
         if not port_ok:
-            raise SpecError(f"{self.where}.url: {self.spec.url!r} is not a URL")
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
-            raise SpecError(f"{self.where}.url: {self.spec.url!r} is neither a path (/token) nor an http(s) URL")
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        return self._endpoint.at(parts.scheme, parts.netloc), quote(path, safe=PATH_SAFE)
+            raise SpecError(f"{wrong} is not a URL")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+            raise SpecError(f"{wrong} is neither a path (/token) nor an http(s) URL")
+        try:
+            check_authority(parts.netloc)
+        except ValueError as exc:
+            raise SpecError(f"{wrong}: {exc}") from exc
+        return self._endpoint.at(parts.scheme, parts.netloc), path
 
     def read(self, answer: StepAnswer) -> tuple[dict[str, Any], float | None]:
         """The saved values, and the number of seconds after which they must be renewed. Raises Refused or BadAnswer."""

@@ -13,6 +13,7 @@ from urllib.request import Request
 
 from connectors.http.endpoint import Endpoint
 from connectors.mapping.request import RenderedRequest
+from connectors.request_parts import not_in_values
 
 COOKIE_BYTES: Final = 4096
 MOST_COOKIES: Final = 200
@@ -45,7 +46,7 @@ class Cookies:
         if self._jar is None:
             self._jar = CookieJar(DefaultCookiePolicy(rfc2965=False))
             self.own = True
-        fit = [value for value in set_cookies if len(value) <= COOKIE_BYTES]
+        fit = [value for value in set_cookies if len(value) <= COOKIE_BYTES and not not_in_values(value)]
         if len(self._jar) < MOST_COOKIES:
             self._jar.extract_cookies(cast("Any", _Answer(fit)), _request(endpoint, path))
 

@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 
 from connectors.http.proxy import NO_PROXY, Proxy, ProxyRule, proxy_rule
 from connectors.mapping.request import Via
+from connectors.request_parts import check_authority
 from connectors.spec import SCHEMES, TLS_SCHEMES, Limits, TargetSpec, Timeouts, TlsSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`host_header` is host and port as the URL has them. `proxies` says which hosts are reached through a proxy."""
+    """`host_header` is host and port as the URL has them, in ASCII. `proxies` says which hosts are reached through a
+    proxy."""
 
     host: str
     port: int
@@ -44,7 +46,8 @@ class Endpoint:
         port that is valid if it has one."""
         parts = urlsplit(f"{scheme}://{netloc}")
         tls = scheme in TLS_SCHEMES
-        return replace(self, host=parts.hostname or "", port=parts.port or SCHEMES[scheme], tls=tls, host_header=netloc)
+        port, header = parts.port or SCHEMES[scheme], check_authority(netloc)
+        return replace(self, host=parts.hostname or "", port=port, tls=tls, host_header=header)
 
 
 def endpoint_of(spec: TargetSpec) -> Endpoint:
@@ -54,7 +57,7 @@ def endpoint_of(spec: TargetSpec) -> Endpoint:
         host=parts.hostname or "",
         port=parts.port or SCHEMES[parts.scheme],
         tls=parts.scheme in TLS_SCHEMES,
-        host_header=parts.netloc,
+        host_header=check_authority(parts.netloc),
         timeouts=spec.timeouts,
         limits=spec.limits,
         tls_spec=spec.tls,

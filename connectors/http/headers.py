@@ -6,6 +6,7 @@ from typing import Final
 
 from connectors.content.styles import Style
 from connectors.mapping.request import RenderedRequest, Via
+from connectors.request_parts import encoded_head
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say how long their body is even if they have none."""
@@ -32,11 +33,9 @@ def with_defaults(request: RenderedRequest, host_header: str, style: Style) -> l
 
 def encode_head(request: RenderedRequest, host_header: str, style: Style, via: Via | None = None) -> bytes:
     """Request line and headers of an HTTP/1.1 request, without its content-length and its blank line. `via`: of one
-    to a proxy."""
-    lines = [f"{request.method} {via.prefix if via else ''}{request.path} HTTP/1.1\r\n"]
+    to a proxy. Raises BadRequest."""
     pairs = [*with_defaults(request, host_header, style), *(via.headers if via else ())]
-    lines += [f"{name}: {value}\r\n" for name, value in pairs]
-    return "".join(lines).encode("latin-1", "replace")
+    return encoded_head(f"{request.method} {via.prefix if via else ''}{request.path} HTTP/1.1", pairs)
 
 
 def encode_request(head: bytes, request: RenderedRequest) -> bytes:

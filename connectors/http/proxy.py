@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from connectors.errors import ConnectFailed
+from connectors.request_parts import check_authority, encoded_head
 from connectors.spec import ProxySpec
 
 USER, PASSWORD = "proxy_user", "proxy_password"
@@ -46,10 +47,9 @@ class Proxy(NamedTuple):
 
     def tunnel_request(self, host: str, port: int) -> bytes:
         """The request for a tunnel to the target."""
-        there = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        lines = [f"CONNECT {there} HTTP/1.1", f"Host: {there}", "User-Agent: token-burn"]
-        lines += [f"{name}: {value}" for name, value in self.headers]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+        there = check_authority(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        headers = [("Host", there), ("User-Agent", "token-burn"), *self.headers]
+        return encoded_head(f"CONNECT {there} HTTP/1.1", headers) + b"\r\n"
 
     def failed(self, exc: ConnectFailed) -> ConnectFailed:
         """`exc`, which occurred while connecting to the proxy itself."""

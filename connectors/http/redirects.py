@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from connectors.content.foreign import LOG_IN_ADVICE, is_log_in
 from connectors.errors import DETAIL_LIMIT, BadAnswer, Refused, TimedOut, TurnError
 from connectors.http.endpoint import Endpoint
-from connectors.mapping.request import PATH_SAFE, RenderedRequest
+from connectors.mapping.request import RenderedRequest
+from connectors.request_parts import check_authority, quoted
 from connectors.timeline import Timeline
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -77,7 +78,7 @@ class RedirectChain:
             headers = tuple((name, value) for name, value in headers if not self._stays_here(name, value))
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         self._at = there
-        self._request = RenderedRequest(method, quote(path, safe=PATH_SAFE), headers, body)
+        self._request = RenderedRequest(method, quoted(path), headers, body)
         self._timeline.first_byte_ns = None  # of the answer, and not of what pointed to it
         return Hop(there, self._request)
 
@@ -89,12 +90,13 @@ class RedirectChain:
         try:
             parts = urlsplit(urljoin(here, text))
             port_ok = parts.port != 0
+            check_authority(parts.netloc.rpartition("@")[2])
         except ValueError:
             port_ok = False
             parts = urlsplit("")
         if not port_ok or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise _stays(refused, "it does not lead to an http(s) URL")
-        if parts.username or parts.password:
+        if "@" in parts.netloc:
             raise _stays(refused, "it leads to a URL with a user or password")
         return parts
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final, NamedTuple
-from urllib.parse import quote
+from typing import NamedTuple
 
 from connectors.errors import BadRequest
 from connectors.mapping.expressions import MISSING, Context
-from connectors.mapping.templates import Body, absent, compile_string, value_of
+from connectors.mapping.templates import Body, Template, absent, compile_string, value_of
+from connectors.request_parts import check_event, not_in_values, request_target
 from connectors.spec import RequestSpec, SpecError
-
-PATH_SAFE: Final = "/:?#[]@!$&'()*+,;=%"
-_PATH_UNSAFE = re.compile(r"[^\x21-\x7e]")
-"""What would end or break the request line: white space, control characters, and all beyond ASCII."""
 
 
 class RenderedRequest(NamedTuple):
@@ -52,8 +47,8 @@ class RequestTemplate:
         try:
             self._constant_path = None if self._path.render else self._render_path(fold)
             self._constant_headers = self._render_headers(fold) if constant else None
-            if self._event.value is MISSING:
-                raise absent(f"{where}.event", spec.event, fold)
+            if self._event.render is None:
+                self._event = Template(self._render_event(fold) if spec.event else "", None)
         except BadRequest as exc:
             raise SpecError(exc.detail) from exc
         self._body = Body(spec.body, f"{where}.body", fold)
@@ -80,20 +75,29 @@ class RequestTemplate:
         event = value_of(self._event, context)
         if event is MISSING or not event:
             raise absent(f"{self._where}.event", self._spec.event, context)
-        return str(event)
+        try:
+            return check_event(str(event))
+        except ValueError as exc:
+            raise BadRequest("request_invalid", f"{self._where}.event: {exc}") from exc
 
     def _render_path(self, context: Context) -> str:
         path = value_of(self._path, context)
         if path is MISSING or path is None:
             raise absent(f"{self._where}.path", self._spec.path, context)
         query = self._query.replace("?", "&", 1) if "?" in str(path) else self._query
-        target = f"{self._base}{path}{query}" or "/"
-        return quote(target, safe=PATH_SAFE) if _PATH_UNSAFE.search(target) else target
+        try:
+            return request_target(f"{self._base}{path}{query}")
+        except ValueError as exc:
+            raise BadRequest("request_invalid", f"{self._where}.path: {self._spec.path!r}: {exc}") from exc
 
     def _render_headers(self, context: Context) -> tuple[tuple[str, str], ...]:
         rendered = ((name, value_of(template, context)) for name, template in self._headers)
-        pairs = tuple((name, str(value)) for name, value in rendered if value is not MISSING and value is not None)
+        # Space around a value is not part of it, and clients differ in what they do with it.
+        pairs = tuple(
+            (name, str(value).strip(" \t")) for name, value in rendered if value is not MISSING and value is not None
+        )
         for name, value in pairs:
-            if any(c in "\r\n\0" for c in name + value):
-                raise BadRequest("request_invalid", f"header {name!r} has a line break in it")
+            if not_in_values(value):
+                what = "has a line break or another control character in it"
+                raise BadRequest("request_invalid", f"{self._where}.headers: {name} {what}")
         return pairs

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from connectors.spec.base import Frozen
+from connectors.spec.request import Headers, Method
 
 
 class StepSpec(Frozen):
@@ -20,10 +21,10 @@ class StepSpec(Frozen):
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
-    method: str = "POST"
+    method: Method = "POST"
     url: str
     when: str | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
     body: Any = None
     expect: list[int] = Field(default_factory=list)
     save: dict[str, str] = Field(default_factory=dict)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from connectors.request_parts import check_event, check_headers, check_method
 from connectors.spec.base import Frozen
+
+Method = Annotated[str, AfterValidator(check_method)]
+Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
 
 
 class RequestSpec(Frozen):
@@ -18,11 +22,11 @@ class RequestSpec(Frozen):
     of sending, the request is then sent again on a new one, as browsers do; otherwise that is an error.
     """
 
-    method: str = "POST"
+    method: Method = "POST"
     path: str = ""
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
     body: Any = None
-    event: str = ""
+    event: Annotated[str, AfterValidator(check_event)] = ""
     idempotent: bool = False
 
 
@@ -46,5 +50,5 @@ class ModelsSpec(Frozen):
 
     path: str
     pick: str
-    headers: dict[str, str] | None = None
+    headers: Headers | None = None
     strip: str = ""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from connectors.request_parts import check_authority, check_metadata_name, check_url
 from connectors.spec.base import Frozen, SpecError, spec_problems
 from connectors.spec.handshake import HandshakeSpec
 from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
@@ -55,15 +56,30 @@ class TargetSpec(Frozen):
     @classmethod
     def _url(cls, value: str) -> str:
         try:
-            parts = urlsplit(value)
+            parts = urlsplit(check_url(value))
             port_ok = parts.port != 0
         except ValueError as exc:
             raise ValueError(f"{value!r} is not a URL: {exc}") from exc
         if parts.scheme not in SCHEMES or not parts.hostname or not port_ok:
             raise ValueError(f"{value!r} is not a URL of the form http(s)://host[:port]/path (or ws, wss, grpc, grpcs)")
-        if parts.username or parts.password:
+        if "@" in parts.netloc:
             raise ValueError("the URL holds a user or password: put it into the target's secrets instead")
+        try:
+            check_authority(parts.netloc)
+        except ValueError as exc:
+            raise ValueError(f"{value!r}: {exc}") from exc
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _below_the_host(self) -> Self:
+        """A path that continues the host's name would be one to another host."""
+        if urlsplit(self.url).path:
+            return self
+        for part, request in (("request", self.request), ("standing", self.standing)):
+            path = "" if request is None else request.path.strip()
+            if not path.startswith(("/", "?", "{{")) and path:
+                raise ValueError(f"{part}.path: {path!r} must begin with a slash")
+        return self
 
     @model_validator(mode="after")
     def _of_grpc(self) -> Self:
@@ -73,6 +89,8 @@ class TargetSpec(Frozen):
             raise ValueError("grpc.method: name the method to call, as package.Service/Method")
         if self.proxy is not None:
             raise ValueError("proxy: gRPC connections go straight to the target: remove it")
+        for name in self.request.headers:
+            check_metadata_name(name)
         if not self.tls.verify:
             raise ValueError("tls.verify: gRPC always checks a certificate: give it, or its CA's, as tls.ca_file")
         return self

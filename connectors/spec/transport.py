@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
+from connectors.request_parts import (
+    check_authority,
+    check_fixed_path,
+    check_namespace,
+    check_subprotocol,
+    check_url,
+)
 from connectors.spec.base import Frozen
 from connectors.spec.request import RequestSpec
 
@@ -15,7 +22,7 @@ Reconnect = Literal["fail", "resume"]
 
 
 class WebSocketSpec(Frozen):
-    subprotocols: list[str] = Field(default_factory=list)
+    subprotocols: list[Annotated[str, AfterValidator(check_subprotocol)]] = Field(default_factory=list)
     compression: bool = True
     binary: bool = False
     reconnect: Reconnect = "fail"
@@ -26,8 +33,8 @@ class SocketIoSpec(Frozen):
     connected. `ready_event`: to be waited for after that; the mapping may save values of it. `ack`: the answer is the
     acknowledgement of the turn's event."""
 
-    path: str = "/socket.io/"
-    namespace: str = "/"
+    path: Annotated[str, AfterValidator(check_fixed_path)] = "/socket.io/"
+    namespace: Annotated[str, AfterValidator(check_namespace)] = "/"
     auth: Any = None
     hello: RequestSpec | None = None
     ack: bool = False
@@ -86,12 +93,13 @@ class ProxySpec(Frozen):
     @classmethod
     def _url(cls, value: str) -> str:
         try:
-            parts = urlsplit(value)
+            parts = urlsplit(check_url(value))
             port_ok = parts.port != 0
         except ValueError as exc:
             raise ValueError(f"it is not a URL: {exc}") from exc
-        if parts.username or parts.password:
+        if "@" in parts.netloc:
             raise ValueError("it holds a user or password: put them into the secrets proxy_user and proxy_password")
         if parts.scheme != "http" or not parts.hostname or not port_ok:
             raise ValueError("give http://host:port: other kinds of proxies (https, socks) are not supported")
+        check_authority(parts.netloc)
         return value.rstrip("/")

@@ -165,9 +165,11 @@ class HttpExchange:
         headers = {name: value.encode("latin-1", "replace") for name, value in pairs}
         url = f"{'https' if endpoint.tls else 'http'}://{NO_HOST}{request.path}"
         try:
-            return requests.Request(request.method, url, headers=headers, data=request.body).prepare()
+            prepared = requests.Request(request.method, url, headers=headers, data=request.body).prepare()
         except (requests.RequestException, ValueError) as exc:
             raise BadRequest("request_invalid", str(exc)) from exc
+        prepared.url = url  # as it is: the library takes /a/../b for /b
+        return prepared
 
     def _read(self, response: requests.Response, timeline: Timeline) -> None:
         content_type = response.headers.get("content-type", "")

@@ -12,6 +12,7 @@ from websocket._abnf import continuous_frame, frame_buffer
 from connectors.errors import BrokenTransport, TooLarge, TurnError
 from connectors.mapping.request import RenderedRequest
 from connectors.reference.websocket.socket import MessageWatch, WatchedSocket
+from connectors.request_parts import encoded_head
 from connectors.websocket.upgrade import upgrade_headers
 
 CONTROL_BIT: Final = 0x08
@@ -103,7 +104,9 @@ class WsClient(websocket.WebSocket):
         self, request: RenderedRequest, host_header: str, subprotocols: list[str], *, compression: bool
     ) -> None:
         """Raises TurnError, or Dry when the answer is not a 101."""
-        headers = [f"{name}: {value}" for name, value in upgrade_headers(request, host_header)]
+        pairs = upgrade_headers(request, host_header)
+        encoded_head(f"GET {request.path} HTTP/1.1", pairs)  # the library checks nothing
+        headers = [f"{name}: {value}" for name, value in pairs]
         if compression:
             headers.append(f"Sec-WebSocket-Extensions: {OFFER}")
         _handshake.CookieJar.jar.clear()  # the library's jar is global: a session must not get the cookies of another

@@ -88,13 +88,13 @@ class HttpConnection:
     async def exchange(self, request: RenderedRequest, timeline: Timeline) -> tuple[int, int] | None:
         """Send `request` and return when its answer is complete. Raises TurnError. A cancelled turn closes the
         connection. Returns from when to when (monotonic ns) it waited for what an answer may tell behind its end."""
-        answer = self.answer
+        answer, data = self.answer, self._encoder.encode(request)
         turn = self._turn = self._loop.create_future()
         self._timeline = timeline
         answer.begin(timeline, is_head=request.method == "HEAD")
         # Not at once, but with all others of this turn of the loop: sent one by one between other work, each request
         # would wake a target on the same host anew, which costs the sender more than sending.
-        self._loop.call_soon(self._send, turn, self._encoder.encode(request))
+        self._loop.call_soon(self._send, turn, data)
         try:
             await turn
             if not answer.whole and timeline.lacks_usage:

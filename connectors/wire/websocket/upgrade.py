@@ -18,6 +18,7 @@ from connectors.content.foreign import unanswered_advice
 from connectors.errors import BrokenTransport, TimedOut, TurnError
 from connectors.mapping.request import RenderedRequest
 from connectors.network.failures import stream_failure
+from connectors.request_parts import encoded_head
 from connectors.websocket.upgrade import UpgradeAnswer, upgrade_headers
 from connectors.wire.base import WireConnector
 from connectors.wire.transport.stream import StampedStream
@@ -132,8 +133,7 @@ def encode_upgrade(asked: Request, request: RenderedRequest, host_header: str) -
     """The library's request with the target's own path and headers. Raises BadRequest."""
     headers = upgrade_headers(request, host_header)
     headers += [(name, value) for name, value in asked.headers.raw_items() if name.lower() != "host"]
-    lines = [f"GET {request.path} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in headers), "\r\n"]
-    return "".join(lines).encode("latin-1", "replace")
+    return encoded_head(f"GET {request.path} HTTP/1.1", headers) + b"\r\n"
 
 
 def _malformed(error: Exception) -> BrokenTransport:
