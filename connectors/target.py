@@ -12,6 +12,7 @@ from connectors.handshake.handshake import Handshake
 from connectors.http.cookies import Cookies
 from connectors.http.endpoint import endpoint_of
 from connectors.mapping.expressions import MISSING, Context
+from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.paths import condition_test
 from connectors.mapping.payload import Codecs, CodecTemplate
 from connectors.mapping.request import RenderedRequest, RequestTemplate
@@ -41,11 +42,12 @@ class CompiledTarget:
             "params": spec.params,
             "secret": {name: value.get_secret_value() for name, value in spec.secrets.items()},
         }
-        self._fold = fold
+        self._fold = dict(fold)
         self._original: CompiledTarget | None = None
         self.redact = Redactor(fold["secret"].values())
         if params_vary:
             fold = {"secret": fold["secret"]}
+        fold[BUDGET] = Budget()  # what is compiled and rendered here has one together
         base, query = parts.path, f"?{parts.query}" if parts.query else ""
         self._request = RequestTemplate(spec.request, "request", fold, base, query)
         self._standing = spec.standing and RequestTemplate(spec.standing, "standing", fold, base, query)
@@ -59,7 +61,7 @@ class CompiledTarget:
         """Whether something is done with each request when it is rendered."""
         if spec.greeting is not None and spec.greeting.until is not None:
             condition_test(spec.greeting.until, "greeting.until")
-        self.handshake = Handshake(spec, endpoint, self._fold) if spec.handshake.steps else None
+        self.handshake = Handshake(spec, endpoint, self._fold, fold[BUDGET]) if spec.handshake.steps else None
         self.cookies = Cookies()
 
     def new_cookies(self) -> Cookies | None:

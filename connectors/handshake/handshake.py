@@ -13,14 +13,15 @@ from connectors.handshake.progress import Progress
 from connectors.handshake.steps import Step, StepAnswer, StepRequest
 from connectors.http.endpoint import Endpoint
 from connectors.mapping.expressions import Context
+from connectors.mapping.filters import BUDGET, Budget
 from connectors.spec import TargetSpec
 
 
 class Handshake:
     """A HandshakeSpec, compiled. `run`: values shared by all conversations of this process. Raises SpecError."""
 
-    def __init__(self, target: TargetSpec, endpoint: Endpoint, fold: Context) -> None:
-        steps = [Step(step, target, endpoint, fold) for step in target.handshake.steps]
+    def __init__(self, target: TargetSpec, endpoint: Endpoint, fold: Context, budget: Budget) -> None:
+        steps = [Step(step, target, endpoint, {**fold, BUDGET: budget}) for step in target.handshake.steps]
         self._fold = fold
         self.refresh_on = frozenset(target.handshake.refresh_on)
         self.of_run = [step for step in steps if step.spec.per == "run"]

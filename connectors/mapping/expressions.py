@@ -10,10 +10,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from jinja2 import TemplateError, Undefined, UndefinedError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError, Undefined, UndefinedError, nodes
 
+from bounds.templates import LimitError, size_of
 from connectors.errors import BadRequest
+from connectors.mapping.filters import BUDGET, Budget
+from connectors.mapping.sandbox import ENV, compiled, parse
+from connectors.mapping.shaping import MAX_CHARS
 from connectors.spec import SpecError
 
 Context = Mapping[str, Any]
@@ -24,6 +27,14 @@ CONTEXT_NAMES: Final = frozenset(
 NOTHING: Final = "nothing"
 """A name that is always missing: `{{ x or nothing }}` leaves the part out if `x` is empty."""
 
+SHOWN: Final = 200
+"""Characters of an expression that an error shows."""
+_ERRORS: Final = (
+    *(TemplateError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError),
+    *(RuntimeError, MemoryError),
+)
+"""What an expression may end in: Jinja2's filters raise whatever the wrong type of a value leads to."""
+_REPEATING: Final = frozenset({"map", "batch", "slice", "groupby"})
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z")
 
 
@@ -37,42 +48,7 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
-def _shaped(messages: Any, shape: Any, roles: Mapping[str, str] | None = None) -> list[Any]:
-    """Converts each message to another shape, in which `$role` and `$content` are placeholders; `roles` renames roles:
-    `messages | shaped({'role': '$role', 'parts': [{'text': '$content'}]}, {'assistant': 'model'})`."""
-    names = roles or {}
-    return [_filled(shape, names.get(said["role"], said["role"]), said["content"]) for said in messages]
-
-
-def _filled(shape: Any, role: str, content: str) -> Any:
-    if isinstance(shape, str):
-        # The content comes last, because it may contain a placeholder itself.
-        return "".join(content if part == "$content" else part for part in _CONTENT.split(shape.replace("$role", role)))
-    if isinstance(shape, Mapping):
-        return {key: _filled(value, role, content) for key, value in shape.items()}
-    if isinstance(shape, list | tuple):
-        return [_filled(value, role, content) for value in shape]
-    return shape
-
-
-class _Absent(Undefined):
-    """A missing value: false in a condition, equal to no value; every other use raises UndefinedError."""
-
-    __slots__ = ()
-
-    # As jinja2.StrictUndefined does it.
-    __str__ = __len__ = __iter__ = __hash__ = Undefined._fail_with_undefined_error
-
-    def __contains__(self, item: object) -> bool:
-        return False
-
-
-_CONTENT = re.compile(r"(\$content)")
-_sandbox = ImmutableSandboxedEnvironment(undefined=_Absent)
-_sandbox.filters["shaped"] = _shaped
-
-
-def compile_expression(text: str, where: str) -> Callable[[Context], Any]:
+def compile_expression(text: str, where: str, budget: Budget | None = None) -> Callable[[Context], Any]:
     """A function from a context to the expression's value or MISSING; it raises BadRequest for other errors. `where` is
     the expression's place in the target. Raises SpecError for what is not an expression or uses an unknown name."""
     if _PLAIN_NAME.match(text):
@@ -80,24 +56,44 @@ def compile_expression(text: str, where: str) -> Callable[[Context], Any]:
         _check_root(root, text, where)
         return _name_getter(root, keys)
     try:
-        compiled = _sandbox.compile_expression(text, undefined_to_none=False)
-        tree = _sandbox.parse(f"{{{{ {text} }}}}")
-    except TemplateError as exc:
-        raise SpecError(f"{where}: {{{{ {text} }}}} is not an expression: {exc}") from exc
-    for root in sorted(meta.find_undeclared_variables(tree) - _sandbox.globals.keys() - {NOTHING}):
+        tree = parse(text, budget)
+        used = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
+        may_hold_missing = _may_hold_missing(tree)
+        template = compiled(tree)
+    except LimitError as exc:
+        raise SpecError(f"{where}: {{{{ {text[:SHOWN]} }}}}: {exc}") from exc
+    except (*_ERRORS, SyntaxError) as exc:
+        raise SpecError(f"{where}: {{{{ {text[:SHOWN]} }}}} is not an expression: {_first_line(exc)}") from exc
+    for root in sorted(used - ENV.globals.keys() - {NOTHING}):
         _check_root(root, text, where)
-    is_missing = _holds_missing if _may_hold_missing(tree) else _is_missing
+    return _evaluator(template, text, where, may_hold_missing)
+
+
+def _evaluator(template: Template, text: str, where: str, may_hold_missing: bool) -> Callable[[Context], Any]:
+    run, new_context, given = template.root_render_func, template.new_context, ENV.globals
 
     def evaluate(context: Context) -> Any:
+        names = {**given, BUDGET: None, **context}
+        if names[BUDGET] is None:
+            names[BUDGET] = Budget()
         try:
-            value = compiled(**context)
+            scope = new_context(names, True)
+            for _ in run(scope):
+                pass
+            value = scope.vars["value"]
+            if may_hold_missing:
+                size_of(value, MAX_CHARS)  # raises for a missing value
         except UndefinedError:
             return MISSING
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as exc:
-            raise BadRequest("request_invalid", f"{where}: {{{{ {text} }}}}: {exc}") from exc
-        return MISSING if is_missing(value) else value
+        except _ERRORS as exc:
+            raise BadRequest("request_invalid", f"{where}: {{{{ {text[:SHOWN]} }}}}: {_first_line(exc)}") from exc
+        return MISSING if isinstance(value, Undefined) else value
 
     return evaluate
+
+
+def _first_line(exc: BaseException) -> str:
+    return next(iter(str(exc).splitlines()), "") or type(exc).__name__
 
 
 def _check_root(root: str, text: str, where: str) -> None:
@@ -107,22 +103,11 @@ def _check_root(root: str, text: str, where: str) -> None:
 
 
 def _may_hold_missing(tree: nodes.Template) -> bool:
-    """Whether the expression makes lists or objects with values that may be missing."""
-    made = tree.find_all((nodes.List, nodes.Tuple, nodes.Dict))
-    varies = any(node.find(nodes.Name) is not None for node in made)
-    return varies or any(node.name == "map" for node in tree.find_all(nodes.Filter))
-
-
-def _is_missing(value: Any) -> bool:
-    return isinstance(value, Undefined)
-
-
-def _holds_missing(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_holds_missing, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_holds_missing, value))
-    return isinstance(value, Undefined)
+    """Whether the expression makes lists or objects with values that may be missing, or holds one of them often."""
+    if any(node.find(nodes.Name) is not None for node in tree.find_all((nodes.List, nodes.Tuple, nodes.Dict))):
+        return True
+    repeats = any(node.name in _REPEATING for node in tree.find_all(nodes.Filter))
+    return repeats or tree.find(nodes.Mul) is not None
 
 
 def _name_getter(root: str, keys: list[str]) -> Callable[[Context], Any]:

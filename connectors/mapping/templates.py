@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
+from jinja2 import UndefinedError
 
 from connectors.errors import BadRequest
 from connectors.mapping.expressions import CONTEXT_NAMES, MISSING, Context, compile_expression
+from connectors.mapping.filters import BUDGET, as_text
+from connectors.mapping.shaping import MAX_CHARS
 from connectors.spec import SpecError
-
-TEMPLATE_LIMIT: Final = 4 * 1024 * 1024
-"""Characters that one rendered string may have."""
 
 _EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _NAMES = re.compile(r"[A-Za-z_]\w*")
@@ -32,14 +32,14 @@ class Template(NamedTuple):
 
 def compile_string(text: str, where: str, fold: Context) -> Template:
     """`fold` holds values that are constant during a run: what depends only on them is rendered once."""
-    found = list(_EXPRESSION.finditer(text))
+    found = list(_EXPRESSION.finditer(text, 0, text.rfind("}}") + 2))  # looking for an end that is not there takes long
     if not found:
         return Template(text, None)
     names = {name for match in found for name in _NAMES.findall(match[1])}
     if len(found) == 1 and found[0][0] == text.strip():
-        render = compile_expression(found[0][1].strip(), where)
+        render = compile_expression(found[0][1].strip(), where, fold.get(BUDGET))
     else:
-        render = _joined(_split(text, found, where), where)
+        render = _joined(_split(text, found, where, fold), where)
     if names & (CONTEXT_NAMES - fold.keys()):
         return Template(None, render)
     try:
@@ -48,13 +48,13 @@ def compile_string(text: str, where: str, fold: Context) -> Template:
         raise SpecError(exc.detail) from exc
 
 
-def _split(text: str, found: list[re.Match[str]], where: str) -> list[str | Callable[[Context], Any]]:
+def _split(text: str, found: list[re.Match[str]], where: str, fold: Context) -> list[str | Callable[[Context], Any]]:
     parts: list[str | Callable[[Context], Any]] = []
     at = 0
     for match in found:
         if match.start() > at:
             parts.append(text[at : match.start()])
-        parts.append(compile_expression(match[1].strip(), where))
+        parts.append(compile_expression(match[1].strip(), where, fold.get(BUDGET)))
         at = match.end()
     if at < len(text):
         parts.append(text[at:])
@@ -68,13 +68,19 @@ def _joined(parts: list[str | Callable[[Context], Any]], where: str) -> Callable
             value = part if isinstance(part, str) else part(context)
             if value is MISSING or value is None:
                 return MISSING
-            out.append(value if isinstance(value, str) else str(value))
-        text = "".join(out)
-        if len(text) > TEMPLATE_LIMIT:
-            raise BadRequest("request_invalid", f"{where}: the rendered text has {len(text)} characters")
-        return text
+            out.append(value if isinstance(value, str) else _text(value, where))
+        if (chars := sum(map(len, out))) > MAX_CHARS:
+            raise BadRequest("request_invalid", f"{where}: the rendered text has {chars} characters")
+        return "".join(out)
 
     return render
+
+
+def _text(value: Any, where: str) -> str:
+    try:
+        return as_text(value)
+    except (ValueError, UndefinedError, RecursionError) as exc:
+        raise BadRequest("request_invalid", f"{where}: {exc}") from exc
 
 
 def compile_value(value: Any, where: str, fold: Context) -> Template:

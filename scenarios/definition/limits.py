@@ -1,19 +1,17 @@
-"""Resource limits of a scenario. Scenarios are untrusted and run inside the engine, so everything is bounded."""
+"""Resource limits of a scenario: those of all templates (`bounds.templates`), told as errors of a scenario."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from jinja2 import Undefined
-
+from bounds import templates as bounds
+from bounds.templates import LimitError
 from scenarios.definition.spec import ScenarioError
 
-MAX_CHARS: Final = 1_000_000
-"""Characters of one message, and characters plus items of one variable."""
-INT_BITS: Final = 4096
-WORK: Final = 10_000_000
+MAX_CHARS: Final = bounds.MAX_CHARS
+WORK: Final = bounds.WORK
 """Budget from one message to the next, in characters made."""
-STEP_COST: Final = 100
+STEP_COST: Final = bounds.STEP_COST
 """What a step without a message, or one round of a `for`, takes from it: some 50,000 fit."""
 
 
@@ -24,28 +22,8 @@ def bounded_chars(chars: int) -> None:
 
 
 def size_of(value: Any) -> int:
-    """Characters plus items in `value`, however deep. Raises ScenarioError beyond MAX_CHARS, and UndefinedError for a
-    missing value."""
-    if isinstance(value, str):
-        total = len(value)
-    else:
-        total = 0
-        stack = [value]
-        while stack and total <= MAX_CHARS:
-            item = stack.pop()
-            if isinstance(item, str):
-                total += len(item)
-            elif isinstance(item, dict):
-                total += len(item)
-                stack.extend(item)
-                stack.extend(item.values())
-            elif isinstance(item, list | tuple):
-                total += len(item)
-                stack.extend(item)
-            elif isinstance(item, Undefined):
-                str(item)  # raises, naming what is undefined
-            else:
-                total += len(item) if isinstance(item, range) else 1
-    if total > MAX_CHARS:
-        raise ScenarioError(f"a value of more than {MAX_CHARS:,} characters or items")
-    return total
+    """As `bounds.templates.size_of`. Raises ScenarioError."""
+    try:
+        return bounds.size_of(value)
+    except LimitError as exc:
+        raise ScenarioError(str(exc)) from exc

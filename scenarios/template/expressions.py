@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from jinja2 import Template, TemplateError, meta, nodes
 from jinja2.visitor import NodeTransformer
 
+from bounds.templates import MAX_DEPTH
 from scenarios.definition.limits import STEP_COST, bounded_chars, size_of
 from scenarios.definition.spec import ScenarioError
 from scenarios.template.filters import DRAWING, FILTERS, TESTS
@@ -16,8 +17,6 @@ from scenarios.template.sandbox import ENV, SCOPE_KEY, Payer
 
 TEMPLATE_CHARS: Final = 100_000
 """Length of a template that is more than plain names: its compilation costs time and memory."""
-MAX_DEPTH: Final = 60
-"""Nodes inside nodes: the time to compile loops in loops grows with its third power."""
 RENDER_ERRORS: Final = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
 COMPILE_ERRORS: Final = (*RENDER_ERRORS, SyntaxError, MemoryError)
 """Python's own compiler reports expressions nested too deep with the last two."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from jinja2 import Undefined
 from pydantic import ValidationError
 
+from bounds.templates import ROUND_DIGITS
 from scenarios.definition.limits import bounded_chars, size_of
 from scenarios.definition.spec import ScenarioError
 from scenarios.definition.spread import Spread
@@ -75,6 +76,19 @@ def _unique(values: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
+def _round(value: float, digits: int = 0) -> float:
+    if abs(digits) > ROUND_DIGITS:
+        raise ScenarioError(f"`round`: at most {ROUND_DIGITS} digits")
+    return round(value, digits) if digits else round(value)
+
+
+def _sum(values: Iterable[Any], start: float = 0) -> float:
+    """Of numbers: adding lists takes the square of the time."""
+    if not isinstance(start, int | float):
+        raise ScenarioError("`sum` adds numbers")
+    return sum(values, start)
+
+
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "abs": abs,
     "capitalize": lambda value: _text(value).capitalize(),
@@ -91,10 +105,10 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "min": min,
     "replace": _replace,
     "reverse": lambda values: values[::-1],
-    "round": lambda value, digits=0: round(value, digits) if digits else round(value),
+    "round": _round,
     "sort": lambda values, reverse=False: sorted(values, reverse=reverse),
     "string": as_text,
-    "sum": sum,
+    "sum": _sum,
     "title": lambda value: _text(value).title(),
     "tojson": _json,
     "trim": lambda value: _text(value).strip(),

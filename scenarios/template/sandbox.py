@@ -15,7 +15,8 @@ from jinja2 import Undefined, pass_context
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from scenarios.definition.limits import INT_BITS, MAX_CHARS, STEP_COST, size_of
+from bounds.templates import Absent, bounded_number, check_operands, kind_of
+from scenarios.definition.limits import STEP_COST, size_of
 from scenarios.definition.spec import ScenarioError
 from scenarios.template.filters import DRAWING, FILTERS, TESTS, as_text
 
@@ -61,63 +62,27 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return getattr(obj, argument) if argument in _LOOP_NAMES else self.undefined(obj=obj, name=argument)
         if isinstance(obj, Drawer):
             return obj.draw(argument)
-        key = int(argument) if isinstance(argument, str) and argument.isdecimal() and not _keyed(obj) else argument
+        key = (
+            int(argument)
+            if isinstance(argument, str) and argument.isdecimal() and not isinstance(obj, Mapping)
+            else argument
+        )
         if isinstance(obj, Mapping | list | tuple | str):
             try:
                 return obj[key]
             except (LookupError, TypeError):
                 pass
-        return self.undefined(f"{_kind(obj)} has no {argument!r}")
+        return self.undefined(f"{kind_of(obj)} has no {argument!r}")
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         for value in (left, right):
             if isinstance(value, Undefined):
                 str(value)  # raises, naming what is undefined
-        _check_operands(operator, left, right)
+        check_operands(operator, left, right)
         result = super().call_binop(context, operator, left, right)
-        if isinstance(result, int) and result.bit_length() > INT_BITS:
-            raise ScenarioError(f"a number of more than {INT_BITS} bits")
+        bounded_number(result)
         _payer(context).charge(1 if isinstance(result, int | float) else size_of(result))
         return result
-
-
-class Absent(Undefined):
-    """A missing value: false in a condition, equal to no value; every other use raises UndefinedError."""
-
-    __slots__ = ()
-
-    # As jinja2.StrictUndefined does it.
-    __str__ = __len__ = __iter__ = __hash__ = Undefined._fail_with_undefined_error
-
-    def __contains__(self, item: object) -> bool:
-        return False
-
-
-def _keyed(obj: Any) -> bool:
-    return isinstance(obj, Mapping)
-
-
-def _kind(obj: Any) -> str:
-    names = {str: "a text", int: "a number", float: "a number", list: "a list", tuple: "a list", bool: "true or false"}
-    return "nothing" if obj is None else "an object" if _keyed(obj) else names.get(type(obj), "this value")
-
-
-def _check_operands(operator: str, left: Any, right: Any) -> None:
-    """Refuse what could be large before it is made. Raises ScenarioError."""
-    if isinstance(left, int | float) and isinstance(right, int | float):
-        powers = operator == "**" and isinstance(left, int) and isinstance(right, int)
-        if powers and int(left).bit_length() * abs(right) > INT_BITS:
-            raise ScenarioError(f"`**` would give a number of more than {INT_BITS} bits")
-        return
-    if operator == "+" and type(left) is type(right) and isinstance(left, str | list):
-        return
-    if operator == "*":
-        many, times = (right, left) if isinstance(left, int) else (left, right)
-        if isinstance(many, str | list) and isinstance(times, int):
-            if len(many) * times > MAX_CHARS:
-                raise ScenarioError(f"`*` would give more than {MAX_CHARS:,} characters or items")
-            return
-    raise ScenarioError(f"`{operator}` does not work on {_kind(left)} and {_kind(right)}")
 
 
 @pass_context
@@ -126,7 +91,7 @@ def _each(context: Context, values: Any, cost: int) -> Iterator[Any]:
     if isinstance(values, Undefined):
         str(values)  # raises, naming what is undefined
     if not isinstance(values, Sequence | Mapping):
-        raise ScenarioError(f"`for` does not work on {_kind(values)}")
+        raise ScenarioError(f"`for` does not work on {kind_of(values)}")
     return _charged(_payer(context), values, STEP_COST + cost)
 
 
@@ -147,6 +112,7 @@ def _guarded(name: str) -> Any:
         if isinstance(value, Sequence | Mapping):
             payer.charge(len(value))
         result = function(payer.rng, value, *args, **kwargs) if draws else function(value, *args, **kwargs)
+        bounded_number(result)
         payer.charge(size_of(result))
         return result
 

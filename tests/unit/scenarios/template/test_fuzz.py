@@ -1,0 +1,62 @@
+"""Templates of scenarios stay within their limits: no expression takes long, or ends in another error."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from scenarios.definition.spec import ScenarioError, parse_scenario
+from scenarios.render.walk import Walk, compile_scenario
+from scenarios.template.filters import DRAWING, FILTERS, TESTS
+from tests.support.expressions import expressions
+
+EXAMPLES = int(os.environ.get("TOKENBURN_FUZZ_EXAMPLES", "150"))
+SLOW_S = 2.0
+"""Measured beforehand: 0.3 s at most. The machine of a test may be busy."""
+EXPRESSIONS = expressions(
+    ["long", "list", "n", "session.id", "answer"], sorted({*FILTERS, *DRAWING}), sorted(TESTS), methods=False
+)
+
+
+def tried(expression: str) -> float:
+    """The seconds that a scenario with it took. Only a scenario's own error may come of it."""
+    steps = [{"do": "set", "name": "z", "value": f"{{{{ {expression} }}}}"}, {"do": "say", "text": "{{ z }}"}]
+    variables = {"long": "ab " * 20_000, "list": list(range(2000)), "n": 5}
+    begun = time.process_time()
+    try:
+        spec = parse_scenario({"name": "s", "steps": steps, "variables": variables})
+        Walk(compile_scenario(spec), random.Random(1), {"id": "s1", "number": 4, "user": 0}).next_action()
+    except ScenarioError as exc:
+        assert str(exc)
+    return time.process_time() - begun
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "5 | round(-1000000000)",
+        "5.0 | round(-1000000000)",
+        "([[1]] * 100000) | sum([])",
+        "[['a']] | sum([])",
+        "('f' * 1000000) | int(16)",
+        "(('f' * 1000000) | int(16)) * (('f' * 1000000) | int(16))",
+        "9 ** (9 ** 9)",
+        "'x' * (10 ** 9)",
+    ],
+)
+def test_an_attack_is_refused_at_once(expression: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(ScenarioError):
+        spec = parse_scenario({"name": "s", "steps": [{"do": "say", "text": f"{{{{ {expression} }}}}"}]})
+        Walk(compile_scenario(spec), random.Random(1), {"id": "s1", "number": 4, "user": 0}).next_action()
+    assert time.process_time() - begun < SLOW_S
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(EXPRESSIONS)
+def test_no_expression_takes_long_or_ends_in_another_error(expression: str) -> None:
+    assert tried(expression) < SLOW_S
