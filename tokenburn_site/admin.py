@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from axes.models import AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.admin import UserAdmin as PlainUser
@@ -64,8 +65,8 @@ class ThemedGroupAdmin(GroupAdmin, Themed):
 
 
 class OnlyShown:
-    """Rows that the settings and the schedules of plans write. A row more starts runs or anything else, a row less
-    stops the reaper, and the library asks no right for its actions: nobody does that here."""
+    """Rows that nobody changes here. Of periodic tasks, which the settings and the schedules of plans write, one more
+    starts anything, one less stops the reaper, and the library asks no right for its actions."""
 
     actions: Any = ()
     inlines: Any = ()
@@ -103,3 +104,19 @@ class CrontabAdmin(OnlyShown, PlainCrontab, Themed):
 @admin.register(ClockedSchedule)
 class ClockedAdmin(OnlyShown, PlainClocked, Themed):
     pass
+
+
+@admin.register(AccessFailureLog)
+class FailedLogInAdmin(OnlyShown, Themed):
+    list_display = ["attempt_time", "username", "ip_address", "path_info", "locked_out"]
+    list_filter = ["locked_out"]
+    search_fields = ["username", "ip_address"]
+    date_hierarchy = "attempt_time"
+
+
+@admin.register(AccessLog)
+class LogInAdmin(OnlyShown, Themed):
+    list_display = ["attempt_time", "username", "ip_address", "logout_time"]
+    search_fields = ["username", "ip_address"]
+    date_hierarchy = "attempt_time"
+    exclude = ["session_hash", "http_accept"]

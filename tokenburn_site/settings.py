@@ -6,7 +6,7 @@ from tokenburn_site.config.env import Env, database_config, private_addresses
 from tokenburn_site.config.keys import Keyring, development_key, keyring
 from tokenburn_site.config.logs import logging_config
 from tokenburn_site.config.version import VERSION
-from tokenburn_site.config.webconf import REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD
+from tokenburn_site.config.webconf import FAILURES, FAILURES_PAUSE, REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env.read()
@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    "axes",
     "targets",
     "scenarios",
     "metrics",
@@ -67,6 +68,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "tokenburn_site.web.outage.DatabaseOutageMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "tokenburn_site.urls"
 TEMPLATES = [
@@ -87,6 +89,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = FAILURES
+AXES_COOLOFF_TIME = FAILURES_PAUSE
+AXES_LOCKOUT_PARAMETERS = ["ip_address"]  # by user name, anybody could lock out the administrator
+AXES_CLIENT_IP_CALLABLE = "tokenburn_site.web.sign_in.client_address"
+AXES_LOCKOUT_CALLABLE = "tokenburn_site.web.sign_in.refused"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the wait is as long as was said
+AXES_ENABLE_ACCESS_FAILURE_LOG = True
+AXES_VERBOSE = False  # no line at each start
+AXES_SENSITIVE_PARAMETERS = ["username"]  # in log lines: some people type their password there
+AXES_ENABLE_ADMIN = False  # its rows are shown by ours (tokenburn_site/admin.py)
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 

@@ -1,4 +1,4 @@
-"""Deletes old rows of slots and deliveries. Called every hour.
+"""Deletes old rows of slots, deliveries and log-ins. Called every hour.
 
 Of slots, those stay that are still to be decided: queued ones, and any later than what their schedule has handled, by
 which it would know them if the database's clock went back. What starts next is never read from rows (`handled_until`
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.apps import apps
 from django.conf import settings
 from django.db.models import QuerySet
 
@@ -34,6 +35,7 @@ class Pruned:
 
     slots: int = 0
     deliveries: int = 0
+    log_ins: int = 0
 
 
 def prune() -> Pruned:
@@ -42,7 +44,9 @@ def prune() -> Pruned:
         return Pruned()
     until = time.monotonic() + PASS_S
     return Pruned(
-        slots=sum(_delete(rows, until) for rows in _old_slots()), deliveries=_delete(_old_deliveries(), until)
+        slots=sum(_delete(rows, until) for rows in _old_slots()),
+        deliveries=_delete(_old_deliveries(), until),
+        log_ins=sum(_delete(rows, until) for rows in _old_log_ins()),
     )
 
 
@@ -62,6 +66,12 @@ def _old_deliveries() -> QuerySet[WebhookDelivery]:
     """`next_at` lies within an hour of the last try, and has an index."""
     ended = WebhookDelivery.objects.filter(status__in=[DeliveryStatus.DELIVERED, DeliveryStatus.FAILED])
     return ended.filter(next_at__lt=_limit()).order_by("next_at")
+
+
+def _old_log_ins() -> Iterator[QuerySet[Any]]:
+    """The tables of django-axes, which strangers can fill. Commands without the web do not know them."""
+    for name in ("AccessAttempt", "AccessFailureLog", "AccessLog"):
+        yield apps.get_model("axes", name)._default_manager.filter(attempt_time__lt=_limit()).order_by("attempt_time")
 
 
 def _delete(rows: QuerySet[Any], until: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.templatetags.static import static
@@ -12,7 +13,7 @@ from tokenburn_site.config.version import VERSION
 REST_FRAMEWORK: dict[str, Any] = {
     # Token first: its answer to a stranger is 401 with a challenge, the session's would be a bare 403.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "tokenburn_site.web.sign_in.CountedTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["tokenburn_site.web.permissions.StaffModelPermissions"],
@@ -24,6 +25,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "tokenburn_site.web.api.explain",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+FAILURES = 20
+"""Failed log-ins from one address, whatever their user names, after which it has to wait."""
+FAILURES_PAUSE = timedelta(minutes=15)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Token-Burn",
     "DESCRIPTION": "A load test for chatbots that you can believe: targets, scenarios, plans, runs, reports.",
@@ -116,6 +120,13 @@ UNFOLD: dict[str, Any] = {
                         "update",
                         "admin:django_celery_beat_periodictask_changelist",
                         "django_celery_beat.view_periodictask",
+                    ),
+                    _item("Log-ins", "login", "admin:axes_accesslog_changelist", "axes.view_accesslog"),
+                    _item(
+                        "Failed log-ins",
+                        "gpp_bad",
+                        "admin:axes_accessfailurelog_changelist",
+                        "axes.view_accessfailurelog",
                     ),
                     _item("Users", "person", "admin:auth_user_changelist", "auth.view_user"),
                     _item("Groups", "group", "admin:auth_group_changelist", "auth.view_group"),

@@ -33,6 +33,7 @@ def _refusals(path: str, method: str, operation: dict[str, Any]) -> dict[str, tu
     found = {
         "401": ("Refusal", "Not logged in."),
         "403": ("Refusal", "Not allowed."),
+        "429": ("Refusal", "Too many wrong tokens from this address: wait for `Retry-After` seconds."),
         "503": ("Refusal", "The database is unavailable: try again after `Retry-After` seconds."),
     }
     if "{" in path or method == "get":
