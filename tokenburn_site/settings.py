@@ -5,11 +5,13 @@ from pathlib import Path
 from tokenburn_site.config.env import Env, database_config, private_addresses
 from tokenburn_site.config.keys import Keyring, development_key, keyring
 from tokenburn_site.config.logs import logging_config
+from tokenburn_site.config.private_files import keep_private, narrow
 from tokenburn_site.config.version import VERSION
 from tokenburn_site.config.webconf import FAILURES, FAILURES_PAUSE, REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env.read()
+keep_private()
 VAR_DIR = env.prepare_dir(BASE_DIR / "var")
 LEDGER_DIR = VAR_DIR / "ledgers"
 
@@ -88,6 +90,8 @@ ASGI_APPLICATION = "tokenburn_site.asgi.application"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_FAILURE_LIMIT = FAILURES
@@ -104,6 +108,9 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 DATABASES = {"default": database_config(env.database_url or f"sqlite:///{VAR_DIR / 'tokenburn.sqlite3'}")}
+_file = DATABASES["default"]["NAME"] if DATABASES["default"]["ENGINE"].endswith("sqlite3") else ""
+WIDE_FILES = narrow(VAR_DIR, Path(_file) if _file and Path(_file).is_absolute() else None)
+"""One line for each file that other accounts can read and this one cannot change."""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-us"

@@ -115,6 +115,9 @@ def running_up(ports: Ports, var_dir: Path, *, is_forked: bool = False) -> Itera
 def test_up_serves_refuses_a_second_up_restarts_a_killed_broker_and_ends_cleanly(free: Ports, var_dir: Path) -> None:
     with running_up(free, var_dir) as up:
         assert health(free.web)["ok"] is True
+        modes = {path: path.lstat().st_mode & 0o077 for path in (*var_dir.glob("*"), *var_dir.glob("[lv]*/*"))}
+        assert {"tokenburn.sqlite3", "logs", "web.log", "valkey", "django.key"} <= {path.name for path in modes}
+        assert {path: bits for path, bits in modes.items() if bits} == {}
 
         second = subprocess.run(
             command(free), env=environment(var_dir), capture_output=True, text=True, timeout=60, check=False

@@ -11,6 +11,12 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning
 
 
+def check_files(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Warns of files that other accounts can read."""
+    found = (line.partition(": ") for line in settings.WIDE_FILES)
+    return [Warning(what, hint=hint, id="tokenburn.W003") for what, _, hint in found]
+
+
 def check_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Warns of development keys, and of keys that others can read."""
     if settings.KEYRING_GIVEN:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import secrets
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 
 from runs.models import PlanScenario, TestPlan
 from scenarios.models import Scenario
 from targets.models import Target
+from tokenburn_site.local.errors import LocalServiceError
 
 ADMIN = "admin"
 MOCK_TARGET = "Mock chatbot"
@@ -22,16 +25,27 @@ MOCK_LOAD = {"kind": "closed", "users": 20, "duration_s": 30}
 
 def ensure_admin(password: str | None) -> str | None:
     """Ensure an administrator with this password. Without one, generate a password if there is no administrator yet,
-    and return it; it cannot be recovered later."""
+    and return it; it cannot be recovered later. Raises LocalServiceError for a password that the rules refuse."""
     users = get_user_model()._default_manager
     if password is None and users.filter(is_superuser=True, is_active=True).exists():
         return None
-    made_up = None if password else secrets.token_urlsafe(12)
+    made_up = None if password is not None else secrets.token_urlsafe(12)
+    if password is not None:
+        _check(password)
     user, _ = users.get_or_create(username=ADMIN, defaults={"is_staff": True, "is_superuser": True})
     user.set_password(password or made_up)
     user.is_staff = user.is_superuser = user.is_active = True
     user.save()
     return made_up
+
+
+def _check(password: str) -> None:
+    try:
+        validate_password(password, get_user_model()(username=ADMIN))
+    except ValidationError as exc:
+        raise LocalServiceError(
+            "bad_password", f"the password of {ADMIN} is refused: {' '.join(exc.messages)}"
+        ) from exc
 
 
 def offer_mock(url: str) -> None:

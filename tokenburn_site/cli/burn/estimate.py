@@ -15,6 +15,7 @@ from tokenburn_site.cli.errors import EXIT_DONE, BadUsage, CannotRun
 from tokenburn_site.cli.options.burn_options import Options, spelled
 from tokenburn_site.cli.options.results import STDOUT
 from tokenburn_site.cli.request.parts import Parts, run_request
+from tokenburn_site.config.private_files import write_as_user
 
 
 def show(options: Options, parts: Parts, console: Console) -> int:
@@ -27,7 +28,7 @@ def show(options: Options, parts: Parts, console: Console) -> int:
         sys.stdout.write(data.decode())
     elif options.json:
         try:
-            Path(options.json).write_bytes(data)
+            write_as_user(Path(options.json), data)
         except OSError as exc:
             raise CannotRun(f"{options.json} could not be written: {exc.strerror}") from exc
     return EXIT_DONE

@@ -10,6 +10,7 @@ from contextlib import nullcontext, suppress
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import DatabaseError
 from rich.console import Console
 
@@ -83,7 +84,7 @@ def prepare(options: Options) -> Parts:
     target, through = with_proxy(target, options.proxy, environ)
     scenarios = build_scenarios(options)
     target = with_output_lengths(target, scenarios)
-    notes = [*scenarios.notes, *filter(None, [through, search.before(load), trace.before(load)])]
+    notes = [*settings.WIDE_FILES, *scenarios.notes, *filter(None, [through, search.before(load), trace.before(load)])]
     parts = Parts(target, scenarios.mix, load, notes)
     try:
         run_request(options, parts).validate()

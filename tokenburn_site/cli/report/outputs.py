@@ -19,6 +19,7 @@ from tokenburn_site.cli.errors import BadUsage
 from tokenburn_site.cli.options.burn_options import Options
 from tokenburn_site.cli.options.results import STDOUT
 from tokenburn_site.cli.report.contract import contract
+from tokenburn_site.config.private_files import write_as_user
 
 
 def check_writable(options: Options) -> None:
@@ -59,7 +60,7 @@ def write_results(options: Options, report: Mapping[str, Any]) -> None:
             sys.stdout.write(data.decode())
             sys.stdout.flush()
         else:
-            Path(where).write_bytes(data)
+            write_as_user(Path(where), data)
 
 
 def _json(report: Mapping[str, Any]) -> bytes:

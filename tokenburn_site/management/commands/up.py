@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
+from collections.abc import Mapping
+from getpass import getpass
+from pathlib import Path
 from threading import Event
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from plain_text.visible import visible
@@ -24,6 +28,24 @@ def _region(text: str) -> str:
     if text and (problem := region_problem(text)):  # empty, the default: anywhere
         raise ArgumentTypeError(problem)
     return text
+
+
+def _password(options: Mapping[str, Any]) -> str | None:
+    """The administrator's new password. Raises LocalServiceError."""
+    if options["admin_password"] is not None:
+        say("up", "--admin-password shows the password in the list of processes: use --admin-password-file")
+        return str(options["admin_password"])
+    if options["ask_admin_password"]:
+        return getpass("New password of admin: ")
+    if (name := options["admin_password_file"]) is None:
+        return os.environ.get("TOKENBURN_ADMIN_PASSWORD") or None
+    try:
+        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise LocalServiceError("bad_password", f"--admin-password-file {name}: cannot be read: {exc}") from exc
+    if not (first := text.partition("\n")[0].removesuffix("\r")):
+        raise LocalServiceError("bad_password", f"--admin-password-file {name}: its first line is empty")
+    return first
 
 
 class Command(BaseCommand):
@@ -51,17 +73,23 @@ class Command(BaseCommand):
         )
         parser.add_argument("--valkey-port", type=int, help="port of the included broker (default: that of REDIS_URL)")
         parser.add_argument(
-            "--admin-password",
-            default=os.environ.get("TOKENBURN_ADMIN_PASSWORD"),
-            help="set the password of the user admin (or TOKENBURN_ADMIN_PASSWORD); default: show a new one once",
+            "--admin-password-file",
+            metavar="FILE",
+            help="set the password of the user admin to the first line of FILE, - for stdin (or set "
+            "TOKENBURN_ADMIN_PASSWORD); default: show a new one once",
         )
+        parser.add_argument("--ask-admin-password", action="store_true", help="the same, typed at a prompt")
+        parser.add_argument("--admin-password", metavar="TEXT", help=SUPPRESS)  # until 1.0: every process can read it
 
     def handle(self, *args: Any, **options: Any) -> None:
-        known = {name: options[name] for name in UpOptions.__dataclass_fields__}
+        for line in settings.WIDE_FILES:
+            say("up", line)
         stop = Event()
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, lambda *_: stop.set())
         try:
+            options["admin_password"] = _password(options)
+            known = {name: options[name] for name in UpOptions.__dataclass_fields__}
             run_up(UpOptions(**known), self._say, stop)
         except LocalServiceError as exc:
             say("up", str(exc))

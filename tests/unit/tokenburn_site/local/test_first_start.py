@@ -9,6 +9,7 @@ from runs.models import TestPlan
 from runs.planning.run_request import plan_request
 from targets.models import Target
 from tokenburn_site.local import first_start
+from tokenburn_site.local.errors import LocalServiceError
 
 URL = "http://127.0.0.1:8100/v1"
 
@@ -30,6 +31,16 @@ def test_a_given_password_is_set_and_not_shown() -> None:
     assert first_start.ensure_admin("a chosen password") is None
     user = get_user_model().objects.get(username="admin")
     assert user.check_password("a chosen password") and not user.check_password(first)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("password", ["", "short", "password123", "31415926535897", "administrator"])
+def test_a_password_that_the_rules_refuse_changes_nothing(password: str) -> None:
+    first = first_start.ensure_admin(None)
+    with pytest.raises(LocalServiceError, match="the password of admin is refused: ") as caught:
+        first_start.ensure_admin(password)
+    assert not password or f" {password} " not in f"{caught.value} "
+    assert get_user_model().objects.get(username="admin").check_password(first)
 
 
 @pytest.mark.django_db
