@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from connectors.errors import BadRequest, ConnectFailed
+from connectors.errors import BadRequest
 from connectors.grpc.library import grpc
 from connectors.security.guard import Address
+from connectors.security.pem_files import read_pem
 from connectors.spec import TlsSpec
 from connectors.target import CompiledTarget
 
@@ -68,13 +69,7 @@ def _system_roots() -> bytes | None:
 
 
 def _read(field: str, path: str | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return Path(path).read_bytes()
-    except OSError as exc:
-        advice = "give the path of a file in PEM form, readable on this machine"
-        raise ConnectFailed("tls_failed", f"tls.{field} {path}: {exc.strerror}", advice) from exc
+    return None if path is None else read_pem(field, path)
 
 
 def metadata(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str | bytes], ...]:

@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import nullcontext
 from functools import cache
 
-from connectors.errors import ConnectFailed
+from connectors.security.pem_files import pem_path, unusable
 from connectors.spec import TlsSpec
 
 
 @cache
 def tls_context(spec: TlsSpec) -> ssl.SSLContext:
     """One context for all connections of a target, on both lanes. Raises ConnectFailed if a file of it is unusable."""
-    try:
-        context = ssl.create_default_context(cafile=spec.ca_file)
-    except OSError as exc:
-        raise _unusable("ca_file", spec.ca_file, exc, "certificates") from exc
+    context = _trusting(spec.ca_file)
     if spec.cert_file is not None:
-        try:
-            context.load_cert_chain(spec.cert_file, spec.key_file)
-        except OSError as exc:
-            raise _unusable("cert_file", spec.cert_file, exc, "our certificate and its key") from exc
+        _present(context, spec.cert_file, spec.key_file)
     if not spec.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def _unusable(field: str, path: str | None, exc: OSError, what: str) -> ConnectFailed:
-    advice = f"give the path of a file with {what} in PEM form, readable on this machine"
-    return ConnectFailed("tls_failed", f"tls.{field} {path}: {exc.strerror or exc}", advice)
+def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    if not ca_file:
+        return ssl.create_default_context()
+    with pem_path("ca_file", ca_file) as path:
+        try:
+            return ssl.create_default_context(cafile=path)
+        except OSError as exc:
+            raise unusable("ca_file", ca_file) from exc
+
+
+def _present(context: ssl.SSLContext, cert_file: str, key_file: str | None) -> None:
+    """`password`: a key that has one is refused; without this, the terminal would be asked for it."""
+    with (
+        pem_path("cert_file", cert_file) as certificate,
+        pem_path("key_file", key_file) if key_file else nullcontext() as key,
+    ):
+        try:
+            context.load_cert_chain(certificate, key, password=_no_password)
+        except (OSError, ValueError) as exc:
+            raise unusable("cert_file", cert_file) from exc
+
+
+def _no_password() -> str:
+    return ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Final, Generic, NamedTuple, TypeVar
 
+from bounds.files import FileError, open_ordinary
 from scenarios.definition.spec import ScenarioError
 from scenarios.importers.decoding import CHUNK, texts
 
@@ -86,14 +88,21 @@ class Drawn(Generic[Item]):
 def open_source(path: Path) -> Iterator[Source]:
     """Raises ScenarioError for anything but a regular file: reading a pipe might never end."""
     try:
-        if not path.exists():
-            raise ScenarioError(f"{path}: there is no such file")
-        if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
-            raise ScenarioError(f"{path}: is not an ordinary file of at most {MAX_FILE_BYTES // 1_000_000:,} MB")
-        with path.open("rb") as stream:
+        descriptor = open_ordinary(path, MAX_FILE_BYTES)
+    except FileError as exc:
+        missing = isinstance(exc.__cause__, FileNotFoundError)
+        raise ScenarioError(f"{path}: {'there is no such file' if missing else _unusable(exc)}") from exc
+    try:
+        with os.fdopen(descriptor, "rb") as stream:
             yield Source(str(path), stream)
     except OSError as exc:
         raise ScenarioError(f"{path}: cannot be read: {exc.strerror}") from exc
+
+
+def _unusable(exc: FileError) -> str:
+    if isinstance(exc.__cause__, OSError):
+        return f"cannot be read: {exc}"
+    return f"is not an ordinary file of at most {MAX_FILE_BYTES // 1_000_000:,} MB"
 
 
 def records(source: Source) -> Iterator[Record]:
