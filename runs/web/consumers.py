@@ -13,6 +13,7 @@ import logging
 import math
 import re
 import time
+from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,7 +23,8 @@ import redis.asyncio
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user
+from django.http import HttpRequest
 
 from runs.lifecycle.transitions import RUN_TERMINAL
 from runs.live_stream import Entry, read_since_async, stream_key
@@ -131,12 +133,11 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def _may_view(self) -> bool:
-        """Checked in the database each time, because permissions may be revoked while a page is open."""
-        user = self.scope["user"]
-        if not user.is_authenticated:
-            return False
-        fresh = get_user_model().objects.filter(pk=user.pk).first()
-        return fresh is not None and may_view(fresh)
+        """Checked in the database each time: while a page is open, its session may end (a logout, a new password), and
+        its user may lose the right."""
+        request = HttpRequest()  # `get_user` reads the session of one
+        request.session = import_module(settings.SESSION_ENGINE).SessionStore(self.scope["session"].session_key)
+        return may_view(get_user(request))
 
 
 def same_origin(headers: list[tuple[bytes, bytes]]) -> bool:

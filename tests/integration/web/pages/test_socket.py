@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import redis
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from runs import live_stream
@@ -212,7 +213,30 @@ def test_the_end_is_seen_even_if_its_status_never_reached_the_stream() -> None:
     assert in_loop(steps) == {"type": "end", "status": "failed", "reason": "all lost"}
 
 
-def test_who_loses_the_right_loses_the_socket() -> None:
+def demote(person: User) -> None:
+    person.user_permissions.clear()
+
+
+def deactivate(person: User) -> None:
+    User.objects.filter(pk=person.pk).update(is_active=False)
+
+
+def log_out(person: User) -> None:
+    Session.objects.all().delete()
+
+
+def change_password(person: User) -> None:
+    person.set_password("another long password")
+    person.save()
+
+
+def delete_account(person: User) -> None:
+    person.delete()
+
+
+@pytest.mark.parametrize("lose", [demote, deactivate, log_out, change_password, delete_account])
+def test_who_loses_the_right_loses_the_socket(monkeypatch: pytest.MonkeyPatch, lose: Callable[[User], None]) -> None:
+    monkeypatch.setattr(consumers, "LOOK_EVERY_S", 0.0)
     run, person = made_up.run(RunStatus.RUNNING), made_up.user("runs.view_run")
     session = cookie(person)
 
@@ -220,7 +244,7 @@ def test_who_loses_the_right_loses_the_socket() -> None:
         socket = page(run, session)
         await socket.connect(timeout=WAIT_S)
         await until(socket, lambda got: bool(got) and got[-1]["type"] == "state")
-        await User.objects.filter(pk=person.pk).aupdate(is_active=False)
+        await sync_to_async(lose)(person)
         return await socket.receive_output(timeout=WAIT_S)
 
     assert in_loop(steps)["type"] == "websocket.close"
