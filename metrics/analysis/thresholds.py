@@ -42,6 +42,8 @@ OF_THE_RUN = frozenset({"dropped_arrivals", "drift"})
 """What belongs to no conversation."""
 SHARES = frozenset({"error_rate", "repetition", "drift"})
 """Figures whose limit may be written in percent."""
+PARTS = frozenset({"error_rate", "repetition"})
+"""Shares that are never above 1."""
 WHOLE_ANSWER = frozenset({"e2e_ms", "e2e_planned_ms"})
 """The times until a whole answer."""
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -63,6 +65,8 @@ SETS: Mapping[str, tuple[str, ...]] = {
     "chat-stream": ("ttfc_ms.p50<500", "ttfc_ms.p99<1000", "error_rate<1%"),
 }
 """Written as `@chat`: what a chat is commonly asked to keep to."""
+NEAR = 0.8
+"""How similar a name must be to be meant: with less, the guess is a metric of another kind."""
 LONGEST = 1000
 SHOWN = 10
 
@@ -182,14 +186,16 @@ def _check_metric(text: str, name: str, stat: str | None, match: re.Match[str]) 
     end = f"{match['op']}{match['limit']}{match['percent']}"
     if find(name) is None:
         known = [*BY_NAME, *RATES]
-        near = get_close_matches(name, known, n=1, cutoff=0.6) or get_close_matches(f"{name}_ms", known, n=1)
+        near = [f"{name}_ms"] if f"{name}_ms" in known else get_close_matches(name, known, n=1, cutoff=NEAR)
         if not near:
             raise _error(text, f"no metric is called '{name}'; there are {', '.join(known)}")
         raise _error(text, f"no metric is called '{name}'", f"{near[0]}{braces}{_stat_end(near[0], stat)}{end}")
     if stat not in STATS:
-        near = get_close_matches(stat or "", STATS, n=1, cutoff=0.4) or ["p95"]
+        near = get_close_matches(stat or "", STATS, n=1)
         said = f"has no statistic '{stat}'" if stat else "needs a statistic"
-        raise _error(text, f"'{name}' {said} ({', '.join(STATS)})", f"{name}{braces}.{near[0]}{end}")
+        written = f"{name}{braces}.{near[0] if near else 'p95'}{end}"
+        better = written if near or not stat else ""
+        raise _error(text, f"'{name}' {said} ({', '.join(STATS)})", better, written)
 
 
 def _stat_end(name: str, stat: str | None) -> str:
@@ -212,6 +218,18 @@ def _error(text: Any, problem: str, better: str = "", example: str = EXAMPLE) ->
 
 def _shown(text: Any) -> str:
     return " ".join(str(text).split())[:80]
+
+
+def check_limits(thresholds: Iterable[Threshold]) -> None:
+    """Whether each share may reach its limit. Asked where thresholds are given: those of stored runs are read as they
+    are. Raises ThresholdError."""
+    for threshold in thresholds:
+        if threshold.name in PARTS and threshold.stat != "count" and threshold.limit > 1:
+            hint = "give at most 1, or 100%"
+            if not threshold.expr.endswith("%") and threshold.limit <= 100:
+                hint = f"write {threshold.limit:g}% (or {threshold.limit / 100:g})"
+            problem = f"'{threshold.name}' is a share from 0 to 1 and is never above it: {hint}"
+            raise ThresholdError(f"threshold '{_shown(threshold.expr)}': {problem}")
 
 
 def check_choices(thresholds: Iterable[Threshold], groups: Sequence[Group]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from connectors.security.guard import never_allowed
 from connectors.spec import SpecError, TargetSpec
-from metrics.analysis.thresholds import Threshold, ThresholdError, check_choices, parse_all
+from metrics.analysis.thresholds import Threshold, ThresholdError, check_choices, check_limits, parse_all
 from runs.load.budget import check_prices
 from runs.load.groups import groups_of, own_model
 from runs.load.profile import ClosedLoad, Load, OpenLoad, TraceLoad, parse_load
@@ -137,7 +137,7 @@ class RunRequest:
         given = self.thresholds
         if not isinstance(given, list | tuple) or not all(isinstance(text, str) for text in given):
             raise ThresholdError(THRESHOLDS_EXAMPLE)
-        return parse_all(given)
+        return _checked(given)
 
     def _check_choices(self, thresholds: Sequence[Threshold], mix: Mix, load: Load) -> None:
         """Whether the run has the groups that the thresholds choose. Raises ThresholdError."""
@@ -153,7 +153,14 @@ class RunRequest:
 
 def _conditions(load: Load) -> list[Threshold]:
     """For a load with a search or a sweep. Raises ThresholdError."""
-    return parse_all(conditions_of(load))
+    return _checked(conditions_of(load))
+
+
+def _checked(texts: Iterable[str]) -> list[Threshold]:
+    """Raises ThresholdError."""
+    found = parse_all(texts)
+    check_limits(found)
+    return found
 
 
 class _Check:

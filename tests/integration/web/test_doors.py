@@ -63,6 +63,7 @@ LOADS: dict[str, dict[str, Any]] = {
     "cold before warm": {**CLOSED, "user_profile": {"temperature": [2, 1]}},
     "a search with a warm-up": {**CLOSED, "search": {"conditions": ["error_rate<1%"]}, "warm_up_s": 1},
     "a search for nothing": {"kind": "closed", "users": 4, "search": {"conditions": ["nonsense"]}},
+    "a search for more than all": {"kind": "closed", "users": 4, "search": {"conditions": ["error_rate<5"]}},
     "a search of another's": {
         "kind": "closed", "users": 4, "search": {"conditions": ["e2e_ms{scenario=another}.p95<9"]}
     },
@@ -77,6 +78,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "more engines than users": {"processes": 5},
     "more engines than conversations": {"load": {**CLOSED, "conversations": 2}, "processes": 3},
     "a threshold on nothing": {"thresholds": ["error_rate<1%", "tftt_ms.p95<8"]},
+    "a share above 1": {"thresholds": ["error_rate<5"]},
     "a threshold without a limit": {"thresholds": ["error_rate"]},
     "a threshold on another scenario": {"thresholds": ["e2e_ms{scenario=another}.p95<9"]},
     "a threshold on another model": {"thresholds": ["e2e_ms{model=another}.p95<9"]},

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from connectors.spec import SpecError
-from metrics.analysis.thresholds import ThresholdError, parse_thresholds
+from metrics.analysis.thresholds import ThresholdError, check_limits, parse_thresholds
 from metrics.number_format import counted, duration, exact
 from runs.load.profile import Load
 from runs.load.search import sweep_sets
@@ -43,7 +43,7 @@ def levels(text: str) -> list[Level]:
 def condition(text: str) -> str:
     """A threshold, as it is written."""
     try:
-        parse_thresholds(text)
+        check_limits(parse_thresholds(text))
     except ThresholdError as exc:
         raise ArgumentTypeError(str(exc)) from exc
     return text

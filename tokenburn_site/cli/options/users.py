@@ -90,7 +90,8 @@ def spread(text: str) -> dict[str, Any]:
             if bounds["low"] <= bounds["high"]:
                 return {"kind": "uniform", **bounds}
     except ArgumentTypeError as exc:
-        raise ArgumentTypeError(f"{exc} (of {text!r})") from exc
+        said = str(exc)
+        raise ArgumentTypeError(said if repr(text) in said else f"{said} (of {text!r})") from exc
     raise ArgumentTypeError(f"{text!r} is not a time or distribution: write {SPREAD_HELP}")
 
 

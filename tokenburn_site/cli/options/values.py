@@ -73,7 +73,12 @@ def stages(text: str) -> list[dict[str, float]]:
 
 def level(text: str) -> int:
     """A whole number from 1, or 0 for a load that grows from nothing."""
-    return 0 if text == "0" else positive(text)
+    if text == "0":
+        return 0
+    try:
+        return positive(text)
+    except ArgumentTypeError as exc:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 (or 0, with --stages)") from exc
 
 
 def level_rate(text: str) -> float:

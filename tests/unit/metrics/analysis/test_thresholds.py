@@ -14,6 +14,7 @@ from metrics.analysis.thresholds import (
     ThresholdError,
     Value,
     check_choices,
+    check_limits,
     highest_limit_s,
     longest_wait_s,
     parse_all,
@@ -63,6 +64,10 @@ def test_what_parses(text: str, parts: tuple[Any, ...]) -> None:
         ("ttft_ms.p95<5%", "takes no %"),
         ("ttft_ms.p95=500", "< <= > >= =="),
         ("xyz.p95<1", "there are ttfb_ms"),
+        ("latency_ms.p95<1", "there are ttfb_ms"),
+        ("cost<1", "there are ttfb_ms"),
+        ("e2e.p95<500", "did you mean 'e2e_ms.p95<500'?"),
+        ("ttft_ms.avg<500", "for example 'ttft_ms.p95<500'"),
         ("a\nb", "for example"),
         ("x" * 5000, "for example"),
     ],
@@ -181,6 +186,29 @@ def test_the_waits_that_thresholds_allow_are_in_seconds() -> None:
     assert longest_wait_s(parse_all(["e2e_ms.p95<9000", "e2e_ms.max>1", "e2e_ms{model=a}.max<9"])) is None
     assert highest_limit_s(found) == 60
     assert highest_limit_s([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("error_rate<5", "'error_rate' is a share from 0 to 1 and is never above it: write 5% (or 0.05)"),
+        ("error_rate{model=a}>=1.5", "write 1.5% (or 0.015)"),
+        ("repetition.p95<30", "write 30% (or 0.3)"),
+        ("error_rate<500", "give at most 1, or 100%"),
+        ("error_rate<500%", "give at most 1, or 100%"),
+    ],
+)
+def test_a_limit_that_a_share_never_reaches_is_refused_where_it_is_given(text: str, hint: str) -> None:
+    found = parse_thresholds(f"turns_ok>1 and {text}")  # those of stored runs are still read
+    with pytest.raises(ThresholdError) as caught:
+        check_limits(found)
+    assert str(caught.value).startswith(f"threshold '{text}': ")
+    assert str(caught.value).endswith(hint)
+
+
+@pytest.mark.parametrize("text", ["error_rate<1", "error_rate<100%", "drift<2", "repetition.count>5", "turns_ok>5"])
+def test_a_limit_that_can_be_reached_is_taken(text: str) -> None:
+    check_limits(parse_thresholds(text))
 
 
 GROUPS = (Group("rapid-fire", "small", {"tier": "gold"}), Group("slow", "small", {"tier": "free"}))

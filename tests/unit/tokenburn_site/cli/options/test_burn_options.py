@@ -166,13 +166,17 @@ def test_a_parameter_is_json_if_it_parses_and_text_otherwise(text: str, value: A
         ([*GOOD, "--junit", "-"], "--junit cannot write to stdout"),
         ([*GOOD, "--markdown", ""], "--markdown is empty"),
         ([*GOOD, "--json", "-", "--markdown", "-"], "cannot both write to stdout"),
+        ([*GOOD, "--find-capacity", "error_rate<5"], "write 5% (or 0.05)"),
         ([*GOOD, "--abort-on-fail"], "--abort-on-fail needs a threshold"),
         ([*GOOD, "--user", "3"], "--user"),
         ([*GOOD, "extra"], "extra"),
         ([*GOOD, "--seed"], "--seed"),
         ([*GOOD, "--seed", "x"], "whole number"),
         ([*GOOD, "--processes", "0"], "whole number from 1"),
-        ([*TARGET, *SAID, "--users", "many", "--duration", "3s"], "whole number from 1"),
+        (
+            [*TARGET, *SAID, "--users", "many", "--duration", "3s"],
+            "'many' is not a whole number from 1 (or 0, with --stages)",
+        ),
         ([*TARGET, *SAID, "--users", "1", "--conversations", "0"], "whole number from 1"),
     ],
 )

@@ -93,6 +93,17 @@ def test_each_misuse_is_one_line(argv: str, words: str, capsys: pytest.CaptureFi
     assert words in refused(capsys, *GOOD, *argv.split())
 
 
+@pytest.mark.parametrize(
+    ("value", "whole", "count"),
+    [("5x", "(of", 0), ("lognormal:5x,2s", "(of 'lognormal:5x,2s')", 1), ("1s..5x", "(of '1s..5x')", 1)],
+)
+def test_an_error_says_a_value_once(value: str, whole: str, count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    text = refused(capsys, *GOOD, "--think", value)
+    assert "'5x' is not a duration" in text
+    assert text.count("'5x'") == 1
+    assert text.count(whole) == count
+
+
 def test_what_needs_another_option_says_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "f"
     file.write_text("a\n", encoding="utf-8")
