@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,13 +42,24 @@ def counted(count: int, one: str, many: str = "") -> str:
 def number(value: float | None) -> str:
     """A measured value: "-" for None, whole ones without decimals, others with at least three significant digits and at
     most four decimals: "90", "0.015", "1.23", "158.4", "1,984"."""
-    if value is None:
-        return NOTHING
+    return numbers([value])[0]
+
+
+def numbers(values: Sequence[float | None]) -> list[str]:
+    """Measured values of one kind for a column, as `number`, but all with as many decimals as one of them needs."""
+    digits = max((_decimals(value) for value in values if value is not None), default=0)
+    return [NOTHING if value is None else _with_decimals(value, digits) for value in values]
+
+
+def _with_decimals(value: float, digits: int) -> str:
+    return f"{int(value):,}" if digits == 0 and _is_whole(value) else f"{value:,.{digits}f}"
+
+
+def _decimals(value: float) -> int:
     if _is_whole(value):
-        return f"{int(value):,}"
+        return 0
     size = abs(value)
-    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3 if size >= 0.01 else 4
-    return f"{value:,.{digits}f}"
+    return 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3 if size >= 0.01 else 4
 
 
 def exact(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from rich import box
@@ -11,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from metrics.analysis.curve import HUNG, KNEE_LEVELS, shows_throughput
-from metrics.number_format import BAD, GOOD, QUIET, TITLE, exact, number, share
+from metrics.number_format import BAD, GOOD, QUIET, TITLE, counted, exact, number, numbers, share
 
 Report = Mapping[str, Any]
 HEADS = ("turns/s", "failed", "ttft p50", "ttft p95", "e2e p50", "e2e p95", "tokens/s", "turns", "at s")
 BY_WIDTH = ((120, HEADS), (76, ("turns/s", "failed", "ttft p95", "e2e p50", "e2e p95")), (0, ("turns/s", "e2e p95")))
 """From how many columns on a terminal shows which."""
+REMARKS_SHOWN = 8
 
 
 class LevelRow(NamedTuple):
@@ -36,19 +38,18 @@ def level_rows(report: Report) -> list[LevelRow]:
     """Ascending by level, and in the order of time; empty for a run without levels."""
     capacity = report.get("capacity") or {}
     curve = sorted(report.get("load_curve") or (), key=lambda row: (row["level"], row["from_s"]))
-    return [_level_row(row, capacity) for row in curve]
-
-
-def _level_row(row: Mapping[str, Any], capacity: Mapping[str, Any]) -> LevelRow:
-    ttft, e2e, rate = row["ttft_ms"], row["e2e_ms"], row["error_rate"]
-    cells = [
-        number(row["turns_per_s"]),
-        share(rate),
-        *(number(found[stat]) for found in (ttft, e2e) for stat in ("p50", "p95")),
-        number(row["output_tokens_per_s"]),
-        number(row["turns"]),
-        f"{row['from_s']}-{row['to_s']}",
+    columns = [
+        numbers([row["turns_per_s"] for row in curve]),
+        [share(row["error_rate"]) for row in curve],
+        *(numbers([row[name][stat] for row in curve]) for name in ("ttft_ms", "e2e_ms") for stat in ("p50", "p95")),
+        numbers([row["output_tokens_per_s"] for row in curve]),
+        [number(row["turns"]) for row in curve],
+        [f"{row['from_s']}-{row['to_s']}" for row in curve],
     ]
+    return [_level_row(row, cells, capacity) for row, *cells in zip(curve, *columns, strict=True)]
+
+
+def _level_row(row: Mapping[str, Any], cells: Sequence[str], capacity: Mapping[str, Any]) -> LevelRow:
     is_capacity, is_knee = row["level"] == capacity.get("level"), row["level"] == capacity.get("knee")
     mark = {True: "good", False: "bad", None: ""}[row["good"]]
     places = [word for word, here in (("capacity", is_capacity), ("knee", is_knee)) if here]
@@ -58,11 +59,26 @@ def _level_row(row: Mapping[str, Any], capacity: Mapping[str, Any]) -> LevelRow:
 
 
 def capacity_words(report: Report) -> list[str]:
-    """One sentence about the capacity, if it was looked for, and one about the knee; empty for a run without levels."""
+    """One sentence about the capacity, if it was looked for, one about the knee, and the remarks on their levels; empty
+    for a run without levels."""
     capacity = report.get("capacity")
     if not capacity or not report.get("load_curve"):
         return [f"no capacity: {capacity['note']}"] if capacity and capacity["note"] else []
-    return [*_limit_words(capacity), _knee_words(capacity, report["load_curve"])]
+    curve = report["load_curve"]
+    return [*_limit_words(capacity), _knee_words(capacity, curve), *_remark_words(capacity["unit"], curve)]
+
+
+def _remark_words(unit: str, curve: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What limits the use of the levels' figures, and at which levels: each remark once."""
+    found: dict[str, list[str]] = {}
+    for row in sorted(curve, key=itemgetter("level")):
+        for note in row["notes"]:
+            levels = found.setdefault(note, [])
+            levels.extend([exact(row["level"])] if exact(row["level"]) not in levels else [])
+    for note, levels in list(found.items())[:REMARKS_SHOWN]:
+        yield f"remark: at {', '.join(levels)} {unit}: {note}"
+    if len(found) > REMARKS_SHOWN:
+        yield f"remark: {counted(len(found) - REMARKS_SHOWN, 'more remark')} on levels, in the JSON report"
 
 
 def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:

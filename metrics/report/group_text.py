@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metrics.analysis.spending import ESTIMATED
-from metrics.number_format import TITLE, failed_of, number, share
+from metrics.number_format import TITLE, failed_of, number, numbers, share
 from metrics.report.bound_words import value_words
 
 Part = Mapping[str, Any]
@@ -37,9 +37,10 @@ def group_cells(report: Mapping[str, Any]) -> Cells | None:
         return None
     named = name_cells(parts)
     heads = (*named.heads, "turns", "failed", "turns/s", *TIMES)
+    rates = numbers([part["rates"]["turns_per_s"] for part in parts])
     rows = [
-        (*words, _turns(part), share(part["error_rate"]), number(part["rates"]["turns_per_s"]), *_times(part))
-        for words, part in zip(named.rows, parts, strict=True)
+        (*words, _turns(part), share(part["error_rate"]), rate, *times)
+        for words, part, rate, times in zip(named.rows, parts, rates, _times(parts), strict=True)
     ]
     return Cells(heads, rows)
 
@@ -62,11 +63,11 @@ def model_cells(report: Mapping[str, Any]) -> Cells | None:
         return None
     heads = ("model", "sessions", "turns", "failed", "tokens in", "tokens out", *TIMES)
     rows = []
-    for part in parts:
+    for part, times in zip(parts, _times(parts), strict=True):
         tokens = part["tokens"]
         used = (_tokens(tokens, "input"), _tokens(tokens, "output"))
         sessions = number(part["sessions"]["started"])
-        rows.append((part["model"], sessions, _turns(part), share(part["error_rate"]), *used, *_times(part)))
+        rows.append((part["model"], sessions, _turns(part), share(part["error_rate"]), *used, *times))
     return Cells(heads, rows)
 
 
@@ -80,10 +81,14 @@ def _turns(part: Part) -> str:
     return number(turns["ok"] + failed_of(turns))
 
 
-def _times(part: Part) -> Iterator[str]:
-    for name in LATENCIES:
-        stats = part["metrics"].get(name, {})
-        yield from (number(stats.get(stat)) for stat in ("p50", "p95"))
+def _times(parts: Sequence[Part]) -> Iterator[tuple[str, ...]]:
+    """The cells of TIMES, a row for each part."""
+    columns = (
+        numbers([part["metrics"].get(name, {}).get(stat) for part in parts])
+        for name in LATENCIES
+        for stat in ("p50", "p95")
+    )
+    return zip(*columns, strict=True)
 
 
 def group_parts(report: Mapping[str, Any], width: int) -> Iterator[RenderableType]:

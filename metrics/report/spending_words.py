@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from metrics.earlier_names import present_budget
 from metrics.number_format import number, share
+
+COST: Final = "cost"
+SPENT: Final = "spent of a budget of"
 
 
 def budget_tiles(budget: Mapping[str, Any] | None) -> Iterator[tuple[str, str, bool]]:
     """For each ceiling: `tokens of 24,000`, `24,412`, and whether it is reached: of a report's budget, or a tick's."""
     for label, part in _ceilings(budget):
         mark = " (estimate)" if part.get("estimated") else ""
-        yield f"{label} of {number(part['ceiling'])}{mark}", number(part["used"]), part["used"] >= part["ceiling"]
+        yield (
+            f"{'spent' if label == COST else label} of {number(part['ceiling'])}{mark}",
+            number(part["used"]),
+            part["used"] >= part["ceiling"],
+        )
 
 
 def budget_words(budget: Mapping[str, Any] | None) -> str:
-    """`24,412 tokens of 24,000 (102%), 3 errors of 100 (3%)`; empty without limits."""
+    """`24,412 tokens of 24,000 (102%), 1.25 spent of a budget of 5 (25%)`; empty without limits."""
     return ", ".join(
-        f"{number(part['used'])} {label} of {number(part['ceiling'])} ({_share(part)})"
+        f"{number(part['used'])} {SPENT if label == COST else f'{label} of'} {number(part['ceiling'])} ({_share(part)})"
         for label, part in _ceilings(budget)
     )
 

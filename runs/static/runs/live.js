@@ -57,7 +57,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!ended && tick.overdue) tiles.push(["turns overdue", tick.overdue, true]);
     for (const [name, value] of Object.entries(tick.rates)) tiles.push([words(name), name === "error_rate" ? share(value) : value]);
     for (const [name, part] of Object.entries(tick.budget || {}))
-      tiles.push([`budget: ${name} of ${number(part.ceiling)}${part.estimated ? " (estimate)" : ""}`, part.used, part.used >= part.ceiling]);
+      tiles.push([`budget: ${name === "cost" ? "spent" : name} of ${number(part.ceiling)}${part.estimated ? " (estimate)" : ""}`, part.used, part.used >= part.ceiling]);
     byId("counters").replaceChildren(
       ...tiles.map(([label, value, bad]) => {
         const tile = element("div", bad && value ? "tb-tile tb-tile--bad" : "tb-tile");

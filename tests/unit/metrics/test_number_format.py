@@ -5,13 +5,27 @@ from datetime import UTC, datetime
 import pytest
 
 from metrics import number_format
-from metrics.number_format import counted, duration, moment
+from metrics.number_format import counted, duration, moment, numbers
 from tests.support.data.figures import FIGURES
 
 
 @pytest.mark.parametrize(("name", "value", "text"), FIGURES)
 def test_a_figure_has_the_digits_that_a_person_reads(name: str, value: float | None, text: str) -> None:
     assert getattr(number_format, name)(value) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([9.53, 158.4, 84, None, 1984], ["9.53", "158.40", "84.00", "-", "1,984.00"]),
+        ([158.42, 1984.3, 120], ["158.4", "1,984.3", "120.0"]),
+        ([84, 1984.0, 2**60 + 1], ["84", "1,984", "1,152,921,504,606,846,977"]),
+        ([None, None], ["-", "-"]),
+        ([], []),
+    ],
+)
+def test_a_column_has_the_decimals_that_one_of_its_values_needs(values: list[float | None], texts: list[str]) -> None:
+    assert numbers(values) == texts
 
 
 @pytest.mark.parametrize(

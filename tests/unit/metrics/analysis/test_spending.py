@@ -91,7 +91,7 @@ def test_a_report_has_the_earlier_name_of_cost_too() -> None:
     assert found is not None
     assert found["cost"] == found["money"] == {"ceiling": 0.5, "used": 0.019212, "estimated": False, "over": 0}
     assert found == budget_of({"budget": {"money": 0.5, "prices": PRICES}}, counted(*LINES), ONE, "budget_cost")
-    assert list(budget_tiles(found)) == [("cost of 0.500", "0.019", False)], "one tile, not two"
+    assert list(budget_tiles(found)) == [("spent of 0.500", "0.019", False)], "one tile, not two"
 
 
 def test_a_run_without_ceilings_has_no_budget_unless_its_errors_ended_it() -> None:

@@ -11,13 +11,13 @@ BUDGET = {
 
 
 def test_each_ceiling_is_said_with_its_share() -> None:
-    assert budget_words(BUDGET) == "24,412 tokens of 24,000 (102%), 1.25 cost of 5 (25%)"
-    assert list(budget_tiles(BUDGET)) == [("tokens of 24,000", "24,412", True), ("cost of 5", "1.25", False)]
+    assert budget_words(BUDGET) == "24,412 tokens of 24,000 (102%), 1.25 spent of a budget of 5 (25%)"
+    assert list(budget_tiles(BUDGET)) == [("tokens of 24,000", "24,412", True), ("spent of 5", "1.25", False)]
 
 
 def test_a_stored_report_is_read_under_the_earlier_name_of_cost() -> None:
     earlier = {"ended_by": "money", "money": BUDGET["cost"]}
-    assert budget_words(earlier) == "1.25 cost of 5 (25%)"
+    assert budget_words(earlier) == "1.25 spent of a budget of 5 (25%)"
 
 
 def test_no_ceiling_says_nothing() -> None:

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from metrics.report.build import RunFacts, build_report
+from metrics.report.markdown import summary_md
 from metrics.report.terminal import report_text
 from tests.support.data.curves import forty_users
-from tests.unit.metrics.made import MS, aggregate, failed, generator, head, tail, turn
+from tests.unit.metrics.made import MS, aggregate, failed, generator, head, html_of, tail, turn
 
 
 def report(*lines: dict[str, Any], thresholds: tuple[str, ...] = (), reason: str = "") -> dict[str, Any]:
@@ -82,6 +83,34 @@ def test_the_levels_stand_in_their_order_with_capacity_and_knee(width: int) -> N
     sentences = " ".join(text.split())
     assert "capacity: 40 users keep e2e_ms.p95<105; 42 miss e2e_ms.p95<105 (is 109)" in sentences
     assert "knee: 40 users, more bring little more throughput" in sentences
+
+
+@pytest.mark.parametrize("written", [lambda found: report_text(found, 80), report_text, summary_md, html_of])
+def test_capacity_and_knee_never_stand_without_the_remarks_on_their_levels(written: Any) -> None:
+    found = searched()
+    mixed, few = "answers of the previous level end in it", "only 3 good turns, 20 are needed"
+    for row in found["load_curve"]:
+        row["notes"] = {10: [mixed], 40: [few, mixed]}.get(row["level"], [])
+    text = " ".join(written(found).split())
+    assert f"remark: at 10, 40 users: {mixed}" in text
+    assert f"remark: at 40 users: {few}" in text
+    assert "remark" not in " ".join(written(searched()).split()).replace("remarks", "")
+
+
+def test_many_remarks_are_cut_and_counted() -> None:
+    found = searched()
+    found["load_curve"][0]["notes"] = [f"remark {number:02d}" for number in range(10)]
+    text = report_text(found, 200)
+    assert "at 10 users: remark 07" in text and "users: remark 08" not in text
+    assert "2 more remarks" in text
+
+
+def test_a_column_of_levels_has_one_number_of_decimals() -> None:
+    found = searched()
+    for row, rate in zip(found["load_curve"], (9.53, 1984.2, 158.41, 84), strict=True):
+        row["turns_per_s"] = rate
+    rows = [line.split() for line in report_text(found, 130).splitlines() if line.strip()[:3] in {"10 ", "40 ", "42 "}]
+    assert [row[1] for row in rows] == ["9.53", "158.41", "84.00"]
 
 
 def test_a_search_that_found_no_limit_says_why() -> None:
