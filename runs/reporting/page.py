@@ -10,6 +10,7 @@ from metrics.analysis.spending import ESTIMATED
 from metrics.definitions import STATS, find
 from metrics.earlier_names import present_ends
 from metrics.number_format import duration, load_s_of, number
+from metrics.report.advice import advice
 from metrics.report.answer_words import answer_rows
 from metrics.report.bound_words import bounds_note, stat_cells, threshold_words
 from metrics.report.charts import OVER_LOAD, time_columns
@@ -77,10 +78,10 @@ def report_context(run: Run) -> dict[str, Any]:
     }
 
 
-def _errors(report: dict[str, Any]) -> list[tuple[str, str]]:
-    """Each code with its count, the most frequent first."""
+def _errors(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Each code with its count and what to do, the most frequent first."""
     counts = sorted(report.get("errors", {}).items(), key=lambda item: (-item[1], item[0]))
-    return [(code, number(count)) for code, count in counts]
+    return [(code, number(count), advice(code)) for code, count in counts]
 
 
 def _parts(report: dict[str, Any]) -> list[dict[str, Any]]:

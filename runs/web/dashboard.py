@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from metrics.number_format import number
+from metrics.report.verdict_words import verdict_words
 from runs import db_clock
 from runs.lifecycle.transitions import RUN_ACTIVE
 from runs.models import Run, TestPlan
@@ -53,5 +54,5 @@ def _row(run: Run) -> dict[str, Any]:
         "turns": number(report.get("turns", {}).get("sent")),
         "ok": number(report.get("turns", {}).get("ok")),
         "ttft_p95": number(report.get("metrics", {}).get("ttft_ms", {}).get("p95")),
-        "trusted": report.get("verdict", {}).get("trusted"),
+        "verdict": verdict_words(report["verdict"]) if report.get("verdict") else None,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
@@ -213,6 +213,12 @@ def _has_stream(run_id: int) -> bool:
         return False
 
 
+def _target_names(spec: Mapping[str, Any]) -> list[str]:
+    """Its name and its address; only the address of one that has no name of its own (`burn --url`)."""
+    name, url = spec.get("name", ""), spec.get("url", "")
+    return [url] if "://" in name and url.startswith(name) else [name, url]
+
+
 def _context(request: HttpRequest, run: Run, page: str) -> dict[str, Any]:
     return {
         **admin.site.each_context(request),
@@ -224,8 +230,7 @@ def _context(request: HttpRequest, run: Run, page: str) -> dict[str, Any]:
         "chart_lines": chart_lines(),
         "time_charts": OVER_TIME,
         "versions": version_words(run.version, run.shards.order_by("index").values("index", "host", "version")),
-        "target_name": run.target_spec.get("name", ""),
-        "target_url": run.target_spec.get("url", ""),
+        "target_names": _target_names(run.target_spec),
         "load_words": load_text(run.load),
         "started": moment_text(run.start_at),
         "duration": duration_text(run),

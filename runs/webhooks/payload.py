@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from metrics.number_format import counted, number
 from metrics.report.gates import of_reasons
+from metrics.report.verdict_words import verdict_words
 from plain_text.visible import visible
 from runs.models import Run, RunStatus, WebhookDelivery, WebhookKind
 
@@ -102,13 +103,12 @@ def slack(facts: Mapping[str, Any]) -> dict[str, Any]:
     text = f"{sign} Run {run['id']} of {run['name']}: {run['status']}"
     missed = [row["expr"] for row in facts["thresholds"] if row.get("passed") is False]
     silence = of_reasons(facts["verdict"]["reasons"])
-    trusted = {True: "trusted", False: "not trusted"}.get(facts["verdict"]["trusted"], "none")
     lines = [
         f"*{_escaped(text)}*",
         *([_escaped(run["reason"])] if run["reason"] else []),
         *([f"Missed: {_escaped(', '.join(missed))}"] if missed else []),
         *([f"The target stopped answering: {_escaped(silence[0].lower() + silence[1:])}"] if silence else []),
-        f"Target {_escaped(str(run['target']))}; {_turns(facts['turns'])}; verdict: {trusted}",
+        f"Target {_escaped(str(run['target']))}; {_turns(facts['turns'])}; verdict: {_verdict(facts['verdict'])}",
         *([_quantiles(facts["metrics"])] if facts["metrics"] else []),
         *([f"Schedule {_escaped(facts['schedule']['name'])}"] if facts["schedule"] else []),
     ]
@@ -116,6 +116,14 @@ def slack(facts: Mapping[str, Any]) -> dict[str, Any]:
         lines.append(f"<{report}|Report>")
     block = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)[:SLACK_CHARS], "verbatim": True}}
     return {"text": _escaped(text), "blocks": [block]}
+
+
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    """The word that the report has for it; none without a report."""
+    if verdict["trusted"] is None:
+        return "none"
+    head = verdict_words(verdict).head
+    return f"{head[0].lower()}{head[1:]}"
 
 
 def _turns(turns: Mapping[str, int]) -> str:

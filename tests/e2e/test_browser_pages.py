@@ -335,3 +335,16 @@ def test_a_json_field_says_at_once_what_is_wrong(browser: Watched) -> None:
     expect(page.locator("#id_load + .tb-json-problem")).to_contain_text("is not valid JSON")
     area.fill("{}")
     expect(page.locator("#id_load + .tb-json-problem")).to_be_empty()
+
+
+def test_on_a_phone_no_level_of_a_search_is_broken_into_digits(browser: Watched) -> None:
+    run, page = finished(), browser.page
+    run.report = {**(run.report or {}), **forty_users()}
+    run.save()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{browser.site}/runs/{run.pk}/report/")
+    lines = page.locator("#levels th[scope=row]").evaluate_all(
+        "(found) => found.map((one) => { const range = document.createRange(); range.selectNodeContents(one);"
+        " return range.getClientRects().length; })"
+    )
+    assert lines == [1, 1, 1, 1]

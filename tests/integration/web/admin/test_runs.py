@@ -246,6 +246,21 @@ def test_the_dashboard_shows_recent_runs_to_those_who_may_see_them(admin_page: C
     assert run.name not in page
 
 
+@pytest.mark.parametrize(
+    ("reasons", "word"),
+    [(["few_samples: x"], "Too few turns for some figures"), (["send_lag: x"], "Not trusted"), ([], "Trusted")],
+)
+def test_the_dashboard_has_the_report_s_word_for_the_verdict(admin_page: Client, reasons: list[str], word: str) -> None:
+    run = made_up.run()
+    made_up.fill(run, seconds=2)
+    made_up.finish(run)
+    assert run.report is not None
+    run.report["verdict"] = {"trusted": not reasons, "reasons": reasons, "notes": []}
+    run.save()
+    assert f">{word}</span></td>" in text_of(admin_page.get("/admin/"))
+    assert f"<strong>{word}.</strong>" in text_of(admin_page.get(f"/runs/{run.pk}/report/"))
+
+
 def test_the_page_of_a_run_has_one_form_of_dates(admin_page: Client) -> None:
     moment = datetime(2026, 11, 21, 8, 0, 5, tzinfo=UTC)
     run = made_up.run(start_at=moment, ended_at=moment)

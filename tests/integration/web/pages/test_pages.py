@@ -14,6 +14,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 
 from metrics.number_format import number
+from metrics.report.advice import advice
 from runs import live_stream
 from runs.models import Run, RunStatus
 from tests.integration.web import made_up
@@ -134,6 +135,27 @@ def test_a_run_without_a_report_says_so(admin_page: Client) -> None:
     page = text_of(admin_page.get(f"/runs/{run.pk}/report/").content)
     assert "No report" in page
     assert "nothing listens there" in page
+
+
+def test_an_error_code_comes_with_what_to_do(admin_page: Client) -> None:
+    run = made_up.run()
+    made_up.fill(run)
+    made_up.finish(run)
+    assert run.report is not None and run.report["errors"]["http_500"]
+    page = text_of(admin_page.get(f"/runs/{run.pk}/report/").content)
+    assert f'<td class="tb-text tb-wrap">{advice("http_500")}</td>' in page
+
+
+@pytest.mark.parametrize("page", ["report", "live"])
+def test_a_target_without_a_name_of_its_own_is_shown_once(admin_page: Client, page: str) -> None:
+    url = "http://127.0.0.1:9/v1/" + "x" * 200
+    run = made_up.run()
+    for name, shown in ((url, 1), (url[:100], 1), ("my bot", 1)):
+        Run.objects.filter(pk=run.pk).update(target_spec={"name": name, "url": url})
+        head = text_of(admin_page.get(f"/runs/{run.pk}/{page}/").content).partition('class="tb-head__facts"')[2]
+        head = head.partition("</div>")[0]
+        assert head.count("http://") == shown == head.count(url)
+        assert ("my bot" in head) == (name == "my bot")
 
 
 def test_hostile_text_stays_text(admin_page: Client) -> None:

@@ -17,7 +17,7 @@ from runs.models import Run, RunStatus, ScheduleSlot, ShardStatus, SlotStatus, T
 from runs.schedules.services import create_schedule
 from runs.webhooks import deliver, enqueue, secrets
 from runs.webhooks.http_post import post
-from runs.webhooks.payload import is_bad
+from runs.webhooks.payload import is_bad, run_facts, slack
 from runs.webhooks.secrets import give_secrets
 from tests.integration.web import made_up
 from tests.support.servers.receiver import PATH, receiving
@@ -196,6 +196,21 @@ def test_each_webhook_gets_the_runs_that_it_asked_for() -> None:
 )
 def test_what_a_webhook_calls_a_failure(status: str, thresholds: Any, reasons: Any, bad: bool) -> None:
     assert is_bad((status, thresholds, reasons)) is bad
+
+
+@pytest.mark.parametrize(
+    ("verdict", "word"),
+    [
+        ({"trusted": False, "reasons": ["few_samples: x"]}, "too few turns for some figures"),
+        ({"trusted": False, "reasons": ["few_samples: x", "send_lag: y"]}, "not trusted"),
+        ({"trusted": True, "reasons": []}, "trusted"),
+        ({"trusted": None, "reasons": []}, "none"),
+    ],
+)
+def test_slack_has_the_report_s_word_for_the_verdict(verdict: dict[str, Any], word: str) -> None:
+    run = ended()
+    (block,) = slack(run_facts(run) | {"verdict": verdict})["blocks"]
+    assert f"; verdict: {word}\n" in block["text"]["text"] + "\n"
 
 
 def test_slack_gets_a_message_that_says_what_happened(settings: LazySettings) -> None:
