@@ -64,7 +64,7 @@ def test_wrong_tokens_are_counted_and_a_right_one_is_not_refused() -> None:
     for number in range(3):
         refused = ask(f"{number:040x}")
         assert refused.status_code == 429
-        assert "15 minutes" in refused.json()["detail"]
+        assert refused.json() == {"detail": "Too many failed log-ins from this address: try again in 15 minutes."}
         assert refused["Retry-After"]
     assert ask(token).status_code == 200
     assert ask("0" * 40, ELSEWHERE).status_code == 401
