@@ -24,5 +24,6 @@ def _client(url: str, timeout_s: float, texts: bool) -> redis.Redis:
         socket_connect_timeout=timeout_s,
         retry=Retry(NoBackoff(), 0),
         decode_responses=texts,
+        encoding_errors="replace",  # what others wrote there is no reason to fail
         protocol=2,  # 3 begins with a HELLO, whose malformed answer (from a dying server) raises AttributeError
     )

@@ -1,7 +1,7 @@
 """WebSocket routes of the live pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
-from runs.web.consumers import RunConsumer
+from runs.web.consumers import NoConsumer, RunConsumer
 
-websocket_urlpatterns = [path("ws/runs/<int:pk>/", RunConsumer.as_asgi())]
+websocket_urlpatterns = [path("ws/runs/<int:pk>/", RunConsumer.as_asgi()), re_path("", NoConsumer.as_asgi())]

@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from inputs.forms import BoundedJSONField
 from scenarios.definition.folding import folded, unfolded
 from scenarios.definition.spec import ScenarioError
 from scenarios.import_form import ImportForm
@@ -63,7 +64,10 @@ class ScenarioAdmin(ScenarioBase):
     change_form_outer_before_template = "scenarios/admin/tools.html"
     formfield_overrides = {
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 2})},
-        models.JSONField: {"widget": UnfoldAdminTextareaWidget(attrs={"data-json": "", "rows": 28})},
+        models.JSONField: {
+            "form_class": BoundedJSONField,
+            "widget": UnfoldAdminTextareaWidget(attrs={"data-json": "", "rows": 28}),
+        },
     }
 
     def has_change_permission(self, request: HttpRequest, obj: Scenario | None = None) -> bool:

@@ -9,10 +9,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from inputs.rest import Located, Strict
+from inputs.rest_parser import BoundedJSONParser
 from scenarios.definition.data import Use
 from scenarios.definition.folding import folded
 from scenarios.definition.spec import ScenarioError
@@ -21,7 +23,7 @@ from scenarios.render.walk import check_scenario
 from scenarios.services import take_in
 
 
-class ScenarioSerializer(serializers.ModelSerializer[Scenario]):
+class ScenarioSerializer(Strict, serializers.ModelSerializer[Scenario]):
     spec = serializers.DictField(help_text="Steps, variables and pools: see docs/scenarios.md.")
 
     class Meta:
@@ -37,7 +39,7 @@ class ScenarioSerializer(serializers.ModelSerializer[Scenario]):
         return value
 
 
-class ImportSerializer(serializers.Serializer[Any]):
+class ImportSerializer(Strict):
     """A file, or its text as JSON, which makes new scenarios; or, with `scenario` and `pool`, rows for it."""
 
     file = serializers.FileField(required=False)
@@ -74,7 +76,7 @@ class ImportedSerializer(serializers.Serializer[Any]):
     notes = serializers.ListField(child=serializers.CharField(), help_text="What was left out of the file.")
 
 
-class ScenarioViewSet(viewsets.ModelViewSet[Scenario]):
+class ScenarioViewSet(Located, viewsets.ModelViewSet[Scenario]):
     """Scenarios: steps, variables and pools."""
 
     queryset = Scenario.objects.all()
@@ -88,7 +90,7 @@ class ScenarioViewSet(viewsets.ModelViewSet[Scenario]):
         return answer
 
     @extend_schema(request={"application/json": ImportSerializer}, responses={201: ImportedSerializer})
-    @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser, JSONParser])
+    @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser, BoundedJSONParser])
     def import_file(self, request: Request) -> Response:
         """Make scenarios of a file, as `text` or in a form (multipart/form-data) as `file`: see docs/importing.md."""
         given = ImportSerializer(data=request.data)

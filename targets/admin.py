@@ -19,6 +19,7 @@ from unfold.widgets import (
 )
 
 from connectors.spec import load_preset, preset_names
+from inputs.forms import BoundedJSONField
 from targets.models import Target
 from targets.page_policy import with_policy
 from targets.probe_page import page_context
@@ -105,7 +106,10 @@ class TargetAdmin(TargetBase):
     actions_detail = ["test_message"]
     warn_unsaved_form = True
     formfield_overrides = {
-        models.JSONField: {"widget": UnfoldAdminTextareaWidget(attrs={"data-json": "", "rows": 8})},
+        models.JSONField: {
+            "form_class": BoundedJSONField,
+            "widget": UnfoldAdminTextareaWidget(attrs={"data-json": "", "rows": 8}),
+        },
     }
     fieldsets = [
         (None, {"fields": ["name", "preset", "url", "stream"]}),

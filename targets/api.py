@@ -13,13 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connectors.spec import preset_names
+from inputs.rest import Located, Strict
 from targets.models import Target
 from targets.probe_page import LANES, MESSAGE_CHARS, CannotProbe, probe_target
 from targets.secret_input import change_secrets, stored_names
 from targets.secrets import SecretsError
 
 
-class TargetSerializer(serializers.ModelSerializer[Target]):
+class TargetSerializer(Strict, serializers.ModelSerializer[Target]):
     preset = serializers.ChoiceField(choices=[(name, name) for name in preset_names()])
     params = serializers.DictField(required=False)
     overrides = serializers.DictField(required=False)
@@ -64,7 +65,8 @@ class TargetSerializer(serializers.ModelSerializer[Target]):
         try:
             target.clean()
         except DjangoValidationError as exc:
-            raise serializers.ValidationError({"non_field_errors": exc.messages}) from exc
+            found = exc.message_dict if hasattr(exc, "error_dict") else {"non_field_errors": exc.messages}
+            raise serializers.ValidationError(found) from exc
         if changes:
             self._seal(target, changes)
             attrs["uid"], attrs["sealed_secrets"] = target.uid, target.sealed_secrets
@@ -82,7 +84,7 @@ class TargetSerializer(serializers.ModelSerializer[Target]):
             raise serializers.ValidationError({"secrets": [str(exc)]}) from exc
 
 
-class ProbeSerializer(serializers.Serializer[Any]):
+class ProbeSerializer(Strict):
     message = serializers.CharField(max_length=MESSAGE_CHARS)
     lane = serializers.ChoiceField(choices=LANES, default="reference")
 
@@ -109,7 +111,7 @@ class ProbedSerializer(serializers.Serializer[Any]):
     )
 
 
-class TargetViewSet(viewsets.ModelViewSet[Target]):
+class TargetViewSet(Located, viewsets.ModelViewSet[Target]):
     """Chatbot endpoints: a preset, an address, and what differs from the preset."""
 
     queryset = Target.objects.all()

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 
+from connectors.mapping.params import lacks_param
 from connectors.security.guard import never_allowed
 from connectors.spec import SpecError, build_target_spec, load_preset
 from targets import secrets
@@ -45,7 +46,7 @@ class Target(models.Model):
 
         try:
             load_preset(self.preset)
-            build_target_spec(
+            spec = build_target_spec(
                 name=self.name or "unnamed",
                 url=self.url,
                 preset=self.preset,
@@ -54,12 +55,14 @@ class Target(models.Model):
                 overrides=_object(self.overrides, "overrides"),
             )
         except SpecError as exc:
-            raise ValidationError(str(exc)) from exc
-        if refused := never_allowed(self.url):
-            raise ValidationError(refused)
+            raise ValidationError(exc.by_field or str(exc)) from exc
+        wrong = {"url": [refused] if (refused := never_allowed(self.url)) else []}
+        wrong["params"] = [f"{name}: {why}" for name in self.params if (why := lacks_param(spec, name))]
+        if found := {field: texts for field, texts in wrong.items() if texts}:
+            raise ValidationError(found)
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise SpecError(f"{name}: give a JSON object")
+        raise SpecError(f"{name}: give a JSON object", {name: "give a JSON object"})
     return value

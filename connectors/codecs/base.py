@@ -35,7 +35,9 @@ class WithOptions(Codec, Generic[OptionsT]):
         try:
             self.options = self.shape.model_validate(dict(options))
         except ValueError as exc:
-            raise SpecError(f"codec {self.name!r}: {spec_problems(exc)}") from None  # the cause would show the values
+            raise SpecError(
+                f"codec {self.name!r}: {spec_problems(exc, self.shape)}"
+            ) from None  # the cause would show the values
 
     def failed(self, what: str, advice: str = "") -> BadAnswer:
         return BadAnswer("codec_failed", f"{self.name}: {what}", advice)

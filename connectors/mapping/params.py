@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import orjson
 
 from connectors.spec import TargetSpec
+from inputs.wording import nearest
 
 _PARAM = re.compile(r"\bparams\.(\w+)")
 _ANY_PARAM = re.compile(r"\bparams\b(?!\.\w)")
@@ -26,4 +27,4 @@ def lacks_param(spec: TargetSpec, name: str, *, but: Iterable[str] = ()) -> str:
     if known is None or name in known:
         return ""
     these = f"it has {', '.join(sorted(known))}" if known else "it has none"
-    return f"the target's request has no such parameter: {these}"
+    return f"the target's request has no such parameter: {these}{nearest(name, known)}"

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from connectors.spec.base import SpecError
 from connectors.spec.target import TargetSpec, parse_target_spec
+from inputs.json_limits import json_problem
 
 PRESET_DIR = Path(__file__).parents[1] / "presets"
 
@@ -23,7 +24,8 @@ def preset_names() -> list[str]:
 def _preset_text(name: str) -> str:
     path = PRESET_DIR / f"{name}.json"
     if path.parent != PRESET_DIR or not path.is_file():
-        raise SpecError(f"unknown preset {name!r}: choose one of {', '.join(preset_names())}")
+        text = f"unknown preset {name!r}: choose one of {', '.join(preset_names())}"
+        raise SpecError(text, {"preset": text})
     return path.read_text(encoding="utf-8")
 
 
@@ -60,13 +62,17 @@ def build_target_spec(
 ) -> TargetSpec:
     """Merge a target's own settings over its preset. A preset is a TargetSpec's data plus `title`, `doc`, and `stream`:
     the differences when answers are streamed. Raises SpecError naming the wrong field."""
+    for field, given in (("params", params), ("overrides", overrides)):
+        if problem := json_problem(given):
+            raise SpecError(f"{field} {problem}", {field: problem})
     data = load_preset(preset)
     for about in ("title", "doc"):
         data.pop(about, None)
     streamed: Literal[None] | dict[str, Any] = data.pop("stream", None)
     if stream:
         if streamed is None:
-            raise SpecError(f"preset {preset!r} has no streamed form: leave --stream out")
+            text = f"preset {preset!r} has no streamed form: leave --stream out"
+            raise SpecError(text, {"stream": text})
         data = merge(data, streamed)
     data = merge(data, overrides or {})
     data = merge(data, {"name": name, "url": url, "params": dict(params or {}), "secrets": dict(secrets or {})})

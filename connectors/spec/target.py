@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from connectors.request_parts import check_authority, check_metadata_name, check_url
-from connectors.spec.base import Frozen, SpecError, spec_problems
+from connectors.spec.base import Frozen, SpecError, problem_line, spec_problems
 from connectors.spec.handshake import HandshakeSpec
 from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
 from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
@@ -20,6 +20,7 @@ SCHEMES = {"http": 80, "https": 443, "ws": 80, "wss": 443, "grpc": 80, "grpcs": 
 TLS_SCHEMES = frozenset({"https", "wss", "grpcs"})
 ONE_ANSWER = frozenset({"http", "sse", "ndjson"})
 """Protocols in which an answer arrives on the request that asked for it."""
+OWN_FIELDS = frozenset({"name", "url", "params"})
 POSTED = frozenset({"split", "split-websocket"})
 
 
@@ -55,6 +56,8 @@ class TargetSpec(Frozen):
     @field_validator("url")
     @classmethod
     def _url(cls, value: str) -> str:
+        if not value.isprintable() or " " in value:
+            raise ValueError(f"{value!r} is not a URL: it holds a space, a line break or another invisible character")
         try:
             parts = urlsplit(check_url(value))
             port_ok = parts.port != 0
@@ -127,4 +130,15 @@ def parse_target_spec(data: Mapping[str, Any]) -> TargetSpec:
     try:
         return TargetSpec.model_validate(data)
     except ValueError as exc:
-        raise SpecError(f"target: {spec_problems(exc)}") from exc
+        raise SpecError(f"target: {spec_problems(exc, TargetSpec)}", _by_field(exc)) from exc
+
+
+def _by_field(exc: ValueError) -> dict[str, str]:
+    """What is not a field of a stored target came from its overrides."""
+    found: dict[str, list[str]] = {}
+    for error in exc.errors() if isinstance(exc, ValidationError) else ():
+        first, *inside = error["loc"] or ("",)
+        own = first in OWN_FIELDS
+        line = problem_line({**error, "loc": tuple(inside)} if own else error, None if own else TargetSpec)
+        found.setdefault(str(first) if own else "overrides", []).append(line)
+    return {field: "; ".join(lines) for field, lines in found.items()}

@@ -14,6 +14,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
+from inputs.forms import BoundedJSONField
 from runs.load.earlier_names import present_load
 from runs.models import PlanScenario, TestPlan
 from runs.planning.errors import RequestError
@@ -137,7 +138,10 @@ class TestPlanAdmin(PlanBase):
     warn_unsaved_form = True
     change_form_outer_before_template = "runs/admin/plan_tools.html"
     formfield_overrides = {
-        models.JSONField: {"widget": UnfoldAdminTextareaWidget(attrs={"data-json": "", "rows": 6})},
+        models.JSONField: {
+            "form_class": BoundedJSONField,
+            "widget": UnfoldAdminTextareaWidget(attrs={"data-json": "", "rows": 6}),
+        },
     }
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

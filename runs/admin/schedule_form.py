@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
@@ -22,6 +23,7 @@ from runs.schedules.services import (
     POLICIES,
     ScheduleError,
     change_schedule,
+    check_plan,
     create_schedule,
     free_name,
     parsed,
@@ -87,17 +89,26 @@ class ScheduleForm(FormBase):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
-        if self.errors:
-            return data
         own = self.instance.task.pk if self.instance.pk else None
         data["when"] = when = _when(data)
-        try:
-            free_name(data["name"], own)
-            if own is None or not same_timing(self.instance, when):
-                parsed(when)
-        except ScheduleError as exc:
-            self.add_error(exc.field if exc.field in self.fields else "kind", str(exc))
+        if "name" in data:
+            self._check(free_name, data["name"], own)
+        if "plan" in data:
+            self._check(check_plan, data["plan"])
+        if "kind" in data and (own is None or not same_timing(self.instance, when)):
+            self._check(parsed, when)
         return data
+
+    def _check(self, check: Callable[..., Any], *given: Any) -> None:
+        """Reports each finding at its field, unless that is reported already: what it lacks is no second mistake."""
+        try:
+            check(*given)
+        except ScheduleError as exc:
+            for field, text in exc.by_field.items():
+                place = field if field in self.fields else "kind"
+                parts = KINDS[self.cleaned_data["kind"]] if place == "kind" else (place,)
+                if not self.errors.keys() & {place, *parts}:
+                    self.add_error(place, text)
 
     def store(self, user: AbstractBaseUser | AnonymousUser) -> PlanSchedule:
         """Make the schedule, or change it."""
@@ -109,8 +120,8 @@ class ScheduleForm(FormBase):
 
 
 def _when(data: dict[str, Any]) -> dict[str, Any]:
-    kind = data["kind"]
-    names = [*KINDS[kind], "time_zone", *(() if kind == "at" else ("begins", "ends"))]
+    kind = data.get("kind", "")
+    names = [*KINDS.get(kind, ()), "time_zone", *(() if kind == "at" else ("begins", "ends"))]
     return {name: data[name] for name in names if data.get(name) not in (None, "")}
 
 

@@ -12,6 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from inputs.rest import Located, Strict
 from runs.api.refusal import RunRefusalSerializer, refusal
 from runs.load.earlier_names import present_load
 from runs.models import PlanScenario, TestPlan
@@ -21,7 +22,7 @@ from runs.planning.run_request import RunRequest, stored_spec
 from scenarios.models import Scenario
 
 
-class MixSerializer(serializers.ModelSerializer[PlanScenario]):
+class MixSerializer(Strict, serializers.ModelSerializer[PlanScenario]):
     scenario = serializers.PrimaryKeyRelatedField(queryset=Scenario.objects.all())
     weight = serializers.FloatField(default=1.0, min_value=1e-6, max_value=1e6)
 
@@ -29,8 +30,14 @@ class MixSerializer(serializers.ModelSerializer[PlanScenario]):
         model = PlanScenario
         fields = ["scenario", "weight"]
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A PATCH replaces the whole mix: its parts are no partial ones, which DRF takes them for."""
+        if "scenario" not in attrs:
+            raise serializers.ValidationError({"scenario": self.fields["scenario"].error_messages["required"]})
+        return attrs
 
-class PlanSerializer(serializers.ModelSerializer[TestPlan]):
+
+class PlanSerializer(Strict, serializers.ModelSerializer[TestPlan]):
     scenarios = MixSerializer(source="mix", many=True, allow_empty=False)
     load = serializers.DictField(help_text='For example {"kind": "closed", "users": 50, "duration_s": 30}.')
     thresholds = serializers.ListField(child=serializers.CharField(), default=list)
@@ -114,7 +121,7 @@ def _set_mix(plan: TestPlan, mix: list[dict[str, Any]]) -> None:
     PlanScenario.objects.bulk_create(PlanScenario(plan=plan, **part) for part in mix)
 
 
-class PlanViewSet(viewsets.ModelViewSet[TestPlan]):
+class PlanViewSet(Located, viewsets.ModelViewSet[TestPlan]):
     """Test plans: what a person or a schedule starts."""
 
     queryset = TestPlan.objects.prefetch_related("mix")

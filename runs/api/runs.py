@@ -15,6 +15,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from inputs.rest import Located, Strict, refuse_body
 from metrics.api import TurnSerializer
 from metrics.earlier_names import names_of_code, present_code, session_end
 from metrics.models import SessionMetric
@@ -134,11 +135,11 @@ class RunDetailSerializer(RunSerializer):
         return dict(ScheduledSerializer(slot).data) if slot else None
 
 
-class StartSerializer(serializers.Serializer[Any]):
+class StartSerializer(Strict):
     plan = serializers.PrimaryKeyRelatedField(queryset=TestPlan.objects.select_related("target"))
 
 
-class LoadSerializer(serializers.Serializer[Any]):
+class LoadSerializer(Strict):
     """The new level of the load: one of the three, depending on the kind of load."""
 
     users = serializers.IntegerField(required=False, help_text="Users of a closed loop.")
@@ -177,6 +178,7 @@ CODE_FILTER = OpenApiParameter("code", description="Only those with this error c
 
 
 class RunViewSet(
+    Located,
     PeopleActions,
     mixins.CreateModelMixin,
     mixins.DestroyModelMixin,
@@ -206,7 +208,8 @@ class RunViewSet(
             run = request_run(asked.validated_data["plan"], user=request.user)
         except RequestError as exc:
             raise refusal(exc) from exc
-        return Response(RunSerializer(run).data, status.HTTP_201_CREATED)
+        data = RunSerializer(run).data
+        return Response(data, status.HTTP_201_CREATED, headers=self.get_success_headers(data))
 
     @extend_schema(responses={204: None, 409: ProblemSerializer})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -222,6 +225,7 @@ class RunViewSet(
     def stop(self, request: Request, pk: str) -> Response:
         """Stop a run. Its engines send nothing new within seconds, and a report of what was measured follows."""
         run = self.get_object()
+        refuse_body(request)
         if not stop_run(run, f"stopped by {request.user}"):
             run.refresh_from_db(fields=["status"])
             raise Conflict(f"run {run.pk} is {run.status}: there is nothing to stop")

@@ -12,6 +12,7 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from inputs.rest import Located, Strict, refuse_body
 from runs import db_clock
 from runs.models import PlanSchedule, ScheduleSlot
 from runs.schedules.services import (
@@ -48,7 +49,7 @@ class WhenField(serializers.DictField):
             return {"problem": str(exc)}
 
 
-class ScheduleSerializer(serializers.ModelSerializer[PlanSchedule]):
+class ScheduleSerializer(Strict, serializers.ModelSerializer[PlanSchedule]):
     name = serializers.CharField(source="task.name", max_length=200)
     enabled = serializers.BooleanField(
         source="task.enabled", default=True, help_text="False while the schedule is paused."
@@ -112,7 +113,7 @@ class BySlot(CursorPagination):
     max_page_size = 1000
 
 
-class ScheduleViewSet(viewsets.ModelViewSet[PlanSchedule]):
+class ScheduleViewSet(Located, viewsets.ModelViewSet[PlanSchedule]):
     """Schedules that start plans. Writing also needs the permission to start runs."""
 
     queryset = PlanSchedule.objects.all()
@@ -138,12 +139,14 @@ class ScheduleViewSet(viewsets.ModelViewSet[PlanSchedule]):
     @action(detail=True, methods=["post"], required_perms={"POST": CHANGE})
     def pause(self, request: Request, pk: str) -> Response:
         """Start nothing until the schedule is resumed. Slots in between are not recorded; queued ones are refused."""
+        refuse_body(request)
         return Response(self.get_serializer(set_enabled(self.get_object(), False)).data)
 
     @extend_schema(request=None, responses=ScheduleSerializer)
     @action(detail=True, methods=["post"], required_perms={"POST": CHANGE})
     def resume(self, request: Request, pk: str) -> Response:
         """Start runs again, from the next slot on."""
+        refuse_body(request)
         return Response(self.get_serializer(set_enabled(self.get_object(), True)).data)
 
     @extend_schema(responses=SlotSerializer(many=True))
@@ -157,5 +160,8 @@ class ScheduleViewSet(viewsets.ModelViewSet[PlanSchedule]):
 
 def _explained(exc: ScheduleError) -> serializers.ValidationError:
     """Errors in the timing name its parts."""
-    known = ScheduleSerializer.Meta.fields
-    return serializers.ValidationError({exc.field if exc.field in known else "when": [str(exc)]})
+    found: dict[str, list[str]] = {}
+    for field, text in exc.by_field.items():
+        own = field in ScheduleSerializer.Meta.fields
+        found.setdefault(field if own else "when", []).append(text if own else f"when.{field}: {text}")
+    return serializers.ValidationError(found)

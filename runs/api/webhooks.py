@@ -11,13 +11,14 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from inputs.rest import Located, Strict, refuse_body
 from runs.api.paging import ById
 from runs.models import Webhook, WebhookDelivery
 from runs.webhooks.deliver import send_test
 from runs.webhooks.secrets import KEY_CHARS, URL_CHARS, give_secrets, has_key
 
 
-class WebhookSerializer(serializers.ModelSerializer[Webhook]):
+class WebhookSerializer(Strict, serializers.ModelSerializer[Webhook]):
     url = serializers.CharField(
         write_only=True, required=False, max_length=URL_CHARS, help_text="Stored encrypted; only its host is shown."
     )
@@ -84,7 +85,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
         read_only_fields = fields
 
 
-class WebhookViewSet(viewsets.ModelViewSet[Webhook]):
+class WebhookViewSet(Located, viewsets.ModelViewSet[Webhook]):
     """Addresses to notify about ended runs, as JSON or as a Slack message."""
 
     queryset = Webhook.objects.all()
@@ -96,6 +97,7 @@ class WebhookViewSet(viewsets.ModelViewSet[Webhook]):
     @action(detail=True, methods=["post"], required_perms={"POST": ["runs.change_webhook"]})
     def test(self, request: Request, pk: str) -> Response:
         """Send one test message now, and report the result."""
+        refuse_body(request)
         return Response(DeliverySerializer(send_test(self.get_object())).data)
 
     @extend_schema(responses=DeliverySerializer(many=True))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from inputs.wording import words_of
+
 KINDS: Final = {"closed": "a closed loop", "open": "an open loop", "trace": "a trace"}
 OF_KIND: Final = {
     "users": "closed",
@@ -21,16 +23,16 @@ OF_KIND: Final = {
 """Fields that only loads of this kind have."""
 
 
-def load_problems(exc: ValueError) -> str:
-    """Pydantic's findings on one line, without input values: a value may be a secret."""
+def load_problems(exc: ValueError, shape: Any = None) -> str:
+    """Pydantic's findings on one line, without input values: a value may be a secret. `shape`: the validated type."""
     errors = getattr(exc, "errors", None)
-    return str(exc) if errors is None else "; ".join(_line(error) for error in errors())
+    return str(exc) if errors is None else "; ".join(_line(error, shape) for error in errors())
 
 
-def _line(error: Mapping[str, Any]) -> str:
+def _line(error: Mapping[str, Any], shape: Any) -> str:
     kind, *path = error["loc"] if error["loc"] else ("",)
     where = ".".join(["load", *map(str, path)])
-    what = str(error["msg"]).removeprefix("Value error, ")
+    what = words_of(error, shape)
     match error["type"]:
         case "value_error" if what.startswith("no ") or "load." in what:
             return what

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
 from connectors.spec import Frozen, SpecError
+from inputs.json_limits import TOO_DEEP, json_problem
 from runs.load.budget import Budget
 from runs.load.earlier_names import load_renamed
 from runs.load.problems import load_problems
@@ -266,7 +267,9 @@ _load: TypeAdapter[Load] = TypeAdapter(LoadProfile)
 
 def parse_load(data: Mapping[str, Any]) -> Load:
     """Validate a load profile's data. Raises SpecError naming each wrong field, as in `load.users`."""
+    if json_problem(data) == TOO_DEEP:  # what else it may hold has words of its own
+        raise SpecError(f"load {TOO_DEEP}")
     try:
         return _load.validate_python(dict(data))
     except ValueError as exc:
-        raise SpecError(load_problems(exc)) from exc
+        raise SpecError(load_problems(exc, LoadProfile)) from exc

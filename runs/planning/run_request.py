@@ -110,13 +110,10 @@ class RunRequest:
             raise SpecError(f"{self.processes} is not a number of processes: give 1 or more")
 
     def _mix(self) -> Mix:
-        mix = [
-            (weight, spec if isinstance(spec, ScenarioSpec) else check_scenario(spec))
-            for weight, spec in self.scenarios
-        ]
-        if not mix:
+        given = list(self.scenarios)
+        if not given:
             raise ScenarioError(NO_SCENARIO)
-        return mix
+        return [(weight, _checked(spec, alone=len(given) == 1)) for weight, spec in given]
 
     def _load(self) -> Load:
         if isinstance(self.load, ClosedLoad | OpenLoad | TraceLoad):
@@ -149,6 +146,18 @@ class RunRequest:
     def _within_rows(self, load: Load, mix: Mix) -> Load:
         """If the seed is not drawn yet, the number of rows may differ by a few; it is checked again later."""
         return load if self.processes is None else cap_to_unique_rows(load, mix, self.seed or 0, self.processes)
+
+
+def _checked(spec: ScenarioSpec | Mapping[str, Any], *, alone: bool) -> ScenarioSpec:
+    """Raises ScenarioError, which among several scenarios says whose error it is."""
+    if isinstance(spec, ScenarioSpec):
+        return spec
+    try:
+        return check_scenario(spec)
+    except ScenarioError as exc:
+        if alone:
+            raise
+        raise ScenarioError(f"scenario {str(spec.get('name', ''))[:60]!r}: {exc}") from exc
 
 
 def _conditions(load: Load) -> list[Threshold]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -25,11 +25,12 @@ SHOWN = 5
 
 
 class ScheduleError(ValueError):
-    """The requested schedule is not possible; `field` names the part."""
+    """The requested schedule is not possible; `field` names the part, `by_field` has what is wrong with others too."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: str, by_field: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.field = field
+        self.by_field = {field: message, **(by_field or {})}
 
 
 def create_schedule(
@@ -43,28 +44,28 @@ def create_schedule(
 ) -> PlanSchedule:
     """Create a schedule of `plan`; `when` as for `runs.schedules.timing`, policies as the model's columns. Raises
     ScheduleError."""
-    _check_plan(plan)
+    timing, _, free = _all(lambda: parsed(when), lambda: check_plan(plan), lambda: free_name(name))
     schedule = PlanSchedule(plan=plan, created_by_id=user.pk if user is not None and user.is_authenticated else None)
-    schedule.task = PeriodicTask(name=free_name(name), task=START_DUE, enabled=enabled)
-    _apply(schedule, parsed(when), policies)
+    schedule.task = PeriodicTask(name=free, task=START_DUE, enabled=enabled)
+    _apply(schedule, timing, policies)
     return schedule
 
 
 def change_schedule(schedule: PlanSchedule, **changes: Any) -> PlanSchedule:
     """Change the given parts: name, plan, when, enabled, and policies. Raises ScheduleError. An unchanged timing need
     not lie in the future."""
-    when = None
-    if "when" in changes and not same_timing(schedule, given := changes.pop("when")):
-        when = parsed(given)
+    given = changes.pop("when", None)
+    timing, _, free = _all(
+        lambda: None if given is None or same_timing(schedule, given) else parsed(given),
+        lambda: check_plan(changes["plan"]) if "plan" in changes else None,
+        lambda: free_name(changes.pop("name"), schedule.task.pk) if "name" in changes else None,
+    )
     start_due(only=schedule.pk)  # slots until now belong to the previous timing
     schedule = PlanSchedule.objects.select_related("task", "plan").get(pk=schedule.pk)
-    if "name" in changes:
-        schedule.task.name = free_name(changes.pop("name"), schedule.task.pk)
-    if "plan" in changes:
-        _check_plan(changes["plan"])
+    schedule.task.name = free or schedule.task.name
     schedule.plan = changes.pop("plan", schedule.plan)
     schedule.task.enabled = changes.pop("enabled", schedule.task.enabled)
-    _apply(schedule, when, changes)
+    _apply(schedule, timing, changes)
     return schedule
 
 
@@ -91,7 +92,22 @@ def next_runs(schedule: PlanSchedule, count: int = SHOWN, now: datetime | None =
         return []
 
 
-def _check_plan(plan: TestPlan) -> None:
+def _all(*checks: Callable[[], Any]) -> list[Any]:
+    """The results of all checks. Raises the first of their errors, with what the others found."""
+    results, problems = [], []
+    for check in checks:
+        try:
+            results.append(check())
+        except ScheduleError as exc:
+            problems.append(exc)
+    if problems:
+        first, *others = problems
+        found = {field: text for problem in (*others, first) for field, text in problem.by_field.items()}
+        raise ScheduleError(first.field, str(first), found) from first.__cause__
+    return results
+
+
+def check_plan(plan: TestPlan) -> None:
     """Raises ScheduleError for a plan whose runs would all be refused."""
     try:
         plan_request(plan).validate()
@@ -104,7 +120,7 @@ def parsed(when: Any) -> When:
     try:
         return parse_when(when, db_clock.now())
     except TimingError as exc:
-        raise ScheduleError(exc.field, str(exc)) from exc
+        raise ScheduleError(exc.field, str(exc), exc.by_field) from exc
 
 
 def same_timing(schedule: PlanSchedule, given: Any) -> bool:
@@ -131,8 +147,8 @@ def _apply(schedule: PlanSchedule, when: When | None, policies: Mapping[str, Any
             schedule.clean_fields(exclude={"task"})
             task.save()
         except ValidationError as exc:
-            field, texts = next(iter(exc.message_dict.items()))
-            raise ScheduleError(field, texts[0]) from exc
+            found = {field: " ".join(texts) for field, texts in exc.message_dict.items()}
+            raise ScheduleError(*next(iter(found.items())), found) from exc
         schedule.task = task
         schedule.save()
         PeriodicTasks.update_changed()  # beat looks again once the schedule is there

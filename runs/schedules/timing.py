@@ -13,21 +13,25 @@ The first two may have "begins" and "ends"; an interval counts from "begins", or
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from celery.schedules import ParseException, crontab_parser
 from django.conf import settings
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from inputs.wording import unknown_field
 from runs.schedules.slots import Cron, Every, Once, Timing
 
 PERIODS: Final = ("seconds", "minutes", "hours", "days")
 SHORTEST: Final = timedelta(seconds=1)
+KINDS: Final = {"crontab": ("begins", "ends"), "every": ("period", "begins", "ends"), "at": ()}
+"""The keys of each kind of timing besides its own and the time zone."""
+ALL_KEYS: Final = frozenset({"time_zone", *KINDS, "period", "begins", "ends"})
 LONGEST_DAYS: Final = 3660
 YEARS: Final = range(1970, 2200)
 FIELDS: Final = {
@@ -39,15 +43,39 @@ FIELDS: Final = {
 }
 """Number of values and smallest value of each field of a crontab, in their order."""
 FORM: Final = 'five fields: minute hour day-of-month month day-of-week, such as "30 2 * * 1-5"'
+T = TypeVar("T")
 _FIELD: Final = re.compile(r"[0-9a-z*/,-]{1,60}", re.IGNORECASE)
 
 
 class TimingError(ValueError):
-    """The input is not a valid timing. `field` names the part."""
+    """The input is not a valid timing. `field` names the part; `by_field` has what is wrong with others too."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+        self.by_field = {field: message}
+
+
+class _Findings:
+    """Reads part after part, and collects what is wrong."""
+
+    def __init__(self) -> None:
+        self.first: TimingError | None = None
+
+    def read(self, work: Callable[..., T], *given: Any) -> T | None:
+        try:
+            return work(*given)
+        except TimingError as exc:
+            self.add(exc)
+            return None
+
+    def add(self, problem: TimingError) -> None:
+        self.first = self.first or problem
+        self.first.by_field = {**problem.by_field, **self.first.by_field}
+
+    def raise_any(self) -> None:
+        if self.first is not None:
+            raise self.first
 
 
 @dataclass(frozen=True)
@@ -74,28 +102,39 @@ def parse_when(given: Any, now: datetime | None) -> When:
     `now`."""
     if not isinstance(given, Mapping):
         raise TimingError("when", 'give an object such as {"crontab": "30 2 * * 1-5", "time_zone": "Europe/Berlin"}')
-    kinds = [kind for kind in ("crontab", "every", "at") if given.get(kind) not in (None, "")]
-    if len(kinds) != 1:
-        raise TimingError("when", 'give one of "crontab", "every" and "at"')
-    known = {kinds[0], "time_zone", *({"begins", "ends"} if kinds[0] != "at" else ()), *_more(kinds[0])}
-    if unknown := [key for key, value in given.items() if key not in known and value not in (None, "")]:
-        raise TimingError(str(unknown[0]), f'"{str(unknown[0])[:60]}" does not go with "{kinds[0]}"')
-    zone = parse_zone(given.get("time_zone") or settings.TIME_ZONE)
-    begins, ends = (_moment(given.get(field), field, zone) for field in ("begins", "ends"))
-    if kinds[0] == "at":
-        found = When(at=_moment(given["at"], "at", zone))
-    elif kinds[0] == "every":
-        found = When(every=_interval(given["every"], given.get("period")), begins=begins, ends=ends)
-    else:
-        fields = parse_cron(given["crontab"])
-        found = When(cron={**fields, "timezone": zone}, begins=begins, ends=ends)
+    findings = _Findings()
+    kinds = [kind for kind in KINDS if given.get(kind) not in (None, "")]
+    kind = kinds[0] if len(kinds) == 1 else ""
+    if not kind:
+        findings.add(TimingError("when", 'give one of "crontab", "every" and "at"'))
+    for problem in _unknown(given, kind):
+        findings.add(problem)
+    zone = findings.read(parse_zone, given.get("time_zone") or settings.TIME_ZONE) or ZoneInfo("UTC")
+    begins, ends = (findings.read(_moment, given.get(field), field, zone) for field in ("begins", "ends"))
+    found = When(begins=begins, ends=ends)
+    if kind == "at":
+        found = When(at=findings.read(_moment, given["at"], "at", zone))
+    elif kind == "every":
+        period = findings.read(_period, given.get("period"))
+        every = findings.read(_interval, given["every"], period)
+        found = replace(found, every=(every or 0, period or ""))
+    elif kind == "crontab":
+        fields = findings.read(parse_cron, given["crontab"])
+        found = replace(found, cron={**(fields or {}), "timezone": zone})
+    findings.raise_any()
     if now is not None:
-        _check_future(found, kinds[0], now)
+        _check_future(found, kind, now)
     return found
 
 
-def _more(kind: str) -> set[str]:
-    return {"period"} if kind == "every" else set()
+def _unknown(given: Mapping[str, Any], kind: str) -> list[TimingError]:
+    """An error for each key that no timing has, or (if the kind is known) none of this kind."""
+    known = ("time_zone", kind, *KINDS[kind]) if kind else tuple(ALL_KEYS)
+    found = []
+    for key in (str(key)[:60] for key, value in given.items() if key not in known and value not in (None, "")):
+        why = f'does not go with "{kind}"' if key in ALL_KEYS else unknown_field(key, known)
+        found.append(TimingError(key, f'"{key}" {why}'))
+    return found
 
 
 def parse_cron(text: Any) -> dict[str, str]:
@@ -146,14 +185,19 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _interval(every: Any, period: Any) -> tuple[int, str]:
-    if period not in PERIODS:
+def _period(period: Any) -> str:
+    if not isinstance(period, str) or period not in PERIODS:
         raise TimingError("period", f"choose one of {', '.join(PERIODS)}")
+    return period
+
+
+def _interval(every: Any, period: str | None) -> int:
+    """`period`: None if it is not known."""
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise TimingError("every", "give a whole number, at least 1")
-    if every > timedelta(days=LONGEST_DAYS) // timedelta(**{period: 1}):
+    if period is not None and every > timedelta(days=LONGEST_DAYS) // timedelta(**{period: 1}):
         raise TimingError("every", "an interval is at most ten years")
-    return every, period
+    return every
 
 
 def _moment(value: Any, field: str, zone: ZoneInfo) -> datetime | None:

@@ -140,6 +140,13 @@ class RunConsumer(AsyncWebsocketConsumer):
         return may_view(get_user(request))
 
 
+class NoConsumer(AsyncWebsocketConsumer):
+    """For addresses that belong to no socket: refused like an unknown run, not an error of the server."""
+
+    async def connect(self) -> None:
+        await self.close(NO_RUN)
+
+
 def same_origin(headers: list[tuple[bytes, bytes]]) -> bool:
     """Whether the page that opens the socket comes from this very host and port, or from a trusted origin.
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import orjson
 import redis
+from pydantic import TypeAdapter, ValidationError
 
+from inputs.wording import words_of
 from runs.redis_client import redis_client
 
 PREFIX = "tokenburn:worker:"
@@ -63,6 +65,9 @@ class Worker:
     @property
     def free(self) -> int:
         return max(0, self.slots - self.busy)
+
+
+_worker_of = TypeAdapter(Worker)
 
 
 def region_queue(region: str) -> str:
@@ -179,5 +184,12 @@ def _worker(name: str, value: str) -> Worker:
         said = None
     if not isinstance(said, Mapping):
         return Worker(name, tuple(value.split(",")))  # up to 0.1
-    known = {key: said[key] for key in Worker.__dataclass_fields__ if key in said}
-    return Worker(**{**known, "name": name, "queues": tuple(said.get("queues", ()))})
+    try:
+        return _worker_of.validate_python({**said, "name": name})
+    except ValidationError as exc:  # listed, so that it is seen, but nothing goes to it
+        logger.warning("heartbeat of %s is not understood: %s", name, "; ".join(map(_finding, exc.errors())))
+        return Worker(name)
+
+
+def _finding(error: Mapping[str, Any]) -> str:
+    return f"{'.'.join(map(str, error['loc']))} {words_of(error)}"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from inputs.json_limits import NO_TEXT, json_problem
+from inputs.wording import words_of
 from scenarios.definition.data import DataPool, check_size
 from scenarios.definition.spread import Spread
 
@@ -190,6 +192,8 @@ def parse_scenario(data: Mapping[str, Any]) -> ScenarioSpec:
 
     Raises ScenarioError: one line that names each wrong field by its path, as in `steps[2].text`.
     """
+    if (problem := json_problem(data)) and problem != NO_TEXT:  # which text it is, is found below
+        raise ScenarioError(f"the scenario {problem}")
     try:
         return ScenarioSpec.model_validate(data)
     except ValidationError as exc:
@@ -202,28 +206,20 @@ def parse_scenario(data: Mapping[str, Any]) -> ScenarioSpec:
 
 _KINDS = ("say", "wait", "expect", "set", "repeat", "replay")
 _WORDS = {
-    "missing": "is missing",
-    "extra_forbidden": "is not a known field",
     "union_tag_not_found": f"needs `do`, one of {', '.join(_KINDS)}",
     "union_tag_invalid": f"`do` must be one of {', '.join(_KINDS)}",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "dict_type": "must be an object",
-    "tuple_type": "must be a list",
-    "string_type": "must be a text",
-    "string_unicode": "is not valid Unicode",
 }
 
 
 def _problem(error: ErrorDetails) -> str:
     """One finding in our words, without pydantic's: no input values, no addresses."""
-    kind, message = error["type"], str(error["msg"])
+    kind = error["type"]
     if kind == "value_error":
-        text = message.removeprefix("Value error, ")
+        text = words_of(error)
     elif kind == "too_short" and error["loc"][-1:] == ("steps",):
         text = "must hold at least one step"
     else:
-        text = _WORDS.get(kind) or message.replace("Input should", "must")
+        text = _WORDS.get(kind) or words_of(error, ScenarioSpec)
     where = _path(error["loc"])
     return f"{where}: {text}" if where else text if kind == "value_error" else f"the scenario {text}"
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from inputs.wording import words_of
 from scenarios.definition.limits import bounded_chars
 from scenarios.definition.spec import ScenarioError
 
@@ -112,8 +113,7 @@ def parse_synthetic(text: str) -> Synthetic:
         return Synthetic.model_validate({name.strip(): value.strip() for name, _, value in pairs})
     except ValidationError as exc:
         problem = exc.errors(include_url=False)[0]
-        known = ", ".join(Synthetic.model_fields)
-        what = f"is not known: known are {known}" if problem["type"] == "extra_forbidden" else problem["msg"].lower()
+        what = words_of(problem, Synthetic)
         raise ScenarioError(f"{'.'.join(map(str, problem['loc'])) or text}: {what}") from exc
 
 

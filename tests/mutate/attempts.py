@@ -24,7 +24,7 @@ from tests.mutate.subjects import PACKAGES, ROOT
 
 State = Literal["killed", "timeout", "survived"]
 
-OURS = (*PACKAGES, "mock_chatbot", "targets", "tests", "tokenburn_site")
+OURS = (*PACKAGES, "inputs", "mock_chatbot", "targets", "tests", "tokenburn_site")
 LIBRARIES = (
     "_hypothesis_pytestplugin anyio.pytest_plugin asyncio celery.app.base celery.schedules channels"
     " cryptography.fernet dateutil.parser django.contrib.admin.options django.core.management django.core.serializers"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import DataError
 from django.db.models import ProtectedError
 from django.urls import path
 from rest_framework import status
+from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import exception_handler
 
+from inputs.rest import place_names
 from runs.api import PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
 from scenarios.api import ScenarioViewSet
 from targets.api import TargetViewSet
@@ -37,7 +41,8 @@ urlpatterns = [
 
 
 def explain(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's own answers, 409 for a row that others still need, 400 for what the database cannot hold."""
+    """DRF's own answers, with places named; 409 for a row that others still need, 400 for what the database cannot
+    hold, 413 for too large a body."""
     if isinstance(exc, ProtectedError):
         users = sorted(str(row) for row in exc.protected_objects)
         more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
@@ -46,4 +51,10 @@ def explain(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, DataError):
         detail = "the database cannot store this: a text in it holds a NUL character, or a number is too large"
         return Response({"detail": detail}, status.HTTP_400_BAD_REQUEST)
-    return exception_handler(exc, context)
+    if isinstance(exc, RequestDataTooBig):
+        detail = f"the body is too large: at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes"
+        return Response({"detail": detail}, status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
+    answer = exception_handler(exc, context)
+    if answer is not None and isinstance(exc, ValidationError):
+        answer.data = place_names(answer.data)
+    return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import DjangoModelPermissions
 from rest_framework.request import Request
 
@@ -23,6 +24,8 @@ class StaffModelPermissions(DjangoModelPermissions):
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not getattr(request.user, "is_staff", False):
             return False
+        if request.method not in view.allowed_methods:  # asked for its rights, a view without rows would break
+            raise MethodNotAllowed(str(request.method))
         required: dict[str, list[str]] = getattr(view, "required_perms", {})
         if request.method in required:
             user: Any = request.user

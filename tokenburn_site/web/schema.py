@@ -40,6 +40,7 @@ def _refusals(path: str, method: str, operation: dict[str, Any]) -> dict[str, tu
         found["404"] = ("Refusal", "There is no such row or page.")
     if "requestBody" in operation:
         found["400"] = ("Mistakes", "The body is not acceptable.")
+        found["413"] = ("Refusal", "The body is too large.")
         found["415"] = ("Refusal", "The body is not JSON.")
     elif operation.get("parameters"):
         found["400"] = ("Mistakes", "A parameter is not acceptable.")

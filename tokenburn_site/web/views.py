@@ -6,6 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
+from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework import serializers
@@ -17,7 +18,7 @@ from rest_framework.response import Response
 from tokenburn_site.web.health import checks, summary
 
 schema = SpectacularAPIView.as_view()
-docs = login_required(SpectacularSwaggerView.as_view(url_name="api-schema"))
+docs = require_safe(login_required(SpectacularSwaggerView.as_view(url_name="api-schema")))
 
 
 class CheckSerializer(serializers.Serializer[object]):

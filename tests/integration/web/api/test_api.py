@@ -84,10 +84,10 @@ def test_targets_take_secrets_and_give_names(api: APIClient) -> None:
 @pytest.mark.parametrize(
     ("fields", "where", "text"),
     [
-        ({"url": "ftp://x"}, "non_field_errors", "url: 'ftp://x' is not a URL"),
+        ({"url": "ftp://x"}, "url", "'ftp://x' is not a URL"),
         ({"preset": "nope"}, "preset", '"nope" is not a valid choice.'),
         ({"params": []}, "params", "Expected a dictionary"),
-        ({"overrides": {"nonsense": 1}}, "non_field_errors", "nonsense: Extra inputs are not permitted"),
+        ({"overrides": {"nonsense": 1}}, "overrides", "nonsense: is not a known field"),
         ({"secrets": {"two words": "x"}}, "secrets", "must be letters, digits and _"),
         ({"secrets": {"k": made_up.SECRET * 1000}}, "secrets", "must have 1 to 10000 characters"),
         ({"name": ""}, "name", "may not be blank"),

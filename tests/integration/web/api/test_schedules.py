@@ -213,6 +213,30 @@ def test_mistakes_in_the_admin_are_explained(admin_page: Client, fields: dict[st
     assert PlanSchedule.objects.count() == 1
 
 
+def test_all_mistakes_in_the_form_are_told_at_once(admin_page: Client) -> None:
+    plan = a_schedule(name="taken").plan
+    plan.load = {"kind": "closed"}
+    plan.save()
+    wrong = {"kind": "every", "every": "0", "period": "moons", "begins": "soon", "queue_limit": "0"}
+    form = schedule_form(name="taken", plan=str(plan.pk), ends="2001-01-01T10:00", **wrong)
+    answer = admin_page.post("/admin/runs/planschedule/add/", form)
+    errors = answer.context["adminform"].form.errors
+    assert set(errors) == {"name", "plan", "every", "period", "begins", "queue_limit"}
+    assert all(len(texts) == 1 for texts in errors.values())
+    answer = admin_page.post("/admin/runs/planschedule/add/", schedule_form(kind="moon", name="taken", begins="soon"))
+    assert set(answer.context["adminform"].form.errors) == {"kind", "name"}
+
+
+def test_a_plan_that_no_run_can_have_is_refused_by_the_form(admin_page: Client) -> None:
+    plan = made_up.plan()
+    plan.load = {"kind": "closed"}
+    plan.save()
+    answer = admin_page.post("/admin/runs/planschedule/add/", schedule_form(plan=str(plan.pk)))
+    assert answer.status_code == 200
+    assert set(answer.context["adminform"].form.errors) == {"plan"}
+    assert not PlanSchedule.objects.exists()
+
+
 def test_pause_resume_and_delete_in_the_admin(admin_page: Client) -> None:
     schedule = a_schedule()
     page = admin_page.post(f"/runs/schedules/{schedule.pk}/pause/", follow=True).content.decode()

@@ -76,6 +76,18 @@ def test_strangers_and_those_without_the_right_are_refused() -> None:
     assert not refused(page(run, viewer()))
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/ws/", "/ws/runs/", "/ws/runs/x/", "/ws/runs/1", "/ws/runs/1/more/", f"/ws/runs/{10**30}/", "/\x00\n"],
+)
+def test_addresses_without_a_socket_are_refused(path: str) -> None:
+    """Without an error of the server: the log would fill at a stranger's wish."""
+    session = viewer()
+    socket = page(made_up.run(RunStatus.RUNNING), session)
+    socket.scope["path"] = path
+    assert refused(socket)
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:9999", "http://localhost", "null", ""])
 def test_pages_of_other_origins_are_refused(origin: str) -> None:
     assert refused(page(made_up.run(RunStatus.RUNNING), viewer(), origin=origin))

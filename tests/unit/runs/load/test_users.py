@@ -51,7 +51,7 @@ def people(**given: Any) -> UserProfile:
         (CLOSED, {"patience": {"within_s": {}}}, "give a time above 0"),
         (CLOSED, {"patience": {"within_s": {"mean": 1}, "then": "shout"}}, "'abandon', 'resend' or 'hedge'"),
         (CLOSED, {"think": {"pause_s": {"kind": "uniform"}}}, "needs `high`"),
-        (CLOSED, {"patiance": {}}, "Extra inputs"),
+        (CLOSED, {"patiance": {}}, r"load\.user_profile\.patiance: is not a known field; did you mean 'patience'\?"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(load: dict[str, Any], given: dict[str, Any], why: str) -> None:

@@ -49,6 +49,35 @@ def test_workers_of_other_versions_are_listed_with_what_is_known(valkey: str) ->
     assert registry.workers() == [Worker("new@h", ("load",), slots=3), Worker("old@h", ("control", "load"))]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'{"queues": 5}',
+        b'{"queues": {"a": 1}, "slots": 2}',
+        b'{"queues": ["load"], "slots": "many"}',
+        b'{"queues": ["load"], "slots": null}',
+        b'{"queues": ["load"], "load1": []}',
+        b'{"queues": ["load"], "clock_offset_ms": "late"}',
+    ],
+)
+def test_a_key_that_is_not_understood_is_shown_and_gets_no_work(valkey: str, said: bytes) -> None:
+    lives("a")
+    client = redis.Redis.from_url(valkey)
+    client.set(f"{registry.PREFIX}odd", said)
+    client.close()
+    assert [(worker.name, worker.carries_load) for worker in registry.workers()] == [("a", True), ("odd", False)]
+    dispatch.nudge(a_run(1, local=False).pk)
+    assert waiting(valkey) == {own_queue("a"): 1}
+
+
+def test_keys_of_other_types_and_encodings_are_no_workers(valkey: str) -> None:
+    client = redis.Redis.from_url(valkey)
+    client.rpush(f"{registry.PREFIX}list", "x")
+    client.set(registry.PREFIX.encode() + b"\xff", b"\xfe")
+    client.close()
+    assert not any(worker.carries_load for worker in registry.workers())
+
+
 def test_shards_go_to_the_workers_with_most_room_and_the_rest_waits_for_anybody(valkey: str) -> None:
     lives("a", slots=2)
     lives("b", slots=2, busy=1)

@@ -27,7 +27,7 @@ SAY = {"do": "say", "text": "x"}
         ({"name": "a", "steps": {}}, "steps: must be a list"),
         ({"name": "a"}, "steps: is missing"),
         ({"steps": [SAY]}, "name: is missing"),
-        ({"name": "a", "steps": [SAY], "pool": {}}, "pool: is not a known field"),
+        ({"name": "a", "steps": [SAY], "pool": {}}, "pool: is not a known field; did you mean 'pools'?"),
         ({"name": "a", "steps": [SAY], "pools": {"p": []}}, "pools.p is empty: there is nothing to draw"),
         ({"name": "a", "steps": [SAY], "pools": {"p": ["x", 1]}}, "pools.p[1]: must be a text"),
         (
@@ -40,7 +40,7 @@ SAY = {"do": "say", "text": "x"}
         (
             {"name": "a", "steps": [SAY, {"do": "repeat", "times": 100_001, "steps": [{"do": "say", "text": ""}]}]},
             "steps[1].times: must be less than or equal to 100000; "
-            "steps[1].steps[0].text: String should have at least 1 character",
+            "steps[1].steps[0].text: must have at least 1 character",
         ),
     ],
 )

@@ -80,10 +80,10 @@ def test_the_rows_of_a_trace_say_how_long_each_text_is() -> None:
     [
         ("512", "write for example input=512"),
         ("sd=3", "write for example input=512"),
-        ("input=x", "input: input should be a valid integer"),
-        ("input=5,size=3", "size: is not known: known are input, sd"),
+        ("input=x", "input: must be a whole number"),
+        ("input=5,size=3", "size: is not a known field; known are input, sd"),
         ("input=5,low=9,high=3", "high=3 is below low=9"),
-        ("input=0", "input: input should be greater than or equal to 1"),
+        ("input=0", "input: must be greater than or equal to 1"),
     ],
 )
 def test_a_description_that_makes_no_sense_is_refused(text: str, why: str) -> None:

@@ -57,7 +57,7 @@ def test_a_rate_of_errors_is_a_share(text: str, above: float) -> None:
         (["--max-tokens", "0"], "'0' is not a whole number from 1"),
         (["--max-tokens", "1.5"], "write for example 5000, 200k or 1.5M"),
         (["--max-turns", "-3"], "'-3' is not a whole number from 1"),
-        (["--max-error-rate", "100%"], "--max-error-rate: Input should be less than 1"),
+        (["--max-error-rate", "100%"], "--max-error-rate: must be less than 1"),
         (["--max-error-rate", "5%/30"], "'30' has no unit"),
         (["--price", "m"], "'m' is not a price: write MODEL=IN/OUT"),
         ([*PRICE, *PRICE], "'m' is given twice"),

@@ -60,7 +60,7 @@ SAME: dict[str, tuple[str, dict[str, Any], str]] = {
     "a limit of the model": (
         "--users 3 --duration 3s --patience 3s --impatient resend --resends 11",
         {**USERS, "user_profile": {"patience": {"within_s": {"mean": 3}, "then": "resend", "times": 11}}},
-        "--resends: Input should be less than or equal to 10",
+        "--resends: must be less than or equal to 10",
     ),
     "a field that needs another": (
         "--users 3 --duration 3s --impatient resend",

@@ -72,7 +72,7 @@ def test_how_long_it_takes_is_said_before() -> None:
             "--find-capacity sets its own levels and times: leave --warm-up out",
         ),
         ([*FIND, "--users", "5", "--stages", "3s:9"], "--find-capacity has no stages: leave --stages out"),
-        ([*FIND, "--users", "5", "--precision", "60%"], "--precision: Input should be less than or equal to 0.5"),
+        ([*FIND, "--users", "5", "--precision", "60%"], "--precision: must be less than or equal to 0.5"),
         ([*FIND, "--users", "5", "--step-duration", "9s"], "--sweep is missing: --step-duration needs it"),
         (["--users", "5", "--duration", "9s", "--settle", "9s"], "--find-capacity is missing: --settle needs it"),
         (["--sweep", "5,6", "--users", "5"], "leave --users out"),
@@ -80,7 +80,7 @@ def test_how_long_it_takes_is_said_before() -> None:
         (["--sweep", "5,6", *FIND, "--measure", "5s"], "--sweep measures its own levels: leave --measure out"),
         (["--sweep", "5,6/s"], "has users and rates"),
         (["--sweep", "5,x"], "'x' is not a whole number from 1"),
-        (["--sweep", "5,6", "--step-duration", "1s"], "--step-duration: Input should be greater than or equal to 3"),
+        (["--sweep", "5,6", "--step-duration", "1s"], "--step-duration: must be greater than or equal to 3"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(capsys: pytest.CaptureFixture[str], argv: list[str], says: str) -> None:

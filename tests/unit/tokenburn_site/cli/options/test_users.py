@@ -84,7 +84,7 @@ def test_each_way_of_writing_them(argv: str, found: dict[str, Any]) -> None:
         ("--think-max 3s", "--think-max limits a pause"),
         ("--impatient resend", "--patience is missing: --impatient needs it"),
         ("--patience 3s --resends 2", "--resends applies only to --impatient resend"),
-        ("--patience 3s --impatient-share 120%", "--impatient-share: Input should be less than or equal to 1"),
+        ("--patience 3s --impatient-share 120%", "--impatient-share: must be less than or equal to 1"),
         ("--models a,b --model c", "give --model or --models, not both"),
         ("--temperature 0.5 --param temperature=1", "give --temperature or --param temperature=, not both"),
     ],

@@ -67,7 +67,7 @@ def test_loads() -> None:
         "duration_s": 2.0,
         "conversations": 9,
     }
-    with pytest.raises(BadUsage, match="--grace: Input should be greater than or equal to 0"):
+    with pytest.raises(BadUsage, match="--grace: must be greater than or equal to 0"):
         build_load(options(load={**LOAD, "grace_s": -1}))
 
 

@@ -87,7 +87,7 @@ def test_synthetic_texts_are_a_scenario_and_their_output_a_parameter(capsys: pyt
         options("--synthetic", "input=64,output=32", "--param", "max_tokens=5")
     with pytest.raises(SystemExit):
         options("--synthetic", "input=x")
-    assert "argument --synthetic: input: input should be" in capsys.readouterr().err
+    assert "argument --synthetic: input: must be" in capsys.readouterr().err
     with pytest.raises(BadUsage, match="give only one of"):
         options("--synthetic", "input=5", "--prompt", "x")
     with pytest.raises(BadUsage, match="from-trace needs a trace: give --trace FILE"):

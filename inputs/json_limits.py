@@ -1,0 +1,77 @@
+"""What JSON may hold, at every door: what follows (templates, the database, orjson, JSON itself) can carry no more."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final
+
+MAX_DEPTH: Final = 64
+TOO_DEEP: Final = f"is nested too deeply: at most {MAX_DEPTH} levels"
+TOO_LARGE: Final = "holds a number that is too large: integers have at most 64 bits"
+NO_NUMBER: Final = "holds a number that is not finite: JSON has none"
+NO_TEXT: Final = "holds a text that is not valid Unicode"
+
+
+def json_problem(value: Any) -> str:
+    """Why `value` cannot be used as JSON data, to be said of its place; empty: it can."""
+    level, depth = [value], 0
+    while level:
+        if depth > MAX_DEPTH:
+            return TOO_DEEP
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                below += one.keys()
+                below += one.values()
+            elif isinstance(one, list | tuple):
+                below += one
+            elif problem := _of_scalar(one):
+                return problem
+        level, depth = below, depth + 1
+    return ""
+
+
+def _of_scalar(value: Any) -> str:
+    if isinstance(value, str):
+        return "" if value.isascii() or _encodes(value) else NO_TEXT
+    if isinstance(value, int):
+        return "" if -(2**63) <= value < 2**63 else TOO_LARGE
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else NO_NUMBER
+    return ""
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class BeyondLimits(json.JSONDecodeError):
+    """Of the whole text, not of a place in it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, "", 0)
+
+    def __str__(self) -> str:
+        return f"it {self.msg}"
+
+
+class BoundedDecoder(json.JSONDecoder):
+    """Answers what Python's decoder breaks on like what is no JSON: it recurses once per level, and refuses integers
+    of thousands of digits with an error of another kind."""
+
+    def decode(self, text: str, *args: Any) -> Any:
+        try:
+            return super().decode(text, *args)
+        except json.JSONDecodeError:
+            raise
+        except RecursionError as exc:
+            raise BeyondLimits(TOO_DEEP) from exc
+        except ValueError as exc:
+            if "integer string conversion" not in str(exc):
+                raise
+            raise BeyondLimits(TOO_LARGE) from exc

@@ -1,0 +1,74 @@
+"""What all parts of the API share: unknown keys refused, places named, the address of what was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+
+from inputs.wording import unknown_field
+
+
+class Strict(serializers.Serializer[Any]):
+    """Refuses keys that it does not know: a typo would go unnoticed. Read-only fields may be sent back."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        wrong = {}
+        if isinstance(data, Mapping):
+            wrong = {
+                str(name): [unknown_field(str(name), list(self.fields))] for name in data if name not in self.fields
+            }
+        try:
+            found = super().to_internal_value(data)
+        except serializers.ValidationError as exc:
+            raise serializers.ValidationError({**cast("dict[str, Any]", exc.detail), **wrong}) from exc
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return found
+
+
+def refuse_body(request: Request) -> None:
+    """For what takes no body: one with anything in it is a mistake. Raises ValidationError."""
+    Strict(data=request.data).is_valid(raise_exception=True)
+
+
+if TYPE_CHECKING:  # only its methods are wanted
+    from rest_framework.viewsets import ViewSetMixin as ViewSet
+else:
+    ViewSet = object
+
+
+class Located(ViewSet):
+    """Of a view set: an answer 201 names the address of the new row, not a column that happens to be called `url`."""
+
+    def get_success_headers(self, data: Mapping[str, Any]) -> dict[str, str]:
+        return {"Location": self.reverse_action("detail", args=[data["id"]])}
+
+
+def place_names(detail: Any) -> Any:
+    """An error's detail as the API documents it: a list of texts per field of the body; errors further inside name
+    their place, as in `scenarios[1].weight: ...`."""
+    if not isinstance(detail, Mapping):
+        return detail
+    return {name: list(_lines(texts, str(name), "")) for name, texts in detail.items()}
+
+
+def _lines(detail: Any, field: str, inside: str) -> Iterator[Any]:
+    if isinstance(detail, Mapping):
+        for name, texts in detail.items():
+            yield from _lines(texts, field, f"{inside}{_step(name)}")
+    elif isinstance(detail, list | tuple):
+        for number, one in enumerate(detail):
+            yield from _lines(one, field, f"{inside}[{number}]" if isinstance(one, Mapping) else inside)
+    else:
+        yield f"{field}{inside}: {detail}" if inside else detail
+
+
+def _step(name: Any) -> str:
+    """DRF numbers what is wrong in a list, by integers or as texts."""
+    if name == api_settings.NON_FIELD_ERRORS_KEY:
+        return ""
+    return f"[{name}]" if str(name).isdecimal() else f".{name}"
