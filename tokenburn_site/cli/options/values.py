@@ -72,13 +72,10 @@ def stages(text: str) -> list[dict[str, float]]:
 
 
 def level(text: str) -> int:
-    """A whole number from 1, or 0 for a load that grows from nothing."""
-    if text == "0":
-        return 0
-    try:
-        return positive(text)
-    except ArgumentTypeError as exc:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 (or 0, with --stages)") from exc
+    """A whole number from 0: a load may grow from nothing, or pause."""
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
 
 
 def level_rate(text: str) -> float:

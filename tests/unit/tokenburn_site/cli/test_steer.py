@@ -31,6 +31,7 @@ def typed(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str
         (("load", "RUN", "--rate", "5/s"), "load: the load of this run is set by users, not by rate_per_s"),
         (("load", "RUN", "--users", "9"), "is queued: only a running load can be changed"),
         (("load", "4711", "--users", "9"), "load: there is no run 4711 in this database"),
+        (("load", "RUN", "--users", "x"), "'x' is not a whole number from 0"),
         (("load", "x", "--users", "9"), "'x' is not a whole number from 1"),
         (("stop", "4711"), "stop: there is no run 4711 in this database"),
         (("stop",), "stop: the following arguments are required: RUN; see stop --help"),

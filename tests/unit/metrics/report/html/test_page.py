@@ -13,6 +13,7 @@ from markupsafe import escape
 
 from metrics.analysis.totals import Aggregate, merge
 from metrics.groups import Group
+from metrics.report.advice import advice
 from metrics.report.build import RunFacts, build_report
 from metrics.report.html.page import report_html
 from tests.support.data.curves import forty_users
@@ -170,3 +171,12 @@ def test_the_page_says_of_what_load_and_when_the_run_started() -> None:
     page = page_of(report(), "40 users, 30 s", "2026-11-21 08:00:00 UTC")
     assert "40 users, 30 s; started 2026-11-21 08:00:00 UTC, 0 s from the first message" in page
     assert "started never," in page_of(report())
+
+
+def test_an_error_code_stands_with_what_to_do() -> None:
+    found = full_report()
+    found["errors"] = {"http_503": 2, "connect_refused": 1}
+    page = report_html(found, "1 user", "")
+    for code in found["errors"]:
+        assert f'<th scope="row">{code}</th>' in page
+        assert f'<td class="text">{advice(code)}</td>' in page
