@@ -92,8 +92,13 @@ def event_blocks(pieces: Iterable[bytes], limit: int, end_mark: bytes | None = N
             begin = 0
         if len(tail) > limit:
             raise _too_large(limit)
-    if end_mark is not None and tail.startswith(b"data:") and tail[len(b"data:") :].strip() == end_mark:
-        yield bytes(tail.rstrip(b"\n")) + b"\n\n"
+    if end_mark is not None and _data_of(bytes(tail)) == end_mark:
+        yield bytes(tail.strip(b"\n")) + b"\n\n"
+
+
+def _data_of(block: bytes) -> bytes:
+    fields = (line.partition(b":") for line in block.split(b"\n"))
+    return b"\n".join(value.removeprefix(b" ") for field, _, value in fields if field == b"data")
 
 
 def _block(block: bytearray, limit: int) -> bytes:

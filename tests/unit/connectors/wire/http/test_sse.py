@@ -121,6 +121,40 @@ def test_an_event_of_two_lines_in_two_pieces_is_one() -> None:
     assert load([b"data: a\n", b"data: b\n\n", b"data: c\n\n"]) == [b"a\nb", b"c"]
 
 
+@READERS
+@pytest.mark.parametrize(
+    ("pieces", "events"),
+    [
+        ([b"data: a\ndata: b\r", b"\ndata: c\n\n"], [b"a\nb\nc"]),
+        ([b"data: a\rdata: b\n", b"\n"], [b"a\nb"]),
+    ],
+    ids=["one line end in two pieces", "two line ends in two pieces"],
+)
+def test_line_ends_of_several_kinds_in_one_stream(read: Reader, pieces: list[bytes], events: list[bytes]) -> None:
+    """Only a CR at the very end of a piece may be half of a line end."""
+    assert read(pieces) == events
+
+
+@pytest.mark.parametrize("pieces", [1, 1000])
+@pytest.mark.parametrize("before", [b"data: a\n\n", b"data: a\n\n\n", BOM + b"\n\n", b": ping\n", b"id: 1\r\n", b"\n"])
+def test_both_lanes_find_an_end_mark_without_its_blank_line(before: bytes, pieces: int) -> None:
+    stream = before + b"data: [DONE]\n"
+    cut = [stream[at : at + pieces] for at in range(0, len(stream), pieces)]
+    parser = SseParser(LIMIT)
+    for piece in cut:
+        parser.feed(piece)
+    assert parser.rest() == b"[DONE]"
+    assert [data for _, data in named_events(event_blocks(cut, LIMIT, b"[DONE]"), errors=True)][-1:] == [b"[DONE]"]
+
+
+@pytest.mark.parametrize("rest", [b"data: [DONE", b"data: [DONE]\ndata: x", b"event: [DONE]", b"data:  [DONE]"])
+def test_other_unfinished_data_is_no_end_mark(rest: bytes) -> None:
+    parser = SseParser(LIMIT)
+    parser.feed(rest)
+    assert parser.rest() != b"[DONE]"
+    assert list(event_blocks([rest], LIMIT, b"[DONE]")) == []
+
+
 ERRORS = [
     (b"event: error\ndata: why\n\n", "error", b"why"),
     (b":why\nevent: error\n\n", "error", b"why"),
