@@ -30,8 +30,9 @@ _NAMES = re.compile(r"[A-Za-z_]\w*")
 class Part:
     """A PartSpec with its paths compiled: how one kind of event, or every event, is read.
 
-    `piece` finds the text of an event or of a whole answer; `quick_piece` does so too, or raises. `beside_keys` are
-    the top-level keys below which what else an answer may say can stand: one without them need not be searched.
+    `piece` finds the text of an event or of a whole answer; `quick_piece` does so too, or raises if there is none.
+    `beside_keys` are the top-level keys below which what else an answer may say can stand: one without them need not
+    be searched.
     """
 
     def __init__(self, spec: PartSpec, where: str, *, pieces: bool) -> None:

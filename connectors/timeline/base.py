@@ -74,7 +74,7 @@ class Timeline(JudgedTurn):
         try:
             text = quick_piece(message)
         except (KeyError, IndexError, TypeError):
-            text = part.piece(message) if part.piece is not None else None
+            text = None
         if response.cumulative and type(text) is str:
             text = self._grown(text)
         if text:
@@ -140,7 +140,7 @@ class Timeline(JudgedTurn):
             try:
                 text = quick_piece(message)
             except (KeyError, IndexError, TypeError):
-                text = part.piece(message) if part.piece is not None else None
+                text = None
             if type(text) is str and 0 < len(text) <= TEXT_CHARS:
                 self._whole = text
                 self.first_content_ns = self.last_content_ns = ns
