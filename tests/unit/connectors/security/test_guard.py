@@ -7,7 +7,14 @@ from ipaddress import ip_address
 import pytest
 
 from connectors.errors import ConnectFailed
-from connectors.security.guard import embedded_ipv4, never_allowed, refusal, resolve
+from connectors.security.guard import (
+    NEVER_ADVICE,
+    embedded_ipv4,
+    is_judged_behind_proxy,
+    never_allowed,
+    refusal,
+    resolve,
+)
 
 ALWAYS_REFUSED = [
     ("169.254.169.254", "metadata"),
@@ -198,3 +205,20 @@ def test_every_spelling_of_a_forbidden_address_fails(spelling: str) -> None:
         resolve(spelling, 80, allow_private=True)
     assert caught.value.code in {"address_blocked", "dns_failed"}
     assert caught.value.advice
+
+
+@pytest.mark.parametrize("text", ["169.254.169.254", "169.254.0.1", "224.0.0.1", "0.0.0.0", "255.255.255.255"])
+def test_nobody_is_told_to_allow_what_is_never_allowed(text: str) -> None:
+    for allow_private in (False, True):
+        with pytest.raises(ConnectFailed) as caught:
+            resolve(text, 80, allow_private=allow_private)
+        assert (caught.value.code, caught.value.advice) == ("address_blocked", NEVER_ADVICE)
+
+
+@pytest.mark.parametrize("allow_private", [True, False, ("10.0.0.0/8",)])
+def test_behind_a_proxy_an_address_is_always_judged_and_a_name_unless_all_is_allowed(
+    allow_private: bool | tuple[str, ...],
+) -> None:
+    for address in ("127.0.0.1", "0x7f000001", "[::1]", "169.254.169.254"):
+        assert is_judged_behind_proxy(address, allow_private)
+    assert is_judged_behind_proxy("chat.internal", allow_private) is (allow_private is not True)

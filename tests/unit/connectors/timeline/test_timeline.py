@@ -35,6 +35,7 @@ def test_a_streamed_turn_has_every_time_once() -> None:
     line.end(140)
     assert (line.sent_ns, line.first_byte_ns, line.first_chunk_ns, line.first_content_ns) == (5, 100, 100, 110)
     assert (line.last_content_ns, line.done_ns, list(line.gaps_ns)) == (125, 131, [15])
+    assert line.chunks == 2
     assert (line.text, line.tokens_in, line.tokens_out) == ("Hello", 3, 2)
     assert (line.bytes_in, line.bytes_out, list(line.arrival_errors)) == (20, 100, [10, 20, 35])
 
@@ -52,6 +53,43 @@ def test_a_whole_text_of_another_kind_does_not_repeat_the_pieces(events: list[st
         kind, _, text = event.partition(":")
         line.event(10, orjson.dumps({"event": kind, "data": text}))
     assert (line.text, line.done_ns) == ("abcd", 10)
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({}, "text"),
+        ({"tool_calls": [{"function": {"name": "look_up"}}]}, "tool_call"),
+        ({"refusal": "I will not"}, "refusal"),
+    ],
+)
+def test_a_streamed_text_beside_something_else_is_of_the_other_kind(fields: dict[str, Any], kind: str) -> None:
+    line = timeline(stream=True)
+    line.event(10, delta(content="One moment"))
+    line.event(20, delta(**fields))
+    line.event(30, b"[DONE]")
+    line.end(40)
+    line.settle()
+    assert (line.kind, line.text, line.chunks) == (kind, "One moment", 1)
+
+
+def test_an_event_of_a_kind_that_has_no_text_says_what_else_it_has() -> None:
+    kinds = {"thought": {"reasoning": "data"}, "delta": {"delta": "data"}, "end": {"done": True, "finish": "data"}}
+    line = Timeline(ResponseMapping(ResponseSpec.model_validate({"kind": "event", "kinds": kinds})), planned_ns=0)
+    for ns, kind, data in [(10, "thought", "hmm"), (20, "delta", "Hel"), (30, "delta", "lo"), (40, "end", "length")]:
+        line.event(ns, orjson.dumps({"event": kind, "data": data}))
+    line.settle()
+    assert (line.text, line.reasoning_chars, line.first_content_ns, line.done_ns) == ("Hello", 3, 20, 40)
+    assert line.kind == "length"
+
+
+@pytest.mark.parametrize(("kind", "code"), [("failed", "target_error: overloaded"), ("thought", "answer_empty")])
+def test_a_whole_answer_of_a_kind_that_has_no_text_says_what_else_it_has(kind: str, code: str) -> None:
+    kinds = {"failed": {"error": "data"}, "thought": {"reasoning": "data"}, "said": {"text": "data"}}
+    line = Timeline(ResponseMapping(ResponseSpec.model_validate({"kind": "event", "kinds": kinds})), planned_ns=0)
+    with pytest.raises(BadAnswer, match=code):
+        line.answer(10, orjson.dumps({"event": kind, "data": "overloaded"}))
+        line.settle()
 
 
 def test_reasoning_is_not_content() -> None:

@@ -8,7 +8,6 @@ from metrics.analysis.threshold_values import evaluate
 from metrics.analysis.thresholds import (
     CHOICE_EXAMPLE,
     EXAMPLE,
-    LONGEST,
     RATES,
     SETS,
     ThresholdError,
@@ -149,14 +148,21 @@ def test_a_wrong_part_of_several_is_named(text: Any) -> None:
         parse_thresholds(text)
 
 
+@pytest.mark.parametrize("blank", ["\n", "\t", "\u00a0", "\u2003"])
+def test_and_stands_between_blanks_of_any_kind(blank: str) -> None:
+    """Text that is copied from a page has blanks that do not break."""
+    found = parse_thresholds(f"ttft_ms.p95<800{blank}and{blank}error_rate<1%")
+    assert [threshold.name for threshold in found] == ["ttft_ms", "error_rate"]
+
+
 def test_the_longest_text_is_read_and_a_longer_one_refused() -> None:
-    text = "turns_ok>1 and turns_ok>2"
-    longest = text.ljust(LONGEST)
+    """Plans may hold texts of 1000 characters: they must stay readable."""
+    longest = "turns_ok>1 and turns_ok>2".ljust(1000)
     assert [threshold.limit for threshold in parse_thresholds(longest)] == [1, 2]
-    assert parse_threshold("turns_ok>1".ljust(LONGEST)).limit == 1
+    assert parse_threshold("turns_ok>1".ljust(1000)).limit == 1
     for parse in (parse_threshold, parse_thresholds):
         with pytest.raises(ThresholdError):
-            parse("turns_ok>1".ljust(LONGEST + 1))
+            parse("turns_ok>1".ljust(1001))
 
 
 @pytest.mark.parametrize(

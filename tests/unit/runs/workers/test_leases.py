@@ -23,6 +23,7 @@ from runs.workers.leases import (
     finish_shard,
     mark_ready,
     mark_running,
+    release_shard,
     renew_lease,
 )
 from tests.support.runs import a_run, shards
@@ -119,6 +120,17 @@ def test_an_old_epoch_can_do_nothing() -> None:
     assert not mark_ready(shard, 1)
     assert not finish_shard(shard, ShardStatus.FAILED, EndCode.NOT_STARTED)
     assert Shard.objects.get(pk=shard.pk).status == ShardStatus.CLAIMED
+
+
+def test_of_a_reason_the_first_thousand_characters_are_kept() -> None:
+    """An error of a target may be a whole page."""
+    page = "".join(f"{number:04d}" for number in range(500))
+    (shard,) = claimed(a_run())
+    assert release_shard(shard, page)
+    assert Shard.objects.get(pk=shard.pk).reason == page[:1000]
+    (shard,) = claimed(a_run())
+    assert finish_shard(shard, ShardStatus.FAILED, EndCode.NOT_STARTED, page)
+    assert Shard.objects.get(pk=shard.pk).reason == page[:1000]
 
 
 def test_leases_last_as_long_as_the_reaper_and_the_engine_take_them_to() -> None:
