@@ -52,7 +52,7 @@ class CountedTokenAuthentication(TokenAuthentication):
             AxesProxyHandler.update_request(asked)
             asked.axes_path_info = asked.axes_path_info.replace("\0", "")  # PostgreSQL stores none
             if AxesProxyHandler.is_locked(asked, {"username": NO_USER}):
-                locked = Throttled(detail=DETAIL)
+                locked: Any = Throttled(detail=DETAIL)
                 locked.wait = WAIT_S  # for Retry-After; given at once, it would stand in the detail too
                 raise locked from None
             user_login_failed.send(sender=__name__, credentials={"username": NO_USER}, request=asked)
