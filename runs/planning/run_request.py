@@ -113,7 +113,7 @@ class RunRequest:
         given = list(self.scenarios)
         if not given:
             raise ScenarioError(NO_SCENARIO)
-        return [(weight, _checked(spec, alone=len(given) == 1)) for weight, spec in given]
+        return [(weight, _own_scenario(spec, alone=len(given) == 1)) for weight, spec in given]
 
     def _load(self) -> Load:
         if isinstance(self.load, ClosedLoad | OpenLoad | TraceLoad):
@@ -148,7 +148,7 @@ class RunRequest:
         return load if self.processes is None else cap_to_unique_rows(load, mix, self.seed or 0, self.processes)
 
 
-def _checked(spec: ScenarioSpec | Mapping[str, Any], *, alone: bool) -> ScenarioSpec:
+def _own_scenario(spec: ScenarioSpec | Mapping[str, Any], *, alone: bool) -> ScenarioSpec:
     """Raises ScenarioError, which among several scenarios says whose error it is."""
     if isinstance(spec, ScenarioSpec):
         return spec
