@@ -134,7 +134,7 @@ class RunRequest:
         given = self.thresholds
         if not isinstance(given, list | tuple) or not all(isinstance(text, str) for text in given):
             raise ThresholdError(THRESHOLDS_EXAMPLE)
-        return _checked(given)
+        return _parsed(given)
 
     def _check_choices(self, thresholds: Sequence[Threshold], mix: Mix, load: Load) -> None:
         """Whether the run has the groups that the thresholds choose. Raises ThresholdError."""
@@ -162,10 +162,10 @@ def _own_scenario(spec: ScenarioSpec | Mapping[str, Any], *, alone: bool) -> Sce
 
 def _conditions(load: Load) -> list[Threshold]:
     """For a load with a search or a sweep. Raises ThresholdError."""
-    return _checked(conditions_of(load))
+    return _parsed(conditions_of(load))
 
 
-def _checked(texts: Iterable[str]) -> list[Threshold]:
+def _parsed(texts: Iterable[str]) -> list[Threshold]:
     """Raises ThresholdError."""
     found = parse_all(texts)
     check_limits(found)
