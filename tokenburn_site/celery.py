@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, heartbeat_sent, setup_logging, worker_ready, worker_shutdown
+from celery.signals import (
+    beat_init,
+    celeryd_after_setup,
+    celeryd_init,
+    heartbeat_sent,
+    setup_logging,
+    worker_ready,
+    worker_shutdown,
+)
 
 from tokenburn_site import broker
+from tokenburn_site.config.checks import refusal
 from tokenburn_site.config.version import VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +37,14 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def _log_as_the_site_does(**_: Any) -> None:
     """A connected receiver keeps Celery from installing its own handlers; Django has installed ours."""
+
+
+@celeryd_init.connect
+@beat_init.connect
+def _refuse_unsafe_settings(**_: Any) -> None:
+    """SystemExit, because Celery logs any Exception of a receiver and goes on."""
+    if unsafe := refusal():
+        sys.exit(f"celery: {unsafe}")
 
 
 @cache

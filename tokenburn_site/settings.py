@@ -15,6 +15,7 @@ keep_private()
 VAR_DIR = env.prepare_dir(BASE_DIR / "var")
 LEDGER_DIR = VAR_DIR / "ledgers"
 
+SECRET_KEY_GIVEN = env.secret_key is not None
 SECRET_KEY = env.secret_key.get_secret_value() if env.secret_key else development_key(VAR_DIR / "django.key")
 KEYRING_FILE = VAR_DIR / "secrets.key"
 KEYRING_GIVEN = env.keys is not None

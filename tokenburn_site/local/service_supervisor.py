@@ -15,12 +15,14 @@ from typing import Any
 
 from runs.backoff import Backoff
 from tokenburn_site.local.errors import LocalServiceError
+from tokenburn_site.local.log_files import bound
 from tokenburn_site.local.process_groups import ProcessGroups
 
 BACKOFF = Backoff(0.5, 10.0)
 STEADY_S = 30.0
 """After a service has run this long, its next pause is the first one again."""
 KEEP_LOG_BYTES = 10_000_000
+LOGS_EVERY_S = 1.0
 STOP_S = 15.0
 
 
@@ -52,6 +54,7 @@ class ServiceSupervisor:
         self._log_dir = log_dir
         self._say = say
         self._kept: list[_Kept] = []
+        self._logs_at = 0.0
 
     def start(self, service: Service) -> None:
         """Raises LocalServiceError if the program cannot be started at all."""
@@ -69,8 +72,13 @@ class ServiceSupervisor:
                 raise LocalServiceError("died", message)
 
     def check(self) -> None:
-        """Restart services that died and have waited long enough. Call it several times a second."""
+        """Restart services that died and have waited long enough, and bound their logs. Call it several times a
+        second."""
         now = time.monotonic()
+        if now >= self._logs_at:
+            self._logs_at = now + LOGS_EVERY_S
+            for kept in self._kept:
+                bound(self.log_path(kept.service.name), KEEP_LOG_BYTES)
         for kept in self._kept:
             if kept.due_at is not None:
                 if now >= kept.due_at:
@@ -99,8 +107,7 @@ class ServiceSupervisor:
 
     def _spawn(self, service: Service) -> subprocess.Popen[Any]:
         path = self.log_path(service.name)
-        if path.exists() and path.stat().st_size > KEEP_LOG_BYTES:
-            path.replace(path.with_suffix(".log.1"))
+        bound(path, KEEP_LOG_BYTES)
         with path.open("ab") as log:
             try:
                 return self._processes.start(

@@ -17,6 +17,7 @@ from django.db import DatabaseError, connections
 
 from runs.database_name import database_name
 from tokenburn_site.config import celeryconf
+from tokenburn_site.config.checks import refusal
 from tokenburn_site.local import ports
 from tokenburn_site.local.errors import LocalServiceError
 from tokenburn_site.local.first_start import ADMIN, ensure_admin, offer_mock
@@ -56,6 +57,8 @@ def default_slots() -> int:
 
 def run_up(options: UpOptions, say: Callable[[str], None], stop: Event) -> None:
     """Start everything, keep it running until `stop`, end everything. Raises LocalServiceError with one line."""
+    if unsafe := refusal(options.host):
+        raise LocalServiceError("unsafe", unsafe)
     log_dir = Path(settings.VAR_DIR) / "logs"
     log_dir.mkdir(parents=True, exist_ok=True)
     lock = Path(settings.VAR_DIR) / UP_LOCK

@@ -94,13 +94,13 @@ time.sleep(600)
     assert server.poll() is not None
 
 
-def test_a_long_log_is_put_aside(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_a_long_log_is_put_aside(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tokenburn_site.local.service_supervisor.KEEP_LOG_BYTES", 10)
     path = watched.supervisor.log_path("sleeper")
     path.write_text("an old and long log\n")
     watched.supervisor.start(Service("sleeper", SLEEP, os.environ))
     watched.until(lambda: watched.starts("sleeper") == 1)
-    assert path.with_suffix(".log.1").read_text() == "an old and long log\n"
+    assert path.with_suffix(".log.1").read_text() == " long log\n"
     assert path.read_text() == "started\n"
 
 
