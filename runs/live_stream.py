@@ -22,6 +22,7 @@ import redis.asyncio
 
 from metrics.analysis.threshold_status import ThresholdStatus
 from runs.backoff import Backoff
+from runs.broker_keys import broker_key
 from runs.redis_client import redis_client
 
 logger = logging.getLogger(__name__)
@@ -119,7 +120,8 @@ class Entry(NamedTuple):
 
 
 def stream_key(run_id: int) -> str:
-    return f"tokenburn:run:{run_id}"
+    """Raises redis.RedisError, see `runs.broker_keys`."""
+    return broker_key(f"run:{run_id}")
 
 
 def safe_text(text: str | None, limit: int = TEXT_LIMIT) -> str:
@@ -141,13 +143,8 @@ class _Publisher:
     def publish(self, run_id: int, entries: list[tuple[Kind, Payload]]) -> bool:
         if time.monotonic() < self._quiet_until:
             return False
-        pipe = self._client.pipeline(transaction=False)
-        key = stream_key(run_id)
-        for kind, data in entries:
-            pipe.xadd(key, {"t": kind, "d": orjson.dumps(data)}, maxlen=MAXLEN, approximate=True)
-        pipe.expire(key, KEEP_S)
         try:
-            pipe.execute()
+            self._append(stream_key(run_id), entries)
         except (redis.RedisError, OSError) as exc:
             self._failures += 1
             pause_s = BACKOFF.pause_s(self._failures)
@@ -156,6 +153,13 @@ class _Publisher:
             return False
         self._failures = 0
         return True
+
+    def _append(self, key: str, entries: list[tuple[Kind, Payload]]) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        for kind, data in entries:
+            pipe.xadd(key, {"t": kind, "d": orjson.dumps(data)}, maxlen=MAXLEN, approximate=True)
+        pipe.expire(key, KEEP_S)
+        pipe.execute()
 
 
 @cache
@@ -188,10 +192,10 @@ def read_since(run_id: int, last_id: str = "0", count: int = 500) -> list[Entry]
 
 
 async def read_since_async(
-    client: redis.asyncio.Redis, run_id: int, last_id: str = "0", count: int = 500, block_ms: int = 1000
+    client: redis.asyncio.Redis, key: str, last_id: str = "0", count: int = 500, block_ms: int = 1000
 ) -> list[Entry]:
-    """The same for a consumer with its own client; waits up to `block_ms` for something new."""
-    found = await client.xread({stream_key(run_id): last_id}, count=count, block=block_ms)
+    """The same of the stream `key`, for a consumer with its own client; waits up to `block_ms` for something new."""
+    found = await client.xread({key: last_id}, count=count, block=block_ms)
     return [_entry(item) for _, items in cast("list[Any]", found or []) for item in items]
 
 

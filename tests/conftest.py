@@ -31,6 +31,7 @@ from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
+from runs import broker_keys
 from tests.support import databases, services
 from tests.support.dealing import dealt, import_all
 from tests.support.forking import forked_popen
@@ -58,6 +59,12 @@ def pytest_collection(session: pytest.Session) -> None:
     config = session.config
     if (worker := getattr(config, "workerinput", None)) and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         import_all(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
+
+
+@pytest.fixture(autouse=True)
+def _installation() -> None:
+    """Known to this process without a look into the database, which many tests may not use."""
+    broker_keys.remember(databases.INSTALLATION)
 
 
 @pytest.hookimpl(trylast=True)

@@ -22,7 +22,14 @@ BAD_DATA: Final = (TypeError, ValueError, LookupError, AttributeError, Arithmeti
 
 
 class Channel(stock.Channel):
-    """Drops what is not JSON before kombu parses it."""
+    """Drops what is not JSON before kombu parses it. Its keys begin with the installation's id."""
+
+    @property
+    def global_keyprefix(self) -> str:  # type: ignore[override]  # read when it is needed, not with the settings
+        """kombu puts it before all names: queues, bindings, unacknowledged messages and their lock."""
+        from runs.broker_keys import broker_key  # not with this module: Django's apps have to be ready first
+
+        return broker_key()
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)  # type: ignore[misc]  # kombu is half typed
@@ -37,7 +44,7 @@ class Channel(stock.Channel):
         try:
             loads(bytes_to_str(item))
         except BAD_DATA as exc:
-            queue = bytes_to_str(key).rsplit(self.sep, 1)[0]
+            queue = bytes_to_str(key).removeprefix(self.global_keyprefix).rsplit(self.sep, 1)[0]
             _log_dropped(queue, f"no JSON: {_short(exc)}", item)
             return None
         return key, item

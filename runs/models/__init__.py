@@ -1,5 +1,6 @@
 """All models of the app."""
 
+from runs.models.installation import Installation
 from runs.models.leader import Leader
 from runs.models.plans import PlanScenario, TestPlan
 from runs.models.runs import Run, RunStatus, Session, Shard, ShardStatus
@@ -9,6 +10,7 @@ from runs.models.webhooks import DeliveryStatus, Webhook, WebhookDelivery, Webho
 __all__ = [
     "MOST_AT_ONCE",
     "DeliveryStatus",
+    "Installation",
     "Leader",
     "MissedPolicy",
     "OverlapPolicy",

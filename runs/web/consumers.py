@@ -51,6 +51,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self.run_id: int = self.scope["url_route"]["kwargs"]["pk"]
         self.last_id = _last_id(self.scope["query_string"])
         self.shown: tuple[str, str, bool] | None = None
+        self.key: str | None = None  # of the stream, once known
         self.follower: asyncio.Task[None] | None = None
         if not same_origin(self.scope["headers"]):
             await self.close(NO_RIGHT)
@@ -113,9 +114,10 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def _read(self, client: redis.asyncio.Redis, check_gap: bool) -> tuple[list[Entry], bool]:
         """New entries, which have been sent on, and whether the stream could be read at all."""
         try:
-            if check_gap and await _was_cut(client, self.run_id, self.last_id):
+            key = self.key = self.key or await database_sync_to_async(stream_key)(self.run_id)
+            if check_gap and await _was_cut(client, key, self.last_id):
                 await self._say("gap")
-            entries = await read_since_async(client, self.run_id, self.last_id, BATCH, BLOCK_MS)
+            entries = await read_since_async(client, key, self.last_id, BATCH, BLOCK_MS)
         except (redis.RedisError, OSError):
             return [], False
         if entries:
@@ -170,9 +172,8 @@ def _says_end(entries: list[Entry]) -> bool:
     return any(entry.kind == "status" for entry in entries)
 
 
-async def _was_cut(client: redis.asyncio.Redis, run_id: int, last_id: str) -> bool:
+async def _was_cut(client: redis.asyncio.Redis, key: str, last_id: str) -> bool:
     """Whether entries after `last_id` may have been trimmed. Without a stream there is nothing to miss."""
-    key = stream_key(run_id)
     if not await client.exists(key):
         return False
     facts: dict[str, Any] = await client.xinfo_stream(key)

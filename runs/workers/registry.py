@@ -16,13 +16,12 @@ import redis
 from pydantic import TypeAdapter, ValidationError
 
 from inputs.wording import words_of
+from runs.broker_keys import broker_key
 from runs.redis_client import redis_client
 
-PREFIX = "tokenburn:worker:"
 EXPIRES_S = 12  # Celery's heartbeat comes every 2 s
 AHEAD_S = 1.0
 """A key that lives longer than its maximum by this much was written before the broker's clock was put back."""
-PASS_PREFIX = "tokenburn:pass:"  # noqa: S105  a prefix of keys
 PASSES = ("reap", "start_due", "deliver")
 """Periodic tasks that runs, schedules and webhooks depend on."""
 PASS_KEPT_S = 86_400
@@ -80,6 +79,14 @@ def own_queue(name: str) -> str:
     return f"worker.{name}"
 
 
+def worker_key(name: str) -> str:
+    return broker_key(f"worker:{name}")
+
+
+def pass_key(name: str) -> str:
+    return broker_key(f"pass:{name}")
+
+
 def _client() -> redis.Redis:
     return redis_client(TIMEOUT_S, texts=True)
 
@@ -88,7 +95,7 @@ def beat(worker: Worker) -> None:
     """Record that `worker` is alive. An unavailable broker is logged, never raised."""
     said = {name: value for name, value in asdict(worker).items() if name != "name"}
     try:
-        _client().set(f"{PREFIX}{worker.name}", orjson.dumps(said), ex=EXPIRES_S)
+        _client().set(worker_key(worker.name), orjson.dumps(said), ex=EXPIRES_S)
     except (redis.RedisError, OSError) as exc:
         logger.warning("heartbeat of %s not written: %s", worker.name, exc)
 
@@ -96,7 +103,7 @@ def beat(worker: Worker) -> None:
 def forget(name: str) -> None:
     """The worker shuts down cleanly; the reaper sends messages in its own queue elsewhere."""
     try:
-        _client().delete(f"{PREFIX}{name}", own_queue(name))
+        _client().delete(worker_key(name), broker_key(own_queue(name)))
     except (redis.RedisError, OSError) as exc:
         logger.warning("heartbeat of %s not removed: %s", name, exc)
 
@@ -104,7 +111,7 @@ def forget(name: str) -> None:
 def let_expire(queue: str) -> None:
     """Let a worker's own queue expire, after something was put into it."""
     try:
-        _client().expire(queue, OWN_QUEUE_KEPT_S)
+        _client().expire(broker_key(queue), OWN_QUEUE_KEPT_S)
     except (redis.RedisError, OSError) as exc:
         logger.info("queue %s does not expire: %s", queue, exc)
 
@@ -112,19 +119,19 @@ def let_expire(queue: str) -> None:
 def waiting(queue: str) -> int:
     """Number of messages that wait there; 0 if the broker is unavailable."""
     try:
-        return int(_client().llen(queue))
+        return int(_client().llen(broker_key(queue)))
     except (redis.RedisError, OSError):
         return 0
 
 
 def workers() -> list[Worker]:
     """Workers with a heartbeat within EXPIRES_S, by name. Raises redis.RedisError if the broker is unavailable."""
-    client = _client()
-    keys: list[str] = sorted(client.scan_iter(match=f"{PREFIX}*", count=1000))
+    client, prefix = _client(), worker_key("")
+    keys: list[str] = sorted(client.scan_iter(match=f"{prefix}*", count=1000))
     values: list[Any] = client.mget(keys) if keys else []
     ends = _ends(client, keys)
     return [
-        _worker(key.removeprefix(PREFIX), value)
+        _worker(key.removeprefix(prefix), value)
         for key, value, end_s in zip(keys, values, ends, strict=True)
         if value is not None  # expired in between
         and end_s <= EXPIRES_S + AHEAD_S
@@ -143,7 +150,7 @@ def _ends(client: redis.Redis, keys: list[str]) -> list[float]:
 def note_pass(name: str) -> None:
     """Record that a periodic task of the site (see PASSES) has just ended. An unavailable broker is logged."""
     try:
-        _client().set(f"{PASS_PREFIX}{name}", "", ex=PASS_KEPT_S)
+        _client().set(pass_key(name), "", ex=PASS_KEPT_S)
     except (redis.RedisError, OSError) as exc:
         logger.warning("the pass of %s is not noted: %s", name, exc)
 
@@ -151,7 +158,7 @@ def note_pass(name: str) -> None:
 def pass_ages() -> dict[str, float | None]:
     """Seconds since each of PASSES last ran; None: not recently, or at a time in the future. Only the broker's clock
     counts, which counts down the rest of the key's life. Raises redis.RedisError if the broker is unavailable."""
-    keys = [f"{PASS_PREFIX}{name}" for name in PASSES]
+    keys = [pass_key(name) for name in PASSES]
     ages = [PASS_KEPT_S - end_s if end_s >= 0 else None for end_s in _ends(_client(), keys)]
     known = [age if age is not None and age >= -AHEAD_S else None for age in ages]
     return {name: None if age is None else max(0.0, age) for name, age in zip(PASSES, known, strict=True)}

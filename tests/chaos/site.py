@@ -205,7 +205,7 @@ class Site:
                 if answer.status != 200:
                     return False
             client = redis.Redis.from_url(self._redis, socket_timeout=2)
-            said = [json.loads(client.get(name) or b"{}") for name in client.scan_iter("tokenburn:worker:*")]
+            said = [json.loads(client.get(name) or b"{}") for name in client.scan_iter("tokenburn:*:worker:*")]
             client.close()
             idle = {worker.get("pid") for worker in said if not worker.get("busy")}
             return idle >= {*mains["load"], *mains["control"]} and len(said) == 2

@@ -180,8 +180,9 @@ def test_a_folder_of_conversations_is_replayed(burn: Burner, mock: Mock, tmp_pat
 
 
 def test_workers_run_it_and_the_table_is_printed_here(
-    burn: Burner, mock: Mock, family: ProcessGroups, valkey: str, tmp_path: Path
+    burn: Burner, mock: Mock, family: ProcessGroups, valkey: str, tmp_path: Path, migrated: Callable[[Path], Path]
 ) -> None:
+    migrated(burn.var_dir)
     env = burn.environment(REDIS_URL=valkey)
     celery = (sys.executable, "-m", "celery", "-A", "tokenburn_site")
     load_worker = ("worker", "-Q", "load", "-c", "1", "-n", "load@here")
@@ -189,7 +190,7 @@ def test_workers_run_it_and_the_table_is_printed_here(
         worker = family.start([*celery, *load_worker], cwd=ROOT, env=env, stdout=log, stderr=log)
     try:
         client = redis.Redis.from_url(valkey)
-        wait_until(worker, lambda: bool(client.keys("tokenburn:worker:*")))
+        wait_until(worker, lambda: bool(client.keys("tokenburn:*:worker:*")))
         client.close()
         argv = ("--workers", "--no-witness", "--users", "4", "--conversations", "40", "--prompt", "x", "--json", "-")
         burnt = burn(*openai(mock), *argv, REDIS_URL=valkey)

@@ -17,8 +17,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection, connections, transaction
 
+from runs.models import Installation
 from tokenburn_site.config.env import database_config
 
+INSTALLATION = "0123456789abcdef"
 ENGINES = {"sqlite": "django.db.backends.sqlite3", "postgresql": "django.db.backends.postgresql"}
 
 
@@ -64,7 +66,9 @@ def write_migrated(file: Path) -> None:
 
 
 def remember() -> None:
-    """What is in the database now is what `empty` leaves there."""
+    """What is in the database now is what `empty` leaves there. All databases of the tests are one installation, which
+    also tests know that use none."""
+    Installation.objects.update(name=INSTALLATION)
     _first_rows[_name()] = {
         table: _rows(table) for table in connection.introspection.django_table_names(only_existing=True)
     }

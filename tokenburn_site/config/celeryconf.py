@@ -62,6 +62,7 @@ worker_max_tasks_per_child = 100  # bounds what a leak in a long-lived child can
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 worker_send_task_events = False
+worker_enable_remote_control = False  # nothing needs it, and it would let the broker's clients stop a worker
 
 timezone = settings.TIME_ZONE
 beat_scheduler = "runs.schedules.beat:LeaderScheduler"

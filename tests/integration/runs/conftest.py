@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,12 @@ def answer_s() -> float:
 
 @pytest.fixture
 def counting(family: ProcessGroups, tmp_path: Path, answer_s: float) -> Iterator[Counting]:
-    log = tmp_path / "received"
+    with counting_target(family, tmp_path / "received", answer_s) as target:
+        yield target
+
+
+@contextmanager
+def counting_target(family: ProcessGroups, log: Path, answer_s: float) -> Iterator[Counting]:
     argv = (sys.executable, "-m", "tests.support.servers.counting_target", str(log), "127.0.0.1", "0", str(answer_s))
     child = family.start(argv, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0)
     try:

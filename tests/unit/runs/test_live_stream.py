@@ -39,8 +39,8 @@ def test_a_consumer_reads_the_same(valkey: str) -> None:
     import asyncio
 
     publish(7, [("lines", {"items": [], "held_back": 3}), ("status", {"status": "running", "reason": ""})])
-    assert asyncio.run(_read(valkey, 7)) == read_since(7)
-    assert asyncio.run(_read(valkey, 7, read_since(7)[-1].id, block_ms=10)) == []
+    assert asyncio.run(_read(valkey, stream_key(7))) == read_since(7)
+    assert asyncio.run(_read(valkey, stream_key(7), read_since(7)[-1].id, block_ms=10)) == []
 
 
 def test_the_stream_is_bounded_and_does_not_stay_for_ever(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from celery import current_app
 from kombu.exceptions import OperationalError
 
 from runs import tasks
+from runs.broker_keys import broker_key
 from runs.db_clock import DbNow
 from runs.models import Shard, ShardStatus
 from runs.workers import dispatch
@@ -48,7 +49,7 @@ def test_a_nudge_reaches_its_queue(valkey: str) -> None:
     run = a_run(2, local=False)
     assert dispatch.nudge(run.pk) == 2
     client = redis.Redis.from_url(valkey)
-    assert client.llen(dispatch.LOAD_QUEUE) == 2
+    assert client.llen(broker_key(dispatch.LOAD_QUEUE)) == 2
     client.close()
 
 

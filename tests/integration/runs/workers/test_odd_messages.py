@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from runs.broker_keys import broker_key
 from runs.workers import registry
 from tests.integration.runs.conftest import Start
 from tests.support.runs import until
@@ -25,6 +26,7 @@ NO_MESSAGE: tuple[Any, ...] = (
     {"properties": {"delivery_tag": "a", "delivery_info": []}, "headers": {}},
     {"properties": {"delivery_tag": "a", "delivery_info": {}}, "headers": [], "body": "W10="},
 )  # fmt: skip
+SHUTDOWN: dict[str, Any] = {"method": "shutdown", "arguments": {}, "destination": None}
 WRONG: tuple[Any, ...] = (None, 5, -1.5, "x", True, [], [1], {}, {"a": 1})
 
 
@@ -41,16 +43,16 @@ class Queues:
     def push(self, queue: str, *items: Any) -> None:
         """First in, first out."""
         for item in items:
-            self._client.lpush(queue, item if isinstance(item, bytes) else json.dumps(item))
+            self._client.lpush(broker_key(queue), item if isinstance(item, bytes) else json.dumps(item))
 
     def publish(self, *items: Any) -> int:
-        """To all workers at once, where their remote control listens; how many heard it."""
-        channel = f"/{self._client.connection_pool.connection_kwargs['db']}.celery.pidbox"
+        """To all workers at once, where remote control would listen; how many heard it."""
+        channel = broker_key() + f"/{self._client.connection_pool.connection_kwargs['db']}.celery.pidbox"
         return sum(int(self._client.publish(channel, json.dumps(item))) for item in items)
 
     def works(self, queue: str) -> bool:
         """Whether a real task behind all that is done."""
-        done = f"{registry.PASS_PREFIX}reap"
+        done = registry.pass_key("reap")
         self._client.delete(done)
         self.push(queue, self._real)
         until(lambda: bool(self._client.exists(done)) or self._worker.poll() is not None, 60, f"the task in {queue}")
@@ -66,7 +68,7 @@ def real_message(valkey: str) -> dict[str, Any]:
     """A task as Celery writes it."""
     client = redis.Redis.from_url(valkey)
     app.send_task("runs.tasks.reap")
-    sent = client.rpop("control")
+    sent = client.rpop(broker_key("control"))
     client.close()
     assert isinstance(sent, bytes)
     found: dict[str, Any] = json.loads(sent)
@@ -100,7 +102,7 @@ def test_rubbish_in_any_queue_ends_no_worker(real_message: dict[str, Any], queue
         assert queues.works(queue)
         assert len(queues.dropped(queue)) == len(NO_JSON) + len(NO_MESSAGE), queues.dropped(queue)
     assert all(len(line) < 2000 for line in queues.dropped("load"))
-    assert queues.publish(*NO_MESSAGE) > 0
+    assert queues.publish(SHUTDOWN, *NO_MESSAGE) == 0, "remote control is off"
     assert queues.works("control")
     queues.push("load", *damaged(real_message))
     assert queues.works("load")

@@ -10,6 +10,7 @@ import redis
 from django_celery_beat.schedulers import DatabaseScheduler
 from pytest_django import Settings
 
+from runs.broker_keys import broker_key
 from runs.schedules import beat
 from tests.support.services import reserve_port
 from tokenburn_site.celery import app
@@ -31,9 +32,9 @@ def send(task: str) -> None:
 
 def test_nudges_stop_at_a_backlog_and_other_peoples_tasks_do_not(valkey: str, sent: list[str]) -> None:
     client: Any = redis.Redis.from_url(valkey)
-    client.rpush(celeryconf.CONTROL, *["m"] * (beat.BACKLOG - 1))
+    client.rpush(broker_key(celeryconf.CONTROL), *["m"] * (beat.BACKLOG - 1))
     send("runs.tasks.reap")
-    client.rpush(celeryconf.CONTROL, "m")
+    client.rpush(broker_key(celeryconf.CONTROL), "m")
     send("runs.tasks.reap")
     send("somebody.elses")
     client.close()

@@ -231,7 +231,7 @@ def test_a_worker_whose_key_outlives_it_is_not_there(valkey: str, ahead_s: float
     registry.beat(Worker("load@a", ("load",)))
     registry.beat(Worker("load@b", ("load",)))
     client = redis.Redis.from_url(valkey)
-    client.expire(f"{registry.PREFIX}load@a", int(registry.EXPIRES_S + ahead_s))
+    client.expire(registry.worker_key("load@a"), int(registry.EXPIRES_S + ahead_s))
     assert [worker.name for worker in registry.workers()] == ["load@b"]
     registry.beat(Worker("load@a", ("load",)))
     assert len(registry.workers()) == 2
@@ -272,11 +272,20 @@ def test_an_interval_that_counts_from_the_future_counts_from_now() -> None:
     assert starter.start_due(real + timedelta(seconds=61))[SlotStatus.STARTED] == 1
 
 
-PASS_KEY = f"{registry.PASS_PREFIX}reap"
+def reap_runs_out_in(client: redis.Redis, seconds: int) -> None:
+    client.expire(registry.pass_key("reap"), seconds)
+
+
 BREAKS: dict[str, tuple[Callable[[redis.Redis], object], str]] = {
-    "never": (lambda client: client.delete(PASS_KEY), "has not run: reap"),
-    "too_long_ago": (lambda client: client.expire(PASS_KEY, registry.PASS_KEPT_S - 61), "last ran 61 s ago"),
-    "in_the_future": (lambda client: client.expire(PASS_KEY, registry.PASS_KEPT_S + 600), "has not run: reap"),
+    "never": (lambda client: client.delete(registry.pass_key("reap")), "has not run: reap"),
+    "too_long_ago": (
+        lambda client: reap_runs_out_in(client, registry.PASS_KEPT_S - 61),
+        "last ran 61 s ago",
+    ),
+    "in_the_future": (
+        lambda client: reap_runs_out_in(client, registry.PASS_KEPT_S + 600),
+        "has not run: reap",
+    ),
 }
 
 

@@ -34,7 +34,7 @@ def lives(slots: int = 2, busy: int = 0, region: str = "") -> None:
 def scheduler_ran(valkey: str, seconds_ago: int) -> None:
     registry.note_pass("reap")
     client = redis.Redis.from_url(valkey)
-    client.expire(f"{registry.PASS_PREFIX}reap", registry.PASS_KEPT_S - seconds_ago)
+    client.expire(registry.pass_key("reap"), registry.PASS_KEPT_S - seconds_ago)
     client.close()
 
 

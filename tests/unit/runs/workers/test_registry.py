@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 
+from runs.broker_keys import broker_key
 from runs.db_clock import DbNow
 from runs.models import Run, RunStatus, Shard
 from runs.planning.errors import RequestError
@@ -29,7 +30,7 @@ def waiting(valkey: str) -> dict[str, int]:
     """Messages by queue."""
     client = redis.Redis.from_url(valkey, decode_responses=True)
     names = [name for name in client.scan_iter() if client.type(name) == "list"]
-    found = {name: client.llen(name) for name in names}
+    found = {name.removeprefix(broker_key()): client.llen(name) for name in names}
     client.close()
     return found
 
@@ -43,8 +44,8 @@ def test_a_worker_is_listed_as_it_described_itself() -> None:
 
 def test_workers_of_other_versions_are_listed_with_what_is_known(valkey: str) -> None:
     client = redis.Redis.from_url(valkey)
-    client.set(f"{registry.PREFIX}old@h", "control,load")
-    client.set(f"{registry.PREFIX}new@h", '{"queues": ["load"], "slots": 3, "of_tomorrow": 1}')
+    client.set(registry.worker_key("old@h"), "control,load")
+    client.set(registry.worker_key("new@h"), '{"queues": ["load"], "slots": 3, "of_tomorrow": 1}')
     client.close()
     assert registry.workers() == [Worker("new@h", ("load",), slots=3), Worker("old@h", ("control", "load"))]
 
@@ -63,7 +64,7 @@ def test_workers_of_other_versions_are_listed_with_what_is_known(valkey: str) ->
 def test_a_key_that_is_not_understood_is_shown_and_gets_no_work(valkey: str, said: bytes) -> None:
     lives("a")
     client = redis.Redis.from_url(valkey)
-    client.set(f"{registry.PREFIX}odd", said)
+    client.set(registry.worker_key("odd"), said)
     client.close()
     assert [(worker.name, worker.carries_load) for worker in registry.workers()] == [("a", True), ("odd", False)]
     dispatch.nudge(a_run(1, local=False).pk)
@@ -72,8 +73,8 @@ def test_a_key_that_is_not_understood_is_shown_and_gets_no_work(valkey: str, sai
 
 def test_keys_of_other_types_and_encodings_are_no_workers(valkey: str) -> None:
     client = redis.Redis.from_url(valkey)
-    client.rpush(f"{registry.PREFIX}list", "x")
-    client.set(registry.PREFIX.encode() + b"\xff", b"\xfe")
+    client.rpush(registry.worker_key("list"), "x")
+    client.set(registry.worker_key("").encode() + b"\xff", b"\xfe")
     client.close()
     assert not any(worker.carries_load for worker in registry.workers())
 
@@ -91,8 +92,8 @@ def test_a_queue_of_one_worker_does_not_wait_for_ever(valkey: str) -> None:
     lives("a")
     dispatch.nudge(a_run(1, local=False).pk)
     client = redis.Redis.from_url(valkey)
-    assert 0 < client.ttl(own_queue("a")) <= registry.OWN_QUEUE_KEPT_S
-    assert list(client.scan_iter("_kombu.binding.*")) == []
+    assert 0 < client.ttl(broker_key(own_queue("a"))) <= registry.OWN_QUEUE_KEPT_S
+    assert list(client.scan_iter("*_kombu.binding.*")) == []
     client.close()
 
 

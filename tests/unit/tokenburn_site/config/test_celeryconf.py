@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
+from runs.broker_keys import broker_key
 from runs.schedules.beat import SlotEntry
 from tokenburn_site.celery import app
 
@@ -13,7 +14,7 @@ from tokenburn_site.celery import app
 def test_a_message_lands_in_its_own_queue_and_in_no_other(task: str, queue: str, valkey: str) -> None:
     app.send_task(task, args=[1])
     client = redis.Redis.from_url(valkey)
-    lengths = {name: client.llen(name) for name in ("load", "control")}
+    lengths = {name: client.llen(broker_key(name)) for name in ("load", "control")}
     client.close()
     assert lengths == {"load": 0, "control": 0} | {queue: 1}
 

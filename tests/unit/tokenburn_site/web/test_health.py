@@ -31,7 +31,7 @@ def test_workers_are_alive_while_their_key_lives(valkey: str) -> None:
 def test_a_silent_worker_expires(valkey: str) -> None:
     registry.beat(Worker("load@a", ("load",)))
     client = redis.Redis.from_url(valkey)
-    assert 0 < client.ttl(f"{registry.PREFIX}load@a") <= registry.EXPIRES_S
+    assert 0 < client.ttl(registry.worker_key("load@a")) <= registry.EXPIRES_S
     client.close()
 
 
