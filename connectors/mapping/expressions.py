@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from jinja2 import Template, TemplateError, Undefined, UndefinedError, nodes
 
-from bounds.templates import LimitError, size_of
+from bounds.templates import STEP_COST, LimitError, size_of
 from connectors.errors import BadRequest
 from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.sandbox import ENV, compiled, parse
@@ -28,7 +28,7 @@ NOTHING: Final = "nothing"
 """A name that is always missing: `{{ x or nothing }}` leaves the part out if `x` is empty."""
 
 SHOWN: Final = 200
-"""Characters of an expression that an error shows."""
+"""Characters of an expression, and of what is wrong with it, that an error shows."""
 _ERRORS: Final = (
     *(TemplateError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError),
     *(RuntimeError, MemoryError),
@@ -52,6 +52,8 @@ def compile_expression(text: str, where: str, budget: Budget | None = None) -> C
     """A function from a context to the expression's value or MISSING; it raises BadRequest for other errors. `where` is
     the expression's place in the target. Raises SpecError for what is not an expression or uses an unknown name."""
     if _PLAIN_NAME.match(text):
+        if budget is not None:
+            _pay_for_name(budget, text, where)
         root, *keys = text.split(".")
         _check_root(root, text, where)
         return _name_getter(root, keys)
@@ -67,6 +69,13 @@ def compile_expression(text: str, where: str, budget: Budget | None = None) -> C
     for root in sorted(used - ENV.globals.keys() - {NOTHING}):
         _check_root(root, text, where)
     return _evaluator(template, text, where, may_hold_missing)
+
+
+def _pay_for_name(budget: Budget, text: str, where: str) -> None:
+    try:
+        budget.charge(STEP_COST + len(text))
+    except LimitError as exc:
+        raise SpecError(f"{where}: {exc}") from exc
 
 
 def _evaluator(template: Template, text: str, where: str, may_hold_missing: bool) -> Callable[[Context], Any]:
@@ -93,13 +102,13 @@ def _evaluator(template: Template, text: str, where: str, may_hold_missing: bool
 
 
 def _first_line(exc: BaseException) -> str:
-    return next(iter(str(exc).splitlines()), "") or type(exc).__name__
+    return next(iter(str(exc).splitlines()), "")[:SHOWN] or type(exc).__name__
 
 
 def _check_root(root: str, text: str, where: str) -> None:
     if root not in CONTEXT_NAMES:
         known = ", ".join(sorted(CONTEXT_NAMES))
-        raise SpecError(f"{where}: {{{{ {text} }}}}: {root!r} is not known; use one of {known}")
+        raise SpecError(f"{where}: {{{{ {text[:SHOWN]} }}}}: {root[:SHOWN]!r} is not known; use one of {known}")
 
 
 def _may_hold_missing(tree: nodes.Template) -> bool:

@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from bounds.templates import LimitError, size_of
 from connectors.spec.base import SpecError
 from connectors.spec.target import TargetSpec, parse_target_spec
 from inputs.json_limits import json_problem
 
+MAX_SIZE: Final = 4_000_000
+"""Characters plus values of params, and of overrides: they are merged and compiled whenever a target is checked."""
 PRESET_DIR = Path(__file__).parents[1] / "presets"
 
 
@@ -49,6 +52,13 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _check_size(field: str, given: Any) -> None:
+    try:
+        size_of(given, MAX_SIZE)
+    except LimitError as exc:
+        raise SpecError(f"{field}: {exc}", {field: str(exc)}) from exc
+
+
 def build_target_spec(
     *,
     name: str,
@@ -65,6 +75,7 @@ def build_target_spec(
     for field, given in (("params", params), ("overrides", overrides)):
         if problem := json_problem(given):
             raise SpecError(f"{field} {problem}", {field: problem})
+        _check_size(field, given)
     data = load_preset(preset)
     for about in ("title", "doc"):
         data.pop(about, None)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from connectors.errors import BadRequest
 from connectors.mapping.filters import NAMES, OWN
 from connectors.mapping.sandbox import ENV
-from connectors.spec import SpecError, parse_target_spec
+from connectors.spec import SpecError, build_target_spec, parse_target_spec
 from connectors.target import CompiledTarget
 from tests.support.expressions import expressions
 
@@ -173,6 +173,32 @@ def test_many_expressions_share_one_budget() -> None:
             )
         )
     assert time.process_time() - begun < SLOW_S
+
+
+def test_many_plain_names_share_it_too() -> None:
+    begun = time.process_time()
+    with pytest.raises(SpecError, match="too much work"):
+        target("1", request={"body": ["{{ turn }}"] * 300_000})
+    with pytest.raises(SpecError, match="too much work"):
+        target("1", request={"body": "{{ turn }}" * 300_000})
+    assert time.process_time() - begun < SLOW_S
+
+
+@pytest.mark.parametrize("field", ["params", "overrides"])
+@pytest.mark.parametrize(
+    "large", [["x" * 5_000_000], {"x": [1] * 5_000_000}, {"x" * 5_000_000: 1}], ids=["text", "list", "key"]
+)
+def test_large_settings_of_a_target_are_refused(field: str, large: Any) -> None:
+    given: Any = {field: {"request": large}}
+    with pytest.raises(SpecError, match=f"{field}: a value of more than 4,000,000 characters or items"):
+        build_target_spec(name="t", url="http://127.0.0.1:9/v1", preset="openai-chat", **given)
+
+
+@pytest.mark.parametrize(
+    "expression", ["('ab' * 1000000) | filesizeformat", "x" * 100_000, "('a' * 100000) | int | list"]
+)
+def test_an_error_is_short(expression: str) -> None:
+    tried(expression)
 
 
 def test_looking_for_an_end_that_is_not_there_does_not_take_long() -> None:
