@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from metrics.report_schema import Outcome
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -18,7 +20,7 @@ OPTIONAL = ("group", "kind", "finish_reason")
 
 MISSING = -(2**62)
 """Marks unknown values in an integer column. No time and no count is this small."""
-OUTCOMES = ("ok", "error", "timeout", "aborted", "unknown")
+OUTCOMES: Final[tuple[Outcome, ...]] = ("ok", "error", "timeout", "aborted", "unknown")
 LEFT = "user_left"
 """The code of an aborted turn whose user gave up: nobody who asks again, so that the message failed."""
 TOKEN_SIDES = {

@@ -6,22 +6,23 @@ display.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
 from metrics.columns import MISSING, OUTCOMES, REPETITION_SCALE, Bools, Columns, Ints, Pooled
+from metrics.report_schema import Quantile, Stat
 
 MS = 1_000_000  # ns
 PER_S = 1000  # thousandths
 AFTER_SENDING = "resend"
 """A step after the first attempt to send; it is not part of the time before sending."""
 HANDSHAKE_PREFIX = "handshake_"
-STATS = ("count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
-QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
-SAMPLES_NEEDED = {"p50": 2, "p90": 10, "p95": 20, "p99": 100, "p999": 1000}
+STATS: Final[tuple[Stat, ...]] = ("count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
+QUANTILES: Final[Mapping[Quantile, float]] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+SAMPLES_NEEDED: Final[Mapping[str, int]] = {"p50": 2, "p90": 10, "p95": 20, "p99": 100, "p999": 1000}
 """With fewer values, a percentile is effectively the maximum."""
 
 Population = Literal["ok turns", "sent turns", "all turns"]

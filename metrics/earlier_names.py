@@ -49,11 +49,6 @@ def present_budget(budget: Mapping[str, Any] | None) -> dict[str, Any]:
     return found
 
 
-def present_ends(sessions: Mapping[str, int]) -> dict[str, int]:
-    """A report's counts of sessions, each under its present name only."""
-    return {session_end(word): number for word, number in sessions.items()}
-
-
 def warn_renamed(old: str, new: str) -> None:
     """Say on stderr, once in the life of this process, that `old` is now called `new`."""
     if old not in _told:

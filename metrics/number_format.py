@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
+
+from metrics.report_schema import RunPart, Turns
 
 NOTHING: Final = "-"
 GOOD, BAD, QUIET, TITLE = "green", "bold red", "dim", "bold"
@@ -18,17 +20,17 @@ _LARGE: Final = ((172_800, 86_400, "days", 3600, "h"), (3600, 3600, "h", 60, "mi
 """From how many seconds on, which unit, and which stands beside it."""
 
 
-def run_name(run: Mapping[str, Any]) -> str:
+def run_name(run: RunPart) -> str:
     """Of a report's `run`; one that could not begin has no number."""
     return "run" if run["id"] is None else f"run {run['id']}"
 
 
-def load_s_of(run: Mapping[str, Any]) -> float:
+def load_s_of(run: RunPart) -> float:
     """How long the load of a report's run lasted; one of an earlier version says only how long its turns did."""
     return float(run.get("load_s", run.get("duration_s")) or 0)
 
 
-def failed_of(turns: Mapping[str, int]) -> int:
+def failed_of(turns: Turns) -> int:
     """A report's failed turns; one of an earlier version does not say them."""
     return turns.get("failed", turns["error"] + turns["timeout"])
 

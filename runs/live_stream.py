@@ -21,6 +21,7 @@ import redis
 import redis.asyncio
 
 from metrics.analysis.threshold_status import ThresholdStatus
+from metrics.report_schema import CeilingName, Used
 from runs.backoff import Backoff
 from runs.broker_keys import broker_key
 from runs.redis_client import redis_client
@@ -66,7 +67,7 @@ class Tick(TypedDict):
     inflight: int
     overdue: NotRequired[int]
     """Turns in flight that wait for longer than the run's own answers explain."""
-    budget: NotRequired[dict[str, dict[str, float]]]
+    budget: NotRequired[dict[CeilingName, Used]]
     """{ceiling, used} of each ceiling of the run; see `metrics.analysis.spending`."""
     doing: NotRequired[str]
     """For a run with a search or sweep: what it does, as text."""

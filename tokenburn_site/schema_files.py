@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from metrics.report.schema import REPORT_VERSION, RunReport
+from metrics.report_schema import REPORT_VERSION, RunReport
 from runs.engine.core.messages import PROTOCOL_VERSION, commands, events
 from runs.engine.recording.ledger_lines import LEDGER_VERSION, LedgerLine
 from runs.load.profile import LoadProfile

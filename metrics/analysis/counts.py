@@ -47,8 +47,8 @@ class Counts:
             return
         for word, count in zip(OUTCOMES, data["out"], strict=True):
             self.outcomes[word] += count
-        for word, count in zip(TOKEN_SOURCES, data["sources"], strict=False):  # earlier windows have fewer words
-            self.sources[word] += count
+        for source, count in zip(TOKEN_SOURCES, data["sources"], strict=False):  # earlier windows have fewer words
+            self.sources[source] += count
         self._add_reasoning(data.get("tr"))
         for name in _SUMS:
             self.sums[name] += data[name]

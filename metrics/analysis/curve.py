@@ -11,16 +11,15 @@ from operator import attrgetter
 from statistics import mean
 from typing import Any, Final, NamedTuple
 
-from metrics.analysis.figures import Figures, figures, of_choice, rounded, with_waiting
+from metrics.analysis.figures import figures, of_choice, rounded, with_waiting
 from metrics.analysis.threshold_values import evaluate
 from metrics.analysis.thresholds import parse_all
 from metrics.analysis.totals import Aggregate, merge
 from metrics.definitions import SAMPLES_NEEDED
 from metrics.groups import Group
 from metrics.number_format import counted
+from metrics.report_schema import Figures, LevelRow, LevelStats, Stats, ThresholdResult
 
-SHOWN: Final = ("ttft_ms", "e2e_ms")
-STATS_SHOWN: Final = ("p50", "p95")
 MOST_TURNS: Final = 1000
 """Number of turns that a condition on `error_rate` needs, however small its limit."""
 KNEE_FROM: Final = 0.1
@@ -59,7 +58,8 @@ def measure(windows: Iterable[Mapping[str, Any]], from_s: int, to_s: int, last_a
     last = [max(samples, key=attrgetter("at_ns")) for samples in engines]
     in_vain = sum(sample.inflight for sample in last if sample.at_ns >= last_answer_s * 1e9)
     overdue = in_vain + sum(sample.overdue for sample in last if sample.at_ns < last_answer_s * 1e9)
-    own = with_waiting(figures(found, to_s - from_s, dropped), overdue) | {"active": active}
+    own = with_waiting(figures(found, to_s - from_s, dropped), overdue)
+    own["active"] = active
     if in_vain:
         hangs = f"{HUNG}: at the end {counted(in_vain, 'turn')} had no answer"
     else:
@@ -80,7 +80,7 @@ def _rise(values: Sequence[int]) -> int:
     return max(values) - min(values)
 
 
-def judge(conditions: Iterable[str], level: Level, groups: Sequence[Group] = ()) -> list[dict[str, Any]]:
+def judge(conditions: Iterable[str], level: Level, groups: Sequence[Group] = ()) -> list[ThresholdResult]:
     """As `metrics.analysis.threshold_values.evaluate`."""
     return evaluate(conditions, level.figures, of_choice(level.aggregate, groups, level.seconds))
 
@@ -96,22 +96,40 @@ def turns_needed(conditions: Iterable[str]) -> int:
     return most
 
 
-def level_row(level: float, from_s: int, to_s: int, measured: Level, good: bool | None) -> dict[str, Any]:
+def level_row(
+    level: float,
+    from_s: int,
+    to_s: int,
+    measured: Level,
+    good: bool | None,
+    missed: Iterable[str] = (),
+    notes: Iterable[str] = (),
+) -> LevelRow:
     """One entry of a report's `load_curve`; latencies in ms."""
-    turns, rates, metrics = (measured.figures[name] for name in ("turns", "rates", "metrics"))
+    found = measured.figures
+    turns, rates, metrics = found["turns"], found["rates"], found["metrics"]
     return {
         "level": plain(level),
         "from_s": from_s,
         "to_s": to_s,
         "turns": turns["ok"] + turns["failed"],
-        **{name: rates[name] for name in ("error_rate", "turns_per_s", "output_tokens_per_s")},
-        "active": rounded(measured.figures["active"]),
-        **{name: {stat: metrics[name][stat] for stat in STATS_SHOWN} for name in SHOWN},
-        "dropped_arrivals": measured.figures["dropped_arrivals"],
+        "error_rate": rates["error_rate"],
+        "turns_per_s": rates["turns_per_s"],
+        "output_tokens_per_s": rates["output_tokens_per_s"],
+        "active": rounded(found["active"]),
+        "ttft_ms": _shown(metrics["ttft_ms"]),
+        "e2e_ms": _shown(metrics["e2e_ms"]),
+        "dropped_arrivals": found["dropped_arrivals"],
         "overdue": measured.overdue,
         "send_lag_p99_ms": metrics["send_lag_ms"]["p99"],
         "good": good,
+        "missed": list(missed),
+        "notes": list(notes),
     }
+
+
+def _shown(stats: Stats) -> LevelStats:
+    return {"p50": stats["p50"], "p95": stats["p95"]}
 
 
 def plain(level: float) -> float | int:
@@ -144,12 +162,12 @@ def knee(points: Iterable[Point]) -> float | None:
     return plain(-x) if rise >= KNEE_FROM else None
 
 
-def knee_of(curve: Iterable[Mapping[str, Any]]) -> float | None:
+def knee_of(curve: Iterable[LevelRow]) -> float | None:
     """Of a report's `load_curve`, by its turns per second."""
-    return knee(Point(row["level"], row["turns_per_s"]) for row in curve if shows_throughput(row))
+    return knee(Point(row["level"], row["turns_per_s"] or 0.0) for row in curve if shows_throughput(row))
 
 
-def shows_throughput(row: Mapping[str, Any]) -> bool:
+def shows_throughput(row: LevelRow) -> bool:
     """Whether the throughput of a level shows what the target can do: not if nothing was answered or too much
     failed."""
     return row["error_rate"] is not None and row["error_rate"] <= KNEE_FAILED_SHARE
@@ -169,7 +187,7 @@ class Columns(NamedTuple):
     e2e_p95: list[float | None]
 
 
-def columns(curve: Iterable[Mapping[str, Any]]) -> Columns:
+def columns(curve: Iterable[LevelRow]) -> Columns:
     """Of a report's `load_curve`, which is in the order of time."""
     last = {row["level"]: row for row in curve}
     rows = [last[level] for level in sorted(last)]
@@ -178,5 +196,8 @@ def columns(curve: Iterable[Mapping[str, Any]]) -> Columns:
         [row["turns_per_s"] for row in rows],
         [row["output_tokens_per_s"] for row in rows],
         [None if row["error_rate"] is None else row["error_rate"] * 100 for row in rows],
-        *([row[name][stat] for row in rows] for name in SHOWN for stat in STATS_SHOWN),
+        [row["ttft_ms"]["p50"] for row in rows],
+        [row["ttft_ms"]["p95"] for row in rows],
+        [row["e2e_ms"]["p50"] for row in rows],
+        [row["e2e_ms"]["p95"] for row in rows],
     )

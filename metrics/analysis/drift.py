@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from metrics.analysis.totals import SERIES_METRICS, Aggregate
 from metrics.definitions import MS
 from metrics.histogram import Histogram
+from metrics.report_schema import DriftPart
 
 PARTS: Final = 3
 FEWEST: Final = 50
 """Minimum number of values in a third of the run for its median to count."""
 
 
-class Drift(TypedDict):
-    """Medians (ms) of the first and the last third of the run's time, and the relative rise between them."""
-
-    first_ms: float
-    last_ms: float
-    rise: float
-
-
-def drift_of(aggregate: Aggregate) -> dict[str, Drift] | None:
+def drift_of(aggregate: Aggregate) -> dict[str, DriftPart] | None:
     """By metric, turns by the time of their end; None if one of the thirds has too few of them."""
     found = {name: drift for name in SERIES_METRICS if (drift := _drift(aggregate, name)) is not None}
     return found or None
 
 
-def _drift(aggregate: Aggregate, name: str) -> Drift | None:
+def _drift(aggregate: Aggregate, name: str) -> DriftPart | None:
     points = sorted(at for at, point in aggregate.points.items() if point.ok)
     third = (points[-1] - points[0] + 1) // PARTS if points else 0
     if not third:

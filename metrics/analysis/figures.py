@@ -3,35 +3,73 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from metrics.analysis.counts import Counts
 from metrics.analysis.totals import Aggregate
 from metrics.definitions import BOUNDED, BY_NAME, METRICS, MS, QUANTILES, SAMPLES_NEEDED, STATS, Metric, find
-from metrics.earlier_names import RATES, TRUNCATED
+from metrics.earlier_names import TRUNCATED
 from metrics.groups import Group, Where, chosen
 from metrics.histogram import Histogram
+from metrics.report_schema import (
+    Figures,
+    GroupPart,
+    GroupRates,
+    ModelPart,
+    PartFigures,
+    Rates,
+    Stat,
+    Stats,
+    Tokens,
+    TokenSource,
+)
 
-Figures = dict[str, Any]
 DIGITS = 6  # of a ms: to the ns
-SESSION_ENDS = ("completed", "failed", "lost", TRUNCATED)
 
 
 def figures(counts: Counts, seconds: float | None = None, dropped: int = 0) -> Figures:
     """`metrics`, `turns`, `sessions`, `rates` and `dropped_arrivals`, as in a report; rates are per second of `seconds`
     (default: from the first turn's begin to the last one's end). Earlier names stand beside the present ones."""
-    rates = {name: rounded(value) for name, value in counts.rates(seconds).items()}
+    outcomes, ended = counts.outcomes, counts.sessions_ended
     return {
         "sessions": {
             "started": counts.sessions_started,
-            **{word: counts.sessions_ended[word] for word in SESSION_ENDS},
-            "cut": counts.sessions_ended[TRUNCATED],
+            "completed": ended["completed"],
+            "failed": ended["failed"],
+            "lost": ended["lost"],
+            "truncated": ended[TRUNCATED],
+            "cut": ended[TRUNCATED],
         },
-        "turns": {"sent": counts.sums["sent"], **counts.outcomes, "failed": counts.failed},
+        "turns": {
+            "sent": counts.sums["sent"],
+            "ok": outcomes["ok"],
+            "error": outcomes["error"],
+            "timeout": outcomes["timeout"],
+            "aborted": outcomes["aborted"],
+            "unknown": outcomes["unknown"],
+            "failed": counts.failed,
+        },
         "dropped_arrivals": dropped,
-        "rates": rates | {earlier: rates[name] for earlier, name in RATES.items()},
+        "rates": rounded_rates(counts.rates(seconds)),
         "metrics": {name: stats_of(counts, name) for name in metric_names(counts)},
+    }
+
+
+def rounded_rates(rates: Mapping[str, float | None]) -> Rates:
+    """Those of `Counts.rates`, as in a report."""
+    return {**_without_errors(rates), "error_rate": rounded(rates["error_rate"])}
+
+
+def _without_errors(rates: Mapping[str, float | None]) -> GroupRates:
+    completed, ended = rounded(rates["completed_sessions_per_min"]), rounded(rates["ended_sessions_per_min"])
+    return {
+        "turns_per_s": rounded(rates["turns_per_s"]),
+        "completed_sessions_per_min": completed,
+        "ended_sessions_per_min": ended,
+        "sessions_per_min": completed,
+        "conversations_per_min": ended,
+        "output_tokens_per_s": rounded(rates["output_tokens_per_s"]),
+        "tokens_per_s": rounded(rates["tokens_per_s"]),
     }
 
 
@@ -41,7 +79,7 @@ def with_waiting(found: Figures, turns: int) -> Figures:
         return found
     failed = found["turns"]["failed"] + turns
     rate = rounded(failed / (found["turns"]["ok"] + failed))
-    return {**found, "turns": found["turns"] | {"failed": failed}, "rates": found["rates"] | {"error_rate": rate}}
+    return {**found, "turns": {**found["turns"], "failed": failed}, "rates": {**found["rates"], "error_rate": rate}}
 
 
 def waits_in_flight(rows: Iterable[Sequence[int]]) -> dict[int, Histogram]:
@@ -59,7 +97,7 @@ def with_waits(found: Figures, counts: Counts, waits: Iterable[Histogram]) -> Fi
         return found
     metric = BY_NAME[BOUNDED]
     stats = bounded_stats(metric, counts.histograms.get(BOUNDED, Histogram()), beyond)
-    return {**found, "metrics": found["metrics"] | {BOUNDED: stats}}
+    return {**found, "metrics": {**found["metrics"], BOUNDED: stats}}
 
 
 def of_choice(
@@ -82,48 +120,56 @@ def metric_names(counts: Counts) -> list[str]:
     return names[:after] + sorted(counts.histograms.keys() - BY_NAME.keys()) + names[after:]
 
 
-def stats_of(counts: Counts, name: str) -> Figures:
+def stats_of(counts: Counts, name: str) -> Stats:
     metric = find(name)
     assert metric is not None, name  # noqa: S101 - windows only hold metrics that `definitions` computed
     found = counts.histograms.get(name, Histogram())
     return bounded_stats(metric, found, counts.given_up) if name == BOUNDED else stats(metric, found)
 
 
-def bounded_stats(metric: Metric, known: Histogram, given_up: Histogram) -> Figures:
+def bounded_stats(metric: Metric, known: Histogram, given_up: Histogram) -> Stats:
     """The statistics of the known values and of others of which lower bounds are known, as `stats`: at least so much.
     `censored` of them are lower bounds; `high` has the upper bounds of the statistics, None where there is none."""
     low = stats(metric, Histogram.merged((known, given_up)))
     beyond = given_up.count
-    quantiles = dict(zip(QUANTILES, known.quantiles(list(QUANTILES.values()), beyond), strict=True))
-    found: dict[str, float | None] = {"mean": known.mean(), "min": known.minimum, **quantiles, "max": known.maximum}
+    found: dict[Stat, float | None] = {"mean": known.mean(), "min": known.minimum, "max": known.maximum}
+    found |= dict(zip(QUANTILES, known.quantiles(list(QUANTILES.values()), beyond), strict=True))
     if beyond:
         found |= {"mean": None, "max": None}
-    high = {
-        name: None if value is None or low[name] is None else max(low[name], round(value / metric.scale, DIGITS))
+    high: dict[str, float | None] = {
+        name: None if value is None or (least := low[name]) is None else max(least, round(value / metric.scale, DIGITS))
         for name, value in found.items()
     }
     return {**low, "censored": beyond, "high": high}
 
 
-def stats(metric: Metric, histogram: Histogram) -> dict[str, Any]:
+def stats(metric: Metric, histogram: Histogram) -> Stats:
     """Count and statistics in the metric's unit; None where not measured, p999 also below 1000 values."""
-    values: dict[str, Any] = {"count": histogram.count, **dict.fromkeys(STATS[1:])}
+    found: dict[Stat, float | None] = dict.fromkeys(STATS)
     if histogram.count and histogram.minimum is not None and histogram.maximum is not None:
-        found: dict[str, float | None] = dict(
-            zip(QUANTILES, histogram.quantiles(list(QUANTILES.values())), strict=True)
-        )
+        found |= dict(zip(QUANTILES, histogram.quantiles(list(QUANTILES.values())), strict=True))
         if histogram.count < SAMPLES_NEEDED["p999"]:
             found["p999"] = None
         found |= {"mean": histogram.mean(), "min": float(histogram.minimum), "max": float(histogram.maximum)}
-        values |= {name: None if v is None else round(v / metric.scale, DIGITS) for name, v in found.items()}
-    return values
+    scaled = {name: None if value is None else round(value / metric.scale, DIGITS) for name, value in found.items()}
+    return {
+        "count": histogram.count,
+        "mean": scaled["mean"],
+        "min": scaled["min"],
+        "p50": scaled["p50"],
+        "p90": scaled["p90"],
+        "p95": scaled["p95"],
+        "p99": scaled["p99"],
+        "p999": scaled["p999"],
+        "max": scaled["max"],
+    }
 
 
 def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, DIGITS)
 
 
-def tokens_of(counts: Counts) -> Figures:
+def tokens_of(counts: Counts) -> Tokens:
     """`tokens`, as in a report: {input, output, total, reasoning, source, input_source, output_source}; None where it
     is known of no turn."""
     given, made = counts.token_sides()
@@ -142,49 +188,53 @@ def tokens_of(counts: Counts) -> Figures:
     }
 
 
-def token_source(counts: Counts) -> str:
+def token_source(counts: Counts) -> TokenSource:
     """usage, estimate, mixed, or none: the source of the token counts of both sides."""
     given, made = counts.token_sides()
     return _side(given + made)
 
 
-def _side(turns: Counter[str]) -> str:
+def _side(turns: Counter[str]) -> TokenSource:
     """The source of one side, from the number of turns by source."""
-    counted = [word for word in ("usage", "estimate") if turns[word]]
-    return "mixed" if len(counted) == 2 else (counted[0] if counted else "none")
+    if turns["usage"] and turns["estimate"]:
+        return "mixed"
+    return "usage" if turns["usage"] else "estimate" if turns["estimate"] else "none"
 
 
-def of_parts(aggregate: Aggregate, groups: Sequence[Group], seconds: float) -> list[dict[str, Any]]:
+def of_parts(aggregate: Aggregate, groups: Sequence[Group], seconds: float) -> list[GroupPart]:
     """A report's `groups`: one entry per group with data; empty in a run with one group."""
     if len(groups) < 2:
         return []
     named = [(number, group) for number, group in enumerate(groups) if number in aggregate.groups]
     return [
-        {"scenario": group.scenario, "model": group.model, "tags": dict(group.tags)}
-        | _part(aggregate.groups[number], seconds)
+        {
+            "scenario": group.scenario,
+            "model": group.model,
+            "tags": dict(group.tags),
+            **_part(aggregate.groups[number], seconds),
+        }
         for number, group in named
     ]
 
 
-def of_models(aggregate: Aggregate, groups: Sequence[Group], seconds: float) -> list[dict[str, Any]]:
+def of_models(aggregate: Aggregate, groups: Sequence[Group], seconds: float) -> list[ModelPart]:
     """A report's `models`: one entry for each that answered; empty if the target names none."""
-    found = []
+    found: list[ModelPart] = []
     for model in dict.fromkeys(group.model for group in groups if group.model):
         numbers = chosen(groups, (("model", model),))
         counts = aggregate if len(numbers) == len(groups) else aggregate.of_groups(numbers)
         if counts.turns:
-            found.append({"model": model} | _part(counts, seconds))
+            found.append({"model": model, **_part(counts, seconds)})
     return found
 
 
-def _part(counts: Counts, seconds: float) -> dict[str, Any]:
+def _part(counts: Counts, seconds: float) -> PartFigures:
     own = figures(counts, seconds)
-    rates = own["rates"]
     return {
         "sessions": own["sessions"],
         "turns": own["turns"],
-        "error_rate": rates.pop("error_rate"),
-        "rates": rates,
+        "error_rate": own["rates"]["error_rate"],
+        "rates": _without_errors(counts.rates(seconds)),
         "tokens": tokens_of(counts),
         "metrics": {name: values for name, values in own["metrics"].items() if values["count"]},
     }

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from metrics.analysis.figures import token_source
 from metrics.analysis.totals import Aggregate
-from metrics.earlier_names import BUDGET as EARLIER
 from metrics.earlier_names import present_budget
 from metrics.end_codes import ceiling_of
 from metrics.groups import Group
+from metrics.report_schema import BudgetPart, CeilingName, CostPart, ModelCost, Side, Tokens, TokenSource, Used
 
 BUDGET = "budget"
-CEILINGS = ("tokens", "cost", "turns", "errors")
+CEILINGS: Final[tuple[CeilingName, ...]] = ("tokens", "cost", "turns", "errors")
 ANY_MODEL = "*"
 OF_TOKENS = frozenset({"tokens", "cost"})
 ESTIMATED = frozenset({"estimate", "mixed"})
@@ -21,6 +21,12 @@ ESTIMATED = frozenset({"estimate", "mixed"})
 PER_TOKENS = 1_000_000
 DIGITS = 6  # of a cost
 Prices = Mapping[str, Mapping[str, float]]
+
+
+def source_of(tokens: Tokens, side: Side) -> TokenSource:
+    """The source of a report's tokens of one side; reports of earlier versions have one source for both."""
+    name: Literal["input_source", "output_source"] = "input_source" if side == "input" else "output_source"
+    return tokens.get(name, tokens["source"])
 
 
 class Spent(NamedTuple):
@@ -51,13 +57,14 @@ def token_cost(spent: Spent, model: str, prices: Prices) -> float:
     return (spent.tokens_in * price["input"] + spent.tokens_out * price["output"]) / PER_TOKENS
 
 
-def cost_of(load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group]) -> dict[str, Any] | None:
+def cost_of(load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group]) -> CostPart | None:
     """{total, by_model [{model, input, output, cost}], estimated}; None without prices. `input` and `output` are
     tokens; `estimated`: the target did not count all of them itself. `money` is the earlier name of `cost`."""
     prices: Prices = load.get(BUDGET, {}).get("prices") or {}
     if not prices:
         return None
-    rows, models = [], by_model(aggregate, groups)
+    rows: list[ModelCost] = []
+    models = by_model(aggregate, groups)
     for model, spent in models.items():
         cost = round(token_cost(spent, model, prices), DIGITS)
         rows.append({"model": model, "input": spent.tokens_in, "output": spent.tokens_out, "cost": cost, "money": cost})
@@ -65,40 +72,42 @@ def cost_of(load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Grou
     return {"total": round(total, DIGITS), "by_model": rows, "estimated": token_source(aggregate) in ESTIMATED}
 
 
-def used(load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group]) -> dict[str, dict[str, float]]:
+def used(load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group]) -> dict[CeilingName, Used]:
     """{ceiling, used} of each ceiling that the load has; of tokens and cost also `estimated`: not all tokens are the
     target's own count."""
     budget = present_budget(load.get(BUDGET))
     tokens = by_model(aggregate, groups)
     failed = aggregate.failed + sum(failed for _, failed, *_ in aggregate.uncounted_spent.values())
     cost = sum(token_cost(spent, model, budget.get("prices") or {}) for model, spent in tokens.items())
-    values = {
+    values: dict[CeilingName, float] = {
         "tokens": sum(sum(spent) for spent in tokens.values()),
         "cost": round(cost, DIGITS),
         "turns": aggregate.turns + aggregate.uncounted,
         "errors": failed,
     }
     estimated = token_source(aggregate) in ESTIMATED
-    return {
-        name: {"ceiling": ceiling, "used": values[name]} | ({"estimated": estimated} if name in OF_TOKENS else {})
-        for name in CEILINGS
-        if (ceiling := budget.get(name)) is not None
-    }
+    found: dict[CeilingName, Used] = {}
+    for name in CEILINGS:
+        if (ceiling := budget.get(name)) is not None:
+            found[name] = {"ceiling": ceiling, "used": values[name]}
+            if name in OF_TOKENS:
+                found[name]["estimated"] = estimated
+    return found
 
 
 def budget_of(
     load: Mapping[str, Any], aggregate: Aggregate, groups: Sequence[Group], end_code: str
-) -> dict[str, Any] | None:
+) -> BudgetPart | None:
     """{ended_by, NAME {ceiling, used, over}, error_rate {..}}; None if there is no ceiling and none ended the run.
 
     `end_code` is the run's. Earlier names of ceilings stand beside the present ones.
     """
     ended_by = ceiling_of(end_code)
-    found: dict[str, Any] = {
-        name: {**part, "over": round(max(0, part["used"] - part["ceiling"]), DIGITS)}
-        for name, part in used(load, aggregate, groups).items()
-    }
-    found |= {earlier: found[name] for earlier, name in EARLIER.items() if name in found}
+    found: BudgetPart = {"ended_by": ended_by}
+    for name, part in used(load, aggregate, groups).items():
+        found[name] = {**part, "over": round(max(0, part["used"] - part["ceiling"]), DIGITS)}
+    if "cost" in found:
+        found["money"] = found["cost"]
     if limit := (load.get(BUDGET) or {}).get("error_rate"):
-        found["error_rate"] = dict(limit)
-    return {"ended_by": ended_by, **found} if found or ended_by else None
+        found["error_rate"] = limit
+    return found if ended_by or len(found) > 1 else None

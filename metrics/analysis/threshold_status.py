@@ -8,12 +8,13 @@ yet to grow is judged at the end only.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NotRequired, TypedDict, cast
+from collections.abc import Iterable
+from typing import Literal
 
 from metrics.analysis.threshold_values import Choice, shown, value_of
 from metrics.analysis.thresholds import COUNTS, Threshold, Value
 from metrics.definitions import SAMPLES_NEEDED
+from metrics.report_schema import Figures, Measured
 
 State = Literal["kept", "missed", "early"]
 JUDGED_FROM_S = 5.0
@@ -25,16 +26,12 @@ MOST_SAMPLES = 1000
 UPPER, LOWER = frozenset({"<", "<="}), frozenset({">", ">="})
 
 
-class ThresholdStatus(TypedDict):
-    expr: str
-    value: float | None
-    high: NotRequired[float | None]
-    """Where `value` is a lower bound: the upper one, None if there is none."""
+class ThresholdStatus(Measured):
     state: State
 
 
 def threshold_statuses(
-    thresholds: Iterable[Threshold], figures: Mapping[str, Any], of_choice: Choice, counted_s: float
+    thresholds: Iterable[Threshold], figures: Figures, of_choice: Choice, counted_s: float
 ) -> list[ThresholdStatus]:
     """Of each threshold, by the figures so far; `counted_s` is the time since the first second that counts."""
     found: list[ThresholdStatus] = []
@@ -42,11 +39,11 @@ def threshold_statuses(
         part = of_choice(threshold.where) if threshold.where else figures
         value = value_of(threshold, part)
         state = _state(threshold, value, part, counted_s)
-        found.append(cast("ThresholdStatus", {"expr": threshold.expr, **shown(value), "state": state}))
+        found.append({**shown(threshold, value), "state": state})
     return found
 
 
-def _state(threshold: Threshold, value: Value | None, figures: Mapping[str, Any], counted_s: float) -> State:
+def _state(threshold: Threshold, value: Value | None, figures: Figures, counted_s: float) -> State:
     if value is None:
         return "early"
     if (way := _way(threshold)) is not None:
@@ -68,14 +65,12 @@ def _way(threshold: Threshold) -> Literal["up", "down"] | None:
     return "down" if threshold.stat == "min" else None
 
 
-def _samples(threshold: Threshold, figures: Mapping[str, Any]) -> int:
+def _samples(threshold: Threshold, figures: Figures) -> int:
     """Number of values behind the figure; a rate over time depends only on the time."""
     if threshold.stat is not None:
-        count: int = figures["metrics"][threshold.name]["count"]
-        return count
+        return figures["metrics"][threshold.name]["count"]
     turns = figures["turns"]
-    judged: int = turns["ok"] + turns["failed"]
-    return judged if threshold.name == "error_rate" else MOST_SAMPLES
+    return turns["ok"] + turns["failed"] if threshold.name == "error_rate" else MOST_SAMPLES
 
 
 def _needed(threshold: Threshold) -> int:

@@ -3,80 +3,86 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from metrics.analysis.thresholds import Threshold, Value, parse_all, parse_threshold
 from metrics.definitions import BOUNDED, find
 from metrics.groups import Where
+from metrics.report_schema import Figures, Measured, Stat, Stats, ThresholdResult
 
 
-def value_of(threshold: Threshold, figures: Mapping[str, Any]) -> Value | None:
+def value_of(threshold: Threshold, figures: Figures) -> Value | None:
     """The threshold's figure in a report or in the figures of some groups (see `metrics.analysis.figures`); None if it
     was not measured."""
     if threshold.stat is not None:
-        return _bounds_of(figures["metrics"].get(threshold.name, {}), threshold.stat)
+        stats = figures["metrics"].get(threshold.name)
+        return None if stats is None else _bounds_of(stats, threshold.stat)
     turns, sessions, rates = figures["turns"], figures["sessions"], figures["rates"]
+    drift = figures.get("drift")
     counts: dict[str, float | None] = {
         "dropped_arrivals": figures["dropped_arrivals"],
-        "drift": ((figures.get("drift") or {}).get("e2e_ms") or {}).get("rise"),
+        "drift": drift["e2e_ms"]["rise"] if drift and "e2e_ms" in drift else None,
         "turns_ok": turns["ok"],
         "turns_failed": turns["failed"],
         "turns_unknown": turns["unknown"],
         "sessions_failed": sessions["failed"],
+        "error_rate": rates["error_rate"],
+        "turns_per_s": rates["turns_per_s"],
+        "completed_sessions_per_min": rates["completed_sessions_per_min"],
+        "ended_sessions_per_min": rates["ended_sessions_per_min"],
+        "output_tokens_per_s": rates["output_tokens_per_s"],
+        "tokens_per_s": rates["tokens_per_s"],
     }
-    found: float | None = counts[threshold.name] if threshold.name in counts else rates[threshold.name]
+    found = counts[threshold.name]
     return None if found is None else Value(found, found)
 
 
-def _bounds_of(stats: Mapping[str, Any], stat: str) -> Value | None:
-    low: float | None = stats.get(stat)
+def _bounds_of(stats: Stats, stat: Stat) -> Value | None:
+    low = stats.get(stat)
     if low is None:
         return None
     high = (stats.get("high") or {}).get(stat, low) if stats.get("censored") else low
     return Value(low, math.inf if high is None else high)
 
 
-Choice = Callable[[Where], Mapping[str, Any]]
+Choice = Callable[[Where], Figures]
 
 
-def evaluate(
-    expressions: Iterable[str], figures: Mapping[str, Any], of_choice: Choice | None = None
-) -> list[dict[str, Any]]:
+def evaluate(expressions: Iterable[str], figures: Figures, of_choice: Choice | None = None) -> list[ThresholdResult]:
     """`[{expr, value, passed}]` in the given order, by the figures of the whole and, where a threshold chooses, by
     those that `of_choice` finds (see `metrics.analysis.figures.of_choice`). Where the value is a lower bound, `high` is
     the upper one, None if there is none; a time of answered turns has `unanswered`, the number of turns that timed out
     or whose users gave up, where there are such. Raises ThresholdError."""
-    results = []
+    results: list[ThresholdResult] = []
     for threshold in parse_all(expressions):
         found = figures if not threshold.where else of_choice(threshold.where) if of_choice is not None else None
         value = None if found is None else value_of(threshold, found)
-        result = {"expr": threshold.expr, **shown(value), "passed": threshold.holds(value)}
+        result: ThresholdResult = {**shown(threshold, value), "passed": threshold.holds(value)}
         if found is not None and value is not None and (waited := _left_out(threshold, found)):
             result["unanswered"] = waited
         results.append(result)
     return results
 
 
-def _left_out(threshold: Threshold, figures: Mapping[str, Any]) -> int:
+def _left_out(threshold: Threshold, figures: Figures) -> int:
     """Turns without an answer that the threshold does not cover, because it is on a time of answered turns."""
     metric = find(threshold.name)
     if metric is None or metric.unit != "ms" or metric.counts != "ok turns" or metric.name == BOUNDED:
         return 0
     turns = figures["turns"]
-    waited: int = turns["failed"] - turns["error"]
-    return waited
+    return turns["failed"] - turns["error"]
 
 
-def shown(value: Value | None) -> dict[str, float | None]:
-    """`value`, and `high` where that is another one."""
+def shown(threshold: Threshold, value: Value | None) -> Measured:
+    """`expr`, `value`, and `high` where that is another one."""
     if value is None:
-        return {"value": None}
-    high = {} if value.high == value.low else {"high": None if value.high == math.inf else value.high}
-    return {"value": value.low, **high}
+        return {"expr": threshold.expr, "value": None}
+    if value.high == value.low:
+        return {"expr": threshold.expr, "value": value.low}
+    return {"expr": threshold.expr, "value": value.low, "high": None if value.high == math.inf else value.high}
 
 
-def known_to_fail(result: Mapping[str, Any]) -> bool:
+def known_to_fail(result: Measured) -> bool:
     """Whether the result of `evaluate` is certainly a miss; False also if unknown."""
     low, high = result["value"], result.get("high", result["value"])
     value = None if low is None else Value(low, math.inf if high is None else high)

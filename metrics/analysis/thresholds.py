@@ -17,6 +17,7 @@ from metrics.definitions import BY_NAME, STATS, find
 from metrics.earlier_names import RATES as EARLIER_RATES
 from metrics.earlier_names import warn_renamed
 from metrics.groups import MODEL, SCENARIO, Group, Where, chosen, known_keys, known_values
+from metrics.report_schema import Stat
 from metrics.shares import parse_share
 
 EXAMPLE = "ttft_ms.p95<500"
@@ -88,7 +89,7 @@ class Threshold:
 
     expr: str
     name: str
-    stat: str | None
+    stat: Stat | None
     op: str
     limit: float
     where: Where = ()
@@ -141,15 +142,16 @@ def parse_threshold(text: str) -> Threshold:
     if name in EARLIER_RATES:
         warn_renamed(f"the threshold {name}", EARLIER_RATES[name])
         name = EARLIER_RATES[name]
+    found: Stat | None = None
     if name in RATES:
         if stat is not None:
             raise _error(text, f"'{name}' is one number and has no '.{stat}'", f"{name}<{match['limit']}")
     else:
-        _check_metric(text, name, stat, match)
+        found = _stat_of(text, name, stat, match)
     limit = _limit(text, match)
     if match["percent"] and name not in SHARES:
         raise _error(text, f"'{name}' is not a share, so it takes no %")
-    return Threshold(text.strip(), name, stat, match["op"], limit, _where(text, name, match["where"]))
+    return Threshold(text.strip(), name, found, match["op"], limit, _where(text, name, match["where"]))
 
 
 def _split(text: str, ends: Callable[[str], bool]) -> list[str]:
@@ -181,21 +183,23 @@ def _where(text: str, name: str, inside: str | None) -> Where:
     return tuple(found.items())
 
 
-def _check_metric(text: str, name: str, stat: str | None, match: re.Match[str]) -> None:
+def _stat_of(text: str, name: str, stat: str | None, match: re.Match[str]) -> Stat:
     braces = "" if match["where"] is None else f"{{{match['where']}}}"
     end = f"{match['op']}{match['limit']}{match['percent']}"
     if find(name) is None:
-        known = [*BY_NAME, *RATES]
-        near = [f"{name}_ms"] if f"{name}_ms" in known else get_close_matches(name, known, n=1, cutoff=NEAR)
+        names = [*BY_NAME, *RATES]
+        near = [f"{name}_ms"] if f"{name}_ms" in names else get_close_matches(name, names, n=1, cutoff=NEAR)
         if not near:
-            raise _error(text, f"no metric is called '{name}'; there are {', '.join(known)}")
+            raise _error(text, f"no metric is called '{name}'; there are {', '.join(names)}")
         raise _error(text, f"no metric is called '{name}'", f"{near[0]}{braces}{_stat_end(near[0], stat)}{end}")
-    if stat not in STATS:
+    found = next((known for known in STATS if known == stat), None)
+    if found is None:
         near = get_close_matches(stat or "", STATS, n=1)
         said = f"has no statistic '{stat}'" if stat else "needs a statistic"
         written = f"{name}{braces}.{near[0] if near else 'p95'}{end}"
         better = written if near or not stat else ""
         raise _error(text, f"'{name}' {said} ({', '.join(STATS)})", better, written)
+    return found
 
 
 def _stat_end(name: str, stat: str | None) -> str:

@@ -196,8 +196,8 @@ def _counters(columns: Columns) -> dict[str, Ints]:
     }
     for i, word in enumerate(OUTCOMES):
         counters[f"out.{word}"] = (columns.outcome == i).astype(np.int64)
-    for i, word in enumerate(TOKEN_SOURCES):
-        counters[f"sources.{word}"] = (columns.tokens_source == i).astype(np.int64)
+    for i, source in enumerate(TOKEN_SOURCES):
+        counters[f"sources.{source}"] = (columns.tokens_source == i).astype(np.int64)
     return counters
 
 

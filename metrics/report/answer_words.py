@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from metrics.number_format import number
+from metrics.report_schema import RunReport
 
 REASONS_SHOWN: Final = 6
 KIND_LABELS: Final = {
@@ -18,15 +18,15 @@ KIND_LABELS: Final = {
 }
 
 
-def answer_rows(report: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+def answer_rows(report: RunReport) -> list[tuple[str, str, int]]:
     """The type (a kind or a finish reason), its word, and the number of answers. Empty: all answers are plain text
     without finish reasons."""
-    answers = report.get("answers") or {}
+    answers = report.get("answers", {})
     kinds = [("kind", KIND_LABELS.get(word, word), n) for word, n in answers.get("kinds", {}).items()]
     return kinds + [("finish reason", word, n) for word, n in answers.get("finish_reasons", {}).items()]
 
 
-def answer_words(report: Mapping[str, Any]) -> str:
+def answer_words(report: RunReport) -> str:
     """For example "12 cut by length, 3 tool calls; finish reasons: stop 85, length 12"; empty if all answers are plain
     text."""
     rows = answer_rows(report)

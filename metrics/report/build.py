@@ -8,27 +8,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metrics.analysis.drift import Drift, drift_of, is_steady
+from metrics.analysis.drift import drift_of, is_steady
 from metrics.analysis.figures import DIGITS, figures, of_choice, of_models, of_parts, stats, stats_of, tokens_of
 from metrics.analysis.load_time import load_s
 from metrics.analysis.patience import patience_of
 from metrics.analysis.spending import budget_of, cost_of
 from metrics.analysis.threshold_values import evaluate
 from metrics.analysis.thresholds import parse_all
-from metrics.analysis.totals import SERIES_METRICS, Aggregate
+from metrics.analysis.totals import Aggregate
 from metrics.analysis.verdict.answers import OthersAnswers
 from metrics.analysis.verdict.codes import Remark
 from metrics.analysis.verdict.comparison import Witness
 from metrics.analysis.verdict.generator import start_error_ns, timestamps
 from metrics.analysis.verdict.judge import judge
-from metrics.definitions import BY_NAME, MS, QUANTILES, find
+from metrics.definitions import BY_NAME, find
 from metrics.groups import Group
 from metrics.histogram import Histogram
+from metrics.report.series import series
+from metrics.report_schema import (
+    Answers,
+    CapacityPart,
+    DriftPart,
+    GeneratorPart,
+    LevelRow,
+    LoadChange,
+    RunPart,
+    RunReport,
+    ShardPart,
+    Traffic,
+    VerdictPart,
+    WitnessPart,
+)
 
-Report = dict[str, Any]
 NS_PER_S = 1e9
 WITNESS_METRICS = ("ttft_ms", "e2e_ms")
-TRAFFIC = ("bytes_in", "bytes_out")
 WITNESS_TURNS = 10
 """Minimum number of good turns of a witness."""
 
@@ -50,33 +63,33 @@ class RunFacts:
     finished: bool = True
     proxy: str = ""
     """The address of the proxy, if any."""
-    load_changes: Sequence[Mapping[str, Any]] = ()
+    load_changes: Sequence[LoadChange] = ()
     """Levels that were set while it ran: at_s, level, by."""
     groups: Sequence[Group] = ()
     """By number; empty: one, of which nothing is known."""
-    shards: Sequence[Mapping[str, Any]] = ()
+    shards: Sequence[ShardPart] = ()
     """Of each engine's share: index, region, host, version, status, reason, stored, turns, end, end_code, at_s."""
     version: str = ""
     """Version of Token-Burn that planned the run."""
     lacks_witness: bool = False
     """A witness was to go along, and left nothing."""
-    load_curve: Sequence[Mapping[str, Any]] | None = None
+    load_curve: Sequence[LevelRow] | None = None
     """What was measured at each level (see `metrics.analysis.curve.level_row`) of a run that searches or sweeps."""
-    capacity: Mapping[str, Any] | None = None
+    capacity: CapacityPart | None = None
 
 
 def build_report(
-    run: RunFacts, aggregate: Aggregate, thresholds: Sequence[str] = (), witness: Mapping[str, Any] | None = None
-) -> Report:
+    run: RunFacts, aggregate: Aggregate, thresholds: Sequence[str] = (), witness: WitnessPart | None = None
+) -> RunReport:
     """See `docs/metrics.md` for every key; `witness` is the result of `witness_of`. Raises ThresholdError for an
     invalid threshold."""
     sums, drift = aggregate.sums, drift_of(aggregate)
     verdict = _verdict(run, aggregate, thresholds, witness, drift)
     seconds = load_s(aggregate, run.load)
     whole = figures(aggregate, seconds, aggregate.dropped)
-    report: Report = {
+    return {
         "run": _run(run, aggregate, seconds),
-        "load_changes": [dict(change) for change in run.load_changes],
+        "load_changes": list(run.load_changes),
         "sessions": whole["sessions"],
         "turns": whole["turns"],
         "excluded_turns": aggregate.uncounted,
@@ -87,27 +100,26 @@ def build_report(
         "answers": _answers(aggregate),
         "rates": whole["rates"],
         "tokens": tokens_of(aggregate),
-        "traffic": {name: sums[name] for name in ("chunks", *TRAFFIC)} | _per_s(sums, seconds),
+        "traffic": _traffic(sums, seconds),
         "metrics": whole["metrics"],
         "drift": drift,
         "groups": of_parts(aggregate, run.groups, seconds),
         "models": of_models(aggregate, run.groups, seconds),
         "generator": _generator(aggregate),
-        "shards": [dict(shard) for shard in run.shards],
-        "witness": dict(witness) if witness else None,
+        "shards": list(run.shards),
+        "witness": witness or None,
         "budget": budget_of(run.load, aggregate, run.groups, run.end_code),
         "patience": patience_of(run.load, aggregate),
         "cost": cost_of(run.load, aggregate, run.groups),
         "verdict": verdict,
         "series": series(aggregate),
-        "load_curve": None if run.load_curve is None else [dict(row) for row in run.load_curve],
-        "capacity": None if run.capacity is None else dict(run.capacity),
+        "load_curve": None if run.load_curve is None else list(run.load_curve),
+        "capacity": run.capacity,
+        "thresholds": evaluate(thresholds, {**whole, "drift": drift}, of_choice(aggregate, run.groups, seconds)),
     }
-    report["thresholds"] = evaluate(thresholds, report, of_choice(aggregate, run.groups, seconds))
-    return report
 
 
-def _run(run: RunFacts, aggregate: Aggregate, seconds: float) -> dict[str, Any]:
+def _run(run: RunFacts, aggregate: Aggregate, seconds: float) -> RunPart:
     return {
         "id": run.id,
         "status": run.status,
@@ -126,9 +138,9 @@ def _verdict(
     run: RunFacts,
     aggregate: Aggregate,
     thresholds: Sequence[str],
-    witness: Mapping[str, Any] | None,
-    drift: Mapping[str, Drift] | None,
-) -> dict[str, Any]:
+    witness: WitnessPart | None,
+    drift: Mapping[str, DriftPart] | None,
+) -> VerdictPart:
     steady = run.finished and is_steady(run.load, bool(run.load_changes))
     verdict = judge(
         aggregate,
@@ -148,29 +160,44 @@ def _verdict(
     return {"trusted": verdict.trusted, "reasons": reasons, "notes": notes}
 
 
-def _answers(aggregate: Aggregate) -> dict[str, dict[str, int]]:
+def _answers(aggregate: Aggregate) -> Answers:
     kinds, reasons = aggregate.kinds.most_common(), aggregate.finish_reasons.most_common()
     return {"kinds": dict(kinds), "finish_reasons": dict(reasons)}
 
 
-def _per_s(sums: Mapping[str, int], seconds: float) -> dict[str, float | None]:
-    return {f"{name}_per_s": round(sums[name] / seconds, 1) if seconds else None for name in TRAFFIC}
+def _traffic(sums: Mapping[str, int], seconds: float) -> Traffic:
+    return {
+        "chunks": sums["chunks"],
+        "bytes_in": sums["bytes_in"],
+        "bytes_out": sums["bytes_out"],
+        "bytes_in_per_s": round(sums["bytes_in"] / seconds, 1) if seconds else None,
+        "bytes_out_per_s": round(sums["bytes_out"] / seconds, 1) if seconds else None,
+    }
 
 
-def _others_answers(witness: Mapping[str, Any] | None) -> OthersAnswers:
+def _others_answers(witness: WitnessPart | None) -> OthersAnswers:
     """A run of an earlier version has neither."""
-    said = witness or {}
-    return OthersAnswers(said.get("unsolicited", 0), said.get("mismatched", 0))
+    if not witness:
+        return OthersAnswers(0, 0)
+    return OthersAnswers(witness.get("unsolicited", 0), witness.get("mismatched", 0))
 
 
-def witness_of(aggregate: Aggregate, mismatched: int = 0) -> dict[str, Any]:
+def witness_of(aggregate: Aggregate, mismatched: int = 0) -> WitnessPart:
     """What an independent session measured, for a run to keep: its turns, for each of `WITNESS_METRICS` the statistics
     and the bounds of its median, messages that belong to no question, and answers (`mismatched`) that repeat another
     turn's message and not their own."""
+    outcomes = aggregate.outcomes
     return {
         "unsolicited": aggregate.unsolicited,
         "mismatched": mismatched,
-        "turns": {"sent": aggregate.sums["sent"], **aggregate.outcomes},
+        "turns": {
+            "sent": aggregate.sums["sent"],
+            "ok": outcomes["ok"],
+            "error": outcomes["error"],
+            "timeout": outcomes["timeout"],
+            "aborted": outcomes["aborted"],
+            "unknown": outcomes["unknown"],
+        },
         "excluded_turns": aggregate.uncounted,
         "uncounted_turns": aggregate.uncounted,
         "tokens": {"output": aggregate.sums["tokens_out"]},
@@ -190,7 +217,7 @@ def _median_bounds(aggregate: Aggregate, name: str) -> list[float] | None:
     return [round(value / metric.scale, DIGITS) for value in found if value is not None]
 
 
-def _witness_to_compare(aggregate: Aggregate, witness: Mapping[str, Any] | None) -> Witness | None:
+def _witness_to_compare(aggregate: Aggregate, witness: WitnessPart | None) -> Witness | None:
     """The witness's figure to compare with: of the first content where answers stream, else of the whole turn."""
     if witness is None:
         return None
@@ -203,7 +230,7 @@ def _witness_to_compare(aggregate: Aggregate, witness: Mapping[str, Any] | None)
     return Witness(name, median, own, *bounds)
 
 
-def _generator(aggregate: Aggregate) -> dict[str, Any]:
+def _generator(aggregate: Aggregate) -> GeneratorPart:
     engines = aggregate.engines.values()
     cpu_ns = sum(engine.cpu_ns for engine in engines)
     turns, chunks = aggregate.turns, aggregate.sums["chunks"]
@@ -217,8 +244,8 @@ def _generator(aggregate: Aggregate) -> dict[str, Any]:
         "cpu_us_per_chunk": round(cpu_ns / 1000 / chunks, 1) if chunks else None,
         "cpu_share_max": round(max(shares), 3) if shares else None,
         "timestamps": timestamps(aggregate),
-        "send_lag_ms": {name: send_lag[name] for name in ("p50", "p99", "max")},
-        "loop_lag_ms": {name: loop_lag[name] for name in ("p99", "max")},
+        "send_lag_ms": {"p50": send_lag["p50"], "p99": send_lag["p99"], "max": send_lag["max"]},
+        "loop_lag_ms": {"p99": loop_lag["p99"], "max": loop_lag["max"]},
         "connections": _connections(aggregate),
         "rss_mb": round(sum(engine.rss for engine in engines) / 1e6, 1),
         "start_error_ms": None if (error := start_error_ns(aggregate)) is None else round(error / 1e6, 3),
@@ -236,42 +263,3 @@ def _connections(aggregate: Aggregate) -> dict[str, int]:
 def _remarks(remarks: Sequence[Remark]) -> list[str]:
     """`code: text`, so that a person can read it and a program can split it at the first colon."""
     return [f"{remark.code}: {remark.text}" for remark in remarks]
-
-
-def series(aggregate: Aggregate) -> dict[str, Any]:
-    """The run over time, for charts: one entry per `point_s` seconds in every list, gaps filled with 0 or None."""
-    width = aggregate.point_s
-    active = _active(aggregate)
-    last = max((*aggregate.points, *active), default=-1)
-    points = [aggregate.points.get(index) for index in range(last + 1)]
-    found: dict[str, Any] = {
-        "point_s": width,
-        "at_s": [index * width for index in range(last + 1)],
-        "turns_per_s": [p.ok / width if p else 0 for p in points],
-        "failed_per_s": [p.failed / width if p else 0 for p in points],
-        "output_tokens_per_s": [p.tokens_out_ok / width if p else 0 for p in points],
-        "active_sessions": [active.get(index) for index in range(last + 1)],
-    }
-    for name in SERIES_METRICS:
-        for stat in ("p50", "p95"):
-            key = f"{name.removesuffix('_ms')}_{stat}_ms"
-            found[key] = [_point_ms(p.histograms[name] if p else None, stat) for p in points]
-    return found
-
-
-def _point_ms(histogram: Histogram | None, stat: str) -> float | None:
-    value = histogram.quantile(QUANTILES[stat]) if histogram else None
-    return None if value is None else round(value / MS, 3)
-
-
-def _active(aggregate: Aggregate) -> dict[int, int]:
-    """Open sessions by point of the series: each engine's most, added up."""
-    found: dict[int, int] = {}
-    for engine in aggregate.engines.values():
-        most: dict[int, int] = {}
-        for sample in engine.samples.values():
-            index = int(sample.at_ns // NS_PER_S) // aggregate.point_s
-            most[index] = max(most.get(index, 0), sample.active)
-        for index, count in most.items():
-            found[index] = found.get(index, 0) + count
-    return found

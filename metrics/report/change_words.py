@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from metrics.number_format import NOTHING, counted, exact
+from metrics.report_schema import RunReport
 
 LINES_SHOWN: Final = 10
 SEARCH: Final = "search"
@@ -20,7 +20,7 @@ class Change(NamedTuple):
     by: str
 
 
-def change_rows(report: Mapping[str, Any]) -> list[Change]:
+def change_rows(report: RunReport) -> list[Change]:
     """Every change that somebody made, in the order of time."""
     load = report["run"]["load"]
     changes = report.get("load_changes") or ()  # a report of an earlier version has none
@@ -33,7 +33,7 @@ def change_rows(report: Mapping[str, Any]) -> list[Change]:
     ]
 
 
-def change_lines(report: Mapping[str, Any]) -> list[str]:
+def change_lines(report: RunReport) -> list[str]:
     """For example "200 users from 93.4 s on, by alice"; the first LINES_SHOWN, and how many more there are."""
     rows = change_rows(report)
     lines = [f"{row.level} from {row.at} on, by {row.by}" for row in rows[:LINES_SHOWN]]

@@ -6,10 +6,11 @@ that is mailed around has no script: there a macro draws the same lines (metrics
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
 
 from metrics.analysis.curve import columns
+from metrics.report_schema import RunReport, Series
 
 Values = Sequence[float | None]
 
@@ -44,7 +45,7 @@ OVER_LOAD: Final = (
 )
 
 
-def time_columns(series: Mapping[str, Any]) -> dict[str, list[Values]]:
+def time_columns(series: Series) -> dict[str, list[Values]]:
     """By a chart's name: the seconds, then the values of its lines. Of a report's `series`: quantiles are those of each
     piece of time, p50 and p95. Empty if it has none."""
     at = series.get("at_s", [])
@@ -56,11 +57,11 @@ def time_columns(series: Mapping[str, Any]) -> dict[str, list[Values]]:
     }
 
 
-def load_columns(report: Mapping[str, Any]) -> dict[str, list[Values]] | None:
+def load_columns(report: RunReport) -> dict[str, list[Values]] | None:
     """The same over the levels of the load, ascending; None for a run with one load."""
-    if not report.get("load_curve"):
+    if not (curve := report.get("load_curve")):
         return None
-    found = columns(report["load_curve"])
+    found = columns(curve)
     return {
         "load-turns": [found.level, found.turns_per_s],
         "load-failed": [found.level, found.failed],

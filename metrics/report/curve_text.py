@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich import box
 from rich.console import RenderableType
@@ -13,8 +13,9 @@ from rich.text import Text
 
 from metrics.analysis.curve import HUNG, KNEE_LEVELS, shows_throughput
 from metrics.number_format import BAD, GOOD, QUIET, TITLE, counted, exact, number, numbers, share
+from metrics.report_schema import CapacityPart, RunReport
+from metrics.report_schema import LevelRow as LevelPart
 
-Report = Mapping[str, Any]
 HEADS = ("turns/s", "failed", "ttft p50", "ttft p95", "e2e p50", "e2e p95", "tokens/s", "turns", "at s")
 BY_WIDTH = ((120, HEADS), (76, ("turns/s", "failed", "ttft p95", "e2e p50", "e2e p95")), (0, ("turns/s", "e2e p95")))
 """From how many columns on a terminal shows which."""
@@ -34,14 +35,17 @@ class LevelRow(NamedTuple):
     knee: bool
 
 
-def level_rows(report: Report) -> list[LevelRow]:
+def level_rows(report: RunReport) -> list[LevelRow]:
     """Ascending by level, and in the order of time; empty for a run without levels."""
-    capacity = report.get("capacity") or {}
+    capacity = report.get("capacity")
     curve = sorted(report.get("load_curve") or (), key=lambda row: (row["level"], row["from_s"]))
     columns = [
         numbers([row["turns_per_s"] for row in curve]),
         [share(row["error_rate"]) for row in curve],
-        *(numbers([row[name][stat] for row in curve]) for name in ("ttft_ms", "e2e_ms") for stat in ("p50", "p95")),
+        numbers([row["ttft_ms"]["p50"] for row in curve]),
+        numbers([row["ttft_ms"]["p95"] for row in curve]),
+        numbers([row["e2e_ms"]["p50"] for row in curve]),
+        numbers([row["e2e_ms"]["p95"] for row in curve]),
         numbers([row["output_tokens_per_s"] for row in curve]),
         [number(row["turns"]) for row in curve],
         [f"{row['from_s']}-{row['to_s']}" for row in curve],
@@ -49,8 +53,9 @@ def level_rows(report: Report) -> list[LevelRow]:
     return [_level_row(row, cells, capacity) for row, *cells in zip(curve, *columns, strict=True)]
 
 
-def _level_row(row: Mapping[str, Any], cells: Sequence[str], capacity: Mapping[str, Any]) -> LevelRow:
-    is_capacity, is_knee = row["level"] == capacity.get("level"), row["level"] == capacity.get("knee")
+def _level_row(row: LevelPart, cells: Sequence[str], capacity: CapacityPart | None) -> LevelRow:
+    is_capacity = capacity is not None and row["level"] == capacity.get("level")
+    is_knee = capacity is not None and row["level"] == capacity.get("knee")
     mark = {True: "good", False: "bad", None: ""}[row["good"]]
     places = [word for word, here in (("capacity", is_capacity), ("knee", is_knee)) if here]
     says = "; ".join([*row["missed"], *row["notes"]])
@@ -58,17 +63,16 @@ def _level_row(row: Mapping[str, Any], cells: Sequence[str], capacity: Mapping[s
     return LevelRow(exact(row["level"]), named, mark, ", ".join(places), says, is_capacity, is_knee)
 
 
-def capacity_words(report: Report) -> list[str]:
+def capacity_words(report: RunReport) -> list[str]:
     """One sentence about the capacity, if it was looked for, one about the knee, and the remarks on their levels; empty
     for a run without levels."""
-    capacity = report.get("capacity")
-    if not capacity or not report.get("load_curve"):
+    capacity, curve = report.get("capacity"), report.get("load_curve")
+    if not capacity or not curve:
         return [f"no capacity: {capacity['note']}"] if capacity and capacity["note"] else []
-    curve = report["load_curve"]
     return [*_limit_words(capacity), _knee_words(capacity, curve), *_remark_words(capacity["unit"], curve)]
 
 
-def _remark_words(unit: str, curve: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _remark_words(unit: str, curve: Sequence[LevelPart]) -> Iterator[str]:
     """What limits the use of the levels' figures, and at which levels: each remark once."""
     found: dict[str, list[str]] = {}
     for row in sorted(curve, key=itemgetter("level")):
@@ -81,7 +85,7 @@ def _remark_words(unit: str, curve: Sequence[Mapping[str, Any]]) -> Iterator[str
         yield f"remark: {counted(len(found) - REMARKS_SHOWN, 'more remark')} on levels, in the JSON report"
 
 
-def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
+def _limit_words(capacity: CapacityPart) -> Iterator[str]:
     unit, low, high = capacity["unit"], capacity["low"], capacity["high"]
     conditions = " and ".join(capacity["conditions"])
     hangs = [text for text in capacity["limited_by"] if text.startswith(HUNG)]
@@ -96,7 +100,7 @@ def _limit_words(capacity: Mapping[str, Any]) -> Iterator[str]:
     yield f"capacity: {'; '.join(filter(None, [found, over, *hangs, capacity['note']]))}"
 
 
-def _knee_words(capacity: Mapping[str, Any], curve: Sequence[Mapping[str, Any]]) -> str:
+def _knee_words(capacity: CapacityPart, curve: Sequence[LevelPart]) -> str:
     tried = {row["level"] for row in curve}
     shown = {row["level"] for row in curve if shows_throughput(row)}
     if len(shown) < KNEE_LEVELS:
@@ -108,9 +112,8 @@ def _knee_words(capacity: Mapping[str, Any], curve: Sequence[Mapping[str, Any]])
     return f"knee: {exact(capacity['knee'])} {capacity['unit']}, more bring little more throughput"
 
 
-def marks(report: Report) -> list[tuple[float, str]]:
-    """Where capacity and knee are, with their names; one where they are the same. Of a report with levels."""
-    capacity = report["capacity"]
+def marks(capacity: CapacityPart) -> list[tuple[float, str]]:
+    """Where capacity and knee are, with their names; one where they are the same."""
     level, knee = capacity["level"], capacity["knee"]
     if level is not None and level == knee:
         return [(level, f"capacity and knee {exact(level)}")]
@@ -118,11 +121,11 @@ def marks(report: Report) -> list[tuple[float, str]]:
     return [(at, f"{name} {exact(at)}") for name, at in places if at is not None]
 
 
-def curve_parts(report: Report, width: int) -> Iterator[RenderableType]:
+def curve_parts(report: RunReport, width: int) -> Iterator[RenderableType]:
     """For the report on a terminal of so many columns: a table of the levels, then the sentences."""
-    rows, said = level_rows(report), capacity_words(report)
-    if rows:
-        yield Text(f"\nlevels ({report['capacity']['unit']})", style=TITLE)
+    rows, said, capacity = level_rows(report), capacity_words(report), report.get("capacity")
+    if rows and capacity:
+        yield Text(f"\nlevels ({capacity['unit']})", style=TITLE)
         yield _table(rows, next(heads for least, heads in BY_WIDTH if width >= least))
     yield from [Text()] * bool(rows and said)
     for sentence in said:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from metrics.earlier_names import BUDGET, RATES, SESSIONS, present_code
 from metrics.end_codes import end_code_of
+from metrics.report_schema import RunReport
 
 _PATIENCE: Final = {"doubled": "hedged"}
 _WHOLE: Final = {"uncounted_turns": "excluded_turns"}
 _ENDED_BY: Final = {**BUDGET, "only_errors": "no_success"}
 
 
-def present_report(report: Mapping[str, Any]) -> dict[str, Any]:
+def present_report(report: Mapping[str, Any]) -> RunReport:
     """The report with today's keys beside earlier ones, which stay until 1.0. `run.end_code` is None where nothing says
     how the run ended."""
     found = _with_names(report, _WHOLE)
@@ -23,7 +24,7 @@ def present_report(report: Mapping[str, Any]) -> dict[str, Any]:
     for part in ("groups", "models"):
         found |= {part: [{**each, **_figures(each)} for each in report[part]]} if report.get(part) else {}
     found |= dict(_parts(report))
-    return found
+    return cast("RunReport", found)
 
 
 def _figures(part: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, NamedTuple
 
 from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from metrics.analysis.spending import ESTIMATED
+from metrics.analysis.spending import ESTIMATED, source_of
+from metrics.analysis.threshold_status import ThresholdStatus
 from metrics.number_format import TITLE, failed_of, number, numbers, share
 from metrics.report.bound_words import value_words
+from metrics.report_schema import GroupNames, PartFigures, RunReport, Side, Stat, Tokens
 
-Part = Mapping[str, Any]
 NAMES = frozenset({"scenario", "model", "tags"})
+NAMED: Final[tuple[Literal["scenario", "model"], ...]] = ("scenario", "model")
 LATENCIES = ("ttft_ms", "e2e_ms")
-TIMES = tuple(f"{name.removesuffix('_ms')} {stat}" for name in LATENCIES for stat in ("p50", "p95"))
+STATS_SHOWN: Final[tuple[Stat, ...]] = ("p50", "p95")
+TIMES = tuple(f"{name.removesuffix('_ms')} {stat}" for name in LATENCIES for stat in STATS_SHOWN)
 WIDE = 110
 """Columns of a terminal from which on every column has room."""
 ROWS_SHOWN = 20
@@ -30,7 +33,7 @@ class Cells(NamedTuple):
     rows: list[tuple[str, ...]]
 
 
-def group_cells(report: Mapping[str, Any]) -> Cells | None:
+def group_cells(report: RunReport) -> Cells | None:
     """The figures of each group; None for a run with one. Columns that are equal for all groups are left out."""
     parts = report.get("groups") or ()
     if len(parts) < 2:
@@ -45,9 +48,9 @@ def group_cells(report: Mapping[str, Any]) -> Cells | None:
     return Cells(heads, rows)
 
 
-def name_cells(parts: Sequence[Part]) -> Cells:
+def name_cells(parts: Sequence[GroupNames]) -> Cells:
     """What distinguishes the groups, and these words of each; `parts` have scenario, model and tags."""
-    named = [name for name in ("scenario", "model") if len({part[name] for part in parts}) > 1]
+    named = [name for name in NAMED if len({part[name] for part in parts}) > 1]
     tagged = any(part["tags"] for part in parts)
     rows = []
     for part in parts:
@@ -56,7 +59,7 @@ def name_cells(parts: Sequence[Part]) -> Cells:
     return Cells((*named, *(["tags"] if tagged else [])), rows)
 
 
-def model_cells(report: Mapping[str, Any]) -> Cells | None:
+def model_cells(report: RunReport) -> Cells | None:
     """Requests and answers of each model; None if the target names none."""
     parts = report.get("models") or ()
     if not parts:
@@ -71,27 +74,27 @@ def model_cells(report: Mapping[str, Any]) -> Cells | None:
     return Cells(heads, rows)
 
 
-def _tokens(tokens: Mapping[str, Any], side: str) -> str:
-    source = tokens.get(f"{side}_source", tokens["source"])  # earlier reports have one source for both sides
-    return f"{number(tokens[side])}{' (estimate)' if source in ESTIMATED else ''}"
+def _tokens(tokens: Tokens, side: Side) -> str:
+    return f"{number(tokens[side])}{' (estimate)' if source_of(tokens, side) in ESTIMATED else ''}"
 
 
-def _turns(part: Part) -> str:
+def _turns(part: PartFigures) -> str:
     turns = part["turns"]
     return number(turns["ok"] + failed_of(turns))
 
 
-def _times(parts: Sequence[Part]) -> Iterator[tuple[str, ...]]:
+def _times(parts: Sequence[PartFigures]) -> Iterator[tuple[str, ...]]:
     """The cells of TIMES, a row for each part."""
-    columns = (
-        numbers([part["metrics"].get(name, {}).get(stat) for part in parts])
-        for name in LATENCIES
-        for stat in ("p50", "p95")
-    )
+    columns = (numbers([_time(part, name, stat) for part in parts]) for name in LATENCIES for stat in STATS_SHOWN)
     return zip(*columns, strict=True)
 
 
-def group_parts(report: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
+def _time(part: PartFigures, name: str, stat: Stat) -> float | None:
+    stats = part["metrics"].get(name)
+    return stats[stat] if stats else None
+
+
+def group_parts(report: RunReport, width: int) -> Iterator[RenderableType]:
     """For a terminal: the figures of each scenario and model, if there are several."""
     tables = [("groups", group_cells(report))]
     if len(report.get("models") or ()) > 1:
@@ -121,7 +124,7 @@ def _table(cells: Cells, width: int) -> Table:
     return table
 
 
-def status_words(found: Sequence[Mapping[str, Any]], *, missed_only: bool = True) -> str:
+def status_words(found: Sequence[ThresholdStatus], *, missed_only: bool = True) -> str:
     """How thresholds stand, in a few words for one line; empty without thresholds."""
     if not found:
         return ""

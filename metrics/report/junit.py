@@ -8,9 +8,9 @@ and changes no exit code.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
+from typing import Final, Literal
 from xml.etree.ElementTree import indent
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
@@ -19,14 +19,16 @@ from metrics.end_codes import BUDGET_ENDS, end_code_of
 from metrics.number_format import counted, number, run_name
 from metrics.report.bound_words import value_words
 from metrics.report.gates import stopped_answering
+from metrics.report_schema import Outcome, RunReport, Stat
 
-Report = Mapping[str, Any]
+COUNTED: Final[tuple[Literal["sent", Outcome], ...]] = ("sent", "ok", "error", "timeout", "aborted", "unknown")
+STATS: Final[tuple[Stat, ...]] = ("p50", "p95", "p99", "max")
 ENDED_WELL = frozenset({"completed"})
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 does not allow: a reason may quote a target's text."""
 
 
-def junit_xml(report: Report) -> bytes:
+def junit_xml(report: RunReport) -> bytes:
     """A whole document, UTF-8."""
     run = report["run"]
     suite = TestSuite(_text(f"Token-Burn {run_name(run)}: {run['target']}, {run['scenario']}"))
@@ -42,7 +44,7 @@ def junit_xml(report: Report) -> bytes:
     return document.getvalue() + b"\n"
 
 
-def ended_well(report: Report) -> bool:
+def ended_well(report: RunReport) -> bool:
     """Whether the run reached its intended end: that of its load, or of its budget."""
     run = report["run"]
     by_budget = end_code_of(run.get("end_code") or "", run["reason"] or "") in BUDGET_ENDS
@@ -53,7 +55,7 @@ def _case(kind: str, name: str, seconds: float = 0.0) -> TestCase:
     return TestCase(_text(name), f"token-burn.{kind}", round(seconds, 3))
 
 
-def _run_case(report: Report) -> TestCase:
+def _run_case(report: RunReport) -> TestCase:
     run = report["run"]
     case = _case("run", "the run comes to its end", run["duration_s"])
     if not ended_well(report):
@@ -62,7 +64,7 @@ def _run_case(report: Report) -> TestCase:
     return case
 
 
-def _answers_case(report: Report) -> TestCase:
+def _answers_case(report: RunReport) -> TestCase:
     case = _case("run", "the target answers until the end")
     if not report["turns"]["ok"]:
         case.result = Skipped("no turn was answered: nothing was measured")
@@ -72,7 +74,7 @@ def _answers_case(report: Report) -> TestCase:
     return case
 
 
-def _threshold_cases(report: Report) -> Iterator[TestCase]:
+def _threshold_cases(report: RunReport) -> Iterator[TestCase]:
     for result in report["thresholds"]:
         case = _case("thresholds", result["expr"])
         value = value_words(result)
@@ -84,7 +86,7 @@ def _threshold_cases(report: Report) -> Iterator[TestCase]:
         yield case
 
 
-def _verdict_case(report: Report) -> TestCase:
+def _verdict_case(report: RunReport) -> TestCase:
     verdict = report["verdict"]
     case = _case("verdict", "the figures can be trusted")
     if not verdict["trusted"]:
@@ -97,20 +99,21 @@ def _set_result(case: TestCase, result: Error | Failure, text: str) -> None:
     case.result = result
 
 
-def _counts(report: Report) -> str:
-    counts = [f"{number(count)} {word}" for word, count in report["turns"].items() if count and word != "failed"]
+def _counts(report: RunReport) -> str:
+    turns = report["turns"]
+    counts = [f"{number(turns.get(word))} {word}" for word in COUNTED if turns.get(word)]
     return f"turns: {', '.join(counts) or 'none'}"
 
 
-def _errors(report: Report) -> str:
+def _errors(report: RunReport) -> str:
     return "\n".join(f"{code}: {counted(count, 'turn')}" for code, count in report["errors"].items())
 
 
-def _figures(report: Report) -> str:
+def _figures(report: RunReport) -> str:
     lines = [_counts(report)]
     for name in ("ttft_ms", "e2e_ms"):
         stats = report["metrics"][name]
-        lines.append(f"{name}: " + ", ".join(f"{stat} {number(stats[stat])}" for stat in ("p50", "p95", "p99", "max")))
+        lines.append(f"{name}: " + ", ".join(f"{stat} {number(stats[stat])}" for stat in STATS))
     return "\n".join(lines)
 
 

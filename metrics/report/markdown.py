@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from metrics.definitions import find
 from metrics.number_format import counted, duration, failed_of, load_s_of, number, run_name, share
@@ -17,11 +17,11 @@ from metrics.report.group_text import Cells, group_cells, model_cells
 from metrics.report.junit import ended_well
 from metrics.report.spending_words import budget_words, cost_words
 from metrics.report.verdict_words import NOTES_HEAD, verdict_words
+from metrics.report_schema import Rates, RunPart, RunReport, Stat, ThresholdResult, Turns
 from plain_text.visible import visible
 
-Report = Mapping[str, Any]
 METRICS = ("ttft_ms", "e2e_ms", "e2e_planned_ms", "icl_ms", "tpot_ms", "turn_tokens_per_s")
-STATS = ("p50", "p95", "p99", "max", "count")
+STATS: Final[tuple[Stat, ...]] = ("p50", "p95", "p99", "max", "count")
 ERRORS_SHOWN = 5
 ROWS_SHOWN = 20
 _SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_]))")
@@ -32,12 +32,12 @@ _NAMED = re.compile(r"(?<=[@#!])(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)", re.I)
 """Where services look for people, issues, merge requests and addresses; also in text whose markup is escaped."""
 
 
-def summary_md(report: Report) -> str:
+def summary_md(report: RunReport) -> str:
     """A heading, the result, the thresholds, the main metrics, and whether the figures can be trusted."""
     return "\n".join(_lines(report)) + "\n"
 
 
-def headline(report: Report) -> str:
+def headline(report: RunReport) -> str:
     """The result of the run in a few words."""
     run, results = report["run"], report["thresholds"]
     missed = sum(not result["passed"] for result in results)
@@ -50,7 +50,7 @@ def headline(report: Report) -> str:
     return f"all {len(results)} thresholds met" if len(results) > 1 else "threshold met" if results else "done"
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: RunReport) -> Iterator[str]:
     run, turns, rates = report["run"], report["turns"], report["rates"]
     yield f"## Token-Burn: {headline(report)}"
     yield ""
@@ -82,7 +82,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _verdict(report)
 
 
-def _what_came_of_it(run: Report, turns: Mapping[str, int], rates: Mapping[str, float | None]) -> str:
+def _what_came_of_it(run: RunPart, turns: Turns, rates: Rates) -> str:
     against = f"against {escape(run['target'])}, {escape(run['scenario'])}"
     if run["id"] is None:
         return f"The run {against} did not begin."
@@ -94,17 +94,17 @@ def _what_came_of_it(run: Report, turns: Mapping[str, int], rates: Mapping[str, 
     )
 
 
-def _threshold(result: Mapping[str, Any]) -> Sequence[str]:
+def _threshold(result: ThresholdResult) -> Sequence[str]:
     words = threshold_words(result)
     value = words.value.removeprefix("is ")
     return escape(result["expr"]), value, words.result if result["passed"] else f"**{words.result}**"
 
 
-def _metrics(report: Report) -> Iterator[str]:
+def _metrics(report: RunReport) -> Iterator[str]:
     rows = []
     for name in METRICS:
-        stats, metric = report["metrics"].get(name, {}), find(name)
-        if stats.get("count") and metric is not None:
+        stats, metric = report["metrics"].get(name), find(name)
+        if stats and stats["count"] and metric is not None:
             rows.append((f"{metric.label} ({metric.unit})", *stat_cells(stats, STATS)))
     if rows:
         yield from _table(("metric", *STATS), rows, words=1)
@@ -120,7 +120,7 @@ def _cells(cells: Cells) -> Iterator[str]:
         yield from ("", f"and {len(rows) - ROWS_SHOWN} more")
 
 
-def _verdict(report: Report) -> Iterator[str]:
+def _verdict(report: RunReport) -> Iterator[str]:
     words = verdict_words(report["verdict"])
     if words.tone == "good":
         yield "The figures can be trusted: the generator kept up."

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
-from metrics.earlier_names import present_budget
+from metrics.analysis.spending import CEILINGS
 from metrics.number_format import number, share
+from metrics.report_schema import BudgetPart, CeilingName, CostPart, Used
+
+Budget = BudgetPart | Mapping[CeilingName, Used]
+"""A report's, or a tick's."""
 
 COST: Final = "cost"
 SPENT: Final = "spent of a budget of"
 
 
-def budget_tiles(budget: Mapping[str, Any] | None) -> Iterator[tuple[str, str, bool]]:
-    """For each ceiling: `tokens of 24,000`, `24,412`, and whether it is reached: of a report's budget, or a tick's."""
+def budget_tiles(budget: Budget | None) -> Iterator[tuple[str, str, bool]]:
+    """For each ceiling: `tokens of 24,000`, `24,412`, and whether it is reached."""
     for label, part in _ceilings(budget):
         mark = " (estimate)" if part.get("estimated") else ""
         yield (
@@ -23,7 +27,7 @@ def budget_tiles(budget: Mapping[str, Any] | None) -> Iterator[tuple[str, str, b
         )
 
 
-def budget_words(budget: Mapping[str, Any] | None) -> str:
+def budget_words(budget: Budget | None) -> str:
     """`24,412 tokens of 24,000 (102%), 1.25 spent of a budget of 5 (25%)`; empty without limits."""
     return ", ".join(
         f"{number(part['used'])} {SPENT if label == COST else f'{label} of'} {number(part['ceiling'])} ({_share(part)})"
@@ -31,17 +35,19 @@ def budget_words(budget: Mapping[str, Any] | None) -> str:
     )
 
 
-def _ceilings(budget: Mapping[str, Any] | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, part in present_budget(budget).items():
-        if isinstance(part, Mapping) and "used" in part:
+def _ceilings(budget: Budget | None) -> Iterator[tuple[str, Used]]:
+    if budget is None:
+        return
+    for name in CEILINGS:
+        if part := budget.get(name):
             yield name, part
 
 
-def _share(part: Mapping[str, Any]) -> str:
+def _share(part: Used) -> str:
     return f"{share(part['used'] / part['ceiling'], 0)}{', estimated' if part.get('estimated') else ''}"
 
 
-def cost_words(cost: Mapping[str, Any] | None) -> str:
+def cost_words(cost: CostPart | None) -> str:
     """`1.23 (m 1.00, other 0.230), from estimated tokens`; empty without prices."""
     if not cost:
         return ""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from metrics.analysis.patience import patience_words
+from metrics.analysis.spending import source_of
 from metrics.definitions import find
-from metrics.earlier_names import TRUNCATED
 from metrics.number_format import BAD, GOOD, QUIET, TITLE, counted, duration, load_s_of, number, share
 from metrics.report.advice import advice
 from metrics.report.answer_words import answer_words
@@ -24,17 +24,20 @@ from metrics.report.curve_text import curve_parts
 from metrics.report.group_text import group_parts
 from metrics.report.spending_words import budget_words, cost_words
 from metrics.report.verdict_words import NOTES_HEAD, verdict_words
+from metrics.report_schema import Outcome, RunReport, SessionWord, Side, Stat, Traffic
 from plain_text.console import PlainConsole
 from plain_text.visible import visible_tree
 
-Report = Mapping[str, Any]
-SHOWN = ("mean", "p50", "p95", "p99", "max", "count")
+OUTCOMES: Final[tuple[Outcome, ...]] = ("ok", "error", "timeout", "aborted", "unknown")
+SESSION_WORDS: Final[tuple[SessionWord, ...]] = ("started", "completed", "failed", "truncated", "lost")
+SIDES: Final[tuple[tuple[Side, str], ...]] = (("input", "in"), ("output", "out"))
+SHOWN: Final[tuple[Stat, ...]] = ("mean", "p50", "p95", "p99", "max", "count")
 FORMULA_FROM_WIDTH = 112
 ERRORS_SHOWN = 12
 VERDICT_STYLES = {"good": f"bold {GOOD}", "short": TITLE, "bad": BAD}
 
 
-def report_text(report: Report, width: int = 100, *, color: bool = False) -> str:
+def report_text(report: RunReport, width: int = 100, *, color: bool = False) -> str:
     """The report in lines of at most `width` columns; `color` adds ANSI sequences."""
     file = io.StringIO()
     console = PlainConsole(
@@ -45,12 +48,12 @@ def report_text(report: Report, width: int = 100, *, color: bool = False) -> str
     return "\n".join(line.rstrip() for line in lines)
 
 
-def report_renderable(report: Report, width: int = 100) -> Group:
+def report_renderable(report: RunReport, width: int = 100) -> Group:
     """The same for a rich console. What a target or a file said is harmless in it."""
     return Group(*_parts(visible_tree(report), width))
 
 
-def _parts(report: Report, width: int) -> Iterator[RenderableType]:
+def _parts(report: RunReport, width: int) -> Iterator[RenderableType]:
     yield from _summary(report)
     yield _metrics(report, width)
     if report["errors"]:
@@ -65,7 +68,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     yield from _verdict(report)
 
 
-def _summary(report: Report) -> Iterator[Text]:
+def _summary(report: RunReport) -> Iterator[Text]:
     run, turns, sessions, rates = report["run"], report["turns"], report["sessions"], report["rates"]
     yield Text.assemble((f"Run {run['id']} {run['status']}", TITLE), f"  {run['target']}, {run['scenario']}")
     if run.get("reason"):
@@ -73,9 +76,9 @@ def _summary(report: Report) -> Iterator[Text]:
     for place, line in enumerate(change_lines(report)):
         yield Text(f"  {'' if place else 'load':10}{line}")
     failed = f" ({share(rates['error_rate'])} failed)" if rates["error_rate"] else ""
-    outcomes = _counted(turns, ("ok",), ("error", "timeout", "aborted", "unknown"))
+    outcomes = _counted(*((word, turns.get(word, 0)) for word in OUTCOMES))
     yield Text(f"  turns     {outcomes}{failed} in {duration(load_s_of(run))}")
-    yield Text(f"  sessions  {_counted(sessions, ('started',), ('completed', 'failed', TRUNCATED, 'lost'))}")
+    yield Text(f"  sessions  {_counted(*((word, sessions.get(word, 0)) for word in SESSION_WORDS))}")
     if kinds := answer_words(report):
         yield Text(f"  answers   {kinds}")
     yield Text(f"  speed     {_speeds(report)}")
@@ -86,8 +89,8 @@ def _summary(report: Report) -> Iterator[Text]:
     if len(models := report.get("models") or ()) > 1:
         asked = [f"{part['model']} ({number(part['sessions']['started'])})" for part in models]
         yield Text(f"  models    {', '.join(asked)}")
-    if report.get("patience"):
-        yield Text(f"  patience  {patience_words(report['patience'])}")
+    if patience := report.get("patience"):
+        yield Text(f"  patience  {patience_words(patience)}")
     if used := budget_words(report.get("budget")):
         yield Text(f"  budget    {used}")
     if cost := cost_words(report.get("cost")):
@@ -100,7 +103,7 @@ def _summary(report: Report) -> Iterator[Text]:
     yield from _left_out(report)
 
 
-def _left_out(report: Report) -> Iterator[Text]:
+def _left_out(report: RunReport) -> Iterator[Text]:
     """Excluded turns, dropped arrivals and unsolicited messages."""
     if excluded := report.get("excluded_turns"):
         yield Text(f"  besides   {counted(excluded, 'turn')} of the warm-up and cool-down, in no figure here")
@@ -116,7 +119,7 @@ def _left_out(report: Report) -> Iterator[Text]:
         )
 
 
-def witness_words(report: Report) -> str:
+def witness_words(report: RunReport) -> str:
     """What the independent session measured, beside ours; its turns are in no other figure. Empty without one."""
     witness = report.get("witness")
     if not witness:
@@ -129,40 +132,45 @@ def witness_words(report: Report) -> str:
     return said
 
 
-def _tokens(report: Report) -> str:
+def _tokens(report: RunReport) -> str:
     tokens, rates = report["tokens"], report["rates"]
     sides = []
-    for name, way in (("input", "in"), ("output", "out")):
-        source = tokens.get(f"{name}_source", tokens["source"])
-        label = {"estimate": " (estimated)", "mixed": " (partly estimated)"}.get(source, "")
+    for name, way in SIDES:
+        label = {"estimate": " (estimated)", "mixed": " (partly estimated)"}.get(source_of(tokens, name), "")
         sides.append(f"{number(tokens[name])} {way}{label}")
     if tokens.get("reasoning"):
         sides[-1] += f" ({number(tokens['reasoning'])} of them reasoning)"
     return f"{number(tokens['total'])}: {', '.join(sides)}, {number(rates['tokens_per_s'])} tokens/s"
 
 
-def _traffic(traffic: Mapping[str, Any]) -> str:
-    ways = ((way, traffic[f"bytes_{way}"], traffic[f"bytes_{way}_per_s"]) for way in ("in", "out"))
-    return ", ".join(f"{number(total / 1e6)} MB {way} ({number(rate / 1000)} kB/s)" for way, total, rate in ways)
+def _traffic(traffic: Traffic) -> str:
+    ways = (
+        ("in", traffic["bytes_in"], traffic["bytes_in_per_s"]),
+        ("out", traffic["bytes_out"], traffic["bytes_out_per_s"]),
+    )
+    return ", ".join(
+        f"{number(total / 1e6)} MB {way} ({number(rate / 1000 if rate else rate)} kB/s)" for way, total, rate in ways
+    )
 
 
-def _counted(counts: Mapping[str, int], always: Sequence[str], if_any: Sequence[str]) -> str:
-    words = [*always, *(word for word in if_any if counts.get(word))]
-    return ", ".join(f"{number(counts[word])} {word}" for word in words)
+def _counted(first: tuple[str, int], *others: tuple[str, int]) -> str:
+    """The first always, of the others those that are not 0."""
+    shown = [first, *(other for other in others if other[1])]
+    return ", ".join(f"{number(count)} {word}" for word, count in shown)
 
 
-def _speeds(report: Report) -> str:
-    rates, source = report["rates"], report["tokens"]["source"]
+def _speeds(report: RunReport) -> str:
+    rates = report["rates"]
     completed = rates["completed_sessions_per_min"]
     speeds = [f"{number(rates['turns_per_s'])} turns/s", f"{number(completed)} sessions/min"]
-    made = report["tokens"].get("output_source", source)  # reports of earlier versions have one source for both sides
+    made = source_of(report["tokens"], "output")
     if made != "none":
         label = {"estimate": " (estimated: 4 characters a token)", "mixed": " (partly estimated)"}.get(made, "")
         speeds.append(f"{number(rates['output_tokens_per_s'])} output tokens/s{label}")
     return ", ".join(speeds)
 
 
-def _metrics(report: Report, width: int) -> Table:
+def _metrics(report: RunReport, width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("metric", no_wrap=True)
     for stat in SHOWN:
@@ -184,7 +192,7 @@ def _metrics(report: Report, width: int) -> Table:
     return table
 
 
-def _errors(report: Report) -> Table:
+def _errors(report: RunReport) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2), show_header=False)
     table.add_column(no_wrap=True, style="red")
     table.add_column(justify="right", no_wrap=True)
@@ -198,7 +206,7 @@ def _errors(report: Report) -> Table:
     return table
 
 
-def _thresholds(report: Report) -> Table:
+def _thresholds(report: RunReport) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2), show_header=False)
     for result in report["thresholds"]:
         words = threshold_words(result)
@@ -211,7 +219,7 @@ def _remarks(texts: Sequence[str]) -> Iterator[RenderableType]:
         yield Padding(Text(f"- {text}"), (0, 0, 0, 2))
 
 
-def _verdict(report: Report) -> Iterator[RenderableType]:
+def _verdict(report: RunReport) -> Iterator[RenderableType]:
     verdict, generator = report["verdict"], report["generator"]
     words = verdict_words(verdict)
     head = words.head[0].lower() + words.head[1:]

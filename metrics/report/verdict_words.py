@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+from metrics.report_schema import VerdictPart
 
 FEW_SAMPLES: Final = "few_samples"
 NOTES_HEAD: Final = "Notes:"
@@ -19,7 +21,7 @@ class VerdictWords(NamedTuple):
     notes: Sequence[str]
 
 
-def verdict_words(verdict: Mapping[str, Any]) -> VerdictWords:
+def verdict_words(verdict: VerdictPart) -> VerdictWords:
     """Of a report's `verdict`; notes may be missing."""
     reasons, notes = list(verdict.get("reasons") or ()), list(verdict.get("notes") or ())
     if verdict.get("trusted"):

@@ -21,6 +21,7 @@ from metrics.earlier_names import names_of_code, present_code, session_end
 from metrics.models import SessionMetric
 from metrics.report.junit import junit_xml
 from metrics.report.markdown import summary_md
+from metrics.report_schema import RunReport
 from runs.api.paging import ById
 from runs.api.people import PeopleActions
 from runs.api.refusal import RunRefusalSerializer, refusal
@@ -266,12 +267,11 @@ class RunViewSet(
         """The report as a short summary in Markdown."""
         return HttpResponse(summary_md(self._report()), content_type=f"{MARKDOWN}; charset=utf-8")
 
-    def _report(self) -> dict[str, Any]:
+    def _report(self) -> RunReport:
         run = self.get_object()
         if run.report is None:
             raise NotFound(f"run {run.pk} is {run.status} and has no report yet")
-        found: dict[str, Any] = run.report
-        return found
+        return run.report
 
     @extend_schema(responses=TurnSerializer(many=True), parameters=[OUTCOME_FILTER, CODE_FILTER])
     @action(detail=True, pagination_class=ById, filter_backends=[])

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from metrics.analysis.curve import judge, knee_of, level_row, measure, plain, turns_needed
 from metrics.groups import Group
+from metrics.report_schema import CapacityPart, LevelRow
 from metrics.storage.aggregate import windows_between
 from runs.capacity.bisection import Bracket, Sample, bracket
 from runs.capacity.search_state import (
@@ -33,7 +34,6 @@ from runs.load.profile import OpenLoad, TraceLoad, parse_load
 from runs.load.search import Span, Sweep
 from runs.models import Run
 
-Row = dict[str, Any]
 Windows = Callable[[int, int], list[dict[str, Any]]]
 WHY = {
     FOUND: "",
@@ -49,8 +49,8 @@ WHY = {
 class Curve(NamedTuple):
     """A report's `load_curve` and `capacity`; None for a run that neither searches nor sweeps."""
 
-    levels: list[Row] | None
-    capacity: Row | None
+    levels: list[LevelRow] | None
+    capacity: CapacityPart | None
 
 
 def curve_of(run: Run, last_answer_s: float = math.inf) -> Curve:
@@ -76,8 +76,7 @@ def searched(load: Load, state: State, read: Windows, last_answer_s: float = mat
     rows = []
     for one in state.tried:
         measured = measure(read(one.from_s, one.to_s), one.from_s, one.to_s, last_answer_s)
-        row = level_row(one.level, one.from_s, one.to_s, measured, one.good)
-        rows.append(row | {"missed": list(one.missed), "notes": list(one.notes)})
+        rows.append(level_row(one.level, one.from_s, one.to_s, measured, one.good, one.missed, one.notes))
     return Curve(rows, _capacity(load, load.search.conditions, state.bracket, rows, state.over))
 
 
@@ -91,7 +90,7 @@ def swept(
 ) -> Curve:
     """The result of a sweep. Levels that were not held to their end are left out, and so are those after `changed_s`,
     when somebody else changed the load."""
-    rows: list[Row] = []
+    rows: list[LevelRow] = []
     needed = turns_needed(sweep.conditions) if sweep.conditions else 0
     for span in sweep.spans():
         windows = read(int(span.set_s), span.to_s + 1)
@@ -104,8 +103,7 @@ def swept(
         notes = ["answers of the previous level end in it: give it longer to settle"] if _mixed(span, windows) else []
         if (ok := measured.figures["turns"]["ok"]) < needed:
             notes.append(too_few(ok, needed))
-        row = level_row(span.level, span.from_s, span.to_s, measured, good)
-        rows.append(row | {"missed": missed, "notes": notes})
+        rows.append(level_row(span.level, span.from_s, span.to_s, measured, good, missed, notes))
     tried = [Sample(row["level"], row["good"]) for row in rows if row["good"] is not None]
     found = bracket(tried)
     over = FOUND if found.good is not None and found.bad is not None else ""
@@ -119,7 +117,7 @@ def _mixed(span: Span, windows: Iterable[Mapping[str, Any]]) -> bool:
     return any(data["second"] >= span.from_s and data.get("first", set_ns) < set_ns for data in windows if set_ns)
 
 
-def _sweeps_end(sweep: Sweep, found: Bracket, rows: list[Row]) -> str:
+def _sweeps_end(sweep: Sweep, found: Bracket, rows: list[LevelRow]) -> str:
     if len(rows) < len(sweep.levels):
         return "the run ended before the sweep did"
     if sweep.conditions and found.bad is None:
@@ -128,8 +126,8 @@ def _sweeps_end(sweep: Sweep, found: Bracket, rows: list[Row]) -> str:
 
 
 def _capacity(
-    load: Load, conditions: Iterable[str], found: Bracket, rows: list[Row], over: str, note: str | None = None
-) -> Row:
+    load: Load, conditions: Iterable[str], found: Bracket, rows: list[LevelRow], over: str, note: str | None = None
+) -> CapacityPart:
     low, high = (None if level is None else plain(level) for level in found)
     limiting = [row["missed"] for row in rows if row["level"] == found.bad and row["good"] is False]
     return {

@@ -16,6 +16,7 @@ from metrics.analysis.curve import Level, judge, measure, turns_needed
 from metrics.groups import Group
 from metrics.number_format import counted, exact
 from metrics.report.bound_words import value_words
+from metrics.report_schema import Measured, ThresholdResult
 from runs.capacity.bisection import LONGER, Bracket, Sample, Scale, bracket, next_level
 from runs.load.profile import ClosedLoad, OpenLoad
 from runs.load.search import OVERHEAD_S, Search
@@ -154,12 +155,12 @@ def _judged(load: Load, state: State, level: Level, groups: Sequence[Group]) -> 
     return state.model_copy(update={"tried": (*state.tried, one), "notes": (), "step": state.step + 1})
 
 
-def missed_words(results: Iterable[Mapping[str, Any]]) -> list[str]:
+def missed_words(results: Iterable[ThresholdResult]) -> list[str]:
     """The missed ones among thresholds' results, with the measured values."""
     return [f"{result['expr']} ({_measured(result)})" for result in results if not result["passed"]]
 
 
-def _measured(result: Mapping[str, Any]) -> str:
+def _measured(result: Measured) -> str:
     return "nothing was measured" if result["value"] is None else value_words(result)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from django.db import transaction
 
 from metrics.end_codes import EndCode, end_code_of
+from metrics.report_schema import RunReport
 from runs import live_stream
 from runs.db_clock import DATABASE_AWAY
 from runs.lifecycle.outcome import Ending, ShardEnd, ending, run_code
@@ -72,7 +72,7 @@ def shard_ends(run_id: int) -> list[ShardEnd]:
     ]
 
 
-def _settle(run: Run) -> tuple[dict[str, Any] | None, Ending]:
+def _settle(run: Run) -> tuple[RunReport | None, Ending]:
     try:
         found = collect(run)
         stop_requested = run.stop_requested_at is not None

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 from metrics.analysis.totals import Aggregate
 from metrics.ingest.batch import parse
 from metrics.ingest.windows import Span
 from metrics.report.build import witness_of
+from metrics.report_schema import WitnessPart
 from runs.engine.recording.ledger import LedgerHeldError, recover
 from runs.load.profile import parse_load
 from runs.models import Run, Shard
@@ -49,7 +49,7 @@ def store(path: Path, run_id: int, counted: Span) -> bool:
     return True
 
 
-def summary(path: Path, run_id: int, counted: Span = (0, None)) -> dict[str, Any]:
+def summary(path: Path, run_id: int, counted: Span = (0, None)) -> WitnessPart:
     """The figures of one witness's ledger. Raises OSError."""
     aggregate, data = Aggregate(), path.read_bytes()
     aggregate.add_all(parse(data, run_id, 0, counted=counted).windows.values())

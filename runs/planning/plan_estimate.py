@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from connectors.spec import TargetSpec
+from metrics.analysis.spending import source_of
 from metrics.number_format import load_s_of, number
-from metrics.report.schema import RunReport
 from runs.models import Run, RunStatus, TestPlan
 from runs.planning.errors import RequestError
 from runs.planning.estimate import UNKNOWN, Assumption, Estimate, estimate_run, known_answers
@@ -41,16 +41,14 @@ def last_answers(target: TargetSpec) -> Assumption | None:
     frozen = target.frozen_dict()
     runs = Run.objects.filter(target_spec__url=target.url, status__in=[RunStatus.COMPLETED, RunStatus.STOPPED])
     for run in runs.order_by("-pk").only("pk", "start_at", "report", "target_spec")[:LOOKED_AT]:
-        report = cast("RunReport | None", run.report)
+        report = run.report
         if report is None or any(run.target_spec.get(name) != frozen[name] for name in ANSWERED_BY):
             continue
         if (answered := report["turns"]["ok"]) < ENOUGH_TURNS:
             continue
         seconds = (report["metrics"]["e2e_ms"]["mean"] or 0.0) / 1000
         per_s, lasted_s = report["rates"]["output_tokens_per_s"] or 0.0, load_s_of(report["run"])
-        told = report["tokens"]
-        # Reports of earlier versions have one source for both sides.
-        is_known = told.get("output_source", told["source"]) != "none"
+        is_known = source_of(report["tokens"], "output") != "none"
         tokens = per_s * lasted_s / answered if is_known else UNKNOWN.likely.tokens
         return known_answers(seconds, tokens, f"as in run {run.pk}")
     return None

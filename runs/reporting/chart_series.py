@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypedDict
 
 from metrics.definitions import MS
 from metrics.histogram import Histogram
-from metrics.report.build import series
 from metrics.report.charts import OVER_LOAD, OVER_TIME, Values, load_columns, time_columns
 from metrics.report.curve_text import marks
+from metrics.report.series import series
+from metrics.report_schema import RunReport
 from metrics.storage.aggregate import Aggregate
 
 QUANTILES = [0.5, 0.95, 0.99]
+
+
+class CurveCharts(TypedDict):
+    charts: dict[str, list[Values]]
+    unit: str
+    marks: list[tuple[float, str]]
 
 
 def chart_lines() -> dict[str, list[tuple[str, str]]]:
@@ -20,12 +27,12 @@ def chart_lines() -> dict[str, list[tuple[str, str]]]:
     return {chart.name: [(line.label, line.tone) for line in chart.lines] for chart in (*OVER_TIME, *OVER_LOAD)}
 
 
-def curve_charts(report: Mapping[str, Any]) -> dict[str, Any] | None:
+def curve_charts(report: RunReport) -> CurveCharts | None:
     """From a report's `load_curve`: charts by name, each with the levels first, the levels' unit, and what to mark."""
-    charts = load_columns(report)
-    if charts is None:
+    charts, capacity = load_columns(report), report.get("capacity")
+    if charts is None or capacity is None:
         return None
-    return {"charts": charts, "unit": report["capacity"]["unit"], "marks": marks(report)}
+    return {"charts": charts, "unit": capacity["unit"], "marks": marks(capacity)}
 
 
 def live_charts(aggregate: Aggregate) -> dict[str, list[Values]]:

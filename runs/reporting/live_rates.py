@@ -11,11 +11,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from metrics.analysis.counts import Counts
-from metrics.analysis.figures import Figures, figures, of_choice, rounded, with_waits
+from metrics.analysis.figures import figures, of_choice, rounded_rates, with_waits
 from metrics.analysis.load_time import load_s, load_so_far_s
 from metrics.analysis.totals import Aggregate
 from metrics.groups import Group, Where, chosen
 from metrics.histogram import Histogram
+from metrics.report_schema import Figures
 
 _NONE_WAITS: Final[Mapping[int, Histogram]] = MappingProxyType({})
 _NOT_FOR_RATES: Final = frozenset({"m", "given_up", "gen", "waits", "lag", "stall", "head", "tail", "bad"})
@@ -64,14 +65,14 @@ class LiveRates:
         are those of turns in flight that count."""
         if not where:
             part = with_waits(figures(found, self._seconds, found.dropped), found, waits.values())
-            return {**part, "rates": {name: rounded(value) for name, value in self.rates(found).items()}}
+            return {**part, "rates": rounded_rates(self.rates(found))}
         numbers = chosen(self._groups, where)
         here = [waits[number] for number in numbers if number in waits]
         part = of_choice(found, self._groups, self._seconds)(where)
         if here:
             part = with_waits(part, found.of_groups(numbers) if len(self._groups) > 1 else found, here)
         rates = of_choice(self._stored, self._groups, self._seconds)(where)["rates"]
-        return {**part, "rates": rates | {"error_rate": part["rates"]["error_rate"]}}
+        return {**part, "rates": {**rates, "error_rate": part["rates"]["error_rate"]}}
 
 
 def _counters(data: Mapping[str, Any]) -> dict[str, Any]:

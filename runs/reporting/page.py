@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple
 
 from metrics.analysis.patience import patience_tiles
 from metrics.analysis.spending import ESTIMATED
 from metrics.definitions import STATS, find
-from metrics.earlier_names import present_ends
 from metrics.number_format import duration, load_s_of, number
 from metrics.report.advice import advice
 from metrics.report.answer_words import answer_rows
@@ -17,13 +16,14 @@ from metrics.report.charts import OVER_LOAD, time_columns
 from metrics.report.curve_text import HEADS, capacity_words, level_rows
 from metrics.report.group_text import NAMES, Cells, group_cells, model_cells, name_cells
 from metrics.report.spending_words import budget_tiles, cost_words
-from metrics.report.terminal import witness_words
+from metrics.report.terminal import SESSION_WORDS, witness_words
 from metrics.report.verdict_words import NOTES_HEAD, verdict_words
+from metrics.report_schema import GroupNames, Outcome, RunReport, ShardPart, Stats
 from runs.load.groups import frozen_groups
 from runs.models import Run
 from runs.reporting.chart_series import curve_charts
 
-OUTCOMES = ("ok", "error", "timeout", "aborted", "unknown")
+TURN_WORDS: Final[tuple[Literal["sent", Outcome], ...]] = ("sent", "ok", "error", "timeout", "aborted", "unknown")
 
 
 class Row(NamedTuple):
@@ -38,7 +38,7 @@ class Fact(NamedTuple):
     tone: str = ""
 
 
-def _shards(shards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _shards(shards: list[ShardPart]) -> list[dict[str, Any]]:
     """One row an engine; none where there is but one that ended well, of which there is nothing to say."""
     if len(shards) < 2 and all(shard.get("stored") for shard in shards):
         return []
@@ -56,8 +56,8 @@ def report_context(run: Run) -> dict[str, Any]:
         "verdict": verdict_words(report.get("verdict", {})),
         "notes_head": NOTES_HEAD,
         "facts": _facts(report),
-        "turns": [Fact(word, number(turns.get(word)), _tone(word, turns.get(word))) for word in ("sent", *OUTCOMES)],
-        "sessions": [Fact(word, number(value)) for word, value in present_ends(sessions).items()],
+        "turns": [Fact(word, number(turns.get(word)), _tone(word, turns.get(word))) for word in TURN_WORDS],
+        "sessions": [Fact(word, number(sessions[word])) for word in SESSION_WORDS if word in sessions],
         "stats": [*STATS],
         "metrics": [_metric_row(name, found) for name, found in measured.items() if found.get("count")],
         "charts": time_columns(report.get("series", {})),
@@ -78,13 +78,13 @@ def report_context(run: Run) -> dict[str, Any]:
     }
 
 
-def _errors(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _errors(report: RunReport) -> list[tuple[str, str, str]]:
     """Each code with its count and what to do, the most frequent first."""
     counts = sorted(report.get("errors", {}).items(), key=lambda item: (-item[1], item[0]))
     return [(code, number(count), advice(code)) for code, count in counts]
 
 
-def _parts(report: dict[str, Any]) -> list[dict[str, Any]]:
+def _parts(report: RunReport) -> list[dict[str, Any]]:
     """The tables of groups and of models, of those that the report has."""
     tables = (("groups", "Groups", group_cells(report)), ("models", "Models", model_cells(report)))
     return [
@@ -94,7 +94,7 @@ def _parts(report: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _thresholds(report: dict[str, Any]) -> list[dict[str, Any]]:
+def _thresholds(report: RunReport) -> list[dict[str, Any]]:
     found = report.get("thresholds", [])
     return [{"expr": t["expr"], "passed": t["passed"], **threshold_words(t)._asdict()} for t in found]
 
@@ -104,7 +104,10 @@ def group_names(run: Run) -> dict[str, Any] | None:
     groups = frozen_groups(run.scenario_specs, run.load, run.target_spec)
     if len(groups) < 2:
         return None
-    return name_cells([asdict(group) for group in groups])._asdict()
+    names: list[GroupNames] = [
+        {"scenario": group.scenario, "model": group.model, "tags": dict(group.tags)} for group in groups
+    ]
+    return name_cells(names)._asdict()
 
 
 def _heads(cells: Cells) -> list[tuple[str, bool]]:
@@ -116,7 +119,7 @@ def _words(cells: Cells, row: tuple[str, ...]) -> list[tuple[str, bool]]:
     return [(cell, head in NAMES) for head, cell in zip(cells.heads, row, strict=True)]
 
 
-def _facts(report: dict[str, Any]) -> list[Fact]:
+def _facts(report: RunReport) -> list[Fact]:
     run, rates, tokens = report.get("run", {}), report.get("rates", {}), report.get("tokens", {})
     either, given, made = (
         " (estimate)" if tokens.get(key, tokens.get("source")) in ESTIMATED else ""
@@ -144,14 +147,14 @@ def _tone(word: str, value: Any) -> str:
     return "" if word in {"sent", "ok"} or not value else "bad"
 
 
-def _metric_row(name: str, values: dict[str, Any]) -> Row:
+def _metric_row(name: str, values: Stats) -> Row:
     metric = find(name)
     label = f"{metric.label} ({metric.unit})" if metric else name
     title = f"{name} = {metric.formula}. {metric.help}" if metric else name
     return Row(label, title, stat_cells(values, STATS))
 
 
-def _generator(facts: dict[str, Any]) -> list[Fact]:
+def _generator(facts: Mapping[str, object]) -> list[Fact]:
     """Every figure about the generator itself, nested ones flattened: `send_lag_ms.p99`."""
     flat: list[Fact] = []
     for name, value in facts.items():

@@ -12,12 +12,15 @@ from metrics.analysis.engines import Engine
 from metrics.end_codes import end_code_of, tail_code
 from metrics.models import SessionMetric
 from metrics.report.build import RunFacts, build_report
+from metrics.report_schema import RunReport, ShardPart
 from metrics.storage.aggregate import Aggregate, aggregate_run
 from runs.capacity.curve import curve_of
 from runs.lifecycle.transitions import RUN_TERMINAL
 from runs.load.groups import frozen_groups
 from runs.load.trace import shown_load
-from runs.models import Run
+from runs.models import Run, Shard
+
+SHARD_FIELDS = ("index", "region", "host", "version", "status", "reason", "end_code", "ledger_complete")
 
 
 def collect(run: Run) -> Aggregate:
@@ -34,29 +37,28 @@ def failure_example(run: Run, found: Aggregate) -> str:
     return texts.values_list("detail", flat=True).first() or ""
 
 
-def _shards(run: Run, found: Aggregate) -> list[dict[str, Any]]:
+def _shards(run: Run, found: Aggregate) -> list[ShardPart]:
+    rows = run.shards.order_by("index").only(*SHARD_FIELDS)
+    return [_shard(shard, found.engines.get(shard.pk)) for shard in rows]
+
+
+def _shard(shard: Shard, engine: Engine | None) -> ShardPart:
     """`stored`: the whole ledger of the shard is in the report; `turns`, `end`, `at_s`: from its last line, None
     without one; `end_code`: from that line too, otherwise the shard's."""
-    fields = ("index", "region", "host", "version", "status", "reason")
-    return [
-        {
-            **{name: row[name] for name in fields},
-            "stored": row["ledger_complete"],
-            **_last_line(found.engines.get(row["pk"]), end_code_of(row["end_code"], row["reason"])),
-        }
-        for row in run.shards.order_by("index").values("pk", *fields, "end_code", "ledger_complete")
-    ]
-
-
-def _last_line(engine: Engine | None, end_code: str) -> dict[str, Any]:
     tail = engine.tail if engine is not None else {}
     at_ns = tail.get("at")
-    at_s = None if at_ns is None else round(at_ns / 1e9, 3)
     return {
+        "index": shard.index,
+        "region": shard.region,
+        "host": shard.host,
+        "version": shard.version,
+        "status": shard.status,
+        "reason": shard.reason,
+        "stored": shard.ledger_complete,
         "turns": tail.get("turns"),
         "end": tail.get("reason"),
-        "end_code": tail_code(tail) or end_code,
-        "at_s": at_s,
+        "end_code": tail_code(tail) or end_code_of(shard.end_code, shard.reason),
+        "at_s": None if at_ns is None else round(at_ns / 1e9, 3),
     }
 
 
@@ -68,7 +70,7 @@ def _proxy(target: Mapping[str, Any]) -> str:
     return str(proxy["url"])
 
 
-def report_of(run: Run, found: Aggregate, status: str, reason: str, end_code: str = "") -> dict[str, Any]:
+def report_of(run: Run, found: Aggregate, status: str, reason: str, end_code: str = "") -> RunReport:
     """The run's report with this status, code and reason, which the run may not have yet."""
     finished = status in RUN_TERMINAL
     hung = finished and found.codes["unanswered"]

@@ -44,15 +44,18 @@ def _upcoming() -> list[dict[str, Any]]:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    report = run.report or {}
+    report = run.report
+    turns = report.get("turns") if report else None
+    ttft = report.get("metrics", {}).get("ttft_ms") if report else None
+    verdict = report.get("verdict") if report else None
     return {
         "run": run,
         "active": run.status in RUN_ACTIVE,
         "target": run.target_spec.get("name", ""),
         "load": load_text(run.load),
         "duration": duration_text(run),
-        "turns": number(report.get("turns", {}).get("sent")),
-        "ok": number(report.get("turns", {}).get("ok")),
-        "ttft_p95": number(report.get("metrics", {}).get("ttft_ms", {}).get("p95")),
-        "verdict": verdict_words(report["verdict"]) if report.get("verdict") else None,
+        "turns": number(turns["sent"] if turns else None),
+        "ok": number(turns["ok"] if turns else None),
+        "ttft_p95": number(ttft["p95"] if ttft else None),
+        "verdict": verdict_words(verdict) if verdict else None,
     }

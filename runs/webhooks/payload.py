@@ -122,7 +122,7 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
     """The word that the report has for it; none without a report."""
     if verdict["trusted"] is None:
         return "none"
-    head = verdict_words(verdict).head
+    head = verdict_words({"trusted": verdict["trusted"], "reasons": verdict["reasons"], "notes": []}).head
     return f"{head[0].lower()}{head[1:]}"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -46,7 +47,7 @@ def progress(run: Run) -> dict[str, Any]:
 
 def account(run: Run) -> dict[str, Any]:
     rows = SessionMetric.objects.filter(run=run).values_list("session_id", "number", "outcome", "sent_ns")
-    report = run.report or {}
+    report: Mapping[str, Any] = run.report or {}
     starts = {shard.pk: start for shard in run.shards.all() if (start := _start(shard)) is not None}
     return progress(run) | {
         "turns": [

@@ -124,7 +124,8 @@ def test_a_search_says_live_what_it_does_and_draws_its_report_over_load(browser:
     page.goto(f"{browser.site}/runs/{run.pk}/live/")
     expect(page.locator("#doing")).to_have_text(doing)
     searched = finished()
-    searched.report = {**(searched.report or {}), **forty_users(knee=10)}
+    assert searched.report is not None
+    searched.report = {**searched.report, **forty_users(knee=10)}
     searched.save(update_fields=["report"])
     page.goto(f"{browser.site}/runs/{searched.pk}/report/")
     expect(page.locator(".tb-chart canvas")).to_have_count(8)
@@ -339,7 +340,8 @@ def test_a_json_field_says_at_once_what_is_wrong(browser: Watched) -> None:
 
 def test_on_a_phone_no_level_of_a_search_is_broken_into_digits(browser: Watched) -> None:
     run, page = finished(), browser.page
-    run.report = {**(run.report or {}), **forty_users()}
+    assert run.report is not None
+    run.report = {**run.report, **forty_users()}
     run.save()
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{browser.site}/runs/{run.pk}/report/")

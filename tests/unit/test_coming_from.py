@@ -14,6 +14,7 @@ from connectors.spec import preset_names
 from metrics.analysis.thresholds import SETS, parse_threshold
 from metrics.analysis.verdict.codes import NOTES
 from metrics.report.build import RunFacts, build_report
+from metrics.report_schema import RunReport
 from scenarios.importers import library_names
 from tests.unit.metrics.made import MS, aggregate, generator, head, tail, turn
 from tokenburn_site.cli.options.parser import add_options, new_parser
@@ -41,7 +42,7 @@ def rows(page: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def report() -> dict[str, Any]:
+def report() -> RunReport:
     """Of a run that measured something, over a target with a handshake of its own."""
     load = {"kind": "closed", "users": 3}
     run = RunFacts(

@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.mapping.unset import named_secrets
 from metrics.report.advice import advice as metrics_advice
+from metrics.report_schema import RunReport
 
 _ENGINE_ADVICE = re.compile(
     r"[:;] (?:add|begin|check|compare|correct|give|if|leave|log|look|lower|only|point|raise|remove|run|set|start|"
@@ -45,9 +46,9 @@ def _credentials(target: Mapping[str, Any], stored: bool) -> str:
     return f"set {variables} in the environment to what the target accepts"
 
 
-def failure(reason: str, report: Mapping[str, Any] | None, target: Mapping[str, Any], *, stored: bool) -> str:
+def failure(reason: str, report: RunReport | None, target: Mapping[str, Any], *, stored: bool) -> str:
     """The run's reason with advice, unless the reason already contains it."""
-    errors: Mapping[str, int] = (report or {}).get("errors", {})
+    errors = report.get("errors", {}) if report else {}
     named = [code for code in errors if re.search(rf"\b{re.escape(code)}\b", reason)]
     code = max(named, key=lambda name: errors[name], default="")
     if _ENGINE_ADVICE.search(reason) and (code not in OF_CREDENTIALS or "TOKENBURN_SECRET_" in reason):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from metrics.analysis.drift import Drift
 from metrics.analysis.verdict.codes import MAIN_METRIC, RISE_MS, RISE_SHARE, WITNESS_MS, WITNESS_SHARE, Remark
+from metrics.report_schema import DriftPart
 
 
 class Witness(NamedTuple):
@@ -30,7 +30,7 @@ def witness_disagrees(witness: Witness) -> Iterator[Remark]:
         )
 
 
-def slower_later(drift: Mapping[str, Drift] | None) -> Iterator[Remark]:
+def slower_later(drift: Mapping[str, DriftPart] | None) -> Iterator[Remark]:
     found = (drift or {}).get(MAIN_METRIC)
     if found is None or found["rise"] <= RISE_SHARE or found["last_ms"] - found["first_ms"] <= RISE_MS:
         return

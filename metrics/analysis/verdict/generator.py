@@ -21,6 +21,7 @@ from metrics.analysis.verdict.codes import (
 from metrics.definitions import MS, QUANTILES
 from metrics.histogram import Histogram
 from metrics.number_format import counted
+from metrics.report_schema import Quantile
 
 
 def timestamps(aggregate: Aggregate) -> str | None:
@@ -38,7 +39,7 @@ def start_error_ns(aggregate: Aggregate) -> int | None:
     return max((head["late_ns"] + head.get("clock_error_ns", 0) for head in heads), default=None)
 
 
-def _quantile_ms(histogram: Histogram | None, stat: str) -> float:
+def _quantile_ms(histogram: Histogram | None, stat: Quantile) -> float:
     value = histogram.quantile(QUANTILES[stat]) if histogram else None
     return (value or 0.0) / MS
 

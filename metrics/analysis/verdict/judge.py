@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from metrics.analysis.drift import Drift
 from metrics.analysis.load_time import counted_end_s
 from metrics.analysis.silence import silence_at_end
 from metrics.analysis.thresholds import Threshold
@@ -28,6 +27,7 @@ from metrics.analysis.verdict.generator import of_generator
 from metrics.analysis.verdict.notes import NO_WITNESS, notes, other_versions, through_proxy
 from metrics.analysis.verdict.records import few_samples, incomplete_records, missing_load
 from metrics.groups import Group
+from metrics.report_schema import DriftPart
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def judge(  # noqa: PLR0913 - each is a source of reasons
     witness: Witness | None = None,
     *,
     groups: Sequence[Group] = (),
-    drift: Mapping[str, Drift] | None = None,
+    drift: Mapping[str, DriftPart] | None = None,
     finished: bool = True,
     shards: Sequence[Mapping[str, Any]] = (),
     load: Mapping[str, Any] | None = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from metrics.analysis.patience import patience_tiles
-from metrics.analysis.spending import ESTIMATED
+from metrics.analysis.spending import ESTIMATED, source_of
 from metrics.number_format import duration, exact, number, run_name, share
 from metrics.report.charts import OVER_LOAD, OVER_TIME, load_columns, time_columns
 from metrics.report.curve_text import capacity_words, marks
@@ -21,13 +20,14 @@ from metrics.report.html.plot import Mark, Plot
 from metrics.report.html.tables import levels, tables
 from metrics.report.spending_words import budget_tiles, cost_words
 from metrics.report.verdict_words import NOTES_HEAD, verdict_words
+from metrics.report_schema import RunReport, Side
 
-Report = Mapping[str, Any]
+SIDES: Final[tuple[Side, ...]] = ("input", "output")
 TEMPLATES: Final = Path(__file__).parent / "templates"
 _SIZES: Final = {name.lower(): getattr(plot, name) for name in ("WIDTH", "HEIGHT", "LEFT", "RIGHT", "TOP", "BOTTOM")}
 
 
-def report_html(report: Report, load: str, started: str) -> str:
+def report_html(report: RunReport, load: str, started: str) -> str:
     """A whole HTML document. `load`, `started`: the run's load and the moment of its start in words; empty: it has
     never started."""
     style = _style()
@@ -52,7 +52,7 @@ def _style() -> str:
     return (TEMPLATES / "report.css").read_text(encoding="utf-8")
 
 
-def _context(report: Report, load: str, started: str) -> dict[str, Any]:
+def _context(report: RunReport, load: str, started: str) -> dict[str, Any]:
     run = report["run"]
     name = run_name(run).capitalize()
     lasted = f"{duration(run['duration_s'])} from the first message to the last answer"
@@ -73,12 +73,9 @@ def _context(report: Report, load: str, started: str) -> dict[str, Any]:
     }
 
 
-def _tiles(report: Report) -> list[tuple[str, str]]:
+def _tiles(report: RunReport) -> list[tuple[str, str]]:
     turns, sessions, rates, tokens = report["turns"], report["sessions"], report["rates"], report["tokens"]
-    given, made = (
-        " (estimated)" if tokens.get(f"{side}_source", tokens["source"]) in ESTIMATED else ""
-        for side in ("input", "output")
-    )
+    given, made = (" (estimated)" if source_of(tokens, side) in ESTIMATED else "" for side in SIDES)
     return [
         ("ok turns", number(turns["ok"])),
         ("failed", share(rates["error_rate"])),
@@ -99,7 +96,7 @@ def _tiles(report: Report) -> list[tuple[str, str]]:
     ]
 
 
-def _time_plots(report: Report) -> list[Plot]:
+def _time_plots(report: RunReport) -> list[Plot]:
     columns = time_columns(report["series"])
     end = max(report["series"]["at_s"], default=0)
     changes = [Mark(change["at_s"], exact(change["level"])) for change in report.get("load_changes") or ()]
@@ -107,10 +104,9 @@ def _time_plots(report: Report) -> list[Plot]:
     return [plot.over_time(chart, columns[chart.name], named) for chart in OVER_TIME]
 
 
-def _load_plots(report: Report) -> list[Plot]:
-    columns = load_columns(report)
-    if columns is None:
+def _load_plots(report: RunReport) -> list[Plot]:
+    columns, capacity = load_columns(report), report.get("capacity")
+    if columns is None or capacity is None:
         return []
-    named = [Mark(at, name) for at, name in marks(report)]
-    unit = report["capacity"]["unit"]
-    return [plot.over_load(chart, columns[chart.name], unit, named) for chart in OVER_LOAD]
+    named = [Mark(at, name) for at, name in marks(capacity)]
+    return [plot.over_load(chart, columns[chart.name], capacity["unit"], named) for chart in OVER_LOAD]

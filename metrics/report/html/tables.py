@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from metrics.definitions import STATS, find
 from metrics.number_format import number
@@ -14,8 +14,8 @@ from metrics.report.change_words import change_rows
 from metrics.report.curve_text import HEADS, LevelRow, level_rows
 from metrics.report.group_text import NAMES, group_cells, model_cells
 from metrics.report.terminal import witness_words
+from metrics.report_schema import RunReport
 
-Report = Mapping[str, Any]
 WORDS: Final = NAMES | {"what to do", "by", "remarks"}
 """Heads of columns that hold words."""
 
@@ -44,7 +44,7 @@ class Table(NamedTuple):
     words: frozenset[str] = WORDS
 
 
-def tables(report: Report) -> list[Table]:
+def tables(report: RunReport) -> list[Table]:
     """All of a report but its levels, in their order, without those that have nothing to say."""
     found = (
         _changes(report),
@@ -58,9 +58,10 @@ def tables(report: Report) -> list[Table]:
     return [table for table in found if table.rows or table.title == "Metrics"]
 
 
-def levels(report: Report) -> Table:
+def levels(report: RunReport) -> Table:
     """What was measured at each level of a search or sweep; no rows: there was one load."""
-    unit = (report.get("capacity") or {}).get("unit", "")
+    capacity = report.get("capacity")
+    unit = capacity["unit"] if capacity else ""
     rows = [_level(row) for row in level_rows(report)]
     note = "Latencies in ms, measured after each level has settled."
     return Table("", (unit, *HEADS, "result", "remarks"), rows, note)
@@ -75,12 +76,12 @@ def _texts(texts: Iterable[str]) -> list[Cell]:
     return [Cell(text) for text in texts]
 
 
-def _changes(report: Report) -> Table:
+def _changes(report: RunReport) -> Table:
     rows = [Row(_texts(row)) for row in change_rows(report)]
     return Table("Changes of the load", ("from", "level", "by"), rows)
 
 
-def _metrics(report: Report) -> Table:
+def _metrics(report: RunReport) -> Table:
     rows = []
     for name, values in report["metrics"].items():
         if values["count"]:
@@ -91,14 +92,14 @@ def _metrics(report: Report) -> Table:
     return Table("Metrics", ("metric", *STATS), rows, note)
 
 
-def _groups(report: Report) -> Iterator[Table]:
+def _groups(report: RunReport) -> Iterator[Table]:
     """What each scenario and model came to."""
     for title, cells in (("Groups", group_cells(report)), ("Models", model_cells(report))):
         if cells is not None:
             yield Table(title, cells.heads, [Row(_texts(row)) for row in cells.rows])
 
 
-def _thresholds(report: Report) -> Table:
+def _thresholds(report: RunReport) -> Table:
     rows = []
     for result in report["thresholds"]:
         words = threshold_words(result)
@@ -107,18 +108,18 @@ def _thresholds(report: Report) -> Table:
     return Table("Thresholds", ("threshold", "value", "result"), rows)
 
 
-def _errors(report: Report) -> Table:
+def _errors(report: RunReport) -> Table:
     rows = [Row(_texts([code, number(count), advice(code)])) for code, count in report["errors"].items()]
     return Table("Errors", ("code", "turns", "what to do"), rows)
 
 
-def _answers(report: Report) -> Table:
+def _answers(report: RunReport) -> Table:
     rows = [Row(_texts([what, word, number(count)])) for what, word, count in answer_rows(report)]
     note = "Kinds of answers other than plain text, and finish reasons as reported by the target."
     return Table("Answers", ("property", "value", "turns"), rows, note, frozenset({"value"}))
 
 
-def _generator(report: Report) -> Table:
+def _generator(report: RunReport) -> Table:
     facts = report["generator"]
     lag, loop = facts["send_lag_ms"], facts["loop_lag_ms"]
     rows = [

@@ -104,7 +104,7 @@ def differences(before: Any, now: Any, path: str = "") -> list[str]:
     return [] if before == now or before is None or is_unknown or is_renamed else [f"{path}: {before!r} became {now!r}"]
 
 
-def without_words(report: dict[str, Any] | None) -> dict[str, Any]:
+def without_words(report: Any) -> dict[str, Any]:
     """Of the verdict's remarks the codes: their texts are for people."""
     assert report is not None
     found = report["verdict"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from metrics.analysis.totals import Aggregate, merge
@@ -10,6 +9,7 @@ from metrics.columns import Columns
 from metrics.ingest.batch import Batch, parse
 from metrics.ingest.turns import turns_of
 from metrics.report.html.page import report_html
+from metrics.report_schema import RunReport
 from tests.support.ledgers import encoded
 
 MS = 1_000_000
@@ -58,6 +58,6 @@ def generator(at_s: int, cpu_ms: int, **changes: Any) -> dict[str, Any]:
     return line | {"inflight": 1, "dropped": 0} | changes
 
 
-def html_of(report: Mapping[str, Any]) -> str:
+def html_of(report: RunReport) -> str:
     """The report as an HTML file."""
     return report_html(report, "1 user", "")

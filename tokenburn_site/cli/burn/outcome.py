@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from rich.console import Console
@@ -15,6 +13,7 @@ from metrics.report.bound_words import value_words
 from metrics.report.gates import stopped_answering
 from metrics.report.spending_words import budget_words
 from metrics.report.terminal import report_renderable, report_text
+from metrics.report_schema import RunReport, ThresholdResult
 from runs.models import Run, RunStatus
 from runs.reporting.report import collect, report_of
 from tokenburn_site.cli.advice import failure
@@ -31,11 +30,11 @@ DEFAULT_SITE = "http://127.0.0.1:8000"
 """The address of `manage.py up` without options."""
 
 
-def report_by_now(run: Run) -> Mapping[str, Any] | None:
+def report_by_now(run: Run) -> RunReport | None:
     """The run's report. Without one (the run is not over, or the report could not be built), a report of what is stored
     so far, or None if that is impossible."""
     if run.report is not None:
-        return dict(run.report)
+        return run.report
     try:
         return report_of(run, collect(run), run.status, run.reason, run.end_code)
     except Exception:
@@ -106,13 +105,14 @@ def verdict(run: Run, options: Options, *, interrupted: bool) -> tuple[int, str]
         why = failure(run.reason, run.report, run.target_spec, stored=options.target is not None)
         return EXIT_FAILED, f"run {run.pk} {run.status}: {why}"
     failed = []
-    if missed := [t for t in (run.report or {}).get("thresholds", []) if not t["passed"]]:
+    report = run.report
+    if report and (missed := [t for t in report.get("thresholds", []) if not t["passed"]]):
         failed.append("missed: " + ", ".join(f"{t['expr']} ({_measured(t)})" for t in missed))
-    if stopped_answering(run.report):
+    if stopped_answering(report):
         failed.append("the target stopped answering before the end of the load")
     if failed:
         return EXIT_THRESHOLD, "; ".join(failed)
-    capacity = (run.report or {}).get("capacity")
+    capacity = report.get("capacity") if report else None
     if capacity and capacity["conditions"] and capacity["level"] is None:
         return EXIT_THRESHOLD, f"missed: no load meets {' and '.join(capacity['conditions'])}: {capacity['note']}"
     return EXIT_DONE, spent
@@ -126,9 +126,9 @@ def _spent(run: Run) -> str:
     """The text about a run that its budget ended, which is not a failure; otherwise empty."""
     if run.status != RunStatus.STOPPED or _end_code(run) not in BUDGET_ENDS:
         return ""
-    used = budget_words((run.report or {}).get("budget"))
+    used = budget_words(run.report.get("budget") if run.report else None)
     return f"run {run.pk} stopped: {run.reason}" + (f": {used}" if used else "")
 
 
-def _measured(result: Mapping[str, Any]) -> str:
+def _measured(result: ThresholdResult) -> str:
     return value_words(result)

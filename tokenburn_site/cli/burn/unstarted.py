@@ -6,10 +6,10 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from metrics.end_codes import EndCode
 from metrics.report.build import RunFacts, build_report
+from metrics.report_schema import RunReport
 from metrics.storage.aggregate import Aggregate
 from runs.early import INTERRUPTED
 from runs.load.trace import shown_load
@@ -42,7 +42,7 @@ def results_of_failure(options: Options) -> Iterator[None]:
             raise
 
 
-def unstarted_report(options: Options, status: str, end_code: EndCode, reason: str) -> dict[str, Any]:
+def unstarted_report(options: Options, status: str, end_code: EndCode, reason: str) -> RunReport:
     """The report of a run that did not start: no id, no turns, only `reason`."""
     facts = RunFacts(
         id=None,

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from metrics.report.html.page import report_html
 from metrics.report.junit import junit_xml
 from metrics.report.markdown import summary_md
+from metrics.report_schema import RunReport
 from runs.reporting.formatting import load_text, moment_text
 from tokenburn_site.cli.errors import BadUsage
 from tokenburn_site.cli.options.burn_options import Options
@@ -52,7 +52,7 @@ def _try(option: str, path: Path) -> None:
         raise BadUsage(f"{option} {str(path)!r}: the folder is not writable: choose another one")
 
 
-def write_results(options: Options, report: Mapping[str, Any]) -> None:
+def write_results(options: Options, report: RunReport) -> None:
     """Write every requested result to its file, or for `-` to stdout. Raises OSError."""
     for option, where in _asked(options):
         data = WRITERS[option.removeprefix("--")](report)
@@ -63,17 +63,17 @@ def write_results(options: Options, report: Mapping[str, Any]) -> None:
             write_as_user(Path(where), data)
 
 
-def _json(report: Mapping[str, Any]) -> bytes:
+def _json(report: RunReport) -> bytes:
     return orjson.dumps(contract(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _html(report: Mapping[str, Any]) -> bytes:
+def _html(report: RunReport) -> bytes:
     run = report["run"]
     started = datetime.fromisoformat(run["started_at"]) if run["started_at"] else None
     return report_html(report, load_text(run["load"]), moment_text(started)).encode()
 
 
-WRITERS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {
+WRITERS: Mapping[str, Callable[[RunReport], bytes]] = {
     "json": _json,
     "html": _html,
     "junit": junit_xml,

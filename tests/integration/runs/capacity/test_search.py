@@ -84,6 +84,7 @@ def test_one_supervisor_goes_on_from_where_another_stopped(load: dict[str, Any])
     levels, capacity = curve_of(Run.objects.get(pk=found.run.pk))
     truth = PLACES if found.closed else PLACES / QUEUE.service_s
     assert levels is not None and capacity is not None
+    assert capacity["level"] is not None and capacity["high"] is not None
     assert capacity["found"] and abs(capacity["level"] / truth - 1) <= 0.05
     assert capacity["high"] <= capacity["level"] * 1.06
     assert {row["good"] for row in levels if row["level"] > truth * 1.05} == {False}
@@ -156,6 +157,7 @@ def test_a_search_finds_the_users_that_a_mock_serves_at_once(start_mock: Callabl
     assert (run.status, run.reason) == (RunStatus.COMPLETED, "")
     assert run.report is not None
     capacity, levels = run.report["capacity"], run.report["load_curve"]
+    assert capacity is not None and levels is not None
     assert (capacity["level"], capacity["high"], capacity["found"]) == (4, 5, True), levels
     assert capacity["limited_by"][0].startswith("e2e_ms.mean<700 (is ")
     assert [row["level"] for row in levels][:2] == [4, 5] and len(levels) >= 4

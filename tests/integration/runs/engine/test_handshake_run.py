@@ -70,6 +70,6 @@ def test_a_refused_turn_is_said_again_and_both_are_counted() -> None:
         assert sum(step in times for times in done) == steps.count(step), "each step done is some turn's"
         metric = run.report["metrics"][f"handshake_{step}_ms"]
         assert metric["count"] == sum(step in times for times in well) >= 1
-        assert metric["p50"] > 0
+        assert (metric["p50"] or 0) > 0
     assert steps.count("chat") > USERS * 2
     assert steps.count("token") > 1

@@ -149,7 +149,7 @@ def test_who_leaves_is_recorded_once_and_the_target_counts_the_same(protocol: st
     assert ends(run) == {("failed", "user_left"): 6}
     until(lambda: not mock.stats()["in_flight"])  # it sees that somebody left when it would write
     assert (mock.stats()["chat_requests"], mock.stats()["aborted"]) == (6, 6)
-    assert run.report is not None
+    assert run.report is not None and run.report["patience"] is not None
     assert run.report["patience"] == {
         "abandoned": 6,
         "resent": 0,
@@ -167,7 +167,7 @@ def test_who_sends_again_leaves_after_so_many_times(protocol: str, start_mock: S
     assert outcomes(run) == {("aborted", "user_resent"): 6, ("aborted", "user_left"): 3}
     assert list(Session.objects.filter(run=run).values_list("turns", flat=True)) == [3] * 3
     assert mock.stats()["chat_requests"] == 9
-    assert run.report is not None
+    assert run.report is not None and run.report["patience"] is not None
     assert (run.report["patience"]["abandoned"], run.report["patience"]["resent"]) == (3, 6)
     planned: list[Any] = list(run.turns.order_by("session_id", "id").values_list("planned_ns", "done_ns"))
     first, second, *_ = planned
@@ -181,7 +181,7 @@ def test_who_has_content_in_time_waits_for_the_rest(start_mock: StartMock) -> No
     assert outcomes(patient) == {("ok", None): 2}
     hasty = unanswered(a_run(1, closed(2, 2, **impatient("abandon", 0.5, until="done")), target=over(mock, "sse")))
     assert outcomes(hasty) == {("aborted", "user_left"): 2}
-    assert hasty.report is not None
+    assert hasty.report is not None and hasty.report["patience"] is not None
     wasted = hasty.report["patience"]["wasted_tokens"]
     assert wasted["output"] > 0
     assert wasted == {name: hasty.report["tokens"][name] for name in ("input", "output")}
@@ -198,7 +198,7 @@ def test_who_sends_twice_gets_one_answer_and_wastes_the_other(protocol: str, sta
     counted = mock.stats()
     assert (counted["chat_requests"], counted["answers"]) == (8, 4)
     assert counted["max_in_flight"] >= 3  # of two users
-    assert run.report is not None
+    assert run.report is not None and run.report["patience"] is not None
     assert run.report["patience"]["hedged"] == 4
     assert aggregate_rows(run.pk).from_turns() == aggregate_run(run.pk).from_turns()
     assert run.report["patience"]["wasted_tokens"]["input"] > 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from rest_framework.test import APIClient
 
+from metrics.report_schema import LoadChange
 from metrics.storage.aggregate import aggregate_run
 from runs.db_clock import now
 from runs.lifecycle.load_changes import AHEAD_S
@@ -94,7 +93,7 @@ def test_users_change_from_50_to_200_and_back_on_all_shards(counting: Counting, 
     assert_samples_follow(run, run.report["load_changes"])
 
 
-def assert_samples_follow(run: Run, changes: list[dict[str, Any]]) -> None:
+def assert_samples_follow(run: Run, changes: list[LoadChange]) -> None:
     """The reports of each engine, at least a second after each change and before the next."""
     (up, down), engines = changes, aggregate_run(run.pk).engines.values()
     for engine in engines:

@@ -71,7 +71,7 @@ def test_groups_are_told_apart_from_the_engine_to_the_report(swift: Mock) -> Non
     assert (shown[-1][1]["state"], shown[-1][3]["state"]) == ("kept", "missed"), "and nobody asked for its end"
 
 
-def check_report(report: dict[str, Any], stored: Counter[int]) -> None:
+def check_report(report: Any, stored: Counter[int]) -> None:
     groups = report["groups"]
     assert [(part["scenario"], part["model"], part["tags"]) for part in groups] == [
         ("quick", "small", {"tier": "gold"}),

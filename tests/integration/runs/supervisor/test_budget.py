@@ -137,10 +137,10 @@ def test_a_run_that_used_up_its_tokens_is_stopped_and_an_engine_that_was_killed_
     assert unused > 0
     assert over <= in_flight - unused, "what the killed one left is nobody's"
     assert run.status == RunStatus.FAILED
-    assert run.report is not None
-    assert run.report["budget"]["tokens"]["used"] == over + ceiling
-    tokens_in, tokens_out = (run.report["tokens"][name] for name in ("input", "output"))
-    assert run.report["cost"]["total"] == pytest.approx((tokens_in * 10 + tokens_out * 1000) / 1e6)
+    report: Any = run.report
+    assert report["budget"]["tokens"]["used"] == over + ceiling
+    tokens_in, tokens_out = (report["tokens"][name] for name in ("input", "output"))
+    assert report["cost"]["total"] == pytest.approx((tokens_in * 10 + tokens_out * 1000) / 1e6)
 
 
 def turns_of(shard: Shard) -> int:
@@ -177,7 +177,7 @@ def test_a_run_whose_target_fails_is_aborted(
     assert run.status == RunStatus.ABORTED
     assert run.reason.startswith(says)
     assert "http_500" in run.reason or "errors: " in says
-    assert run.report is not None
+    assert run.report is not None and run.report["budget"] is not None
     assert run.report["budget"]["ended_by"] == says.split(": ")[1]
     assert run.ended_at is not None
     assert run.start_at is not None

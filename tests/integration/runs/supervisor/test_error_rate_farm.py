@@ -39,6 +39,7 @@ def check_ended(run: Run, mock: Mock, ended_by: str) -> None:
     assert (run.ended_at - run.start_at).total_seconds() < LONG_S / 2
     assert run.report is not None
     assert (run.report["run"]["status"], run.report["run"]["reason"]) == (RunStatus.ABORTED, run.reason)
+    assert run.report["budget"] is not None
     assert run.report["budget"]["ended_by"] == ended_by
     assert all(shard["turns"] for shard in run.report["shards"]), "partial results of both"
     assert run.report["turns"]["sent"] == mock.stats()["chat_requests"]

@@ -42,7 +42,7 @@ def test_what_the_last_run_showed_is_assumed_of_the_next(boss: User) -> None:
     found = client.get(f"/api/plans/{run.plan.pk}/estimate/").json()
     assert f"as in run {run.pk}" in found["assumptions"][0]
     assert run.report is not None
-    per_turn_s = run.report["metrics"]["e2e_ms"]["mean"] / 1000
+    per_turn_s = (run.report["metrics"]["e2e_ms"]["mean"] or 0) / 1000
     assert found["turns"]["likely"] == pytest.approx(4 * 10 / per_turn_s, rel=0.05)
     assert found["tokens_out"]["likely"] == pytest.approx(30 * found["turns"]["likely"], rel=0.05)
 

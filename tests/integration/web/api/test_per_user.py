@@ -46,7 +46,7 @@ def all_pages(api: APIClient, address: str | None) -> list[dict[str, Any]]:
 
 
 def test_users_and_conversations_add_up_to_the_report(api: APIClient, run: Run) -> None:
-    report = run.report
+    report: Any = run.report
     assert report is not None
     users = all_pages(api, f"/api/runs/{run.pk}/users/?page_size=3")
     talks = all_pages(api, f"/api/runs/{run.pk}/conversations/?page_size=7")

@@ -147,11 +147,12 @@ def test_the_report_is_given_as_junit_and_as_a_summary(api: APIClient) -> None:
             assert b"has no report yet" in missing.content
     made_up.fill(run)
     made_up.finish(run)
+    assert run.report is not None
     junit = api.get(f"/api/runs/{run.pk}/junit/", headers={"accept": "application/xml"})
-    assert junit.content == junit_xml(run.report or {})
+    assert junit.content == junit_xml(run.report)
     assert junit["Content-Type"] == "application/xml"
     summary = api.get(f"/api/runs/{run.pk}/summary/")
-    assert summary.content.decode() == summary_md(run.report or {})
+    assert summary.content.decode() == summary_md(run.report)
     assert summary["Content-Type"] == "text/markdown; charset=utf-8"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_a_straight_line_or_too_few_levels_have_none(points: list[Point]) -> Non
     ],
 )
 def test_levels_that_failed_make_no_knee(failed: list[float | None], found: float | None) -> None:
-    curve = [
+    curve: list[Any] = [
         {"level": level, "turns_per_s": min(level, 8) * (1 - (1 if share is None else share)), "error_rate": share}
         for level, share in zip((2, 4, 8, 16, 32), failed, strict=True)
     ]
@@ -122,4 +123,5 @@ def test_no_answer_at_all_has_none() -> None:
 
 def test_levels_that_were_measured_twice_count_with_their_mean() -> None:
     rows = [(10, 10.0), (20, 18.0), (20, 22.0), (40, 21.0), (80, 20.0)]
-    assert knee_of({"level": level, "turns_per_s": rate, "error_rate": 0.0} for level, rate in rows) == 20
+    curve: list[Any] = [{"level": level, "turns_per_s": rate, "error_rate": 0.0} for level, rate in rows]
+    assert knee_of(curve) == 20

@@ -9,6 +9,7 @@ import pytest
 from metrics.analysis.drift import drift_of, is_steady
 from metrics.analysis.thresholds import ThresholdError, parse_threshold
 from metrics.report.build import RunFacts, build_report
+from metrics.report_schema import RunReport
 from tests.unit.metrics.made import MS, aggregate, turn
 
 
@@ -24,12 +25,12 @@ def lines(*per_third_ms: int, each: int = 120, third_s: int = 4) -> list[dict[st
     return found
 
 
-def report(*made: dict[str, Any], thresholds: tuple[str, ...] = (), **load: Any) -> dict[str, Any]:
+def report(*made: dict[str, Any], thresholds: tuple[str, ...] = (), **load: Any) -> RunReport:
     run = RunFacts(id=1, status="completed", target="t", scenario="s", load=load, started_at=None)
     return build_report(run, aggregate(*made), thresholds)
 
 
-def codes(found: dict[str, Any]) -> list[str]:
+def codes(found: RunReport) -> list[str]:
     return [note.split(":")[0] for note in found["verdict"]["notes"]]
 
 
@@ -53,6 +54,7 @@ def test_a_load_that_changes_explains_a_drift_itself() -> None:
     rising = lines(100, 120, 150)
     found = report(*rising, stages=[{"duration_s": 10, "to": 5}])
     assert "slower_later" not in codes(found)
+    assert found["drift"] is not None
     assert found["drift"]["e2e_ms"]["rise"] > 0.4
     assert not is_steady({}, changed=True)
     assert not is_steady({"kind": "trace"}, changed=False)

@@ -85,7 +85,7 @@ def test_a_percentile_within_what_was_given_up_has_no_upper_bound(
 
 def test_percentiles_below_have_both_bounds() -> None:
     """Of 100, 200, .. 700 and three of which nothing is known but that they took longer than 50 ms."""
-    found = stats_of(ten(3, after_ms=50), NAME)
+    found: Any = stats_of(ten(3, after_ms=50), NAME)
     assert (found["p50"], found["high"]["p50"]) == (near(200), near(500))
     assert (found["min"], found["high"]["min"]) == (50, 100)
     assert (found["mean"], found["high"]["mean"]) == (pytest.approx(295), None)
@@ -199,4 +199,4 @@ def test_a_run_of_answers_alone_has_no_bounds() -> None:
     values = stats_of(ten(0), NAME)
     assert stat_cells(values, ["p50", "max"]) == ["502.4", "1,000"]
     assert bounds_note({NAME: values}) == ""
-    assert values["high"] == {stat: values[stat] for stat in values["high"]}
+    assert values["high"].items() <= values.items()

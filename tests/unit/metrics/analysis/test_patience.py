@@ -10,6 +10,7 @@ from metrics.analysis.totals import merge
 from metrics.ingest.windows import WASTED
 from metrics.report.build import RunFacts, build_report
 from metrics.report.terminal import report_text
+from metrics.report_schema import PatiencePart
 from tests.unit.metrics.made import aggregate, batch, failed, generator, head, tail, turn
 
 LOAD: dict[str, Any] = {"users": 2, "user_profile": {"patience": {"within_s": {"mean": 1}}}}
@@ -25,7 +26,13 @@ LINES = [
     generator(1, 10),
     tail(7),
 ]
-LOST = {"abandoned": 1, "resent": 2, "hedged": 1, "doubled": 1, "wasted_tokens": {"input": 13, "output": 9}}
+LOST: PatiencePart = {
+    "abandoned": 1,
+    "resent": 2,
+    "hedged": 1,
+    "doubled": 1,
+    "wasted_tokens": {"input": 13, "output": 9},
+}
 
 
 def test_each_code_of_lost_patience_is_counted() -> None:
@@ -59,7 +66,7 @@ def test_a_run_whose_users_wait_for_ever_says_nothing() -> None:
 def test_the_report_says_it_in_words_too() -> None:
     report = build_report(RunFacts(1, "completed", "t", "s", LOAD, None), aggregate(*LINES))
     assert report["patience"] == LOST
-    assert report["tokens"]["total"] == report["tokens"]["input"] + report["tokens"]["output"]
+    assert report["tokens"]["total"] == (report["tokens"]["input"] or 0) + (report["tokens"]["output"] or 0)
     text = report_text(report)
     assert "patience  1 left, 2 sent again, 1 sent twice; 13 tokens in and 9 out wasted" in text
     assert f"tokens    {report['tokens']['total']:,}: " in text

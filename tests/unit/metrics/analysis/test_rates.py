@@ -8,6 +8,7 @@ import pytest
 
 from metrics.analysis.totals import merge
 from metrics.report.build import RunFacts, build_report
+from metrics.report_schema import RunReport
 from tests.unit.metrics.made import MS, batch, failed, head, tail, turn
 
 S = 1000 * MS
@@ -18,7 +19,7 @@ def at(number: int, begin_s: float, takes_s: float = 0.05, **changes: Any) -> di
     return turn(number, planned=begin, sent=begin, fb=end, fc=end, ft=end, lc=end, done=end, icl=None, **changes)
 
 
-def report(lines: list[dict[str, Any]], load: dict[str, Any], load_s: float | None, **options: Any) -> dict[str, Any]:
+def report(lines: list[dict[str, Any]], load: dict[str, Any], load_s: float | None, **options: Any) -> RunReport:
     end = tail(sum(line["k"] == "turn" for line in lines)) | {"load": None if load_s is None else int(load_s * S)}
     found = merge(batch(head(), *lines, end, **options).windows.values())
     return build_report(RunFacts(1, "completed", "t", "s", load, None), found)

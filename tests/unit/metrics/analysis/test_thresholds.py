@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from metrics.analysis.figures import figures
 from metrics.analysis.threshold_values import evaluate
 from metrics.analysis.thresholds import (
     CHOICE_EXAMPLE,
@@ -284,12 +285,12 @@ def test_too_few_samples_of_a_choice_are_said_in_the_verdict() -> None:
 
 
 def test_values_come_from_the_report_and_unmeasured_ones_are_missed() -> None:
-    report = build_report(FACTS, aggregate(turn(), turn(1), failed(2), failed(3, "timeout", "idle_timeout")))
+    counted = aggregate(turn(), turn(1), failed(2), failed(3, "timeout", "idle_timeout"))
     expressions = [
         "e2e_ms.p50<=90", "e2e_ms.p50<90", "error_rate==0.5", "turns_ok==2", "turns_failed>2", "dropped_arrivals<1",
         "e2e_ms.p999<1000", "handshake_tls_ms.max<1000", "handshake_tls_ms.count==0", "handshake_other_ms.max<5",
     ]  # fmt: skip
-    found = evaluate(expressions, report)
+    found = evaluate(expressions, figures(counted))
     assert [result["passed"] for result in found] == [
         True, False, True, True, False, True, False, False, True, False,
     ]  # fmt: skip
@@ -299,13 +300,13 @@ def test_values_come_from_the_report_and_unmeasured_ones_are_missed() -> None:
 
 @pytest.mark.parametrize("name", sorted(RATES.keys() - {"drift"}))  # that needs many turns: test_drift.py
 def test_every_rate_can_be_evaluated(name: str) -> None:
-    (result,) = evaluate([f"{name}>=0"], build_report(FACTS, aggregate(turn())))
+    (result,) = evaluate([f"{name}>=0"], figures(aggregate(turn())))
     assert result["passed"] is True
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_a_set_stands_for_its_thresholds(name: str) -> None:
-    found = evaluate([f"@{name}", "turns_ok>0"], build_report(FACTS, aggregate(turn())))
+    found = evaluate([f"@{name}", "turns_ok>0"], figures(aggregate(turn())))
     assert [result["expr"] for result in found] == [*SETS[name], "turns_ok>0"]
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from metrics.report.answer_words import answer_rows, answer_words
 from metrics.report.build import RunFacts, build_report
+from metrics.report.earlier_reports import present_report
 from metrics.report.markdown import summary_md
 from metrics.report.terminal import report_text
+from metrics.report_schema import RunReport
 from tests.unit.metrics.made import aggregate, batch, failed, generator, head, html_of, tail, turn
 
 LINES = [
@@ -28,7 +30,7 @@ ANSWERS = {
 }
 
 
-def report(*lines: dict[str, Any]) -> dict[str, Any]:
+def report(*lines: dict[str, Any]) -> RunReport:
     facts = RunFacts(1, "completed", "t", "s", {"users": 1}, None)
     return build_report(facts, aggregate(*lines))
 
@@ -78,4 +80,4 @@ def test_every_text_of_a_report_says_them() -> None:
 
 def test_plain_answers_and_old_reports_say_nothing() -> None:
     assert answer_words(report(head(), turn(0, fin="stop"), tail(1))) == ""
-    assert answer_rows({}) == []
+    assert answer_rows(present_report({"run": {}})) == []

@@ -8,15 +8,20 @@ import pytest
 
 from metrics.report.build import RunFacts, build_report
 from metrics.report.change_words import LINES_SHOWN, change_lines, change_rows
+from metrics.report.earlier_reports import present_report
 from metrics.report.markdown import summary_md
 from metrics.report.terminal import report_text
+from metrics.report_schema import LoadChange, RunReport
 from tests.unit.metrics.made import aggregate, turn
 
 CLOSED = {"kind": "closed", "users": 5, "duration_s": 60}
-CHANGES = [{"at_s": 3.25, "level": 200.0, "by": "alice"}, {"at_s": 93.4, "level": 1.0, "by": "a | <b> _c_"}]
+CHANGES: list[LoadChange] = [
+    {"at_s": 3.25, "level": 200.0, "by": "alice"},
+    {"at_s": 93.4, "level": 1.0, "by": "a | <b> _c_"},
+]
 
 
-def report(load: dict[str, Any], changes: list[dict[str, Any]]) -> dict[str, Any]:
+def report(load: dict[str, Any], changes: list[LoadChange]) -> RunReport:
     return build_report(RunFacts(7, "completed", "t", "s", load, None, load_changes=changes), aggregate(turn()))
 
 
@@ -37,7 +42,8 @@ def test_a_level_is_said_in_what_its_load_counts(load: dict[str, Any], level: fl
 
 
 def test_what_a_search_sets_by_itself_is_in_its_levels_and_not_said_again() -> None:
-    by_search, by_hand = {"at_s": 3.0, "level": 9.0, "by": "search"}, {"at_s": 4.0, "level": 8.0, "by": "alice"}
+    by_search: LoadChange = {"at_s": 3.0, "level": 9.0, "by": "search"}
+    by_hand: LoadChange = {"at_s": 4.0, "level": 8.0, "by": "alice"}
     searched = report({**CLOSED, "search": {"conditions": ["error_rate<1%"]}}, [by_search, by_hand])
     assert [row.level for row in change_rows(searched)] == ["8 users"]
     assert len(change_rows(report({**CLOSED, "search": None}, [by_search, by_hand]))) == 2, "somebody has that name"
@@ -48,7 +54,7 @@ def test_of_many_changes_the_first_are_said_and_the_others_counted() -> None:
     lines = change_lines(many)
     assert lines[LINES_SHOWN - 1 :] == ["2 users from 9 s on, by a", "and 990 more changes"]
     assert len(change_rows(many)) == 1000
-    assert change_lines({"run": {"load": CLOSED}}) == [], "a report of an earlier version"
+    assert change_lines(present_report({"run": {"load": CLOSED}})) == [], "a report of an earlier version"
 
 
 def test_terminal_and_markdown_have_a_line_for_each() -> None:

@@ -23,7 +23,7 @@ OLD: dict[str, Any] = {
 
 
 def test_an_old_report_gets_new_keys_beside_its_own() -> None:
-    found = present_report(OLD)
+    found: Any = present_report(OLD)
     assert found["run"] == {**OLD["run"], "end_code": "budget_cost"}
     assert (found["excluded_turns"], found["uncounted_turns"]) == (4, 4)
     rates = {**RATES, "completed_sessions_per_min": 6.0, "ended_sessions_per_min": 7.0}

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from metrics.analysis.threshold_status import ThresholdStatus
 from metrics.analysis.totals import merge
 from metrics.groups import Group
 from metrics.report.build import RunFacts, build_report
 from metrics.report.group_text import group_cells, model_cells, status_words
 from metrics.report.terminal import report_text
+from metrics.report_schema import RunReport
 from tests.unit.metrics.made import aggregate, batch, failed, turn
 
 LINES = [turn(number, g=number % 4) for number in range(40)] + [failed(40, g=3)]
 
 
-def report(*groups: Group) -> dict[str, object]:
+def report(*groups: Group) -> RunReport:
     found = merge(batch(*LINES, groups=4).windows.values()) if len(groups) > 1 else aggregate(*LINES)
     return build_report(RunFacts(1, "completed", "t", "s", {}, None, groups=groups), found)
 
@@ -48,9 +50,9 @@ def test_a_terminal_shows_groups_in_its_width() -> None:
 
 
 def test_how_thresholds_stand_in_a_few_words() -> None:
-    early = {"expr": "a", "value": None, "state": "early"}
-    kept = {"expr": "b", "value": 1.0, "state": "kept"}
-    missed = {"expr": "c<1", "value": 2.5, "state": "missed"}
+    early: ThresholdStatus = {"expr": "a", "value": None, "state": "early"}
+    kept: ThresholdStatus = {"expr": "b", "value": 1.0, "state": "kept"}
+    missed: ThresholdStatus = {"expr": "c<1", "value": 2.5, "state": "missed"}
     assert status_words([]) == status_words([kept, early]) == ""
     assert status_words([kept, early], missed_only=False) == "1 met, 1 too early to say"
     assert status_words([kept, missed]) == "missed c<1 (2.5)"

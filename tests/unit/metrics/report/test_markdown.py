@@ -37,7 +37,7 @@ class Tags(HTMLParser):
 
 def test_a_search_says_what_it_found() -> None:
     found = build_report(RunFacts(7, "completed", "t", "s", {}, None), aggregate(head(), turn(), tail(1)))
-    text = summary_md(found | forty_users())
+    text = summary_md({**found, **forty_users()})
     assert "capacity: 40 users keep e2e_ms.p95&lt;105; 42 miss e2e_ms.p95&lt;105 (is 109)" in text
     assert "knee: 40 users" in text
     assert "capacity" not in summary_md(found)

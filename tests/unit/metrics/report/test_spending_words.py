@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from metrics.report.earlier_reports import present_report
 from metrics.report.spending_words import budget_tiles, budget_words, cost_words
+from metrics.report_schema import BudgetPart, ModelCost
 
-BUDGET = {
+BUDGET: BudgetPart = {
     "ended_by": "tokens",
     "tokens": {"ceiling": 24_000, "used": 24_412, "over": 412},
     "cost": {"ceiling": 5.0, "used": 1.25, "over": 0},
@@ -16,8 +18,8 @@ def test_each_ceiling_is_said_with_its_share() -> None:
 
 
 def test_a_stored_report_is_read_under_the_earlier_name_of_cost() -> None:
-    earlier = {"ended_by": "money", "money": BUDGET["cost"]}
-    assert budget_words(earlier) == "1.25 spent of a budget of 5 (25%)"
+    earlier = present_report({"run": {}, "budget": {"ended_by": "money", "money": BUDGET["cost"]}})
+    assert budget_words(earlier["budget"]) == "1.25 spent of a budget of 5 (25%)"
 
 
 def test_no_ceiling_says_nothing() -> None:
@@ -26,10 +28,10 @@ def test_no_ceiling_says_nothing() -> None:
 
 
 def test_a_cost_is_split_by_model_where_there_are_several() -> None:
-    one = {"model": "m", "input": 1, "output": 1, "cost": 1.0}
+    one: ModelCost = {"model": "m", "input": 1, "output": 1, "cost": 1.0, "money": 1.0}
     assert cost_words(None) == ""
     assert cost_words({"total": 1.0, "by_model": [one], "estimated": False}) == "1"
-    two = [one, {**one, "model": "", "cost": 0.234}]
+    two: list[ModelCost] = [one, {**one, "model": "", "cost": 0.234}]
     assert cost_words({"total": 1.234, "by_model": two, "estimated": True}) == (
         "1.23 (m 1, no model 0.234), from estimated tokens"
     )

@@ -7,11 +7,12 @@ import pytest
 from metrics.report.build import RunFacts, build_report
 from metrics.report.markdown import summary_md
 from metrics.report.terminal import report_text
+from metrics.report_schema import RunReport
 from tests.support.data.curves import forty_users
 from tests.unit.metrics.made import MS, aggregate, failed, generator, head, html_of, tail, turn
 
 
-def report(*lines: dict[str, Any], thresholds: tuple[str, ...] = (), reason: str = "") -> dict[str, Any]:
+def report(*lines: dict[str, Any], thresholds: tuple[str, ...] = (), reason: str = "") -> RunReport:
     facts = RunFacts(7, "completed", "[red]mock[/red]", "flood", {}, None, reason)
     return build_report(facts, aggregate(head(), *lines), thresholds)
 
@@ -67,8 +68,8 @@ def test_a_run_without_a_turn_still_has_a_report() -> None:
     assert "no_ok_turns" in text
 
 
-def searched(**changes: Any) -> dict[str, Any]:
-    return report(*GOOD, tail(100)) | forty_users(**changes)
+def searched(**changes: Any) -> Any:
+    return {**report(*GOOD, tail(100)), **forty_users(**changes)}
 
 
 @pytest.mark.parametrize("width", [80, 100, 130])

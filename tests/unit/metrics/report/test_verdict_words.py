@@ -31,7 +31,7 @@ BROKEN = [
         ({}, "bad"),
     ],
 )
-def test_the_tone_is_that_of_the_worst_reason(verdict: dict[str, Any], tone: str) -> None:
+def test_the_tone_is_that_of_the_worst_reason(verdict: Any, tone: str) -> None:
     assert verdict_words(verdict).tone == tone
 
 

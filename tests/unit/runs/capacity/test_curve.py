@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from metrics.report_schema import CapacityPart, LevelRow
 from runs.capacity.curve import Windows, searched, swept
 from runs.capacity.search_state import Judged, Load, State
 from runs.load.profile import parse_load
@@ -27,7 +28,7 @@ def holding(load: Load, until_s: int) -> Windows:
     return lambda from_s, to_s: [data for data in stored if from_s <= data["second"] < to_s]
 
 
-def sweep_of(load: Load, until_s: int = 1000) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def sweep_of(load: Load, until_s: int = 1000) -> tuple[list[LevelRow], CapacityPart]:
     assert load.sweep is not None
     levels, capacity = swept(load, load.sweep, holding(load, until_s))
     assert levels is not None and capacity is not None

@@ -8,7 +8,8 @@ import orjson
 
 from metrics.analysis.totals import merge
 from metrics.ingest.batch import parse
-from metrics.report.build import Report, RunFacts, build_report
+from metrics.report.build import RunFacts, build_report
+from metrics.report_schema import RunReport
 from runs.load.profile import parse_load
 from tests.support.engines import Share
 from tests.support.virtual import NEVER, Rule
@@ -33,5 +34,5 @@ def windows(share: Share, load: dict[str, Any] = CLOSED) -> list[dict[str, Any]]
     return [found for _, found in sorted(parse(data, 1, 1, counted=parse_load(load).counted_ns).windows.items())]
 
 
-def report_of(stored: list[dict[str, Any]], load: dict[str, Any], thresholds: list[str]) -> Report:
+def report_of(stored: list[dict[str, Any]], load: dict[str, Any], thresholds: list[str]) -> RunReport:
     return build_report(RunFacts(1, "completed", "t", "s", load, None), merge(stored), thresholds)

@@ -20,7 +20,8 @@ from metrics.analysis.totals import merge
 from metrics.definitions import QUANTILES
 from metrics.histogram import RELATIVE_ERROR, rank_of
 from metrics.ingest.batch import parse
-from metrics.report.build import Report, RunFacts, build_report
+from metrics.report.build import RunFacts, build_report
+from metrics.report_schema import RunReport, Stat
 from runs.engine.core.waiting import ENOUGH_ANSWERS
 from tests.support.engines import Share
 from tests.support.virtual import NEVER, Asked, Rule, hold
@@ -94,7 +95,7 @@ def test_failures_and_bounds_are_those_of_the_target(run: tuple[Rule, dict[str, 
     percentiles(report, rule.asked)
 
 
-def who_got_no_answer(report: Report, rule: Rule, load: dict[str, Any]) -> None:
+def who_got_no_answer(report: RunReport, rule: Rule, load: dict[str, Any]) -> None:
     """Each is a failure, but for those that the end cut off while the run's own answers explained their wait, or were
     too few to judge a stream by that still came: these are named."""
     asked = rule.asked
@@ -113,13 +114,15 @@ def who_got_no_answer(report: Report, rule: Rule, load: dict[str, Any]) -> None:
         assert any(text.startswith(("hang_not_judged", "few_cut_off")) for text in said)
 
 
-def percentiles(report: Report, asked: list[Asked]) -> None:
+def percentiles(report: RunReport, asked: list[Asked]) -> None:
     """The true waits are those without users who give up."""
     stats = report["metrics"]["e2e_planned_ms"]
     assert stats["count"] == len(asked)
     assert stats["censored"] == sum(not one.is_answered for one in asked)
     waits_ms = sorted((one.answer_at_s - one.at_s) * 1000 for one in asked)
-    truth = {stat: waits_ms[rank_of(q, len(asked)) - 1] for stat, q in QUANTILES.items()} if asked else {}
+    truth: dict[Stat, float] = (
+        {stat: waits_ms[rank_of(q, len(asked)) - 1] for stat, q in QUANTILES.items()} if asked else {}
+    )
     truth |= {"min": waits_ms[0], "max": waits_ms[-1]} if asked else {}
     for stat, true_ms in truth.items():
         low_ms, high_ms = stats[stat], stats["high"][stat]
@@ -132,7 +135,7 @@ def percentiles(report: Report, asked: list[Asked]) -> None:
             assert low_ms == high_ms, stat
 
 
-def report_of(share: Share, load: dict[str, Any]) -> Report:
+def report_of(share: Share, load: dict[str, Any]) -> RunReport:
     ledger = b"".join(orjson.dumps(line) + b"\n" for line in share.lines)
     facts = RunFacts(1, "completed", "t", "s", load, None)
     return build_report(facts, merge(parse(ledger, 1, 1).windows.values()))

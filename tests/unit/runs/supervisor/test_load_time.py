@@ -61,7 +61,8 @@ def test_users_add_up_to_the_report_of_a_run_with_warm_up_and_cool_down(rule: Ru
     store(batch)
     run.report = report_of(run, collect(run), "completed", "")
     run.save()
-    report, users = run.report, per_user.users(run.pk, list(per_user.user_numbers(run.pk)))
+    report: Any = run.report
+    users = per_user.users(run.pk, list(per_user.user_numbers(run.pk)))
     assert report["run"]["load_s"] == 11.0
     assert report["excluded_turns"] > 10
     assert len(users) == 3

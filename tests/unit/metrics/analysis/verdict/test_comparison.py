@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from metrics.analysis.drift import Drift
 from metrics.analysis.verdict.comparison import Witness, slower_later, witness_disagrees
+from metrics.report_schema import DriftPart
 from tests.unit.metrics.analysis.verdict.made import GOOD, codes, verdict
 
 
@@ -38,7 +38,7 @@ def test_a_witness_disagrees_beyond_5_ms_and_a_tenth(witness_ms: float, engine_m
 def test_a_run_is_slower_later_if_it_rose_by_more_than_a_fifth_and_20_ms(
     first_ms: float, last_ms: float, rise: float, named: bool
 ) -> None:
-    drift = Drift(first_ms=first_ms, last_ms=last_ms, rise=rise)
+    drift = DriftPart(first_ms=first_ms, last_ms=last_ms, rise=rise)
     assert [remark.code for remark in slower_later({"e2e_ms": drift})] == ["slower_later"] * named
     assert not list(slower_later({"ttft_ms": drift}))
     assert not list(slower_later(None))

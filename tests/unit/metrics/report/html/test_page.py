@@ -16,20 +16,21 @@ from metrics.groups import Group
 from metrics.report.advice import advice
 from metrics.report.build import RunFacts, build_report
 from metrics.report.html.page import report_html
+from metrics.report_schema import LoadChange, RunReport
 from tests.support.data.curves import forty_users
 from tests.unit.metrics.made import batch, failed, turn
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
 
 
-def report(**facts: Any) -> dict[str, Any]:
+def report(**facts: Any) -> RunReport:
     """The report of a run in which nothing happened."""
     given: dict[str, Any] = {"id": 7, "status": "completed", "target": "t", "scenario": "s", "started_at": None}
     given["load"] = {"kind": "closed", "users": 1}
     return build_report(RunFacts(**{**given, **facts}), Aggregate(), ["ttft_ms.p95<500"])
 
 
-def page_of(found: dict[str, Any], load: str = "1 user", started: str = "") -> str:
+def page_of(found: RunReport, load: str = "1 user", started: str = "") -> str:
     return report_html(found, load, started)
 
 
@@ -52,16 +53,19 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
-def full_report() -> dict[str, Any]:
+def full_report() -> Any:
     """A report that has all that a page may show."""
     groups = tuple(Group(scenario, model, {"tier": "gold"}) for scenario in ("a", "b") for model in ("x", "y"))
     lines = [turn(number, g=number % 4, fin="stop", kind="refusal") for number in range(8)]
     found = merge(batch(*lines, failed(8, code="http_503"), groups=4).windows.values())
-    changes = [{"at_s": 0.5, "level": 20.0, "by": "alice"}]
+    changes: list[LoadChange] = [{"at_s": 0.5, "level": 20.0, "by": "alice"}]
     facts = RunFacts(
         7, "failed", "t", "s", {"kind": "closed", "users": 1}, None, "it broke", groups=groups, load_changes=changes
     )
-    made = build_report(facts, found, ["ttft_ms.p95<1", "turns_ok>=1"]) | forty_users(knee=10, note="little time")
+    made: dict[str, Any] = {
+        **build_report(facts, found, ["ttft_ms.p95<1", "turns_ok>=1"]),
+        **forty_users(knee=10, note="little time"),
+    }
     made["series"] = {key: [1, 2] for key in made["series"]}
     made["verdict"] = {"trusted": False, "reasons": ["send_lag: late"], "notes": ["few_dropped: one"]}
     made["budget"] = {"ended_by": "tokens", "tokens": {"ceiling": 10, "used": 12, "over": 2, "estimated": True}}
@@ -125,7 +129,7 @@ def test_the_policy_of_the_page_allows_its_own_style_and_nothing_else() -> None:
 
 
 def test_the_page_of_a_search_draws_over_load_and_marks_capacity_and_knee() -> None:
-    page = page_of(report() | forty_users(knee=10))
+    page = page_of({**report(), **forty_users(knee=10)})
     reader = Reader()
     reader.feed(page)
     assert reader.open == [] and reader.foreign == []
@@ -138,8 +142,10 @@ def test_the_page_of_a_search_draws_over_load_and_marks_capacity_and_knee() -> N
 
 
 def test_the_page_marks_changes_of_the_load_in_its_charts_and_says_who_made_them() -> None:
-    changes = [{"at_s": at, "level": level, "by": "<b>al"} for at, level in ((1.5, 20.0), (2.0, 35.0), (9.0, 5.0))]
-    steered = report(load_changes=changes)
+    changes: list[LoadChange] = [
+        {"at_s": at, "level": level, "by": "<b>al"} for at, level in ((1.5, 20.0), (2.0, 35.0), (9.0, 5.0))
+    ]
+    steered: Any = report(load_changes=changes)
     steered["series"] = {key: [0, 1, 2, 3] for key in steered["series"]}
     page = page_of(steered)
     reader = Reader()

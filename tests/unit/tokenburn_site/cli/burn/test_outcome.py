@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from metrics.report.build import RunFacts, build_report
+from metrics.report_schema import RunReport
 from metrics.storage.aggregate import Aggregate
 from runs.models import Run, RunStatus
 from tests.support.data.curves import forty_users
@@ -19,7 +20,7 @@ from tokenburn_site.local.lock import UP_LOCK, note_site, only_one
 ENDED = {RunStatus.STOPPED, RunStatus.ABORTED, RunStatus.FAILED}
 
 
-def report(**facts: Any) -> dict[str, Any]:
+def report(**facts: Any) -> RunReport:
     """The report of a run in which nothing happened."""
     given: dict[str, Any] = {"id": 7, "status": "completed", "target": "t", "scenario": "s", "started_at": None}
     given["load"] = {"kind": "closed", "users": 1}
@@ -116,7 +117,7 @@ def test_the_contract_takes_its_keys_in_its_order_and_no_others() -> None:
 
 
 def test_a_report_without_a_promised_key_is_an_error() -> None:
-    whole = report()
+    whole: Any = report()
     del whole["generator"]["rss_mb"]
     with pytest.raises(KeyError, match="rss_mb"):
         contract(whole)

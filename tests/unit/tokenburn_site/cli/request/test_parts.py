@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.spec import build_target_spec
+from metrics.report.earlier_reports import present_report
 from scenarios.render.walk import check_scenario
 from tokenburn_site.cli import advice, secrets
 from tokenburn_site.cli.errors import BadUsage
@@ -115,14 +116,16 @@ OPENAI = build_target_spec(name="t", url="http://127.0.0.1:1", preset="openai-ch
     ],
 )
 def test_a_failure_says_what_to_do(reason: str, errors: dict[str, int], says: str) -> None:
-    line = advice.failure(reason, {"errors": errors}, OPENAI, stored=False)
+    line = advice.failure(reason, present_report({"run": {}, "errors": errors}), OPENAI, stored=False)
     assert line.startswith(reason)
     assert says in line
 
 
 def test_a_reason_that_says_what_to_do_is_left_alone() -> None:
     reason = "0 of 1 shards found a worker within 60 s: start a load worker or fewer processes"
-    assert advice.failure(reason, {"errors": {"http_401": 1}}, OPENAI, stored=False) == reason
+    assert (
+        advice.failure(reason, present_report({"run": {}, "errors": {"http_401": 1}}), OPENAI, stored=False) == reason
+    )
 
 
 def test_advice_for_a_stored_target_points_to_its_page() -> None:

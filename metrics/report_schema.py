@@ -1,5 +1,7 @@
 """The shape of a run's report, version REPORT_VERSION, as types and as JSON Schema (`docs/schemas/report.v1.json`).
 
+It stands below `metrics.analysis`, which makes most parts. `metrics.report.earlier_reports` is the only place where a
+stored report gets this type; one of an earlier version may lack keys that came later, so readers ask for them by `get`.
 Keys may be added within a version; one that goes, or means something else, makes a new version. What each key says
 stands in docs/metrics.md. The file is longer than others because it is one contract, which is read as a whole.
 """
@@ -13,6 +15,13 @@ from typing_extensions import TypedDict
 REPORT_VERSION: Final = 1
 Counted = dict[str, int]
 TokenSource = Literal["usage", "estimate", "mixed", "none"]
+Outcome = Literal["ok", "error", "timeout", "aborted", "unknown"]
+Quantile = Literal["p50", "p90", "p95", "p99", "p999"]
+Stat = Literal["count", "mean", "min", Quantile, "max"]
+TimeOfTurn = Literal["ttft_ms", "e2e_ms"]
+SessionWord = Literal["started", "completed", "failed", "truncated", "lost"]
+Side = Literal["input", "output"]
+CeilingName = Literal["tokens", "cost", "turns", "errors"]
 
 
 class RunPart(TypedDict):
@@ -111,9 +120,24 @@ class Stats(TypedDict):
 
 
 class DriftPart(TypedDict):
+    """Medians of the first and the last third of the run's time, and the relative rise between them."""
+
     first_ms: float
     last_ms: float
     rise: float
+
+
+class Figures(TypedDict):
+    """What a threshold may refer to, of a run or of some of its groups. `active`: the mean of the open sessions of a
+    level."""
+
+    sessions: Sessions
+    turns: Turns
+    dropped_arrivals: int
+    rates: Rates
+    metrics: dict[str, Stats]
+    drift: NotRequired[dict[str, DriftPart] | None]
+    active: NotRequired[float]
 
 
 class PartFigures(TypedDict):
@@ -125,10 +149,14 @@ class PartFigures(TypedDict):
     metrics: dict[str, Stats]
 
 
-class GroupPart(PartFigures):
+class GroupNames(TypedDict):
     scenario: str
     model: str
     tags: dict[str, str]
+
+
+class GroupPart(GroupNames, PartFigures):
+    """One scenario with one model."""
 
 
 class ModelPart(PartFigures):
@@ -152,7 +180,7 @@ class GeneratorPart(TypedDict):
     cpu_us_per_turn: float | None
     cpu_us_per_chunk: float | None
     cpu_share_max: float | None
-    timestamps: str
+    timestamps: str | None
     send_lag_ms: SendLag
     loop_lag_ms: LoopLag
     connections: Counted
@@ -199,11 +227,14 @@ class WitnessPart(TypedDict):
     median_bounds: dict[str, list[float] | None]
 
 
-class Ceiling(TypedDict):
+class Used(TypedDict):
     ceiling: float
     used: float
-    over: float
     estimated: NotRequired[bool]
+
+
+class Ceiling(Used):
+    over: float
 
 
 class ErrorRateLimit(TypedDict):
@@ -260,12 +291,17 @@ class VerdictPart(TypedDict):
     notes: list[str]
 
 
-class ThresholdResult(TypedDict):
+class Measured(TypedDict):
+    """A threshold's figure. `high`: where `value` is a lower bound, the upper one, or None if there is none."""
+
     expr: str
     value: float | None
-    passed: bool
     high: NotRequired[float | None]
     unanswered: NotRequired[int]
+
+
+class ThresholdResult(Measured):
+    passed: bool
 
 
 class Series(TypedDict):
