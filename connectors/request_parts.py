@@ -49,9 +49,8 @@ def check_method(method: str) -> str:
 
 
 def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """A spec's, whose values are templates. Raises ValueError for names that are no names, that occur twice or that
-    would frame the request, and for values that no template could mend."""
-    seen: set[str] = set()
+    """A spec's, whose values are templates. Raises ValueError for names that are no names or would frame the request,
+    and for values that no template could mend."""
     for name, value in headers.items():
         lower = name.lower()
         if not _TOKEN.fullmatch(name):
@@ -60,12 +59,19 @@ def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
             raise ValueError(f"{name} is written by Token-Burn itself: remove it")
         if lower == "connection" and value.strip().lower() not in KEPT_OR_CLOSED:
             raise ValueError(f"{name} may only be close or keep-alive: remove it")
-        if lower in seen:
-            raise ValueError(f"{name} is given twice: header names are not case-sensitive")
         if not_in_values(_EXPRESSION.sub("", value)):
             raise ValueError(f"{name} has a line break or another control character in it")
-        seen.add(lower)
     return headers
+
+
+def name_given_twice(names: Iterable[str]) -> str:
+    """A header's name that an earlier one repeats, perhaps in other letters; empty if there is none."""
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            return name
+        seen.add(name.lower())
+    return ""
 
 
 def check_metadata_name(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from connectors.errors import BadRequest
 from connectors.mapping.expressions import MISSING, Context
 from connectors.mapping.templates import Body, Template, absent, compile_string, value_of
-from connectors.request_parts import check_event, not_in_values, request_target
+from connectors.request_parts import check_event, name_given_twice, not_in_values, request_target
 from connectors.spec import RequestSpec, SpecError
 
 
@@ -43,6 +43,7 @@ class RequestTemplate:
         self._headers = [
             (name, compile_string(text, f"{where}.headers.{name}", fold)) for name, text in spec.headers.items()
         ]
+        self._may_repeat = bool(name_given_twice(spec.headers))
         constant = not any(template.render for _, template in self._headers)
         try:
             self._constant_path = None if self._path.render else self._render_path(fold)
@@ -96,6 +97,9 @@ class RequestTemplate:
         pairs = tuple(
             (name, str(value).strip(" \t")) for name, value in rendered if value is not MISSING and value is not None
         )
+        if self._may_repeat and (twice := name_given_twice(name for name, _ in pairs)):
+            what = "is given twice: names of headers are not case-sensitive"
+            raise BadRequest("request_invalid", f"{self._where}.headers: {twice} {what}")
         for name, value in pairs:
             if not_in_values(value):
                 what = "has a line break or another control character in it"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
-from connectors.request_parts import check_authority, check_metadata_name, check_url
+from connectors.request_parts import check_authority, check_metadata_name
 from connectors.spec.base import Frozen, SpecError, problem_line, spec_problems
 from connectors.spec.handshake import HandshakeSpec
 from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
@@ -59,7 +59,7 @@ class TargetSpec(Frozen):
         if not value.isprintable() or " " in value:
             raise ValueError(f"{value!r} is not a URL: it holds a space, a line break or another invisible character")
         try:
-            parts = urlsplit(check_url(value))
+            parts = urlsplit(value)
             port_ok = parts.port != 0
         except ValueError as exc:
             raise ValueError(f"{value!r} is not a URL: {exc}") from exc
