@@ -30,6 +30,26 @@ class Strict(serializers.Serializer[Any]):
         return found
 
 
+class CheckedSize:
+    """Of a paginator: refuses a `page_size` that is none, instead of taking another one silently."""
+
+    page_size_query_param: str | None = "page_size"
+
+    def get_page_size(self, request: Request) -> int | None:
+        given = request.query_params.get("page_size")
+        if given is not None and not (given.isascii() and given.isdecimal() and int(given[:9])):
+            raise serializers.ValidationError({"page_size": ["give a whole number, at least 1"]})
+        size: int | None = super().get_page_size(request)  # type: ignore[misc]
+        return size
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = super().get_schema_operation_parameters(view)  # type: ignore[misc]
+        for parameter in found:
+            if parameter["schema"]["type"] == "integer":
+                parameter["schema"]["minimum"] = 1
+        return found
+
+
 def refuse_body(request: Request) -> None:
     """For what takes no body: one with anything in it is a mistake. Raises ValidationError."""
     Strict(data=request.data).is_valid(raise_exception=True)

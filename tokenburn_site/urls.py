@@ -8,6 +8,7 @@ from tokenburn_site.web.views import favicon, home
 
 admin.autodiscover()
 
+handler404 = "tokenburn_site.web.views.not_found"
 handler500 = "tokenburn_site.web.outage.server_error"
 
 urlpatterns = [

@@ -12,7 +12,7 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from inputs.rest import Located, Strict, refuse_body
+from inputs.rest import CheckedSize, Located, Strict, refuse_body
 from runs import db_clock
 from runs.models import PlanSchedule, ScheduleSlot
 from runs.schedules.services import (
@@ -104,12 +104,11 @@ class SlotSerializer(serializers.ModelSerializer[ScheduleSlot]):
         read_only_fields = fields
 
 
-class BySlot(CursorPagination):
+class BySlot(CheckedSize, CursorPagination):
     """Latest first."""
 
     ordering = "-slot_at"
     page_size = 100
-    page_size_query_param = "page_size"
     max_page_size = 1000
 
 

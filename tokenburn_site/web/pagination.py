@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rest_framework.pagination import PageNumberPagination
 
+from inputs.rest import CheckedSize
 
-class Pages(PageNumberPagination):
+
+class Pages(CheckedSize, PageNumberPagination):
     page_size = 50
-    page_size_query_param = "page_size"
     max_page_size = 500

@@ -21,6 +21,9 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 def add_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """A postprocessing hook: the answers that every operation may give instead of its own."""
     result["components"]["schemas"] |= {"Refusal": PROBLEM, "Mistakes": MISTAKES}
+    for name, schema in result["components"]["schemas"].items():
+        if name.endswith("Request") and "properties" in schema:  # `inputs.rest.Strict` refuses other keys
+            schema["additionalProperties"] = False
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             if method in METHODS and operation.get("security"):

@@ -25,6 +25,27 @@ def test_methods_that_an_address_does_not_have_are_refused(api: APIClient, path:
     assert getattr(api, method)(path).status_code == 405
 
 
+@pytest.mark.parametrize("path", ["/api/", "/api/nothing/", "/api/runs/a/b/", "/api/runs/1.5/", "/api/runs/%0A/"])
+def test_addresses_that_the_api_does_not_have_are_told_as_json(api: APIClient, path: str) -> None:
+    answer = api.get(path)
+    assert (answer.status_code, list(answer.json())) == (404, ["detail"])
+
+
+@pytest.mark.parametrize("size", ["x", "0", "-1", "1.5", "", "²"])
+@pytest.mark.parametrize("path", ["targets/", "runs/{}/turns/", "runs/{}/users/", "schedules/"])
+def test_a_size_of_pages_that_is_none_is_refused(api: APIClient, path: str, size: str) -> None:
+    address = f"/api/{path.format(made_up.run().pk)}"
+    answer = api.get(address, {"page_size": size})
+    assert (answer.status_code, answer.json()) == (400, {"page_size": ["give a whole number, at least 1"]})
+    assert api.get(address, {"page_size": "9" * 30}).status_code == 200
+
+
+def test_the_schema_forbids_keys_that_are_refused(api: APIClient) -> None:
+    schemas = api.get("/api/schema/?format=json").json()["components"]["schemas"]
+    closed = {name for name, schema in schemas.items() if schema.get("additionalProperties") is False}
+    assert {"TargetRequest", "PatchedTargetRequest", "PlanRequest", "MixRequest", "StartRequest"} <= closed
+
+
 def test_unknown_methods_are_refused(api: APIClient) -> None:
     for path in ("/api/workers/", "/api/runs/", "/api/docs/"):
         assert api.generic("PROPFIND", path).status_code == 405, path
