@@ -21,7 +21,7 @@ _COSTLY: Final = re.compile(r"\{%|[|(\[+~]")
 """Of templates that are more than plain names: a row costs as much as ten others."""
 
 _CELL: Final = re.compile(
-    r"\{\{-?\s*data(?:\.([A-Za-z_]\w*)|\[(['\"])(.+?)\2\])(?:\.([A-Za-z_]\w*)|\[(['\"])(.+?)\5\])?\s*-?\}\}"
+    r"\{\{-?\s*data(?:\.([A-Za-z_]\w*)|\[(['\"])((?:(?!\2).)+)\2\])(?:\.([A-Za-z_]\w*)|\[(['\"])((?:(?!\5).)+)\5\])?\s*-?\}\}"
 )
 """`{{ data.pool }}`, `{{ data.pool.column }}`, `{{ data.pool['column'] }}`: a cell as it is, without a filter."""
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from scenarios.definition.spec import ScenarioError, parse_scenario
+from scenarios.render.cells import check_cells, check_columns, gaps
 from scenarios.render.walk import Walk, compile_scenario
 from scenarios.template.filters import DRAWING, FILTERS, TESTS
 from tests.support.expressions import expressions
@@ -53,6 +54,18 @@ def test_an_attack_is_refused_at_once(expression: str) -> None:
     with pytest.raises(ScenarioError):
         spec = parse_scenario({"name": "s", "steps": [{"do": "say", "text": f"{{{{ {expression} }}}}"}]})
         Walk(compile_scenario(spec), random.Random(1), {"id": "s1", "number": 4, "user": 0}).next_action()
+    assert time.process_time() - begun < SLOW_S
+
+
+@pytest.mark.parametrize(
+    "text", ["{{data['" * 12_000, "{{ data.p['" * 9_000, ("{{data['x'" + " " * 50) * 2000, '{{data["a' * 12_000]
+)
+def test_looking_for_cells_does_not_take_long(text: str) -> None:
+    spec = parse_scenario({"name": "s", "steps": [{"do": "say", "text": text}]})
+    begun = time.process_time()
+    check_columns(spec, {})
+    check_cells(spec, {})
+    assert list(gaps(spec, {})) == []
     assert time.process_time() - begun < SLOW_S
 
 
