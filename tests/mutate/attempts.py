@@ -36,7 +36,7 @@ LIBRARIES = (
 """Whatever takes long to load and needs no settings of Django."""
 NEAR_CPU_S, FAR_CPU_S = 90, 600  # several times what the dearest of them need
 AT_MOST_S = 1800.0  # on a busy machine; a single test has a limit of its own
-COLLECTED_AND_PASSED = 0
+PASSED, NOTHING_RUN = 0, (4, 5)  # exit codes of pytest
 _FAILURE = re.compile(r"^(?:FAILED|ERROR) (tests/\S+)", re.MULTILINE)
 OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 
@@ -49,14 +49,15 @@ class Outcome(NamedTuple):
 
 
 class Tree:
-    """A copy of what git knows, in which one file at a time is changed."""
+    """A copy of all that git does not ignore, in which one file at a time is changed."""
 
     def __init__(self, folder: Path) -> None:
         self._root, self._scratch, self._output = folder / "tree", folder / "tmp", folder / "output"
         self._scratch.mkdir()
         folder.chmod(0o711)  # tests of root run servers as another user
         self._sound: dict[Path, bool] = {}
-        names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout
         for name in filter(None, os.fsdecode(names).split("\0")):
             if (ROOT / name).is_file():
                 (self._root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -114,8 +115,10 @@ class Tree:
             finally:
                 os._exit(1)
         code, cpu_s = _wait(pid)
-        if code == COLLECTED_AND_PASSED:
+        if code == PASSED:
             return Outcome("survived", "", cpu_s)
+        if code in NOTHING_RUN:
+            raise RuntimeError(f"no test was run: {self._output.read_text('utf-8', 'replace')[-500:]}")
         return Outcome("timeout" if code in OUT_OF_TIME else "killed", self._first_failure(), cpu_s)
 
     def _pytest(self, arguments: list[str], cpu_limit_s: int) -> int:
