@@ -181,3 +181,10 @@ def test_jitter_spreads_starts_by_the_seed() -> None:
 def test_a_load_of_nothing_that_never_ends_has_no_area() -> None:
     level = level_of(0.0)
     assert (level.area, level.time_of_area(0.0)) == (0.0, None)
+
+
+def test_a_change_at_the_end_brings_nobody() -> None:
+    level = level_of(2, ramp((10, 4)))
+    for at_s in (10.0, 12.0):
+        assert presence(level.changed(at_s, 50)) == presence(level)
+    assert len(presence(level.changed(9.5, 50))) == 50

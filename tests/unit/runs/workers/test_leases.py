@@ -205,6 +205,13 @@ def test_a_renewal_clears_the_suspicion() -> None:
     assert not leases.overdue().exists()
 
 
+def test_a_suspicion_begins_anew_only_if_a_clock_was_put_back_by_more_than_a_moment() -> None:
+    (shard,) = claimed(a_run())
+    for ahead_s, anew in ((0.7, 0), (5.0, 1)):
+        Shard.objects.filter(pk=shard.pk).update(lease_until=DbNow(-1), suspect_since=DbNow(ahead_s))
+        assert leases.suspect_expired() == anew
+
+
 def test_a_suspect_is_taken_over_by_one_and_only_after_a_while() -> None:
     (shard,) = claimed(a_run())
     Shard.objects.filter(pk=shard.pk).update(lease_until=DbNow(-1))

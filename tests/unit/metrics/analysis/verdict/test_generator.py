@@ -26,6 +26,13 @@ def test_an_engine_that_stands_still_is_named_and_a_busy_one_is_not(lag_us: list
     assert codes(found) == (["engine_stalled"] if stalled else [])
 
 
+def test_an_engine_without_any_time_of_its_own_stood_still_for_no_share_of_it() -> None:
+    """It was suspended within its first sample, and died: no later line says how long it lasted."""
+    lines = [head(), generator(0, 0, lag=[1_900_000]), *GOOD]
+    [remark] = [reason for reason in judge(aggregate(*lines)).reasons if reason.code == "engine_stalled"]
+    assert "for up to 1.9 s at once, and one for 0.0% of its time" in remark.text
+
+
 def test_one_engine_of_many_that_stands_still_is_enough() -> None:
     calm = b"".join(map(encoded, [head(), generator(0, 0, lag=[100] * 2000), tail(0)]))
     still = [head(), generator(0, 0), *GOOD, generator(6, 1200, lag=[200_000] * 3), tail(100)]

@@ -8,7 +8,9 @@ import pytest
 
 from metrics.analysis.coverage import LEDGER_TAKEN
 from metrics.analysis.thresholds import parse_threshold
+from metrics.analysis.verdict.records import missing_load
 from tests.unit.metrics.analysis.verdict.made import GOOD, codes, verdict
+from tests.unit.metrics.made import aggregate, head, turn
 
 DURING = {"kind": "closed", "users": 3, "duration_s": 9.0}
 
@@ -71,3 +73,12 @@ def test_a_threshold_on_a_percentile_asks_for_enough_samples() -> None:
     asked = [parse_threshold("e2e_ms.p999<900"), parse_threshold("ttft_ms.p95<900"), parse_threshold("e2e_ms.max<9")]
     found = verdict(*GOOD, thresholds=asked)
     assert [(reason.code, reason.text.split()[0]) for reason in found.reasons] == [("few_samples", "e2e_ms.p999")]
+
+
+@pytest.mark.parametrize("load", [{"kind": "open", "rate": 1.0}, {"kind": "trace"}, {}])
+def test_only_a_closed_load_lacks_users_who_wait_since_the_warm_up(load: dict[str, Any]) -> None:
+    waiting = aggregate(head(), turn())
+    waiting.waited = 2
+    words = "2 messages of the warm-up wait for an answer"
+    assert [remark.code for remark in missing_load(waiting, [], DURING) if words in remark.text] == ["load_missing"]
+    assert not [remark for remark in missing_load(waiting, [], load) if "warm-up" in remark.text]
