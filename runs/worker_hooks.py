@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from celery.worker import state
@@ -19,8 +20,9 @@ from runs.workers.leases import host_name
 class WorkerHeartbeat:
     """The heartbeat of this process's only worker."""
 
-    def __init__(self, version: str) -> None:
-        self._version = version
+    def __init__(self, version: str, dropped: Callable[[], int]) -> None:
+        """`dropped`: number of messages that this process has dropped."""
+        self._version, self._dropped = version, dropped
         self._began = time.monotonic()
         self._slots = 0
         self._queues: Any = None
@@ -64,6 +66,7 @@ class WorkerHeartbeat:
                 cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
                 load1=round(os.getloadavg()[0], 2),
                 up_s=round(time.monotonic() - self._began, 1),
+                dropped=self._dropped(),
                 clock_offset_ms=self._recovery.clock_offset_ms if self._recovery else None,
             )
         )

@@ -52,7 +52,7 @@ def _heartbeat() -> WorkerHeartbeat:
     """Not imported with this module: Django's apps have to be ready first."""
     from runs.worker_hooks import WorkerHeartbeat
 
-    return WorkerHeartbeat(VERSION)
+    return WorkerHeartbeat(VERSION, lambda: broker.dropped.count)
 
 
 @celeryd_after_setup.connect

@@ -39,6 +39,8 @@ def what_lacks(regions: Sequence[str]) -> str:
         return f"{'; '.join(map(_in_use, short))}: start a load worker or use fewer processes"
     if silence := registry.scheduler_silence():
         return f"load workers have free slots, and the scheduler {silence}: start beat and a control worker"
+    if droppers := ", ".join(worker.name for worker in workers if worker.dropped):
+        return f"{droppers} dropped messages: set the same TOKENBURN_SECRET_KEY on all machines, and see the log there"
     return ""
 
 

@@ -38,7 +38,8 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Worker:
     """What a worker reports about itself. `busy`: slots that hold a shard. `clock_offset_ms`: how far its host's wall
-    clock is ahead of the database's; None if not measured."""
+    clock is ahead of the database's; None if not measured. `dropped`: messages that it dropped, as not
+    signed by the installation or not readable."""
 
     name: str
     queues: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class Worker:
     load1: float = 0.0
     up_s: float = 0.0
     clock_offset_ms: float | None = None
+    dropped: int = 0
 
     @property
     def carries_load(self) -> bool:

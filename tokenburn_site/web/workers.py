@@ -61,6 +61,7 @@ class WorkerSerializer(serializers.Serializer[Any]):
     clock_offset_ms = serializers.FloatField(
         allow_null=True, help_text="Offset of its wall clock from the database's; null: not measured yet."
     )
+    dropped = serializers.IntegerField(help_text="Messages that it dropped: not signed by this site, or not readable.")
 
 
 class FarmSerializer(serializers.Serializer[Any]):

@@ -15,6 +15,8 @@ from plain_text.console import PlainConsole
 from plain_text.visible import visible
 from tokenburn_site.web.workers import AWAY, clock_text, farm
 
+RIGHT = {"slots", "busy", "load", "cores", "dropped"}
+
 
 class Command(BaseCommand):
     help = "List the live workers with host, region, slots, load and version."
@@ -32,15 +34,14 @@ class Command(BaseCommand):
             self.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("worker", "host", "region", "slots", "busy", "load", "cores", "clock", "version"):
-            table.add_column(heading, justify="right" if heading in {"slots", "busy", "load", "cores"} else "left")
+        for heading in ("worker", "host", "region", "slots", "busy", "load", "cores", "clock", "dropped", "version"):
+            table.add_column(heading, justify="right" if heading in RIGHT else "left")
         for worker in found["workers"]:
             version = worker["version"] or "unknown"
             version += "" if worker["same_version"] else " (not the site's)"
             cells = (worker[name] for name in ("name", "host", "region", "slots", "busy", "load1", "cpus"))
-            table.add_row(
-                *(visible(str(cell)) for cell in cells), clock_text(worker["clock_offset_ms"]), visible(version)
-            )
+            last = (clock_text(worker["clock_offset_ms"]), str(worker["dropped"]), visible(version))
+            table.add_row(*(visible(str(cell)) for cell in cells), *last)
         drawn = StringIO()
         PlainConsole(file=drawn, width=None if self.stdout.isatty() else 200).print(table)
         self.stdout.write(drawn.getvalue().rstrip())

@@ -1,10 +1,11 @@
-"""Whatever lies in a worker's queues: it is logged once and dropped, and the worker does the next real task."""
+"""Whatever lies in a worker's queues: it is dropped and counted, and the worker does the next real task."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from runs.broker_keys import broker_key
 from runs.workers import registry
 from tests.integration.runs.conftest import Start
 from tests.support.runs import until
+from tokenburn_site import broker
 from tokenburn_site.celery import app
 
 NO_JSON: tuple[bytes, ...] = (
@@ -52,13 +54,23 @@ class Queues:
 
     def works(self, queue: str) -> bool:
         """Whether a real task behind all that is done."""
-        done = registry.pass_key("reap")
-        self._client.delete(done)
+        self.forget_pass()
         self.push(queue, self._real)
-        until(lambda: bool(self._client.exists(done)) or self._worker.poll() is not None, 60, f"the task in {queue}")
+        until(lambda: self.passed("reap") or self._worker.poll() is not None, 60, f"the task in {queue}")
         return self._worker.poll() is None
 
-    def dropped(self, queue: str) -> list[str]:
+    def forget_pass(self) -> None:
+        self._client.delete(registry.pass_key("reap"))
+
+    def passed(self, task: str) -> bool:
+        return bool(self._client.exists(registry.pass_key(task)))
+
+    def dropped(self) -> int:
+        """As the worker counts."""
+        (found,) = registry.workers()
+        return found.dropped
+
+    def logged(self, queue: str) -> list[str]:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in lines if f"message_dropped: queue {queue}: " in line]
 
@@ -94,15 +106,45 @@ def damaged(value: Any) -> Iterator[Any]:
                 yield {**value, key: wrong}
 
 
+def signed(messages: Iterator[Any]) -> Iterator[Any]:
+    """As if somebody of ours had sent them."""
+    for message in messages:
+        with suppress(*broker.BAD_DATA):
+            headers = {**message["headers"], broker.SIGNATURE: broker.signature(message, broker_key())}
+            yield {**message, "headers": headers}
+
+
 @pytest.mark.django_db(transaction=True)
-def test_rubbish_in_any_queue_ends_no_worker(real_message: dict[str, Any], queues: Queues) -> None:
+def test_rubbish_in_any_queue_ends_no_worker_and_is_counted(real_message: dict[str, Any], queues: Queues) -> None:
     assert len(queues.names) == 4, queues.names  # load, control, the region's and its own
+    rubbish = [*NO_JSON, *NO_MESSAGE]
+    expected = 0
     for queue in queues.names:
-        queues.push(queue, *NO_JSON, *NO_MESSAGE)
+        queues.push(queue, *rubbish)
         assert queues.works(queue)
-        assert len(queues.dropped(queue)) == len(NO_JSON) + len(NO_MESSAGE), queues.dropped(queue)
-    assert all(len(line) < 2000 for line in queues.dropped("load"))
+        expected += len(rubbish)
+        until(lambda: queues.dropped() == expected, 10, "the count")  # noqa: B023  called here
+    logged = queues.logged(queues.names[0])
+    assert 0 < len(logged) <= broker.LOGGED
+    assert all(len(line) < 2000 for line in logged)
     assert queues.publish(SHUTDOWN, *NO_MESSAGE) == 0, "remote control is off"
     assert queues.works("control")
-    queues.push("load", *damaged(real_message))
-    assert queues.works("load")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_damaged_messages_end_no_worker_signed_or_not(real_message: dict[str, Any], queues: Queues) -> None:
+    for messages in (damaged(real_message), signed(damaged(real_message))):
+        queues.push("load", *messages)
+        assert queues.works("load")
+    until(lambda: queues.dropped() > 100, 10, "the count")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("forged", [True, False])
+def test_a_forged_task_is_not_done(real_message: dict[str, Any], queues: Queues, forged: bool) -> None:
+    queues.forget_pass()
+    name = "runs.tasks.deliver" if forged else real_message["headers"]["task"]
+    queues.push("control", {**real_message, "headers": {**real_message["headers"], "task": name}})
+    until(lambda: queues.dropped() == forged and (forged or queues.passed("reap")), 20, "the message's end")
+    assert queues.works("control")
+    assert not queues.passed("deliver")
