@@ -3,8 +3,9 @@
 from scenarios.importers.files import Wanted
 from scenarios.importers.library import SAMPLES, library, library_names
 from scenarios.importers.pools import check_attached, load_pool, of_header, read_pool
-from scenarios.importers.reading import Sample, Source, open_source
+from scenarios.importers.reading import Source, open_source
 from scenarios.importers.refs import import_scenarios, load_scenario, prompt_scenario
+from scenarios.importers.sampling import Sample
 from scenarios.importers.traces import trace_pool
 
 __all__ = [

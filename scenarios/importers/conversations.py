@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 from scenarios.definition.data import MAX_BYTES, MAX_ROWS
 from scenarios.definition.spec import ScenarioError, ScenarioSpec, parse_scenario
 from scenarios.importers.dialects import Talk, is_message, talk_of
-from scenarios.importers.reading import Drawn, Record, Sample, Source
+from scenarios.importers.reading import Record, Source
+from scenarios.importers.sampling import Drawn, Sample
 from scenarios.render.replay import check_messages
 
 _NO_CONVERSATION: Final = "it has no `messages`, `conversation`, `turns`, `prompt` or `question`"

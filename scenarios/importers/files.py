@@ -12,7 +12,8 @@ from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.importers.conversations import Readable, check_storable, replayed, tools_note
 from scenarios.importers.dialects import is_message, talk_of
 from scenarios.importers.pools import check_attached
-from scenarios.importers.reading import Record, Sample, Source, lines, open_source, records
+from scenarios.importers.reading import Record, Source, lines, open_source, records
+from scenarios.importers.sampling import Sample
 from scenarios.importers.tables import TABLES
 from scenarios.render.replay import PER_CHARACTER_S, conversation_scenario
 from scenarios.render.walk import compile_scenario

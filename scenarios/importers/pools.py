@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from scenarios.definition.data import MAX_ROWS, DataPool, Use
 from scenarios.definition.spec import ScenarioError, ScenarioSpec
-from scenarios.importers.reading import Drawn, Sample, Source, lines, open_source, records
+from scenarios.importers.reading import Source, lines, open_source, records
+from scenarios.importers.sampling import Drawn, Sample
 from scenarios.importers.tables import TABLES, table
 from scenarios.render.walk import check_scenario
 

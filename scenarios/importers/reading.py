@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, Final, Generic, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from bounds.files import FileError, open_ordinary
 from scenarios.definition.spec import ScenarioError
@@ -22,9 +21,6 @@ MAX_RECORD_CHARS: Final = 5_000_000
 _LINES: Final = frozenset({".jsonl", ".ndjson"})
 _LONGEST_TOKEN: Final = 20
 """Characters of a word or an escape that a piece may cut."""
-Item = TypeVar("Item")
-
-
 _DECODER: Final = json.JSONDecoder(parse_constant=lambda name: None)
 """NaN and Infinity, which are not JSON but written by many programs, become null."""
 
@@ -55,33 +51,6 @@ class Record(NamedTuple):
     where: str
     value: Any
     alone: bool = False
-
-
-class Sample(NamedTuple):
-    """Number of records to take from a file, drawn evenly from `seed`; None: all."""
-
-    limit: int | None = None
-    seed: int = 0
-
-
-class Drawn(Generic[Item]):
-    """Keeps the sampled items of a stream of unknown length, in order (reservoir sampling)."""
-
-    def __init__(self, sample: Sample) -> None:
-        self._limit = sample.limit
-        self._rng = random.Random(f"sample:{sample.seed}")
-        self._kept: list[tuple[int, Item]] = []
-        self.seen = 0
-
-    def add(self, item: Item) -> None:
-        number, self.seen = self.seen, self.seen + 1
-        if self._limit is None or len(self._kept) < self._limit:
-            self._kept.append((number, item))
-        elif (place := int(self._rng.random() * self.seen)) < self._limit:
-            self._kept[place] = (number, item)
-
-    def items(self) -> list[Item]:
-        return [item for _, item in sorted(self._kept, key=lambda kept: kept[0])]
 
 
 @contextmanager

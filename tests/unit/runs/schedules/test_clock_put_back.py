@@ -278,14 +278,8 @@ def reap_runs_out_in(client: redis.Redis, seconds: int) -> None:
 
 BREAKS: dict[str, tuple[Callable[[redis.Redis], object], str]] = {
     "never": (lambda client: client.delete(registry.pass_key("reap")), "has not run: reap"),
-    "too_long_ago": (
-        lambda client: reap_runs_out_in(client, registry.PASS_KEPT_S - 61),
-        "last ran 61 s ago",
-    ),
-    "in_the_future": (
-        lambda client: reap_runs_out_in(client, registry.PASS_KEPT_S + 600),
-        "has not run: reap",
-    ),
+    "too_long_ago": (lambda client: reap_runs_out_in(client, registry.PASS_KEPT_S - 61), "last ran 61 s ago"),
+    "in_the_future": (lambda client: reap_runs_out_in(client, registry.PASS_KEPT_S + 600), "has not run: reap"),
 }
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.importers import Sample, Source, Wanted, import_scenarios, load_scenario, read_pool
-from scenarios.importers.reading import Drawn, records
+from scenarios.importers.reading import records
+from scenarios.importers.sampling import Drawn
 from scenarios.render.walk import SayAction, compile_scenario
 
 
