@@ -71,6 +71,8 @@ def weight(value: Any) -> int:
         return len(value)
     if value.__class__ is list:
         return STEP_COST * len(value)
+    if value.__class__ is range:
+        return 1  # whoever goes through it pays
     if isinstance(value, int):
         bounded_number(value)
         return 1

@@ -7,6 +7,7 @@ import resource
 import time
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -178,9 +179,9 @@ def test_many_expressions_share_one_budget() -> None:
 def test_many_plain_names_share_it_too() -> None:
     begun = time.process_time()
     with pytest.raises(SpecError, match="too much work"):
-        target("1", request={"body": ["{{ turn }}"] * 300_000})
+        target("1", request={"body": ["{{ turn }}"] * 150_000})
     with pytest.raises(SpecError, match="too much work"):
-        target("1", request={"body": "{{ turn }}" * 300_000})
+        target("1", request={"body": "{{ turn }}" * 150_000})
     assert time.process_time() - begun < SLOW_S
 
 
@@ -221,14 +222,13 @@ def test_looking_for_an_end_that_is_not_there_does_not_take_long() -> None:
         ("vars.list[:3]", [0, 1, 2]),
         ("session.get('id').upper()", "S1"),
         ("range(3) | list", [0, 1, 2]),
+        ("(range(100000) | random ~ range(100000) | random) | length > 1", True),
         ("history | batch(2) | list | length", 2),
         ("'<a>' | tojson", '"\\u003ca\\u003e"'),
         ("vars.list | length > 5 and 'k' in saved.token", True),
     ],
 )
 def test_what_targets_need_works(expression: str, value: Any) -> None:
-    import orjson
-
     assert orjson.loads(target(expression).render(dict(TURN)).body)["a"] == value
 
 
