@@ -60,7 +60,8 @@ TUNNELS = (*LOW_WORD_FORMS, NAT64_LOCAL, IPv6Network("2002::/16"), IPv6Network("
 ISATAP_IDS = (0x00005EFE, 0x02005EFE)  # RFC 5214: interface identifier before the IPv4 address
 
 DNS_ADVICE = "check the host name in the target's URL, and that this machine can resolve it"
-NEVER_ADVICE = "this address is never dialled; point the target at the chatbot's own address"
+NEVER = "no setting allows connections to this address"
+NEVER_ADVICE = f"{NEVER}; point the target at the chatbot's own address"
 PRIVATE_ADVICE = "an administrator can allow it: TOKENBURN_ALLOW_PRIVATE, see docs/operations.md"
 
 
@@ -173,13 +174,13 @@ async def resolve_async(host: str, port: int, allow_private: AllowPrivate) -> li
     return _judge(host, found, allow_private)
 
 
-def never_allowed(url: str) -> str:
+def never_allowed(url: str, advice: str = NEVER_ADVICE) -> str:
     """Why no setting lets anybody connect to `url`: its host is an address, in any notation, that is never allowed.
-    Empty: it is not, or is a name, which only a look-up can judge."""
+    Empty: it is not, or is a name, which only a look-up can judge. `advice`: what to do instead."""
     host = urlsplit(url).hostname or ""
     found = _numeric(host, 0)
     reason = found and refusal(ip_address(found[0].host), allow_private=True)
-    return f"the address {_shown(host, found[0], reason)}; {NEVER_ADVICE}" if found and reason else ""
+    return f"the address {_shown(host, found[0], reason)}; {advice}" if found and reason else ""
 
 
 def is_judged_behind_proxy(host: str, allow_private: AllowPrivate) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 
 from inputs.rest import Located, Strict, refuse_body
 from runs.api.paging import ById
-from runs.models import Webhook, WebhookDelivery
+from runs.models import DeliveryStatus, Webhook, WebhookDelivery
 from runs.webhooks.deliver import send_test
 from runs.webhooks.secrets import KEY_CHARS, URL_CHARS, give_secrets, has_key
 
@@ -68,6 +69,8 @@ class WebhookSerializer(Strict, serializers.ModelSerializer[Webhook]):
 
 
 class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
+    next_at = serializers.SerializerMethodField(help_text="Time of the next attempt; null: there is none.")
+
     class Meta:
         model = WebhookDelivery
         fields = [
@@ -83,6 +86,10 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
             "delivered_at",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_next_at(self, delivery: WebhookDelivery) -> datetime | None:
+        return delivery.next_at if delivery.status == DeliveryStatus.PENDING else None
 
 
 class WebhookViewSet(Located, viewsets.ModelViewSet[Webhook]):

@@ -31,7 +31,8 @@ LONGEST_TRY_S: Final = 20.0
 """Deadlines of connecting and sending are shorter than this."""
 PASS_S: Final = 20.0
 """Duration after which a pass starts nothing new, because other tasks wait for the worker."""
-TEST_LATER_S: Final = 3600.0
+FAR_AHEAD_S: Final = 3600.0
+"""Further ahead than the time that stands in a row after its last attempt."""
 
 
 def deliver_due() -> int:
@@ -49,8 +50,8 @@ def deliver_due() -> int:
 
 
 def send_test(webhook: Webhook) -> WebhookDelivery:
-    """Send a test message now, once, and return the result."""
-    made = WebhookDelivery.objects.create(webhook=webhook, attempts=len(BACKOFF_S) + 1, next_at=DbNow(TEST_LATER_S))
+    """Send a test message now, once, and return the result. If this process dies, a worker sends it."""
+    made = WebhookDelivery.objects.create(webhook=webhook, attempts=1, next_at=DbNow(LONGEST_TRY_S))
     _try([made])
     made.refresh_from_db()
     return made
@@ -62,7 +63,7 @@ def _due() -> QuerySet[WebhookDelivery]:
 
 
 def _too_far() -> Q:
-    found = Q(attempts__gt=len(BACKOFF_S)) & ahead("next_at", TEST_LATER_S)
+    found = Q(attempts__gt=len(BACKOFF_S)) & ahead("next_at", FAR_AHEAD_S)
     for attempts, pause_s in enumerate((0.0, *BACKOFF_S)):
         found |= Q(attempts=attempts) & ahead("next_at", max(pause_s, LONGEST_TRY_S))
     return found
@@ -116,7 +117,7 @@ def _note(delivery: WebhookDelivery, result: Posted) -> bool:
     if not result.error:
         mine.update(status=DeliveryStatus.DELIVERED, delivered_at=DbNow(), **seen)
         return True
-    if delivery.attempts > len(BACKOFF_S):
+    if result.refused or delivery.run_id is None or delivery.attempts > len(BACKOFF_S):
         mine.update(status=DeliveryStatus.FAILED, **seen)
         logger.warning("webhook_given_up: %s: %s", delivery.webhook.name, result.error)
     else:

@@ -8,20 +8,22 @@ from urllib.parse import urlsplit
 
 from connectors.errors import TurnError
 from connectors.reference.http_connectors import HttpConnector
-from connectors.security.guard import AllowPrivate
+from connectors.security.guard import NEVER_ADVICE, AllowPrivate
 from connectors.security.redact import Redactor
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
-from runs.webhooks.secrets import address_spec
+from runs.webhooks.secrets import RECEIVER_ADVICE, address_spec
 
 ERROR_CHARS: Final = 300
 
 
 class Posted(NamedTuple):
-    """`status` is 0 if no answer came; `error` is empty if the message was accepted."""
+    """`status` is 0 if no answer came; `error` is empty if the message was accepted. `refused`: our own guard does not
+    allow the address, so that trying again is of no use."""
 
     status: int
     error: str
+    refused: bool = False
 
 
 class _Answer(Timeline):
@@ -43,14 +45,19 @@ def post(
     connector = HttpConnector(target, allow_private=allow_private)
     pairs = (("Content-Type", "application/json"), *headers.items())
     request = target.render_connection({})._replace(method="POST", path=path, headers=pairs, body=body)
-    error = ""
+    error, refused = "", False
     try:
         connector.connect()
         connector.send_message(request, timeline)
     except TurnError as exc:
-        advice = f": {exc.advice}" if exc.code == "address_blocked" else ""  # other advice is about chatbots
+        refused = exc.code == "address_blocked"
+        advice = f": {_advice(exc)}" if refused else ""  # other advice is about chatbots
         error = redact.error(f"{exc}{advice}")[:ERROR_CHARS]
     finally:
         connector.disconnect()
     taken = 200 <= timeline.status < 300  # then it was accepted, whatever happened to the answer's body
-    return Posted(timeline.status, "" if taken else error or f"http_{timeline.status}")
+    return Posted(timeline.status, "" if taken else error or f"http_{timeline.status}", refused)
+
+
+def _advice(exc: TurnError) -> str:
+    return RECEIVER_ADVICE if exc.advice == NEVER_ADVICE else exc.advice

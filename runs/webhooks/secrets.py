@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
+from connectors.security.guard import NEVER, never_allowed
 from connectors.spec import SpecError, TargetSpec, build_target_spec
 from runs.models import Webhook
 from targets.secrets import SecretsError
 
 URL_CHARS: Final = 2000
 KEY_CHARS: Final = 1000
+RECEIVER_ADVICE: Final = f"{NEVER}; give the webhook the address of its receiver"
 OVERRIDES: Final = {
     "timeouts": {"connect": 5, "first_byte": 10, "idle": 5, "total": 10},
     "limits": {"header_bytes": 32 * 1024, "body_bytes": 64 * 1024},
@@ -19,7 +21,7 @@ OVERRIDES: Final = {
 
 def give_secrets(webhook: Webhook, *, url: str = "", key: str | None = None) -> None:
     """Replace the stored values by the given ones: an empty `url` and a `key` of None keep them, an empty key removes
-    it. Call `save()` afterwards. Raises ValueError, whose text contains neither."""
+    it. Call `save()` afterwards. Raises ValueError, whose text has no more of them than the address's host."""
     try:
         stored = webhook.get_secrets()
     except SecretsError as exc:
@@ -28,6 +30,8 @@ def give_secrets(webhook: Webhook, *, url: str = "", key: str | None = None) -> 
         stored = {}
     if url:
         webhook.host = shown_address(url)
+        if refused := never_allowed(url, RECEIVER_ADVICE):
+            raise ValueError(refused)
         stored["url"] = url
     if "url" not in stored:
         raise ValueError("give an address")

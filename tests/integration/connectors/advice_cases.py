@@ -144,7 +144,7 @@ CASES = [
     # connecting
     Case("no_such_name", "dns_failed", "http", None, ("check the host name",), url="http://no-such-host.invalid"),
     Case("nobody_there", "connect_refused", "http", None, ("start the target",), url="http://127.0.0.1:{free}"),
-    Case("metadata", "address_blocked", "http", None, ("never dialled",), url="http://169.254.169.254"),
+    Case("metadata", "address_blocked", "http", None, ("no setting allows",), url="http://169.254.169.254"),
     Case(
         "tls_is_not_answered", "connect_timeout", "http", Peer.hold, ("did not answer in TLS", "https or http?"),
         ("accept queue",), {"timeouts": TIMEOUTS}, url="https://127.0.0.1:{port}",

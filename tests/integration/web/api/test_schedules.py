@@ -141,12 +141,16 @@ def test_a_webhook_over_the_api() -> None:
     assert hook.get_secrets() == {"url": ADDRESS}
     sent = boss.post(f"{address}test/").json()
     assert sent["status"] == "failed" and "connect_refused" in sent["error"]
+    assert (sent["attempts"], sent["next_at"]) == (1, None)
     assert boss.get(f"{address}deliveries/").json()["results"][0]["uid"] == sent["uid"]
     shown = "".join(boss.get(page).content.decode() for page in ("/api/webhooks/", address, f"{address}deliveries/"))
     assert "never-to-be-shown" not in shown + str(sent) + answer.content.decode()
     assert boss.post("/api/webhooks/", {"name": "none"}).json() == {"url": ["give an address"]}
     wrong = boss.post("/api/webhooks/", {"name": "none", "url": "https://user:never-to-be-shown@host/"})
     assert wrong.status_code == 400 and "never-to-be-shown" not in wrong.content.decode()
+    never = boss.post("/api/webhooks/", {"name": "none", "url": "http://169.254.169.254/never-to-be-shown"})
+    assert never.status_code == 400 and "the address of its receiver" in never.json()["url"][0]
+    assert "never-to-be-shown" not in never.content.decode()
     assert api("runs.view_webhook").post(f"{address}test/").status_code == 403
 
 

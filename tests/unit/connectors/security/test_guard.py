@@ -165,7 +165,7 @@ def test_every_spelling_of_loopback_is_private(spelling: str) -> None:
     [
         (
             "http://169.254.169.254/v1",
-            "the address '169.254.169.254' is a cloud metadata address; this address",
+            "the address '169.254.169.254' is a cloud metadata address; no setting allows",
         ),
         ("ws://0xa9fea9fe:8080", "the address '0xa9fea9fe' is 169.254.169.254: a cloud metadata address;"),
         ("https://[::ffff:169.254.169.254]", "a cloud metadata address"),

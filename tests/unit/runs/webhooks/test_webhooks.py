@@ -250,6 +250,9 @@ def test_redirects_are_not_followed_and_private_addresses_not_dialled(settings: 
         assert blocked.status == "failed"
         assert blocked.error.startswith("address_blocked")
         assert len(receiver.got) == 1
+        ended()
+        deliver.deliver_due()
+        assert {(row.status, row.attempts) for row in WebhookDelivery.objects.all()} == {("failed", 1)}, "no retry"
 
 
 def test_a_receiver_that_does_not_answer_costs_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
