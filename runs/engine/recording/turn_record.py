@@ -121,7 +121,9 @@ def sent_chars(message: str, log: Log | None) -> int:
     have been added since, or from which the message may have been taken."""
     if not log:
         return len(message)
-    chars = sum(len(said["content"]) for said in log)
+    chars = 0
+    for said in log:  # a generator for two texts costs a hundredth of a plain turn
+        chars += len(said["content"])
     last = log[-1]
     if last["role"] == "assistant":
         return chars - len(last["content"])
