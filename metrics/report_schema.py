@@ -88,6 +88,7 @@ class Rates(GroupRates):
 class Tokens(TypedDict):
     input: int | None
     output: int | None
+    output_ok: int | None
     total: int | None
     reasoning: int | None
     source: TokenSource
@@ -370,6 +371,7 @@ class RunReport(TypedDict):
     dropped_arrivals: int
     unsolicited: int
     errors: Counted
+    session_errors: Counted
     answers: Answers
     rates: Rates
     tokens: Tokens

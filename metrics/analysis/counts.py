@@ -12,6 +12,14 @@ from metrics.histogram import Histogram
 
 _SUMS = ("sent", "chunks", "bytes_in", "bytes_out", "tokens_in", "tokens_out", "tokens_out_ok")
 
+RATES_FROM_S = 0.05
+"""Rates over less time are unknown: what happened in it says nothing about a second."""
+
+
+def per_second(count: float, seconds: float | None) -> float | None:
+    """The rate of so many in that time; None if it is too short or unknown."""
+    return count / seconds if seconds and seconds >= RATES_FROM_S else None
+
 
 class Counts:
     """Counts of turns and sessions of a run or a group."""
@@ -42,7 +50,8 @@ class Counts:
         self.sessions_started += data.get("opened", 0)
         for outcome, number in data.get("closed", {}).items():
             self.sessions_ended[session_end(outcome)] += number
-        self.session_codes.update(data.get("closed_codes", {}))
+        for code, number in data.get("closed_codes", {}).items():
+            self.session_codes[present_code(code)] += number
         if "out" not in data:
             return
         for word, count in zip(OUTCOMES, data["out"], strict=True):
@@ -121,7 +130,7 @@ class Counts:
         return (self.last_ns - self.first_ns) / 1e9
 
     def rates(self, seconds: float | None = None) -> dict[str, float | None]:
-        """Per second (sessions: per minute) of `seconds`, or of `duration_s`; None if that is zero.
+        """Per second (sessions: per minute) of `seconds`, or of `duration_s`; None if that is too short.
 
         For a group, `seconds` is its run's duration: then the groups' rates add up to the run's.
         """
@@ -132,11 +141,11 @@ class Counts:
         made_s = seconds if self.turns > made["none"] else 0.0
         both_s = seconds if self.turns > min(given["none"], made["none"]) else 0.0
         return {
-            "turns_per_s": self.outcomes["ok"] / seconds if seconds else None,
-            "completed_sessions_per_min": self.sessions_ended["completed"] * 60 / seconds if seconds else None,
-            "ended_sessions_per_min": self.sessions_ended.total() * 60 / seconds if seconds else None,
-            "output_tokens_per_s": self.sums["tokens_out_ok"] / made_s if made_s else None,
-            "tokens_per_s": (self.sums["tokens_in"] + self.sums["tokens_out"]) / both_s if both_s else None,
+            "turns_per_s": per_second(self.outcomes["ok"], seconds),
+            "completed_sessions_per_min": per_second(self.sessions_ended["completed"] * 60, seconds),
+            "ended_sessions_per_min": per_second(self.sessions_ended.total() * 60, seconds),
+            "output_tokens_per_s": per_second(self.sums["tokens_out_ok"], made_s),
+            "tokens_per_s": per_second(self.sums["tokens_in"] + self.sums["tokens_out"], both_s),
             "error_rate": self.failed / judged if judged else None,
         }
 

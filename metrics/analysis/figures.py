@@ -170,8 +170,8 @@ def rounded(value: float | None) -> float | None:
 
 
 def tokens_of(counts: Counts) -> Tokens:
-    """`tokens`, as in a report: {input, output, total, reasoning, source, input_source, output_source}; None where it
-    is known of no turn."""
+    """`tokens`, as in a report: {input, output, output_ok, total, reasoning, source, input_source, output_source};
+    None where it is known of no turn."""
     given, made = counts.token_sides()
     known = [
         None if set(side) <= {"none"} and not total else total
@@ -180,6 +180,7 @@ def tokens_of(counts: Counts) -> Tokens:
     return {
         "input": known[0],
         "output": known[1],
+        "output_ok": None if known[1] is None else counts.sums["tokens_out_ok"],
         "total": None if known == [None, None] else sum(value or 0 for value in known),
         "reasoning": counts.tokens_reasoning,
         "source": token_source(counts),

@@ -6,7 +6,17 @@ in the error's own advice. tests/integration/connectors/test_advice.py has a cas
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from metrics.earlier_names import present_code
+from metrics.report_schema import RunReport
+
+
+class ErrorRow(NamedTuple):
+    code: str
+    turns: int
+    sessions: int
+
 
 _BY_CODE = {
     "dns_failed": "the host name was not found: check the address, and the resolver of this machine",
@@ -102,3 +112,11 @@ def advice(code: str) -> str:
     if code in _BY_CODE:
         return _BY_CODE[code]
     return next((text for begin, text in _BY_BEGINNING if code.startswith(begin)), "")
+
+
+def error_rows(report: RunReport) -> list[ErrorRow]:
+    """The codes of turns that are not ok, then those that only sessions have, the most frequent first. Reports of
+    earlier versions have no codes of sessions."""
+    turns, sessions = report.get("errors", {}), report.get("session_errors", {})
+    rows = [ErrorRow(code, turns.get(code, 0), sessions.get(code, 0)) for code in turns | sessions]
+    return sorted(rows, key=lambda row: (-row.turns, -row.sessions, row.code))

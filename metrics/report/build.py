@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from metrics.analysis.counts import per_second
 from metrics.analysis.drift import drift_of, is_steady
 from metrics.analysis.figures import DIGITS, figures, of_choice, of_models, of_parts, stats, stats_of, tokens_of
 from metrics.analysis.load_time import load_s
@@ -97,6 +98,7 @@ def build_report(
         "dropped_arrivals": whole["dropped_arrivals"],
         "unsolicited": aggregate.unsolicited,
         "errors": dict(aggregate.codes.most_common()),
+        "session_errors": dict(aggregate.session_codes.most_common()),
         "answers": _answers(aggregate),
         "rates": whole["rates"],
         "tokens": tokens_of(aggregate),
@@ -170,9 +172,13 @@ def _traffic(sums: Mapping[str, int], seconds: float) -> Traffic:
         "chunks": sums["chunks"],
         "bytes_in": sums["bytes_in"],
         "bytes_out": sums["bytes_out"],
-        "bytes_in_per_s": round(sums["bytes_in"] / seconds, 1) if seconds else None,
-        "bytes_out_per_s": round(sums["bytes_out"] / seconds, 1) if seconds else None,
+        "bytes_in_per_s": _rounded_rate(sums["bytes_in"], seconds),
+        "bytes_out_per_s": _rounded_rate(sums["bytes_out"], seconds),
     }
+
+
+def _rounded_rate(count: int, seconds: float) -> float | None:
+    return None if (rate := per_second(count, seconds)) is None else round(rate, 1)
 
 
 def _others_answers(witness: WitnessPart | None) -> OthersAnswers:

@@ -52,6 +52,11 @@ REPORT = (
     ),
     ("errors", "number of turns that are not ok, by code, most frequent first"),
     (
+        "session_errors",
+        "number of sessions that failed, were lost or were truncated with a code, by code, most frequent first: most "
+        "have the code of their last turn, and `scenario_invalid` is a template that could not be rendered",
+    ),
+    (
         "answers",
         "kinds: answers that are not plain text, by kind (see targets.md); finish_reasons: as reported by the target",
     ),
@@ -59,13 +64,15 @@ REPORT = (
         "rates",
         "turns_per_s (ok), completed_sessions_per_min, ended_sessions_per_min (however they ended), "
         "output_tokens_per_s (of ok turns), tokens_per_s (input and output of all turns), error_rate. Rates are per "
-        "second of run.load_s, even if the last answer came later. Until 1.0 also sessions_per_min and "
+        "second of run.load_s, even if the last answer came later, and null if that is less than 0.05 s. Until 1.0 "
+        "also sessions_per_min and "
         "conversations_per_min, the earlier names",
     ),
     (
         "tokens",
-        "input and output of all turns, total, reasoning (part of output); source: usage (reported by the target), "
-        "estimate, mixed or none; input_source and output_source: of each side; null: unknown for all turns",
+        "input and output of all turns, output_ok (output of ok turns), total, reasoning (part of output); source: "
+        "usage (reported by the target), estimate, mixed or none; input_source and output_source: of each side; "
+        "null: unknown for all turns",
     ),
     ("traffic", "chunks, bytes_in, bytes_out; bytes_in_per_s, bytes_out_per_s, over the time of the run, all turns"),
     (

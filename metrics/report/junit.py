@@ -17,6 +17,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from metrics.end_codes import BUDGET_ENDS, end_code_of
 from metrics.number_format import counted, number, run_name
+from metrics.report.advice import error_rows
 from metrics.report.bound_words import value_words
 from metrics.report.gates import stopped_answering
 from metrics.report_schema import Outcome, RunReport, Stat
@@ -106,7 +107,10 @@ def _counts(report: RunReport) -> str:
 
 
 def _errors(report: RunReport) -> str:
-    return "\n".join(f"{code}: {counted(count, 'turn')}" for code, count in report["errors"].items())
+    return "\n".join(
+        f"{code}: {counted(turns, 'turn') if turns else counted(sessions, 'session')}"
+        for code, turns, sessions in error_rows(report)
+    )
 
 
 def _figures(report: RunReport) -> str:

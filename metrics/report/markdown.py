@@ -8,6 +8,7 @@ from typing import Final
 
 from metrics.definitions import find
 from metrics.number_format import counted, duration, failed_of, load_s_of, number, run_name, share
+from metrics.report.advice import error_rows
 from metrics.report.answer_words import answer_words
 from metrics.report.bound_words import bounds_note, stat_cells, threshold_words
 from metrics.report.change_words import change_lines
@@ -75,9 +76,9 @@ def _lines(report: RunReport) -> Iterator[str]:
     for cells in (group_cells(report), model_cells(report) if len(report.get("models") or ()) > 1 else None):
         if cells is not None:
             yield from _cells(cells)
-    if report["errors"]:
-        rows = [(escape(code), number(count)) for code, count in list(report["errors"].items())[:ERRORS_SHOWN]]
-        yield from _table(("not ok", "turns"), rows, words=1)
+    if errors := error_rows(report):
+        rows = [(escape(code), number(turns), number(sessions)) for code, turns, sessions in errors[:ERRORS_SHOWN]]
+        yield from _table(("not ok", "turns", "sessions"), rows, words=1)
     yield ""
     yield from _verdict(report)
 

@@ -16,7 +16,7 @@ from metrics.analysis.patience import patience_words
 from metrics.analysis.spending import source_of
 from metrics.definitions import find
 from metrics.number_format import BAD, GOOD, QUIET, TITLE, counted, duration, load_s_of, number, share
-from metrics.report.advice import advice
+from metrics.report.advice import advice, error_rows
 from metrics.report.answer_words import answer_words
 from metrics.report.bound_words import bounds_note, stat_cells, threshold_words
 from metrics.report.change_words import change_lines
@@ -56,7 +56,7 @@ def report_renderable(report: RunReport, width: int = 100) -> Group:
 def _parts(report: RunReport, width: int) -> Iterator[RenderableType]:
     yield from _summary(report)
     yield _metrics(report, width)
-    if report["errors"]:
+    if error_rows(report):
         yield Text("\nerrors", style=TITLE)
         yield _errors(report)
     if report["thresholds"]:
@@ -160,13 +160,14 @@ def _counted(first: tuple[str, int], *others: tuple[str, int]) -> str:
 
 
 def _speeds(report: RunReport) -> str:
-    rates = report["rates"]
+    rates, tokens = report["rates"], report["tokens"]
     completed = rates["completed_sessions_per_min"]
     speeds = [f"{number(rates['turns_per_s'])} turns/s", f"{number(completed)} sessions/min"]
-    made = source_of(report["tokens"], "output")
+    made = source_of(tokens, "output")
     if made != "none":
         label = {"estimate": " (estimated: 4 characters a token)", "mixed": " (partly estimated)"}.get(made, "")
-        speeds.append(f"{number(rates['output_tokens_per_s'])} output tokens/s{label}")
+        of_ok = "" if tokens.get("output_ok") in {None, tokens["output"]} else " of ok turns"
+        speeds.append(f"{number(rates['output_tokens_per_s'])} output tokens/s{of_ok}{label}")
     return ", ".join(speeds)
 
 
@@ -197,12 +198,12 @@ def _errors(report: RunReport) -> Table:
     table.add_column(no_wrap=True, style="red")
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style=QUIET)
-    errors = list(report["errors"].items())
-    for code, count in errors[:ERRORS_SHOWN]:
-        table.add_row(Text(code), number(count), Text(advice(code)))
+    errors = error_rows(report)
+    for code, turns, sessions in errors[:ERRORS_SHOWN]:
+        table.add_row(Text(code), number(turns) if turns else counted(sessions, "session"), Text(advice(code)))
     if len(errors) > ERRORS_SHOWN:
         rest = errors[ERRORS_SHOWN:]
-        table.add_row(f"{len(rest)} more codes", number(sum(count for _, count in rest)), "")
+        table.add_row(f"{len(rest)} more codes", number(sum(row.turns for row in rest)), "")
     return table
 
 

@@ -9,7 +9,7 @@ from metrics.analysis.patience import patience_tiles
 from metrics.analysis.spending import ESTIMATED
 from metrics.definitions import STATS, find
 from metrics.number_format import duration, load_s_of, number
-from metrics.report.advice import advice
+from metrics.report.advice import advice, error_rows
 from metrics.report.answer_words import answer_rows
 from metrics.report.bound_words import bounds_note, stat_cells, threshold_words
 from metrics.report.charts import OVER_LOAD, time_columns
@@ -78,10 +78,9 @@ def report_context(run: Run) -> dict[str, Any]:
     }
 
 
-def _errors(report: RunReport) -> list[tuple[str, str, str]]:
-    """Each code with its count and what to do, the most frequent first."""
-    counts = sorted(report.get("errors", {}).items(), key=lambda item: (-item[1], item[0]))
-    return [(code, number(count), advice(code)) for code, count in counts]
+def _errors(report: RunReport) -> list[tuple[str, str, str, str]]:
+    """Each code with its turns, its sessions and what to do."""
+    return [(code, number(turns), number(sessions), advice(code)) for code, turns, sessions in error_rows(report)]
 
 
 def _parts(report: RunReport) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.db.models import Count, Q, QuerySet
 
 from metrics.analysis.by_user import TURN_FIELDS, Figures, TurnRow, add_conversation
+from metrics.analysis.counts import per_second
 from metrics.csv_cells import escape_csv
 from metrics.earlier_names import TRUNCATED, present_code, session_end
 from metrics.ingest.windows import Span, is_counted
@@ -159,7 +160,8 @@ def _conversation(session: Session, figures: Figures) -> dict[str, Any]:
 def _user(
     user: int, ends: Counter[str], models: Counter[str], figures: Figures, load_s: float | None
 ) -> dict[str, Any]:
-    per_min = round(_ended(ends) * 60 / load_s, 3) if load_s else None
+    rate = per_second(_ended(ends) * 60, load_s)
+    per_min = None if rate is None else round(rate, 3)
     return {
         "user": user,
         "conversations": {"started": ends.total(), **{word: ends[word] for word in ENDS}, "cut": ends[TRUNCATED]},

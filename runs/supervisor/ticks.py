@@ -19,6 +19,7 @@ from metrics.analysis.spending import used
 from metrics.analysis.threshold_status import ThresholdStatus, threshold_statuses
 from metrics.analysis.thresholds import parse_all
 from metrics.definitions import BOUNDED, find
+from metrics.earlier_names import TRUNCATED
 from metrics.end_codes import Cause, EndCode
 from metrics.histogram import Histogram
 from metrics.ingest.batch import Batch
@@ -154,6 +155,7 @@ class RunTotals:
                 "sessions_completed": found.sessions_ended["completed"],
                 "sessions_failed": found.sessions_ended["failed"],
                 "sessions_lost": found.sessions_ended["lost"],
+                "sessions_truncated": found.sessions_ended[TRUNCATED],
                 "output_tokens": found.sums["tokens_out_ok"],
                 "dropped_arrivals": found.dropped,
                 "unsolicited": found.unsolicited,

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from metrics.definitions import STATS, find
 from metrics.number_format import number
-from metrics.report.advice import advice
+from metrics.report.advice import advice, error_rows
 from metrics.report.answer_words import answer_rows
 from metrics.report.bound_words import bounds_note, stat_cells, threshold_words
 from metrics.report.change_words import change_rows
@@ -109,8 +109,9 @@ def _thresholds(report: RunReport) -> Table:
 
 
 def _errors(report: RunReport) -> Table:
-    rows = [Row(_texts([code, number(count), advice(code)])) for code, count in report["errors"].items()]
-    return Table("Errors", ("code", "turns", "what to do"), rows)
+    found = error_rows(report)
+    rows = [Row(_texts([code, number(turns), number(sessions), advice(code)])) for code, turns, sessions in found]
+    return Table("Errors", ("code", "turns", "sessions", "what to do"), rows)
 
 
 def _answers(report: RunReport) -> Table:

@@ -8,6 +8,7 @@ import pytest
 
 from metrics.analysis.totals import merge
 from metrics.report.build import RunFacts, build_report
+from metrics.report.terminal import report_text
 from metrics.report_schema import RunReport
 from tests.unit.metrics.made import MS, batch, failed, head, tail, turn
 
@@ -72,3 +73,18 @@ def test_one_that_began_in_the_warm_up_does_not_count_when_it_ends_later() -> No
     found = report([opened, at(1, 5.0), closed], {"duration_s": 8, "warm_up_s": 4}, 8.0, counted=(4 * S, None))
     assert found["sessions"]["started"] == found["sessions"]["failed"] == 0
     assert found["turns"]["ok"] == 1
+
+
+def test_rates_over_nearly_no_time_are_unknown() -> None:
+    lines = [
+        {"k": "open", "id": 0, "user": 0, "scenario": "s", "at": 0},
+        at(0, 0.0, 0.0003),
+        {"k": "close", "id": 0, "at": 300_000, "out": "failed", "turns": 1, "code": "scenario_invalid", "began": 0},
+    ]
+    found = report(lines, {"duration_s": 2}, 0.00037)
+    rates = found["rates"]
+    assert rates["error_rate"] == 0
+    assert {value for name, value in rates.items() if name != "error_rate"} == {None}
+    assert found["traffic"]["bytes_in_per_s"] is None
+    assert found["traffic"]["bytes_out_per_s"] is None
+    assert "- sessions/min" in report_text(found)

@@ -146,7 +146,7 @@ def test_counts_rates_and_tokens_of_a_small_run() -> None:
     assert report["sessions"] == {"started": 2, "completed": 1, "failed": 1, "lost": 0, "truncated": 0, "cut": 0}
     assert report["errors"] == {"connect_refused": 1, "stopped": 1, "timeout": 1}
     assert report["tokens"] == {
-        "input": 35, "output": 18, "total": 53, "reasoning": None,
+        "input": 35, "output": 18, "output_ok": 15, "total": 53, "reasoning": None,
         "source": "mixed", "input_source": "mixed", "output_source": "mixed",
     }  # fmt: skip
     duration = 2.11 - 0.1  # the unsent turn was planned before the first was sent

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from metrics.report.advice import error_rows
 from metrics.report.build import RunFacts, build_report
+from metrics.report.junit import junit_xml
 from metrics.report.markdown import summary_md
 from metrics.report.terminal import report_text
 from metrics.report_schema import RunReport
@@ -139,3 +141,32 @@ def test_a_search_that_found_no_limit_says_why() -> None:
     assert says in " ".join(report_text(both, 130).split())
     nothing = searched(note="the run ended before the search did") | {"load_curve": []}
     assert "no capacity: the run ended before the search did" in " ".join(report_text(nothing).split())
+
+
+CLOSED = {"k": "close", "at": MS, "out": "failed", "turns": 0, "code": "scenario_invalid", "began": 0}
+SESSIONS = ({"k": "open", "id": 1, "user": 0, "scenario": "s", "at": 0}, {**CLOSED, "id": 1})
+
+
+def test_errors_of_sessions_without_a_turn_are_in_every_output() -> None:
+    found = report(*SESSIONS, tail(0))
+    assert found["errors"] == {}
+    assert found["session_errors"] == {"scenario_invalid": 1}
+    (line,) = [line for line in report_text(found).splitlines() if "scenario_invalid" in line]
+    assert line.split() == ["scenario_invalid", "1", "session"]
+    assert "| scenario_invalid | 0 | 1 |" in summary_md(found)
+    assert "scenario_invalid</th>" in html_of(found)
+    stopped = report(*SESSIONS, tail(0))
+    stopped["run"]["status"] = "failed"
+    assert "scenario_invalid: 1 session" in junit_xml(stopped).decode()
+
+
+def test_sessions_stand_beside_the_turns_that_ended_them() -> None:
+    closed = {**CLOSED, "id": 1, "code": "http_500"}
+    found = report(failed(0), failed(1), SESSIONS[0], closed, tail(2))
+    assert error_rows(found) == [("http_500", 2, 1)]
+
+
+def test_a_rate_of_output_tokens_says_when_failed_turns_had_tokens_too() -> None:
+    assert "output tokens/s of ok turns" in report_text(report(*GOOD, failed(100, ts="usage", to=7), tail(101)))
+    assert "of ok turns" not in report_text(report(*GOOD, failed(100, to=None), tail(101)))
+    assert "of ok turns" not in report_text(report(*GOOD, tail(100)))

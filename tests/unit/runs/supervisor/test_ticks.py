@@ -65,6 +65,9 @@ def test_totals_that_were_merged_bit_by_bit_equal_the_aggregate_at_the_end(
     assert tick["counters"]["ok"] + tick["counters"]["error"] > 500
     assert tick["metrics"]["e2e_ms"]["count"] == tick["counters"]["ok"]
     assert tick["active"] == 0  # both have ended
+    counters = tick["counters"]
+    ends = ("completed", "failed", "lost", "truncated")
+    assert sum(counters[f"sessions_{word}"] for word in ends) == counters["sessions_ended"] > 0
 
 
 def test_one_of_the_shards_gives_the_tick_and_each_gives_its_lines(
