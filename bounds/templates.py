@@ -15,6 +15,8 @@ WORK: Final = 10_000_000
 """What the templates of one message may cost, in characters made: about 0.2 s."""
 STEP_COST: Final = 100
 """What one round of a loop, or of a filter over a list, takes from it."""
+MAX_RANGE: Final = 100_000
+"""Numbers of one range, as in Jinja2's sandbox."""
 MAX_DEPTH: Final = 60
 """Nodes inside nodes: the time to compile loops in loops grows with its third power."""
 
@@ -39,6 +41,14 @@ def bounded_chars(chars: int, most: int = MAX_CHARS) -> None:
     """Raises LimitError if a text of `chars` characters is too long to be made."""
     if chars > most:
         raise LimitError(f"the text would have more than {most:,} characters")
+
+
+def bounded_range(*given: Any) -> range:
+    """The `range` of templates. Raises LimitError for a long one."""
+    found = range(*given)
+    if found[MAX_RANGE:]:  # its length may be beyond what `len` can say
+        raise LimitError(f"`range` would give more than {MAX_RANGE:,} numbers")
+    return found
 
 
 def size_of(value: Any, most: int = MAX_CHARS, *, missing: bool = False) -> int:

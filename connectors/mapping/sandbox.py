@@ -16,7 +16,16 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from bounds.templates import MAX_DEPTH, STEP_COST, Absent, LimitError, bounded_number, check_operands, size_of
+from bounds.templates import (
+    MAX_DEPTH,
+    STEP_COST,
+    Absent,
+    LimitError,
+    bounded_number,
+    bounded_range,
+    check_operands,
+    size_of,
+)
 from connectors.mapping import filters
 from connectors.mapping.checks import METHODS, check_percent_operator
 from connectors.mapping.filters import BUDGET, Budget
@@ -124,7 +133,7 @@ def _sandbox() -> Sandbox:
     given, tests = env.filters, dict[str, Any](env.tests)
     env.filters = {name: filters.guarded(name, given[name]) for name in filters.NAMES} | filters.OWN
     env.tests = {name: filters.guarded_test(name, test) for name, test in tests.items()}
-    env.globals = {name: env.globals[name] for name in ("range", "dict")}
+    env.globals = {"range": bounded_range, "dict": env.globals["dict"]}
     return env
 
 

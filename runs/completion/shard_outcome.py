@@ -27,7 +27,7 @@ def shard_ending(tail: Tail | None, why: Callable[[str], str], *, run_stops: boo
     if (end := _own_ending(tail, run_stops)) is not None:
         return end
     if tail.end_code == EndCode.ENGINE_DIED:
-        return ShardEnding(ShardStatus.LOST, tail.end_code, why("in the middle"))
+        return ShardEnding(ShardStatus.LOST, tail.end_code, why("during the run"))
     text = tail.reason.removeprefix("stopped: ").removeprefix("lease_lost: ")
     if tail.end_code == EndCode.SUPERVISOR_SILENT:
         text = f"its supervisor was paused for {SILENCE_S:.0f} s or more"

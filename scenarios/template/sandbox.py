@@ -15,7 +15,7 @@ from jinja2 import Undefined, pass_context
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from bounds.templates import Absent, bounded_number, check_operands, kind_of
+from bounds.templates import Absent, bounded_number, bounded_range, check_operands, kind_of
 from scenarios.definition.limits import STEP_COST, size_of
 from scenarios.definition.spec import ScenarioError
 from scenarios.template.filters import DRAWING, FILTERS, TESTS, as_text
@@ -131,7 +131,7 @@ def _sandbox() -> Sandbox:
     )
     env.filters = {name: _guarded(name) for name in (*FILTERS, *DRAWING)} | {"_each": _each}
     env.tests = dict(TESTS)
-    env.globals = {"range": env.globals["range"]}
+    env.globals = {"range": bounded_range}
     return env
 
 

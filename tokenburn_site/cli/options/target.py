@@ -30,7 +30,7 @@ class TargetOptions(Group):
         start=dict,
     )
     overrides: Mapping[str, Any] = own(
-        "JSON to merge into the preset or target, key by key: timeouts, mapping, handshake, ...",
+        "JSON to merge into the preset or target, key by key: timeouts, request, response, ...",
         values.overrides,
         "FILE",
         start=dict,

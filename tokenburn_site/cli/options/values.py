@@ -90,6 +90,11 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def run(text: str) -> int:
+    """A run's number, however large: that there is none is for the database to say."""
+    return int(text) if re.fullmatch(r"[0-9]{1,4000}", text) and text.strip("0") else positive(text)
+
+
 def seed(text: str) -> int:
     """A whole number that fits the database's column."""
     if not re.fullmatch(r"-?[0-9]{1,18}", text):

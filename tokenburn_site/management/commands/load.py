@@ -24,7 +24,7 @@ class Command(burn.Command):
         return LoadParser(prog=prog, description=self.help, allow_abbrev=False)
 
     def add_own_options(self, parser: CommandParser) -> None:
-        parser.add_argument("run", type=values.positive, metavar="RUN", help="number of the run")
+        parser.add_argument("run", type=values.run, metavar="RUN", help="number of the run")
         to = parser.add_mutually_exclusive_group(required=True)
         to.add_argument(
             "--users", type=values.level, metavar="N", help="number of users (closed loop); 0 pauses the load"

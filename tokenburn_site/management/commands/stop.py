@@ -24,7 +24,7 @@ class Command(burn.Command):
         return StopParser(prog=prog, description=self.help, allow_abbrev=False)
 
     def add_own_options(self, parser: CommandParser) -> None:
-        parser.add_argument("run", type=values.positive, metavar="RUN", help="number of the run")
+        parser.add_argument("run", type=values.run, metavar="RUN", help="number of the run")
 
     def handle(self, *args: Any, **options: Any) -> None:
         code = stop(options["run"], whoever())

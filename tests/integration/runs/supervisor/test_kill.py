@@ -80,7 +80,7 @@ def test_an_engine_that_is_killed_leaves_a_true_account(counting: Counting) -> N
     assert not thread.is_alive()
     run.refresh_from_db()
     assert run.status == RunStatus.FAILED
-    assert "was killed by signal 9 in the middle" in run.reason
+    assert "was killed by signal 9 during the run" in run.reason
     assert check_invariants(run, counting)["unknown"] > 0
     assert "engine_died" in verdict_codes(run)
     assert not alive(pid)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError
 
 from metrics.models import SessionMetric
 from runs.db_clock import DbNow
@@ -21,10 +20,18 @@ from tests.unit.runs.completion.ingesting import check_whole, ingest
 pytestmark = pytest.mark.django_db
 
 
-def test_a_run_that_is_supervised_is_left_alone(run: Run) -> None:
+def refused(capsys: pytest.CaptureFixture[str], what: object) -> str:
+    """The one line with which it is refused, as by `load` and `stop`."""
+    with pytest.raises(SystemExit) as caught:
+        ingest(what)
+    out, line = capsys.readouterr()
+    assert (caught.value.code, out, line.count("\n"), line[:8]) == (2, "", 1, "ingest: ")
+    return line
+
+
+def test_a_run_that_is_supervised_is_left_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     Shard.objects.update(lease_until=DbNow(10))
-    with pytest.raises(CommandError, match="held by worker"):
-        ingest(run.pk)
+    assert "held by worker" in refused(capsys, run.pk)
     assert not SessionMetric.objects.exists()
 
 
@@ -49,21 +56,20 @@ def test_a_report_that_could_not_be_built_is_built_again(run: Run) -> None:
     ("what", "says"),
     [
         ("nonsense", "neither a ledger file nor a run"),
-        ("99999", "no run 99999"),
+        ("99999", "there is no run 99999 in this database"),
+        ("9" * 30, "there is no run 999"),
         ("{run}/7", "has no shard 7"),
         (__file__, "is not a ledger: its first line is not a head"),
     ],
 )
-def test_what_cannot_be_found_is_said(run: Run, what: str, says: str) -> None:
-    with pytest.raises(CommandError, match=says):
-        ingest(what.format(run=run.pk))
+def test_what_cannot_be_found_is_said(run: Run, what: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert says in refused(capsys, what.format(run=run.pk))
 
 
-def test_a_ledger_of_another_database_is_refused(run: Run, tmp_path: Path) -> None:
+def test_a_ledger_of_another_database_is_refused(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = tmp_path / "other"
     other.write_bytes(ledger_bytes(LedgerMaker(5, run_id=4711, shard_id=4711)))
-    with pytest.raises(CommandError, match="no such shard"):
-        ingest(other)
+    assert "no such shard" in refused(capsys, other)
 
 
 def test_a_run_whose_engine_was_done_is_completed_by_hand_too(run: Run) -> None:

@@ -106,7 +106,7 @@ def test_a_reason_that_says_something_else_stays(disk_was_full: Run) -> None:
         (f"its supervisor a/1 died; {ledger_gone(Shard(ledger_path='/a b/c.jsonl'))}", "its supervisor a/1 died"),
         ("the rest of its ledger is no longer at /a b/c.jsonl: what came after is lost", "its ledger had been moved"),
         ("b went silent; what its ledger still holds is stored when it is back", "b went silent"),
-        ("its engine was killed by signal 9 in the middle", "its engine was killed by signal 9 in the middle"),
+        ("its engine was killed by signal 9 during the run", "its engine was killed by signal 9 during the run"),
         ("it died; its ledger was stored afterwards", "it died"),
         ("x" * 1000, "x" * (REASON_LIMIT - len(STORED))),
     ],

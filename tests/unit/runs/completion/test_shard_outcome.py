@@ -23,7 +23,7 @@ def tail_of(reason: str) -> Tail:
         ("aborted: connect_refused: nobody listens", False, ShardStatus.ABORTED, "connect_refused: nobody listens"),
         ("budget: tokens: 600 of 500", False, ShardStatus.STOPPED, "budget: tokens: 600 of 500"),
         ("budget: errors: 9 of 5", False, ShardStatus.ABORTED, "budget: errors: 9 of 5"),
-        ("engine_died", False, ShardStatus.LOST, "its engine was killed by signal 9 in the middle"),
+        ("engine_died", False, ShardStatus.LOST, "its engine was killed by signal 9 during the run"),
         ("stopped: by ann", True, ShardStatus.STOPPED, "by ann"),
         ("stopped: by ann", False, ShardStatus.FAILED, "its engine stopped by itself: by ann"),
         ("supervisor_gone", True, ShardStatus.FAILED, "its engine stopped by itself: supervisor_gone"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.spec import TargetSpec
 from tokenburn_site.cli.options.burn_options import FLAGS, GROUPS, spelled
 from tokenburn_site.cli.options.declare import load_field
 from tokenburn_site.cli.options.parser import add_options, new_parser
@@ -30,6 +31,12 @@ def shown(parser: ArgumentParser) -> set[str]:
 def test_help_is_what_it_was(parser: ArgumentParser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert parser.format_help() == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_parts_of_a_target_that_the_help_names_exist(parser: ArgumentParser) -> None:
+    (said,) = (action.help or "" for action in parser._actions if "--overrides" in action.option_strings)
+    names = said.partition("key by key: ")[2].removesuffix(", ...").split(", ")
+    assert len(names) > 2 and set(names) <= set(TargetSpec.model_fields)
 
 
 def test_the_page_lists_every_option_and_no_other(parser: ArgumentParser) -> None:
