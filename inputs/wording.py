@@ -33,6 +33,11 @@ WORDS: Final = {
 SUBJECTS: Final = ("Input should", "String should", "List should", "Tuple should", "Dictionary should", "Value should")
 
 
+def place_of(path: Path) -> str:
+    """Where a value stands, as in `load.stages[0].to`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
 def words_of(error: Mapping[str, Any], shape: Any = None, *, fields: Sequence[str] | None = None) -> str:
     """What is wrong with the value at `error["loc"]`. `shape`: the validated model, whose fields may be suggested for
     an unknown one; `fields`: these instead."""

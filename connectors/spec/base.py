@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from inputs.wording import words_of
+from inputs.wording import place_of, words_of
 
 
 class SpecError(ValueError):
@@ -32,5 +32,5 @@ def spec_problems(exc: ValueError, shape: Any = None) -> str:
 
 def problem_line(error: Mapping[str, Any], shape: Any = None) -> str:
     """One of these findings, with its place."""
-    where, what = ".".join(str(part) for part in error["loc"]), words_of(error, shape)
+    where, what = place_of(error["loc"]), words_of(error, shape)
     return f"{where}: {what}" if where else what

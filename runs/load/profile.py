@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
@@ -19,11 +19,13 @@ from runs.load.trace import pack, unpack
 from runs.load.trace_units import SECONDS, ReadAs, UnitDoubt, since_first
 from runs.load.users import UserProfile
 
+LONGEST_S: Final = 7 * 86400
+
 
 class Stage(Frozen):
     """A straight line from the previous level to `to` in `duration_s`; zero duration: a jump."""
 
-    duration_s: float = Field(ge=0, le=7 * 86400)
+    duration_s: float = Field(ge=0, le=LONGEST_S)
     to: float = Field(ge=0, le=1_000_000)
 
 
@@ -49,7 +51,7 @@ class _Load(Frozen):
     stages: tuple[Stage, ...] = Field(
         (), max_length=1000, description="Instead of load.duration_s: length and final level of each stage."
     )
-    duration_s: float | None = Field(None, gt=0, le=7 * 86400, description="Length of the load.")
+    duration_s: float | None = Field(None, gt=0, le=LONGEST_S, description="Length of the load.")
     conversations: int | None = Field(None, ge=1, description="End the load after N conversations.")
     warm_up_s: float = Field(
         0.0,
@@ -91,9 +93,12 @@ class _Load(Frozen):
         if not isinstance(data, Mapping) or not data.get("stages") or data.get("duration_s") is not None:
             return data
         try:
-            return {**data, "duration_s": sum(float(_of(stage, "duration_s")) for stage in data["stages"])}
+            total_s = sum(float(_of(stage, "duration_s")) for stage in data["stages"])
         except (TypeError, ValueError, LookupError, AttributeError):
             return data  # the stages' own validation says what is wrong
+        if total_s == 0 or total_s > LONGEST_S:
+            raise ValueError(f"load.stages: all together must be longer than 0 s, and at most {LONGEST_S} s")
+        return {**data, "duration_s": total_s}
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

@@ -15,7 +15,7 @@ import orjson
 import redis
 from pydantic import TypeAdapter, ValidationError
 
-from inputs.wording import words_of
+from inputs.wording import place_of, words_of
 from runs.broker_keys import broker_key
 from runs.redis_client import redis_client
 
@@ -201,4 +201,4 @@ def _worker(name: str, value: str) -> Worker:
 
 
 def _finding(error: Mapping[str, Any]) -> str:
-    return f"{'.'.join(map(str, error['loc']))} {words_of(error)}"
+    return f"{place_of(error['loc'])} {words_of(error)}"

@@ -35,7 +35,7 @@ ODD_NAMES = st.text(st.characters() | st.sampled_from(',/[]"?0 \r\n\0\ud800'), m
         ({"socketio": {"path": "/a b"}}, "socketio.path: it is not a path"),
         (
             {"websocket": {"subprotocols": ["ok", "a\r\nb"]}},
-            "websocket.subprotocols.1: 'a\\r\\nb' is not a subprotocol",
+            "websocket.subprotocols[1]: 'a\\r\\nb' is not a subprotocol",
         ),
         ({"url": "http://a\nb/"}, "url: 'http://a\\nb/' is not a URL: it holds a space, a line break"),
         ({"url": "http://a<b/"}, "url: 'http://a<b/': its host is not a host name"),
@@ -43,11 +43,11 @@ ODD_NAMES = st.text(st.characters() | st.sampled_from(',/[]"?0 \r\n\0\ud800'), m
         ({"url": "http://a", "request": {"path": "x"}}, "request.path: 'x' must begin with a slash"),
         (
             {"handshake": {"steps": [{"name": "a", "url": "/", "method": "A\n"}]}},
-            "handshake.steps.0.method: 'A\\n' is not an HTTP method",
+            "handshake.steps[0].method: 'A\\n' is not an HTTP method",
         ),
         (
             {"handshake": {"steps": [{"name": "a", "url": "/", "headers": {"Transfer-Encoding": "x"}}]}},
-            "handshake.steps.0.headers: Transfer-Encoding is written by",
+            "handshake.steps[0].headers: Transfer-Encoding is written by",
         ),
         (
             {"protocol": "grpc", "grpc": {"method": "a.B/C"}, "request": {"headers": {"x!": "1"}}},

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from inputs.wording import known_fields, nearest, unknown_field, words_of
+from inputs.wording import known_fields, nearest, place_of, unknown_field, words_of
 
 
 class Inner(BaseModel):
@@ -60,6 +60,11 @@ def said(data: dict[str, Any]) -> list[str]:
 )
 def test_findings_are_said_in_our_words(data: dict[str, Any], words: str) -> None:
     assert said(data) == [words]
+
+
+def test_places_are_spelled_with_brackets() -> None:
+    assert place_of(("load", "stages", 0, "to")) == "load.stages[0].to"
+    assert place_of(()) == ""
 
 
 def test_fields_of_a_place_that_is_no_model_are_unknown() -> None:

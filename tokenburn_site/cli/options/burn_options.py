@@ -44,7 +44,7 @@ EARLIER: Final = {
     old: option.flag_of(name) for group in GROUPS for name, option in group.options() for old in option.earlier
 }
 """Earlier names of options, and the present ones."""
-_FIELD = re.compile(r"\bload((?:\.\w+)+)")
+_FIELD = re.compile(r"\bload((?:\.\w+|\[\d+\])+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def _present(flag: str, value: str) -> tuple[str, str]:
 
 
 def _option(path: str) -> str:
-    field = path
+    field = path.partition("[")[0]
     while field and field not in FLAGS:
         field = field.rpartition(".")[0]
     if field == "budget.prices":

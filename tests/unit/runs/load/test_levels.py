@@ -148,8 +148,16 @@ def test_poisson_arrivals_keep_their_number_and_place() -> None:
             {"kind": "open", "rate_per_s": 1, "stages": [{"duration_s": 3, "to": 1}], "duration_s": 4},
             "leave load.duration_s out",
         ),
-        ({"kind": "closed", "users": 1, "stages": [{"to": 1}]}, "stages.0.duration_s"),
-        ({"kind": "closed", "users": 1, "stages": [{"duration_s": "x", "to": 1}]}, "stages.0.duration_s"),
+        ({"kind": "closed", "users": 1, "stages": [{"to": 1}]}, r"load\.stages\[0\]\.duration_s is missing"),
+        (
+            {"kind": "closed", "users": 1, "stages": [{"duration_s": 1, "target": 5}]},
+            r"^load\.stages\[0\]\.to is missing: load\.stages\[0\]\.duration_s needs it; "
+            r"load\.stages\[0\]\.target: is not a known field",
+        ),
+        ({"kind": "closed", "users": 1, "stages": [{"duration_s": 0, "to": 5}]}, "^load.stages: .* longer than 0 s"),
+        ({"kind": "closed", "users": 1, "stages": [{"duration_s": 1e9, "to": 5}]}, "^load.stages: .*604800 s$"),
+        ({"kind": "closed", "users": 1, "duration_s": 1e9}, "^load.duration_s: .* equal to 604800 s$"),
+        ({"kind": "closed", "users": 1, "stages": [{"duration_s": "x", "to": 1}]}, r"load\.stages\[0\]\.duration_s"),
         ({"kind": "closed", "users": 1, "stages": 7}, "stages"),
         ({"kind": "closed", "users": 1}, "no end: give load.duration_s, load.stages or load.conversations"),
         ({"kind": "closed", "users": 1, "duration_s": 1, "max_turns_per_s": 0}, "max_turns_per_s"),

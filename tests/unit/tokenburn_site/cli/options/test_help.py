@@ -62,7 +62,7 @@ def test_each_field_of_the_load_that_has_an_option_exists() -> None:
     ("text", "says"),
     [
         ("give load.users", "give --users"),
-        ("load.stages.0.to: too high", "--stages: too high"),
+        ("load.stages[0].to: too high", "--stages: too high"),
         ("load.budget.prices: there is none", "--price: there is none"),
         ("load.budget.prices.gpt-4o.input: too low", "--price.gpt-4o.input: too low"),
         ("load.max_sessions: too few", "load.max_sessions: too few"),
