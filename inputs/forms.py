@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.forms.fields import InvalidJSONInput
 
 from inputs.json_limits import BoundedDecoder, json_problem
 
@@ -14,6 +15,11 @@ class BoundedJSONField(forms.JSONField):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**{**more, "decoder": BoundedDecoder})
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What is refused is shown as it was typed: not all of it can be written as JSON again."""
+        found = super().bound_data(data, initial)
+        return InvalidJSONInput(data) if isinstance(data, str) and json_problem(found) else found
 
     def to_python(self, value: Any) -> Any:
         found = super().to_python(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,8 +12,22 @@ from rest_framework.settings import api_settings
 from inputs.wording import unknown_field
 
 
+class RowField(serializers.PrimaryKeyRelatedField[Any]):
+    """The id of a row. Refuses fractions, which would be truncated to the id of another row."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, float):
+            self.fail("incorrect_type", data_type="float")
+        try:
+            return super().to_internal_value(data)
+        except OverflowError:
+            self.fail("does_not_exist", pk_value=data)
+
+
 class Strict(serializers.Serializer[Any]):
     """Refuses keys that it does not know: a typo would go unnoticed. Read-only fields may be sent back."""
+
+    serializer_related_field: ClassVar[type[serializers.RelatedField[Any, Any, Any]]] = RowField
 
     def to_internal_value(self, data: Any) -> Any:
         wrong = {}

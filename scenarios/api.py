@@ -13,7 +13,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from inputs.rest import Located, Strict
+from inputs.rest import Located, RowField, Strict
 from inputs.rest_parser import BoundedJSONParser
 from scenarios.definition.data import Use
 from scenarios.definition.folding import folded
@@ -50,7 +50,7 @@ class ImportSerializer(Strict):
         default="upload.json", max_length=200, help_text="Name for `text`; its extension gives the format."
     )
     name = serializers.CharField(default="", max_length=120, help_text="Name of the new scenario.")
-    scenario = serializers.PrimaryKeyRelatedField(queryset=Scenario.objects.all(), default=None)
+    scenario = RowField(queryset=Scenario.objects.all(), default=None)
     pool = serializers.RegexField(r"^[A-Za-z_]\w*$", default="", help_text="Name of the data pool in `scenario`.")
     use = serializers.ChoiceField(choices=get_args(Use), default="in_turn")
     limit = serializers.IntegerField(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
 from inputs.forms import BoundedJSONField
-from runs.load.earlier_names import present_load
+from runs.admin.row_select import AutocompletesRows, row_id
+from runs.load.profile import stored_load
 from runs.models import PlanScenario, TestPlan
 from runs.planning.errors import RequestError
 from runs.planning.plan_estimate import estimate_lines, estimate_plan
@@ -41,6 +43,9 @@ else:
 
 MIX = "mix"
 """Form prefix of the mix: the related name of a plan's scenarios."""
+MIX_ROWS = 190
+"""Maximum rows of the mix in a form: each has five fields, and Django reads at most 1,000 fields of a form."""
+MAX_WEIGHT = 1e6
 LOAD_EXAMPLE = {"kind": "closed", "users": 50, "duration_s": 30}
 
 
@@ -80,51 +85,55 @@ class TestPlanForm(PlanFormBase):
             data["regions"],
             data.get("seed"),
         )
-        for field, text in request.problems().items():
+        problems = request.problems()
+        for field, text in problems.items():
             if field != "scenarios":
                 self.add_error(field, text)
             elif mix:  # without any the mix's own forms say so
                 self.add_error(None, text)
-        if isinstance(data.get("load"), dict):
-            data["load"] = present_load(data["load"])
+        if "load" not in problems:
+            data["load"] = stored_load(data["load"])
         return data
 
     def _mix(self) -> list[tuple[float, Any]]:
         """The scenarios entered below that are valid; their own forms report what is invalid."""
-        found = []
-        for number in range(int(self.data.get(f"{MIX}-TOTAL_FORMS") or 0)):
+        given = []
+        for number in range(min(row_id(self.data.get(f"{MIX}-TOTAL_FORMS")), MIX_ROWS)):
             row = {name: self.data.get(f"{MIX}-{number}-{name}") for name in ("scenario", "weight", "DELETE")}
-            scenario = Scenario.objects.filter(pk=row["scenario"] or 0).first()
-            if scenario is not None and not row["DELETE"]:
-                with suppress(ValueError):
-                    found.append((float(row["weight"] or 0), scenario.spec))
-        return found
+            with suppress(ValueError):
+                weight = float(row["weight"] or 0)
+                if not row["DELETE"] and math.isfinite(weight) and 0 < weight <= MAX_WEIGHT:
+                    given.append((weight, row_id(row["scenario"])))
+        stored = Scenario.objects.in_bulk({pk for _, pk in given})
+        return [(weight, stored[pk].spec) for weight, pk in given if pk in stored]
 
 
 class MixForm(MixFormBase):
-    weight = forms.FloatField(min_value=1e-6, initial=1.0, widget=UnfoldAdminDecimalFieldWidget)
+    weight = forms.FloatField(min_value=1e-6, max_value=MAX_WEIGHT, initial=1.0, widget=UnfoldAdminDecimalFieldWidget)
 
     class Meta:
         model = PlanScenario
         fields = ["scenario", "weight"]
 
 
-class MixInline(MixBase):
+class MixInline(AutocompletesRows, MixBase):
     model = PlanScenario
     form = MixForm
     verbose_name = "scenario"
     verbose_name_plural = "Scenarios: each conversation draws one, by weight"
     extra = 0
     min_num = 1
-    validate_min = True
+    max_num = MIX_ROWS
     autocomplete_fields = ["scenario"]
 
     def get_formset(self, *args: Any, **kwargs: Any) -> Any:
-        return super().get_formset(*args, **{**kwargs, "validate_min": True})
+        """Without `absolute_max` Django makes a thousand forms more than `max_num`."""
+        bounds = {"validate_min": True, "validate_max": True, "absolute_max": MIX_ROWS}
+        return super().get_formset(*args, **{**kwargs, **bounds})
 
 
 @admin.register(TestPlan)
-class TestPlanAdmin(PlanBase):
+class TestPlanAdmin(AutocompletesRows, PlanBase):
     __test__ = False  # pytest would collect it by its name
     form = TestPlanForm
     list_display = ["name", "target", "load_words", "processes", "updated_at"]

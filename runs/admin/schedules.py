@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from metrics.number_format import moment
 from runs import db_clock
+from runs.admin.row_select import AutocompletesRows
 from runs.admin.runs import ReadOnly
 from runs.admin.schedule_form import ScheduleForm
 from runs.models import PlanSchedule, ScheduleSlot
@@ -36,7 +37,7 @@ LAST_SLOTS = 20
 
 
 @admin.register(PlanSchedule)
-class PlanScheduleAdmin(ScheduleBase):
+class PlanScheduleAdmin(AutocompletesRows, ScheduleBase):
     form = ScheduleForm
     list_display = ["name", "plan", "timing_words", "state", "next_run", "last_slot"]
     list_display_links = ["name"]

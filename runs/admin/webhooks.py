@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
+from runs.admin.row_select import AutocompletesRows
 from runs.models import Webhook
 from runs.reporting.formatting import moment_text, status_badge
 from runs.webhooks.secrets import KEY_CHARS, URL_CHARS, give_secrets, has_key
@@ -61,7 +62,7 @@ class WebhookForm(FormBase):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(WebhookBase):
+class WebhookAdmin(AutocompletesRows, WebhookBase):
     form = WebhookForm
     list_display = ["name", "kind", "host", "when", "plan", "schedule", "enabled", "last_delivery"]
     list_filter = ["kind", "enabled", "plan"]

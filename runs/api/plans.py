@@ -12,9 +12,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from inputs.rest import Located, Strict
+from inputs.rest import Located, RowField, Strict
 from runs.api.refusal import RunRefusalSerializer, refusal
 from runs.load.earlier_names import present_load
+from runs.load.profile import stored_load
 from runs.models import PlanScenario, TestPlan
 from runs.planning.errors import RequestError
 from runs.planning.plan_estimate import estimate_plan
@@ -23,7 +24,7 @@ from scenarios.models import Scenario
 
 
 class MixSerializer(Strict, serializers.ModelSerializer[PlanScenario]):
-    scenario = serializers.PrimaryKeyRelatedField(queryset=Scenario.objects.all())
+    scenario = RowField(queryset=Scenario.objects.all())
     weight = serializers.FloatField(default=1.0, min_value=1e-6, max_value=1e6)
 
     class Meta:
@@ -97,7 +98,7 @@ class PlanSerializer(Strict, serializers.ModelSerializer[TestPlan]):
         if problems := RunRequest(stored_spec(target), mix, **asked).problems():
             raise serializers.ValidationError({field: [text] for field, text in problems.items()})
         if "load" in attrs:
-            attrs["load"] = present_load(attrs["load"], self._notes)
+            attrs["load"] = stored_load(attrs["load"], self._notes)
         return attrs
 
     @transaction.atomic

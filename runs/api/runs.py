@@ -15,7 +15,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from inputs.rest import Located, Strict, refuse_body
+from inputs.rest import Located, RowField, Strict, refuse_body
 from metrics.api import TurnSerializer
 from metrics.earlier_names import names_of_code, present_code, session_end
 from metrics.models import SessionMetric
@@ -137,7 +137,7 @@ class RunDetailSerializer(RunSerializer):
 
 
 class StartSerializer(Strict):
-    plan = serializers.PrimaryKeyRelatedField(queryset=TestPlan.objects.select_related("target"))
+    plan = RowField(queryset=TestPlan.objects.select_related("target"))
 
 
 class LoadSerializer(Strict):

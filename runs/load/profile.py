@@ -12,11 +12,12 @@ from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from connectors.spec import Frozen, SpecError
 from inputs.json_limits import TOO_DEEP, json_problem
 from runs.load.budget import Budget
-from runs.load.earlier_names import load_renamed
+from runs.load.earlier_names import load_renamed, present_load
 from runs.load.problems import load_problems
 from runs.load.search import Search, Sweep, beside_sweep, completed, problem
 from runs.load.trace import pack, unpack
 from runs.load.trace_units import SECONDS, ReadAs, UnitDoubt, since_first
+from runs.load.typed import as_read, read_as_numbers
 from runs.load.users import UserProfile
 
 LONGEST_S: Final = 7 * 86400
@@ -237,7 +238,7 @@ class TraceLoad(_Load):
             raise ValueError("arrivals_s are seconds: with a trace_unit give timestamps")
         if "arrivals_s" in data:
             try:
-                data["arrivals"] = pack(map(float, data.pop("arrivals_s")))
+                data["arrivals"] = pack(map(_seconds, data.pop("arrivals_s")))
             except TypeError as exc:
                 raise ValueError("arrivals_s is a list of seconds since the start, ascending") from exc
         if isinstance(data.get("arrivals"), str):
@@ -249,6 +250,12 @@ class TraceLoad(_Load):
     @property
     def begins_at(self) -> float:
         return self.speed
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError
+    return float(value)
 
 
 def _of_timestamps(data: dict[str, Any]) -> dict[str, Any]:
@@ -275,6 +282,16 @@ def parse_load(data: Mapping[str, Any]) -> Load:
     if json_problem(data) == TOO_DEEP:  # what else it may hold has words of its own
         raise SpecError(f"load {TOO_DEEP}")
     try:
-        return _load.validate_python(dict(data))
+        load = _load.validate_python(dict(data))
     except ValueError as exc:
         raise SpecError(load_problems(exc, LoadProfile)) from exc
+    if wrong := list(read_as_numbers(present_load(data), load.model_dump(mode="json"))):
+        raise SpecError("; ".join(f"{path}: must be a number" for path in wrong))
+    return load
+
+
+def stored_load(data: Mapping[str, Any], notes: list[str] | None = None) -> dict[str, Any]:
+    """A valid load's data as a plan stores it: under present names (see `present_load`), with numbers as numbers."""
+    found = present_load(data, notes)
+    typed: dict[str, Any] = as_read(found, parse_load(found).model_dump(mode="json"))
+    return typed

@@ -13,10 +13,12 @@ from django.utils.safestring import SafeString
 
 from metrics.number_format import counted, duration, exact, moment, share
 from runs.load.earlier_names import present_load
+from runs.load.typed import with_numbers
 from runs.models import Run
 from runs.reporting.load_summary import arrivals_text, summarize
 
 CEILINGS = {"tokens": "tokens", "cost": "in cost", "turns": "turns", "errors": "errors"}
+UNREADABLE_CHARS = 200
 
 
 def status_badge(status: str) -> SafeString:
@@ -28,6 +30,17 @@ def load_text(load: Any) -> str:
     if not isinstance(load, Mapping):
         return ""
     load = present_load(load)
+    try:
+        return _load_text(load)
+    except (TypeError, ValueError, LookupError, AttributeError):
+        pass  # earlier versions stored numbers that were given as texts
+    try:
+        return _load_text(with_numbers(load))
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
+        return f"not readable: {json.dumps(summarize(load), ensure_ascii=False)[:UNREADABLE_CHARS]}"
+
+
+def _load_text(load: Mapping[str, Any]) -> str:
     open_loop = load.get("kind") == "open"
     if sweep := load.get("sweep"):
         levels = ", ".join(exact(level) for level in sweep.get("levels", []))
