@@ -46,5 +46,5 @@ def _unreal_devices() -> set[int]:
     devices = set()
     for path in _UNREAL:
         with suppress(OSError):
-            devices.add(os.stat(path).st_dev)  # noqa: PTH116 - a directory that always is there
-    return devices - {os.stat("/").st_dev}  # noqa: PTH116 - where it is no file system of its own
+            devices.add(Path(path).stat().st_dev)
+    return devices - {Path("/").stat().st_dev}  # where it is no file system of its own

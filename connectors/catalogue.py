@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Final
 
 import orjson
@@ -11,6 +10,7 @@ from connectors.content.decoding import loads
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer, TimedOut
 from connectors.handshake.steps import HTTP_OF
+from connectors.in_time import OutOfTimeError, in_time
 from connectors.mapping.paths import compile_path
 from connectors.security.guard import AllowPrivate
 from connectors.spec import CodecSpec, ModelsSpec, RequestSpec, ResponseSpec, SpecError, TargetSpec
@@ -64,22 +64,10 @@ def _listing(spec: TargetSpec, models: ModelsSpec) -> CompiledTarget:
 
 def _in_time(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:
     """The target's answer, requested in a thread, because each step of a handshake has its own limits."""
-    box: list[bytes | BaseException] = []
-
-    def work() -> None:
-        try:
-            box.append(_ask(target, allow_private))
-        except BaseException as exc:  # noqa: BLE001 - carried over to the waiting thread and raised there
-            box.append(exc)
-
-    thread = threading.Thread(target=work, name="models", daemon=True)
-    thread.start()
-    thread.join(LIMIT_S)
-    if not box:
-        raise TimedOut("total_timeout", f"the list of models did not come within {LIMIT_S:g} s")
-    if isinstance(box[0], BaseException):
-        raise box[0]
-    return box[0]
+    try:
+        return in_time(lambda: _ask(target, allow_private), LIMIT_S, "models")
+    except OutOfTimeError:
+        raise TimedOut("total_timeout", f"the list of models did not come within {LIMIT_S:g} s") from None
 
 
 def _ask(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ import uvloop
 
 from connectors.content.sniff import WRONG_TYPES
 from connectors.errors import Refused, TurnError
+from connectors.in_time import OutOfTimeError, in_time
 from connectors.mapping.request import RenderedRequest
 from connectors.mapping.unset import explained
 from connectors.registry import Lane, connector_class
@@ -71,21 +71,10 @@ def _cut(spec: TargetSpec, limit_s: float) -> Any:
 
 def _in_time(teller: _Teller, messages: Sequence[str], limit_s: float) -> None:
     """Runs in a thread that is abandoned at the limit: its own waits are bounded, but a handshake has many."""
-    failures: list[Exception] = []
-
-    def tell() -> None:
-        try:
-            teller.tell(messages)
-        except Exception as exc:  # noqa: BLE001 - raised below, in the caller's thread
-            failures.append(exc)
-
-    thread = threading.Thread(target=tell, daemon=True, name="probe")
-    thread.start()
-    thread.join(limit_s)
-    if thread.is_alive():
+    try:
+        in_time(lambda: teller.tell(messages), limit_s, "probe")
+    except OutOfTimeError:
         teller.give_up(f"the test did not end within {limit_s:g} s")
-    elif failures:
-        raise failures[0]
 
 
 class _Teller:

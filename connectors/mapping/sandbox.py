@@ -70,7 +70,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """`format` of a text: a function that looks like the method, so that `call` knows it."""
         wrapped = super().wrap_str_format(value)
         if wrapped is not None:
-            wrapped.__self__ = value.__self__  # type: ignore[attr-defined]
+            wrapped.__self__ = value.__self__  # type: ignore[attr-defined] # functions take any attribute
             wrapped.__name__ = value.__name__
         return wrapped
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from collections.abc import Callable, Iterable
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from connectors.errors import ConnectFailed, TimedOut
+from connectors.in_time import OutOfTimeError, in_time
 
 IP = IPv4Address | IPv6Address
 AllowPrivate = bool | tuple[str, ...]
@@ -220,22 +220,11 @@ def _in_time(work: Callable[[], list[Address]], host: str, timeout_s: float | No
     """Run the resolver, which cannot be interrupted, in a daemon thread when there is a deadline."""
     if timeout_s is None:
         return work()
-    box: list[list[Address] | Exception] = []
-
-    def run() -> None:
-        try:
-            box.append(work())
-        except Exception as exc:  # noqa: BLE001 - carried over to the waiting thread and raised there
-            box.append(exc)
-
-    thread = threading.Thread(target=run, name="resolver", daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if not box:
-        raise TimedOut("connect_timeout", f"resolving {host!r} took over {timeout_s:g} s", DNS_ADVICE)
-    if isinstance(box[0], Exception):
-        raise box[0]
-    return box[0]
+    try:
+        return in_time(work, timeout_s, "resolver")
+    except OutOfTimeError:
+        what = f"resolving {host!r} took over {timeout_s:g} s"
+        raise TimedOut("connect_timeout", what, DNS_ADVICE) from None
 
 
 def _judge(host: str, found: Iterable[Address], allow_private: AllowPrivate) -> list[Address]:

@@ -24,7 +24,7 @@ if os.environ.get("TOKENBURN_TEST_OWNER") != OWNER:
     # Decided now, since settings are read once; the `valkey` fixture starts the server when a test asks for it.
     os.environ["REDIS_URL"] = os.environ["TOKENBURN_TEST_REDIS"] or f"redis://127.0.0.1:{reserve_port()}/0"
 
-from tokenburn_site.config.private_files import keep_private  # noqa: E402
+from tokenburn_site.config.private_files import keep_private  # noqa: E402  as below
 from tokenburn_site.settings import *  # noqa: E402, F403  the environment has to stand first
 from tokenburn_site.settings import DATABASES, VAR_DIR  # noqa: E402  named again for the type checker
 

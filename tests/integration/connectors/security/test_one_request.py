@@ -49,7 +49,8 @@ def peer() -> Iterator[RecordingTarget]:
 
 @pytest.fixture(params=LANES)
 def lane(request: pytest.FixtureRequest) -> Lane:
-    return request.param  # type: ignore[no-any-return]
+    chosen: Lane = request.param
+    return chosen
 
 
 def sent(
