@@ -14,6 +14,7 @@ from rich.text import Text
 
 from metrics.analysis.patience import patience_words
 from metrics.analysis.spending import source_of
+from metrics.columns import OUTCOMES
 from metrics.definitions import find
 from metrics.number_format import BAD, GOOD, QUIET, TITLE, counted, duration, load_s_of, number, share
 from metrics.report.advice import advice, error_rows
@@ -24,11 +25,10 @@ from metrics.report.curve_text import curve_parts
 from metrics.report.group_text import group_parts
 from metrics.report.spending_words import budget_words, cost_words
 from metrics.report.verdict_words import NOTES_HEAD, verdict_words
-from metrics.report_schema import Outcome, RunReport, SessionWord, Side, Stat, Traffic
+from metrics.report_schema import RunReport, SessionWord, Side, Stat, Traffic
 from plain_text.console import PlainConsole
 from plain_text.visible import visible_tree
 
-OUTCOMES: Final[tuple[Outcome, ...]] = ("ok", "error", "timeout", "aborted", "unknown")
 SESSION_WORDS: Final[tuple[SessionWord, ...]] = ("started", "completed", "failed", "truncated", "lost")
 SIDES: Final[tuple[tuple[Side, str], ...]] = (("input", "in"), ("output", "out"))
 SHOWN: Final[tuple[Stat, ...]] = ("mean", "p50", "p95", "p99", "max", "count")
@@ -200,11 +200,16 @@ def _errors(report: RunReport) -> Table:
     table.add_column(style=QUIET)
     errors = error_rows(report)
     for code, turns, sessions in errors[:ERRORS_SHOWN]:
-        table.add_row(Text(code), number(turns) if turns else counted(sessions, "session"), Text(advice(code)))
+        table.add_row(Text(code), _error_count(turns, sessions), Text(advice(code)))
     if len(errors) > ERRORS_SHOWN:
         rest = errors[ERRORS_SHOWN:]
-        table.add_row(f"{len(rest)} more codes", number(sum(row.turns for row in rest)), "")
+        count = _error_count(sum(row.turns for row in rest), sum(row.sessions for row in rest))
+        table.add_row(f"{len(rest)} more codes", count, "")
     return table
+
+
+def _error_count(turns: int, sessions: int) -> str:
+    return number(turns) if turns else counted(sessions, "session")
 
 
 def _thresholds(report: RunReport) -> Table:

@@ -160,6 +160,12 @@ def test_errors_of_sessions_without_a_turn_are_in_every_output() -> None:
     assert "scenario_invalid: 1 session" in junit_xml(stopped).decode()
 
 
+def test_codes_of_sessions_beyond_the_shown_ones_are_counted() -> None:
+    found = report(tail(0))
+    found["session_errors"] = {f"code_{number:02}": 1 for number in range(14)}
+    assert "2 more codes 2 sessions" in " ".join(report_text(found).split())
+
+
 def test_sessions_stand_beside_the_turns_that_ended_them() -> None:
     closed = {**CLOSED, "id": 1, "code": "http_500"}
     found = report(failed(0), failed(1), SESSIONS[0], closed, tail(2))
