@@ -109,8 +109,7 @@ class Histogram:
 
     def merge(self, other: Histogram) -> None:
         """Add all that `other` holds. The order of merging does not matter."""
-        if other.count:
-            assert other.minimum is not None and other.maximum is not None  # noqa: S101 - tells mypy what count says
+        if other.minimum is not None and other.maximum is not None:
             self._add_counts(other._base, other._counts)
             self._add_exact(other.count, other.total, other.minimum, other.maximum)
 

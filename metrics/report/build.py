@@ -17,7 +17,7 @@ from metrics.analysis.spending import budget_of, cost_of
 from metrics.analysis.threshold_values import evaluate
 from metrics.analysis.thresholds import parse_all
 from metrics.analysis.totals import Aggregate
-from metrics.analysis.verdict.answers import OthersAnswers
+from metrics.analysis.verdict.answers import NO_OTHERS, OthersAnswers
 from metrics.analysis.verdict.codes import Remark
 from metrics.analysis.verdict.comparison import Witness
 from metrics.analysis.verdict.generator import start_error_ns, timestamps
@@ -184,7 +184,7 @@ def _rounded_rate(count: int, seconds: float) -> float | None:
 def _others_answers(witness: WitnessPart | None) -> OthersAnswers:
     """A run of an earlier version has neither."""
     if not witness:
-        return OthersAnswers(0, 0)
+        return NO_OTHERS
     return OthersAnswers(witness.get("unsolicited", 0), witness.get("mismatched", 0))
 
 

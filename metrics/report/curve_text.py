@@ -74,11 +74,10 @@ def capacity_words(report: RunReport) -> list[str]:
 
 def _remark_words(unit: str, curve: Sequence[LevelPart]) -> Iterator[str]:
     """What limits the use of the levels' figures, and at which levels: each remark once."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for row in sorted(curve, key=itemgetter("level")):
         for note in row["notes"]:
-            levels = found.setdefault(note, [])
-            levels.extend([exact(row["level"])] if exact(row["level"]) not in levels else [])
+            found.setdefault(note, {})[exact(row["level"])] = None
     for note, levels in list(found.items())[:REMARKS_SHOWN]:
         yield f"remark: at {', '.join(levels)} {unit}: {note}"
     if len(found) > REMARKS_SHOWN:

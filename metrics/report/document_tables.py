@@ -65,8 +65,7 @@ REPORT = (
         "turns_per_s (ok), completed_sessions_per_min, ended_sessions_per_min (however they ended), "
         "output_tokens_per_s (of ok turns), tokens_per_s (input and output of all turns), error_rate. Rates are per "
         "second of run.load_s, even if the last answer came later, and null if that is less than 0.05 s. Until 1.0 "
-        "also sessions_per_min and "
-        "conversations_per_min, the earlier names",
+        "also sessions_per_min and conversations_per_min, the earlier names",
     ),
     (
         "tokens",

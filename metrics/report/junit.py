@@ -15,6 +15,7 @@ from xml.etree.ElementTree import indent
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from metrics.columns import OUTCOMES
 from metrics.end_codes import BUDGET_ENDS, end_code_of
 from metrics.number_format import counted, number, run_name
 from metrics.report.advice import error_rows
@@ -22,7 +23,7 @@ from metrics.report.bound_words import value_words
 from metrics.report.gates import stopped_answering
 from metrics.report_schema import Outcome, RunReport, Stat
 
-COUNTED: Final[tuple[Literal["sent", Outcome], ...]] = ("sent", "ok", "error", "timeout", "aborted", "unknown")
+COUNTED: Final[tuple[Literal["sent", Outcome], ...]] = ("sent", *OUTCOMES)
 STATS: Final[tuple[Stat, ...]] = ("p50", "p95", "p99", "max")
 ENDED_WELL = frozenset({"completed"})
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

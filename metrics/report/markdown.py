@@ -27,7 +27,7 @@ ERRORS_SHOWN = 5
 ROWS_SHOWN = 20
 _SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_]))")
 """What has a meaning in the middle of a line; no text begins one. An underscore between two letters has none."""
-_ENTITIES = {"&": "&amp;", "<": "&lt;"}
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;"})
 _NOTHING = "&#8203;"
 _NAMED = re.compile(r"(?<=[@#!])(?=\w)|(?<=:)(?=//)|(?<=www)(?=\.)", re.I)
 """Where services look for people, issues, merge requests and addresses; also in text whose markup is escaped."""
@@ -145,5 +145,5 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> I
 
 def escape(text: str) -> str:
     """The text as itself: nothing in it becomes markup, another cell, a link or a mention, and nothing is hidden."""
-    marked = _SPECIAL.sub(r"\\\1", _NAMED.sub("\0", visible(" ".join(re.split(r"[\t\r\n]", text)))))
-    return "".join(_ENTITIES.get(letter, letter) for letter in marked).replace("\0", _NOTHING)
+    plain = visible(re.sub(r"[\t\r\n]", " ", text)).translate(_ENTITIES)
+    return _SPECIAL.sub(r"\\\1", _NAMED.sub(_NOTHING, plain))

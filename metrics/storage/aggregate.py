@@ -12,8 +12,9 @@ from django.db.models.functions import Cast
 from metrics.analysis.totals import Aggregate, merge
 from metrics.earlier_names import session_end
 from metrics.ingest.windows import Closed, Opened, Span, Windows, add_sessions, add_turns, is_counted
-from metrics.models import SessionMetric, Window
+from metrics.models import Window
 from metrics.storage.rows import read_columns, read_turns
+from metrics.storage.store import session_model
 
 __all__ = ["Aggregate", "aggregate_rows", "aggregate_run", "merge", "windows_between"]
 
@@ -47,10 +48,8 @@ def aggregate_rows(run_id: int, counted: Span = (0, None), groups: int = 1) -> A
 
 
 def _session_windows(run_id: int, counted: Span, *, grouped: bool) -> Windows:
-    sessions = SessionMetric._meta.get_field("session").related_model
-    assert isinstance(sessions, type)  # noqa: S101 - a "self" relation would be a text; this one is not
     fields = ("started_ns", "ended_ns", "outcome", "code", "group")
-    rows = sessions._default_manager.filter(run=run_id).values_list(*fields)
+    rows = session_model()._default_manager.filter(run=run_id).values_list(*fields)
     windows: Windows = {}
     begun: list[Opened] = []
     ended: list[Closed] = []

@@ -68,7 +68,7 @@ def last_answers(shard_id: int) -> dict[int, str]:
 
 def _write_sessions(batch: Batch) -> None:
     """Sessions that begin in this batch are inserted, ended or not; the others are updated by their end."""
-    session = _session_model()
+    session = session_model()
     closes = {close.id: close for close in batch.closes}
     rows: list[Row] = []
     for opened in batch.opens:
@@ -84,7 +84,7 @@ def _write_sessions(batch: Batch) -> None:
             cursor.executemany(sql, [(c.ended_ns, c.outcome, c.code, c.turns, c.id) for c in closes.values()])
 
 
-def _session_model() -> type[Model]:
+def session_model() -> type[Model]:
     """runs.Session, found through the foreign key: this package does not import `runs`."""
     model = SessionMetric._meta.get_field("session").related_model
     assert isinstance(model, type)  # noqa: S101 - a "self" relation would be a text; this one is not
@@ -120,9 +120,10 @@ def _copy(model: type[Model], fields: Sequence[str], rows: Iterable[Row]) -> Non
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(sql) as copy:
         copy.set_types(types)
         for row in rows:
-            if json_at is not None and row[json_at] is not None:
-                row = (*row[:json_at], Jsonb(row[json_at], _as_it_is), *row[json_at + 1 :])  # noqa: PLW2901 - the same row
-            copy.write_row(row)
+            if json_at is None or row[json_at] is None:
+                copy.write_row(row)
+            else:
+                copy.write_row((*row[:json_at], Jsonb(row[json_at], _as_it_is), *row[json_at + 1 :]))
 
 
 def _as_it_is(text: str) -> str:

@@ -13,7 +13,7 @@ from metrics.report.bound_words import value_words
 from metrics.report.gates import stopped_answering
 from metrics.report.spending_words import budget_words
 from metrics.report.terminal import report_renderable, report_text
-from metrics.report_schema import RunReport, ThresholdResult
+from metrics.report_schema import RunReport
 from runs.models import Run, RunStatus
 from runs.reporting.report import collect, report_of
 from tokenburn_site.cli.advice import failure
@@ -107,7 +107,7 @@ def verdict(run: Run, options: Options, *, interrupted: bool) -> tuple[int, str]
     failed = []
     report = run.report
     if report and (missed := [t for t in report.get("thresholds", []) if not t["passed"]]):
-        failed.append("missed: " + ", ".join(f"{t['expr']} ({_measured(t)})" for t in missed))
+        failed.append("missed: " + ", ".join(f"{t['expr']} ({value_words(t)})" for t in missed))
     if stopped_answering(report):
         failed.append("the target stopped answering before the end of the load")
     if failed:
@@ -128,7 +128,3 @@ def _spent(run: Run) -> str:
         return ""
     used = budget_words(run.report.get("budget") if run.report else None)
     return f"run {run.pk} stopped: {run.reason}" + (f": {used}" if used else "")
-
-
-def _measured(result: ThresholdResult) -> str:
-    return value_words(result)
