@@ -31,7 +31,7 @@ PERIODS: Final = ("seconds", "minutes", "hours", "days")
 SHORTEST: Final = timedelta(seconds=1)
 KINDS: Final = {"crontab": ("begins", "ends"), "every": ("period", "begins", "ends"), "at": ()}
 """The keys of each kind of timing besides its own and the time zone."""
-ALL_KEYS: Final = frozenset({"time_zone", *KINDS, "period", "begins", "ends"})
+ALL_KEYS: Final = ("time_zone", *KINDS, "period", "begins", "ends")
 LONGEST_DAYS: Final = 3660
 YEARS: Final = range(1970, 2200)
 FIELDS: Final = {
@@ -129,7 +129,7 @@ def parse_when(given: Any, now: datetime | None) -> When:
 
 def _unknown(given: Mapping[str, Any], kind: str) -> list[TimingError]:
     """An error for each key that no timing has, or (if the kind is known) none of this kind."""
-    known = ("time_zone", kind, *KINDS[kind]) if kind else tuple(ALL_KEYS)
+    known = ("time_zone", kind, *KINDS[kind]) if kind else ALL_KEYS
     found = []
     for key in (str(key)[:60] for key, value in given.items() if key not in known and value not in (None, "")):
         why = f'does not go with "{kind}"' if key in ALL_KEYS else unknown_field(key, known)

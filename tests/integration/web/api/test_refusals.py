@@ -127,6 +127,12 @@ def test_unknown_keys_of_a_timing_are_named(api: APIClient, body: dict[str, Any]
     assert any("is not a known field; did you mean" in text for text in answer.json()["when"])
 
 
+def test_the_keys_of_a_timing_are_listed_in_their_order(api: APIClient) -> None:
+    answer = api.post("/api/schedules/", {"name": "x", "plan": made_up.plan().pk, "when": {"qqq": 5}})
+    known = "time_zone, crontab, every, at, period, begins, ends"
+    assert f'when.qqq: "qqq" is not a known field; known are {known}' in answer.json()["when"]
+
+
 def test_all_mistakes_in_a_schedule_are_told_at_once(api: APIClient) -> None:
     plan = made_up.plan()
     api.post("/api/schedules/", {"name": "taken", "plan": plan.pk, "when": EVERY})
