@@ -130,6 +130,7 @@ class Tree:
             os.dup2(output.fileno(), 2)
         os.chdir(self._root)
         os.environ["TMPDIR"] = tempfile.tempdir = str(self._scratch)
+        os.environ.pop("TOKENBURN_TEST_OWNER", None)  # a folder of their own, which they delete at their end
         sys.path[:] = [str(self._root), *(entry for entry in sys.path if Path(entry or ".") not in (ROOT, self._root))]
         for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
             del sys.modules[name]

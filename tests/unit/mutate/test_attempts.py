@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from tests.mutate import attempts
 from tests.mutate.attempts import Tree
-from tests.mutate.mutants import Mutant
-from tests.mutate.subjects import ROOT, Module
+from tests.mutate.subjects import ROOT
 
 SHARES = ROOT / "metrics" / "shares.py"
 
 
-def mutant(tests: list[Path]) -> Mutant:
-    return Mutant(Module("shares", SHARES, tuple(tests), ()), SHARES.read_text("utf-8") + "\nMORE = 1\n")
+ATTEMPT = """
+import sys
+from pathlib import Path
+from tests.mutate.attempts import Tree
+from tests.mutate.mutants import Mutant
+from tests.mutate.subjects import Module
+folder, shares, test = map(Path, sys.argv[1:])
+Tree(folder).attempt(Mutant(Module("shares", shares, (test,), ()), shares.read_text("utf-8") + "MORE = 1"))
+"""
 
 
 def test_a_test_that_is_not_there_notices_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="no test was run"):
-        Tree(tmp_path).attempt(mutant([ROOT / "tests" / "unit" / "test_nowhere.py"]))
+    """In a process of its own, as `make mutate` does it: without Django's settings."""
+    argv = [sys.executable, "-c", ATTEMPT, *map(str, (tmp_path, SHARES, ROOT / "tests" / "unit" / "test_nowhere.py"))]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert "RuntimeError: no test was run" in done.stderr
+    assert Path(settings.VAR_DIR).is_dir(), "the tests of the copy delete a folder of their own at their end"
 
 
 def test_a_new_file_that_git_does_not_know_yet_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
