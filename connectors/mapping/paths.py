@@ -82,6 +82,8 @@ def quick_path(path: str, careful: Getter) -> Getter:
 def walk(keys: list[str | int]) -> Getter:
     """Without exceptions, because most answers lack most values, and raising is slower than checking."""
     first, *rest = keys
+    if not rest and type(first) is int:
+        return lambda data: data[first] if type(data) is list and first < len(data) else None
     if not rest:
         return lambda data: data.get(first) if type(data) is dict else None
     if len(rest) == 1 and type(second := rest[0]) is str:

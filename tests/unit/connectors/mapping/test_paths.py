@@ -38,6 +38,12 @@ def test_of_alternatives_the_first_that_says_something_is_taken(data: Any, paths
     assert repr(compile_path(text, "text")(data)) == repr(jmespath.search(text, data))
 
 
+def test_alternatives_may_end_in_an_index() -> None:
+    assert compile_path("a[0] || a[1]", "text")({"a": [None, "b"]}) == "b"
+    assert compile_path("a.b || a[0]", "text")({"a": ["c"]}) == "c"
+    assert compile_path("a.b || a[0]", "text")({"a": {"b": "d"}}) == "d"
+
+
 @pytest.mark.parametrize(("first", "found"), [(0, 0), (0.0, 0.0), (False, "b"), (None, "b"), ("", "b"), ([], "b")])
 def test_zero_says_something_and_false_does_not(first: Any, found: Any) -> None:
     assert repr(compile_path("a || b", "text")({"a": first, "b": "b"})) == repr(found)
