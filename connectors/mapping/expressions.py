@@ -111,7 +111,7 @@ def _check_root(root: str, text: str, where: str) -> None:
         raise SpecError(f"{where}: {{{{ {text[:SHOWN]} }}}}: {root[:SHOWN]!r} is not known; use one of {known}")
 
 
-def _may_hold_missing(tree: nodes.Template) -> bool:
+def _may_hold_missing(tree: nodes.Assign) -> bool:
     """Whether the expression makes lists or objects with values that may be missing, or holds one of them often."""
     if any(node.find(nodes.Name) is not None for node in tree.find_all((nodes.List, nodes.Tuple, nodes.Dict))):
         return True

@@ -7,6 +7,7 @@ budget before it is made; without one in the context, each evaluation has its ow
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from jinja2 import Template, Undefined, nodes
@@ -24,6 +25,7 @@ from bounds.templates import (
     bounded_number,
     bounded_range,
     check_operands,
+    kind_of,
     size_of,
 )
 from connectors.mapping import filters
@@ -68,9 +70,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def wrap_str_format(self, value: Any) -> Any:
         """`format` of a text: a function that looks like the method, so that `call` knows it."""
-        wrapped = super().wrap_str_format(value)
+        wrapped: Any = super().wrap_str_format(value)
         if wrapped is not None:
-            wrapped.__self__ = value.__self__  # type: ignore[attr-defined] # functions take any attribute
+            wrapped.__self__ = value.__self__
             wrapped.__name__ = value.__name__
         return wrapped
 
@@ -108,6 +110,16 @@ class _Admit(NodeTransformer):
 
     visit_Filter = visit_Test = visit_Call
 
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        """Python's compiler would print a warning about the slice of a constant that has none."""
+        self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):
+            with suppress(nodes.Impossible):  # it is no constant
+                value = node.node.as_const(nodes.EvalContext(ENV))
+                if not isinstance(value, str | list | tuple):
+                    raise LimitError(f"only texts and lists can be sliced, not {kind_of(value)}")
+        return node
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         return _filtered(nodes.List(node.nodes, lineno=node.lineno), "_concat")
@@ -140,7 +152,7 @@ def _sandbox() -> Sandbox:
 ENV: Final = _sandbox()
 
 
-def parse(text: str, budget: Budget | None) -> nodes.Template:
+def parse(text: str, budget: Budget | None) -> nodes.Assign:
     """The tree of one expression, whose value gets the name `value`. Raises LimitError, TemplateSyntaxError and what
     Python's compiler raises."""
     if len(text) > EXPRESSION_CHARS:
@@ -151,15 +163,12 @@ def parse(text: str, budget: Budget | None) -> nodes.Template:
     tree = parser.parse_expression()
     if not parser.stream.eos:
         parser.fail("there is more after the end of the expression", parser.stream.current.lineno)
-    keep = nodes.Assign(nodes.Name("value", "store", lineno=1), tree, lineno=1)
+    return nodes.Assign(nodes.Name("value", "store", lineno=1), tree, lineno=1)
+
+
+def compiled(keep: nodes.Assign) -> Template:
+    """What gives a context its `value`. Raises as `parse`."""
+    keep.node = _Admit().visit(keep.node)
     parsed = nodes.Template([keep], lineno=1)
     parsed.set_environment(ENV)
-    return parsed
-
-
-def compiled(parsed: nodes.Template) -> Template:
-    """What gives a context its `value`. Raises as `parse`."""
-    [keep] = parsed.body
-    assert isinstance(keep, nodes.Assign)  # noqa: S101 - as `parse` makes it
-    keep.node = _Admit().visit(keep.node)
     return ENV.from_string(parsed)

@@ -240,3 +240,10 @@ def test_what_targets_need_works(expression: str, value: Any) -> None:
 )
 def test_no_expression_takes_long_or_ends_in_another_error(expression: str) -> None:
     assert tried(expression) < SLOW_S
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", ["1[0:1]", "none[1:]", "(1 == 1)[0:1]"])
+def test_slices_of_constants_without_parts_are_refused_and_nothing_is_printed(text: str) -> None:
+    with pytest.raises(SpecError, match="only texts and lists can be sliced, not "):
+        target(text)
