@@ -8,7 +8,6 @@ import time
 from connectors.errors import TurnError
 from connectors.mapping.request import RenderedRequest
 from connectors.reference.split.connector import post_exchange
-from connectors.reference.websocket.client import WsClient
 from connectors.reference.websocket.connector import WebSocketConnector
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
@@ -43,7 +42,9 @@ class SplitSocketConnector(WebSocketConnector):
                 self._watch.shut()  # stop waiting: the message was not accepted
 
         posting = threading.Thread(target=ask, name="split", daemon=True)
+        self._drain()
         client = self._begun(timeline)
+        self._watch._sent_ns = self._watch.last_ns = time.monotonic_ns()  # what is sent is the other thread's
         try:
             posting.start()
             self._read_answer(client, timeline)
@@ -59,19 +60,6 @@ class SplitSocketConnector(WebSocketConnector):
             if posting.is_alive():
                 self._post.shut()
         self._asked = True
-
-    def _begun(self, timeline: Timeline) -> WsClient:
-        """The WebSocket, its time limits begun. Raises TurnError if it was lost."""
-        self._drain()
-        client = self._client
-        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-        if client is None:
-            lost, self._lost = self._lost, None
-            raise lost or RuntimeError("send_message before connect")
-        self._watch.begin(timeline)
-        self._watch.phase = "turn"
-        self._watch._sent_ns = self._watch.last_ns = time.monotonic_ns()  # what is sent is the other thread's
-        return client
 
     def disconnect(self) -> None:
         super().disconnect()

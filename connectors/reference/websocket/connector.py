@@ -123,13 +123,7 @@ class WebSocketConnector(ReferenceConnector):
         self._drain()
         if self._client is None and self._lost is not None and self._asked:
             self.connect()  # raises the loss, unless the target's sessions outlive their connections
-        client = self._client
-        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-        if client is None:
-            lost, self._lost = self._lost, None
-            raise lost or RuntimeError("send_message before connect")
-        self._watch.begin(timeline)
-        self._watch.phase = "turn"
+        client = self._begun(timeline)
         try:
             client.send(request.body, ABNF.OPCODE_BINARY if self.target.spec.websocket.binary else ABNF.OPCODE_TEXT)
             self._read_answer(client, timeline)
@@ -139,6 +133,17 @@ class WebSocketConnector(ReferenceConnector):
         finally:
             self._watch.phase = "idle"
         self._asked = True
+
+    def _begun(self, timeline: Timeline) -> WsClient:
+        """The connection, its time limits begun. Raises TurnError if it was lost."""
+        client = self._client
+        timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        if client is None:
+            lost, self._lost = self._lost, None
+            raise lost or RuntimeError("send_message before connect")
+        self._watch.begin(timeline)
+        self._watch.phase = "turn"
+        return client
 
     def _read_answer(self, client: WsClient, timeline: Timeline) -> None:
         limit = self.target.spec.limits.body_bytes
