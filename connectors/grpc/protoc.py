@@ -22,7 +22,7 @@ def main() -> int:
         (resource.RLIMIT_NOFILE, 64),
     ):
         resource.setrlimit(what, (limit, limit))
-    import grpc_tools  # type: ignore[import-untyped] # it has none
+    import grpc_tools
     from grpc_tools import protoc
 
     known = Path(grpc_tools.__file__).with_name("_proto")  # Google's well-known types: nothing else can be imported

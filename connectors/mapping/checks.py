@@ -123,5 +123,8 @@ METHODS: Final = frozenset(
 
 
 def check_percent_operator(pattern: str, values: Any) -> None:
-    given = values if isinstance(values, tuple) else tuple(values.values()) if isinstance(values, dict) else (values,)
-    check_percent(pattern, (*given, values) if isinstance(values, dict) else given, MAX_CHARS)
+    if isinstance(values, dict):
+        given = (*values.values(), values)
+    else:
+        given = values if isinstance(values, tuple) else (values,)
+    check_percent(pattern, given, MAX_CHARS)

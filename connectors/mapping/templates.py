@@ -167,19 +167,17 @@ class Body:
                 self._parts.append((name + constant, compiled))
             else:
                 self._parts.append((name, compiled))
-        varying = [number for number, (_, template) in enumerate(self._parts) if template.render]
+        varying = [(at, template.render) for at, (_, template) in enumerate(self._parts) if template.render]
         if not varying:
             self._constant = b"{" + b",".join(part for part, _ in self._parts) + b"}"
             return
         self._constant = None
         if len(varying) == 1:
-            self._around = self._split(varying[0])
+            self._around = self._split(*varying[0])
 
-    def _split(self, at: int) -> tuple[bytes, Callable[[Context], Any], bytes]:
+    def _split(self, at: int, render: Callable[[Context], Any]) -> tuple[bytes, Callable[[Context], Any], bytes]:
         """The bytes before the one value that varies, how to render it, and the bytes after it."""
         texts = [text for text, _ in self._parts]
-        render = self._parts[at][1].render
-        assert render is not None  # noqa: S101 - it varies
         before = b"{" + b"".join(text + b"," for text in texts[:at]) + texts[at]
         return before, render, b"".join(b"," + text for text in texts[at + 1 :]) + b"}"
 

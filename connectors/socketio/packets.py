@@ -173,9 +173,9 @@ def read_open(message: str | bytes) -> Opened:
 
 def _milliseconds(said: Mapping[str, Any], name: str, least: int) -> float:
     value = said.get(name)
-    if type(value) not in {int, float} or not least <= value <= LONGEST_MS:  # type: ignore[operator] # a number here
+    if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= LONGEST_MS:
         raise protocol_error(f"{name} is {_excerpt(value)}, not milliseconds from {least} to {LONGEST_MS}")
-    return value  # type: ignore[return-value] # as above
+    return value
 
 
 def event_document(parts: list[Any]) -> bytes:

@@ -203,9 +203,9 @@ class _Compiler:
         for number, step in enumerate(steps):
             here = f"{path}[{number}]"
             if isinstance(step, Expect):
-                if not after_say:
+                if not after_say or not isinstance(say := self.ops[-1], SayOp):
                     raise ScenarioError(f"{here}: an `expect` step must directly follow its `say` step")
-                self._expect(step, here)
+                self._expect(step, say, here)
                 continue
             self._add_one(step, here, depth)
             after_say = isinstance(step, Say)
@@ -262,9 +262,7 @@ class _Compiler:
         expects = None if step.expect_text is None else frozenset(step.expect_text)
         return SayOp(here, text, text.constant, varies, answer and answer.constant, (), (), expects)
 
-    def _expect(self, step: Expect, here: str) -> None:
-        say = self.ops[-1]
-        assert isinstance(say, SayOp)  # noqa: S101 - `add` lets nothing between
+    def _expect(self, step: Expect, say: SayOp, here: str) -> None:
         with _at(here):
             checks, binds = compile_expect(step, self.names())
         self.ops[-1] = replace(say, checks=(*say.checks, *checks), binds=(*say.binds, *binds))
