@@ -106,4 +106,5 @@ def test_names_of_the_command_line_and_of_files_are_harmless_too(
     path = tmp_path / "s.json"
     path.write_text(json.dumps({"name": HOSTILE[:40], "steps": [{"say": "x"}], "\x1b[2J": HOSTILE}))
     text = run(var_dir, "burn", "http", target["http"], "--scenario", str(path), "--conversations", "1", "--users", "1")
+    assert "\\x1b" in text
     assert_harmless(text)

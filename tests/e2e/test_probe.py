@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,10 @@ def run(var_dir: Path, *argv: str, **extra: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("lane", ["reference", "load"])
-def test_it_shows_the_request_each_frame_and_what_they_gave(lane: str, start_mock: object, tmp_path: Path) -> None:
-    mock: Mock = start_mock(*QUICK, "--api-key", KEY)  # type: ignore[operator]  # a fixture that is a function
+def test_it_shows_the_request_each_frame_and_what_they_gave(
+    lane: str, start_mock: Callable[..., Mock], tmp_path: Path
+) -> None:
+    mock = start_mock(*QUICK, "--api-key", KEY)
     target = ("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--stream", "--lane", lane)
     done = run(tmp_path, *target, "--prompt", "Hello", "--prompt", "And you?", TOKENBURN_SECRET_API_KEY=KEY)
     assert (done.returncode, done.stderr) == (0, "")
@@ -44,8 +47,10 @@ def test_it_shows_the_request_each_frame_and_what_they_gave(lane: str, start_moc
         assert words in done.stdout, words
 
 
-def test_json_is_the_same_and_a_failed_turn_exits_3_with_advice(start_mock: object, tmp_path: Path) -> None:
-    mock: Mock = start_mock(*QUICK, "--api-key", KEY)  # type: ignore[operator]  # a fixture that is a function
+def test_json_is_the_same_and_a_failed_turn_exits_3_with_advice(
+    start_mock: Callable[..., Mock], tmp_path: Path
+) -> None:
+    mock = start_mock(*QUICK, "--api-key", KEY)
     target = ("--url", f"{mock.url}/v1", "--preset", "openai-chat", "--prompt", "Hello", "--json")
     done = run(tmp_path, *target)
     found = json.loads(done.stdout)

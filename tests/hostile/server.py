@@ -9,6 +9,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 
 BLOCK = 64 * 1024
@@ -159,7 +160,7 @@ class HostileServer:
                     return
                 self.connections += 1
                 self._open.add(sock)
-            self._start(lambda sock=sock: self._serve(sock))  # type: ignore[misc] # mypy: a default in a lambda
+            self._start(partial(self._serve, sock))
 
     def _serve(self, sock: socket.socket) -> None:
         carried = sock

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -181,6 +181,10 @@ REDIRECTS = (
 )
 
 
+def always(answer: bytes) -> Callable[[Any], bytes]:
+    return lambda _request: answer
+
+
 @lanes
 @every
 @pytest.mark.parametrize("follow", [False, True])
@@ -189,7 +193,7 @@ def test_no_redirect_leads_there(canary: Canary, protocol: str, lane: Lane, foll
     for location in REDIRECTS:
         where = location.format(port=canary.port).encode().decode("latin-1")
         answer = whole(b"", "Content-Type: text/plain", f"Location: {where}", status="307 Over there")
-        with scripted(lambda _, answer=answer: answer, FRONT) as front:  # type: ignore[misc] # mypy: a default in a lambda
+        with scripted(always(answer), FRONT) as front:
             url = front.url.replace("http", SCHEMES.get(protocol, "http"))
             [code] = codes(lane, protocol, url, ONLY_FRONT, follow_redirects=follow)
         assert code is not None
@@ -205,7 +209,7 @@ def test_no_step_of_a_handshake_leads_there(canary: Canary, protocol: str, lane:
     save = {"name": "first", "url": "/first", "save": {"there": "there"}}
     for url in ("http://127.0.0.1:{}/", "http://[::1]:{}/x", "http://localhost:{}/", "http://0x7f.1:{}/"):
         where = url.format(canary.port)
-        with scripted(lambda _, there=where: whole(b'{"there":"%b"}' % there.encode()), FRONT) as front:  # type: ignore[misc] # mypy: a default in a lambda
+        with scripted(always(whole(b'{"there":"%b"}' % where.encode())), FRONT) as front:
             own = front.url.replace("http", scheme)
             for steps in ([{"name": "token", "url": where}], [save, {"name": "token", "url": "{{ saved.there }}"}]):
                 assert codes(lane, protocol, own, ONLY_FRONT, handshake={"steps": steps}) == ["address_blocked"]

@@ -179,6 +179,7 @@ def test_a_cookie_of_the_target_adds_no_line(peer: RecordingTarget, lane: Lane, 
         peer.answer = lambda _: Answer()
     assert found is not None
     assert len(found) == 2
+    assert b"good=1" in b"; ".join(found[1].values("cookie"))
     assert not any(value < 0x20 or value == 0x7F for line in found[1].values("cookie") for value in line)
 
 

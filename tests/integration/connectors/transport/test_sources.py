@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from django.conf import LazySettings
 
 from connectors.network.failures import connect_failure
 from connectors.security.guard import resolve
@@ -73,8 +74,8 @@ def test_ports_that_are_used_up_are_no_fault_of_the_target() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_with_such_an_address_fails_with_what_to_do(settings: object) -> None:
-    settings.SOURCE_ADDRESSES = ("192.0.2.1",)  # type: ignore[attr-defined]  # Django's settings
+def test_a_run_with_such_an_address_fails_with_what_to_do(settings: LazySettings) -> None:
+    settings.SOURCE_ADDRESSES = ("192.0.2.1",)
     run = a_run(1, ClosedLoad(users=1, conversations=1))
     assert supervise(shards(run)[0].pk)
     run.refresh_from_db()

@@ -78,8 +78,8 @@ def followed(api: APIClient, run_id: int) -> dict[str, Any]:
 
 def said_live(run_id: int) -> list[str]:
     """What the live page showed that the run was doing, one after the other."""
-    words = [entry.data["doing"] for entry in live_stream.read_since(run_id) if entry.kind == "tick"]  # type: ignore[typeddict-item]  # a tick's
-    return list(dict.fromkeys(words))
+    ticks: list[Any] = [entry.data for entry in live_stream.read_since(run_id) if entry.kind == "tick"]
+    return list(dict.fromkeys(tick["doing"] for tick in ticks))
 
 
 def check_sweep(api: APIClient, run_id: int, mock: Mock) -> None:

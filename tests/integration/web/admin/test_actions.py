@@ -8,7 +8,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
@@ -72,15 +72,14 @@ def test_who_may_only_view_changes_nothing_by_any_action(schedule: PlanSchedule)
         meta = page.model._meta
         ids = [str(pk) for pk in page.model._default_manager.values_list("pk", flat=True)]
         address = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
-        client.post(address, {"action": action, "_selected_action": ids, "index": "0", "post": "yes"})
+        answer = client.post(address, {"action": action, "_selected_action": ids, "index": "0", "post": "yes"})
+        assert answer.status_code in {200, 302, 403}, (address, action)
         tried += len(ids)
     assert tried > 20
     assert rows() == before
 
 
-def test_who_has_no_right_runs_no_action_of_unfold_and_each_action_asks_for_one() -> None:
-    request = RequestFactory().get("/")
-    request.user = with_rights("view_")
+def test_each_action_of_a_page_asks_for_a_right() -> None:
     for page in pages():
         for action, name, _ in page._get_base_actions():
             assert getattr(action, "allowed_permissions", None), f"{type(page).__name__}.{name} asks for no right"

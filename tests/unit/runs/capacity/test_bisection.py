@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,10 +55,14 @@ def test_nothing_being_good_ends_it_at_the_lowest_level() -> None:
     assert bracket(tried) == Bracket(None, 3)
 
 
+def good_but_once(wrong: int, level: float, before: int) -> bool:
+    return level <= 300 and before != wrong
+
+
 def test_one_wrong_measurement_of_the_limit_is_found_out() -> None:
     """A good level that is once measured bad is not what the search ends with."""
     for wrong in range(1, 9):
-        tried = search(USERS, lambda level, before, wrong=wrong: level <= 300 and before != wrong)  # type: ignore[misc] # a default
+        tried = search(USERS, partial(good_but_once, wrong))
         good, _bad = bracket(tried)
         assert good is not None and 294 <= good <= 300, (wrong, tried)
 

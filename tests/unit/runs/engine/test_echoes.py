@@ -50,7 +50,10 @@ def test_answers_that_repeat_nothing_do_not() -> None:
 def test_one_answer_that_holds_its_own_message_takes_the_others_back() -> None:
     asked = iter(range(1000))
     late = behind(SHORT, 1)
-    answers = lambda number: f"this is {SHORT[number]}" if next(asked) % 8 == 7 else late(number)  # noqa: E731 - it counts
+
+    def answers(number: int) -> str:
+        return f"this is {SHORT[number]}" if next(asked) % 8 == 7 else late(number)
+
     assert others(SHORT, answers, 20) == 0
 
 
