@@ -10,6 +10,8 @@ BODY_WAIT = "body_wait"
 """The step of a message that waited for the previous body to end, to use the same connection."""
 BODY_WAIT_S = 0.01
 """Maximum wait; then a new connection is used."""
+TIMER_S = 0.001
+"""The loop's timers count whole milliseconds, so a wait may end that much early: it is over then, not begun again."""
 RESEND = "resend"
 """The step of a request that was sent once more, on a new connection: from the first sending to the second."""
 REUSED_CLOSED_S = 1.0

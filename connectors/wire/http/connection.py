@@ -21,7 +21,7 @@ from connectors.mapping.request import RenderedRequest, Via
 from connectors.network.failures import stream_failure
 from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
-from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S
+from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S, TIMER_S
 from connectors.wire.http.answer import AnswerReader
 from connectors.wire.transport.clock import not_before
 from connectors.wire.transport.stream import StampedStream
@@ -127,7 +127,7 @@ class HttpConnection:
         """Wait for the end of the body whose answer is over, until BODY_WAIT_S after the answer's end at most; `usable`
         says whether it came."""
         left_s = BODY_WAIT_S - (time.monotonic_ns() - self._over_ns) / 1e9
-        if self.draining and left_s > 0:
+        if self.draining and left_s > TIMER_S:
             self._waiter = self._loop.create_future()
             await asyncio.wait([self._waiter], timeout=left_s)
 

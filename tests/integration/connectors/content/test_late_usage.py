@@ -8,6 +8,7 @@ import time
 import pytest
 
 from connectors.registry import Lane
+from connectors.waits import BODY_WAIT_S
 from tests.hostile import sse
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import CHUNKED, LAST_CHUNK, Protocol, chunk, head
@@ -137,6 +138,7 @@ def test_a_wait_for_usage_is_a_step_of_the_message_that_was_due() -> None:
 
     with HostileServer(script) as server, Client("load", make_spec("sse", server.url, timeouts=PATIENT)) as client:
         turns = client.say_all(["one", "two"])
+        client.idle(BODY_WAIT_S)
         last = client.say()
     assert (turns[1].timeline.handshake_ns or {})["body_wait"] > 0
     assert "body_wait" not in (last.timeline.handshake_ns or {})
