@@ -1,5 +1,6 @@
 """Frozen descriptions of a chatbot for both lanes; import everything from here."""
 
+from connectors.origins import SCHEMES, TLS_SCHEMES
 from connectors.spec.base import Frozen, SpecError, spec_problems
 from connectors.spec.handshake import HandshakeSpec, StepSpec
 from connectors.spec.presets import build_target_spec, load_preset, merge, preset_names
@@ -8,8 +9,6 @@ from connectors.spec.response import Condition, GreetingSpec, PartSpec, ReplyToS
 from connectors.spec.target import (
     ONE_ANSWER,
     POSTED,
-    SCHEMES,
-    TLS_SCHEMES,
     TargetSpec,
     parse_target_spec,
 )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from bounds.templates import LimitError, size_of
 from connectors.spec.base import SpecError
-from connectors.spec.target import TargetSpec, parse_target_spec
+from connectors.spec.target import APART, TargetSpec, parse_target_spec
 from inputs.json_limits import json_problem
 
 MAX_SIZE: Final = 4_000_000
@@ -59,7 +59,7 @@ def _check_size(field: str, given: Any) -> None:
         raise SpecError(f"{field}: {exc}", {field: str(exc)}) from exc
 
 
-def build_target_spec(
+def build_target_spec(  # noqa: PLR0913  a stored target, field by field
     *,
     name: str,
     url: str,
@@ -68,6 +68,7 @@ def build_target_spec(
     params: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
     secrets: Mapping[str, str] | None = None,
+    secret_origins: Sequence[str] | None = None,
     stamp: str | None = None,
 ) -> TargetSpec:
     """Merge a target's own settings over its preset. A preset is a TargetSpec's data plus `title`, `doc`, and `stream`:
@@ -85,8 +86,12 @@ def build_target_spec(
             text = f"preset {preset!r} has no streamed form: leave --stream out"
             raise SpecError(text, {"stream": text})
         data = merge(data, streamed)
+    for apart in APART & set(overrides or {}):
+        text = f"{apart} cannot be set here: they are visible to whoever may view the target"
+        raise SpecError(f"overrides: {text}", {"overrides": text})
     data = merge(data, overrides or {})
     data = merge(data, {"name": name, "url": url, "params": dict(params or {}), "secrets": dict(secrets or {})})
+    data["secret_origins"] = secret_origins
     if stamp:
         data = merge(data, {"response": {"stamp": stamp}})
     return parse_target_spec(data)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from connectors.origins import SCHEMES, check_origin, origins_of
 from connectors.request_parts import check_authority, check_metadata_name
 from connectors.spec.base import Frozen, SpecError, problem_line, spec_problems
 from connectors.spec.handshake import HandshakeSpec
@@ -15,19 +16,18 @@ from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
 from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
 from connectors.spec.transport import GrpcSpec, Limits, ProxySpec, SocketIoSpec, Timeouts, TlsSpec, WebSocketSpec
 
-SCHEMES = {"http": 80, "https": 443, "ws": 80, "wss": 443, "grpc": 80, "grpcs": 443}
-"""What a target's URL may begin with, and the port if it names none."""
-TLS_SCHEMES = frozenset({"https", "wss", "grpcs"})
 ONE_ANSWER = frozenset({"http", "sse", "ndjson"})
 """Protocols in which an answer arrives on the request that asked for it."""
 OWN_FIELDS = frozenset({"name", "url", "params"})
 POSTED = frozenset({"split", "split-websocket"})
+APART: Final = {"secrets", "secret_origins"}
+"""What a stored run does not hold."""
 
 
 class TargetSpec(Frozen):
     """One chatbot endpoint. `secrets` never leave the process but over the engine's stdin. `cookies`: who shares those
     that the target sets: a conversation with its handshake ("session"), all of an engine process ("run"), or nobody
-    keeps any ("none")."""
+    keeps any ("none"). `secret_origins`: where secrets may go; None: where the target itself leads (`own_origins`)."""
 
     name: str
     protocol: str
@@ -52,6 +52,7 @@ class TargetSpec(Frozen):
     cookies: Literal["session", "run", "none"] = "session"
     follow_redirects: bool = False
     secrets: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
+    secret_origins: tuple[Annotated[str, AfterValidator(check_origin)], ...] | None = None
 
     @field_validator("url")
     @classmethod
@@ -115,14 +116,20 @@ class TargetSpec(Frozen):
             raise ValueError(f"reply_to.ack: protocol {self.protocol} answers no POST; give reply_to.request")
         return self
 
+    def own_origins(self) -> tuple[str, ...]:
+        """The origins that the target names itself: of its address, of handshake steps elsewhere, of its proxy."""
+        elsewhere = (step.url for step in self.handshake.steps)
+        return origins_of([self.url, *elsewhere, *([self.proxy.url] if self.proxy else [])])
+
     def frozen_dict(self) -> dict[str, Any]:
         """The spec as JSON data without its secrets: the form that a Run stores."""
-        data: dict[str, Any] = self.model_dump(mode="json", exclude={"secrets"})
+        data: dict[str, Any] = self.model_dump(mode="json", exclude=APART)
         return data
 
     def wire_dict(self) -> dict[str, Any]:
         """The spec as JSON data with its secrets in clear: only for the engine's stdin."""
-        return self.frozen_dict() | {"secrets": {k: v.get_secret_value() for k, v in self.secrets.items()}}
+        secrets = {name: value.get_secret_value() for name, value in self.secrets.items()}
+        return self.frozen_dict() | {"secrets": secrets, "secret_origins": self.secret_origins}
 
 
 def parse_target_spec(data: Mapping[str, Any]) -> TargetSpec:

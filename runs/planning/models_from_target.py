@@ -60,7 +60,7 @@ def _check(users: UserProfile, target: TargetSpec) -> None:
 
 
 def _ask(target: TargetSpec, secrets: Mapping[str, str]) -> list[str]:
-    spec = parse_target_spec(target.frozen_dict() | {"secrets": dict(secrets)})
+    spec = parse_target_spec(target.wire_dict() | {"secrets": dict(secrets)})
     try:
         return fetch_models(spec, allow_private=settings.ALLOW_PRIVATE)
     except SpecError as exc:

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from connectors.http.proxy import PASSWORD, USER, is_left_out
-from connectors.spec import TLS_SCHEMES, SpecError, TargetSpec, parse_target_spec
+from connectors.origins import origins_of
+from connectors.spec import TLS_SCHEMES, TargetSpec, parse_target_spec
 from tokenburn_site.cli.errors import BadUsage
 
 FROM_ENVIRONMENT: Final = "env"
@@ -52,10 +53,12 @@ def with_proxy(target: TargetSpec, option: str | None, environ: Mapping[str, str
 
 def _laid_over(target: TargetSpec, proxy: Mapping[str, Any], secrets: Mapping[str, str]) -> TargetSpec:
     data = target.wire_dict()
-    known = {name: value for name, value in secrets.items() if value}
+    data["secrets"] |= {name: value for name, value in secrets.items() if value}
     try:
-        return parse_target_spec({**data, "proxy": proxy, "secrets": {**data["secrets"], **known}})
-    except SpecError as exc:
+        if data["secret_origins"] is not None:  # whoever gives the option trusts this proxy
+            data["secret_origins"] = (*data["secret_origins"], *origins_of([proxy["url"]]))
+        return parse_target_spec({**data, "proxy": proxy})
+    except ValueError as exc:
         raise BadUsage(f"--proxy: {str(exc).removeprefix('target: ')}") from exc
 
 
