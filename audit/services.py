@@ -1,0 +1,87 @@
+"""Write events. See docs/audit.md."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DatabaseError, connection, models, transaction
+
+from audit.chain import seal
+from audit.description import bounded, client, person, short, thing
+from audit.models import AuditEvent, Door, Outcome
+from audit.origin import Origin, current, door_of, enter, leave
+
+logger = logging.getLogger(__name__)
+
+
+def record(
+    action: str,
+    *,
+    request: Any = None,
+    user: Any = None,
+    on: models.Model | None = None,
+    outcome: str = "done",
+    door: str | None = None,
+    details: dict[str, Any] | None = None,
+) -> AuditEvent:
+    """Write that somebody did `action` to `on`, in the transaction of the deed. What is not given comes from the
+    current request, command or task. The event of a refused or failed deed outlives a rollback inside a request."""
+    origin = current()
+    request = request or (origin.request if origin else None)
+    if door is None:
+        door = origin.door if origin else door_of(request) if request else Door.SYSTEM
+    user = user or getattr(request, "user", None) or (origin.user if origin else None)
+    event = AuditEvent(
+        action=short(action, 80),
+        outcome=Outcome(outcome),
+        door=Door(door),
+        details=bounded(details or {}),
+        **person(user),
+        **thing(on),
+        **client(request),
+    )
+    if origin:
+        origin.recorded += 1
+        if event.outcome != Outcome.DONE:
+            origin.refusals.append(event)
+    if not connection.needs_rollback:
+        _write(event)
+    elif not origin:
+        logger.error("audit_lost: %s %s in a transaction that has failed", event.action, event.outcome)
+    return event
+
+
+def _write(event: AuditEvent) -> None:
+    event.save()
+    transaction.on_commit(seal, robust=True)
+
+
+@contextmanager
+def coming_from(door: str, request: Any = None, user: Any = None) -> Iterator[Origin]:
+    """What is recorded in here comes from there. At the end, events of refusals that were rolled back are written
+    again."""
+    origin = Origin(door, request, user)
+    token = enter(origin)
+    try:
+        yield origin
+    finally:
+        leave(token)
+        _write_again(origin)
+
+
+def _write_again(origin: Origin) -> None:
+    """Events of refusals whose transaction was rolled back."""
+    refusals, origin.refusals = origin.refusals, []
+    if not refusals:
+        return
+    try:
+        there = set(AuditEvent.objects.filter(uid__in=[e.uid for e in refusals]).values_list("uid", flat=True))
+        for event in refusals:
+            if event.uid not in there:
+                event.pk, event._state.adding = None, True
+                _write(event)
+    except DatabaseError:
+        logger.exception("audit_lost: %d refusals could not be recorded", len(refusals))
