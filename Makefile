@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3.11 python3.11 python3 python3.12 pyt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q install --require-hashes
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup setup-dev setup-peers setup-bench demo up test check check-coverage format docs lock bench chaos mutate clean
+.PHONY: help setup setup-dev setup-peers setup-bench demo up test check check-coverage format docs lock sbom advisories bench chaos mutate clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -51,21 +51,29 @@ check: setup-dev ## run all checks of CI except the tests
 	@$(BIN)/python -c 'import sys; from metrics.report.document import PAGE, page; sys.exit(page() != PAGE.read_text("utf-8"))' \
 		|| { echo "docs/metrics.md is not up to date: run make docs" >&2; exit 1; }
 	@$(BIN)/python -m tokenburn_site.schema_files --check
+	@$(BIN)/python -m supply_chain.licences --check
 
 format: setup-dev ## format code and Markdown
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/mdformat $(MARKDOWN)
 
-docs: setup ## regenerate the pages that come from code
+docs: setup-dev ## regenerate the pages that come from code
 	$(BIN)/python -m metrics.report.document
 	$(BIN)/python -m tokenburn_site.schema_files
+	$(BIN)/python -m supply_chain.licences
 
 lock: setup-dev ## pin requirements*.in again with as few changes as possible (UPGRADE=--upgrade)
 	$(LOCK) $(UPGRADE) requirements.in -o requirements.txt
 	$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) $(UPGRADE) requirements-bench.in -o requirements-bench.txt
 	$(LOCK) $(UPGRADE) requirements-peers.in -o requirements-peers.txt
+
+sbom: setup-dev ## write the bill of materials, CycloneDX JSON, to var/ (ARGS="--output FILE")
+	@$(BIN)/python -m supply_chain.sbom $(ARGS)
+
+advisories: setup ## compare pinned packages with known advisories, offline (ARGS="--update PATH")
+	@$(BIN)/python -m supply_chain.advisories $(ARGS)
 
 bench: setup-dev setup-bench ## measure cost and fidelity, also of other tools
 	BENCH_VENV=$(abspath $(VENV)-bench) $(BIN)/python -m tests.bench $(ARGS)

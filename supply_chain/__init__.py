@@ -1,0 +1,1 @@
+"""What Token-Burn is made of: its packages, their licences, and the advisories about them."""
