@@ -118,6 +118,7 @@ class TargetViewSet(Located, viewsets.ModelViewSet[Target]):
     serializer_class = TargetSerializer
     filterset_fields = ["name", "preset"]
     required_perms: Mapping[str, list[str]] = {}
+    run_actions = ("probe",)
 
     @extend_schema(request=ProbeSerializer, responses=ProbedSerializer)
     @action(detail=True, methods=["post"], required_perms={"POST": ["targets.change_target"]})

@@ -1,4 +1,4 @@
-"""Users, groups and schedules in the admin's theme. API tokens have no page, because a list would show them."""
+"""Users, groups and schedules in the admin's theme."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
-from rest_framework.authtoken.models import TokenProxy
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 if TYPE_CHECKING:  # neither django-unfold nor django-celery-beat has types
@@ -41,7 +40,6 @@ admin.site.index_title = "Dashboard"
 for model in (
     User,
     Group,
-    TokenProxy,
     PeriodicTask,
     IntervalSchedule,
     CrontabSchedule,

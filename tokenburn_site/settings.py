@@ -34,11 +34,14 @@ RECORD_CHARS = env.record_chars
 SOURCE_ADDRESSES = tuple(map(str, env.source_addresses))
 HISTORY_DAYS = env.history_days
 SITE_URL = env.site_url
+TOKEN_MAX_DAYS = env.token_max_days
+TOKEN_DAYS = min(env.token_days, TOKEN_MAX_DAYS)
 DEBUG = env.debug
 ALLOWED_HOSTS = env.allowed_hosts
 CSRF_TRUSTED_ORIGINS = env.csrf_trusted_origins
 
 INSTALLED_APPS = [
+    "accounts",  # before django.contrib.auth, whose commands it makes stricter
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin.apps.SimpleAdminConfig",  # urls.py finds the pages: engines and workers have none
@@ -49,7 +52,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
-    "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",

@@ -192,6 +192,8 @@ class RunViewSet(
     queryset = Run.objects.all()
     filterset_fields = ["status", "plan"]
     required_perms = {"POST": [CONTROL]}
+    run_actions = ("create", "stop", "load")
+    """What a token with the scope "run" may do."""
 
     def get_queryset(self) -> QuerySet[Run]:
         found = super().get_queryset().defer("sealed_secrets")

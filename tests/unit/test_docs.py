@@ -16,7 +16,10 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-PACKAGES = "tokenburn_site|targets|scenarios|runs|metrics|connectors|bounds|inputs|plain_text|mock_chatbot|tests|docker"
+PACKAGES = (
+    "tokenburn_site|targets|accounts|scenarios|runs|metrics|connectors|bounds|inputs|plain_text|mock_chatbot|"
+    "tests|docker"
+)
 MODULE = re.compile(rf"(?<![\w/.])(?:{PACKAGES})(?:/[\w.-]+)*/(?:[\w-]+\.\w+)?")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 

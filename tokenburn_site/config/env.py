@@ -50,6 +50,9 @@ class Env(BaseSettings):
     """Number of characters of each message and answer that are kept. 0: none, and repetition is not measured."""
     history_days: int = Field(90, ge=0, le=36_500)
     """How long rows of schedules' slots and webhooks' deliveries are kept. 0: forever."""
+    token_days: int = Field(90, ge=1, le=36_500)
+    """How long an API token is valid unless its maker says otherwise."""
+    token_max_days: int = Field(365, ge=1, le=36_500)
     time_zone: str = "UTC"
     site_url: str = Field("", pattern=r"^(https?://\S+)?$")
     """The public address of the site, for links in webhook messages."""

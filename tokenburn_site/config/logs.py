@@ -23,6 +23,7 @@ SECRETS = [
     re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)", re.I),
     re.compile(r"""(\b(?:api_?key|token|secret|password)=)[^\s&"']+""", re.I),
     re.compile(r"(\bsk-)[\w-]{8,}"),
+    re.compile(r"(\btb_)[A-Za-z0-9]{8,}"),  # API tokens of this site
 ]
 
 

@@ -13,7 +13,7 @@ from tokenburn_site.config.version import VERSION
 REST_FRAMEWORK: dict[str, Any] = {
     # Token first: its answer to a stranger is 401 with a challenge, the session's would be a bare 403.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "tokenburn_site.web.sign_in.CountedTokenAuthentication",
+        "accounts.authentication.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["tokenburn_site.web.permissions.StaffModelPermissions"],
@@ -130,6 +130,12 @@ UNFOLD: dict[str, Any] = {
                     ),
                     _item("Users", "person", "admin:auth_user_changelist", "auth.view_user"),
                     _item("Groups", "group", "admin:auth_group_changelist", "auth.view_group"),
+                    {
+                        "title": "API tokens",
+                        "icon": "vpn_key",
+                        "link": reverse_lazy("admin:accounts_apitoken_changelist"),
+                        "permission": lambda request: request.user.is_staff,
+                    },
                     {"title": "API", "icon": "api", "link": reverse_lazy("api-docs")},
                 ],
             },

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import exception_handler
 
+from accounts.api import TokenViewSet
 from inputs.rest import place_names
 from runs.api import PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
 from scenarios.api import ScenarioViewSet
@@ -31,6 +32,7 @@ router.register("plans", PlanViewSet)
 router.register("runs", RunViewSet)
 router.register("schedules", ScheduleViewSet)
 router.register("webhooks", WebhookViewSet)
+router.register("tokens", TokenViewSet)
 urlpatterns = [
     *router.urls,
     path("workers/", WorkersView.as_view(), name="api-workers"),

@@ -11,6 +11,7 @@ import orjson
 from django.contrib.auth.models import Permission, User
 from django.db import transaction
 
+from accounts.tokens import make
 from metrics.ingest.batch import parse
 from metrics.storage import store
 from runs import live_stream
@@ -35,6 +36,11 @@ def user(*permissions: str, staff: bool = True, superuser: bool = False) -> User
         app, codename = name.split(".")
         made.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
     return made
+
+
+def token(owner: User, *scopes: str) -> str:
+    """The key of a new API token."""
+    return make(owner, "a test", scopes or ("run", "edit")).key
 
 
 def target(**fields: Any) -> Target:

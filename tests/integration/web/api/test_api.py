@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from runs.planning.errors import FIELDS
@@ -22,7 +21,7 @@ def test_a_token_opens_the_api_and_a_wrong_one_does_not(boss: User) -> None:
     assert client.get("/api/runs/").status_code == 401
     client.credentials(HTTP_AUTHORIZATION="Token nonsense")
     assert client.get("/api/runs/").status_code == 401
-    client.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.create(user=boss).key}")
+    client.credentials(HTTP_AUTHORIZATION=f"Token {made_up.token(boss)}")
     assert client.get("/api/runs/").status_code == 200
 
 

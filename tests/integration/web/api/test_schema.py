@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from hypothesis import HealthCheck, Phase, given, settings
-from rest_framework.authtoken.models import Token
 
 from runs.models import RunStatus
 from tests.integration.web import made_up
@@ -34,8 +33,8 @@ def api_schema(transactional_db: None, valkey: str, family: ProcessGroups, tmp_p
     run = made_up.run(RunStatus.COMPLETED)
     made_up.fill(run, seconds=2)
     made_up.finish(run)
-    token = Token.objects.create(user=made_up.user(superuser=True))
-    headers = {"Authorization": f"Token {token.key}", "Accept": "application/json"}
+    token = made_up.token(made_up.user(superuser=True))
+    headers = {"Authorization": f"Token {token}", "Accept": "application/json"}
     with running_site(family, tmp_path / "site.log") as url:
         yield schemathesis.openapi.from_url(f"{url}/api/schema/", headers=headers)
 

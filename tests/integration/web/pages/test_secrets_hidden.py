@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
 from runs.models import RunStatus
 from tests.integration.web import made_up
@@ -17,7 +16,7 @@ def test_every_page_keeps_the_secrets(admin_page: Client) -> None:
     run = made_up.run(RunStatus.RUNNING)
     made_up.fill(run, seconds=2)
     made_up.finish(run)
-    key = Token.objects.create(user=made_up.user()).key
+    key = made_up.token(made_up.user())
     plan = run.plan
     assert plan is not None
     hidden = {made_up.SECRET, plan.target.sealed_secrets, run.sealed_secrets, key}

@@ -18,7 +18,6 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
-from rest_framework.authtoken.models import Token
 
 from tests.integration.web import made_up
 from tests.support.databases import as_default, configuration
@@ -48,7 +47,7 @@ class Site:
         browser.force_login(boss)
         self.url, self.proxy = url, proxy
         self._headers = {
-            "Authorization": f"Token {Token.objects.create(user=boss).key}",
+            "Authorization": f"Token {made_up.token(boss)}",
             "Cookie": f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}",
         }
 

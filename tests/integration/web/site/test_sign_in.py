@@ -10,12 +10,11 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
-from rest_framework.authtoken.models import Token
 
+from accounts.counting import NO_USER
 from runs.completion import retention
 from tests.integration.web import made_up
 from tokenburn_site.config.webconf import FAILURES, FAILURES_PAUSE
-from tokenburn_site.web.sign_in import NO_USER
 
 pytestmark = pytest.mark.django_db
 LOG_IN = "/admin/login/"
@@ -59,7 +58,7 @@ def test_an_administrator_can_end_the_wait() -> None:
 
 
 def test_wrong_tokens_are_counted_and_a_right_one_is_not_refused() -> None:
-    token = Token.objects.create(user=made_up.user("targets.view_target")).key
+    token = made_up.token(made_up.user("targets.view_target"))
     assert [ask(f"{number:040x}").status_code for number in range(FAILURES - 1)] == [401] * (FAILURES - 1)
     for number in range(3):
         refused = ask(f"{number:040x}")

@@ -1,0 +1,62 @@
+"""API requests with a token."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
+from rest_framework.request import Request
+
+from accounts.counting import NO_USER, address_of, count_failure, detail, must_wait, wait_s
+from accounts.models import ApiToken
+from accounts.scopes import SCOPES, needed
+from accounts.tokens import find, note_use
+
+KEYWORDS: Final = {b"token", b"bearer"}
+
+
+class ApiTokenAuthentication(BaseAuthentication):
+    """Counts wrong tokens. A right one is never made to wait: it cannot be guessed, and others may share its address.
+    `request.auth` is the token."""
+
+    def authenticate(self, request: Request) -> tuple[Any, ApiToken] | None:
+        keyword, _, key = get_authorization_header(request).strip().partition(b" ")
+        if keyword.lower() not in KEYWORDS:
+            return None
+        token = find(key.strip().decode("latin-1"))
+        if token is None:
+            raise self._refusal(request)
+        scope = needed(request.method, request.parser_context.get("view") if request.parser_context else None)
+        if scope not in token.scopes:
+            raise PermissionDenied(
+                f"this token lacks the scope {scope!r} ({SCOPES[scope].partition(': ')[2]}): use one that has it"
+            )
+        note_use(token, address_of(request._request))
+        return token.user, token
+
+    def _refusal(self, request: Request) -> Exception:
+        asked = request._request
+        if must_wait(asked, NO_USER):
+            locked: Any = Throttled(detail=detail())
+            locked.wait = wait_s()  # for Retry-After; given at once, it would stand in the detail too
+            return locked  # type: ignore[no-any-return]  # the annotation above is for the attribute
+        count_failure(asked, NO_USER)
+        return AuthenticationFailed("Invalid token: it is unknown, expired or revoked, or its user may not log in.")
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Token"
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # the library has no types here
+    target_class = ApiTokenAuthentication
+    name = "tokenAuth"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`Token tb_...` or `Bearer tb_...`",
+        }

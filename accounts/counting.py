@@ -1,0 +1,41 @@
+"""Failures of all doors are counted together, by address, with django-axes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from axes.handlers.proxy import AxesProxyHandler
+from django.conf import settings
+from django.contrib.auth.signals import user_login_failed
+from django.http import HttpRequest
+
+NO_USER: Final = "(API token)"
+"""Stands for the user name where a token was wrong: it belongs to nobody."""
+
+
+def wait_s() -> int:
+    return int(settings.AXES_COOLOFF_TIME.total_seconds())
+
+
+def detail() -> str:
+    return f"Too many failed log-ins from this address: try again in {wait_s() // 60} minutes."
+
+
+def must_wait(request: HttpRequest, name: str) -> bool:
+    """Whether the request's address has had too many failures."""
+    asked: Any = request  # the library writes attributes of its own
+    AxesProxyHandler.update_request(asked)
+    asked.axes_path_info = asked.axes_path_info.replace("\0", "")  # PostgreSQL stores none
+    return bool(AxesProxyHandler.is_locked(asked, {"username": name}))
+
+
+def count_failure(request: HttpRequest, name: str) -> None:
+    user_login_failed.send(sender=__name__, credentials={"username": name}, request=request)
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """The address for which a failure counts."""
+    asked: Any = request
+    AxesProxyHandler.update_request(asked)
+    found: str | None = asked.axes_ip_address
+    return found
