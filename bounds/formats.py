@@ -13,8 +13,10 @@ _FIELD: Final = re.compile(r"\{([^{}]*)\}")
 _DIGITS: Final = re.compile(r"\d+")
 _LONGEST_WIDTH: Final = 7
 """Digits of a width."""
-_NUMBER_CHARS: Final = 400
+_FLOAT_CHARS: Final = 400
 """What a number without a width may take: `'%f'` of the largest."""
+_PER_BIT: Final = 1.25
+"""Characters of a whole number per bit: `'{:_b}'`."""
 
 
 def check_percent(pattern: str, values: Iterable[object], most: int) -> None:
@@ -38,5 +40,11 @@ def check_braces(pattern: str, values: Iterable[object], most: int) -> None:
 def _check(pattern: str, widths: list[str], places: int, values: Iterable[object], most: int) -> None:
     if any(len(width) > _LONGEST_WIDTH for width in widths):
         raise LimitError(f"a format's width may have {_LONGEST_WIDTH} digits")
-    longest = max([_NUMBER_CHARS, *(size_of(value, most) for value in values)])
+    longest = max([_FLOAT_CHARS, *(_longest(value, most) for value in values)])
     bounded_chars(len(pattern) + sum(map(int, widths)) + places * longest, most)
+
+
+def _longest(value: object, most: int) -> int:
+    if isinstance(value, int):
+        return int(value.bit_length() * _PER_BIT) + 4  # a sign and `0b`
+    return size_of(value, most)

@@ -10,6 +10,8 @@ from jinja2 import Undefined
 MAX_CHARS: Final = 1_000_000
 """Characters of one message, and characters plus items of one variable."""
 INT_BITS: Final = 4096
+_WORD_BITS: Final = 64
+"""Larger numbers count by their digits."""
 ROUND_DIGITS: Final = 100
 WORK: Final = 10_000_000
 """What the templates of one message may cost, in characters made: about 0.2 s."""
@@ -74,6 +76,8 @@ def size_of(value: Any, most: int = MAX_CHARS, *, missing: bool = False) -> int:
                 if missing:
                     continue
                 str(item)  # raises, naming what is undefined
+            elif isinstance(item, int):
+                total += 1 if item.bit_length() <= _WORD_BITS else item.bit_length() // 3
             else:
                 total += len(item) if isinstance(item, range) else 1
     if total > most:

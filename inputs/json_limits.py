@@ -14,8 +14,9 @@ NO_TEXT: Final = "holds a text that is not valid Unicode"
 
 
 def json_problem(value: Any) -> str:
-    """Why `value` cannot be used as JSON data, to be said of its place; empty: it can."""
-    level, depth = [value], 0
+    """Why `value` cannot be used as JSON data, to be said of its place; empty: it can. Of several problems the depth is
+    told: whoever puts up with another one can rely on that."""
+    level, depth, found = [value], 0, ""
     while level:
         if depth > MAX_DEPTH:
             return TOO_DEEP
@@ -26,10 +27,10 @@ def json_problem(value: Any) -> str:
                 below += one.values()
             elif isinstance(one, list | tuple):
                 below += one
-            elif problem := _of_scalar(one):
-                return problem
+            elif not found:
+                found = _of_scalar(one)
         level, depth = below, depth + 1
-    return ""
+    return found
 
 
 def _of_scalar(value: Any) -> str:

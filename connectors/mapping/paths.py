@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import jmespath
 import orjson
 
+from connectors.mapping.jmes import PATH_CHARS, compile_jmes, shown
 from connectors.spec import Condition, SpecError
 
 Getter = Callable[[Any], Any]
@@ -17,25 +17,16 @@ _PATH_PART = re.compile(r"[A-Za-z_][\w-]*|\[\d+\]")
 
 
 def compile_path(path: str, where: str) -> Getter:
-    """A function from a decoded answer to the value at `path`, or None. Raises SpecError."""
+    """A function from a decoded answer to the value at `path`, or None. Raises SpecError. It raises BadAnswer if
+    the path takes too much work."""
+    if len(path) > PATH_CHARS:
+        raise SpecError(f"{where}: {shown(path)} is too long: a path may have {PATH_CHARS:,} characters")
     if PLAIN_PATH.match(path):
         return walk(keys_of(path))
     choices = [choice.strip() for choice in path.split("||")]
     if all(PLAIN_PATH.match(choice) for choice in choices):
         return _first([keys_of(choice) for choice in choices])
-    try:
-        expression = jmespath.compile(path)
-    except jmespath.exceptions.JMESPathError as exc:
-        line = str(exc).splitlines()[0]
-        raise SpecError(f"{where}: {path!r} is neither a plain path nor JMESPath: {line}") from exc
-
-    def search(data: Any) -> Any:
-        try:
-            return expression.search(data)
-        except jmespath.exceptions.JMESPathError:
-            return None  # a function applied to the wrong type: the answer has no such value
-
-    return search
+    return compile_jmes(path, where)
 
 
 def keys_of(path: str) -> list[str | int]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from typing import Final
+
 from hypothesis import strategies as st
+from jmespath.functions import Functions
+
+EXAMPLES: Final = int(os.environ.get("TOKENBURN_FUZZ_EXAMPLES", "150"))
+SLOW_S: Final = 2.0
+"""Measured beforehand: 0.3 s at most. The machine of a test may be busy."""
 
 _HUGE = st.sampled_from(
     ["0", "2", "-1", "60", "4096", "99999", "1000000", "10**9", "9**(9**9)", "10**400", "-10**9", "1e308"]
@@ -36,3 +44,28 @@ def expressions(
         return st.one_of(*grown)
 
     return st.recursive(leaf, grow, max_leaves=12)
+
+
+def jmespaths(names: str) -> st.SearchStrategy[str]:
+    """Paths into documents whose keys are the letters of `names`."""
+    literals = ["`1`", "`null`", "`[]`", "'ab'", "''", '`"9"`', "`1e308`", "`[1, 2]`", "`{}`"]
+    leaf = st.sampled_from([*names, "@", "*", "[*]", "[]", "[0]", "[-1]", "[::2]", "[::-1]", '"a"', *literals])
+    functions = st.sampled_from(sorted(Functions.FUNCTION_TABLE))
+
+    def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        operator = st.sampled_from([" || ", " && ", " | ", ".", " == ", " != ", " < ", " >= "])
+        return st.one_of(
+            st.builds("{}{}{}".format, inner, operator, inner),
+            st.builds("{}[?{}]".format, inner, inner),
+            st.builds("{}[*].{}".format, inner, inner),
+            st.builds("{}[]".format, inner),
+            st.builds("[{0}, {0}, {1}]".format, inner, inner),
+            st.builds("{{a: {}, b: {}}}".format, inner, inner),
+            st.builds("!{}".format, inner),
+            st.builds("{}({})".format, functions, inner),
+            st.builds("{}({}, &{})".format, st.sampled_from(["sort_by", "min_by", "max_by"]), inner, inner),
+            st.builds("map(&{}, {})".format, inner, inner),
+            st.builds("{}({}, {})".format, functions, inner, inner),
+        )
+
+    return st.recursive(leaf, grow, max_leaves=14)

@@ -49,6 +49,7 @@ def deep_list(levels: int) -> Any:
         ("é \U0001f600", ""),
         (["a\ud800"], NO_TEXT),
         ({"\udfff": 1}, NO_TEXT),
+        ({"a": float("nan"), "b": "\ud800", "c": deep_list(900)}, TOO_DEEP),
     ],
 )
 def test_what_cannot_be_carried_is_found(value: Any, problem: str) -> None:

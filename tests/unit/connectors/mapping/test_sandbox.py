@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import time
 from typing import Any
@@ -16,9 +15,8 @@ from connectors.mapping.filters import NAMES, OWN
 from connectors.mapping.sandbox import ENV
 from connectors.spec import SpecError, build_target_spec, parse_target_spec
 from connectors.target import CompiledTarget
-from tests.support.expressions import expressions
+from tests.support.expressions import EXAMPLES, expressions
 
-EXAMPLES = int(os.environ.get("TOKENBURN_FUZZ_EXAMPLES", "150"))
 LONG = "ab " * 20_000
 TURN: dict[str, Any] = {
     "message": LONG,
@@ -59,6 +57,10 @@ ATTACKS = [
     "['%1000000000d'] | select('odd') | list",
     "'{:1000000000}'.format(1)",
     "'{:{}}'.format(1, 1000000000)",
+    "('{0:b}' * 2400).format(9**1000)",
+    "([9**1000] * 4000000) | string",
+    "([9**1000] * 4000000) | tojson",
+    "'%s' % ([9**1000] * 4000000)",
     "'a' | center(1000000000)",
     "'a'.center(1000000000)",
     "'a'.ljust(1000000000)",

@@ -168,6 +168,15 @@ def test_a_load_that_makes_no_sense_says_why(load: dict[str, object], says: str)
         parse_load(load)
 
 
+@pytest.mark.parametrize("beside", [1, float("nan"), "\ud800", 2**70])
+def test_a_load_that_is_nested_too_deep_is_refused_whatever_else_it_holds(beside: object) -> None:
+    deep: object = 1
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(SpecError, match=r"^load is nested too deeply"):
+        parse_load({"kind": "closed", "users": 1, "seed": beside, "user_profile": {"models": deep}})
+
+
 def test_stages_give_the_duration_and_the_peak() -> None:
     load = parse_load(
         {"kind": "closed", "users": 2, "stages": [{"duration_s": 3, "to": 7.5}, {"duration_s": 2, "to": 1}]}

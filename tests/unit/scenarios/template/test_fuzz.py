@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 
@@ -13,11 +12,8 @@ from scenarios.definition.spec import ScenarioError, parse_scenario
 from scenarios.render.cells import check_cells, check_columns, gaps
 from scenarios.render.walk import Walk, compile_scenario
 from scenarios.template.filters import DRAWING, FILTERS, TESTS
-from tests.support.expressions import expressions
+from tests.support.expressions import EXAMPLES, SLOW_S, expressions
 
-EXAMPLES = int(os.environ.get("TOKENBURN_FUZZ_EXAMPLES", "150"))
-SLOW_S = 2.0
-"""Measured beforehand: 0.3 s at most. The machine of a test may be busy."""
 EXPRESSIONS = expressions(
     ["long", "list", "n", "session.id", "answer"], sorted({*FILTERS, *DRAWING}), sorted(TESTS), methods=False
 )
