@@ -82,6 +82,7 @@ def run_facts(run: Run) -> dict[str, Any]:
         "thresholds": report.get("thresholds", []),
         "turns": report.get("turns", {}),
         "errors": report.get("errors", {}),
+        "session_errors": report.get("session_errors", {}),
         "metrics": {name: report["metrics"][name] for name in METRICS if name in report.get("metrics", {})},
         "links": links(run),
     }

@@ -16,6 +16,7 @@ from tokenburn_site.cli.errors import CannotRun
 from tokenburn_site.local.migrating import one_at_a_time
 
 SERVER_ADVICE = "check DATABASE_URL, and that the server runs"
+FILE_ADVICE = "check that no other program holds its lock, and that the disk has room"
 
 
 def ensure_database() -> None:
@@ -43,7 +44,8 @@ def database_needed(then: str) -> Iterator[None]:
     try:
         yield
     except DATABASE_AWAY as exc:
-        raise CannotRun(f"the {database_name()} went away: {exc}; {SERVER_ADVICE}, {then}") from exc
+        what = FILE_ADVICE if connection.vendor == "sqlite" else SERVER_ADVICE
+        raise CannotRun(f"the {database_name()} cannot be used any more: {exc}; {what}, {then}") from exc
 
 
 def _pending() -> bool:

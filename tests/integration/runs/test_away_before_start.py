@@ -78,5 +78,6 @@ def test_a_burn_whose_database_goes_away_is_one_line(kind: type[Exception]) -> N
     with pytest.raises(CannotRun) as refused, database_needed("then start again"):
         raise kind("the connection is lost\nline two")
     name = connection.settings_dict["NAME"]
+    assert ("check DATABASE_URL" in str(refused.value)) is (connection.vendor == "postgresql")
     assert str(name) in str(refused.value) and str(refused.value).endswith("then start again")
     assert "\n" not in str(refused.value) and refused.value.exit_code == 3

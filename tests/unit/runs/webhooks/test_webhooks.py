@@ -293,3 +293,10 @@ def test_what_is_no_address_is_refused_without_repeating_it(url: str) -> None:
         give_secrets(Webhook(name="x"), url=url)
     assert "secret-part" not in str(refused.value)
     assert refused.value.__cause__ is None, "what was given stands in it"
+
+
+def test_facts_have_the_codes_of_turns_and_of_conversations() -> None:
+    run = ended()
+    run.report = (run.report or {}) | {"errors": {"http_500": 2}, "session_errors": {"scenario_invalid": 3}}
+    facts = run_facts(run)
+    assert (facts["errors"], facts["session_errors"]) == ({"http_500": 2}, {"scenario_invalid": 3})
