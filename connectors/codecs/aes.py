@@ -114,7 +114,8 @@ class Keyed(WithOptions[OptionsT]):
             raise SpecError(f"codec {self.name!r}: {name}: {exc}: set `form` to hex, base64 or utf8") from None
         if len(found) not in sizes:
             wanted = " or ".join(map(str, sizes))
-            raise SpecError(f"codec {self.name!r}: {name}: has {len(found)} bytes as {form}, not {wanted}")
+            # Its own length is not told: it may be a secret's.
+            raise SpecError(f"codec {self.name!r}: {name}: must have {wanted} bytes as {form}")
         return found
 
     def _unwire(self, data: bytes, form: WireForm) -> bytes:

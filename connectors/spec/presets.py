@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from bounds.templates import LimitError, size_of
 from connectors.spec.base import SpecError
-from connectors.spec.target import APART, TargetSpec, parse_target_spec
+from connectors.spec.target import TargetSpec, parse_target_spec
 from inputs.json_limits import json_problem
 
 MAX_SIZE: Final = 4_000_000
@@ -86,8 +86,8 @@ def build_target_spec(  # noqa: PLR0913  a stored target, field by field
             text = f"preset {preset!r} has no streamed form: leave --stream out"
             raise SpecError(text, {"stream": text})
         data = merge(data, streamed)
-    for apart in APART & set(overrides or {}):
-        text = f"{apart} cannot be set here: they are visible to whoever may view the target"
+    if "secret_origins" in (overrides or {}):
+        text = "secret_origins cannot be set here: they belong to the secrets"
         raise SpecError(f"overrides: {text}", {"overrides": text})
     data = merge(data, overrides or {})
     data = merge(data, {"name": name, "url": url, "params": dict(params or {}), "secrets": dict(secrets or {})})

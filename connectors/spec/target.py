@@ -14,6 +14,7 @@ from connectors.spec.base import Frozen, SpecError, problem_line, spec_problems
 from connectors.spec.handshake import HandshakeSpec
 from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
 from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
+from connectors.spec.secret_places import SecretPlaces
 from connectors.spec.transport import GrpcSpec, Limits, ProxySpec, SocketIoSpec, Timeouts, TlsSpec, WebSocketSpec
 
 ONE_ANSWER = frozenset({"http", "sse", "ndjson"})
@@ -114,6 +115,29 @@ class TargetSpec(Frozen):
                 raise ValueError(f"{name} has no effect: {what}; it is for connections that last for a conversation")
         if self.reply_to is not None and self.reply_to.ack is not None and self.protocol not in POSTED:
             raise ValueError(f"reply_to.ack: protocol {self.protocol} answers no POST; give reply_to.request")
+        return self
+
+    @model_validator(mode="after")
+    def _secrets_are_opaque(self) -> Self:
+        places = SecretPlaces()
+        in_body = places.request(self.request, "request")
+        if self.standing is not None:
+            places.request(self.standing, "standing")
+        if self.socketio.hello is not None:
+            places.request(self.socketio.hello, "socketio.hello")
+        places.anywhere(self.socketio.auth, "socketio.auth")
+        for step in self.handshake.steps:
+            where = f"handshake.{step.name}"
+            places.in_query(step.url, f"{where}.url")
+            places.anywhere(step.when, f"{where}.when")
+            places.headers(step.headers, where)
+            places.anywhere(step.body, f"{where}.body")
+        if self.models is not None:
+            places.in_query(self.models.path, "models.path")
+            places.headers(self.models.headers or {}, "models")
+        places.packed(self.codec.request, in_body)
+        for i, codec in enumerate(self.codec.response):
+            places.codec(codec, f"codec.response[{i}]")
         return self
 
     def own_origins(self) -> tuple[str, ...]:

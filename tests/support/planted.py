@@ -72,7 +72,7 @@ class Planted(NamedTuple):
 def planted(http: str, ws: str, grpc: str) -> dict[str, Planted]:
     """Targets that use the secrets, each in other fields."""
     headers = {"x-planted": "{{ secret.header }}", "Authorization": "Bearer {{ secret.header }}"}
-    path = "/{{ secret.path }}/chat?key={{ secret.query }}"
+    path = "/chat?key={{ secret.query }}&room={{ secret.path }}"
     body = {"message": "{{ message }}", "key": "{{ secret.body }}"}
     request = {"path": path, "headers": headers, "body": body}
     step = {
@@ -91,7 +91,11 @@ def planted(http: str, ws: str, grpc: str) -> dict[str, Planted]:
         "handshake": Planted("generic-json", http, {"request": saved, "handshake": {"steps": [step]}}),
         "cipher": Planted("generic-json", http, {"request": request, "codec": {"request": cipher, "response": cipher}}),
         "bad key": Planted("generic-json", http, {"codec": {"request": wrong}}),
-        "bad url": Planted("generic-json", http, {"handshake": {"steps": [{"name": "s", "url": "{{ secret.url }}"}]}}),
+        "bad url": Planted(
+            "generic-json",
+            http,
+            {"handshake": {"steps": [{"name": "s", "url": "{{ saved.url }}?key={{ secret.url }}"}]}},
+        ),
         "websocket": Planted("generic-websocket", ws, {"request": request}),
         "nuc": Planted("nuc", ws, {"request": saved | {"method": "GET"}, "handshake": {"steps": [step]}}),
         "socketio": Planted(

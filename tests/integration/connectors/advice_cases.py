@@ -245,7 +245,7 @@ CASES = [
     Case("template", "request_invalid", "http", http.good, ("does not exist",),
          spec={"request": {"path": "/x/{{ saved.room }}"}}),
     Case("unset_secret_in_a_path", "request_invalid", "websocket", GOOD["websocket"],
-         ("the secret room is not set",), spec={"request": {"path": "/x/{{ secret.room }}/{{ session.id }}"}}),
+         ("the secret room is not set",), spec={"request": {"path": "/x?r={{ secret.room }}&s={{ session.id }}"}}),
     # statuses
     status_case(308, "points to /v2", "follow_redirects"), status_case(400, "request"), status_case(402, "payment"),
     status_case(404, "address"), status_case(405, "path and method"), status_case(407, "proxy_user"),

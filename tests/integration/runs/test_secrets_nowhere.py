@@ -224,7 +224,7 @@ def check_all_was_said_back(runs: list[Run]) -> None:
     assert len(set(turns.filter(detail__contains=MASK).values_list("code", flat=True))) >= 4
     reasons = {run.name: run.reason for run in Run.objects.filter(pk__in=[run.pk for run in runs])}
     assert "{{ secret.url }}" in reasons["bad url"]  # its name, which says more than a mask would
-    assert "key: has" in reasons["bad key"]
+    assert "key: must have" in reasons["bad key"]
 
 
 def ledgers() -> list[Path]:
