@@ -24,6 +24,8 @@ from django.db.models import Q
 from connectors.spec import TargetSpec, parse_target_spec
 from metrics.analysis.thresholds import highest_limit_s, longest_wait_s, parse_all
 from metrics.end_codes import TARGET_ENDS, Cause, EndCode
+from policy.lock import one_at_a_time
+from policy.panic import closed
 from runs import live_stream
 from runs.completion.finalize import finalize_run
 from runs.completion.reaper import reap_lost
@@ -83,7 +85,7 @@ def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = 
     """Freeze `plan` into a queued Run with its shards; engines start after the commit (unless `local`).
 
     Raises RequestError: target_invalid, secrets_unreadable, scenario_invalid, load_invalid, models_unavailable,
-    threshold_invalid, regions_invalid, slots_missing.
+    threshold_invalid, regions_invalid, slots_missing, closed.
     """
     request = plan_request(plan)
     try:
@@ -124,6 +126,7 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
 
 def _freeze(request: RunRequest, secrets: Mapping[str, str], *, name: str, witness: bool) -> _Frozen:
     """Draws the seed and fetches the target's list of models if necessary. Raises RequestError."""
+    _refuse_if_closed()
     if request.seed is None:
         request = replace(request, seed=random_secrets.randbits(SEED_BITS))
     valid, target = request.validate(), request.target
@@ -182,7 +185,8 @@ def _create(
         requested_by_id=user.pk if user is not None and user.is_authenticated else None,
     )
     run.set_secrets(dict(parts.secrets))
-    with transaction.atomic():
+    with one_at_a_time():
+        _refuse_if_closed()  # again: it may have been switched on since
         run.save(force_insert=True)
         ready_within_s = READY_WITHIN_LOCAL_S if local else READY_WITHIN_S
         Run.objects.filter(pk=run.pk).update(ready_by=DbNow(ready_within_s))
@@ -192,6 +196,11 @@ def _create(
             transaction.on_commit(partial(dispatch.nudge, run.pk))
     run.refresh_from_db()
     return run
+
+
+def _refuse_if_closed() -> None:
+    if why := closed():
+        raise RequestError("closed", why)
 
 
 def stop_run(run: Run | int, reason: str = "stopped on request", code: EndCode = EndCode.STOPPED) -> bool:

@@ -9,6 +9,7 @@ from django.conf import settings
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from connectors.spec import SpecError
+from policy.panic import closed
 from targets.models import Target
 from targets.probe import LIMIT_S, probe
 from targets.probe_result import Probe
@@ -34,6 +35,8 @@ class ProbeForm(forms.Form):
 
 def probe_target(target: Target, message: str, lane: str) -> Probe:
     """Send `message` to a stored target with the short time limit of a page. Raises CannotProbe."""
+    if why := closed():
+        raise CannotProbe(why)
     try:
         spec = target_spec(target, with_secrets=True)
         return probe(

@@ -42,6 +42,7 @@ CSRF_TRUSTED_ORIGINS = env.csrf_trusted_origins
 
 INSTALLED_APPS = [
     "accounts",  # before django.contrib.auth, whose commands it makes stricter
+    "policy",  # before the theme, whose base template it extends
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin.apps.SimpleAdminConfig",  # urls.py finds the pages: engines and workers have none
@@ -86,6 +87,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "policy.banner.context",
             ]
         },
     }

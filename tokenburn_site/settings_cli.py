@@ -9,6 +9,7 @@ from tokenburn_site.settings import INSTALLED_APPS as ALL_APPS
 OURS = {
     "django_celery_beat",
     "audit",
+    "policy",
     "targets",
     "scenarios",
     "metrics",

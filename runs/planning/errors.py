@@ -14,6 +14,7 @@ FIELDS: Final = {
     "processes_invalid": "processes",
     "regions_invalid": "regions",
     "slots_missing": "processes",
+    "closed": "plan",
 }
 """The plan's field for each code, unless the error names another."""
 

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
+from policy import panic
 from runs import db_clock
 from runs.models import PlanSchedule, TestPlan
 from runs.planning.errors import RequestError
@@ -64,7 +65,9 @@ def change_schedule(schedule: PlanSchedule, **changes: Any) -> PlanSchedule:
     schedule = PlanSchedule.objects.select_related("task", "plan").get(pk=schedule.pk)
     schedule.task.name = free or schedule.task.name
     schedule.plan = changes.pop("plan", schedule.plan)
-    schedule.task.enabled = changes.pop("enabled", schedule.task.enabled)
+    if "enabled" in changes:
+        schedule.task.enabled = changes.pop("enabled")
+        panic.let_go(schedule.task.pk)
     _apply(schedule, timing, changes)
     return schedule
 

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
+from policy.panic import current
 from runs import live_stream
 from runs.db_clock import DbNow
 from runs.lifecycle.transitions import RUN_BEFORE_START, SHARD_HELD, move_run
@@ -46,6 +47,8 @@ _Group = tuple[int, list[_Waiting]]
 def next_shard(nudged: int) -> int | None:
     """The shard that this slot should claim after a nudge for `nudged`; None: none may begin yet, and it is nudged
     again when a slot is free."""
+    if current() is not None:
+        return None
     workers = known_workers()
     with transaction.atomic():
         _lock()

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from metrics.end_codes import EndCode
+from policy.panic import current
 from runs import live_stream
 from runs.db_clock import DbNow, ahead, passed
 from runs.lifecycle.transitions import RUN_BEFORE_START, SHARD_HELD, move_run, move_shard, move_shards
@@ -55,6 +56,8 @@ def host_name() -> str:
 
 def claim_shard(shard_id: int, owner: str) -> Shard | None:
     """Take a queued shard of a run that has not started; None if there is none, or none in this region."""
+    if current() is not None:  # all runs are being stopped
+        return None
     with transaction.atomic():
         # The run's row is locked first, then the shard's, in the same order as in `stop_run`.
         here = Shard.objects.filter(pk=shard_id, region__in=("", settings.REGION))

@@ -17,7 +17,7 @@ from rest_framework.views import exception_handler
 
 from accounts.api import TokenViewSet
 from inputs.rest import place_names
-from runs.api import PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
+from runs.api import PanicView, PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
 from scenarios.api import ScenarioViewSet
 from targets.api import TargetViewSet
 from tokenburn_site.web.views import docs, health, schema
@@ -35,6 +35,7 @@ router.register("webhooks", WebhookViewSet)
 router.register("tokens", TokenViewSet)
 urlpatterns = [
     *router.urls,
+    path("panic/", PanicView.as_view(), name="api-panic"),
     path("workers/", WorkersView.as_view(), name="api-workers"),
     path("health/", health, name="health"),
     path("schema/", schema, name="api-schema"),

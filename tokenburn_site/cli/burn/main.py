@@ -142,7 +142,7 @@ def _request(options: Options, parts: Parts, uid: UUID) -> Run:
 
 def _refused(exc: RequestError) -> BurnError:
     """In terms of options. What the options ask for is wrong, or cannot run here and now."""
-    not_here = {"target_invalid", "models_unavailable", "slots_missing"}
+    not_here = {"target_invalid", "models_unavailable", "slots_missing", "closed"}
     return (CannotRun if exc.code in not_here else BadUsage)(spelled(str(exc)))
 
 

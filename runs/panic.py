@@ -1,0 +1,100 @@
+"""The emergency stop: stops all runs, lets nothing start, and pauses all schedules, until it is undone.
+
+The database holds it, so it works while the broker is away: supervisors and workers ask the database.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import transaction
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
+
+from policy.lock import one_at_a_time
+from policy.models import Panic
+from policy.models.panic import REASON_CHARS, WHO_CHARS
+from policy.panic import current
+from runs import db_clock
+from runs.lifecycle.transitions import RUN_STOPPABLE
+from runs.models import PlanSchedule, Run, ScheduleSlot, SlotStatus
+from runs.schedules.starter import PAUSED
+from runs.services import stop_run
+
+User = AbstractBaseUser | AnonymousUser
+PAUSE_REASON: Final = "the emergency stop paused the schedule while it waited"
+
+
+def begin(*, by: str, user: User | None = None, reason: str = "") -> Panic:
+    """Switch it on, and stop everything that runs. If it is on already, whatever still runs is stopped once more."""
+    with one_at_a_time():  # whoever requests a run after this commit sees it
+        panic = current()
+        if panic is None:
+            panic = Panic(began_by_id=_id(user), began_by_name=by[:WHO_CHARS], reason=_line(reason))
+            panic.save(force_insert=True)
+    enforce()
+    panic.refresh_from_db()
+    return panic
+
+
+def undo(*, by: str, user: User | None = None) -> Panic | None:
+    """Switch it off and resume the schedules that it paused; None: it was not on. Stopped runs stay stopped."""
+    with transaction.atomic():
+        panic = _locked()
+        if panic is None:
+            return None
+        mine = PeriodicTask.objects.filter(pk__in=panic.paused_tasks, enabled=False, plan_schedule__isnull=False)
+        if mine.update(enabled=True):
+            PeriodicTasks.update_changed()
+        panic.is_on, panic.ended_at = False, timezone.now()
+        panic.ended_by_id, panic.ended_by_name = _id(user), by[:WHO_CHARS]
+        panic.save()
+    return panic
+
+
+def enforce() -> int:
+    """Pause and stop what the emergency stop has not reached yet, if it is on: whoever began it may have died before
+    the last run. Returns the number of runs that this call stopped."""
+    if current() is None:
+        return 0
+    with transaction.atomic():
+        panic = _locked()
+        if panic is None:
+            return 0
+        if not panic.schedules_paused:
+            panic.paused_tasks, panic.schedules_paused = _pause(), True
+        running = list(Run.objects.filter(status__in=RUN_STOPPABLE).order_by("pk").values_list("pk", flat=True))
+        panic.stopped_runs = sorted({*panic.stopped_runs, *running})
+        panic.save()
+    why = f"emergency stop by {panic.began_by_name}" + (f": {panic.reason}" if panic.reason else "")
+    return sum(stop_run(pk, why) for pk in running)
+
+
+def _locked() -> Panic | None:
+    """Its row, kept from others until the transaction ends. Never asked for under `one_at_a_time`: a scheduler holds
+    the row of its schedule while it waits for that."""
+    return Panic.objects.select_for_update().filter(is_on=True).first()
+
+
+def _pause() -> list[int]:
+    """Pause each schedule that is not paused, as its own button would. Returns the periodic tasks."""
+    tasks = list(PeriodicTask.objects.filter(plan_schedule__isnull=False, enabled=True).values_list("pk", flat=True))
+    now = db_clock.now()
+    PeriodicTask.objects.filter(pk__in=tasks).update(enabled=False)
+    mine = PlanSchedule.objects.filter(task__in=tasks)
+    mine.update(timing_seen=PAUSED, since=now, handled_until=now)
+    waiting = ScheduleSlot.objects.filter(schedule__task__in=tasks, status=SlotStatus.QUEUED)
+    waiting.update(status=SlotStatus.REFUSED, reason=PAUSE_REASON, decided_at=now)
+    if tasks:
+        PeriodicTasks.update_changed()
+    return tasks
+
+
+def _id(user: User | None) -> int | None:
+    found: int | None = user.pk if user is not None and user.is_authenticated else None
+    return found
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:REASON_CHARS]

@@ -1,0 +1,1 @@
+"""Who may test what, with real databases and doors."""
