@@ -55,6 +55,8 @@ def shown(found: Panic | None) -> dict[str, Any]:
 class PanicView(APIView):
     """Stops everything: all runs end, nothing starts, schedules are paused."""
 
+    action = "panic"
+    run_actions = ("panic",)
     required_perms = {
         "GET": VIEW,
         "HEAD": VIEW,

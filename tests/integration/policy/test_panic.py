@@ -35,7 +35,7 @@ def schedule(name: str, *, enabled: bool = True) -> PlanSchedule:
 
 
 def is_enabled(row: PlanSchedule) -> bool:
-    return PlanSchedule.objects.select_related("task").get(pk=row.pk).task.enabled
+    return bool(PlanSchedule.objects.select_related("task").get(pk=row.pk).task.enabled)
 
 
 @pytest.mark.usefixtures("any_database")
