@@ -21,7 +21,6 @@ from unfold.widgets import (
 from connectors.spec import load_preset, preset_names
 from inputs.forms import BoundedJSONField
 from targets.models import Target
-from targets.page_policy import with_policy
 from targets.probe_page import page_context
 from targets.secret_input import change_secrets, stored_names
 from targets.secrets import SecretsError
@@ -139,4 +138,4 @@ class TargetAdmin(TargetBase):
         posted = request.POST if request.method == "POST" else None
         context = self.admin_site.each_context(request) | page_context(target, posted)
         context |= {"title": f"Test message to {target}", "opts": self.opts}
-        return with_policy(render(request, "targets/probe.html", context))
+        return render(request, "targets/probe.html", context)

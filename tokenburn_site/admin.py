@@ -22,7 +22,10 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
+from unfold import fields as theme_fields
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from tokenburn_site.web.shown_json import shown_json
 
 if TYPE_CHECKING:  # neither django-unfold nor django-celery-beat has types
     from django.contrib.admin import ModelAdmin as _ModelAdmin
@@ -34,6 +37,7 @@ else:
 
     UserAdmin = PlainUser
 
+theme_fields.prettify_json = shown_json
 admin.site.index_template = "tokenburn/index.html"
 admin.site.index_title = "Dashboard"
 
@@ -81,6 +85,7 @@ class OnlyShown:
 
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(OnlyShown, PlainPeriodicTask, Themed):
+    change_form_template = None  # the library's is for changes, with a script in the page
     list_editable = ()
     fieldsets = [
         (None, {"fields": ["name", "task", "enabled", "description"]}),

@@ -5,21 +5,25 @@ import os
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.core.asgi import get_asgi_application
+from django import setup
 
 from tokenburn_site.config.checks import refusal
 from tokenburn_site.config.keys import BadEnvironment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
-http = get_asgi_application()  # sets Django up: what follows imports models
+setup(set_prefix=False)  # what follows imports models
 if unsafe := refusal():
     raise BadEnvironment(unsafe)
 
 from runs.routing import websocket_urlpatterns  # noqa: E402  models need the apps that the line above loads
+from tokenburn_site.web.daphne_requests import harden  # noqa: E402
+from tokenburn_site.web.headers import SecureHandler  # noqa: E402
+
+harden()
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": SecureHandler(),
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

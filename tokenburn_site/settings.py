@@ -36,6 +36,7 @@ HISTORY_DAYS = env.history_days
 SITE_URL = env.site_url
 TOKEN_MAX_DAYS = env.token_max_days
 TOKEN_DAYS = min(env.token_days, TOKEN_MAX_DAYS)
+SECURITY_CONTACT = env.security_contact
 DEBUG = env.debug
 ALLOWED_HOSTS = env.allowed_hosts
 CSRF_TRUSTED_ORIGINS = env.csrf_trusted_origins
@@ -66,6 +67,7 @@ INSTALLED_APPS = [
     "tokenburn_site",
 ]
 MIDDLEWARE = [
+    "tokenburn_site.web.headers.HeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -125,6 +127,8 @@ TIME_ZONE = env.time_zone
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+# The admin theme brings an Alpine that evaluates strings; this build of it parses them (Alpine's own, vendored).
+STATICFILES_DIRS = [("unfold/js/alpine", BASE_DIR / "tokenburn_site" / "vendor" / "alpinejs-csp-3.17.4")]
 WHITENOISE_USE_FINDERS = True  # it also looks where each app keeps its files
 
 REDIS_URL = env.redis_url
@@ -133,9 +137,9 @@ CELERY_TIMEZONE = TIME_ZONE  # django-celery-beat's default for new cron entries
 
 LOGGING = logging_config(env.log_level, env.log_format)
 
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.https else None
-SECURE_HSTS_SECONDS = 86400 if env.https else 0
+SECURE_HSTS_SECONDS = 365 * 86400 if env.https else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -35,7 +35,6 @@ from runs.reporting.report import collect
 from runs.services import can_stop, change_load, request_run, stop_run
 from runs.web.permissions import may_control, may_view
 from runs.workers.availability import shown_reason
-from targets.page_policy import with_policy
 
 XML, MARKDOWN = "application/xml", "text/markdown; charset=utf-8"
 
@@ -50,7 +49,7 @@ def allowed(test: Callable[[Any], bool]) -> Callable[[View], View]:
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not test(request.user):
                 raise PermissionDenied
-            return with_policy(view(request, *args, **kwargs))
+            return view(request, *args, **kwargs)
 
         return login_required(checked)
 

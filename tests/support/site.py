@@ -15,13 +15,14 @@ from tokenburn_site.local.ports import LOOPBACK, free_port, wait_until
 from tokenburn_site.local.process_groups import ProcessGroups
 
 START_S = 30.0
+SITE = "tokenburn_site.asgi:application"
 
 
 @contextmanager
-def running_site(family: ProcessGroups, log: Path, port: int | None = None) -> Iterator[str]:
+def running_site(family: ProcessGroups, log: Path, port: int | None = None, app: str = SITE) -> Iterator[str]:
     """URL of the site's root. It uses the database, directory and Redis of the current test."""
     port = port or free_port()
-    argv = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), "tokenburn_site.asgi:application"]
+    argv = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), app]
     with log.open("ab") as out:
         child = family.start(argv, cwd=ROOT, env=child_env(), stdout=out, stderr=subprocess.STDOUT)
     url = f"http://{LOOPBACK}:{port}"

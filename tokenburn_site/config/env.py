@@ -56,6 +56,8 @@ class Env(BaseSettings):
     time_zone: str = "UTC"
     site_url: str = Field("", pattern=r"^(https?://\S+)?$")
     """The public address of the site, for links in webhook messages."""
+    security_contact: str = Field("", pattern=r"^((https://|mailto:|tel:)[\x21-\x7e]+)?$")
+    """Whom to tell about a weakness of this site, as an address, for `/.well-known/security.txt`. Empty: no file."""
     https: bool = False
     """The site is reached by HTTPS through a proxy that sets X-Forwarded-Proto: cookies are then sent only over
     HTTPS."""

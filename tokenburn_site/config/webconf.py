@@ -68,24 +68,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("tokenburn/favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda _: static("tokenburn/site.css")],
-    "SCRIPTS": [lambda _: static("tokenburn/json-fields.js")],
+    "STYLES": [lambda _: static("tokenburn/theme.css"), lambda _: static("tokenburn/site.css")],
+    "SCRIPTS": [lambda _: static("tokenburn/theme.js"), lambda _: static("tokenburn/json-fields.js")],
     "DASHBOARD_CALLBACK": "runs.web.dashboard.context",
-    "COLORS": {
-        "primary": {
-            "50": "oklch(98% .016 73.684)",
-            "100": "oklch(95.4% .038 75.164)",
-            "200": "oklch(90.1% .076 70.697)",
-            "300": "oklch(83.7% .128 66.29)",
-            "400": "oklch(75% .183 55.934)",
-            "500": "oklch(70.5% .213 47.604)",
-            "600": "oklch(55.3% .195 38.402)",
-            "700": "oklch(47% .157 37.304)",
-            "800": "oklch(40.8% .123 38.172)",
-            "900": "oklch(33% .095 37.5)",
-            "950": "oklch(26.6% .079 36.259)",
-        }
-    },
+    "COLORS": lambda _: {},  # they stand in theme.css: the theme would print them into each page
     "SIDEBAR": {
         "navigation": [
             {

@@ -9,7 +9,7 @@ from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 from django.views.defaults import page_not_found
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import AllowAny
@@ -19,7 +19,9 @@ from rest_framework.response import Response
 from tokenburn_site.web.health import checks, summary
 
 schema = SpectacularAPIView.as_view()
-docs = require_safe(login_required(SpectacularSwaggerView.as_view(url_name="api-schema")))
+docs = require_safe(
+    login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema", template_name="tokenburn/api_docs.html"))
+)
 
 
 class CheckSerializer(serializers.Serializer[object]):

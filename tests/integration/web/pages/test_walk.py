@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-OPEN = {"/api/health/", "/admin/login/"}
+OPEN = {"/api/health/", "/admin/login/", "/.well-known/security.txt"}
 MOVED = {"/": "/admin/", "/favicon.ico": "/static/tokenburn/favicon.svg", "/admin/logout/": "/admin/"}
 """Addresses that say nothing but where else to go."""
 
