@@ -34,6 +34,7 @@ class HealthSerializer(serializers.Serializer[object]):
     checks = serializers.DictField(child=CheckSerializer())
 
 
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """The admin is where everything begins; it asks strangers to log in."""
     return redirect("admin:index")
@@ -46,6 +47,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return page_not_found(request, exception)
 
 
+@require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
     """Browsers ask for this address on pages that name no icon."""
     return redirect(static("tokenburn/favicon.svg"))

@@ -54,7 +54,7 @@ def test_a_stranger_gets_nothing(method: str, client: Client) -> None:
         if address in OPEN:
             continue
         answer = getattr(client, method)(address)
-        if address in MOVED:
+        if address in MOVED and answer.status_code != 405:
             assert answer.status_code == 302
             assert answer["Location"].startswith(MOVED[address]), address
         elif answer.status_code == 302:
