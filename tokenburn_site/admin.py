@@ -25,6 +25,7 @@ from django_celery_beat.models import (
 from unfold import fields as theme_fields
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts.models import ApiToken
 from tokenburn_site.web.shown_json import shown_json
 
 if TYPE_CHECKING:  # neither django-unfold nor django-celery-beat has types
@@ -59,6 +60,11 @@ class ThemedUserAdmin(UserAdmin, Themed):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """API tokens cannot be deleted but with their user, who otherwise could not be deleted at all."""
+        found, counts, forbidden, protected = super().get_deleted_objects(objs, request)
+        return found, counts, forbidden - {ApiToken._meta.verbose_name}, protected
 
 
 @admin.register(Group)

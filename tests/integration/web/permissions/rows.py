@@ -13,8 +13,9 @@ from django.db.models import Model
 from django.utils import timezone
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule
 
+from accounts.tokens import make
 from metrics.models import SessionMetric
-from runs import db_clock
+from runs import db_clock, panic
 from runs.models import Run, RunStatus, ScheduleSlot, Session, SlotStatus, Webhook
 from runs.schedules.services import create_schedule
 from runs.webhooks.secrets import give_secrets
@@ -62,6 +63,7 @@ class Rows:
         task: Any = self.schedule.task
         return [
             self.person,
+            make(self.person, "program", ["read"]),
             Group.objects.create(name="testers"),
             task,
             CrontabSchedule.objects.get(pk=task.crontab_id),
@@ -71,11 +73,6 @@ class Rows:
             AccessLog.objects.create(**log),
         ]
 
-    def just_started(self) -> Run:
-        """The load of a run can be changed until it ends."""
-        Run.objects.filter(pk=self.running.pk).update(start_at=db_clock.now())
-        return self.running
-
     def of(self, model: str) -> Model:
         """The row of a model, such as "targets.target"."""
         assert model in self.by_model, f"make a row of {model} in Rows (tests/integration/web/permissions/rows.py)"
@@ -84,9 +81,9 @@ class Rows:
 
 OTHER_ROWS: dict[str, Callable[[Rows], Model]] = {
     "/runs/ID/stop/": lambda rows: rows.running,
-    "/runs/ID/load/": lambda rows: rows.just_started(),
+    "/runs/ID/load/": lambda rows: rows.running,
     "/api/runs/ID/stop/": lambda rows: rows.running,
-    "/api/runs/ID/load/": lambda rows: rows.just_started(),
+    "/api/runs/ID/load/": lambda rows: rows.running,
     "stop_runs": lambda rows: rows.running,
     "DELETE /api/plans/ID/": lambda rows: rows.free_plan,
     "DELETE /api/targets/ID/": lambda rows: made_up.target(),
@@ -96,6 +93,23 @@ OTHER_ROWS: dict[str, Callable[[Rows], Model]] = {
     "delete_selected /admin/targets/target/": lambda rows: made_up.target(),
 }
 """Where not every row will do: a run that ended cannot be stopped, a plan with a schedule cannot be deleted."""
+
+
+def _start_again(rows: Rows) -> None:
+    Run.objects.filter(pk=rows.running.pk).update(start_at=db_clock.now())
+
+
+def _panic(_: Rows) -> None:
+    panic.begin(by="somebody")
+
+
+BEFORE: dict[str, Callable[[Rows], None]] = {
+    "/runs/ID/load/": _start_again,
+    "/api/runs/ID/load/": _start_again,
+    "/runs/panic/undo/": _panic,
+    "/api/panic/": _panic,
+}
+"""What has to happen first: the load of a run can be changed until it ends."""
 PAGES_OF = {
     "/runs/plans/": "runs.testplan",
     "/runs/schedules/": "runs.planschedule",
@@ -119,6 +133,8 @@ BODIES: dict[str, Callable[[Rows], dict[str, Any]]] = {
         "new_password1": "a longer password 1",
         "new_password2": "a longer password 1",
     },
+    "/admin/accounts/apitoken/add/": lambda rows: {"name": NEW, "scopes": ["read"], "days": "30"},
+    "/api/tokens/": lambda rows: {"name": NEW},
     "/admin/auth/user/ID/password/": lambda rows: {**PASSWORDS, "usable_password": "true"},
     "/admin/auth/user/add/": lambda rows: {"username": NEW.replace(" ", "_"), **PASSWORDS, "usable_password": "true"},
     "/admin/runs/webhook/add/": lambda rows: {"url": f"{rows.listener}/hook"},

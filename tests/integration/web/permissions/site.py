@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,15 +18,19 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.http import HttpResponseBase
 from django.test import Client
-from rest_framework.authtoken.models import Token
+from django.utils import timezone
 
+from accounts.models import ApiToken
+from accounts.tokens import make
 from tests.integration.web import made_up
 from tests.integration.web.permissions.forms import form_values
 from tests.integration.web.permissions.routes import routes
-from tests.integration.web.permissions.rows import BODIES, NEW, OTHER_ROWS, PAGES_OF, QUERIES, WORDS, Rows
-from tests.integration.web.permissions.table import LOG_IN, NO, YES
+from tests.integration.web.permissions.rows import BEFORE, BODIES, NEW, OTHER_ROWS, PAGES_OF, QUERIES, WORDS, Rows
+from tests.integration.web.permissions.table import LOG_IN, MISSING, NO, YES
 
+HERE = "127.0.0.1"
 WRITES = re.compile(r"""^(?:INSERT INTO|UPDATE|DELETE FROM)\s+["`]?(\w+)""", re.IGNORECASE)
+ROW_PAGE = re.compile(r"/admin/\w+/\w+/\d+/")
 RECORDS = re.compile(r"django_session|axes_|audit_|django_admin_log")
 """Tables of what people did: a refused request may write there."""
 SESSIONS = {
@@ -40,11 +45,16 @@ SESSIONS = {
     "administrator": "administrator",
 }
 """Each session that is tried, and the column of the table that tells its outcomes."""
+ALL = ("read", "run", "edit")
 TOKENS = {
-    "token of a viewer": "viewer",
-    "token of an operator": "operator",
-    "token of an administrator": "administrator",
+    "token of a viewer": ("viewer", ALL),
+    "token of an operator": ("operator", ALL),
+    "token of an administrator": ("administrator", ALL),
+    "token that reads": ("administrator", ("read",)),
+    "token that runs": ("administrator", ("read", "run")),
+    "token that edits": ("administrator", ("read", "edit")),
 }
+"""Each token that is tried: whose it is, and its scopes."""
 
 
 class Effects:
@@ -75,11 +85,11 @@ def listening(effects: Effects) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Noting)
+    server = ThreadingHTTPServer((HERE, 0), Noting)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{HERE}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -113,6 +123,13 @@ def session_of(name: str) -> str:
     return key
 
 
+def token_of(role: str, scopes: tuple[str, ...]) -> str:
+    token = make(user_of(role), "program", scopes)
+    # Used just now: to record that is no effect of a request.
+    ApiToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now() + timedelta(hours=1), last_used_from=HERE)
+    return token.key
+
+
 class Site:
     def __init__(self, effects: Effects, listener: str) -> None:
         call_command("roles", verbosity=0)
@@ -122,7 +139,7 @@ class Site:
         self.client = Client(raise_request_exception=False)
         self.boss = user_of("administrator")
         self.sessions = {name: session_of(name) for name in SESSIONS}
-        self.tokens = {name: Token.objects.create(user=user_of(role)).key for name, role in TOKENS.items()}
+        self.tokens = {name: token_of(role, scopes) for name, (role, scopes) in TOKENS.items()}
         self.bodies: dict[tuple[str, str], Any] = {}
 
     def address(self, route: str, method: str) -> str:
@@ -187,6 +204,8 @@ class Site:
     def outcome(self, who: str, method: str, route: str) -> tuple[str, list[str]]:
         """What the site answers, in the words of the table, and what the request did. Nothing of it stays."""
         with transaction.atomic():
+            if before := BEFORE.get(route):
+                before(self.rows)
             body, address = self.body(route, method), self.address(route, method)
             found = self._tried(who, method, address, body)
             transaction.set_rollback(True)
@@ -204,8 +223,11 @@ class Site:
         self.effects.found = []
         with connection.execute_wrapper(self.effects):
             answer = self.send(method, address, self.sessions.get(who, ""), body, self.tokens.get(who, ""))
-        found = YES if address == "/api/health/" and answer.status_code in {200, 503} else word(answer)
-        return found, sorted(set(self.effects.found))
+        did = sorted(set(self.effects.found))
+        if address == "/api/health/" and answer.status_code == 503:
+            return YES, did
+        elsewhere = ROW_PAGE.match(address) and getattr(answer, "url", "") == "/admin/" and not did
+        return MISSING if elsewhere else word(answer), did  # the admin has no other 404 for a row
 
 
 def none_of(found: Iterable[str]) -> None:

@@ -19,6 +19,8 @@ READING = ("GET", "POST")
 OWN_SESSION = {"/admin/logout/"}
 """They change nothing but the session that they come with."""
 RIGHTS = ("view", "add", "change", "delete")
+OWN, OWN_RIGHTS = "own", ("view", "add")
+"""Of a table whose rows belong to somebody: to list, see and add the own ones. The rows that are tried are others'."""
 MODEL_ROUTES = {
     ("", "GET"): "view",
     ("add/", "GET"): "add",
@@ -39,6 +41,8 @@ class Line:
     outcomes: dict[str, str]
     reading: bool = False
     """Whether nothing changes, whatever the method."""
+    scope: str = ""
+    """Of the API: what a token needs besides its user's rights."""
 
 
 def tables() -> dict[str, list[dict[str, str]]]:
@@ -67,7 +71,8 @@ def _lines(row: dict[str, str]) -> list[Line]:
     outcomes = {role: row[role] for role in ROLES}
     assert all(OUTCOMES.fullmatch(one) for one in outcomes.values()), f"{row}: see the words at the top of the page"
     methods = READING if row["method"] == ANY else [*map(str.strip, row["method"].split(","))]
-    return [Line(row["route"], one, outcomes, row["method"] == ANY or row["route"] in OWN_SESSION) for one in methods]
+    reading = row["method"] == ANY or row["route"] in OWN_SESSION
+    return [Line(row["route"], one, outcomes, reading, row.get("scope", "")) for one in methods]
 
 
 def listed() -> list[Line]:
@@ -81,10 +86,15 @@ def model_lines() -> list[Line]:
     for row in tables()[MODELS]:
         prefix = f"/admin/{row['model'].replace('.', '/')}/"
         for (rest, method), right in MODEL_ROUTES.items():
-            outcomes = {"anonymous": LOG_IN, "not staff": LOG_IN, "demoted": NO}
-            outcomes |= {role: YES if right in row[role].split(", ") else NO for role in ROLES[3:]}
-            found.append(Line(prefix + rest, method, outcomes))
+            outcomes = {role: _outcome(row[role], rest, right) for role in ROLES[2:]}
+            found.append(Line(prefix + rest, method, {"anonymous": LOG_IN, "not staff": LOG_IN, **outcomes}))
     return found
+
+
+def _outcome(cell: str, rest: str, right: str) -> str:
+    if cell == OWN and right == "view" and rest:
+        return MISSING
+    return YES if right in (OWN_RIGHTS if cell == OWN else cell.split(", ")) else NO
 
 
 def action_lines() -> list[Line]:
