@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import transaction
+from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
 from tests.integration.web.permissions.site import Effects, Site, listening
@@ -15,9 +16,12 @@ from tests.integration.web.permissions.site import Effects, Site, listening
 @pytest.fixture(scope="module")
 def site(valkey_running: str, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Site]:
     effects = Effects()
-    refusals = logging.getLogger("django.request")
-    refusals.disabled = True  # thousands: the sentence of a failure would drown in them
-    with django_db_blocker.unblock(), listening(effects) as url, transaction.atomic():
+    chatty = [logging.getLogger(name) for name in ("django.request", "axes.handlers.database")]
+    for one in chatty:
+        one.disabled = True  # thousands of lines: the sentence of a failure would drown in them
+    contact = override_settings(SECURITY_CONTACT="mailto:security@example.org")
+    with django_db_blocker.unblock(), contact, listening(effects) as url, transaction.atomic():
         yield Site(effects, url)
         transaction.set_rollback(True)
-    refusals.disabled = False
+    for one in chatty:
+        one.disabled = False
