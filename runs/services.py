@@ -36,6 +36,7 @@ from runs.lifecycle.transitions import RUN_STOPPABLE, move_run, move_shards
 from runs.load.profile import Load, parse_load
 from runs.load.witness_rule import witness_is_useful
 from runs.models import Run, RunStatus, Shard, ShardStatus, TestPlan
+from runs.planning.credentials import check_credential, check_credential_of_run
 from runs.planning.data_limits import used_once
 from runs.planning.errors import RequestError
 from runs.planning.models_from_target import ModelsUnavailableError, resolve_models
@@ -45,6 +46,8 @@ from runs.workers.availability import shortage
 from runs.workers.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
 from runs.workers.regions import shard_regions
 from scenarios.definition.spec import ScenarioSpec
+from targets.binding import note_use
+from targets.models import Credential
 from targets.secrets import SecretsError
 
 __all__ = [
@@ -84,16 +87,23 @@ class _Frozen(NamedTuple):
 def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = None, local: bool = False) -> Run:
     """Freeze `plan` into a queued Run with its shards; engines start after the commit (unless `local`).
 
-    Raises RequestError: target_invalid, secrets_unreadable, scenario_invalid, load_invalid, models_unavailable,
-    threshold_invalid, regions_invalid, slots_missing, closed.
+    `user` is who asks, and must be allowed to use the target's credential if it has one; None: nobody, who may use
+    none. Raises RequestError: target_invalid, secrets_unreadable, credential_refused, scenario_invalid, load_invalid,
+    models_unavailable, threshold_invalid, regions_invalid, slots_missing, closed.
     """
-    request = plan_request(plan)
+    check_credential(plan.target, user)
+    request, credential = plan_request(plan), plan.target.credential
     try:
         values = plan.target.get_secrets()
     except SecretsError as exc:
         raise RequestError("secrets_unreadable", f"target {plan.target.name!r}: {exc}") from exc
+    if credential is not None and request.target is not None:
+        request = replace(
+            request, target=request.target.model_copy(update={"secret_origins": tuple(credential.origins)})
+        )
     frozen = _freeze(request, values, name=plan.name, witness=plan.witness)
-    return _create(frozen, plan=plan, user=user, local=local)
+    note_use(credential)
+    return _create(frozen, plan=plan, user=user, local=local, credential=credential)
 
 
 def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
@@ -162,6 +172,7 @@ def _create(
     user: AbstractBaseUser | AnonymousUser | None,
     local: bool,
     uid: UUID | None = None,
+    credential: Credential | None = None,
 ) -> Run:
     if local and any(parts.regions):
         raise RequestError(
@@ -182,6 +193,8 @@ def _create(
         with_witness=parts.witness,
         local=local,
         version=settings.VERSION,
+        credential=credential,
+        secret_origins=parts.target.secret_origins,
         requested_by_id=user.pk if user is not None and user.is_authenticated else None,
     )
     run.set_secrets(dict(parts.secrets))
@@ -235,8 +248,10 @@ def can_stop(run: Run) -> bool:
 
 def shard_spec(shard: Shard) -> ShardSpec:
     """The engine's order, including secrets: it is only written to the engine's stdin. Raises
-    `targets.secrets.SecretsError` if the run's secrets cannot be decrypted on this host."""
+    `targets.secrets.SecretsError` if the run's secrets cannot be decrypted on this host, and RequestError if who asked
+    for the run may not use its credential any more."""
     run = shard.run
+    check_credential_of_run(run)
     thresholds = parse_all(run.thresholds)
     return ShardSpec(
         run_id=run.pk,
@@ -246,7 +261,7 @@ def shard_spec(shard: Shard) -> ShardSpec:
         seed=run.seed,
         id_base=shard.pk << 32,
         ledger_path=shard.ledger_path,
-        target=parse_target_spec(run.target_spec | {"secrets": run.get_secrets()}),
+        target=parse_target_spec(run.target_spec | _apart(run)),
         scenarios=tuple(WeightedScenario.model_validate(part) for part in run.scenario_specs),
         load=parse_load(run.load),
         allow_private=settings.ALLOW_PRIVATE,
@@ -256,3 +271,11 @@ def shard_spec(shard: Shard) -> ShardSpec:
         answer_within_s=longest_wait_s(thresholds),
         thresholds_wait_s=highest_limit_s(thresholds),
     )
+
+
+def _apart(run: Run) -> dict[str, Any]:
+    """What a run's frozen target does not hold. Nowhere else than now: the credential may have lost an origin since."""
+    origins = run.secret_origins
+    if run.credential is not None and origins is not None:
+        origins = [origin for origin in origins if origin in run.credential.origins]
+    return {"secrets": run.get_secrets(), "secret_origins": origins}

@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.db import models
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from unfold.decorators import action
-from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminPasswordWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-)
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from connectors.spec import load_preset, preset_names
 from inputs.forms import BoundedJSONField
-from targets.models import Target
+from targets.binding import CredentialRefused, check_change, led_to
+from targets.credentials.admin import names_text
+from targets.credentials.forms import TakesSecret, secret_name, secret_value
+from targets.credentials.rights import User, usable
+from targets.credentials.services import NotAllowed, entered
+from targets.models import Credential, Target
 from targets.probe_page import page_context
-from targets.secret_input import change_secrets, stored_names
-from targets.secrets import SecretsError
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
@@ -35,64 +33,51 @@ else:
 
     TargetFormBase = forms.ModelForm
 
-CLEAR_ALL = "*"
-
 
 def preset_choices() -> list[tuple[str, str]]:
     return [(name, f"{load_preset(name).get('title', name)} ({name})") for name in preset_names()]
 
 
-class TargetForm(TargetFormBase):
+class TargetForm(TakesSecret, TargetFormBase):
+    user: User = None
+    """Who fills it in."""
     preset = forms.ChoiceField(
         choices=preset_choices, initial=Target._meta.get_field("preset").get_default, widget=UnfoldAdminSelectWidget
     )
-    secret_name = forms.CharField(
-        required=False,
-        max_length=64,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="For example api_key, used in templates as {{ secret.api_key }}.",
-    )
-    secret_value = forms.CharField(
-        required=False,
-        strip=False,
-        widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),
-        help_text="Write-only: stored encrypted, never shown again. Replaces a stored secret of the same name.",
-    )
-    clear_secrets = forms.MultipleChoiceField(required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget)
+    secret_name = secret_name()
+    secret_value = secret_value()
 
     class Meta:
         model = Target
-        fields = ["name", "preset", "url", "stream", "params", "overrides"]
+        fields = ["name", "preset", "url", "stream", "params", "overrides", "credential"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields.get("clear_secrets")  # absent for those who may only look
-        if not isinstance(field, forms.MultipleChoiceField):
+        self.entered: Credential | None = None
+        field = self.fields.get("credential")  # absent for those who may only look
+        if isinstance(field, forms.ModelChoiceField):
+            mine = usable(self.user).values("pk")
+            field.queryset = Credential.objects.filter(Q(pk__in=mine) | Q(targets=self.instance.pk)).distinct()
+
+    def _post_clean(self) -> None:
+        """The instance has the new values only now."""
+        super()._post_clean()  # type: ignore[misc]  # Django's own
+        given = self.given_secret()
+        if self.errors:
             return
         try:
-            field.choices = [(name, name) for name in stored_names(self.instance)]
-        except SecretsError:
-            field.choices = [(CLEAR_ALL, "all: they cannot be decrypted")]
-
-    def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or self.cleaned_data
-        name, value = data.get("secret_name", ""), data.get("secret_value", "")
-        if bool(name) != bool(value):
-            self.add_error("secret_name" if value else "secret_value", "Give both the secret's name and its value.")
-            return data
-        cleared = data.get("clear_secrets", [])
-        if not name and not cleared:
-            return data
-        try:
-            change_secrets(
-                self.instance,
-                given={name: value} if name else {},
-                cleared=cleared,
-                clear_all=CLEAR_ALL in cleared,
-            )
-        except ValueError as exc:
+            if given:
+                self.entered = self._enter(given)
+                self.instance.credential = self.entered
+            check_change(self.instance, self.user)
+        except CredentialRefused as exc:
+            self.add_error(exc.field if exc.field in self.fields else None, str(exc))
+        except (NotAllowed, ValueError) as exc:
             self.add_error("secret_name", str(exc))
-        return data
+
+    def _enter(self, given: dict[str, str]) -> Credential | None:
+        target = self.instance
+        return entered(target.credential, user=self.user, name=target.name, leads_to=led_to(target), given=given)
 
 
 @admin.register(Target)
@@ -119,15 +104,31 @@ class TargetAdmin(TargetBase):
                 "description": "Both are shown to everybody who may look at targets: keep secrets out of them.",
             },
         ),
-        ("Secrets", {"fields": ["stored_secrets", "secret_name", "secret_value", "clear_secrets"]}),
+        (
+            "Secrets",
+            {
+                "fields": ["credential", "stored_secrets", "secret_name", "secret_value"],
+                "description": "Choose a credential that you may use, or enter a secret: it is stored in the target's "
+                "credential, which is made if there is none, and may go only to where the target leads.",
+            },
+        ),
     ]
+
+    def get_form(self, request: HttpRequest, obj: Target | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.user = request.user
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Target, form: Any, change: bool) -> None:
+        """The credential first, if a secret was entered."""
+        if form.entered is not None:
+            form.entered.save()
+            obj.credential = form.entered
+        super().save_model(request, obj, form, change)
 
     @admin.display(description="Stored secrets")
     def stored_secrets(self, target: Target) -> str:
-        try:
-            return ", ".join(stored_names(target)) or "none"
-        except SecretsError as exc:
-            return f"cannot be opened: {exc}"
+        return names_text(target.credential)
 
     @action(description="Send a test message", url_path="test-message", permissions=["change"], icon="send")
     def test_message(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -136,6 +137,6 @@ class TargetAdmin(TargetBase):
         if target is None:
             raise Http404
         posted = request.POST if request.method == "POST" else None
-        context = self.admin_site.each_context(request) | page_context(target, posted)
+        context = self.admin_site.each_context(request) | page_context(target, posted, request.user)
         context |= {"title": f"Test message to {target}", "opts": self.opts}
         return render(request, "targets/probe.html", context)

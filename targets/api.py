@@ -1,4 +1,4 @@
-"""Targets in the API. Secrets are write-only."""
+"""Targets in the API. Secrets are write-only, and are those of the target's credential."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import transaction
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
@@ -13,22 +14,40 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connectors.spec import preset_names
-from inputs.rest import Located, Strict
-from targets.models import Target
+from inputs.rest import Located, RowField, Strict
+from targets.binding import CredentialRefused, check_change, led_to
+from targets.credentials.api import SECRETS_HELP
+from targets.credentials.rights import visible
+from targets.credentials.services import NotAllowed, entered
+from targets.credentials.values import stored_names
+from targets.models import Credential, Target
 from targets.probe_page import LANES, MESSAGE_CHARS, CannotProbe, probe_target
-from targets.secret_input import change_secrets, stored_names
 from targets.secrets import SecretsError
+
+
+class VisibleCredential(RowField):
+    """One that the user may know of. Whether he may choose it is said with its name."""
+
+    def get_queryset(self) -> Any:
+        request = self.context.get("request")
+        return Credential.objects.all() if request is None else visible(request.user)
 
 
 class TargetSerializer(Strict, serializers.ModelSerializer[Target]):
     preset = serializers.ChoiceField(choices=[(name, name) for name in preset_names()])
     params = serializers.DictField(required=False)
     overrides = serializers.DictField(required=False)
+    credential = VisibleCredential(
+        queryset=Credential.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="The credential whose secrets its templates use. To choose one needs the right to use it.",
+    )
     secrets = serializers.DictField(
         child=serializers.CharField(allow_null=True, trim_whitespace=False),
         write_only=True,
         required=False,
-        help_text="Name and value. A value replaces the stored one, null deletes it; other secrets are kept.",
+        help_text=f"{SECRETS_HELP} They are those of the target's credential; one is made if it has none.",
     )
     secret_names = serializers.SerializerMethodField(
         help_text="Names of the stored secrets; null: cannot be decrypted."
@@ -44,16 +63,21 @@ class TargetSerializer(Strict, serializers.ModelSerializer[Target]):
             "stream",
             "params",
             "overrides",
+            "credential",
             "secrets",
             "secret_names",
             "created_at",
             "updated_at",
         ]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._entered: Credential | None = None
+
     @extend_schema_field(serializers.ListField(child=serializers.CharField(), allow_null=True))
     def get_secret_names(self, target: Target) -> list[str] | None:
         try:
-            return stored_names(target)
+            return stored_names(target.credential)
         except SecretsError:
             return None
 
@@ -67,21 +91,34 @@ class TargetSerializer(Strict, serializers.ModelSerializer[Target]):
         except DjangoValidationError as exc:
             found = exc.message_dict if hasattr(exc, "error_dict") else {"non_field_errors": exc.messages}
             raise serializers.ValidationError(found) from exc
-        if changes:
-            self._seal(target, changes)
-            attrs["uid"], attrs["sealed_secrets"] = target.uid, target.sealed_secrets
+        user = self.context["request"].user
+        try:
+            if changes:
+                target.credential = self._entered = self._enter(target, changes)
+            check_change(target, user)
+        except CredentialRefused as exc:
+            raise serializers.ValidationError({exc.field: [str(exc)]}) from exc
+        except (NotAllowed, ValueError) as exc:
+            raise serializers.ValidationError({"secrets": [str(exc)]}) from exc
         return attrs
 
-    def _seal(self, target: Target, changes: Mapping[str, str | None]) -> None:
-        """Seals for this row's uid, which a new row must then keep: ciphertext is bound to it."""
-        try:
-            change_secrets(
-                target,
-                given={name: value for name, value in changes.items() if value is not None},
-                cleared=[name for name, value in changes.items() if value is None],
-            )
-        except ValueError as exc:
-            raise serializers.ValidationError({"secrets": [str(exc)]}) from exc
+    def _enter(self, target: Target, changes: Mapping[str, str | None]) -> Credential | None:
+        return entered(
+            target.credential,
+            user=self.context["request"].user,
+            name=target.name,
+            leads_to=led_to(target),
+            given={name: value for name, value in changes.items() if value is not None},
+            cleared=[name for name, value in changes.items() if value is None],
+        )
+
+    @transaction.atomic
+    def save(self, **kwargs: Any) -> Target:
+        """The credential first, if secrets were entered."""
+        if self._entered is not None:
+            self._entered.save()
+            kwargs["credential"] = self._entered
+        return super().save(**kwargs)
 
 
 class ProbeSerializer(Strict):
@@ -114,9 +151,9 @@ class ProbedSerializer(serializers.Serializer[Any]):
 class TargetViewSet(Located, viewsets.ModelViewSet[Target]):
     """Chatbot endpoints: a preset, an address, and what differs from the preset."""
 
-    queryset = Target.objects.all()
+    queryset = Target.objects.select_related("credential__owner")
     serializer_class = TargetSerializer
-    filterset_fields = ["name", "preset"]
+    filterset_fields = ["name", "preset", "credential"]
     required_perms: Mapping[str, list[str]] = {}
     run_actions = ("probe",)
 
@@ -128,7 +165,7 @@ class TargetViewSet(Located, viewsets.ModelViewSet[Target]):
         given = ProbeSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         try:
-            found = probe_target(target, **given.validated_data)
+            found = probe_target(target, user=request.user, **given.validated_data)
         except CannotProbe as exc:
             raise serializers.ValidationError({"non_field_errors": [str(exc)]}) from exc
         return Response(found.as_dict())

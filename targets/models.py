@@ -10,7 +10,9 @@ from django.db import models
 from connectors.mapping.params import lacks_param
 from connectors.security.guard import never_allowed
 from connectors.spec import SpecError, build_target_spec, load_preset
-from targets import secrets
+from targets.credentials.models import Credential
+
+__all__ = ["Credential", "Target"]
 
 
 class Target(models.Model):
@@ -23,7 +25,14 @@ class Target(models.Model):
     stream = models.BooleanField(default=False, help_text="Request a streamed answer.")
     params = models.JSONField(default=dict, blank=True, help_text='Values for the request, such as {"model": "m"}.')
     overrides = models.JSONField(default=dict, blank=True, help_text="Merged into the preset, key by key.")
-    sealed_secrets = models.TextField(default="", blank=True, editable=False)
+    credential = models.ForeignKey(
+        Credential,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="targets",
+        help_text="Its secrets, used in templates as {{ secret.NAME }}.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -34,12 +43,8 @@ class Target(models.Model):
         return self.name
 
     def get_secrets(self) -> dict[str, str]:
-        """The decrypted secrets. Raises `targets.secrets.SecretsError` if they were sealed for another row or key."""
-        return secrets.unseal(self.sealed_secrets, secrets.row_label("targets.secrets", self.uid))
-
-    def set_secrets(self, values: dict[str, str]) -> None:
-        """Seal `values` for this row; call `save()` afterwards."""
-        self.sealed_secrets = secrets.seal(values, secrets.row_label("targets.secrets", self.uid))
+        """Those of its credential. Raises `targets.secrets.SecretsError` if they cannot be decrypted."""
+        return {} if self.credential is None else self.credential.get_secrets()
 
     def clean(self) -> None:
         from django.core.exceptions import ValidationError

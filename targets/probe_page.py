@@ -10,6 +10,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from connectors.spec import SpecError
 from policy.panic import closed
+from targets.binding import CredentialRefused, check_use, note_use
+from targets.credentials.rights import User
 from targets.models import Target
 from targets.probe import LIMIT_S, probe
 from targets.probe_result import Probe
@@ -33,12 +35,15 @@ class ProbeForm(forms.Form):
     )
 
 
-def probe_target(target: Target, message: str, lane: str) -> Probe:
-    """Send `message` to a stored target with the short time limit of a page. Raises CannotProbe."""
+def probe_target(target: Target, message: str, lane: str, user: User) -> Probe:
+    """Send `message` to a stored target with the short time limit of a page. Raises CannotProbe, also if `user` may
+    not use the target's credential."""
     if why := closed():
         raise CannotProbe(why)
     try:
+        check_use(target, user)
         spec = target_spec(target, with_secrets=True)
+        note_use(target.credential)
         return probe(
             spec,
             [message],
@@ -46,17 +51,17 @@ def probe_target(target: Target, message: str, lane: str) -> Probe:
             allow_private=settings.ALLOW_PRIVATE,
             limit_s=LIMIT_S,
         )
-    except (SpecError, SecretsError) as exc:
+    except (SpecError, SecretsError, CredentialRefused) as exc:
         raise CannotProbe(str(exc)) from exc
 
 
-def page_context(target: Target, posted: Any) -> dict[str, Any]:
+def page_context(target: Target, posted: Any, user: User) -> dict[str, Any]:
     """The template's context; `posted` is the form's data, None when the page is opened."""
     form = ProbeForm(posted)
     context: dict[str, Any] = {"target": target, "form": form, "limit_s": LIMIT_S}
     if posted is not None and form.is_valid():
         try:
-            context["found"] = probe_target(target, form.cleaned_data["message"], form.cleaned_data["lane"])
+            context["found"] = probe_target(target, form.cleaned_data["message"], form.cleaned_data["lane"], user)
         except CannotProbe as exc:
             form.add_error(None, str(exc))
     return context

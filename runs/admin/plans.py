@@ -19,6 +19,7 @@ from inputs.forms import BoundedJSONField
 from runs.admin.row_select import AutocompletesRows, row_id
 from runs.load.profile import stored_load
 from runs.models import PlanScenario, TestPlan
+from runs.planning.credentials import check_credential
 from runs.planning.errors import RequestError
 from runs.planning.plan_estimate import estimate_lines, estimate_plan
 from runs.planning.run_request import RunRequest, stored_spec
@@ -27,6 +28,7 @@ from runs.reporting.load_summary import restore, summarize
 from runs.services import request_run
 from runs.web.permissions import may_control
 from scenarios.models import Scenario
+from targets.credentials.rights import User
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin, TabularInline
@@ -53,6 +55,8 @@ class TestPlanForm(PlanFormBase):
     """Shows a summary of a long trace, and keeps the stored times as long as the summary is not edited."""
 
     __test__ = False  # pytest would collect it by its name
+    user: User = None
+    """Who fills it in."""
 
     class Meta:
         model = TestPlan
@@ -86,6 +90,10 @@ class TestPlanForm(PlanFormBase):
             data.get("seed"),
         )
         problems = request.problems()
+        try:
+            check_credential(target, self.user)
+        except RequestError as exc:
+            problems.setdefault(exc.field, str(exc))
         for field, text in problems.items():
             if field != "scenarios":
                 self.add_error(field, text)
@@ -132,6 +140,14 @@ class MixInline(AutocompletesRows, MixBase):
         return super().get_formset(*args, **{**kwargs, **bounds})
 
 
+def _refused(plan: TestPlan, request: HttpRequest) -> bool:
+    try:
+        check_credential(plan.target, request.user)
+    except RequestError:
+        return True
+    return False
+
+
 @admin.register(TestPlan)
 class TestPlanAdmin(AutocompletesRows, PlanBase):
     __test__ = False  # pytest would collect it by its name
@@ -141,7 +157,7 @@ class TestPlanAdmin(AutocompletesRows, PlanBase):
     list_select_related = ["target"]
     search_fields = ["name", "target__name"]
     autocomplete_fields = ["target"]
-    readonly_fields = ["estimate"]
+    readonly_fields = ["estimate", "no_estimate"]
     inlines = [MixInline]
     actions = ["start_runs"]
     warn_unsaved_form = True
@@ -156,9 +172,16 @@ class TestPlanAdmin(AutocompletesRows, PlanBase):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"load": LOAD_EXAMPLE, **super().get_changeform_initial_data(request)}
 
+    def get_form(self, request: HttpRequest, obj: TestPlan | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.user = request.user
+        return form
+
     def get_fields(self, request: HttpRequest, obj: TestPlan | None = None) -> list[Any]:
-        """Users who may only view see a summary of the load too."""
-        names = list(super().get_fields(request, obj))
+        """Users who may only view see a summary of the load too. An estimate is for those who may start the plan's
+        runs, as far as its target's credential goes."""
+        hidden = "estimate" if obj is not None and _refused(obj, request) else "no_estimate"
+        names = [name for name in super().get_fields(request, obj) if name != hidden]
         if obj is None or self.has_change_permission(request, obj):
             return names
         return ["load_shown" if name == "load" else name for name in names]
@@ -184,6 +207,10 @@ class TestPlanAdmin(AutocompletesRows, PlanBase):
         except RequestError as exc:
             return str(exc)
         return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines))
+
+    @admin.display(description="Estimate of a run")
+    def no_estimate(self, plan: TestPlan) -> str:
+        return "only for those who may use the credential of the plan's target"
 
     @admin.action(description="Start a run", permissions=["start"])
     def start_runs(self, request: HttpRequest, queryset: QuerySet[TestPlan]) -> None:

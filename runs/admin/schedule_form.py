@@ -49,6 +49,8 @@ class MomentField(forms.CharField):
 
 
 class ScheduleForm(FormBase):
+    user: AbstractBaseUser | AnonymousUser | None = None
+    """Who fills it in."""
     name = forms.CharField(max_length=NAME_CHARS, widget=UnfoldAdminTextInputWidget)
     enabled = forms.BooleanField(required=False, initial=True, widget=UnfoldBooleanSwitchWidget)
     kind = forms.ChoiceField(
@@ -94,7 +96,7 @@ class ScheduleForm(FormBase):
         if "name" in data:
             self._check(free_name, data["name"], own)
         if "plan" in data:
-            self._check(check_plan, data["plan"])
+            self._check(check_plan, data["plan"], self.user)
         if "kind" in data and (own is None or not same_timing(self.instance, when)):
             self._check(parsed, when)
         return data
@@ -115,7 +117,7 @@ class ScheduleForm(FormBase):
         names = ("name", "plan", "when", "enabled", *POLICIES)
         given = {name: self.cleaned_data[name] for name in names}
         if self.instance.pk:
-            return change_schedule(self.instance, **given)
+            return change_schedule(self.instance, user=user, **given)
         return create_schedule(**given, user=user)
 
 

@@ -19,7 +19,7 @@ from runs.admin.runs import ReadOnly
 from runs.admin.schedule_form import ScheduleForm
 from runs.models import PlanSchedule, ScheduleSlot
 from runs.reporting.formatting import moment_text, status_badge
-from runs.schedules.services import delete_schedule, next_runs, set_enabled
+from runs.schedules.services import ScheduleError, delete_schedule, next_runs, set_enabled
 from runs.schedules.starter import with_timing
 from runs.schedules.timing import TimingError, in_words, when_of, zone_of
 from runs.web.permissions import may_control
@@ -62,6 +62,13 @@ class PlanScheduleAdmin(AutocompletesRows, ScheduleBase):
         ("Slots that were missed", {"fields": ["missed", "grace_s", "catch_up"]}),
         ("Slots during a run", {"fields": ["overlap", "queue_limit"]}),
     ]
+
+    def get_form(
+        self, request: HttpRequest, obj: PlanSchedule | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.user = request.user
+        return form
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlanSchedule]:
         return with_timing().select_related("plan")
@@ -122,14 +129,18 @@ class PlanScheduleAdmin(AutocompletesRows, ScheduleBase):
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[PlanSchedule]) -> None:
         for schedule in queryset:
-            set_enabled(schedule, False)
+            set_enabled(schedule, False, request.user)
             self.message_user(request, f"{schedule} is paused.", messages.SUCCESS)
 
     @admin.action(description="Resume", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[PlanSchedule]) -> None:
         for schedule in queryset:
-            set_enabled(schedule, True)
-            self.message_user(request, f"{schedule} is resumed.", messages.SUCCESS)
+            try:
+                set_enabled(schedule, True, request.user)
+            except ScheduleError as exc:
+                self.message_user(request, f"{schedule}: {exc}", messages.ERROR)
+            else:
+                self.message_user(request, f"{schedule} is resumed.", messages.SUCCESS)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -17,6 +17,7 @@ from runs.api.refusal import RunRefusalSerializer, refusal
 from runs.load.earlier_names import present_load
 from runs.load.profile import stored_load
 from runs.models import PlanScenario, TestPlan
+from runs.planning.credentials import check_credential
 from runs.planning.errors import RequestError
 from runs.planning.plan_estimate import estimate_plan
 from runs.planning.run_request import RunRequest, stored_spec
@@ -90,6 +91,10 @@ class PlanSerializer(Strict, serializers.ModelSerializer[TestPlan]):
         names = ("load", "thresholds", "abort_on_fail", "processes", "regions", "seed")
         asked = {name: attrs.get(name, getattr(old, name)) for name in names}
         target = attrs["target"] if "target" in attrs else old.target  # noqa: SIM401 - a new plan has none
+        try:
+            check_credential(target, self.context["request"].user)
+        except RequestError as exc:
+            raise serializers.ValidationError({exc.field: [str(exc)]}) from exc
         mix = (
             [(part.get("weight", 1.0), part["scenario"].spec) for part in attrs["mix"]]
             if "mix" in attrs
@@ -138,7 +143,9 @@ class PlanViewSet(Located, viewsets.ModelViewSet[TestPlan]):
     @action(detail=True)
     def estimate(self, request: Request, pk: str) -> Response:
         """Expected turns, tokens and cost of a run of the plan, and the assumptions. Sends nothing."""
+        plan = self.get_object()
         try:
-            return Response(estimate_plan(self.get_object()).data())
+            check_credential(plan.target, request.user)
+            return Response(estimate_plan(plan).data())
         except RequestError as exc:
             raise refusal(exc) from exc

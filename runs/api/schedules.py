@@ -92,7 +92,7 @@ class ScheduleSerializer(Strict, serializers.ModelSerializer[PlanSchedule]):
     def update(self, instance: PlanSchedule, validated_data: dict[str, Any]) -> PlanSchedule:
         task = validated_data.pop("task", {})
         try:
-            return change_schedule(instance, **task, **validated_data)
+            return change_schedule(instance, user=self.context["request"].user, **task, **validated_data)
         except ScheduleError as exc:
             raise _explained(exc) from exc
 
@@ -139,14 +139,18 @@ class ScheduleViewSet(Located, viewsets.ModelViewSet[PlanSchedule]):
     def pause(self, request: Request, pk: str) -> Response:
         """Start nothing until the schedule is resumed. Slots in between are not recorded; queued ones are refused."""
         refuse_body(request)
-        return Response(self.get_serializer(set_enabled(self.get_object(), False)).data)
+        return Response(self.get_serializer(set_enabled(self.get_object(), False, request.user)).data)
 
     @extend_schema(request=None, responses=ScheduleSerializer)
     @action(detail=True, methods=["post"], required_perms={"POST": CHANGE})
     def resume(self, request: Request, pk: str) -> Response:
         """Start runs again, from the next slot on."""
         refuse_body(request)
-        return Response(self.get_serializer(set_enabled(self.get_object(), True)).data)
+        try:
+            resumed = set_enabled(self.get_object(), True, request.user)
+        except ScheduleError as exc:
+            raise _explained(exc) from exc
+        return Response(self.get_serializer(resumed).data)
 
     @extend_schema(responses=SlotSerializer(many=True))
     @action(detail=True, pagination_class=BySlot, filter_backends=[])

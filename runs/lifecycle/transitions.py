@@ -62,7 +62,8 @@ def shard_sources(to: ShardStatus) -> frozenset[ShardStatus]:
 def move_run(run_id: int, to: RunStatus, guard: Q | None = None, **fields: Any) -> bool:
     """Move the run to `to` and set `fields`, if the table and `guard` allow; True if this call moved it."""
     if to in RUN_TERMINAL:
-        fields |= {"ended_at": DbNow(), "sealed_secrets": ""}  # the run's copy is no longer needed
+        # the run's copy of the secrets is no longer needed
+        fields |= {"ended_at": DbNow(), "sealed_secrets": "", "credential": None, "secret_origins": None}
     found = Run.objects.filter(guard or Q(), pk=run_id, status__in=run_sources(to))
     return found.update(status=to, **fields) == 1
 

@@ -11,6 +11,7 @@ from metrics.end_codes import END_CODE_CHARS
 from runs.models.plans import TestPlan
 from runs.models.report_field import ReportField
 from targets import secrets
+from targets.models import Credential
 
 END_CODE_HELP = "How it ended: see docs/metrics.md."
 
@@ -65,6 +66,18 @@ class Run(models.Model):
     )
     search = models.JSONField(null=True, blank=True, help_text="State of the search for the capacity.")
     sealed_secrets = models.TextField(default="", blank=True, editable=False)
+    credential = models.ForeignKey(
+        Credential,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="runs",
+        help_text="Whose secrets it has, until it ends. Empty: none, or those of who typed the command.",
+    )
+    secret_origins = models.JSONField(
+        null=True, blank=True, editable=False, help_text="Where its secrets may be sent, until it ends."
+    )
     local = models.BooleanField(default=False, help_text="Supervised by `burn` instead of Celery workers.")
     with_witness = models.BooleanField(default=False, help_text="Whether the run has a witness.")
     witness = models.JSONField(null=True, blank=True, help_text="What the witness measured.")

@@ -7,6 +7,7 @@ from typing import Final
 FIELDS: Final = {
     "target_invalid": "target",
     "secrets_unreadable": "target",
+    "credential_refused": "target",
     "scenario_invalid": "scenarios",
     "load_invalid": "load",
     "models_unavailable": "load",

@@ -14,6 +14,7 @@ from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from policy import panic
 from runs import db_clock
 from runs.models import PlanSchedule, TestPlan
+from runs.planning.credentials import check_credential
 from runs.planning.errors import RequestError
 from runs.planning.run_request import plan_request
 from runs.schedules.starter import START_DUE, slots_of, start_due, timing_text
@@ -45,20 +46,25 @@ def create_schedule(
 ) -> PlanSchedule:
     """Create a schedule of `plan`; `when` as for `runs.schedules.timing`, policies as the model's columns. Raises
     ScheduleError."""
-    timing, _, free = _all(lambda: parsed(when), lambda: check_plan(plan), lambda: free_name(name))
+    timing, _, free = _all(lambda: parsed(when), lambda: check_plan(plan, user), lambda: free_name(name))
     schedule = PlanSchedule(plan=plan, created_by_id=user.pk if user is not None and user.is_authenticated else None)
     schedule.task = PeriodicTask(name=free, task=START_DUE, enabled=enabled)
     _apply(schedule, timing, policies)
     return schedule
 
 
-def change_schedule(schedule: PlanSchedule, **changes: Any) -> PlanSchedule:
-    """Change the given parts: name, plan, when, enabled, and policies. Raises ScheduleError. An unchanged timing need
-    not lie in the future."""
+def change_schedule(
+    schedule: PlanSchedule, *, user: AbstractBaseUser | AnonymousUser | None = None, **changes: Any
+) -> PlanSchedule:
+    """Change the given parts: name, plan, when, enabled, and policies. `user` is who changes it, and must be allowed to
+    use the credential of its plan's target, unless the schedule is only paused. Raises ScheduleError. An unchanged
+    timing need not lie in the future."""
+    if changes != {"enabled": False}:
+        check_user(changes.get("plan", schedule.plan), user)
     given = changes.pop("when", None)
     timing, _, free = _all(
         lambda: None if given is None or same_timing(schedule, given) else parsed(given),
-        lambda: check_plan(changes["plan"]) if "plan" in changes else None,
+        lambda: check_plan(changes["plan"], user) if "plan" in changes else None,
         lambda: free_name(changes.pop("name"), schedule.task.pk) if "name" in changes else None,
     )
     start_due(only=schedule.pk)  # slots until now belong to the previous timing
@@ -72,9 +78,12 @@ def change_schedule(schedule: PlanSchedule, **changes: Any) -> PlanSchedule:
     return schedule
 
 
-def set_enabled(schedule: PlanSchedule, enabled: bool) -> PlanSchedule:
-    """Pause or resume the schedule. Slots during a pause are not recorded; queued ones are refused."""
-    changed = change_schedule(schedule, enabled=enabled)
+def set_enabled(
+    schedule: PlanSchedule, enabled: bool, user: AbstractBaseUser | AnonymousUser | None = None
+) -> PlanSchedule:
+    """Pause or resume the schedule. Slots during a pause are not recorded; queued ones are refused. Raises
+    ScheduleError if `user` may not resume it."""
+    changed = change_schedule(schedule, user=user, enabled=enabled)
     start_due(only=schedule.pk)
     return changed
 
@@ -110,10 +119,19 @@ def _all(*checks: Callable[[], Any]) -> list[Any]:
     return results
 
 
-def check_plan(plan: TestPlan) -> None:
-    """Raises ScheduleError for a plan whose runs would all be refused."""
+def check_plan(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None) -> None:
+    """Raises ScheduleError for a plan whose runs would all be refused, or that `user` may not start."""
+    check_user(plan, user)
     try:
         plan_request(plan).validate()
+    except RequestError as exc:
+        raise ScheduleError("plan", str(exc)) from exc
+
+
+def check_user(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None) -> None:
+    """Raises ScheduleError if `user` may not use the credential of the plan's target."""
+    try:
+        check_credential(plan.target, user)
     except RequestError as exc:
         raise ScheduleError("plan", str(exc)) from exc
 

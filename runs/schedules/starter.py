@@ -127,7 +127,7 @@ class _Tick:
             # The plan's row first: schedules of one plan must see each other's runs.
             TestPlan.objects.select_for_update().get(pk=self._schedule.plan_id)
             locked = PlanSchedule.objects.select_for_update(of=("self",))
-            schedule = locked.select_related("plan__target", "task").filter(pk=self._schedule.pk).first()
+            schedule = locked.select_related("plan__target", "task", "created_by").filter(pk=self._schedule.pk).first()
             if schedule is not None:
                 self._schedule = schedule
                 self._handle()
@@ -219,7 +219,7 @@ class _Tick:
     def _start(self, row: ScheduleSlot) -> None:
         try:
             with transaction.atomic():
-                row.run = request_run(self._schedule.plan)
+                row.run = request_run(self._schedule.plan, user=self._schedule.created_by)
         except RequestError as exc:
             self._end(row, SlotStatus.REFUSED, f"the plan cannot run: {exc}")
         except DATABASE_AWAY:

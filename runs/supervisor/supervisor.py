@@ -23,6 +23,7 @@ from runs.database_name import database_name
 from runs.db_clock import DATABASE_AWAY
 from runs.lifecycle.transitions import RUN_BEFORE_START
 from runs.models import Run, RunStatus, Shard, ShardStatus
+from runs.planning.errors import RequestError
 from runs.services import abort_run, shard_spec, stop_run
 from runs.supervisor.common_start import CommonStart
 from runs.supervisor.database_retries import DatabaseRetries, retry_until_stored
@@ -56,7 +57,7 @@ def supervise(
         return False
     try:
         spec = shard_spec(shard)
-    except (SecretsError, SpecError) as exc:
+    except (SecretsError, SpecError, RequestError) as exc:
         _fail_unstarted(shard, str(exc))
         return True
     engine = EngineProcess(spec, command, ORPHAN_S)

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from runs.models import DeliveryStatus, PlanSchedule, Webhook
-from runs.schedules.services import set_enabled
+from runs.schedules.services import ScheduleError, set_enabled
 from runs.web.permissions import may_control
 from runs.web.views import allowed
 from runs.webhooks.deliver import send_test
@@ -29,8 +29,12 @@ def may_change_webhooks(user: Any) -> bool:
 def switch(request: HttpRequest, pk: int, enabled: bool) -> HttpResponse:
     """Pause or resume a schedule."""
     schedule = get_object_or_404(PlanSchedule.objects.select_related("task"), pk=pk)
-    set_enabled(schedule, enabled)
-    messages.success(request, f"{schedule} is {'resumed' if enabled else 'paused'}.")
+    try:
+        set_enabled(schedule, enabled, request.user)
+    except ScheduleError as exc:
+        messages.error(request, f"{schedule} was not resumed: {exc}")
+    else:
+        messages.success(request, f"{schedule} is {'resumed' if enabled else 'paused'}.")
     return redirect("admin:runs_planschedule_change", pk)
 
 

@@ -51,7 +51,7 @@ def make_target(watched: Watched, url: str) -> None:
     page.fill("#id_secret_name", "api_key")
     page.fill("#id_secret_value", SECRET)
     save(page, "_continue")
-    expect(page.get_by_role("checkbox", name="api_key")).to_be_attached()  # to clear it
+    expect(page.get_by_text("api_key", exact=True)).to_be_visible()
     assert SECRET not in page.content()
 
 

@@ -51,6 +51,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 }
 
 
+KEEPERS = ("targets.view_credential", "targets.add_credential", "targets.add_target", "targets.change_target")
+"""One of these rights shows credentials in the menu: those that somebody may see, and may make."""
+
+
 def _item(title: str, icon: str, view: str, permission: str) -> dict[str, Any]:
     return {
         "title": title,
@@ -79,6 +83,12 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
                     _item("Targets", "smart_toy", "admin:targets_target_changelist", "targets.view_target"),
+                    {
+                        "title": "Credentials",
+                        "icon": "key",
+                        "link": reverse_lazy("admin:targets_credential_changelist"),
+                        "permission": lambda request: any(map(request.user.has_perm, KEEPERS)),
+                    },
                     _item("Scenarios", "forum", "admin:scenarios_scenario_changelist", "scenarios.view_scenario"),
                     _item("Test plans", "assignment", "admin:runs_testplan_changelist", "runs.view_testplan"),
                     _item("Runs", "local_fire_department", "admin:runs_run_changelist", "runs.view_run"),

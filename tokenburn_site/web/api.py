@@ -20,6 +20,7 @@ from inputs.rest import place_names
 from runs.api import PanicView, PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
 from scenarios.api import ScenarioViewSet
 from targets.api import TargetViewSet
+from targets.credentials.api import CredentialViewSet
 from tokenburn_site.web.views import docs, health, schema
 from tokenburn_site.web.workers import WorkersView
 
@@ -27,6 +28,7 @@ NAMED = 5
 
 router = SimpleRouter()
 router.register("targets", TargetViewSet)
+router.register("credentials", CredentialViewSet)
 router.register("scenarios", ScenarioViewSet)
 router.register("plans", PlanViewSet)
 router.register("runs", RunViewSet)

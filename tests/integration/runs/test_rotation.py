@@ -16,9 +16,10 @@ from runs.lifecycle.transitions import RUN_TERMINAL
 from runs.load.profile import ClosedLoad
 from runs.models import Run, RunStatus
 from runs.services import stop_run
-from targets.models import Target
+from targets.models import Credential, Target
 from targets.rotation import behind
 from tests.integration.runs.conftest import Start
+from tests.support.credentials import keep
 from tests.support.processes import ROOT, child_env
 from tests.support.runs import SECRET, a_run, until
 
@@ -66,8 +67,7 @@ def ended(run: Run) -> bool:
 
 def test_rotation_in_the_middle_of_a_run_fails_nothing(locked: str, start_worker: Start) -> None:
     target = Target(name="kept", url=locked)
-    target.set_secrets({"api_key": SECRET})
-    target.save()
+    keep(target, {"api_key": SECRET})
     start_worker("load", "-c", "1")
     running = a_run(1, ClosedLoad(users=4, duration_s=120), url=locked, local=False)
     until(lambda: running.turns.filter(outcome="ok").count() > 20, 40, "the run's full swing")
@@ -75,7 +75,7 @@ def test_rotation_in_the_middle_of_a_run_fails_nothing(locked: str, start_worker
     old = settings.SECRET_KEYRING[0][0]
 
     said = rotate_keys("--new")
-    assert "targets: 1 re-encrypted" in said and "runs: 2 re-encrypted" in said
+    assert "credentials: 1 re-encrypted" in said and "runs: 2 re-encrypted" in said
     assert not ended(running)
     assert Run.objects.get(pk=waiting.pk).sealed_secrets.partition(":")[0] not in {old, ""}
     # This process still knows only the old keys, like a web server that was not restarted.
@@ -90,7 +90,7 @@ def test_rotation_in_the_middle_of_a_run_fails_nothing(locked: str, start_worker
         assert (run.status, run.reason, run.sealed_secrets) == (*ends, "")
         assert set(run.turns.values_list("outcome", flat=True)) == {"ok"}
 
-    target.refresh_from_db()
+    target = Target.objects.get()
     assert target.get_secrets() == {"api_key": SECRET}
     assert settings.SECRET_KEYRING[0][0] != old
-    assert behind(Target) == behind(Run) == 0
+    assert behind(Credential) == behind(Run) == 0

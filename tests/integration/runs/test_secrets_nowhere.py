@@ -28,6 +28,7 @@ from targets.models import Target
 from tests.integration.runs.conftest import Start, tree
 from tests.integration.web import made_up
 from tests.integration.web.pages.test_walk import EVERY
+from tests.support.credentials import boss, keep
 from tests.support.planted import SECRETS, Planted, core, holds, planted, secret
 from tests.support.processes import ROOT, child_env, read_json_line
 from tests.support.runs import until
@@ -50,9 +51,8 @@ def echoing(family: ProcessGroups) -> Iterator[dict[str, str]]:
 
 def plan_for(name: str, item: Planted, scenario: Scenario) -> TestPlan:
     target = Target(name=name, url=item.url, preset=item.preset, stream=item.stream, overrides=item.overrides)
-    target.set_secrets(SECRETS)
     target.full_clean()
-    target.save()
+    keep(target, SECRETS)
     made = TestPlan.objects.create(name=name, target=target, load=item.load)
     PlanScenario.objects.create(plan=made, scenario=scenario)
     return made
@@ -181,7 +181,7 @@ def test_secrets_in_every_field_are_found_nowhere(
         with overheard(valkey) as heard:
             hook = hook_to(echoing["http"])
             plans = [plan_for(name, item, scenario) for name, item in planted(**echoing).items()]
-            runs = [request_run(plan) for plan in plans]
+            runs = [request_run(plan, boss()) for plan in plans]
             until(lambda: ended(runs), 120, "the end of all runs")
             deliver_due()
             output = burnt("plain", tmp_path, watch)

@@ -19,6 +19,7 @@ from runs.models import PlanScenario, Run, RunStatus, Session, Shard, ShardStatu
 from runs.reporting.report import collect, report_of
 from scenarios.models import Scenario
 from targets.models import Target
+from tests.support.credentials import keep
 from tests.support.runs import until
 
 PASSWORD = "a long test password"
@@ -32,9 +33,7 @@ _numbers = itertools.count(1)
 def user(*permissions: str, staff: bool = True, superuser: bool = False) -> User:
     """A user with exactly these rights, such as "runs.view_run"."""
     made = User.objects.create_user(f"user{next(_numbers)}", password=PASSWORD, is_staff=staff, is_superuser=superuser)
-    for name in permissions:
-        app, codename = name.split(".")
-        made.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    made.user_permissions.set([permission(name) for name in permissions])
     return made
 
 
@@ -43,11 +42,18 @@ def token(owner: User, *scopes: str) -> str:
     return make(owner, "a test", scopes or ("run", "edit")).key
 
 
-def target(**fields: Any) -> Target:
+def permission(name: str) -> Permission:
+    app, codename = name.split(".")
+    return Permission.objects.get(content_type__app_label=app, codename=codename)
+
+
+def target(secret: bool = True, **fields: Any) -> Target:
+    """With a credential that only administrators may use, unless it shall have no secret."""
     made = Target(**{"name": f"target {next(_numbers)}", "url": "http://127.0.0.1:9/v1", **fields})
-    made.set_secrets({"api_key": SECRET})
     made.full_clean()
     made.save()
+    if secret:
+        keep(made, {"api_key": SECRET})
     return made
 
 
@@ -59,7 +65,7 @@ def scenario(builtin: bool = False) -> Scenario:
 
 def plan(of: Target | None = None) -> TestPlan:
     made = TestPlan.objects.create(
-        name=f"plan {next(_numbers)}", target=of or target(), load=LOAD, thresholds=["ttft_ms.p95<500"]
+        name=f"plan {next(_numbers)}", target=of or target(secret=False), load=LOAD, thresholds=["ttft_ms.p95<500"]
     )
     PlanScenario.objects.create(plan=made, scenario=scenario())
     return made

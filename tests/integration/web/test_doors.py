@@ -16,9 +16,11 @@ from runs.planning.run_request import RunRequest, plan_request
 from runs.schedules.services import ScheduleError, create_schedule
 from runs.services import request_adhoc_run
 from scenarios.models import Scenario
+from targets.binding import led_to
 from targets.models import Target
 from targets.services import target_spec
 from tests.integration.web import made_up
+from tests.support.credentials import boss, keep
 from tokenburn_site.cli.burn import main
 from tokenburn_site.cli.errors import BadUsage, CannotRun
 from tokenburn_site.cli.options.burn_options import Options, spelled
@@ -99,8 +101,7 @@ BASE: dict[str, Any] = {
 @pytest.fixture
 def target() -> Target:
     made = Target(name="bot", url="http://127.0.0.1:9/v1", preset="openai-chat", params={"model": "mock"})
-    made.set_secrets({"api_key": made_up.SECRET})
-    made.save()
+    keep(made, {"api_key": made_up.SECRET})
     return made
 
 
@@ -130,7 +131,7 @@ def test_every_door_refuses_it_with_the_same_words_at_the_same_place(
     case = dict(CASES[name])
     said = scenario(case.pop("once", False))
     target.url = case.pop("url", target.url)
-    target.save()
+    keep(target, {"api_key": made_up.SECRET}, origins=led_to(target))
     asked = {**BASE, **case}
     want = expected(target, said, asked)
     assert "\n" not in str(want)
@@ -177,7 +178,7 @@ def runs_are_refused(admin_page: Client, plan: TestPlan, want: RequestError) -> 
     answer = admin_page.post("/api/runs/", {"plan": plan.pk}, "application/json")
     assert (answer.status_code, answer.json()) == (400, refusal)
     with pytest.raises(ScheduleError) as unscheduled:
-        create_schedule(name="s", plan=plan, when={"crontab": "0 2 * * *"})
+        create_schedule(name="s", plan=plan, when={"crontab": "0 2 * * *"}, user=boss())
     assert (unscheduled.value.field, str(unscheduled.value)) == ("plan", text)
 
 

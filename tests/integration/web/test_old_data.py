@@ -29,7 +29,7 @@ from runs.models import PlanSchedule, Run, RunStatus, Shard, TestPlan, Webhook, 
 from runs.services import request_run
 from runs.supervisor.local import run_local
 from runs.workers.leases import host_name
-from targets.models import Target
+from targets.models import Credential, Target
 from tests.old_data import make
 from tests.support import databases
 from tests.support.processes import Mock
@@ -192,9 +192,10 @@ def test_a_ledger_that_was_not_finished_is_stored_and_its_run_ends() -> None:
 def test_the_old_plan_runs_again(start_mock: Callable[..., Mock]) -> None:
     mock = start_mock("--delay-ms", "10-30", "--tokens", "4-9", "--itl-ms", "1", "--error-rate", "0")
     Target.objects.update(url=f"{mock.url}/v1")
+    Credential.objects.update(origins=[mock.url])
     plan = TestPlan.objects.get()
     assert plan.target.get_secrets() == {"api_key": make.API_KEY}
-    run = request_run(plan, local=True)
+    run = request_run(plan, User.objects.get(username="ann"), local=True)
     assert run_local(run) is False
     assert (run.status, run.end_code, run.reason) == (RunStatus.COMPLETED, "done", "")
     assert run.report is not None

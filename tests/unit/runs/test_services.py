@@ -14,7 +14,8 @@ from runs.planning.errors import RequestError
 from runs.services import can_stop, claim_shard, request_run, shard_spec, stop_run
 from runs.workers import dispatch
 from scenarios.models import Scenario
-from targets.models import Target
+from targets.models import Credential, Target
+from tests.support.credentials import boss, keep
 from tests.support.runs import SECRET, a_run, shards, talk, target
 
 pytestmark = pytest.mark.django_db
@@ -22,9 +23,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def plan() -> TestPlan:
-    row = Target(name="shop bot", url="http://127.0.0.1:9/v1", params={"model": "m"})
-    row.set_secrets({"api_key": SECRET})
-    row.save()
+    row = Target.objects.create(name="shop bot", url="http://127.0.0.1:9/v1", params={"model": "m"})
+    keep(row, {"api_key": SECRET})
     plan = TestPlan.objects.create(
         name="night", target=row, load={"kind": "closed", "users": 4, "duration_s": 5}, processes=2
     )
@@ -35,13 +35,13 @@ def plan() -> TestPlan:
 
 
 def test_a_plan_is_frozen_whole(plan: TestPlan) -> None:
-    user = get_user_model().objects.create(username="ann")
+    user = get_user_model().objects.create(username="ann", is_superuser=True)
     run = request_run(plan, user=user, local=True)
     assert (run.name, run.status, run.requested_by, run.plan) == ("night", RunStatus.QUEUED, user, plan)
     assert [shard.index for shard in shards(run)] == [0, 1]
     Target.objects.update(url="http://changed:1/v1")
     Scenario.objects.update(spec={})
-    Target.objects.get().set_secrets({})
+    keep(Target.objects.get(), {})
     spec = shard_spec(shards(run)[1])
     assert spec.target.url == "http://127.0.0.1:9/v1"
     assert spec.target.secrets["api_key"].get_secret_value() == SECRET
@@ -52,7 +52,7 @@ def test_a_plan_is_frozen_whole(plan: TestPlan) -> None:
 def test_a_threshold_may_choose_what_the_run_has(plan: TestPlan) -> None:
     plan.thresholds = ["ttft_ms{scenario=s1, model=m}.p95<500 and error_rate<1%"]
     plan.abort_on_fail = True
-    run = request_run(plan, local=True)
+    run = request_run(plan, boss(), local=True)
     assert (run.thresholds, run.abort_on_fail) == (plan.thresholds, True)
 
 
@@ -63,7 +63,7 @@ def test_a_host_says_how_much_text_is_kept_and_where_its_connections_leave_from(
 
 
 def test_no_secret_is_readable_in_any_row(plan: TestPlan) -> None:
-    request_run(plan, local=True)
+    request_run(plan, boss(), local=True)
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names():
             cursor.execute(f'SELECT * FROM "{table}"')
@@ -71,8 +71,8 @@ def test_no_secret_is_readable_in_any_row(plan: TestPlan) -> None:
 
 
 def test_a_seed_is_drawn_for_each_run_unless_the_plan_has_one(plan: TestPlan) -> None:
-    assert request_run(plan, local=True).seed != request_run(plan, local=True).seed
-    plan.seed = 5
+    assert request_run(plan, boss(), local=True).seed != request_run(plan, boss(), local=True).seed
+    plan.seed, plan.target.credential = 5, None
     assert request_run(plan, user=AnonymousUser(), local=True).seed == 5
 
 
@@ -94,7 +94,7 @@ def test_what_cannot_run_is_refused_with_a_code_and_leaves_no_row(
     for name, value in change.items():
         setattr(plan, name, value)
     with pytest.raises(RequestError) as caught:
-        request_run(plan, local=True)
+        request_run(plan, boss(), local=True)
     assert caught.value.code == code
     assert not Run.objects.exists()
 
@@ -102,18 +102,18 @@ def test_what_cannot_run_is_refused_with_a_code_and_leaves_no_row(
 def test_a_plan_without_a_scenario_or_with_a_broken_one_is_refused(plan: TestPlan) -> None:
     Scenario.objects.filter(name="s1").update(spec={"name": "s1", "steps": []})
     with pytest.raises(RequestError) as caught:
-        request_run(plan)
+        request_run(plan, boss())
     assert caught.value.code == "scenario_invalid"
     plan.mix.all().delete()
     with pytest.raises(RequestError, match="give at least one"):
-        request_run(plan)
+        request_run(plan, boss())
 
 
 def test_secrets_sealed_with_a_lost_key_are_said_before_anything_starts(plan: TestPlan) -> None:
-    Target.objects.update(sealed_secrets="gone:AAAA")
+    Credential.objects.update(sealed_secrets="gone:AAAA")
     plan.refresh_from_db()
     with pytest.raises(RequestError, match=r"shop bot.*TOKENBURN_KEYS") as caught:
-        request_run(plan)
+        request_run(plan, boss())
     assert caught.value.code == "secrets_unreadable"
 
 

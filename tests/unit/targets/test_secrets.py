@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runs.models import Run
-from targets.models import Target
+from targets.models import Credential
 from targets.rotation import ROUNDS, behind, rotate
 from targets.secrets import SecretsError, reseal, row_label, seal, unseal
 from tests.support.runs import a_run
@@ -33,8 +33,8 @@ def ring(settings: Any) -> list[tuple[str, bytes]]:
     return found
 
 
-def a_target(name: str = "one", values: dict[str, str] = VALUES) -> Target:
-    made = Target(name=name, url="http://127.0.0.1:9")
+def a_credential(name: str = "one", values: dict[str, str] = VALUES) -> Credential:
+    made = Credential(name=name, origins=["http://127.0.0.1:9"])
     made.set_secrets(values)
     made.save()
     return made
@@ -72,20 +72,20 @@ def test_what_is_no_ciphertext_is_refused(sealed: str) -> None:
 
 @pytest.mark.django_db
 def test_rows_whose_secrets_were_swapped_are_refused() -> None:
-    one, two = a_target("one"), a_target("two", {"api_key": "sk-second"})
-    Target.objects.filter(pk=one.pk).update(sealed_secrets=two.sealed_secrets)
-    Target.objects.filter(pk=two.pk).update(sealed_secrets=one.sealed_secrets)
-    for row in Target.objects.all():
+    one, two = a_credential("one"), a_credential("two", {"api_key": "sk-second"})
+    Credential.objects.filter(pk=one.pk).update(sealed_secrets=two.sealed_secrets)
+    Credential.objects.filter(pk=two.pk).update(sealed_secrets=one.sealed_secrets)
+    for row in Credential.objects.all():
         with pytest.raises(SecretsError, match="moved to another row"):
             row.get_secrets()
 
 
 @pytest.mark.django_db
-def test_a_target_s_secrets_do_not_open_in_a_run_and_the_other_way_round() -> None:
-    one, run = a_target(), a_run()
+def test_a_credential_s_secrets_do_not_open_in_a_run_and_the_other_way_round() -> None:
+    one, run = a_credential(), a_run()
     Run.objects.filter(pk=run.pk).update(uid=one.uid, sealed_secrets=one.sealed_secrets)
-    Target.objects.filter(pk=one.pk).update(sealed_secrets=run.sealed_secrets, uid=run.uid)
-    for row in (Run.objects.get(pk=run.pk), Target.objects.get(pk=one.pk)):
+    Credential.objects.filter(pk=one.pk).update(sealed_secrets=run.sealed_secrets, uid=run.uid)
+    for row in (Run.objects.get(pk=run.pk), Credential.objects.get(pk=one.pk)):
         with pytest.raises(SecretsError, match="moved"):
             row.get_secrets()
 
@@ -134,31 +134,31 @@ def test_sealing_anew_keeps_what_is_under_the_first_key_as_it_is(ring: list[tupl
 @pytest.mark.django_db
 def test_all_rows_are_sealed_anew_and_a_second_time_none(ring: list[tuple[str, bytes]]) -> None:
     for number in range(3):
-        a_target(f"target {number}", {"number": str(number)})
-    a_target("without", {})
+        a_credential(f"credential {number}", {"number": str(number)})
+    a_credential("without", {})
     run = a_run()
     put_first(ring)
-    assert (behind(Target), behind(Run)) == (3, 1)
-    assert (rotate(Target, "targets.secrets").resealed, rotate(Run, "runs.secrets").resealed) == (3, 1)
-    again = rotate(Target, "targets.secrets")
-    assert (again.resealed, again.current, behind(Target), behind(Run)) == (0, 3, 0, 0)
+    assert (behind(Credential), behind(Run)) == (3, 1)
+    assert (rotate(Credential, "targets.secrets").resealed, rotate(Run, "runs.secrets").resealed) == (3, 1)
+    again = rotate(Credential, "targets.secrets")
+    assert (again.resealed, again.current, behind(Credential), behind(Run)) == (0, 3, 0, 0)
     ring[:] = [NEW]
-    assert [row.get_secrets().get("number") for row in Target.objects.order_by("pk")] == ["0", "1", "2", None]
+    assert [row.get_secrets().get("number") for row in Credential.objects.order_by("pk")] == ["0", "1", "2", None]
     assert Run.objects.get(pk=run.pk).get_secrets()
 
 
 @pytest.mark.django_db
 def test_what_cannot_be_opened_is_named_and_left_as_it_is(ring: list[tuple[str, bytes]]) -> None:
-    good, bad = a_target("good"), a_target("bad")
-    Target.objects.filter(pk=bad.pk).update(sealed_secrets="gone:AAAA")
+    good, bad = a_credential("good"), a_credential("bad")
+    Credential.objects.filter(pk=bad.pk).update(sealed_secrets="gone:AAAA")
     put_first(ring)
-    done = rotate(Target, "targets.secrets")
+    done = rotate(Credential, "targets.secrets")
     assert (done.resealed, done.unreadable) == (
         1,
-        [f"target {bad.pk}: sealed with key 'gone', which is not in TOKENBURN_KEYS: add it back"],
+        [f"credential {bad.pk}: sealed with key 'gone', which is not in TOKENBURN_KEYS: add it back"],
     )
-    assert Target.objects.get(pk=bad.pk).sealed_secrets == "gone:AAAA"
-    assert Target.objects.get(pk=good.pk).get_secrets() == VALUES
+    assert Credential.objects.get(pk=bad.pk).sealed_secrets == "gone:AAAA"
+    assert Credential.objects.get(pk=good.pk).get_secrets() == VALUES
 
 
 def before_each_update(edits: list[Callable[[], object]]) -> AbstractContextManager[None]:
@@ -178,7 +178,7 @@ def before_each_update(edits: list[Callable[[], object]]) -> AbstractContextMana
 
 @pytest.mark.django_db
 def test_a_secret_that_is_edited_meanwhile_is_not_overwritten(ring: list[tuple[str, bytes]]) -> None:
-    made = a_target()
+    made = a_credential()
     put_first(ring)
 
     def edit() -> None:
@@ -186,21 +186,21 @@ def test_a_secret_that_is_edited_meanwhile_is_not_overwritten(ring: list[tuple[s
         made.save()
 
     with before_each_update([edit]):
-        done = rotate(Target, "targets.secrets")
-    assert Target.objects.get().get_secrets() == {"api_key": "edited"}
-    assert (done.resealed + done.current, done.busy, behind(Target)) == (1, [], 0)
+        done = rotate(Credential, "targets.secrets")
+    assert Credential.objects.get().get_secrets() == {"api_key": "edited"}
+    assert (done.resealed + done.current, done.busy, behind(Credential)) == (1, [], 0)
 
 
 @pytest.mark.django_db
 def test_a_row_that_is_never_at_rest_is_named(ring: list[tuple[str, bytes]]) -> None:
-    made = a_target()
+    made = a_credential()
     stale = [seal({"api_key": str(number)}, row_label("targets.secrets", made.uid)) for number in range(ROUNDS)]
     put_first(ring)
-    rows = Target.objects.filter(pk=made.pk)
+    rows = Credential.objects.filter(pk=made.pk)
     with before_each_update([partial(rows.update, sealed_secrets=text) for text in stale]):
-        done = rotate(Target, "targets.secrets")
-    assert (done.resealed, done.busy, behind(Target)) == (0, [f"target {made.pk}"], 1)
-    assert Target.objects.get().get_secrets() == {"api_key": str(ROUNDS - 1)}
+        done = rotate(Credential, "targets.secrets")
+    assert (done.resealed, done.busy, behind(Credential)) == (0, [f"credential {made.pk}"], 1)
+    assert Credential.objects.get().get_secrets() == {"api_key": str(ROUNDS - 1)}
 
 
 @pytest.mark.django_db
@@ -208,9 +208,9 @@ def test_a_row_that_is_never_at_rest_is_named(ring: list[tuple[str, bytes]]) -> 
 def test_a_row_that_is_cleared_or_deleted_meanwhile_is_passed_over(
     values: dict[str, str] | None, ring: list[tuple[str, bytes]]
 ) -> None:
-    made = a_target()
+    made = a_credential()
     put_first(ring)
-    gone = made.delete if values is None else partial(Target.objects.update, sealed_secrets="")
+    gone = made.delete if values is None else partial(Credential.objects.update, sealed_secrets="")
     with before_each_update([gone]):
-        done = rotate(Target, "targets.secrets")
+        done = rotate(Credential, "targets.secrets")
     assert (done.resealed, done.current, done.unreadable, done.busy) == (0, 0, [], [])

@@ -10,11 +10,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from runs.models import Run, Webhook
-from targets.models import Target
+from targets.credentials.models import SECRETS_COLUMN, Credential
 from targets.rotation import Rotation, behind, rotate
 from tokenburn_site.config.keys import BadEnvironment, add_development_key, encoded, key_id, new_key
 
-TABLES: Final = ((Target, "targets.secrets"), (Run, "runs.secrets"), (Webhook, "runs.webhook"))
+TABLES: Final = ((Credential, SECRETS_COLUMN), (Run, "runs.secrets"), (Webhook, "runs.webhook"))
 NOT_ALL: Final = 1
 BAD_START: Final = 2
 

@@ -104,7 +104,11 @@ def test_a_target_that_is_not_there_is_not_found(admin_page: Client) -> None:
 
 def test_the_api_shows_the_same(target: Target, chatbot: HostileServer) -> None:
     api = APIClient()
-    api.force_login(made_up.user("targets.change_target"))
+    ann = made_up.user("targets.change_target")
+    api.force_login(ann)
+    assert api.post(f"/api/targets/{target.pk}/probe/", {"message": "x"}).status_code == 400
+    assert target.credential is not None
+    target.credential.users.add(ann)
     answer = api.post(f"/api/targets/{target.pk}/probe/", {"message": "Which river?"})
     assert answer.status_code == 200
     found = answer.json()

@@ -9,8 +9,9 @@ import pytest
 from django.test import Client
 
 from connectors.spec import preset_names
-from targets.models import Target
+from targets.models import Credential, Target
 from tests.integration.web import made_up
+from tests.support.credentials import keep
 
 ADD = "/admin/targets/target/add/"
 FORM = {
@@ -29,7 +30,8 @@ def change(target: Target) -> str:
 
 
 def posted(target: Target, **fields: Any) -> dict[str, Any]:
-    return FORM | {"name": target.name, "url": target.url, "params": "{}"} | fields
+    own = {"name": target.name, "url": target.url, "params": "{}", "credential": str(target.credential_id or "")}
+    return FORM | own | fields
 
 
 def test_every_preset_can_be_chosen(admin_page: Client) -> None:
@@ -44,7 +46,8 @@ def test_a_secret_is_stored_sealed_and_only_its_name_is_shown(admin_page: Client
     assert answer.status_code == 302
     target = Target.objects.get(name="Mine")
     assert target.get_secrets() == {"api_key": made_up.SECRET}
-    assert made_up.SECRET not in target.sealed_secrets
+    assert target.credential is not None
+    assert made_up.SECRET not in target.credential.sealed_secrets
     page = admin_page.get(change(target)).content.decode()
     assert "api_key" in page
     assert made_up.SECRET not in page
@@ -58,14 +61,14 @@ def test_saving_without_touching_secrets_keeps_them(admin_page: Client) -> None:
     assert target.get_secrets() == {"api_key": made_up.SECRET}
 
 
-def test_one_secret_is_replaced_and_another_cleared(admin_page: Client) -> None:
+def test_a_secret_that_is_entered_at_a_target_is_one_of_its_credential(admin_page: Client) -> None:
     target = made_up.target()
-    target.set_secrets({"api_key": "old", "other": "o", "third": "t"})
-    target.save()
-    fields = {"secret_name": "api_key", "secret_value": "new", "clear_secrets": ["other"]}
+    credential = keep(target, {"api_key": "old", "other": "o"})
+    fields = {"secret_name": "api_key", "secret_value": "new", "credential": str(credential.pk)}
     assert admin_page.post(change(target), posted(target, **fields)).status_code == 302
     target.refresh_from_db()
-    assert target.get_secrets() == {"api_key": "new", "third": "t"}
+    assert target.credential == credential
+    assert target.get_secrets() == {"api_key": "new", "other": "o"}
 
 
 def test_a_mistyped_form_does_not_send_the_secret_back(admin_page: Client) -> None:
@@ -93,14 +96,11 @@ def test_mistakes_are_explained(admin_page: Client, fields: dict[str, str], text
     assert text in answer.content.decode()
 
 
-def test_secrets_that_cannot_be_opened_are_said_so_and_can_only_be_cleared_as_a_whole(admin_page: Client) -> None:
+def test_secrets_that_cannot_be_opened_are_said_so(admin_page: Client) -> None:
     target = made_up.target()
-    Target.objects.filter(pk=target.pk).update(sealed_secrets="gone-key:AAAA")
-    page = admin_page.get(change(target)).content.decode()
-    assert "cannot be decrypted" in page
-    answer = admin_page.post(change(target), posted(target, secret_name="api_key", secret_value="new"))
+    Credential.objects.update(sealed_secrets="gone-key:AAAA")
+    assert "cannot be decrypted" in admin_page.get(change(target)).content.decode()
+    fields = {"secret_name": "api_key", "secret_value": "new", "credential": str(target.credential_id)}
+    answer = admin_page.post(change(target), posted(target, **fields))
     assert "or clear them all first" in answer.content.decode()
-    fields = {"secret_name": "api_key", "secret_value": "new", "clear_secrets": ["*"]}
-    assert admin_page.post(change(target), posted(target, **fields)).status_code == 302
-    target.refresh_from_db()
-    assert target.get_secrets() == {"api_key": "new"}
+    assert Credential.objects.get().sealed_secrets == "gone-key:AAAA"

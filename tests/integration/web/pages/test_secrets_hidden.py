@@ -13,14 +13,18 @@ from tests.integration.web.pages.test_walk import EVERY
 @pytest.mark.django_db
 @pytest.mark.usefixtures("valkey")
 def test_every_page_keeps_the_secrets(admin_page: Client) -> None:
-    run = made_up.run(RunStatus.RUNNING)
+    run = made_up.run(RunStatus.RUNNING, made_up.plan(made_up.target()))
     made_up.fill(run, seconds=2)
     made_up.finish(run)
     key = made_up.token(made_up.user())
     plan = run.plan
     assert plan is not None
-    hidden = {made_up.SECRET, plan.target.sealed_secrets, run.sealed_secrets, key}
+    credential = plan.target.credential
+    assert credential is not None
+    hidden = {made_up.SECRET, credential.sealed_secrets, run.sealed_secrets, key}
     numbers = {
+        "credential": credential.pk,
+        "credentials": credential.pk,
         "targets": plan.target_id,
         "testplan": plan.pk,
         "scenario": plan.mix.get().scenario_id,

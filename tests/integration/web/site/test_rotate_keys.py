@@ -15,8 +15,9 @@ from pytest_django import Settings
 
 from runs.models import Run, RunStatus, Webhook
 from runs.services import stop_run
-from targets.models import Target
+from targets.models import Credential, Target
 from tests.integration.web import made_up
+from tests.support.credentials import keep
 from tests.support.processes import ROOT, child_env
 from tokenburn_site.config.keys import keyring
 
@@ -53,17 +54,15 @@ def under(var: Path, settings: Settings) -> Under:
 
 def stored() -> str:
     """What can be opened."""
-    return str([row.get_secrets() for model in (Target, Webhook) for row in model.objects.order_by("pk")])
+    return str([row.get_secrets() for model in (Credential, Webhook) for row in model.objects.order_by("pk")])
 
 
 def seal() -> None:
-    """The secrets of two targets, a queued run and a webhook."""
+    """Those of two targets, a queued run and a webhook."""
     run = made_up.run(RunStatus.QUEUED)
-    Target.objects.update(sealed_secrets="")
+    Credential.objects.update(sealed_secrets="")
     for number in (1, 2):
-        target = Target(name=f"mine {number}", url="http://127.0.0.1:9")
-        target.set_secrets({"key": f"value {number}"})
-        target.save()
+        keep(Target(name=f"mine {number}", url="http://127.0.0.1:9"), {"key": f"value {number}"})
     run.set_secrets({"key": "the run's"})
     run.save()
     hook = Webhook(name="mine", host="h")
@@ -77,7 +76,7 @@ def test_a_new_key_takes_over_and_the_old_one_can_go(var: Path, under: Under) ->
     done = rotate(var, keys=f"{SECOND},{FIRST}")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "targets: 2 re-encrypted, 0 already under the first key",
+        "credentials: 2 re-encrypted, 0 already under the first key",
         "runs: 1 re-encrypted, 0 already under the first key",
         "webhooks: 1 re-encrypted, 0 already under the first key",
         "all is under key second; no longer needed: first",
@@ -91,28 +90,28 @@ def test_a_new_key_takes_over_and_the_old_one_can_go(var: Path, under: Under) ->
 def test_what_cannot_be_opened_is_named_and_costs_the_exit_code(var: Path, under: Under) -> None:
     under(FIRST)
     seal()
-    target = Target.objects.get(name="mine 1")
-    Target.objects.filter(pk=target.pk).update(sealed_secrets=Target.objects.get(name="mine 2").sealed_secrets)
+    first, second = Credential.objects.get(name="mine 1"), Credential.objects.get(name="mine 2")
+    Credential.objects.filter(pk=first.pk).update(sealed_secrets=second.sealed_secrets)
     done = rotate(var, keys=f"{SECOND},{FIRST}")
     assert done.returncode == 1
     assert (
-        f"cannot be decrypted: target {target.pk}: the sealed secrets were changed or moved to another row"
+        f"cannot be decrypted: credential {first.pk}: the sealed secrets were changed or moved to another row"
         in done.stderr
     )
     assert "keep the other keys until then" in done.stderr
-    assert "targets: 1 re-encrypted" in done.stdout
+    assert "credentials: 1 re-encrypted" in done.stdout
     assert rotate(var, keys=SECOND).returncode == 1
 
 
 def test_a_new_key_for_the_environment_is_only_printed(var: Path, under: Under) -> None:
     under(FIRST)
     seal()
-    before = sorted(Target.objects.values_list("sealed_secrets", flat=True))
+    before = sorted(Credential.objects.values_list("sealed_secrets", flat=True))
     done = rotate(var, "--new", keys=FIRST)
     assert done.returncode == 0
     (line,) = done.stdout.splitlines()
     assert re.fullmatch(r"key-[0-9a-f]{8}:[A-Za-z0-9+/]{43}=", line)
-    assert sorted(Target.objects.values_list("sealed_secrets", flat=True)) == before
+    assert sorted(Credential.objects.values_list("sealed_secrets", flat=True)) == before
     assert rotate(var, keys=f"{line},{FIRST}").returncode == 0
     under(line)
     assert "value 1" in stored()

@@ -1,0 +1,88 @@
+"""What binds a target to its credential: who may choose one, where the target may lead, who may send its values.
+
+A target leads to the origins of its address, of handshake steps elsewhere, and of its proxy (`TargetSpec.own_origins`).
+All of them must be among the credential's. What only a template or an answer names is checked when a connection is
+made, in `connectors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils import timezone
+
+from connectors.origins import origin_of
+from connectors.spec import SpecError
+from targets.credentials.models import Credential
+from targets.credentials.rights import User, may_use
+from targets.models import Target
+from targets.services import target_spec
+
+SHOWN = 3
+
+
+class CredentialRefused(Exception):
+    """A credential may not be used in this way. `field` names the part of the target; the message says what to do."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def check_change(target: Target, user: User) -> None:
+    """Whether `user` may save `target` as it is now. Choosing a credential needs the right to use it; a credential that
+    was chosen before may stay, but the target must not lead to an origin which is neither among the credential's nor
+    one to which it led before. Raises CredentialRefused, and SpecError for a target that is no valid one."""
+    credential = target.credential
+    if credential is None:
+        return
+    before = None if target.pk is None else Target.objects.filter(pk=target.pk).first()
+    is_kept = before is not None and before.credential_id == credential.pk
+    if not is_kept and not may_use(user, credential):
+        raise CredentialRefused("credential", may_not_use(credential))
+    known = led_to(before) if is_kept and before is not None else ()
+    if outside := outside_of(credential, (origin for origin in led_to(target) if origin not in known)):
+        field = "url" if origin_of(target.url) in outside else "overrides"
+        raise CredentialRefused(field, leads_out(credential, outside))
+
+
+def check_use(target: Target, user: User) -> None:
+    """Whether `user` may send the values of the target's credential, where the target leads. Raises
+    CredentialRefused."""
+    credential = target.credential
+    if credential is None:
+        return
+    if not may_use(user, credential):
+        raise CredentialRefused("credential", may_not_use(credential))
+    if outside := outside_of(credential, led_to(target)):
+        raise CredentialRefused("credential", leads_out(credential, outside))
+
+
+def note_use(credential: Credential | None) -> None:
+    if credential is not None:
+        Credential.objects.filter(pk=credential.pk).update(last_used_at=timezone.now())
+
+
+def led_to(target: Target) -> tuple[str, ...]:
+    """None for a target that is no valid one: it connects to nothing."""
+    try:
+        return target_spec(target).own_origins()
+    except SpecError:
+        return ()
+
+
+def outside_of(credential: Credential, origins: Iterable[str]) -> list[str]:
+    return [origin for origin in origins if origin not in credential.origins]
+
+
+def may_not_use(credential: Credential) -> str:
+    owner = f"its owner ({credential.owner})" if credential.owner is not None else "an administrator"
+    return f"you may not use the credential {credential.name!r}: ask {owner} for it, or choose another one"
+
+
+def leads_out(credential: Credential, outside: list[str]) -> str:
+    more = f" and {len(outside) - SHOWN} more" if len(outside) > SHOWN else ""
+    return (
+        f"{', '.join(outside[:SHOWN])}{more}: not among the origins of the credential {credential.name!r}; "
+        "add it there (who may edit the credential can), or choose another credential that you may use"
+    )

@@ -1,0 +1,110 @@
+"""Credentials in the admin. Values are write-only; only their names are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from targets.credentials import rights
+from targets.credentials.forms import CredentialForm
+from targets.credentials.models import Credential
+from targets.credentials.values import stored_names
+from targets.secrets import SecretsError
+
+if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
+    from django.contrib.admin import ModelAdmin
+
+    CredentialBase = ModelAdmin[Credential]
+else:
+    from unfold.admin import ModelAdmin as CredentialBase
+
+SHOWN = 5
+
+
+def names_text(credential: Credential | None) -> str:
+    """The names of its secrets, for people."""
+    try:
+        return ", ".join(stored_names(credential)) or "none"
+    except SecretsError as exc:
+        return f"cannot be decrypted: {exc}"
+
+
+@admin.register(Credential)
+class CredentialAdmin(CredentialBase):
+    form = CredentialForm
+    list_display = ["name", "owner_name", "origins_text", "used_by", "last_used_at"]
+    list_display_links = ["name"]
+    search_fields = ["name"]
+    list_select_related = ["owner"]
+    filter_horizontal = ["users", "groups"]
+    readonly_fields = ["stored_secrets", "used_by", "last_used_at"]
+    warn_unsaved_form = True
+    fieldsets = [
+        (None, {"fields": ["name", "origins", "used_by", "last_used_at"]}),
+        ("Secrets", {"fields": ["stored_secrets", "secret_name", "secret_value", "clear_secrets"]}),
+        ("Who may use it", {"fields": ["owner", "users", "groups"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Credential]:
+        return rights.visible(request.user).prefetch_related("targets")
+
+    def get_form(self, request: HttpRequest, obj: Credential | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.user = request.user
+        return form
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Credential | None = None) -> list[str]:
+        names = [str(name) for name in super().get_readonly_fields(request, obj)]
+        if not getattr(request.user, "is_superuser", False):
+            names.append("owner")
+        if obj is not None and not rights.may_share(request.user, obj):
+            names += ["users", "groups"]
+        return names
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return rights.may_create(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Credential | None = None) -> bool:
+        found = rights.visible(request.user)
+        if obj is not None:
+            return found.filter(pk=obj.pk).exists()
+        return request.user.has_perm(rights.VIEW) or rights.may_create(request.user) or found.exists()
+
+    def has_change_permission(self, request: HttpRequest, obj: Credential | None = None) -> bool:
+        if obj is None:
+            return self.has_view_permission(request)
+        return rights.may_edit(request.user, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Credential | None = None) -> bool:
+        if obj is None:
+            return self.has_view_permission(request)
+        return rights.may_delete(request.user, obj)
+
+    def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
+        if not change and obj.owner_id is None:
+            obj.owner_id = request.user.pk
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="Stored secrets")
+    def stored_secrets(self, credential: Credential) -> str:
+        return names_text(credential)
+
+    @admin.display(description="Owner", ordering="owner__username")
+    def owner_name(self, credential: Credential) -> str:
+        return "none: administrators only" if credential.owner is None else str(credential.owner)
+
+    @admin.display(description="Origins")
+    def origins_text(self, credential: Credential) -> str:
+        return ", ".join(credential.origins)
+
+    @admin.display(description="Targets")
+    def used_by(self, credential: Credential) -> str:
+        names = sorted(str(target) for target in credential.targets.all()) if credential.pk else []
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return ", ".join(names[:SHOWN]) + more or "none"
