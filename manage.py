@@ -8,6 +8,7 @@ from runs.early import leave_at_signals
 
 BAD_START = 2
 INTERRUPTED = 130
+UNRECORDED = "migrate"  # makes the tables of the audit log
 
 
 def main() -> None:
@@ -25,8 +26,11 @@ def main() -> None:
 def _execute() -> None:
     from django.core.management import execute_from_command_line
 
+    from audit.origin import Origin, account_name, whole_process
     from tokenburn_site.config.keys import BadEnvironment
 
+    if sys.argv[1:2] and sys.argv[1] != UNRECORDED:
+        whole_process(Origin("cli", account=account_name()))
     try:
         execute_from_command_line(sys.argv)
     except BadEnvironment as exc:

@@ -9,6 +9,9 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
 
     def ready(self) -> None:
+        from audit import rows, sign_in
         from audit.triggers import ensure
 
+        rows.connect()
+        sign_in.connect()
         post_migrate.connect(ensure, sender=self, dispatch_uid="audit.triggers")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from django.apps import apps
@@ -17,6 +19,7 @@ DETAIL_CHARS = 400
 ITEMS = 50
 DEPTH = 4
 FINGERPRINT_CHARS = 12
+IPV6, IPV6_SITE = 6, 64
 
 
 def short(value: Any, chars: int = NAME_CHARS) -> str:
@@ -46,9 +49,12 @@ def person(user: Any) -> dict[str, Any]:
     return {"user_key": user.pk, "user_name": short(user.get_username())}
 
 
-def thing(on: Model | None) -> dict[str, Any]:
+def thing(on: Model | tuple[str, Any, str] | None) -> dict[str, Any]:
     if on is None:
         return {}
+    if isinstance(on, tuple):
+        kind, key, text = on
+        return {"kind": short(kind, 80), "key": short(key, KEY_CHARS), "text": short(text)}
     return {
         "kind": on._meta.model_name or "",
         "key": short("" if on.pk is None else on.pk, KEY_CHARS),
@@ -84,3 +90,15 @@ def token_name(token: Any) -> str:
     if secret is not None and token.pk == secret:
         return hashlib.sha256(str(secret).encode()).hexdigest()[:FINGERPRINT_CHARS]
     return short(token.pk, KEY_CHARS)
+
+
+def source(request: Any) -> str:
+    """Who is counted as one: a user, or the network of a stranger."""
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        return f"user {user.pk}"
+    address = (client_address(request) if request is not None else None) or "unknown"
+    with suppress(ValueError):
+        if (parsed := ip_address(address)).version == IPV6:
+            return str(ip_network((parsed, IPV6_SITE), strict=False))
+    return address[:KEY_CHARS]

@@ -104,3 +104,34 @@ class AuditChain(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sequence}:{self.digest}"
+
+
+class AuditTally(models.Model):
+    """How often a source was refused something in a minute. Deleted when the minute is over and its count written."""
+
+    source = models.CharField(max_length=64, help_text="A client's network, or a user.")
+    action = models.CharField(max_length=80)
+    minute = models.DateTimeField()
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["minute", "action", "source"], name="tally_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.action}: {self.count}"
+
+
+class AuditOutlet(models.Model):
+    """How far the log was sent to a place outside."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    position = models.BigIntegerField(default=0, help_text="Sequence of the last event that it has.")
+    sent_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=200, blank=True, default="", help_text="Why the last attempt failed.")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.position}"

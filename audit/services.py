@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db import DatabaseError, connection, models, transaction
 
+from audit import tally
 from audit.chain import seal
-from audit.description import bounded, client, person, short, thing
+from audit.description import bounded, client, person, short, source, thing
 from audit.models import AuditEvent, Door, Outcome
 from audit.origin import Origin, current, door_of, enter, leave
 
@@ -22,24 +23,27 @@ def record(
     *,
     request: Any = None,
     user: Any = None,
-    on: models.Model | None = None,
+    on: models.Model | tuple[str, Any, str] | None = None,
     outcome: str = "done",
     door: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> AuditEvent:
-    """Write that somebody did `action` to `on`, in the transaction of the deed. What is not given comes from the
-    current request, command or task. The event of a refused or failed deed outlives a rollback inside a request."""
+    """Write that somebody did `action` to `on` (a row, or its kind, id and name), in the transaction of the deed. What
+    is not given comes from the current request, command or task, and the event of a refused or failed deed outlives
+    a rollback in there."""
     origin = current()
     request = request or (origin.request if origin else None)
     if door is None:
         door = origin.door if origin else door_of(request) if request else Door.SYSTEM
-    user = user or getattr(request, "user", None) or (origin.user if origin else None)
+    known = person(user) or person(getattr(request, "user", None)) or person(origin.user if origin else None)
+    if not known and origin and origin.account:
+        known = {"user_name": short(origin.account)}
     event = AuditEvent(
         action=short(action, 80),
         outcome=Outcome(outcome),
         door=Door(door),
         details=bounded(details or {}),
-        **person(user),
+        **known,
         **thing(on),
         **client(request),
     )
@@ -54,22 +58,33 @@ def record(
     return event
 
 
-def _write(event: AuditEvent) -> None:
-    event.save()
-    transaction.on_commit(seal, robust=True)
+def record_refusal(action: str, *, request: Any = None, **more: Any) -> AuditEvent | None:
+    """The same for what anybody can repeat at will: of one source, at most `tally.EACH` a minute are written one by
+    one; the others are counted. Returns None if it was only counted."""
+    origin = current()
+    if tally.admits(source(request or (origin.request if origin else None)), action):
+        return record(action, request=request, outcome="refused", **more)
+    if origin:
+        origin.recorded += 1
+    return None
 
 
 @contextmanager
-def coming_from(door: str, request: Any = None, user: Any = None) -> Iterator[Origin]:
+def coming_from(door: str, request: Any = None, user: Any = None, account: str = "") -> Iterator[Origin]:
     """What is recorded in here comes from there. At the end, events of refusals that were rolled back are written
     again."""
-    origin = Origin(door, request, user)
+    origin = Origin(door, request, user, account)
     token = enter(origin)
     try:
         yield origin
     finally:
         leave(token)
         _write_again(origin)
+
+
+def _write(event: AuditEvent) -> None:
+    event.save()
+    transaction.on_commit(seal, robust=True)
 
 
 def _write_again(origin: Origin) -> None:

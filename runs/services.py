@@ -10,7 +10,8 @@ Their functions are named here too, so that one import shows the whole way of a 
 from __future__ import annotations
 
 import secrets as random_secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.db.models import Q
 
+from audit.origin import current
+from audit.services import record
 from connectors.spec import TargetSpec, parse_target_spec
 from metrics.analysis.thresholds import highest_limit_s, longest_wait_s, parse_all
 from metrics.end_codes import TARGET_ENDS, Cause, EndCode
@@ -91,19 +94,20 @@ def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = 
     none. Raises RequestError: target_invalid, secrets_unreadable, credential_refused, scenario_invalid, load_invalid,
     models_unavailable, threshold_invalid, regions_invalid, slots_missing, closed.
     """
-    check_credential(plan.target, user)
-    request, credential = plan_request(plan), plan.target.credential
-    try:
-        values = plan.target.get_secrets()
-    except SecretsError as exc:
-        raise RequestError("secrets_unreadable", f"target {plan.target.name!r}: {exc}") from exc
-    if credential is not None and request.target is not None:
-        request = replace(
-            request, target=request.target.model_copy(update={"secret_origins": tuple(credential.origins)})
-        )
-    frozen = _freeze(request, values, name=plan.name, witness=plan.witness)
-    note_use(credential)
-    return _create(frozen, plan=plan, user=user, local=local, credential=credential)
+    with _refusals_recorded(user, plan):
+        check_credential(plan.target, user)
+        request, credential = plan_request(plan), plan.target.credential
+        try:
+            values = plan.target.get_secrets()
+        except SecretsError as exc:
+            raise RequestError("secrets_unreadable", f"target {plan.target.name!r}: {exc}") from exc
+        if credential is not None and request.target is not None:
+            request = replace(
+                request, target=request.target.model_copy(update={"secret_origins": tuple(credential.origins)})
+            )
+        frozen = _freeze(request, values, name=plan.name, witness=plan.witness)
+        note_use(credential)
+        return _create(frozen, plan=plan, user=user, local=local, credential=credential)
 
 
 def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
@@ -130,8 +134,18 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     values = {key: value.get_secret_value() for key, value in target.secrets.items()}
     mix = list(scenarios)
     request = RunRequest(target, mix, load, thresholds, abort_on_fail, processes, regions, seed)
-    frozen = _freeze(request, values, name=name, witness=witness)
-    return _create(frozen, plan=None, user=user, local=local, uid=uid)
+    with _refusals_recorded(user):
+        frozen = _freeze(request, values, name=name, witness=witness)
+        return _create(frozen, plan=None, user=user, local=local, uid=uid)
+
+
+@contextmanager
+def _refusals_recorded(user: Any, plan: TestPlan | None = None) -> Iterator[None]:
+    try:
+        yield
+    except RequestError as exc:
+        record("run.start", user=user, on=plan, outcome="refused", details={"code": exc.code, "why": str(exc)})
+        raise
 
 
 def _freeze(request: RunRequest, secrets: Mapping[str, str], *, name: str, witness: bool) -> _Frozen:
@@ -205,6 +219,7 @@ def _create(
         Run.objects.filter(pk=run.pk).update(ready_by=DbNow(ready_within_s))
         shards = [Shard(run=run, index=index, region=region) for index, region in enumerate(parts.regions)]
         Shard.objects.bulk_create(shards)
+        record("run.start", user=user, on=run, details={"plan": plan.pk if plan else None, "target": parts.target.name})
         if not local:
             transaction.on_commit(partial(dispatch.nudge, run.pk))
     run.refresh_from_db()
@@ -227,6 +242,8 @@ def stop_run(run: Run | int, reason: str = "stopped on request", code: EndCode =
         if moved:
             unclaimed = Q(run_id=run_id, status=ShardStatus.QUEUED)
             move_shards(unclaimed, ShardStatus.STOPPED, end_code=EndCode.STOPPED, reason=reason[:1000])
+            if current() is not None:  # else the site itself stops it, and the run says why
+                record("run.stop", on=("run", run_id, f"Run {run_id}"))
     if moved:
         live_stream.publish_status(run_id, RunStatus.STOPPING, reason)
         finalize_run(run_id)

@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from audit.services import record
 from connectors.spec import SpecError
 from policy.panic import closed
 from targets.binding import CredentialRefused, check_use, note_use
@@ -40,10 +41,12 @@ def probe_target(target: Target, message: str, lane: str, user: User) -> Probe:
     not use the target's credential."""
     if why := closed():
         raise CannotProbe(why)
+    told = {"lane": lane}
     try:
         check_use(target, user)
         spec = target_spec(target, with_secrets=True)
         note_use(target.credential)
+        record("target.probe", on=target, details=told)  # before: what is sent is sent, whatever comes back
         return probe(
             spec,
             [message],
@@ -52,6 +55,7 @@ def probe_target(target: Target, message: str, lane: str, user: User) -> Probe:
             limit_s=LIMIT_S,
         )
     except (SpecError, SecretsError, CredentialRefused) as exc:
+        record("target.probe", on=target, outcome="refused", details=told)
         raise CannotProbe(str(exc)) from exc
 
 

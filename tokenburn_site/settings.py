@@ -7,7 +7,15 @@ from tokenburn_site.config.keys import Keyring, development_key, keyring
 from tokenburn_site.config.logs import logging_config
 from tokenburn_site.config.private_files import keep_private, narrow
 from tokenburn_site.config.version import VERSION
-from tokenburn_site.config.webconf import FAILURES, FAILURES_PAUSE, REST_FRAMEWORK, SPECTACULAR_SETTINGS, UNFOLD
+from tokenburn_site.config.webconf import (
+    AUDIT_READS,
+    AUDIT_UNTOLD,
+    FAILURES,
+    FAILURES_PAUSE,
+    REST_FRAMEWORK,
+    SPECTACULAR_SETTINGS,
+    UNFOLD,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env.read()
@@ -74,6 +82,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "audit.middleware.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "tokenburn_site.web.outage.DatabaseOutageMiddleware",

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import router, transaction
 from django.db.models import F, QuerySet
 
+from audit.services import record
 from metrics.models import SessionMetric, Window
 from runs.lifecycle.transitions import RUN_TERMINAL
 from runs.models import Run, Session, Shard
@@ -58,6 +59,7 @@ def delete_run(run: Run) -> Deleted:
     sessions = _delete_rows(Session.objects.filter(run=run))
     number = run.pk
     with transaction.atomic():
+        record("run.delete", on=run, details={"turns": turns, "sessions": sessions})
         run.delete()
     removed = {directory for directory in {directory for _, directory in places} if _remove_ledgers(directory)}
     kept_on = {host for host, directory in places if host != host_name() and directory not in removed}

@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import Max
 
+from audit.services import record
 from connectors.spec import SpecError
 from metrics.models import Window
 from runs import live_stream
@@ -67,6 +68,7 @@ def change_load(run: Run | int, level: float, *, by: str = "", name: str | None 
         if found.load_changes:  # the database's clock may be put back
             change["at_s"] = max(change["at_s"], found.load_changes[-1]["at_s"])
         Run.objects.filter(pk=run_id).update(load_changes=[*found.load_changes, change])
+        record("run.steer", on=("run", run_id, f"Run {run_id}"), details={level_name(load): f"{level:g}"})
     live_stream.publish(run_id, [("load", change)])
     return change
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from audit.services import coming_from
 from metrics.number_format import duration
 from runs import db_clock
 from runs.db_clock import AHEAD_S, DATABASE_AWAY
@@ -44,7 +45,8 @@ def start_due(now: datetime | None = None, only: int | None = None) -> Counter[s
     for schedule in schedules if only is None else schedules.filter(pk=only):
         try:
             if _has_work(schedule, moment):
-                found += _Tick(schedule, moment).run()
+                with coming_from("schedule", user=schedule.created_by):
+                    found += _Tick(schedule, moment).run()
         except DATABASE_AWAY:
             raise
         except Exception:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import sys
 
@@ -38,14 +37,6 @@ def stop(run_id: int, who: str) -> int:
         return _say("stop", f"run {run_id} is {found.status}: there is nothing to stop")
     sys.stdout.write(f"run {run_id} is stopping; its report is ready within seconds\n")
     return EXIT_DONE
-
-
-def whoever() -> str:
-    """The user account that runs the command."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return "the command line"
 
 
 def _run(run_id: int) -> Run:

@@ -25,6 +25,22 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "tokenburn_site.web.api.explain",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+AUDIT_READS = {
+    "run-report": "report.read",
+    "run-junit": "report.read",
+    "run-summary": "report.read",
+    "run-turns": "turns.read",
+    "run-sessions": "sessions.read",
+    "run-users": "users.read",
+    "run-conversations": "sessions.read",
+    "runs:report": "report.read",
+    "admin:metrics_sessionmetric_change": "turns.read",
+    "audit-list": "audit.read",
+    "admin:audit_auditevent_changelist": "audit.read",
+}
+"""What the audit log says of reading, by the name of a route; besides, every download is recorded."""
+AUDIT_UNTOLD = frozenset({"plan-estimate", "health", "admin:login", "admin:logout", "admin:jsi18n"})
+"""Routes whose requests change nothing, or are recorded in another way."""
 FAILURES = 20
 """Failed log-ins from one address, whatever their user names, after which it has to wait."""
 FAILURES_PAUSE = timedelta(minutes=15)

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from audit.origin import account_name
 from tokenburn_site.cli.options import values
 from tokenburn_site.cli.options.parser import OneLineParser
-from tokenburn_site.cli.steer import change, whoever
+from tokenburn_site.cli.steer import change
 from tokenburn_site.management.commands import burn
 
 
@@ -36,6 +37,6 @@ class Command(burn.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = next(name for name in ("users", "rate_per_s", "speed") if options[name] is not None)
-        code = change(options["run"], name, options[name], whoever())
+        code = change(options["run"], name, options[name], account_name())
         if code:
             sys.exit(code)

@@ -8,12 +8,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from audit.origin import account_name
 from plain_text.visible import visible
 from policy.panic import current, words
 from runs import panic
 from tokenburn_site.cli.database import ensure_database
 from tokenburn_site.cli.errors import BurnError
-from tokenburn_site.cli.steer import whoever
 
 
 class Command(BaseCommand):
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         elif options["undo"]:
             self._undo()
         else:
-            made = panic.begin(by=whoever(), reason=options["reason"])
+            made = panic.begin(by=account_name(), reason=options["reason"])
             done = f"{_numbers(made.stopped_runs, 'run')} stopped, {_numbers(made.paused_tasks, 'schedule')} paused"
             self._say(f"{words(made)}: {done}; undo it with `manage.py panic --undo`")
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _undo(self) -> None:
-        undone = panic.undo(by=whoever())
+        undone = panic.undo(by=account_name())
         if undone is None:
             raise CommandError("the emergency stop is not on: there is nothing to undo")
         self._say(f"runs may start again; {_numbers(undone.paused_tasks, 'schedule')} resumed")

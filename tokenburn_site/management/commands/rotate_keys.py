@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from audit.services import record
 from runs.models import Run, Webhook
 from targets.credentials.models import SECRETS_COLUMN, Credential
 from targets.rotation import Rotation, behind, rotate
@@ -60,6 +61,7 @@ class Command(BaseCommand):
             done = rotate(model, column)
             all_done &= not (done.unreadable or done.busy or behind(model))
             self._tell(str(model._meta.verbose_name_plural), done)
+        record("keys.rotate", outcome="done" if all_done else "failed")
         first, *old = [name for name, _ in settings.SECRET_KEYRING]
         if not all_done:
             self.stderr.write(f"not all is under key {first}: fix the above and repeat; keep the other keys until then")

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from audit.origin import account_name
 from tokenburn_site.cli.options import values
 from tokenburn_site.cli.options.parser import OneLineParser
-from tokenburn_site.cli.steer import stop, whoever
+from tokenburn_site.cli.steer import stop
 from tokenburn_site.management.commands import burn
 
 
@@ -27,6 +28,6 @@ class Command(burn.Command):
         parser.add_argument("run", type=values.run, metavar="RUN", help="number of the run")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        code = stop(options["run"], whoever())
+        code = stop(options["run"], account_name())
         if code:
             sys.exit(code)

@@ -18,8 +18,8 @@ from tests.integration.web import made_up
 
 pytestmark = pytest.mark.django_db
 UNFOLD = ("actions_list", "actions_row", "actions_detail", "actions_submit_line")
-NOT_OURS = {"sessions", "admin"}
-"""What a request of its own writes: its session, and the log of what was done."""
+NOT_OURS = {"sessions", "admin", "audit"}
+"""What a request of its own writes: its session, and the logs of what was done."""
 
 
 def rows() -> dict[str, list[Any]]:

@@ -1,0 +1,79 @@
+"""What web requests did, where nothing else has recorded it: downloads, refusals, and deeds that no row shows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from audit.origin import Origin, door_of
+from audit.services import coming_from, record, record_refusal
+
+logger = logging.getLogger(__name__)
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+REFUSALS = frozenset({401, 403, 404, 409, 423, 429})
+FAILURES = 500
+
+
+class AuditMiddleware:
+    """Below Django's authentication, which it asks for the user."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with coming_from(door_of(request), request) as origin:
+            response = self.get_response(request)
+            try:
+                _note(request, response, origin)
+            except DatabaseError:
+                logger.exception("audit_lost: %s %s", request.method, _view(request))
+        return response
+
+
+def _note(request: HttpRequest, response: HttpResponseBase, origin: Origin) -> None:
+    view, status = _view(request), response.status_code
+    if origin.recorded or not view or view in settings.AUDIT_UNTOLD:
+        return
+    reads = request.method in READING
+    details = {"view": view, "status": status}
+    action = f"request.{str(request.method).lower()}"
+    if status in REFUSALS or (not reads and _sent_to_log_in(request, response)):
+        record_refusal(action, request=request, on=_object(request), details=details)
+    elif status >= FAILURES:
+        if not reads:
+            record(action, request=request, on=_object(request), outcome="failed", details=details)
+    elif not reads and _is_known(request):
+        record(action, request=request, on=_object(request), details=details)
+    elif reads and status == 200 and "cursor" not in request.GET:
+        told = settings.AUDIT_READS.get(view, "")
+        if told or "attachment" in response.headers.get("Content-Disposition", ""):
+            record(told or "download", request=request, on=_object(request), details={"view": view})
+
+
+def _view(request: HttpRequest) -> str:
+    """The name of its route; empty: there is none."""
+    match = request.resolver_match
+    return "" if match is None else match.view_name or match._func_path
+
+
+def _object(request: HttpRequest) -> tuple[str, Any, str] | None:
+    """What the address names."""
+    match = request.resolver_match
+    given: dict[str, Any] = match.kwargs if match else {}
+    found = [given[name] for name in ("pk", "object_id", "plan_pk", "id") if name in given]
+    return ("", found[0], request.path) if found else None
+
+
+def _is_known(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return user is not None and bool(user.is_authenticated)
+
+
+def _sent_to_log_in(request: HttpRequest, response: HttpResponseBase) -> bool:
+    return not _is_known(request) and 300 <= response.status_code < 400
