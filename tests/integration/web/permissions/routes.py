@@ -48,6 +48,8 @@ def model_routes() -> set[str]:
 
 
 def admins() -> dict[str, Any]:
+    """The pages of each model in the admin, by the model's name."""
+    routes()  # finds them
     return {model._meta.label_lower: found for model, found in admin.site._registry.items()}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from axes.models import AccessFailureLog, AccessLog
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Model
@@ -19,8 +19,10 @@ from runs import db_clock, panic
 from runs.models import Run, RunStatus, ScheduleSlot, Session, SlotStatus, Webhook
 from runs.schedules.services import create_schedule
 from runs.webhooks.secrets import give_secrets
+from targets.credentials.models import Credential
 from tests.integration.web import made_up
 
+ORIGIN = "https://api.example.org:443"
 NEW = "new one"
 LINES = '{"text": "hello"}\n'
 CRON = {"crontab": "30 2 * * 1-5", "time_zone": "Europe/Berlin"}
@@ -29,10 +31,12 @@ CRON = {"crontab": "30 2 * * 1-5", "time_zone": "Europe/Berlin"}
 class Rows:
     """One row of each model, and the runs and plans that some addresses need instead."""
 
-    def __init__(self, listener: str) -> None:
+    def __init__(self, listener: str, boss: User) -> None:
         """`listener` is the URL of a server, to which all traffic goes."""
         self.listener = listener
         self.target = made_up.target(url=f"{listener}/v1")
+        assert self.target.credential is not None
+        self.target.credential.groups.add(Group.objects.get(name="operator"))
         self.scenario = made_up.scenario()
         self.plan = made_up.plan(self.target)
         self.free_plan = made_up.plan(self.target)
@@ -40,7 +44,7 @@ class Rows:
         made_up.fill(self.ended, seconds=2)
         made_up.finish(self.ended)
         self.running = made_up.run(RunStatus.RUNNING, self.plan, start_at=db_clock.now())
-        self.schedule = create_schedule(name="nightly", plan=self.plan, when=CRON)
+        self.schedule = create_schedule(name="nightly", plan=self.plan, when=CRON, user=boss)
         self.person = made_up.user()
         self.by_model = {row._meta.label_lower: row for row in [*self._ours(), *self._libraries()]}
 
@@ -64,6 +68,7 @@ class Rows:
         return [
             self.person,
             make(self.person, "program", ["read"]),
+            Credential.objects.create(name="somebody's", owner=self.person, origins=[ORIGIN]),
             Group.objects.create(name="testers"),
             task,
             CrontabSchedule.objects.get(pk=task.crontab_id),
@@ -72,6 +77,10 @@ class Rows:
             AccessFailureLog.objects.create(**log),
             AccessLog.objects.create(**log),
         ]
+
+    def references(self) -> dict[str, Model]:
+        """By the names that bodies of the API have for them."""
+        return {"target": self.target, "scenario": self.scenario, "plan": self.free_plan, "schedule": self.schedule}
 
     def of(self, model: str) -> Model:
         """The row of a model, such as "targets.target"."""
@@ -134,6 +143,8 @@ BODIES: dict[str, Callable[[Rows], dict[str, Any]]] = {
         "new_password2": "a longer password 1",
     },
     "/admin/accounts/apitoken/add/": lambda rows: {"name": NEW, "scopes": ["read"], "days": "30"},
+    "/admin/targets/credential/add/": lambda rows: {"name": NEW, "origins": ORIGIN},
+    "/api/credentials/": lambda rows: {"name": NEW, "origins": [ORIGIN], "secrets": {"api_key": "sk-1"}},
     "/api/tokens/": lambda rows: {"name": NEW},
     "/admin/auth/user/ID/password/": lambda rows: {**PASSWORDS, "usable_password": "true"},
     "/admin/auth/user/add/": lambda rows: {"username": NEW.replace(" ", "_"), **PASSWORDS, "usable_password": "true"},

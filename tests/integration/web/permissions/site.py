@@ -134,10 +134,10 @@ class Site:
     def __init__(self, effects: Effects, listener: str) -> None:
         call_command("roles", verbosity=0)
         self.effects = effects
-        self.rows = Rows(listener)
+        self.boss = user_of("administrator")
+        self.rows = Rows(listener, self.boss)
         self.routes = routes()
         self.client = Client(raise_request_exception=False)
-        self.boss = user_of("administrator")
         self.sessions = {name: session_of(name) for name in SESSIONS}
         self.tokens = {name: token_of(role, scopes) for name, (role, scopes) in TOKENS.items()}
         self.bodies: dict[tuple[str, str], Any] = {}
@@ -204,12 +204,15 @@ class Site:
     def outcome(self, who: str, method: str, route: str) -> tuple[str, list[str]]:
         """What the site answers, in the words of the table, and what the request did. Nothing of it stays."""
         with transaction.atomic():
-            if before := BEFORE.get(route):
-                before(self.rows)
+            self.prepare(route)
             body, address = self.body(route, method), self.address(route, method)
             found = self._tried(who, method, address, body)
             transaction.set_rollback(True)
         return found
+
+    def prepare(self, route: str) -> None:
+        if before := BEFORE.get(route):
+            before(self.rows)
 
     def act(self, who: str, route: str, action: str) -> list[str]:
         """What an action of a list did."""

@@ -19,6 +19,8 @@ READING = ("GET", "POST")
 OWN_SESSION = {"/admin/logout/"}
 """They change nothing but the session that they come with."""
 RIGHTS = ("view", "add", "change", "delete")
+REFUSED_ROW = f"{NO} or {MISSING}"
+"""Whether a row exists is told to some, as Django's admin does. Nothing of it is."""
 OWN, OWN_RIGHTS = "own", ("view", "add")
 """Of a table whose rows belong to somebody: to list, see and add the own ones. The rows that are tried are others'."""
 MODEL_ROUTES = {
@@ -92,9 +94,10 @@ def model_lines() -> list[Line]:
 
 
 def _outcome(cell: str, rest: str, right: str) -> str:
-    if cell == OWN and right == "view" and rest:
-        return MISSING
-    return YES if right in (OWN_RIGHTS if cell == OWN else cell.split(", ")) else NO
+    mine = cell == OWN and not rest.startswith("ID/")
+    if right in (OWN_RIGHTS if mine else cell.split(", ")):
+        return YES
+    return REFUSED_ROW if rest.startswith("ID/") else NO
 
 
 def action_lines() -> list[Line]:
