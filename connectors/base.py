@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 from connectors.errors import TurnError
 from connectors.mapping.payload import Codecs
 from connectors.mapping.request import RenderedRequest
+from connectors.opaque.tokens import MARK_BYTES, Bound
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
@@ -52,6 +53,10 @@ class BaseConnector(ABC):
         self.saved: dict[str, Any] = {}
         self._codecs: Codecs | None = None
         self._codecs_made = False
+        vault = target.endpoint.vault
+        self.marker = target.endpoint.marker
+        """What a message holds that must go through `Endpoint.release`."""
+        self._as_rendered = not target.reads_requests and (self.opens_secrets or vault is None)
         # Read for every turn: a class's own attribute costs several times as much.
         self.handshake_ns: dict[str, int] | None = None
         """What the steps of connecting took, until the turn that follows takes it over."""
@@ -82,6 +87,9 @@ class BaseConnector(ABC):
     @classmethod  # noqa: B027 - few have anything to load
     def prepare(cls, target: CompiledTarget) -> None:
         """Load what all connections to `target` share, before a load begins. Nothing is dialled."""
+
+    opens_secrets: ClassVar[bool] = False
+    """Whether it puts the secrets into a request itself, where it writes its bytes (`Endpoint.release`)."""
 
     unassigned = 0
     """Messages of any kind that belong to no turn: they came while nothing was asked, or answer another question."""
@@ -136,12 +144,20 @@ class BaseConnector(ABC):
         context["session"] = self.session
         context["saved"] = self.saved
         request = self.target.render(context)
-        if not self.target.reads_requests:
+        if self._as_rendered:
             return request
         if (reply_to := self.target.reply_to) is not None:
             self.reply_id = reply_to.asked(request.body)
-        codecs = self.codecs
-        return request if codecs is None else request._replace(body=codecs.encode(request.body))
+        if (codecs := self.codecs) is not None:
+            request = request._replace(body=self._encoded(codecs, request))
+        return request if self.opens_secrets else self.target.endpoint.released(request)
+
+    def _encoded(self, codecs: Codecs, request: RenderedRequest) -> bytes:
+        """Its body. What a codec packs cannot be looked through later, so it gets its secrets here."""
+        body = request.body
+        if MARK_BYTES not in body and not codecs.bound:
+            return codecs.encode(body)
+        return Bound(codecs.encode(self.target.endpoint.release(body, request.headers)))
 
     def _correlated_timeline(self, planned_ns: int) -> Timeline:
         made = self._new_timeline(planned_ns)
@@ -158,7 +174,8 @@ class BaseConnector(ABC):
         `Timeline.settle`); the connection is as good as before."""
         timeline.settle()
         if timeline.saved is not None:
-            self.saved.update(timeline.saved)
+            vault = self.target.endpoint.vault
+            self.saved.update(timeline.saved if vault is None else vault.concealed(timeline.saved))
         self._idle_message_open = False
         if self.round_trip_ns and self._came_too_soon(timeline):
             self.unsolicited += 1

@@ -12,6 +12,7 @@
     ├── BadAnswer           json_invalid, codec_failed, answer_unmatched, answer_empty, stream_incomplete, target_error,
     │                       expect_failed
     ├── BadRequest          request_invalid: the mapping or a template could not be rendered
+    │                       secret_withheld: a secret would have gone to an origin that it may not go to
     ├── Aborted             stopped: the run ended before the answer did
     ├── Unanswered          unanswered: the load ended, and the wait was longer than the run's own answers explain
     └── LostPatience        user_left, user_resent, user_hedged: a simulated user did not wait for the answer

@@ -40,11 +40,11 @@ class CompiledTarget:
         self.host, self.port, self.tls = endpoint.host, endpoint.port, endpoint.tls
         fold: dict[str, Any] = {
             "params": spec.params,
-            "secret": {name: value.get_secret_value() for name, value in spec.secrets.items()},
+            "secret": {} if endpoint.vault is None else endpoint.vault.tokens,
         }
         self._fold = dict(fold)
         self._original: CompiledTarget | None = None
-        self.redact = Redactor(fold["secret"].values())
+        self.redact = Redactor() if endpoint.vault is None else endpoint.vault.redact
         if params_vary:
             fold = {"secret": fold["secret"]}
         fold[BUDGET] = Budget()  # what is compiled and rendered here has one together
@@ -54,7 +54,7 @@ class CompiledTarget:
         self._auth = compile_value(spec.socketio.auth, "socketio.auth", fold)
         hello = spec.socketio.hello
         self._hello = RequestTemplate(hello, "socketio.hello", fold) if hello is not None else None
-        self._codecs = CodecTemplate(spec.codec, fold)
+        self._codecs = CodecTemplate(spec.codec, fold, endpoint.release_text)
         self.has_codecs = bool(spec.codec.request or spec.codec.response)
         self.reply_to = None if spec.reply_to is None else ReplyTo(spec.reply_to)
         self.reads_requests = self.has_codecs or self.reply_to is not None

@@ -22,6 +22,7 @@ from connectors.errors import Refused, TurnError
 from connectors.in_time import OutOfTimeError, in_time
 from connectors.mapping.request import RenderedRequest
 from connectors.mapping.unset import explained
+from connectors.opaque.tokens import MARK_BYTES, TOKEN_BYTES
 from connectors.registry import Lane, connector_class
 from connectors.security.guard import AllowPrivate
 from connectors.security.redact import MASK, Redactor
@@ -192,8 +193,9 @@ class _Teller:
         sent = None
         body = request.body
         if self._target.has_codecs:
-            sent = visible(redact.cut(body.decode(errors="backslashreplace"), FRAME_CHARS))
-            body = self._target.render(dict(context)).body
+            plain = self._target.render(dict(context)).body
+            sent = visible(redact.cut(self._packed(body, plain).decode(errors="backslashreplace"), FRAME_CHARS))
+            body = plain
         return Request(
             method="" if on_connection else request.method,
             url=visible(redact(f"{scheme}://{self._target.endpoint.host_header}{request.path}")),
@@ -202,6 +204,13 @@ class _Teller:
             event=redact(request.event or spec.grpc.method),
             packed=sent,
         )
+
+    def _packed(self, body: bytes, plain: bytes) -> bytes:
+        """What codecs made of `plain`; if it has secrets, what they make of it without them."""
+        codecs = self._connector.codecs
+        if codecs is None or MARK_BYTES not in plain:
+            return body
+        return codecs.encode(TOKEN_BYTES.sub(MASK.encode(), plain))
 
     def _fill(self, turn: Turn, recorder: FrameRecorder, timeline: Timeline | None, failure: TurnError | None) -> None:
         steps = self._connector.handshake_ns if timeline is None or timeline.sent_ns is None else timeline.handshake_ns

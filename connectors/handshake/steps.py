@@ -16,6 +16,7 @@ from connectors.mapping.expressions import MISSING, Context
 from connectors.mapping.paths import Getter, compile_path
 from connectors.mapping.request import RenderedRequest, RequestTemplate
 from connectors.mapping.templates import absent, compile_string, value_of
+from connectors.opaque.tokens import MARK, PATH, wrapped
 from connectors.request_parts import check_authority, check_url, quoted
 from connectors.spec import RequestSpec, SpecError, StepSpec, TargetSpec
 
@@ -85,16 +86,18 @@ class Step:
         wrong = f"{self.where}.url: {self.spec.url!r}"
         try:
             if url.startswith("/"):
-                return self._endpoint, quoted(urlsplit(self._target_url).path + url)
+                return self._endpoint, wrapped(PATH, quoted(urlsplit(self._target_url).path + url))
             parts = urlsplit(check_url(url))
             port_ok = parts.port != 0
-            path = quoted(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/")
+            path = wrapped(PATH, quoted(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"))
         except ValueError as exc:
             raise SpecError(f"{wrong} is not a URL") from exc
         if not port_ok:
             raise SpecError(f"{wrong} is not a URL")
         if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
             raise SpecError(f"{wrong} is neither a path (/token) nor an http(s) URL")
+        if MARK in parts.netloc:
+            raise SpecError(f"{wrong}: a secret cannot be a host")
         try:
             check_authority(parts.netloc)
         except ValueError as exc:
@@ -113,11 +116,11 @@ class Step:
             message = loads(answer.body, answer.charset)
         except orjson.JSONDecodeError as exc:
             raise BadAnswer("json_invalid", f"{self.where}: the answer is not JSON: {exc}") from exc
-        saved = {}
+        saved, vault = {}, self._endpoint.vault
         for name, get in self._save:
             if (value := get(message)) is None:
                 what = f"{self.where}: nothing at {self.spec.save[name]!r}; the answer has {shape(message)}"
                 raise BadAnswer("answer_unmatched", what, "compare the step's `save` paths with the shape shown")
-            saved[name] = mended_value(value)
+            saved[name] = mended_value(value) if vault is None else vault.concealed(mended_value(value))
         lifetime_s = told_lifetime_s(self._expires(message)) if self._expires else None
         return saved, self.spec.expires_s if lifetime_s is None else lifetime_s

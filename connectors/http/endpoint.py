@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from connectors.http.proxy import NO_PROXY, Proxy, ProxyRule, proxy_rule
-from connectors.mapping.request import Via
+from connectors.mapping.request import RenderedRequest, Via
+from connectors.opaque.tokens import MARK_BYTES
+from connectors.origins import origin_at, origin_of
 from connectors.request_parts import check_authority
+from connectors.security.vault import Vault, vault_of
 from connectors.spec import SCHEMES, TLS_SCHEMES, Limits, TargetSpec, Timeouts, TlsSpec
 
 
@@ -24,6 +28,7 @@ class Endpoint:
     limits: Limits
     tls_spec: TlsSpec
     proxies: ProxyRule = NO_PROXY
+    vault: Vault | None = field(default=None, compare=False, repr=False)
 
     @property
     def origin(self) -> str:
@@ -41,6 +46,40 @@ class Endpoint:
         proxy = None if self.tls else self.proxy
         return None if proxy is None else Via(self.origin, proxy.headers)
 
+    @property
+    def marker(self) -> bytes:
+        """What a request holds that must go through `release`: a token, or anything if it must not get secrets."""
+        return MARK_BYTES if self.vault is None or self.vault.may_go_to(self._receivers(())) else b""
+
+    def release(self, data: bytes, headers: Iterable[tuple[str, str]] = ()) -> bytes:
+        """`data`, which is sent here at once, with its secrets in clear. `headers` of the request may name another
+        host. Raises BadRequest (secret_withheld)."""
+        return data if self.vault is None else self.vault.release(data, self._receivers(headers))
+
+    def release_text(self, text: str, headers: Iterable[tuple[str, str]] = ()) -> str:
+        return text if self.vault is None else self.vault.release_text(text, self._receivers(headers))
+
+    def released(self, request: RenderedRequest) -> RenderedRequest:
+        """A whole request, for a library that takes it in parts."""
+        if self.vault is None:
+            return request
+        _, path, headers, body, _ = request
+        return request._replace(
+            path=self.release_text(path, headers),
+            headers=tuple((name, self.release_text(value, headers)) for name, value in headers),
+            body=self.release(body, headers),
+        )
+
+    def _receivers(self, headers: Iterable[tuple[str, str]]) -> list[str]:
+        """Everybody who gets what is sent here: a proxy too, and whoever a Host header names."""
+        found = [origin_at(self.host, self.port, tls=self.tls)]
+        for name, value in headers:
+            if name.lower() == "host" and value != self.host_header:
+                found.append(_origin_named(value, tls=self.tls))
+        if (proxy := self.proxies.named_for(self.host)) is not None:
+            found.append(origin_at(proxy.host, proxy.port, tls=False))
+        return found
+
     def at(self, scheme: str, netloc: str) -> Endpoint:
         """Another place with the same limits, times, certificates and proxy. `netloc` has no user or password, and a
         port that is valid if it has one."""
@@ -48,6 +87,13 @@ class Endpoint:
         tls = scheme in TLS_SCHEMES
         port, header = parts.port or SCHEMES[scheme], check_authority(netloc)
         return replace(self, host=parts.hostname or "", port=port, tls=tls, host_header=header)
+
+
+def _origin_named(host: str, *, tls: bool) -> str:
+    try:
+        return origin_of(f"{'https' if tls else 'http'}://{host}")
+    except ValueError:
+        return f"the host {host[:80]!r}"
 
 
 def endpoint_of(spec: TargetSpec) -> Endpoint:
@@ -61,5 +107,6 @@ def endpoint_of(spec: TargetSpec) -> Endpoint:
         timeouts=spec.timeouts,
         limits=spec.limits,
         tls_spec=spec.tls,
-        proxies=proxy_rule(spec.proxy, spec.secrets),
+        proxies=proxy_rule(spec.proxy, spec.secrets, spec.allowed_origins()),
+        vault=vault_of(spec),
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.content.styles import Style
+from connectors.http.endpoint import Endpoint
 from connectors.mapping.request import RenderedRequest, Via
+from connectors.opaque.tokens import MARK_BYTES
 from connectors.request_parts import encoded_head
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -48,9 +50,12 @@ def encode_request(head: bytes, request: RenderedRequest) -> bytes:
 class RequestEncoder:
     """Encodes the requests of one connection. A head is rebuilt only when something in it has changed."""
 
-    __slots__ = ("_head", "_head_of", "_host_header", "_style", "_via")
+    __slots__ = ("_endpoint", "_head", "_head_of", "_host_header", "_marker", "_style", "_via")
 
-    def __init__(self, host_header: str, via: Via | None, style: Style) -> None:
+    def __init__(self, host_header: str, via: Via | None, style: Style, endpoint: Endpoint | None = None) -> None:
+        """`endpoint` gives requests their secrets."""
+        self._endpoint = endpoint
+        self._marker = MARK_BYTES if endpoint is None else endpoint.marker
         self._host_header = host_header
         self._via = via
         self._style = style
@@ -62,5 +67,9 @@ class RequestEncoder:
         known_headers, known_path, with_body = self._head_of
         if headers is not known_headers or path is not known_path or bool(body) is not with_body:
             self._head = encode_head(request, self._host_header, self._style, self._via)
+            if self._endpoint is not None and self._marker in self._head:
+                self._head = self._endpoint.release(self._head, headers)
             self._head_of = (headers, path, bool(body))
+        if self._marker in body and self._endpoint is not None:
+            request = request._replace(body=self._endpoint.release(body, headers))
         return encode_request(self._head, request)

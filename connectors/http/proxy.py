@@ -6,15 +6,17 @@ Plain HTTP goes to it as requests that name the whole URL; TLS and WebSocket go 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Final, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from connectors.errors import ConnectFailed
+from connectors.errors import BadRequest, ConnectFailed, TurnError
+from connectors.origins import origin_at
 from connectors.request_parts import check_authority, encoded_head
+from connectors.security.vault import withheld
 from connectors.spec import ProxySpec
 
 USER, PASSWORD = "proxy_user", "proxy_password"
@@ -31,11 +33,12 @@ _ADVICE: Final = {
 
 
 class Proxy(NamedTuple):
-    """`authorization`: the value of Proxy-Authorization, or empty."""
+    """`authorization`: the value of Proxy-Authorization, or empty. `withheld`: it must not get the secrets for it."""
 
     host: str
     port: int
     authorization: str
+    withheld: TurnError | None = None
 
     @property
     def name(self) -> str:
@@ -63,21 +66,31 @@ class ProxyRule(NamedTuple):
     no_proxy: tuple[str, ...] = ()
 
     def before(self, host: str) -> Proxy | None:
-        """The proxy for `host`; None: it is reached directly."""
+        """The proxy for `host`; None: it is reached directly. Raises BadRequest (secret_withheld)."""
+        if (proxy := self.named_for(host)) is not None and (why := proxy.withheld) is not None:
+            raise BadRequest(why.code, why.detail, why.advice)
+        return proxy
+
+    def named_for(self, host: str) -> Proxy | None:
+        """The same, whether or not it may get what it needs."""
         return None if self.proxy is None or is_left_out(host, self.no_proxy) else self.proxy
 
 
 NO_PROXY: Final = ProxyRule(None)
 
 
-def proxy_rule(spec: ProxySpec | None, secrets: Mapping[str, SecretStr]) -> ProxyRule:
-    """A target's, with the user and password that its secrets have."""
+def proxy_rule(spec: ProxySpec | None, secrets: Mapping[str, SecretStr], allowed: Collection[str]) -> ProxyRule:
+    """A target's, with the user and password that its secrets have. `allowed`: origins that may get them."""
     if spec is None:
         return NO_PROXY
     parts = urlsplit(spec.url)
     user, password = (secrets[name].get_secret_value() if name in secrets else "" for name in (USER, PASSWORD))
     pair = base64.b64encode(f"{user}:{password}".encode()).decode() if user or password else ""
-    proxy = Proxy(parts.hostname or "", parts.port or DEFAULT_PORT, f"Basic {pair}" if pair else "")
+    host, port = parts.hostname or "", parts.port or DEFAULT_PORT
+    refused = None
+    if pair and (origin := origin_at(host, port, tls=False)) not in allowed:
+        refused = withheld([name for name in (USER, PASSWORD) if name in secrets], origin, allowed)
+    proxy = Proxy(host, port, f"Basic {pair}" if pair and refused is None else "", refused)
     return ProxyRule(proxy, tuple(spec.no_proxy))
 
 

@@ -13,6 +13,7 @@ from connectors.content.foreign import LOG_IN_ADVICE, is_log_in
 from connectors.errors import DETAIL_LIMIT, BadAnswer, Refused, TimedOut, TurnError
 from connectors.http.endpoint import Endpoint
 from connectors.mapping.request import RenderedRequest
+from connectors.opaque.tokens import MARK, Bound
 from connectors.request_parts import check_authority, quoted
 from connectors.timeline import Timeline
 
@@ -54,7 +55,7 @@ class RedirectChain:
         self._request = request
         self._timeline = timeline
         self._hops = 0
-        self._secrets = list(secrets)
+        self._secrets = [MARK, *secrets]
 
     def next(self, refused: Refused, location: str) -> Hop:
         """Raises `refused` with a reason if it is not to be followed, or TimedOut."""
@@ -73,7 +74,7 @@ class RedirectChain:
             method, body = "HEAD" if method == "HEAD" else "GET", b""
             headers = tuple((name, value) for name, value in headers if not name.lower().startswith("content-"))
         if other:
-            if any(secret.encode() in body for secret in self._secrets):
+            if isinstance(body, Bound) or any(secret.encode() in body for secret in self._secrets):
                 raise _stays(refused, "it leads to another origin, and the request's body holds a secret")
             headers = tuple((name, value) for name, value in headers if not self._stays_here(name, value))
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sized
 from types import GeneratorType
 from typing import Any, Final
 
-from jinja2 import Undefined, pass_context
-from jinja2.filters import make_attrgetter
+from jinja2 import Undefined, pass_context, pass_eval_context
+from jinja2.filters import do_tojson, do_urlencode, make_attrgetter
+from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
 from jinja2.utils import _PassArg
 
 from bounds.templates import STEP_COST, WORK, LimitError, bounded_chars, bounded_number, size_of
 from connectors.mapping import checks
 from connectors.mapping.shaping import MAX_CHARS, shaped
+from connectors.opaque.tokens import BASE64, HTML_JSON, MARK, URL, token, wrapped
 
 BUDGET: Final = " budget"
 """Where a context keeps its budget: not a name that a template can write."""
@@ -194,7 +196,20 @@ def _concat(context: Context, values: list[Any]) -> str:
 
 def b64encode(value: Any) -> str:
     """Base64 of a text, as HTTP's Basic authorization has it: no filter of Jinja2's."""
-    return base64.b64encode(as_text(value).encode()).decode()
+    text = as_text(value)
+    return token(BASE64, text) if MARK in text else base64.b64encode(text.encode()).decode()
+
+
+def urlencode(value: Any) -> str:
+    if isinstance(value, str) and MARK in value:
+        return token(URL, value)
+    return do_urlencode(value)
+
+
+@pass_eval_context
+def tojson(eval_ctx: EvalContext, value: Any, indent: int | None = None) -> str:
+    text = do_tojson(eval_ctx, value, indent)
+    return wrapped(HTML_JSON, text) if MARK in text else text
 
 
 @pass_context
@@ -204,6 +219,8 @@ def _shaped(context: Context, messages: Any, shape: Any, roles: Mapping[str, str
     return shaped(messages, shape, roles)
 
 
+ENCODING: Final[dict[str, Callable[..., Any]]] = {"b64encode": b64encode, "urlencode": urlencode, "tojson": tojson}
+"""Filters that secrets may go through."""
 OWN: Final[dict[str, Callable[..., Any]]] = {
     "join": _joined,
     "shaped": _shaped,

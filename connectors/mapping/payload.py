@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import BadRequest
 from connectors.mapping.expressions import MISSING, Context
 from connectors.mapping.templates import Template, compile_value, value_of
+from connectors.opaque.tokens import MARK
 from connectors.spec import CodecSpec, CodecStep, SpecError
 
 if TYPE_CHECKING:
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 class Codecs:
     """`encode` encodes a rendered body, `decode` decodes an event or answer. Raise TurnError."""
 
-    def __init__(self, request: Sequence[Codec], response: Sequence[Codec]) -> None:
+    def __init__(self, request: Sequence[Codec], response: Sequence[Codec], *, bound: bool = False) -> None:
+        """`bound`: a secret is their key."""
         self._request = request
         self._response = response
+        self.bound = bound
 
     def encode(self, data: bytes) -> bytes:
         for codec in self._request:
@@ -35,13 +39,18 @@ class Codecs:
 class CodecTemplate:
     """A CodecSpec, compiled. What depends on nothing but the target is made here: raises SpecError."""
 
-    def __init__(self, spec: CodecSpec, fold: Context) -> None:
+    def __init__(self, spec: CodecSpec, fold: Context, opened: Callable[[str], str]) -> None:
+        """`opened`: a text with its secrets in clear, if the target may have them. Raises BadRequest."""
+        self._opened = opened
         self._request = [_compiled(step, f"codec.request[{i}]", fold) for i, step in enumerate(spec.request)]
         self._response = [_compiled(step, f"codec.response[{i}]", fold) for i, step in enumerate(spec.response)]
         steps = [*self._request, *self._response]
         self._none = not steps
         varies = any(template.render for _, template in steps)
-        self._constant = None if varies or self._none else self._make(fold)
+        self._constant: Codecs | None = None
+        if not (varies or self._none):
+            with suppress(BadRequest):  # the secret is withheld, which each turn says
+                self._constant = self._make(fold)
 
     def render(self, context: Context) -> Codecs | None:
         """Codecs of a conversation; None if the target has none. Raises BadRequest."""
@@ -53,18 +62,22 @@ class CodecTemplate:
             raise BadRequest("request_invalid", str(exc)) from exc
 
     def _make(self, context: Context) -> Codecs:
-        return Codecs(_made(self._request, context), _made(self._response, context))
+        request, response = (
+            [self._codec(*step, context) for step in steps] for steps in (self._request, self._response)
+        )
+        bound = any(with_secret for _, with_secret in (*request, *response))
+        return Codecs([codec for codec, _ in request], [codec for codec, _ in response], bound=bound)
+
+    def _codec(self, step: CodecStep, template: Template, context: Context) -> tuple[Codec, bool]:
+        """A codec, and whether a secret is one of its options."""
+        from connectors.codecs import make_codec  # loaded only for the few targets that need it
+
+        value = value_of(template, context)
+        options: dict[str, Any] = {} if value is MISSING else value
+        sealed = {name: text for name, text in options.items() if isinstance(text, str) and MARK in text}
+        opened = {name: self._opened(text) for name, text in sealed.items()}
+        return make_codec(step.name, {**options, **opened}), bool(sealed)
 
 
 def _compiled(step: CodecStep, where: str, fold: Context) -> tuple[CodecStep, Template]:
     return step, compile_value(step.options, f"{where}.options", fold)
-
-
-def _made(steps: Sequence[tuple[CodecStep, Template]], context: Context) -> list[Codec]:
-    from connectors.codecs import make_codec  # loaded only for the few targets that need it
-
-    made = []
-    for step, template in steps:
-        options: Any = value_of(template, context)
-        made.append(make_codec(step.name, {} if options is MISSING else options))
-    return made

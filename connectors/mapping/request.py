@@ -7,6 +7,7 @@ from typing import NamedTuple
 from connectors.errors import BadRequest
 from connectors.mapping.expressions import MISSING, Context
 from connectors.mapping.templates import Body, Template, absent, compile_string, value_of
+from connectors.opaque.tokens import HEADER, MARK, PATH, wrapped
 from connectors.request_parts import check_event, name_given_twice, not_in_values, request_target
 from connectors.spec import RequestSpec, SpecError
 
@@ -76,6 +77,8 @@ class RequestTemplate:
         event = value_of(self._event, context)
         if event is MISSING or not event:
             raise absent(f"{self._where}.event", self._spec.event, context)
+        if MARK in str(event):
+            raise BadRequest("request_invalid", f"{self._where}.event: a secret cannot be the name of an event")
         try:
             return check_event(str(event))
         except ValueError as exc:
@@ -87,7 +90,8 @@ class RequestTemplate:
             raise absent(f"{self._where}.path", self._spec.path, context)
         query = self._query.replace("?", "&", 1) if "?" in str(path) else self._query
         try:
-            return request_target(f"{self._base}{path}{query}")
+            found = request_target(f"{self._base}{path}{query}")
+            return wrapped(PATH, found) if MARK in found else found
         except ValueError as exc:
             raise BadRequest("request_invalid", f"{self._where}.path: {self._spec.path!r}: {exc}") from exc
 
@@ -100,8 +104,12 @@ class RequestTemplate:
         if self._may_repeat and (twice := name_given_twice(name for name, _ in pairs)):
             what = "is given twice: names of headers are not case-sensitive"
             raise BadRequest("request_invalid", f"{self._where}.headers: {twice} {what}")
+        sealed = False
         for name, value in pairs:
+            sealed |= MARK in value
             if not_in_values(value):
                 what = "has a line break or another control character in it"
                 raise BadRequest("request_invalid", f"{self._where}.headers: {name} {what}")
+        if sealed:
+            return tuple((name, wrapped(HEADER, value)) for name, value in pairs)
         return pairs

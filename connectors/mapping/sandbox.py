@@ -142,7 +142,7 @@ def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
 
 def _sandbox() -> Sandbox:
     env = Sandbox(undefined=Absent)
-    given, tests = {**env.filters, "b64encode": filters.b64encode}, dict[str, Any](env.tests)
+    given, tests = {**env.filters, **filters.ENCODING}, dict[str, Any](env.tests)
     env.filters = {name: filters.guarded(name, given[name]) for name in filters.NAMES} | filters.OWN
     env.tests = {name: filters.guarded_test(name, test) for name, test in tests.items()}
     env.globals = {"range": bounded_range, "dict": env.globals["dict"]}

@@ -17,6 +17,7 @@ from connectors.errors import BadRequest
 from connectors.mapping.expressions import CONTEXT_NAMES, MISSING, Context, compile_expression
 from connectors.mapping.filters import BUDGET, as_text
 from connectors.mapping.shaping import MAX_CHARS
+from connectors.opaque.tokens import MARK_BYTES, in_json
 from connectors.spec import SpecError
 
 _EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -122,9 +123,10 @@ def _render_list(entries: list[Template], context: Context) -> list[Any]:
 def _dump(value: Any) -> bytes:
     """JSON. Raises BadRequest for values that JSON or UTF-8 cannot represent, such as half a surrogate pair."""
     try:
-        return orjson.dumps(value)
+        data = orjson.dumps(value)
     except TypeError as exc:
         raise BadRequest("request_invalid", f"the body cannot be written as JSON: {exc}") from exc
+    return in_json(data) if MARK_BYTES in data else data
 
 
 def _encoded(text: str) -> bytes:

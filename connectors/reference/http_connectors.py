@@ -18,6 +18,7 @@ from connectors.timeline import Timeline
 class HttpConnector(ReferenceConnector):
     """Request and whole answer. Blocks; use one connector in one thread at a time."""
 
+    opens_secrets = True
     exchange_class: ClassVar[type[HttpExchange]] = HttpExchange
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Final, TextIO
 
+from connectors.opaque.tokens import MARK, SHOWN_TOKEN
+
 MASK: Final = "***"
 SHORTEST: Final = 4
 """Shorter values are not searched for: they would be found in every text, and tear holes into it."""
@@ -60,8 +62,9 @@ class Redactor:
         sought = [one for part in parts for one in _sought(part)]
         # One pass for the rare text that holds one: longer ones first, so that none is left half.
         self._sought = sorted(sought, key=lambda one: len(one.units), reverse=True)
-        self._all = re.compile("|".join(one.pattern for one in self._sought)) if sought else None
-        self._anchors = sorted({one.anchor for one in sought}, key=len, reverse=True)
+        patterns = [SHOWN_TOKEN, *(one.pattern for one in self._sought)]
+        self._all = re.compile("|".join(patterns)) if sought else None
+        self._anchors = [MARK, *sorted({one.anchor for one in sought}, key=len, reverse=True)]
         self._margin = 12 * max((len(one.units) for one in sought), default=0)
         self.word = lru_cache(64)(self)
         """The same, for one of the few short texts of every answer."""
@@ -70,6 +73,7 @@ class Redactor:
         return self._all is not None
 
     def __call__(self, text: str) -> str:
+        """Tokens that stand for secrets are replaced too."""
         if self._all is None or not self._in(text):
             return text
         return self._all.sub(MASK, text)

@@ -11,6 +11,7 @@ from connectors.content.decoding import loads
 from connectors.errors import BadRequest, BrokenTransport, TurnError
 from connectors.handshake_connector import HandshakeConnector
 from connectors.mapping.request import RenderedRequest
+from connectors.opaque.tokens import in_json_once
 from connectors.security.guard import AllowPrivate
 from connectors.socketio.packets import MOST_REPLIES, Opened, arguments, document, protocol_error, unreadable
 from connectors.target import CompiledTarget
@@ -20,6 +21,7 @@ class SocketIoBase(HandshakeConnector):
     """One namespace over one connection for a whole conversation."""
 
     persistent = True
+    opens_secrets = True
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
@@ -27,6 +29,8 @@ class SocketIoBase(HandshakeConnector):
         self._resumes = target.spec.socketio.reconnect == "resume"
         self._packs = bool(target.spec.codec.request)
         self._replies = 0
+        self._upgraded_by: tuple[tuple[str, str], ...] = ()
+        """Headers of the upgrade."""
 
     @property
     def context(self) -> Mapping[str, Any]:
@@ -39,7 +43,8 @@ class SocketIoBase(HandshakeConnector):
         request = self.target.render_connection(self.context)
         base, _, query = request.path.partition("?")
         path = f"{base.rstrip('/')}/{self.target.spec.socketio.path.strip('/')}/"
-        return path, query, self._with_cookies(request._replace(path=path)).headers
+        self._upgraded_by = self._with_cookies(request._replace(path=path)).headers
+        return path, query, self._upgraded_by
 
     def upgrade(self) -> RenderedRequest:
         """The upgrade as requested by python-socketio's client. Raises BadRequest."""
@@ -64,6 +69,10 @@ class SocketIoBase(HandshakeConnector):
     def arguments(self, request: RenderedRequest) -> list[Any]:
         """Those of a turn's event. Raises BadRequest."""
         return arguments(request, packed=self._packs)
+
+    def released(self, packet: bytes) -> bytes:
+        """A packet, whose texts are JSON, with its secrets in clear. Raises BadRequest (secret_withheld)."""
+        return self.target.endpoint.release(in_json_once(packet), self._upgraded_by)
 
     def before_ready(self, seen: bytes, ns: int) -> None:
         """An event before `socketio.ready_event` belongs to connecting, so its text is not unsolicited."""

@@ -141,9 +141,21 @@ class TargetSpec(Frozen):
         return self
 
     def own_origins(self) -> tuple[str, ...]:
-        """The origins that the target names itself: of its address, of handshake steps elsewhere, of its proxy."""
-        elsewhere = (step.url for step in self.handshake.steps)
-        return origins_of([self.url, *elsewhere, *([self.proxy.url] if self.proxy else [])])
+        """The origins that the target names itself: of its address, of handshake steps elsewhere, of Host headers, of
+        its proxy."""
+        asked = [(self.url, request.headers) for request in (self.request, self.standing) if request is not None]
+        asked += [(step.url if "://" in step.url else self.url, step.headers) for step in self.handshake.steps]
+        named = [
+            f"{url.partition('://')[0]}://{host}"
+            for url, headers in asked
+            for name, host in headers.items()
+            if name.lower() == "host"
+        ]
+        return origins_of([*(url for url, _ in asked), *named, *([self.proxy.url] if self.proxy else [])])
+
+    def allowed_origins(self) -> tuple[str, ...]:
+        """Where the secrets may go."""
+        return self.own_origins() if self.secret_origins is None else self.secret_origins
 
     def frozen_dict(self) -> dict[str, Any]:
         """The spec as JSON data without its secrets: the form that a Run stores."""

@@ -20,6 +20,7 @@ from connectors.wire.http.exchange import HttpExchange
 class HttpConnector(WireConnector):
     """Request and whole answer over HTTP/1.1."""
 
+    opens_secrets = True
     style: ClassVar[Style] = WHOLE
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:

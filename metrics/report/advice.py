@@ -83,6 +83,7 @@ _BY_CODE = {
     "target_error": "the target answered with an error: see the turn's detail",
     "expect_failed": "an answer was not what the scenario, or `expect_text`, expects",
     "request_invalid": "the request could not be built: check parameters, templates and secrets",
+    "secret_withheld": "a secret may not go to the origin in the detail: allow it, or mend the target's addresses",
     "user_left": "the user gave up waiting for the answer: see `patience` in the load",
     "user_resent": "the user stopped waiting and sent the message again",
     "user_hedged": "the message was sent twice, and the other answer came first",

@@ -18,6 +18,7 @@ FAIL_FAST_CODES: Final = frozenset(
         "address_blocked",
         "local_resources",
         "request_invalid",
+        "secret_withheld",
         "http_401",
         "http_403",
         "http_404",

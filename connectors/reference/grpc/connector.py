@@ -67,6 +67,8 @@ class WatchedChannel:
 class GrpcConnector(ReferenceConnector):
     """As the load lane's. Blocks; use one connector in one thread at a time."""
 
+    opens_secrets = True
+
     _channel: WatchedChannel | None = None
     _method: Method | None = None
     _call: ReferenceCall | None = None
@@ -106,7 +108,9 @@ class GrpcConnector(ReferenceConnector):
 
     def _be_greeted(self, channel: Any, method: Method) -> None:
         request = self.target.render_connection({"session": self.session, "saved": self.saved})
-        call = self._call = ReferenceCall(self.target, channel, method, metadata(request.headers), self)
+        call = self._call = ReferenceCall(
+            self.target, channel, method, metadata(self.target.endpoint.released(request).headers), self
+        )
         try:
             self.wait_for_greeting(call.open())
         except BaseException:
@@ -119,6 +123,7 @@ class GrpcConnector(ReferenceConnector):
         if channel is None or method is None:
             raise RuntimeError("send_message before connect")
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
+        request = self.target.endpoint.released(request)
         data, pairs = method.encode(request.body), metadata(request.headers)
         call = self._call
         if call is None:
@@ -196,7 +201,7 @@ class GrpcConnector(ReferenceConnector):
         """Ask the server for its descriptors, in the connection's own time. Raises TurnError."""
         spec = self.target.spec
         request = self.target.render_connection({"session": self.session, "saved": self.saved})
-        pairs, service = metadata(request.headers), split_name(spec.grpc.method)[0]
+        pairs, service = metadata(self.target.endpoint.released(request).headers), split_name(spec.grpc.method)[0]
         failure: TurnError = no_answer()
         for path in PATHS:
             due_s = time.monotonic() + spec.timeouts.connect

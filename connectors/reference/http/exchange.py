@@ -160,6 +160,7 @@ class HttpExchange:
 
     def _prepare(self, request: RenderedRequest) -> requests.PreparedRequest:
         endpoint = self._endpoint
+        request = endpoint.released(request)
         via = endpoint.via
         pairs = [*with_defaults(request, endpoint.host_header, self.style), *(via.headers if via else ())]
         headers = {name: value.encode("latin-1", "replace") for name, value in pairs}

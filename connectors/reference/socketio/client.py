@@ -19,6 +19,7 @@ from websocket import ABNF
 
 from connectors.errors import BrokenTransport, TurnError
 from connectors.mapping.request import RenderedRequest
+from connectors.opaque.tokens import MARK
 from connectors.reference.websocket.client import WsClient
 from connectors.reference.websocket.socket import MessageWatch, WatchedSocket
 from connectors.socketio.base import disconnected
@@ -50,6 +51,9 @@ class Owner(Protocol):
 
     def count_reply(self) -> None:
         """Before an answer to a ping, or an acknowledgement."""
+
+    def released(self, packet: bytes) -> bytes:
+        """A packet with its secrets in clear."""
 
     def on_event(self, seen: bytes) -> None:
         """An event of the namespace, as a mapping reads it."""
@@ -89,7 +93,7 @@ class EngineSocket(WsClient):
     def __init__(self, sock: WatchedSocket, watch: EngineWatch, target: CompiledTarget, owner: Owner) -> None:
         super().__init__(sock, watch, target.spec.limits.event_bytes)
         sock.before_read = self._before_read
-        self._host_header = target.endpoint.host_header
+        self._endpoint = target.endpoint
         self._owner = owner
         self._opcode = ABNF.OPCODE_TEXT
         self.opened: Opened | None = None
@@ -104,8 +108,18 @@ class EngineSocket(WsClient):
         path = url[url.index("/", len("wss://")) :]
         headers = tuple(options["header"].items())
         request = RenderedRequest("GET", path, headers, b"")
-        self.upgrade(request, self._host_header, [], compression=True)
+        self.upgrade(request, self._endpoint, [], compression=True)
         self.upgraded_ns = time.monotonic_ns()
+
+    def send(self, payload: bytes | str, opcode: int = ABNF.OPCODE_TEXT) -> int:
+        """A packet. Raises TurnError (kept in `failure`)."""
+        if isinstance(payload, str) and (MARK in payload or not self._endpoint.marker):
+            try:
+                payload = self._owner.released(payload.encode()).decode()
+            except TurnError as exc:
+                self.failure = exc
+                raise
+        return super().send(payload, opcode)
 
     def recv(self) -> str | bytes:
         """The next message, within limits. Raises TurnError (kept in `failure`), or Dry."""

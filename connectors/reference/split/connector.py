@@ -35,6 +35,7 @@ class SplitConnector(ReferenceConnector):
     """Two connections: the standing stream's lasts for the conversation, the other is for the POSTs."""
 
     persistent = True
+    opens_secrets = True
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)

@@ -10,6 +10,7 @@ from websocket import ABNF, _handshake
 from websocket._abnf import continuous_frame, frame_buffer
 
 from connectors.errors import BrokenTransport, TooLarge, TurnError
+from connectors.http.endpoint import Endpoint
 from connectors.mapping.request import RenderedRequest
 from connectors.reference.websocket.socket import MessageWatch, WatchedSocket
 from connectors.request_parts import encoded_head
@@ -101,10 +102,11 @@ class WsClient(websocket.WebSocket):
         sock.before_read = self._answer_ping
 
     def upgrade(
-        self, request: RenderedRequest, host_header: str, subprotocols: list[str], *, compression: bool
+        self, request: RenderedRequest, endpoint: Endpoint, subprotocols: list[str], *, compression: bool
     ) -> None:
         """Raises TurnError, or Dry when the answer is not a 101."""
-        pairs = upgrade_headers(request, host_header)
+        request = endpoint.released(request)
+        pairs = upgrade_headers(request, endpoint.host_header)
         encoded_head(f"GET {request.path} HTTP/1.1", pairs)  # the library checks nothing
         headers = [f"{name}: {value}" for name, value in pairs]
         if compression:

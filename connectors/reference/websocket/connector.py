@@ -31,6 +31,7 @@ class WebSocketConnector(ReferenceConnector):
     answers pings between two turns."""
 
     persistent = True
+    opens_secrets = True
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
@@ -39,6 +40,8 @@ class WebSocketConnector(ReferenceConnector):
         self._sock: WatchedSocket | None = None
         self._lost: TurnError | None = None
         self._asked = False
+        self._upgraded_by: tuple[tuple[str, str], ...] = ()
+        """Headers of the upgrade."""
         self._lock = threading.RLock()
         """Lock for reading and writing the connection."""
         self._over = threading.Event()
@@ -104,9 +107,10 @@ class WebSocketConnector(ReferenceConnector):
         for name, ns in self._watch.handshake_ns.items():
             self.add_step(name, ns)
         began_ns = time.monotonic_ns()
+        self._upgraded_by = request.headers
         ours = spec.websocket
         try:
-            client.upgrade(request, self.target.endpoint.host_header, ours.subprotocols, compression=ours.compression)
+            client.upgrade(request, self.target.endpoint, ours.subprotocols, compression=ours.compression)
         except Dry:
             sock.answer.refuse(self.timeline(0), socketio=False)
         finally:
@@ -125,7 +129,8 @@ class WebSocketConnector(ReferenceConnector):
             self.connect()  # raises the loss, unless the target's sessions outlive their connections
         client = self._begun(timeline)
         try:
-            client.send(request.body, ABNF.OPCODE_BINARY if self.target.spec.websocket.binary else ABNF.OPCODE_TEXT)
+            body = self.target.endpoint.release(request.body, self._upgraded_by)
+            client.send(body, ABNF.OPCODE_BINARY if self.target.spec.websocket.binary else ABNF.OPCODE_TEXT)
             self._read_answer(client, timeline)
         except TurnError:
             self.disconnect()

@@ -50,9 +50,13 @@ class GrpcConnector(WireConnector):
     """A unary or a server-streaming call is made for each turn; a bidirectional one stays open for a conversation."""
 
     user_stamps = True
+    opens_secrets = True
 
     _channel: grpc.aio.Channel | None = None
     _method: Method | None = None
+    _pairs: tuple[tuple[str, str | bytes], ...] = ()
+    _pairs_of: tuple[tuple[str, str], ...] | None = None
+    """The headers that `_pairs` were made of."""
     _call: WireCall | None = None
 
     @classmethod
@@ -102,7 +106,8 @@ class GrpcConnector(WireConnector):
 
     async def _be_greeted(self, channel: grpc.aio.Channel, method: Method) -> None:
         request = self.target.render_connection({"session": self.session, "saved": self.saved})
-        call = self._call = WireCall(self.target, channel, method, metadata(request.headers), self)
+        pairs = metadata(self.target.endpoint.released(request).headers)
+        call = self._call = WireCall(self.target, channel, method, pairs, self)
         call.open()
         try:
             await self.wait_for_greeting()
@@ -116,7 +121,10 @@ class GrpcConnector(WireConnector):
         if channel is None or method is None:
             raise RuntimeError("send_message before connect")
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-        data, pairs = method.encode(request.body), metadata(request.headers)
+        body, endpoint = request.body, self.target.endpoint
+        if request.headers is not self._pairs_of:
+            self._pairs, self._pairs_of = metadata(endpoint.released(request).headers), request.headers
+        pairs, data = self._pairs, method.encode(endpoint.release(body) if self.marker in body else body)
         call = self._call
         if call is None:
             call = self._call = WireCall(self.target, channel, method, pairs, self)
@@ -205,7 +213,7 @@ class GrpcConnector(WireConnector):
         """Ask the server for its descriptors, in the connection's own time. Raises TurnError."""
         spec = self.target.spec
         request = self.target.render_connection({"session": self.session, "saved": self.saved})
-        pairs, service = metadata(request.headers), split_name(spec.grpc.method)[0]
+        pairs, service = metadata(self.target.endpoint.released(request).headers), split_name(spec.grpc.method)[0]
         failure: TurnError = no_answer()
         for path in PATHS:
             due_s = time.monotonic() + spec.timeouts.connect

@@ -16,6 +16,7 @@ from connectors.content.foreign import unanswered_advice
 from connectors.content.styles import WHOLE, Style
 from connectors.deadlines import next_deadline, timed_out
 from connectors.errors import Aborted, BrokenTransport, ClosedUnsent, ReusedClosed, TurnError
+from connectors.http.endpoint import Endpoint
 from connectors.http.headers import ANOTHER_ANSWER, RequestEncoder
 from connectors.mapping.request import RenderedRequest, Via
 from connectors.network.failures import stream_failure
@@ -66,14 +67,16 @@ class HttpConnection:
         host_header: str,
         via: Via | None = None,
         style: Style = WHOLE,
+        endpoint: Endpoint | None = None,
     ) -> None:
+        """`endpoint` gives requests their secrets."""
         self._loop = asyncio.get_running_loop()
         self._stream = stream
         self.answer = AnswerReader(limits, self, style)
         self._timeouts = timeouts
         # As in `Turn`: a deadline that begins meanwhile must not find the timer set to a later one.
         self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
-        self._encoder = RequestEncoder(host_header, via, style)
+        self._encoder = RequestEncoder(host_header, via, style, endpoint)
         self._timer: asyncio.TimerHandle | None = None
         self._timeline: Timeline | None = None
         self._turn: asyncio.Future[None] | None = None

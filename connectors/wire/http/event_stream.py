@@ -58,7 +58,7 @@ class EventStream:
     def ask(self, request: RenderedRequest, endpoint: Endpoint) -> None:
         self._stream.start(self)
         head = encode_head(request, endpoint.host_header, EVENTS, endpoint.via)
-        self._stream.write(encode_request(head, request))
+        self._stream.write(endpoint.release(encode_request(head, request), request.headers))
 
     def close(self) -> None:
         self.open = False

@@ -77,7 +77,7 @@ class HttpExchange:
         endpoint = self._endpoint
         stream = await dial(endpoint, note_step, allow_private=self._allow_private)
         self.connection = HttpConnection(
-            stream, endpoint.limits, endpoint.timeouts, endpoint.host_header, endpoint.via, self._style
+            stream, endpoint.limits, endpoint.timeouts, endpoint.host_header, endpoint.via, self._style, endpoint
         )
 
     async def send(self, request: RenderedRequest, timeline: Timeline, cookies: Cookies | None) -> None:

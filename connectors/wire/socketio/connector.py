@@ -146,7 +146,8 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         """Send a packet. Returns its bytes on the wire."""
         if self._connection is None:
             return 0
-        return self._connection.send(f"{packets.MESSAGE}{packet.encode()}".encode())
+        data = f"{packets.MESSAGE}{packet.encode()}".encode()
+        return self._connection.send(self.released(data) if self.marker in data else data)
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         try:

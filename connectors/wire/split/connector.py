@@ -34,6 +34,7 @@ class SplitConnector(WireConnector):
     """Two connections: the standing stream's lasts for the conversation, the other is for the POSTs."""
 
     persistent = True
+    opens_secrets = True
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
@@ -86,7 +87,8 @@ class SplitConnector(WireConnector):
     async def _dial_post(self) -> HttpConnection:
         spec, endpoint = self.target.spec, self.target.endpoint
         stream = await self.dial()
-        post = HttpConnection(stream, spec.limits, post_timeouts(spec.timeouts), endpoint.host_header, endpoint.via)
+        limits, timeouts = spec.limits, post_timeouts(spec.timeouts)
+        post = HttpConnection(stream, limits, timeouts, endpoint.host_header, endpoint.via, endpoint=endpoint)
         self._post = post
         return post
 

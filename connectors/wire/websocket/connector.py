@@ -22,6 +22,7 @@ class WebSocketConnector(WireConnector):
     the turn without a detour."""
 
     persistent = True
+    opens_secrets = True
     bytes_read: Callable[[int, int], None]
     answer_begun: Callable[[int], None]
     message: Callable[[int, bytes], bool]
@@ -33,6 +34,8 @@ class WebSocketConnector(WireConnector):
         self._turn: Turn | None = None
         self._lost: TurnError | None = None
         self._asked = False
+        self._upgraded_by: tuple[tuple[str, str], ...] = ()
+        """Headers of the upgrade."""
 
     @property
     def ready(self) -> bool:
@@ -51,6 +54,7 @@ class WebSocketConnector(WireConnector):
             raise lost
         await self.do_handshake()
         request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
+        self._upgraded_by = request.headers
         self._turn = turn = new_turn(spec, self.idle_event)
         self.bytes_read, self.answer_begun, self.message = turn.bytes_read, turn.answer_begun, turn.message
         self.binary = turn.message
@@ -93,11 +97,13 @@ class WebSocketConnector(WireConnector):
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         if self._lost is not None:
             raise self._lost
-        binary = self.target.spec.websocket.binary
+        binary, body = self.target.spec.websocket.binary, request.body
+        if self.marker in body:
+            body = self.target.endpoint.release(body, self._upgraded_by)
 
         def write() -> int:
             self._asked = True
-            return connection.send(request.body, binary=binary)
+            return connection.send(body, binary=binary)
 
         await turn.exchange(timeline, write)
 

@@ -16,6 +16,7 @@ from websockets.uri import parse_uri
 
 from connectors.content.foreign import unanswered_advice
 from connectors.errors import BrokenTransport, TimedOut, TurnError
+from connectors.http.endpoint import Endpoint
 from connectors.mapping.request import RenderedRequest
 from connectors.network.failures import stream_failure
 from connectors.request_parts import encoded_head
@@ -48,7 +49,7 @@ async def open_websocket(
         subprotocols=[Subprotocol(name) for name in subprotocols] or None,
         max_size=(limits.event_bytes, None),
     )
-    asked = encode_upgrade(protocol.connect(), request, target.endpoint.host_header)
+    asked = encode_upgrade(protocol.connect(), request, target.endpoint)
     stream = await connector.dial(lasting=True)
     known = connector.handshake_ns or {}
     spent_s = sum(known.get(step, 0) for step in ("resolve", "connect", "proxy", "tls")) / 1e9
@@ -129,11 +130,11 @@ class _Upgrade:
             self._done.set_exception(self.answer.ended(tls=self._stream.is_tls))
 
 
-def encode_upgrade(asked: Request, request: RenderedRequest, host_header: str) -> bytes:
+def encode_upgrade(asked: Request, request: RenderedRequest, endpoint: Endpoint) -> bytes:
     """The library's request with the target's own path and headers. Raises BadRequest."""
-    headers = upgrade_headers(request, host_header)
+    headers = upgrade_headers(request, endpoint.host_header)
     headers += [(name, value) for name, value in asked.headers.raw_items() if name.lower() != "host"]
-    return encoded_head(f"GET {request.path} HTTP/1.1", headers) + b"\r\n"
+    return endpoint.release(encoded_head(f"GET {request.path} HTTP/1.1", headers), request.headers) + b"\r\n"
 
 
 def _malformed(error: Exception) -> BrokenTransport:

@@ -244,6 +244,10 @@ CASES = [
          spec={"codec": {"response": [{"name": "base64"}]}}),
     Case("template", "request_invalid", "http", http.good, ("does not exist",),
          spec={"request": {"path": "/x/{{ saved.room }}"}}),
+    Case("secret_for_another_origin", "secret_withheld", "http", http.good, ("origin",),
+         spec={"secrets": {"bot_key": "sk-withheld-1"},
+               "request": {"headers": {"Host": "{{ params.host }}", "Authorization": "{{ secret.bot_key }}"}},
+               "params": {"host": "evil.example"}}),
     Case("unset_secret_in_a_path", "request_invalid", "websocket", GOOD["websocket"],
          ("the secret room is not set",), spec={"request": {"path": "/x?r={{ secret.room }}&s={{ session.id }}"}}),
     # statuses

@@ -47,9 +47,18 @@ def test_a_target_names_origins_itself() -> None:
         name="bot",
         url="wss://bot.example.org/chat",
         preset="generic-websocket",
-        overrides={"handshake": {"steps": [step]}, "proxy": {"url": "http://proxy:3128"}},
+        overrides={
+            "handshake": {"steps": [step, {"name": "here", "url": "/here"}]},
+            "proxy": {"url": "http://proxy:3128"},
+            "request": {"headers": {"Host": "tenant.example.org"}},
+        },
     )
-    assert spec.own_origins() == ("https://bot.example.org:443", "https://login.example.net:443", "http://proxy:3128")
+    assert spec.own_origins() == (
+        "https://bot.example.org:443",
+        "https://login.example.net:443",
+        "https://tenant.example.org:443",
+        "http://proxy:3128",
+    )
     assert spec.secret_origins is None
 
 

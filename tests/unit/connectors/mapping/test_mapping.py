@@ -61,7 +61,8 @@ def test_a_header_without_its_secret_is_left_out() -> None:
     spec = build_target_spec(name="t", url="http://127.0.0.1:9/v1", preset="openai-chat")
     assert CompiledTarget(spec).render(dict(TURN)).headers == ()
     spec = build_target_spec(name="t", url="http://127.0.0.1:9/v1", preset="openai-chat", secrets={"api_key": "x"})
-    assert CompiledTarget(spec).render(dict(TURN)).headers == (("Authorization", "Bearer x"),)
+    target = CompiledTarget(spec)
+    assert target.endpoint.released(target.render(dict(TURN))).headers == (("Authorization", "Bearer x"),)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_each_conversation_may_have_params_of_its_own() -> None:
     assert [body.get("temperature") for body in bodies] == [None, 0.5, None]
     assert [body.get("max_tokens") for body in bodies] == [5, 5, None]
     assert one.original is other.original is target.original is target
-    assert dict(other.render(TURN).headers) == {"Authorization": "Bearer k"}
+    assert dict(target.endpoint.released(other.render(TURN)).headers) == {"Authorization": "Bearer k"}
 
 
 def test_params_that_vary_reach_path_connection_and_codecs() -> None:

@@ -1,0 +1,144 @@
+"""A target's secrets, which leave it only for a transport: in the place of their tokens, and to an allowed origin."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+import orjson
+
+from connectors.errors import BadRequest
+from connectors.opaque import tokens
+from connectors.opaque.tokens import MARK, TOKEN, TOKEN_BYTES, names_in, text_of, token
+from connectors.request_parts import not_in_values, quoted
+from connectors.security.redact import Redactor
+from connectors.spec import TargetSpec
+
+WITHHELD: Final = "secret_withheld"
+LONG: Final = 8
+"""Characters from which on a value is taken for a secret wherever a target repeats it: shorter ones occur by chance."""
+SHOWN_ORIGINS: Final = 3
+ADVICE: Final = (
+    "if this origin may have the secret, add it to the origins of the credential; otherwise mend the target's address, "
+    "its handshake, its proxy or its Host header"
+)
+
+
+class Vault:
+    """`allowed`: the origins that may get the secrets."""
+
+    def __init__(self, values: Mapping[str, str], allowed: Iterable[str]) -> None:
+        self._values = {name: value for name, value in values.items() if value}
+        self.allowed = frozenset(allowed)
+        self.redact = Redactor(self._values.values())
+        self.tokens = {name: token(tokens.SECRET, name) if value else "" for name, value in values.items()}
+        """What templates see, by name."""
+        names = {value: name for name, value in self._values.items() if len(value) >= LONG}
+        self._names = names
+        self._repeated = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True)))) if names else None
+
+    def release(self, data: bytes, receivers: Iterable[str]) -> bytes:
+        """`data` with its secrets in clear. Raises BadRequest (secret_withheld) if one of `receivers` must not get
+        them, or if such data has one in clear, as a target may have repeated it."""
+        self._check(data.decode("latin-1"), receivers)
+        return TOKEN_BYTES.sub(self._bytes_for, data)
+
+    def release_text(self, text: str, receivers: Iterable[str]) -> str:
+        self._check(text, receivers)
+        return TOKEN.sub(self._text_for, text)
+
+    def may_go_to(self, receivers: Iterable[str]) -> bool:
+        return self.allowed.issuperset(receivers)
+
+    def concealed(self, value: Any) -> Any:
+        """What an answer gave to save, with tokens where it repeats secrets: templates could look into them there."""
+        if self._repeated is None:
+            return value
+        if isinstance(value, str):
+            return self._repeated.sub(lambda match: self.tokens[self._names[match[0]]], value)
+        if isinstance(value, list):
+            return [self.concealed(item) for item in value]
+        if isinstance(value, dict):
+            return {self.concealed(key): self.concealed(item) for key, item in value.items()}
+        return value
+
+    def _check(self, text: str, receivers: Iterable[str]) -> None:
+        for origin in receivers:
+            if origin in self.allowed:
+                continue
+            if MARK in text:
+                raise withheld(names_in(text), origin, self.allowed)
+            if any(self.redact(form) != form for form in _readings(text)):
+                raise withheld([], origin, self.allowed)
+
+    def _bytes_for(self, match: re.Match[bytes]) -> bytes:
+        kind, inner = match[1].decode(), match[2].decode()
+        return self._value(kind, inner).encode("latin-1" if kind == tokens.HEADER else "utf-8", "replace")
+
+    def _text_for(self, match: re.Match[str]) -> str:
+        return self._value(match[1], match[2])
+
+    def _value(self, kind: str, inner: str) -> str:
+        text = text_of(inner)
+        if kind == tokens.SECRET:
+            return self._values.get(text, "")
+        encode: Callable[[str], str] = _ENCODERS[kind]
+        return encode(TOKEN.sub(self._text_for, text))
+
+
+def vault_of(spec: TargetSpec) -> Vault | None:
+    """None: the target has no secrets."""
+    if not spec.secrets:
+        return None
+    return Vault({name: value.get_secret_value() for name, value in spec.secrets.items()}, spec.allowed_origins())
+
+
+def withheld(names: Iterable[str], origin: str, allowed: Iterable[str]) -> BadRequest:
+    """The error of a request that would bring secrets to a wrong `origin`."""
+    which = f"the secret {', '.join(names)}" if names else "a secret that the target repeated"
+    known = sorted(allowed)
+    places = ", ".join(known[:SHOWN_ORIGINS]) + (", ..." if len(known) > SHOWN_ORIGINS else "")
+    return BadRequest(WITHHELD, f"{which} may not go to {origin}, only to {places or 'no origin at all'}", ADVICE)
+
+
+def _readings(text: str) -> tuple[str, str, str]:
+    wide = text.encode("latin-1", "replace").decode(errors="replace")
+    return text, wide, unquote(wide)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode(errors="replace")).decode()
+
+
+def _json(text: str) -> str:
+    return orjson.dumps(text.encode(errors="replace").decode()).decode()[1:-1]
+
+
+def _html_json(text: str) -> str:
+    """As Jinja2's `tojson` has it."""
+    text = _json(text)
+    for char in "<>&'":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _header(text: str) -> str:
+    text = text.strip(" \t")
+    if not_in_values(text):
+        what = "a secret in a header has a line break or another control character in it"
+        raise BadRequest("request_invalid", what, "set the secret again, without what surrounds it")
+    return text
+
+
+_ENCODERS: Final = {
+    tokens.BASE64: _base64,
+    tokens.URL: lambda text: quote(text, safe="/", errors="replace"),
+    tokens.JSON: _json,
+    tokens.HTML_JSON: _html_json,
+    tokens.HEADER: _header,
+    tokens.PATH: lambda text: quoted(text.encode(errors="replace").decode()),
+}
+"""By kind of token."""

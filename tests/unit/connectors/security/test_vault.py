@@ -1,0 +1,165 @@
+"""Secrets become visible only for a transport, in the form that their place needs."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.errors import BadRequest
+from connectors.mapping.request import RenderedRequest
+from connectors.opaque.tokens import MARK, MARK_BYTES
+from connectors.security.redact import MASK
+from connectors.security.vault import Vault
+from connectors.spec import TargetSpec, build_target_spec
+from connectors.target import CompiledTarget
+
+HERE = "http://bot.example:80"
+ODD = 'se"cr\\et & <key> ü€%/+;'
+TURN: dict[str, Any] = {"message": "hi", "messages": [], "session": {"id": "s"}, "saved": {}, "vars": {}, "turn": 0}
+
+
+def compiled(request: dict[str, Any], secret: str = ODD, **overrides: Any) -> CompiledTarget:
+    spec = build_target_spec(
+        name="bot",
+        url="http://bot.example",
+        preset="generic-json",
+        params={"user": "ada"},
+        overrides={"request": {"headers": {"Authorization": None}} | request} | overrides,
+        secrets={"key": secret, "other": "another-1234"},
+    )
+    return CompiledTarget(spec)
+
+
+def rendered(request: dict[str, Any], secret: str = ODD, **context: Any) -> tuple[RenderedRequest, RenderedRequest]:
+    """As templates have made it, and as it is sent."""
+    target = compiled(request, secret)
+    made = target.render({**TURN, **context})
+    return made, target.endpoint.released(made)
+
+
+def test_templates_see_only_placeholders() -> None:
+    body = {"a": "{{ secret.key }}", "b": "{{ [secret.key, message] }}"}
+    made, sent = rendered({"path": "/?k={{ secret.key }}", "headers": {"x": "{{ secret.key }}"}, "body": body})
+    assert ODD not in str(made) and "another" not in str(made)
+    assert MARK_BYTES in made.body and MARK in made.path and MARK in made.headers[0][1]
+    assert MARK not in str(sent)
+    assert json.loads(sent.body)["a"] == ODD
+    assert json.loads(sent.body)["b"] == [ODD, "hi"]
+    assert unquote(sent.path.partition("=")[2]) == ODD
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("{{ secret.key }}", ODD),
+        ("Bearer {{ secret.key }}", f"Bearer {ODD}"),
+        ("{{ 'a' ~ secret.key ~ secret.other }}", f"a{ODD}another-1234"),
+        ("{{ 'a' + secret.key }}", f"a{ODD}"),
+        ("{{ [params.user, secret.key] | join(':') }}", f"ada:{ODD}"),
+        ("{{ secret.key | urlencode }}", quote(ODD)),
+        ("{{ secret.key | b64encode }}", base64.b64encode(ODD.encode()).decode()),
+        ("{{ (params.user ~ ':' ~ secret.key) | b64encode }}", base64.b64encode(f"ada:{ODD}".encode()).decode()),
+        ("{{ secret.key | b64encode | urlencode }}", quote(base64.b64encode(ODD.encode()).decode())),
+        ("{{ saved.token or secret.key }}", ODD),
+        ("{{ secret.missing | default(secret.key) }}", ODD),
+        ("{{ secret.key if secret.key is defined else 'none' }}", ODD),
+        ("{{ 'set' if secret.key else 'unset' }}{{ 'set' if secret.missing else 'unset' }}", "setunset"),
+        ("{{ message ~ secret.key }}", f"hi{ODD}"),
+    ],
+)
+def test_each_form_arrives_as_it_would_without_placeholders(template: str, value: str) -> None:
+    _, sent = rendered({"body": {"a": {"b": [template]}}})
+    assert json.loads(sent.body)["a"] == {"b": [value]}
+    _, sent = rendered({"body": template})
+    assert sent.body.decode() == value
+
+
+@given(st.text(min_size=1))
+def test_json_stays_json_whatever_a_secret_is(secret: str) -> None:
+    body = {"a": "{{ secret.key }}", "b": "{{ {'k': [secret.key, 1]} | tojson }}", "c": "{{ {'k': secret.key} }}"}
+    _, sent = rendered({"body": body}, secret)
+    found = json.loads(sent.body)
+    assert found["a"] == found["c"]["k"] == secret
+    assert json.loads(found["b"]) == {"k": [secret, 1]}
+
+
+@given(st.text(min_size=1))
+def test_a_query_stays_one_line_whatever_a_secret_is(secret: str) -> None:
+    _, sent = rendered({"path": "/ask?k={{ secret.key | urlencode }}&b=1"}, secret)
+    assert unquote(sent.path.removeprefix("/ask?k=").removesuffix("&b=1")) == secret
+    _, sent = rendered({"path": "/ask?k={{ secret.key }}"}, secret)
+    assert sent.path.isascii() and sent.path.isprintable() and " " not in sent.path
+
+
+@pytest.mark.parametrize("secret", ["a\r\nX-Evil: 1", "a\0", "a\n"])
+def test_a_header_stays_one_line(secret: str) -> None:
+    target = compiled({"headers": {"x": "{{ secret.key }}"}}, secret)
+    with pytest.raises(BadRequest, match="a secret in a header has a line break"):
+        target.endpoint.released(target.render(dict(TURN)))
+
+
+def vault(**values: str) -> Vault:
+    return Vault(values, [HERE])
+
+
+def test_another_origin_gets_nothing() -> None:
+    kept = vault(key="planted-1234")
+    data = f"Bearer {kept.tokens['key']}".encode()
+    assert kept.release(data, [HERE]) == b"Bearer planted-1234"
+    for wrong in ("http://evil.example:80", "https://bot.example:80", "http://bot.example:81"):
+        with pytest.raises(BadRequest) as refused:
+            kept.release(data, [HERE, wrong])
+        assert refused.value.code == "secret_withheld"
+        assert f"the secret key may not go to {wrong}, only to {HERE}" in refused.value.detail
+        assert "planted" not in str(refused.value)
+
+
+@pytest.mark.parametrize("form", ["planted-1234", "cGxhbnRlZC0xMjM0", "planted%2D1234", "x=planted-1234&y"])
+def test_nor_what_a_target_has_repeated(form: str) -> None:
+    with pytest.raises(BadRequest, match="a secret that the target repeated may not go to"):
+        vault(key="planted-1234").release(form.encode(), ["http://evil.example:80"])
+    assert vault(key="planted-1234").release(b"harmless", ["http://evil.example:80"]) == b"harmless"
+
+
+def test_what_is_saved_is_concealed() -> None:
+    kept = vault(key="planted-1234", short="abc")
+    saved = kept.concealed({"a": ["x planted-1234 y", 1, None], "abc": "abc"})
+    assert "planted" not in str(saved)
+    assert saved["abc"] == "abc", "short values occur by chance"
+    assert kept.release_text(saved["a"][0], [HERE]) == "x planted-1234 y"
+
+
+def test_redaction_knows_placeholders() -> None:
+    kept = vault(key="planted-1234")
+    assert kept.redact(f"a {kept.tokens['key']} b") == f"a {MASK} b"
+    assert kept.redact.cut(f"a {kept.tokens['key']} b", 9) == f"a {MASK} b"
+    assert kept.redact(f"cut {kept.tokens['key'][:20]}") == f"cut {MASK}"
+
+
+def test_an_event_is_never_a_secret() -> None:
+    target = compiled({"event": "{{ saved.name }}"}, protocol="socketio")
+    assert target.endpoint.vault is not None
+    saved = target.endpoint.vault.concealed({"name": ODD})
+    with pytest.raises(BadRequest, match="a secret cannot be the name of an event"):
+        target.render({**TURN, "saved": saved})
+
+
+def test_a_target_without_secrets_has_no_vault() -> None:
+    spec = build_target_spec(name="bot", url="http://bot.example", preset="generic-json")
+    assert CompiledTarget(spec).endpoint.vault is None
+
+
+def test_the_list_of_origins_replaces_what_the_target_names() -> None:
+    spec = build_target_spec(
+        name="bot", url="http://bot.example", preset="generic-json", secrets={"a": "b"}, secret_origins=[]
+    )
+    target = CompiledTarget(spec)
+    assert target.endpoint.vault is not None
+    assert target.endpoint.vault.allowed == frozenset()
+    assert TargetSpec.model_validate(spec.wire_dict()).secret_origins == ()
