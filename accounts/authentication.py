@@ -9,6 +9,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
 
+from accounts import second_factor
 from accounts.counting import NO_USER, address_of, count_failure, detail, must_wait, wait_s
 from accounts.models import ApiToken
 from accounts.scopes import SCOPES, needed
@@ -28,6 +29,8 @@ class ApiTokenAuthentication(BaseAuthentication):
         token = find(key.strip().decode("latin-1"))
         if token is None:
             raise self._refusal(request)
+        if second_factor.missing(token.user) and token.user.has_usable_password():
+            raise PermissionDenied(f"{token.user} must have a second factor: log in with a browser and set it up")
         scope = needed(request.method, request.parser_context.get("view") if request.parser_context else None)
         if scope not in token.scopes:
             raise PermissionDenied(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar, Final
 
 from django.conf import settings
@@ -42,3 +43,54 @@ class ApiToken(models.Model):
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at <= timezone.now() else "active"
+
+
+class SecondFactor(models.Model):
+    """The key of a user's authenticator app (TOTP, RFC 6238)."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="second_factor")
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    sealed_secrets = models.TextField(editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    confirmed_at = models.DateTimeField(null=True, editable=False)
+    """Null: shown, but its user has not yet shown that the app has it. Nothing is asked until then."""
+    last_step = models.BigIntegerField(default=0, editable=False)
+    """The time step of the last accepted code: no code is accepted twice."""
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    failed_at = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"second factor of {self.user}"
+
+
+class RecoveryCode(models.Model):
+    """Stands in once for a code of the app."""
+
+    factor = models.ForeignKey(SecondFactor, models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64, editable=False)
+    used_at = models.DateTimeField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"recovery code {self.pk}"
+
+
+class GroupRule(models.Model):
+    """What is asked of the members of a group."""
+
+    group = models.OneToOneField("auth.Group", models.CASCADE, related_name="rule")
+    second_factor_required = models.BooleanField(
+        default=False, help_text="Its members can do nothing until they have set up a second factor."
+    )
+
+    def __str__(self) -> str:
+        return f"rule of {self.group}"
+
+
+class LogInGeneration(models.Model):
+    """Log-ins of an earlier generation have ended."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="log_in_generation")
+    number = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"log-ins of {self.user}: {self.number}"

@@ -25,7 +25,9 @@ from django_celery_beat.models import (
 from unfold import fields as theme_fields
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts.admin import GroupRuleInline, PeopleActions
 from accounts.models import ApiToken
+from accounts.pages.log_in import log_in
 from tokenburn_site.web.shown_json import shown_json
 
 if TYPE_CHECKING:  # neither django-unfold nor django-celery-beat has types
@@ -41,6 +43,7 @@ else:
 theme_fields.prettify_json = shown_json
 admin.site.index_template = "tokenburn/index.html"
 admin.site.index_title = "Dashboard"
+admin.site.login = log_in  # type: ignore[method-assign, assignment]  # the theme brings the site's class
 
 for model in (
     User,
@@ -56,7 +59,7 @@ for model in (
 
 
 @admin.register(User)
-class ThemedUserAdmin(UserAdmin, Themed):
+class ThemedUserAdmin(PeopleActions, UserAdmin, Themed):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -69,7 +72,7 @@ class ThemedUserAdmin(UserAdmin, Themed):
 
 @admin.register(Group)
 class ThemedGroupAdmin(GroupAdmin, Themed):
-    pass
+    inlines = (GroupRuleInline,)
 
 
 class OnlyShown:

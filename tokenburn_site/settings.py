@@ -43,6 +43,10 @@ SOURCE_ADDRESSES = tuple(map(str, env.source_addresses))
 HISTORY_DAYS = env.history_days
 SITE_URL = env.site_url
 TOKEN_MAX_DAYS = env.token_max_days
+REQUIRE_MFA = env.require_mfa
+SESSION_IDLE_HOURS = env.session_idle_hours
+SESSION_MAX_HOURS = env.session_max_hours
+SESSION_COOKIE_AGE = int(SESSION_MAX_HOURS * 3600)
 TOKEN_DAYS = min(env.token_days, TOKEN_MAX_DAYS)
 SECURITY_CONTACT = env.security_contact
 DEBUG = env.debug
@@ -81,7 +85,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.LogInMiddleware",
     "audit.middleware.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

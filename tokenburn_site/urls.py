@@ -15,6 +15,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("favicon.ico", favicon),
     path(security_txt.PATH, security_txt.security_txt),
+    path("account/", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("runs/", include("runs.urls")),
     path("workers/", workers.page, name="workers"),

@@ -23,9 +23,9 @@ import redis.asyncio
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.http import HttpRequest
 
+from accounts.sessions import allowed_user
 from runs.lifecycle.transitions import RUN_TERMINAL
 from runs.live_stream import Entry, read_since_async, stream_key
 from runs.models import Run
@@ -137,9 +137,9 @@ class RunConsumer(AsyncWebsocketConsumer):
     def _may_view(self) -> bool:
         """Checked in the database each time: while a page is open, its session may end (a logout, a new password), and
         its user may lose the right."""
-        request = HttpRequest()  # `get_user` reads the session of one
+        request = HttpRequest()  # `allowed_user` reads the session of one
         request.session = import_module(settings.SESSION_ENGINE).SessionStore(self.scope["session"].session_key)
-        return may_view(get_user(request))
+        return may_view(allowed_user(request))
 
 
 class NoConsumer(AsyncWebsocketConsumer):

@@ -53,6 +53,12 @@ class Env(BaseSettings):
     token_days: int = Field(90, ge=1, le=36_500)
     """How long an API token is valid unless its maker says otherwise."""
     token_max_days: int = Field(365, ge=1, le=36_500)
+    require_mfa: Literal["", "staff", "all"] = ""
+    """Who must have a second factor, besides the members of groups that say so."""
+    session_idle_hours: float = Field(12, gt=0, le=8760)
+    """A log-in ends after this time without activity."""
+    session_max_hours: float = Field(168, gt=0, le=8760)
+    """A log-in ends after this time."""
     time_zone: str = "UTC"
     site_url: str = Field("", pattern=r"^(https?://\S+)?$")
     """The public address of the site, for links in webhook messages."""

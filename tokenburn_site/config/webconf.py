@@ -92,6 +92,13 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [lambda _: static("tokenburn/theme.js"), lambda _: static("tokenburn/json-fields.js")],
     "DASHBOARD_CALLBACK": "runs.web.dashboard.context",
     "COLORS": lambda _: {},  # they stand in theme.css: the theme would print them into each page
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Second factor", "link": reverse_lazy("accounts:second-factor")},
+            {"title": "API tokens", "link": reverse_lazy("admin:accounts_apitoken_changelist")},
+        ]
+    },
     "SIDEBAR": {
         "navigation": [
             {

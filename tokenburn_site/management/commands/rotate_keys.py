@@ -9,13 +9,20 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from accounts.models import SecondFactor
+from accounts.second_factor import COLUMN
 from audit.services import record
 from runs.models import Run, Webhook
 from targets.credentials.models import SECRETS_COLUMN, Credential
 from targets.rotation import Rotation, behind, rotate
 from tokenburn_site.config.keys import BadEnvironment, add_development_key, encoded, key_id, new_key
 
-TABLES: Final = ((Credential, SECRETS_COLUMN), (Run, "runs.secrets"), (Webhook, "runs.webhook"))
+TABLES: Final = (
+    (Credential, SECRETS_COLUMN),
+    (Run, "runs.secrets"),
+    (Webhook, "runs.webhook"),
+    (SecondFactor, COLUMN),
+)
 NOT_ALL: Final = 1
 BAD_START: Final = 2
 

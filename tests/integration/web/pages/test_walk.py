@@ -10,7 +10,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 OPEN = {"/api/health/", "/admin/login/", "/.well-known/security.txt"}
-MOVED = {"/": "/admin/", "/favicon.ico": "/static/tokenburn/favicon.svg", "/admin/logout/": "/admin/"}
+MOVED = {
+    "/": "/admin/",
+    "/favicon.ico": "/static/tokenburn/favicon.svg",
+    "/admin/logout/": "/admin/",
+    "/account/log-in/code/": "/admin/login/",
+}
 """Addresses that say nothing but where else to go."""
 
 

@@ -13,6 +13,7 @@ from django.db.models import Model
 from django.utils import timezone
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule
 
+from accounts.second_factor import begin
 from accounts.tokens import make
 from metrics.models import SessionMetric
 from runs import db_clock, panic
@@ -46,6 +47,7 @@ class Rows:
         self.running = made_up.run(RunStatus.RUNNING, self.plan, start_at=db_clock.now())
         self.schedule = create_schedule(name="nightly", plan=self.plan, when=CRON, user=boss)
         self.person = made_up.user()
+        begin(self.person)
         self.by_model = {row._meta.label_lower: row for row in [*self._ours(), *self._libraries()]}
 
     def _ours(self) -> list[Model]:
@@ -145,6 +147,7 @@ BODIES: dict[str, Callable[[Rows], dict[str, Any]]] = {
     "/admin/accounts/apitoken/add/": lambda rows: {"name": NEW, "scopes": ["read"], "days": "30"},
     "/admin/targets/credential/add/": lambda rows: {"name": NEW, "origins": ORIGIN},
     "/api/credentials/": lambda rows: {"name": NEW, "origins": [ORIGIN], "secrets": {"api_key": "sk-1"}},
+    "/account/second-factor/": lambda rows: {"do": "begin"},
     "/api/tokens/": lambda rows: {"name": NEW},
     "/admin/auth/user/ID/password/": lambda rows: {**PASSWORDS, "usable_password": "true"},
     "/admin/auth/user/add/": lambda rows: {"username": NEW.replace(" ", "_"), **PASSWORDS, "usable_password": "true"},

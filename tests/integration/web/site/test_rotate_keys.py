@@ -79,6 +79,7 @@ def test_a_new_key_takes_over_and_the_old_one_can_go(var: Path, under: Under) ->
         "credentials: 2 re-encrypted, 0 already under the first key",
         "runs: 1 re-encrypted, 0 already under the first key",
         "webhooks: 1 re-encrypted, 0 already under the first key",
+        "second factors: 0 re-encrypted, 0 already under the first key",
         "all is under key second; no longer needed: first",
     ]
     under(SECOND)

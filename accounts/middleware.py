@@ -1,0 +1,47 @@
+"""Who asks, for every request with a session."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+
+from accounts import second_factor
+from accounts.sessions import user_of
+
+DETAIL: Final = "Set up a second factor first: log in with a browser."
+
+
+class LogInMiddleware(AuthenticationMiddleware):
+    """As Django's, with the limits of a log-in. Somebody who must have a second factor and has none reaches only the
+    page that sets it up."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # may answer
+        def user() -> Any:
+            return user_of(request, active=_is_activity(request))
+
+        request.user = SimpleLazyObject(user)  # type: ignore[assignment]  # as Django does
+        request.auser = sync_to_async(user)
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or request.path in _open_paths():
+            return None
+        if not (request.user.is_authenticated and second_factor.missing(request.user)):
+            return None
+        if request.path.startswith("/api/"):
+            return JsonResponse({"detail": DETAIL}, status=403)
+        return redirect("accounts:second-factor")
+
+
+def _open_paths() -> set[str]:
+    """What is open to everybody or to whoever sets up a second factor."""
+    return {reverse(name) for name in ("accounts:second-factor", "admin:logout", "admin:login", "health")}
+
+
+def _is_activity(request: HttpRequest) -> bool:
+    """Not what an open page asks by itself: a forgotten one would never let its log-in end."""
+    return request.method != "GET" or request.headers.get("Sec-Fetch-Dest") != "empty"

@@ -1,0 +1,1 @@
+"""The pages: log-in, second factor, single sign-on."""

@@ -1,0 +1,50 @@
+"""The forms of the pages."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+from unfold.widgets import BASE_INPUT_CLASSES
+
+from accounts import second_factor
+from accounts.models import SecondFactor
+
+CODE_CHARS: Final = 40
+LOOK: Final = {"class": " ".join(BASE_INPUT_CLASSES)}
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        max_length=CODE_CHARS,
+        widget=forms.TextInput(
+            {**LOOK, "autocomplete": "one-time-code", "autofocus": "", "spellcheck": "false", "autocapitalize": "none"}
+        ),
+    )
+
+    def accepted(self, factor: SecondFactor) -> bool:
+        """Whether it is a code of the app or a recovery code. Raises TooManyCodes."""
+        given: str = self.cleaned_data["code"]
+        if "".join(given.split()).isdecimal():
+            return second_factor.check(factor, given)
+        return second_factor.check_recovery(factor, given)
+
+
+class AgainForm(forms.Form):
+    """Asks somebody who is logged in to prove it again."""
+
+    password = forms.CharField(
+        strip=False, widget=forms.PasswordInput({**LOOK, "autocomplete": "current-password"}), max_length=4096
+    )
+
+    def __init__(self, user: Any, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.user = user
+        if not user.has_usable_password():  # of single sign-on
+            self.fields = {"code": CodeForm.base_fields["code"]}
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if "password" in given and not self.user.check_password(given["password"]):
+            self.add_error("password", "This is not your password.")
+        return given

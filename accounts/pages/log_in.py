@@ -1,0 +1,132 @@
+"""The log-in: a password and, if the user has a second factor, a code. Nobody is logged in before both were right."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth import get_user_model, load_backend
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.crypto import constant_time_compare
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+from django.views.generic import FormView
+from unfold.forms import AuthenticationForm
+
+from accounts import second_factor, sessions
+from accounts.counting import count_failure, must_wait
+from accounts.pages.forms import CodeForm
+
+if TYPE_CHECKING:
+    CodeBase = FormView[CodeForm]
+else:
+    CodeBase = FormView
+
+PENDING: Final = "accounts.pending"
+PENDING_S: Final = 300
+WRONG: Final = "This code is wrong, was used before, or has expired: wait for the next one."
+MANY: Final = f"Too many wrong codes: try again in {int(second_factor.FAILURES_PAUSE.total_seconds()) // 60} minutes."
+
+
+def proceed(request: HttpRequest, user: Any, backend: str, then: str) -> HttpResponse:
+    """After the first factor was right: log in, or ask for the second."""
+    if second_factor.of(user) is None:
+        sessions.log_in(request, user, backend)
+        return redirect(then)
+    request.session[PENDING] = {
+        "user": user.pk,
+        "backend": backend,
+        "hash": user.get_session_auth_hash(),
+        "until": time.time() + PENDING_S,
+        "then": then,
+    }
+    request.session.cycle_key()
+    return redirect("accounts:code")
+
+
+class LogIn(LoginView):
+    """The admin's page."""
+
+    template_name = "accounts/log_in.html"
+    authentication_form = AuthenticationForm
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        request = self.request
+        page = {"title": "Log in", "subtitle": None, "app_path": request.get_full_path()}
+        found = {**admin.site.each_context(request), **page, "username": request.user.get_username()}
+        return {**super().get_context_data(**more), **found}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user = form.get_user()
+        return proceed(self.request, user, user.backend, self.get_success_url())
+
+
+def log_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+    """In place of the admin site's own method."""
+    if request.method == "GET" and admin.site.has_permission(request):
+        return redirect("admin:index")
+    return LogIn.as_view()(request)
+
+
+class Code(CodeBase):
+    """Asks for the second factor of whoever gave the right password a moment ago."""
+
+    template_name = "accounts/code.html"
+    form_class = CodeForm
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        self.pending = request.session.get(PENDING) or {}
+        self.user = self._user()
+        factor = second_factor.of(self.user) if self.user else None
+        if factor is None:
+            request.session.pop(PENDING, None)
+            return redirect("admin:login")
+        self.factor = factor
+        return super().dispatch(request, *args, **kwargs)
+
+    def _user(self) -> Any:
+        """Nobody, if the log-in has begun too long ago or the password was changed in between."""
+        if self.pending.get("until", 0) < time.time():
+            return None
+        user = get_user_model()._default_manager.filter(pk=self.pending["user"], is_active=True).first()
+        same = user is not None and constant_time_compare(user.get_session_auth_hash(), self.pending["hash"])
+        return user if same and self.pending["backend"] in settings.AUTHENTICATION_BACKENDS else None
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        context = admin.site.each_context(self.request)
+        return {**context, "title": "Second factor", **super().get_context_data(**more)}
+
+    def form_valid(self, form: CodeForm) -> HttpResponse:
+        name = self.user.get_username()
+        if must_wait(self.request, name):
+            count_failure(self.request, name)  # django-axes answers that the address has to wait
+            return self.form_invalid(form)
+        try:
+            right = form.accepted(self.factor)
+        except second_factor.TooManyCodes:
+            form.add_error("code", MANY)
+            return self.form_invalid(form)
+        if not right:
+            count_failure(self.request, name)
+            form.add_error("code", WRONG)
+            return self.form_invalid(form)
+        self.request.session.pop(PENDING)
+        load_backend(self.pending["backend"])
+        sessions.log_in(self.request, self.user, self.pending["backend"], self.factor)
+        return redirect(safe(self.request, self.pending["then"]))
+
+
+code = sensitive_post_parameters("code")(never_cache(require_http_methods(["GET", "POST"])(Code.as_view())))
+
+
+def safe(request: HttpRequest, address: str | None) -> str:
+    """An address of this site, for a redirect."""
+    allowed = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
+    return address if address and allowed else settings.LOGIN_REDIRECT_URL

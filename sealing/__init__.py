@@ -1,0 +1,1 @@
+"""Secrets at rest, for all packages that store some."""
