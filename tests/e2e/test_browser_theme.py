@@ -1,80 +1,22 @@
-"""The admin's theme in a real browser under the policy of the pages: every page and every control that a script moves.
+"""The admin's theme in a real browser under the policy of the pages: every control that a script moves.
 
-Each page fails on any violation of its policy and any error or warning in the console (`Watched`).
+Each test fails on any violation of the policy and any error or warning in the console (`Watched`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
-from django.conf import settings
-from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from django.utils import timezone
+from playwright.sync_api import Dialog, Page, expect
 
 from runs.models import Run, RunStatus
 from tests.integration.web import made_up
-from tests.integration.web.pages.test_walk import EVERY
-from tests.support.browser import Watched, chromium, page_in
-from tests.support.site import running_site
-from tokenburn_site.local.process_groups import ProcessGroups
+from tests.support.browser import Watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def chrome() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, chromium() as started:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        yield started
-
-
-@pytest.fixture(scope="module")
-def site(
-    django_db_setup: None, valkey_running: str, family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    with running_site(family, tmp_path_factory.mktemp("site") / "site.log") as url:
-        yield url
-
-
-@contextmanager
-def browse(chrome: Browser, site: str) -> Iterator[Watched]:
-    client = Client()
-    client.force_login(made_up.user(superuser=True))
-    with page_in(chrome, site) as watched:
-        watched.enter(client.cookies[settings.SESSION_COOKIE_NAME].value)
-        yield watched
-
-
-@pytest.fixture
-def browser(chrome: Browser, site: str) -> Iterator[Watched]:
-    with browse(chrome, site) as watched:
-        yield watched
-
-
-def finished() -> Run:
-    run = made_up.run(RunStatus.COMPLETED)
-    made_up.fill(run)
-    made_up.finish(run)
-    return run
-
-
-def test_no_page_breaks_its_policy_in_either_theme(browser: Watched) -> None:
-    finished()
-    browser.expected = ("Failed to load resource",)  # pages of rows that do not exist
-    pages = [
-        address
-        for address in EVERY
-        if "logout" not in address
-        and "text/html" in browser.page.request.get(browser.site + address).headers.get("content-type", "")
-    ]
-    assert len(pages) > 60
-    for number, address in enumerate(pages):
-        browser.page.emulate_media(color_scheme="dark" if number % 2 else "light")
-        browser.page.goto(browser.site + address)
-        assert browser.errors == [], address
 
 
 def is_dark(page: Page) -> bool:
@@ -157,3 +99,82 @@ def test_a_list_is_searched_filtered_and_acted_on(browser: Watched) -> None:
     bar.locator("button").click()
     page.wait_for_load_state()
     assert set(Run.objects.values_list("status", flat=True)) <= {RunStatus.STOPPING, RunStatus.STOPPED}
+
+
+def test_the_rows_of_a_plan_are_added_removed_and_saved(browser: Watched) -> None:
+    page, plan = browser.page, made_up.plan()
+    more = made_up.scenario()
+    page.goto(f"{browser.site}/admin/runs/testplan/{plan.pk}/change/")
+    rows = page.locator("#mix-group .form-group:not(.empty-form)")
+    expect(rows).to_have_count(1)
+    page.locator("#mix-group .add-row").click()
+    page.locator("#mix-group .add-row").click()
+    expect(rows).to_have_count(3)
+    page.locator("#id_mix-1-scenario + .select2 .select2-selection").click()
+    page.locator(".select2-search__field").fill(more.name)
+    page.locator(".select2-results__option", has_text=more.name).click()
+    rows.nth(2).locator(".delete-template").click()
+    expect(rows).to_have_count(2)
+    page.locator("button[name=_continue]").click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+    assert plan.mix.count() == 2
+
+
+def test_leaving_a_changed_form_is_asked_about(browser: Watched) -> None:
+    page, plan = browser.page, made_up.plan()
+    asked: list[str] = []
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", leave)
+    page.goto(f"{browser.site}/admin/runs/testplan/{plan.pk}/change/")
+    page.locator("#id_name").press_sequentially(" changed")
+    page.goto(f"{browser.site}/admin/")
+    assert asked == ["beforeunload"]
+
+
+def test_a_related_row_is_changed_in_a_window_of_its_own(browser: Watched) -> None:
+    page, plan = browser.page, made_up.plan()
+    page.goto(f"{browser.site}/admin/runs/testplan/{plan.pk}/change/")
+    page.locator("[x-ref=relatedWidgetWrappertarget], [x-ref='relatedWidgetWrappertarget']").click()
+    menu = page.locator("nav#related-widget-wrapper-target:visible")
+    expect(menu).to_be_visible()
+    errors: list[str] = []
+    page.context.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    with page.expect_popup() as opened:
+        menu.locator(".change-related").click()
+    window = opened.value
+    window.fill("#id_name", "Renamed in a window")
+    with window.expect_event("close"):
+        window.locator("button[name=_save]").click()
+    expect(page.locator("#id_target option:checked")).to_have_text("Renamed in a window")
+    assert errors == []
+
+
+def test_a_schedule_shows_the_fields_of_its_kind(browser: Watched) -> None:
+    page, plan = browser.page, made_up.plan()
+    page.goto(f"{browser.site}/admin/runs/planschedule/add/")
+    expect(page.locator("#id_crontab")).to_be_visible()
+    expect(page.locator("#id_at")).to_be_hidden()
+    page.select_option("#id_kind", "at")
+    expect(page.locator("#id_at")).to_be_visible()
+    expect(page.locator("#id_crontab")).to_be_hidden()
+    page.fill("#id_name", "Once")
+    page.locator("#id_plan + .select2 .select2-selection").click()
+    page.locator(".select2-results__option", has_text=plan.name).click()
+    page.fill("#id_at", f"{timezone.now() + timedelta(days=2):%Y-%m-%dT%H:%M:%S}")
+    page.locator("button[name=_continue]").click()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+
+
+def test_a_date_and_a_time_are_picked(browser: Watched) -> None:
+    page, person = browser.page, made_up.user()
+    page.goto(f"{browser.site}/admin/auth/user/{person.pk}/change/")
+    page.locator("*:has(> #id_date_joined_0) .datetimeshortcuts a").last.click()
+    page.locator(".calendarbox:visible td a", has_text=re.compile(r"^15$")).click()
+    assert page.input_value("#id_date_joined_0").endswith("-15")
+    page.locator("*:has(> #id_date_joined_1) .datetimeshortcuts a").last.click()
+    page.locator(".clockbox:visible li a", has_text="Noon").click()
+    assert page.input_value("#id_date_joined_1") == "12:00:00"

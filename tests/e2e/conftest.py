@@ -1,0 +1,46 @@
+"""One site and one browser for all tests of a module, and pages of an administrator in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser
+
+from tests.integration.web import made_up
+from tests.support.browser import Watched, chromium, page_in
+from tests.support.site import running_site
+from tokenburn_site.local.process_groups import ProcessGroups
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    with pytest.MonkeyPatch.context() as patch, chromium() as started:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield started
+
+
+@pytest.fixture(scope="module")
+def site(
+    django_db_setup: None, valkey_running: str, family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    with running_site(family, tmp_path_factory.mktemp("site") / "site.log") as url:
+        yield url
+
+
+@contextmanager
+def browse(chrome: Browser, site: str) -> Iterator[Watched]:
+    client = Client()
+    client.force_login(made_up.user(superuser=True))
+    with page_in(chrome, site) as watched:
+        watched.enter(client.cookies[settings.SESSION_COOKIE_NAME].value)
+        yield watched
+
+
+@pytest.fixture
+def browser(chrome: Browser, site: str) -> Iterator[Watched]:
+    with browse(chrome, site) as watched:
+        yield watched
