@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -30,6 +31,12 @@ def names_text(credential: Credential | None) -> str:
         return ", ".join(stored_names(credential)) or "none"
     except SecretsError as exc:
         return f"cannot be decrypted: {exc}"
+
+
+def users_of(credential: Credential) -> list[str]:
+    """The targets that use it, and the runs in progress."""
+    rows: list[Any] = [*credential.targets.all(), *credential.runs.all()]
+    return [str(row) for row in rows]
 
 
 @admin.register(Credential)
@@ -85,6 +92,16 @@ class CredentialAdmin(CredentialBase):
         if obj is None:
             return self.has_view_permission(request)
         return rights.may_delete(request.user, obj)
+
+    def get_deleted_objects(
+        self, objs: Iterable[Credential], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What the page lists before it deletes. Targets and runs in progress that need one block the deletion."""
+        found = list(objs)
+        needed = [f"{credential} is needed by {row}" for credential in found for row in users_of(credential)]
+        is_allowed = all(rights.may_delete(request.user, credential) for credential in found)
+        forbidden = set() if is_allowed else {str(self.opts.verbose_name)}
+        return [str(one) for one in found], {str(self.opts.verbose_name_plural): len(found)}, forbidden, needed
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
         if not change and obj.owner_id is None:
