@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from django.utils import timezone
 
+from audit.services import record
 from connectors.origins import origin_of
 from connectors.spec import SpecError
 from targets.credentials.models import Credential
@@ -36,26 +37,44 @@ def check_change(target: Target, user: User) -> None:
     credential = target.credential
     if credential is None:
         return
+    if refused := _change_refused(target, credential, user):
+        _tell(credential, target, user)
+        raise refused
+
+
+def _change_refused(target: Target, credential: Credential, user: User) -> CredentialRefused | None:
     before = None if target.pk is None else Target.objects.filter(pk=target.pk).first()
     is_kept = before is not None and before.credential_id == credential.pk
     if not is_kept and not may_use(user, credential):
-        raise CredentialRefused("credential", may_not_use(credential))
+        return CredentialRefused("credential", may_not_use(credential))
     known = led_to(before) if is_kept and before is not None else ()
     if outside := outside_of(credential, (origin for origin in led_to(target) if origin not in known)):
         field = "url" if origin_of(target.url) in outside else "overrides"
-        raise CredentialRefused(field, leads_out(credential, outside))
+        return CredentialRefused(field, leads_out(credential, outside))
+    return None
+
+
+def use_refused(target: Target, user: User) -> CredentialRefused | None:
+    """Why `user` may not send the values of the target's credential to where the target leads; None: he may."""
+    credential = target.credential
+    if credential is None:
+        return None
+    if not may_use(user, credential):
+        return CredentialRefused("credential", may_not_use(credential))
+    if outside := outside_of(credential, led_to(target)):
+        return CredentialRefused("credential", leads_out(credential, outside))
+    return None
 
 
 def check_use(target: Target, user: User) -> None:
-    """Whether `user` may send the values of the target's credential, where the target leads. Raises
-    CredentialRefused."""
-    credential = target.credential
-    if credential is None:
-        return
-    if not may_use(user, credential):
-        raise CredentialRefused("credential", may_not_use(credential))
-    if outside := outside_of(credential, led_to(target)):
-        raise CredentialRefused("credential", leads_out(credential, outside))
+    """Raises CredentialRefused, and records it, if `user` may not send the values of the target's credential."""
+    if refused := use_refused(target, user):
+        _tell(target.credential, target, user)
+        raise refused
+
+
+def _tell(credential: Credential | None, target: Target, user: User) -> None:
+    record("credential.use", user=user, on=credential, outcome="refused", details={"target": target.name})
 
 
 def note_use(credential: Credential | None) -> None:

@@ -28,6 +28,7 @@ from runs.reporting.load_summary import restore, summarize
 from runs.services import request_run
 from runs.web.permissions import may_control
 from scenarios.models import Scenario
+from targets.binding import use_refused
 from targets.credentials.rights import User
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
@@ -140,14 +141,6 @@ class MixInline(AutocompletesRows, MixBase):
         return super().get_formset(*args, **{**kwargs, **bounds})
 
 
-def _refused(plan: TestPlan, request: HttpRequest) -> bool:
-    try:
-        check_credential(plan.target, request.user)
-    except RequestError:
-        return True
-    return False
-
-
 @admin.register(TestPlan)
 class TestPlanAdmin(AutocompletesRows, PlanBase):
     __test__ = False  # pytest would collect it by its name
@@ -180,7 +173,7 @@ class TestPlanAdmin(AutocompletesRows, PlanBase):
     def get_fields(self, request: HttpRequest, obj: TestPlan | None = None) -> list[Any]:
         """Users who may only view see a summary of the load too. An estimate is for those who may start the plan's
         runs, as far as its target's credential goes."""
-        hidden = "estimate" if obj is not None and _refused(obj, request) else "no_estimate"
+        hidden = "estimate" if obj is not None and use_refused(obj.target, request.user) else "no_estimate"
         names = [name for name in super().get_fields(request, obj) if name != hidden]
         if obj is None or self.has_change_permission(request, obj):
             return names

@@ -3,6 +3,7 @@ started, and again when its engines start."""
 
 from __future__ import annotations
 
+from audit.services import record
 from runs.models import Run
 from runs.planning.errors import RequestError
 from targets.binding import CredentialRefused, check_use
@@ -25,6 +26,7 @@ def check_credential_of_run(run: Run) -> None:
     credential = run.credential
     if credential is None or may_use(run.requested_by, credential):
         return
+    record("credential.use", user=run.requested_by, on=credential, outcome="refused", details={"run": run.pk})
     who = "whoever asked for it" if run.requested_by is None else str(run.requested_by)
     text = f"the run did not start: {who} may not use the credential {credential.name!r} any more"
     raise RequestError("credential_refused", f"{text}; somebody who may has to start it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
+from audit.services import record
 from connectors.origins import check_origin
 from targets.credentials.models import Credential
 from targets.credentials.rights import User, may_create, may_edit
@@ -53,6 +54,7 @@ def entered(
             raise NotAllowed("to store secrets you need the right to add credentials: ask an administrator for it")
         credential = Credential(name=_free_name(name), owner_id=getattr(user, "pk", None), origins=[])
     elif not may_edit(user, credential):
+        record("credential.edit", user=user, on=credential, outcome="refused", details={"target": name})
         raise NotAllowed(may_not_edit(credential))
     change_values(credential, given=given, cleared=cleared)
     credential.origins = list(dict.fromkeys([*credential.origins, *leads_to]))

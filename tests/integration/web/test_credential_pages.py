@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from rest_framework.test import APIClient
 
+from audit.models import AuditEvent
 from runs.models import RunStatus
 from runs.services import request_run, stop_run
 from targets.models import Credential, Target
@@ -127,7 +128,7 @@ def test_an_editor_who_may_not_use_it_gives_the_use_to_nobody(bank: Credential) 
     assert api.patch(address(bank), {"origins": [ORIGIN, "https://new.example"]}).status_code == 200
     refused = api.patch(address(bank), {"users": [eve.pk]})
     assert (refused.status_code, list(refused.json())) == (400, ["users"])
-    form = {"name": "bank", "origins": ORIGIN, "users": [eve.pk], "owner": eve.pk, "groups": []}
+    form: dict[str, Any] = {"name": "bank", "origins": ORIGIN, "users": [eve.pk], "owner": eve.pk}
     assert page_of(eve).post(f"/admin/targets/credential/{bank.pk}/change/", form).status_code == 302
     bank.refresh_from_db()
     assert not bank.users.exists()
@@ -141,7 +142,12 @@ def test_the_owner_shares_it(bank: Credential, ann: User) -> None:
 
 def test_a_form_makes_one_and_changes_its_secrets(ann: User) -> None:
     page = page_of(ann)
-    form = {"name": "bank", "origins": "https://a.example\nhttps://b.example", "secret_name": "k", "secret_value": "v"}
+    form: dict[str, Any] = {
+        "name": "bank",
+        "origins": "https://a.example\nhttps://b.example",
+        "secret_name": "k",
+        "secret_value": "v",
+    }
     assert page.post(ADD, form).status_code == 302
     credential = Credential.objects.get()
     assert (credential.owner, credential.get_secrets()) == (ann, {"k": "v"})
@@ -161,7 +167,7 @@ def test_secrets_that_cannot_be_decrypted_are_cleared_as_a_whole(bank: Credentia
     change, page = f"/admin/targets/credential/{bank.pk}/change/", page_of(ann)
     assert "cannot be decrypted" in page.get(change).content.decode()
     assert api_of(ann).get(address(bank)).json()["secret_names"] is None
-    form = {"name": "bank", "origins": ORIGIN, "secret_name": "api_key", "secret_value": "new"}
+    form: dict[str, Any] = {"name": "bank", "origins": ORIGIN, "secret_name": "api_key", "secret_value": "new"}
     assert "or clear them all first" in page.post(change, form).content.decode()
     assert page.post(change, form | {"clear_secrets": ["*"]}).status_code == 302
     bank.refresh_from_db()
@@ -207,6 +213,11 @@ def test_entered_secrets_of_a_new_target_go_where_it_leads(ann: User) -> None:
     credential.refresh_from_db()
     assert credential.origins == [ORIGIN, "http://b.example:80"]
     assert credential.get_secrets() == {"api_key": "k", "x": "y"}
+    events = AuditEvent.objects.filter(action__startswith="credential.").order_by("pk")
+    assert [(event.action, event.user_name) for event in events] == [
+        ("credential.create", str(ann)),
+        ("credential.edit", str(ann)),
+    ]
 
 
 def test_a_target_that_is_refused_leaves_no_credential(ann: User) -> None:

@@ -15,6 +15,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from rest_framework.test import APIClient
 
+from audit.models import AuditEvent
 from connectors.spec import presets
 from runs.models import PlanSchedule, Run, ScheduleSlot, SlotStatus, TestPlan
 from runs.planning.errors import RequestError
@@ -181,6 +182,9 @@ def test_who_may_not_use_it_saves_other_fields_and_sends_nothing(
     shown = page.post(f"/admin/targets/target/{bank.pk}/test-message/", {"message": "x", "lane": "load"})
     assert "you may not use the credential" in shown.content.decode()
     assert bank_server.requests == []
+    refusals = AuditEvent.objects.filter(action="credential.use", outcome="refused")
+    assert {(event.user_name, event.text) for event in refusals} == {(str(mal), "bank")}
+    assert refusals.count() == 2
 
 
 def test_a_copy_gets_no_credential_that_its_maker_may_not_use(bank: Target, mal: User, thief: HostileServer) -> None:
