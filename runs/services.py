@@ -10,8 +10,7 @@ Their functions are named here too, so that one import shows the whole way of a 
 from __future__ import annotations
 
 import secrets as random_secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -27,14 +26,15 @@ from audit.services import record
 from connectors.spec import TargetSpec, parse_target_spec
 from metrics.analysis.thresholds import highest_limit_s, longest_wait_s, parse_all
 from metrics.end_codes import TARGET_ENDS, Cause, EndCode
+from policy.limits import UNLIMITED, Limits, SiteLimits, limits_for, site_limits_for
 from policy.lock import one_at_a_time
-from policy.panic import closed
 from runs import live_stream
 from runs.completion.finalize import finalize_run
 from runs.completion.reaper import reap_lost
 from runs.db_clock import DbNow
 from runs.engine.core.shard_spec import ShardSpec, WeightedScenario
 from runs.lifecycle.load_changes import change_load
+from runs.lifecycle.quota import Use, check_room, reserve_use
 from runs.lifecycle.transitions import RUN_STOPPABLE, move_run, move_shards
 from runs.load.profile import Load, parse_load
 from runs.load.witness_rule import witness_is_useful
@@ -43,6 +43,8 @@ from runs.planning.credentials import check_credential, check_credential_of_run
 from runs.planning.data_limits import used_once
 from runs.planning.errors import RequestError
 from runs.planning.models_from_target import ModelsUnavailableError, resolve_models
+from runs.planning.permission import permitted, refusals_recorded, refuse_if_closed
+from runs.planning.reserve import reserve
 from runs.planning.run_request import RunRequest, plan_request
 from runs.workers import dispatch
 from runs.workers.availability import shortage
@@ -85,6 +87,9 @@ class _Frozen(NamedTuple):
     regions: Sequence[str]
     """Of each shard; empty: anywhere."""
     witness: bool
+    use: Use
+    limits: Limits
+    site: SiteLimits
 
 
 def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = None, local: bool = False) -> Run:
@@ -92,11 +97,12 @@ def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = 
 
     `user` is who asks, and must be allowed to use the target's credential if it has one; None: nobody, who may use
     none. Raises RequestError: target_invalid, secrets_unreadable, credential_refused, scenario_invalid, load_invalid,
-    models_unavailable, threshold_invalid, regions_invalid, slots_missing, closed.
+    models_unavailable, threshold_invalid, regions_invalid, slots_missing, closed, target_not_allowed, load_not_allowed,
+    quota_used.
     """
-    with _refusals_recorded(user, plan):
+    with refusals_recorded(user, plan):
         check_credential(plan.target, user)
-        request, credential = plan_request(plan), plan.target.credential
+        request, credential = plan_request(plan, user), plan.target.credential
         try:
             values = plan.target.get_secrets()
         except SecretsError as exc:
@@ -105,7 +111,7 @@ def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = 
             request = replace(
                 request, target=request.target.model_copy(update={"secret_origins": tuple(credential.origins)})
             )
-        frozen = _freeze(request, values, name=plan.name, witness=plan.witness)
+        frozen = _freeze(request, values, site_limits_for(user), name=plan.name, witness=plan.witness)
         note_use(credential)
         return _create(frozen, plan=plan, user=user, local=local, credential=credential)
 
@@ -133,42 +139,38 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     """
     values = {key: value.get_secret_value() for key, value in target.secrets.items()}
     mix = list(scenarios)
-    request = RunRequest(target, mix, load, thresholds, abort_on_fail, processes, regions, seed)
-    with _refusals_recorded(user):
-        frozen = _freeze(request, values, name=name, witness=witness)
+    asked = (thresholds, abort_on_fail, processes, regions, seed)
+    request = RunRequest(target, mix, load, *asked, limits=limits_for(user))
+    with refusals_recorded(user):
+        frozen = _freeze(request, values, site_limits_for(user), name=name, witness=witness)
         return _create(frozen, plan=None, user=user, local=local, uid=uid)
 
 
-@contextmanager
-def _refusals_recorded(user: Any, plan: TestPlan | None = None) -> Iterator[None]:
-    try:
-        yield
-    except RequestError as exc:
-        record("run.start", user=user, on=plan, outcome="refused", details={"code": exc.code, "why": str(exc)})
-        raise
-
-
-def _freeze(request: RunRequest, secrets: Mapping[str, str], *, name: str, witness: bool) -> _Frozen:
+def _freeze(request: RunRequest, secrets: Mapping[str, str], site: SiteLimits, *, name: str, witness: bool) -> _Frozen:
     """Draws the seed and fetches the target's list of models if necessary. Raises RequestError."""
-    _refuse_if_closed()
+    refuse_if_closed()
     if request.seed is None:
         request = replace(request, seed=random_secrets.randbits(SEED_BITS))
     valid, target = request.validate(), request.target
     assert target is not None and request.seed is not None  # noqa: S101 - whoever starts a run has both
     if valid.load.user_profile.models_from_target:
         valid = replace(request, scenarios=valid.scenarios, load=_with_models(valid.load, target, secrets)).validate()
-    mix, processes = valid.scenarios, request.processes or 1
+    mix, processes, limits = valid.scenarios, request.processes or 1, request.limits or UNLIMITED
+    load, use = permitted(lambda: reserve(target, mix, valid.load, request.seed or 0, limits, site))
     return _Frozen(
         (name or f"{target.name}: {mix[0][1].name}")[:200],
         target,
         secrets,
         mix,
-        valid.load,
+        load,
         list(request.thresholds),
         request.abort_on_fail,
         request.seed,
         shard_regions(request.regions, processes),
-        witness and witness_is_useful(valid.load) and not used_once(mix),  # it would use a row a second time
+        witness and witness_is_useful(load) and not used_once(mix),  # it would use a row a second time
+        use,
+        limits,
+        site,
     )
 
 
@@ -213,8 +215,10 @@ def _create(
     )
     run.set_secrets(dict(parts.secrets))
     with one_at_a_time():
-        _refuse_if_closed()  # again: it may have been switched on since
+        refuse_if_closed()  # again: it may have been switched on since
+        permitted(lambda: check_room(parts.use, run.requested_by_id, parts.limits, parts.site))
         run.save(force_insert=True)
+        reserve_use(run, parts.use)
         ready_within_s = READY_WITHIN_LOCAL_S if local else READY_WITHIN_S
         Run.objects.filter(pk=run.pk).update(ready_by=DbNow(ready_within_s))
         shards = [Shard(run=run, index=index, region=region) for index, region in enumerate(parts.regions)]
@@ -224,11 +228,6 @@ def _create(
             transaction.on_commit(partial(dispatch.nudge, run.pk))
     run.refresh_from_db()
     return run
-
-
-def _refuse_if_closed() -> None:
-    if why := closed():
-        raise RequestError("closed", why)
 
 
 def stop_run(run: Run | int, reason: str = "stopped on request", code: EndCode = EndCode.STOPPED) -> bool:

@@ -10,9 +10,10 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from audit.services import record
 from connectors.spec import SpecError
+from policy.limits import User, limits_for
 from policy.panic import closed
+from policy.targets import NotAllowedError, check_target
 from targets.binding import CredentialRefused, check_use, note_use
-from targets.credentials.rights import User
 from targets.models import Target
 from targets.probe import LIMIT_S, probe
 from targets.probe_result import Probe
@@ -45,6 +46,7 @@ def probe_target(target: Target, message: str, lane: str, user: User) -> Probe:
     try:
         check_use(target, user)
         spec = target_spec(target, with_secrets=True)
+        check_target(spec, limits_for(user))
         note_use(target.credential)
         record("target.probe", on=target, details=told)  # before: what is sent is sent, whatever comes back
         return probe(
@@ -54,7 +56,7 @@ def probe_target(target: Target, message: str, lane: str, user: User) -> Probe:
             allow_private=settings.ALLOW_PRIVATE,
             limit_s=LIMIT_S,
         )
-    except (SpecError, SecretsError, CredentialRefused) as exc:
+    except (SpecError, SecretsError, CredentialRefused, NotAllowedError) as exc:
         record("target.probe", on=target, outcome="refused", details=told)
         raise CannotProbe(str(exc)) from exc
 

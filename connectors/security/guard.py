@@ -189,6 +189,12 @@ def is_judged_behind_proxy(host: str, allow_private: AllowPrivate) -> bool:
     return allow_private is not True or _numeric(host, 0) is not None
 
 
+def literal(host: str) -> str | None:
+    """The address that `host` is, in its usual notation; None if it is a name."""
+    found = _numeric(host, 0)
+    return found[0].host if found else None
+
+
 def _numeric(host: str, port: int) -> list[Address] | None:
     """The address if `host` is one in any notation that the resolver accepts (127.1, 0x7f000001), otherwise None."""
     try:

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
 from inputs.forms import BoundedJSONField
+from policy.limits import limits_for
 from runs.admin.row_select import AutocompletesRows, row_id
 from runs.load.profile import stored_load
 from runs.models import PlanScenario, TestPlan
@@ -89,6 +90,7 @@ class TestPlanForm(PlanFormBase):
             data.get("processes"),
             data["regions"],
             data.get("seed"),
+            limits_for(self.user),
         )
         problems = request.problems()
         try:
@@ -168,6 +170,8 @@ class TestPlanAdmin(AutocompletesRows, PlanBase):
     def get_form(self, request: HttpRequest, obj: TestPlan | None = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change=change, **kwargs)
         form.user = request.user
+        if obj is not None:
+            obj.asker = request.user  # type: ignore[attr-defined]  # for its estimate
         return form
 
     def get_fields(self, request: HttpRequest, obj: TestPlan | None = None) -> list[Any]:
@@ -196,7 +200,7 @@ class TestPlanAdmin(AutocompletesRows, PlanBase):
         if not plan.pk:
             return "shown once the plan is saved"
         try:
-            lines = estimate_lines(estimate_plan(plan).data())
+            lines = estimate_lines(estimate_plan(plan, getattr(plan, "asker", None)).data())
         except RequestError as exc:
             return str(exc)
         return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines))

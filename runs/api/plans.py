@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inputs.rest import Located, RowField, Strict
+from policy.limits import limits_for
 from runs.api.refusal import RunRefusalSerializer, refusal
 from runs.load.earlier_names import present_load
 from runs.load.profile import stored_load
@@ -100,7 +101,8 @@ class PlanSerializer(Strict, serializers.ModelSerializer[TestPlan]):
             if "mix" in attrs
             else old.scenario_mix()
         )
-        if problems := RunRequest(stored_spec(target), mix, **asked).problems():
+        user = self.context["request"].user
+        if problems := RunRequest(stored_spec(target), mix, **asked, limits=limits_for(user)).problems():
             raise serializers.ValidationError({field: [text] for field, text in problems.items()})
         if "load" in attrs:
             attrs["load"] = stored_load(attrs["load"], self._notes)
@@ -146,6 +148,6 @@ class PlanViewSet(Located, viewsets.ModelViewSet[TestPlan]):
         plan = self.get_object()
         try:
             check_credential(plan.target, request.user)
-            return Response(estimate_plan(plan).data())
+            return Response(estimate_plan(plan, request.user).data())
         except RequestError as exc:
             raise refusal(exc) from exc

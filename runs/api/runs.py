@@ -244,7 +244,7 @@ class RunViewSet(
         asked.is_valid(raise_exception=True)
         ((name, level),) = asked.validated_data.items()
         try:
-            change = change_load(run, level, by=str(request.user), name=name)
+            change = change_load(run, level, by=str(request.user), name=name, user=request.user)
         except SteeringError as exc:
             if exc.code in {"not_running", "too_late", "too_many"}:
                 raise Conflict(str(exc)) from exc

@@ -66,7 +66,7 @@ class Searcher:
         if found.change is None:
             return found.state
         try:
-            change = change_load(self._run_id, found.change, by=BY)
+            change = change_load(self._run_id, found.change, by=BY, planned=True)
         except SteeringError as exc:
             return found.state.model_copy(update={"over": str(exc), "draining": False})
         if found.state.draining:

@@ -11,6 +11,7 @@ from metrics.report_schema import RunReport
 from runs import live_stream
 from runs.db_clock import DATABASE_AWAY
 from runs.lifecycle.outcome import Ending, ShardEnd, ending, run_code
+from runs.lifecycle.quota import settle
 from runs.lifecycle.transitions import RUN_TERMINAL, SHARD_ACTIVE, move_run
 from runs.models import Run, RunStatus, Shard
 from runs.reporting.report import collect, failure_example, report_of
@@ -36,6 +37,7 @@ def finalize_run(run_id: int) -> bool:
     with transaction.atomic():
         moved = move_run(run_id, end.status, end_code=end.code, reason=end.reason[:1000], report=report)
         if moved:
+            settle(run_id, report)
             _note_end(run_id)
     if moved:
         live_stream.publish_status(run_id, end.status, end.reason)
@@ -59,7 +61,9 @@ def refresh_report(run_id: int) -> bool:
     if run.status not in RUN_TERMINAL:
         return False
     report = report_of(run, collect(run), run.status, run.reason, run.end_code)
-    return Run.objects.filter(pk=run_id, status=run.status).update(report=report) == 1
+    with transaction.atomic():
+        settle(run_id, report)
+        return Run.objects.filter(pk=run_id, status=run.status).update(report=report) == 1
 
 
 def shard_ends(run_id: int) -> list[ShardEnd]:

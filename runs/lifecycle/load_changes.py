@@ -9,15 +9,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import transaction
 from django.db.models import Max
 
 from audit.services import record
 from connectors.spec import SpecError
 from metrics.models import Window
+from policy.limits import User
+from policy.lock import one_at_a_time
+from policy.targets import NotAllowedError
 from runs import live_stream
 from runs.db_clock import now
 from runs.engine.fd_limits import ADVICE
+from runs.lifecycle.steering_policy import permit
 from runs.live_stream import LoadChange
 from runs.load.profile import ClosedLoad, Load, TraceLoad, parse_load
 from runs.models import Run, RunStatus
@@ -32,7 +35,8 @@ LABELS: Final = {"users": "Users", "rate_per_s": "Conversations per second", "sp
 
 
 class SteeringError(ValueError):
-    """The change is impossible. `code`: not_running, load_invalid, too_late, too_many, local_resources."""
+    """The change is impossible. `code`: not_running, load_invalid, too_late, too_many, local_resources,
+    not_allowed."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -46,18 +50,24 @@ def level_name(load: Load) -> str:
     return "speed" if isinstance(load, TraceLoad) else "rate_per_s"
 
 
-def change_load(run: Run | int, level: float, *, by: str = "", name: str | None = None) -> LoadChange:
+def change_load(
+    run: Run | int, level: float, *, by: str = "", name: str | None = None, user: User = None, planned: bool = False
+) -> LoadChange:
     """From AHEAD_S from now on the run has this `level`, until the load ends or the next change. Remaining stages are
-    dropped. `name`: the caller's name of the level (see `level_name`). Raises SteeringError."""
+    dropped. `name`: the caller's name of the level (see `level_name`). `planned`: the load's own search asks, whose
+    highest level the policy knows. Raises SteeringError."""
     run_id = run if isinstance(run, int) else run.pk
     asked = now()
-    with transaction.atomic():
-        found = Run.objects.select_for_update().only("status", "load", "load_changes", "start_at").get(pk=run_id)
+    with one_at_a_time():
+        fields = ("status", "load", "load_changes", "start_at", "requested_by")
+        found = Run.objects.select_for_update().only(*fields).get(pk=run_id)
         load = parse_load(found.load)
         _check_level(load, level, name)
         if found.status != RunStatus.RUNNING or found.start_at is None:
             raise SteeringError("not_running", f"run {run_id} is {found.status}: only a running load can be changed")
         _check_files(found, load, level)
+        if not planned:
+            _permit(found, load, level, user)
         at = max(asked + timedelta(seconds=AHEAD_S), now() + timedelta(seconds=LEAST_AHEAD_S))
         at_s = max(0.0, (at - found.start_at).total_seconds(), _stored_until_s(run_id) + AHEAD_S)
         if load.duration_s is not None and at_s >= load.duration_s:
@@ -71,6 +81,13 @@ def change_load(run: Run | int, level: float, *, by: str = "", name: str | None 
         record("run.steer", on=("run", run_id, f"Run {run_id}"), details={level_name(load): f"{level:g}"})
     live_stream.publish(run_id, [("load", change)])
     return change
+
+
+def _permit(run: Run, load: Load, level: float, user: User) -> None:
+    try:
+        permit(run, load, level, user)
+    except NotAllowedError as exc:
+        raise SteeringError("not_allowed", str(exc)) from exc
 
 
 def _stored_until_s(run_id: int) -> float:

@@ -3,6 +3,7 @@
 from runs.models.installation import Installation
 from runs.models.leader import Leader
 from runs.models.plans import PlanScenario, TestPlan
+from runs.models.quota import QuotaUse
 from runs.models.runs import Run, RunStatus, Session, Shard, ShardStatus
 from runs.models.schedules import MOST_AT_ONCE, MissedPolicy, OverlapPolicy, PlanSchedule, ScheduleSlot, SlotStatus
 from runs.models.webhooks import DeliveryStatus, Webhook, WebhookDelivery, WebhookKind, WebhookWhen
@@ -16,6 +17,7 @@ __all__ = [
     "OverlapPolicy",
     "PlanScenario",
     "PlanSchedule",
+    "QuotaUse",
     "Run",
     "RunStatus",
     "ScheduleSlot",

@@ -16,8 +16,13 @@ FIELDS: Final = {
     "regions_invalid": "regions",
     "slots_missing": "processes",
     "closed": "plan",
+    "target_not_allowed": "target",
+    "load_not_allowed": "load",
+    "quota_used": "load",
 }
 """The plan's field for each code, unless the error names another."""
+POLICY_CODES: Final = frozenset({"target_not_allowed", "load_not_allowed", "quota_used"})
+"""What is asked for is possible, and a policy does not permit it."""
 
 
 class RequestError(ValueError):

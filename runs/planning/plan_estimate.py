@@ -7,6 +7,7 @@ from typing import Any
 from connectors.spec import TargetSpec
 from metrics.analysis.spending import source_of
 from metrics.number_format import load_s_of, number
+from policy.limits import User
 from runs.models import Run, RunStatus, TestPlan
 from runs.planning.errors import RequestError
 from runs.planning.estimate import UNKNOWN, Assumption, Estimate, estimate_run, known_answers
@@ -20,9 +21,9 @@ ANSWERED_BY = ("protocol", "request", "standing", "response", "greeting", "reply
 """Parts of a target that decide how it answers."""
 
 
-def estimate_plan(plan: TestPlan) -> Estimate:
-    """The estimate for a run of the plan. Raises RequestError, as a run would."""
-    return estimate_request(plan_request(plan))
+def estimate_plan(plan: TestPlan, user: User = None) -> Estimate:
+    """The estimate for a run of the plan by `user`. Raises RequestError, as a run would."""
+    return estimate_request(plan_request(plan, user))
 
 
 def estimate_request(request: RunRequest) -> Estimate:

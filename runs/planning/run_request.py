@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from connectors.security.guard import never_allowed
 from connectors.spec import SpecError, TargetSpec
 from metrics.analysis.thresholds import Threshold, ThresholdError, check_choices, check_limits, parse_all
+from policy.limits import Limits, User, limits_for
+from policy.targets import NotAllowedError, check_target
 from runs.load.budget import check_prices
 from runs.load.groups import groups_of, own_model
 from runs.load.profile import ClosedLoad, Load, OpenLoad, TraceLoad, parse_load
@@ -24,6 +26,7 @@ from runs.models import TestPlan
 from runs.planning.data_limits import cap_to_unique_rows
 from runs.planning.errors import RequestError
 from runs.planning.models_from_target import named_models
+from runs.planning.within import within
 from runs.workers.regions import regions_problem
 from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.render.walk import check_scenario
@@ -40,7 +43,7 @@ Mix = list[tuple[float, ScenarioSpec]]
 
 
 class ValidRun(NamedTuple):
-    """The parsed parts. `load` is bounded by the rows of data that is used once."""
+    """The parsed parts. `load` is bounded by the rows of data that is used once, and by the policy."""
 
     scenarios: Mix
     load: Load
@@ -48,7 +51,8 @@ class ValidRun(NamedTuple):
 
 @dataclass(frozen=True)
 class RunRequest:
-    """None as `target` or `processes`: that part is wrong, and reported elsewhere."""
+    """None as `target` or `processes`: that part is wrong, and reported elsewhere. `limits`: what whoever asks may do;
+    None: the default policy."""
 
     target: TargetSpec | None
     scenarios: Iterable[Given]
@@ -58,10 +62,11 @@ class RunRequest:
     processes: int | None = 1
     regions: Any = ()
     seed: int | None = None
+    limits: Limits | None = None
 
     def validate(self) -> ValidRun:
         """Raises RequestError: target_invalid, scenario_invalid, load_invalid, threshold_invalid, processes_invalid,
-        regions_invalid; its `field` names the part."""
+        regions_invalid, target_not_allowed, load_not_allowed; its `field` names the part."""
         valid, problems = self._examine()
         if valid is None:
             raise problems[0]
@@ -92,6 +97,8 @@ class RunRequest:
             check.problems.append(RequestError("regions_invalid", problem, "regions"))
         if mix is not None and load is not None and not check.problems:
             load = check("scenarios", "scenario_invalid", partial(self._within_rows, load, mix))
+        if load is not None and not check.problems:
+            load = self._permitted(check, load)
         if mix is None or load is None or check.problems:
             return None, check.problems
         return ValidRun(mix, load), []
@@ -100,6 +107,13 @@ class RunRequest:
     def _engines(self) -> int | None:
         """Their number, if it is one."""
         return self.processes if self.processes is not None and self.processes > 0 else None
+
+    def _permitted(self, check: _Check, load: Load) -> Load | None:
+        """The load within the policy; asked last, because what is wrong in itself needs no policy."""
+        limits, target = limits_for(None) if self.limits is None else self.limits, self.target
+        if target is not None:
+            check("target", "target_not_allowed", lambda: check_target(target, limits))
+        return check("load", "load_not_allowed", lambda: within(load, limits))
 
     def _address(self) -> None:
         if self.target is not None and (refused := never_allowed(self.target.url)):
@@ -181,7 +195,7 @@ class _Check:
     def __call__(self, field: str, code: str, work: Callable[[], T]) -> T | None:
         try:
             return work()
-        except (SpecError, ScenarioError, ThresholdError) as exc:
+        except (SpecError, ScenarioError, ThresholdError, NotAllowedError) as exc:
             problem = RequestError(code, str(exc), field)
             problem.__cause__ = exc
             self.problems.append(problem)
@@ -197,11 +211,11 @@ def stored_spec(target: Target) -> TargetSpec | None:
         return None
 
 
-def plan_request(plan: TestPlan) -> RunRequest:
-    """The request for a run of the stored plan. Raises RequestError: target_invalid."""
+def plan_request(plan: TestPlan, user: User = None) -> RunRequest:
+    """The request of `user` for a run of the stored plan. Raises RequestError: target_invalid."""
     try:
         target = target_spec(plan.target)
     except SpecError as exc:
         raise RequestError("target_invalid", str(exc), "target") from exc
     asked = (plan.thresholds, plan.abort_on_fail, plan.processes, plan.regions, plan.seed)
-    return RunRequest(target, plan.scenario_mix(), plan.load, *asked)
+    return RunRequest(target, plan.scenario_mix(), plan.load, *asked, limits=limits_for(user))

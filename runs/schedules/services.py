@@ -12,6 +12,7 @@ from django.db import transaction
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
 from policy import panic
+from policy.limits import User
 from runs import db_clock
 from runs.models import PlanSchedule, TestPlan
 from runs.planning.credentials import check_credential
@@ -53,18 +54,16 @@ def create_schedule(
     return schedule
 
 
-def change_schedule(
-    schedule: PlanSchedule, *, user: AbstractBaseUser | AnonymousUser | None = None, **changes: Any
-) -> PlanSchedule:
+def change_schedule(schedule: PlanSchedule, *, user: User = None, **changes: Any) -> PlanSchedule:
     """Change the given parts: name, plan, when, enabled, and policies. `user` is who changes it, and must be allowed to
-    use the credential of its plan's target, unless the schedule is only paused. Raises ScheduleError. An unchanged
-    timing need not lie in the future."""
+    use the credential of its plan's target, unless the schedule is only paused. Of a new plan the policies of both the
+    owner and `user` count. Raises ScheduleError. An unchanged timing need not lie in the future."""
     if changes != {"enabled": False}:
         check_user(changes.get("plan", schedule.plan), user)
     given = changes.pop("when", None)
     timing, _, free = _all(
         lambda: None if given is None or same_timing(schedule, given) else parsed(given),
-        lambda: check_plan(changes["plan"], user) if "plan" in changes else None,
+        lambda: _check_for_both(changes["plan"], schedule, user) if "plan" in changes else None,
         lambda: free_name(changes.pop("name"), schedule.task.pk) if "name" in changes else None,
     )
     start_due(only=schedule.pk)  # slots until now belong to the previous timing
@@ -119,16 +118,26 @@ def _all(*checks: Callable[[], Any]) -> list[Any]:
     return results
 
 
-def check_plan(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None) -> None:
+def check_plan(plan: TestPlan, user: User) -> None:
     """Raises ScheduleError for a plan whose runs would all be refused, or that `user` may not start."""
     check_user(plan, user)
+    _check_policy(plan, user)
+
+
+def _check_policy(plan: TestPlan, user: User) -> None:
     try:
-        plan_request(plan).validate()
+        plan_request(plan, user).validate()
     except RequestError as exc:
         raise ScheduleError("plan", str(exc)) from exc
 
 
-def check_user(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None) -> None:
+def _check_for_both(plan: TestPlan, schedule: PlanSchedule, user: User) -> None:
+    """For whoever changes it, and for the owner, in whose name it runs: nobody lends the owner's limits."""
+    check_plan(plan, user)
+    _check_policy(plan, schedule.created_by)
+
+
+def check_user(plan: TestPlan, user: User) -> None:
     """Raises ScheduleError if `user` may not use the credential of the plan's target."""
     try:
         check_credential(plan.target, user)

@@ -176,7 +176,7 @@ def load(request: HttpRequest, pk: int) -> HttpResponse:
     """Change the load of a running run and return to its live page."""
     run = _run(pk)
     try:
-        change_load(run, float(request.POST.get("level", "")), by=str(request.user))
+        change_load(run, float(request.POST.get("level", "")), by=str(request.user), user=request.user)
     except SteeringError as exc:
         messages.error(request, f"The load was not changed: {exc}")
     except ValueError:

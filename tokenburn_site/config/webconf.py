@@ -134,6 +134,14 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "collapsible": True,
                 "items": [
+                    _item("Policies", "policy", "admin:policy_policy_changelist", "policy.view_policy"),
+                    _item(
+                        "Limits of all",
+                        "speed",
+                        "admin:policy_installationlimits_changelist",
+                        "policy.view_installationlimits",
+                    ),
+                    _item("Emergency stops", "emergency_home", "admin:policy_panic_changelist", "policy.view_panic"),
                     _item(
                         "Periodic tasks",
                         "update",

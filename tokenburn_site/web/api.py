@@ -17,6 +17,7 @@ from rest_framework.views import exception_handler
 
 from accounts.api import TokenViewSet
 from inputs.rest import place_names
+from policy.api import LimitsView, PolicyViewSet
 from runs.api import PanicView, PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
 from scenarios.api import ScenarioViewSet
 from targets.api import TargetViewSet
@@ -32,11 +33,13 @@ router.register("credentials", CredentialViewSet)
 router.register("scenarios", ScenarioViewSet)
 router.register("plans", PlanViewSet)
 router.register("runs", RunViewSet)
+router.register("policies", PolicyViewSet)
 router.register("schedules", ScheduleViewSet)
 router.register("webhooks", WebhookViewSet)
 router.register("tokens", TokenViewSet)
 urlpatterns = [
     *router.urls,
+    path("installation-limits/", LimitsView.as_view(), name="api-installation-limits"),
     path("panic/", PanicView.as_view(), name="api-panic"),
     path("workers/", WorkersView.as_view(), name="api-workers"),
     path("health/", health, name="health"),

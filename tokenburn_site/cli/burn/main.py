@@ -19,7 +19,7 @@ from runs.completion.orphans import commanded
 from runs.early import INTERRUPTED, hear_signals
 from runs.load.profile import Load
 from runs.models import Run
-from runs.planning.errors import RequestError
+from runs.planning.errors import POLICY_CODES, RequestError
 from runs.services import request_adhoc_run
 from runs.supervisor.local import interrupts, run_local, store_orphans
 from tokenburn_site.cli import console, secrets
@@ -142,7 +142,7 @@ def _request(options: Options, parts: Parts, uid: UUID) -> Run:
 
 def _refused(exc: RequestError) -> BurnError:
     """In terms of options. What the options ask for is wrong, or cannot run here and now."""
-    not_here = {"target_invalid", "models_unavailable", "slots_missing", "closed"}
+    not_here = {"target_invalid", "models_unavailable", "slots_missing", "closed"} | POLICY_CODES
     return (CannotRun if exc.code in not_here else BadUsage)(spelled(str(exc)))
 
 

@@ -13,13 +13,16 @@ from django.conf import settings
 
 from connectors.spec import SpecError, TargetSpec
 from plain_text.visible import visible
+from policy.limits import limits_for
+from policy.panic import closed
+from policy.targets import NotAllowedError, check_target
 from targets.probe import probe
 from targets.probe_result import Probe
 from tokenburn_site.cli import secrets
 from tokenburn_site.cli.advice import advice
 from tokenburn_site.cli.console import say
 from tokenburn_site.cli.database import ensure_database
-from tokenburn_site.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, BadUsage, BurnError
+from tokenburn_site.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
 from tokenburn_site.cli.probe.options import ProbeOptions, check
 from tokenburn_site.cli.probe.text import lines
 from tokenburn_site.cli.proxy import with_proxy
@@ -55,6 +58,12 @@ def _target(options: ProbeOptions) -> TargetSpec:
         return adhoc_target(options.target, secrets.from_environment(os.environ))
     ensure_database()
     spec = stored_target(options.target)
+    if why := closed():
+        raise CannotRun(why)
+    try:
+        check_target(spec, limits_for(None))
+    except NotAllowedError as exc:
+        raise CannotRun(str(exc)) from exc
     check_params(spec, options.target.params)
     return spec
 

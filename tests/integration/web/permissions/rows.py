@@ -16,6 +16,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from accounts.second_factor import begin
 from accounts.tokens import make
 from metrics.models import SessionMetric
+from policy.models import InstallationLimits, Panic, Policy
 from runs import db_clock, panic
 from runs.models import Run, RunStatus, ScheduleSlot, Session, SlotStatus, Webhook
 from runs.schedules.services import create_schedule
@@ -71,6 +72,9 @@ class Rows:
             self.person,
             make(self.person, "program", ["read"]),
             Credential.objects.create(name="somebody's", owner=self.person, origins=[ORIGIN]),
+            Policy.objects.create(targets="127.0.0.1:*"),
+            InstallationLimits.objects.create(users=1_000_000),
+            Panic.objects.create(is_on=False, began_by_name="ann"),
             Group.objects.create(name="testers"),
             task,
             CrontabSchedule.objects.get(pk=task.crontab_id),
@@ -148,6 +152,9 @@ BODIES: dict[str, Callable[[Rows], dict[str, Any]]] = {
     "/admin/targets/credential/add/": lambda rows: {"name": NEW, "origins": ORIGIN},
     "/api/credentials/": lambda rows: {"name": NEW, "origins": [ORIGIN], "secrets": {"api_key": "sk-1"}},
     "/account/second-factor/": lambda rows: {"do": "begin"},
+    "/admin/policy/policy/add/": lambda rows: {"group": str(Group.objects.create(name="limited").pk)},
+    "/api/policies/": lambda rows: {"group": Group.objects.create(name="limited").pk},
+    "/api/installation-limits/": lambda rows: {"users": 5},
     "/api/tokens/": lambda rows: {"name": NEW},
     "/admin/auth/user/ID/password/": lambda rows: {**PASSWORDS, "usable_password": "true"},
     "/admin/auth/user/add/": lambda rows: {"username": NEW.replace(" ", "_"), **PASSWORDS, "usable_password": "true"},

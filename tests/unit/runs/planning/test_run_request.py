@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from connectors.spec import SpecError
+from policy.limits import UNLIMITED
 from runs.load.budget import Budget
 from runs.load.profile import parse_load
 from runs.planning.errors import RequestError
@@ -22,7 +23,7 @@ def with_conditions(*conditions: str) -> dict[str, Any]:
 
 
 def problems(load: dict[str, Any], processes: int = 1) -> dict[str, str]:
-    return RunRequest(target(), [(1.0, talk())], load, processes=processes).problems()
+    return RunRequest(target(), [(1.0, talk())], load, processes=processes, limits=UNLIMITED).problems()
 
 
 def test_a_search_and_a_sweep_may_stand_in_a_plan() -> None:

@@ -1,0 +1,111 @@
+"""Policies, the limits of the installation and emergency stops in the admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from policy.models import InstallationLimits, Panic, Policy
+
+if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
+    from django.contrib.admin import ModelAdmin
+
+    PolicyBase = ModelAdmin[Policy]
+    LimitsBase = ModelAdmin[InstallationLimits]
+    PanicBase = ModelAdmin[Panic]
+else:
+    from unfold.admin import ModelAdmin as LimitsBase
+    from unfold.admin import ModelAdmin as PanicBase
+    from unfold.admin import ModelAdmin as PolicyBase
+
+EMPTY = "An empty field is no limit."
+
+
+@admin.register(Policy)
+class PolicyAdmin(PolicyBase):
+    list_display = ["label", "users", "arrivals_per_s", "duration_s", "tokens", "cost", "binds_superusers"]
+    list_display_links = ["label"]
+    list_select_related = ["group"]
+    warn_unsaved_form = True
+    formfield_overrides = {models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})}}
+    fieldsets = [
+        (None, {"fields": ["group", "targets", "binds_superusers"]}),
+        (
+            "One run",
+            {
+                "description": f"{EMPTY} A run that leaves something open gets these limits as its own.",
+                "fields": [("users", "arrivals_per_s", "turns_per_s"), ("duration_s", "tokens", "cost")],
+            },
+        ),
+        (
+            "All runs of one person",
+            {
+                "description": EMPTY,
+                "fields": [
+                    ("person_users", "person_arrivals_per_s"),
+                    ("person_day_turns", "person_day_tokens", "person_day_cost"),
+                ],
+            },
+        ),
+        (
+            "Approval",
+            {
+                "description": "Above these a run waits for somebody else with the right to approve runs. "
+                "An empty field asks for no approval.",
+                "fields": [
+                    ("approve_users", "approve_arrivals_per_s"),
+                    ("approve_duration_s", "approve_tokens", "approve_cost"),
+                ],
+            },
+        ),
+    ]
+
+    @admin.display(description="Holds for", ordering="group__name")
+    def label(self, policy: Policy) -> str:
+        return "everybody else (default)" if policy.group is None else f"group {policy.group}"
+
+
+@admin.register(InstallationLimits)
+class InstallationLimitsAdmin(LimitsBase):
+    """One row: made by the first save."""
+
+    list_display = ["__str__", "users", "arrivals_per_s", "day_turns", "day_tokens", "day_cost"]
+    warn_unsaved_form = True
+    fieldsets = [
+        (
+            None,
+            {
+                "description": f"Of all runs of everybody together. {EMPTY}",
+                "fields": [
+                    ("users", "arrivals_per_s"),
+                    ("day_turns", "day_tokens", "day_cost"),
+                    "binds_superusers",
+                ],
+            },
+        )
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not InstallationLimits.objects.exists()
+
+
+@admin.register(Panic)
+class PanicAdmin(PanicBase):
+    """Who stopped everything, and when. Written by the button alone."""
+
+    list_display = ["began_at", "began_by_name", "reason", "is_on", "ended_at", "ended_by_name"]
+    list_filter = ["is_on"]
+    actions: Any = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Panic | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Panic | None = None) -> bool:
+        return False

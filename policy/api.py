@@ -1,0 +1,91 @@
+"""Policies and the limits of the installation in the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from inputs.rest import Located, RowField, Strict
+from policy.hosts import parse
+from policy.models import InstallationLimits, Policy
+
+VIEW, CHANGE = "policy.view_installationlimits", "policy.change_installationlimits"
+
+
+class PolicySerializer(Strict, serializers.ModelSerializer[Policy]):
+    group = RowField(
+        queryset=Group.objects.all(),
+        allow_null=True,
+        default=None,
+        help_text="null: the default, for everybody in no group that has a policy.",
+    )
+
+    class Meta:
+        model = Policy
+        fields = [field.name for field in Policy._meta.fields]
+
+    def validate_targets(self, text: str) -> str:
+        try:
+            parse(text)
+        except ValueError as exc:
+            raise serializers.ValidationError(str(exc)) from exc
+        return text
+
+    def validate_group(self, group: Group | None) -> Group | None:
+        others = Policy.objects.all()
+        if isinstance(self.instance, Policy):
+            others = others.exclude(pk=self.instance.pk)
+        if others.filter(group=group).exists():
+            whose = "there is a default policy" if group is None else f"group {group} has a policy"
+            raise serializers.ValidationError(f"{whose} already: change that one")
+        return group
+
+
+class PolicyViewSet(Located, viewsets.ModelViewSet[Policy]):
+    """Policies: what the members of a group may test, and how hard. An empty limit is none."""
+
+    queryset = Policy.objects.order_by("pk")
+    serializer_class = PolicySerializer
+    filterset_fields = ["group"]
+
+
+class LimitsSerializer(Strict, serializers.ModelSerializer[InstallationLimits]):
+    class Meta:
+        model = InstallationLimits
+        fields = [field.name for field in InstallationLimits._meta.fields if field.name != "id"]
+
+
+class LimitsView(APIView):
+    """What all runs of everybody together may do. An empty limit is none."""
+
+    required_perms = {
+        "GET": [VIEW],
+        "HEAD": [VIEW],
+        "OPTIONS": [VIEW],
+        "PATCH": [CHANGE],
+    }
+
+    @extend_schema(responses=LimitsSerializer)
+    def get(self, request: Request) -> Response:
+        """The limits."""
+        return Response(LimitsSerializer(_row()).data)
+
+    @extend_schema(request=LimitsSerializer, responses=LimitsSerializer)
+    def patch(self, request: Request) -> Response:
+        """Change some of the limits."""
+        row = _row()
+        given = LimitsSerializer(row, data=request.data, partial=True)
+        given.is_valid(raise_exception=True)
+        saved: Any = given.save()
+        return Response(LimitsSerializer(saved).data)
+
+
+def _row() -> InstallationLimits:
+    """The stored one, or one without limits."""
+    return InstallationLimits.objects.filter(pk=InstallationLimits.ONLY).first() or InstallationLimits()
