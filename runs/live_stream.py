@@ -14,7 +14,7 @@ import logging
 import re
 import time
 from functools import cache
-from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, cast
+from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, cast, get_args
 
 import orjson
 import redis
@@ -111,6 +111,7 @@ class LoadChange(TypedDict):
 
 
 Kind = Literal["tick", "lines", "status", "load"]
+KINDS: Final = frozenset(get_args(Kind))
 Payload = Tick | Lines | Status | LoadChange
 
 
@@ -201,6 +202,13 @@ async def read_since_async(
 
 
 def _entry(item: tuple[bytes | str, dict[bytes, bytes]]) -> Entry:
+    """One that is not ours says nothing, but whoever reads on needs its id."""
     entry_id, fields = item
     text = entry_id if isinstance(entry_id, str) else entry_id.decode()
-    return Entry(text, cast("Kind", fields[b"t"].decode()), orjson.loads(fields[b"d"]))
+    try:
+        kind, data = fields[b"t"].decode(), orjson.loads(fields[b"d"])
+    except (LookupError, ValueError):
+        kind, data = "", None
+    if kind not in KINDS or not isinstance(data, dict):
+        return Entry(text, "lines", {"items": [], "held_back": 0})
+    return Entry(text, cast("Kind", kind), cast("Payload", data))

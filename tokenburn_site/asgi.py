@@ -18,12 +18,15 @@ if unsafe := refusal():
 from runs.routing import websocket_urlpatterns  # noqa: E402  models need the apps that the line above loads
 from tokenburn_site.web.daphne_requests import harden  # noqa: E402
 from tokenburn_site.web.headers import SecureHandler  # noqa: E402
+from tokenburn_site.web.origins import ReadableOrigins  # noqa: E402
 
 harden()
 
 application = ProtocolTypeRouter(
     {
         "http": SecureHandler(),
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": ReadableOrigins(
+            AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+        ),
     }
 )

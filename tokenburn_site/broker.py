@@ -77,9 +77,7 @@ class Transport(stock.Transport):
             return
         try:
             super()._deliver(message, queue)
-        except self.connection_errors:  # the broker's fault: the worker connects again
-            raise
-        except BAD_DATA as exc:
+        except BAD_DATA as exc:  # also a KeyError, which kombu takes for a lost connection
             logger.debug("message_failed: queue %s", queue, exc_info=True)
             dropped.note(queue, f"the worker cannot take it: {_short(exc)}", message)
             self._forget(message["properties"]["delivery_tag"])
@@ -99,8 +97,11 @@ def envelope_problem(message: Any) -> str:
         return "no message: it has no properties"
     if not isinstance(properties.get("delivery_tag"), str):
         return "no message: it has no delivery_tag"
-    if not isinstance(properties.get("delivery_info"), Mapping):
+    told = properties.get("delivery_info")
+    if not isinstance(told, Mapping):
         return "no message: it has no delivery_info"
+    if not all(isinstance(told.get(name), str) for name in ("exchange", "routing_key")):
+        return "no message: its delivery_info names no queue"
     if not isinstance(message.get("headers"), Mapping):
         return "no message: it has no headers"
     if message.get("content-type") != "application/json":

@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cached_property, lru_cache
+from itertools import accumulate, islice, takewhile
 from typing import Final, TextIO
 
 from connectors.opaque.tokens import MARK, SHOWN_TOKEN
@@ -20,9 +21,15 @@ SHORTEST: Final = 4
 """Shorter values are not searched for: they would be found in every text, and tear holes into it."""
 LINE: Final = 16
 """Of a value of several lines, such as a PEM file, each line of this length counts as a value too."""
+LINES: Final = 256
 REMAINS: Final = 8
 """Minimum number of leading characters by which `error` recognizes a value that was cut off; half of a shorter
 value."""
+PATTERN_CHARS: Final = 50_000
+"""Length of the pattern for all values that are short enough: it compiles in 0.2 s."""
+PART: Final = 64
+"""Leading characters by which a value that is not in the pattern is replaced, though more of it does not follow."""
+_compiled = lru_cache(4096)(re.compile)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _UNIT: Final = re.compile(r"\\+|\s+|.", re.DOTALL)
 _BACKSLASH: Final = r"(?:\\|(?i:%(?>(?:25)*)5c|&(?:amp;)*#(?:92|x5c);))"
@@ -32,26 +39,52 @@ _ENTITIES: Final = {'"': "quot|", "'": "apos|", "&": "amp|", "<": "lt|", ">": "g
 class _Sought:
     """One text to be found, as a sequence of units that may each be written in several ways."""
 
-    def __init__(self, units: list[str], anchor: str) -> None:
+    def __init__(self, units: list[str], anchor: str, plain: list[str]) -> None:
         self.units = units
         self.pattern = "".join(units)
         self.anchor = anchor
         """The common part of all encodings of the value."""
-        known = max(SHORTEST, min(REMAINS, len(units) // 2))
-        self._beginning = re.compile("".join(units[:known]))
-        self._rest = units[known:]
+        self._plain = plain
+        """The units as they are, not written in another way."""
+        self._known = max(SHORTEST, min(REMAINS, len(units) // 2))
 
-    def left(self, text: str, at: int) -> tuple[int, int] | None:
-        """Start and end of the next match after `at`, complete or cut off by the end of the text."""
+    @cached_property
+    def _beginning(self) -> re.Pattern[str]:
+        return re.compile("".join(self.units[: self._known]))
+
+    def begins(self, text: str, at: int) -> int | None:
+        """Where its beginning stands next."""
         found = self._beginning.search(text, at)
+        return None if found is None else found.start()
+
+    def reaches(self, text: str, start: int, least: int = 0) -> int:
+        """The end of what stands at `start`, complete or cut off there; 0 if it is cut off before `least` units."""
+        found = self._beginning.match(text, start)
         if found is None:
-            return None
-        end = found.end()
-        for unit in self._rest:
-            if (more := re.compile(unit).match(text, end)) is None:
+            return 0
+        end, other, count = found.end(), None, self._known
+        for unit, plain in islice(zip(self.units, self._plain, strict=True), count, None):
+            more = _compiled(unit).match(text, end)
+            if more is None and other is not None:
+                more = _compiled(unit).match(text, other)
+            if more is None:
                 break
-            end = more.end()
-        return found.start(), end
+            # "&amp;" may be an ampersand, or an ampersand before "amp;"
+            other = end + len(plain) if plain and text.startswith(plain, end) else None
+            end, count = more.end(), count + 1
+        return end if count >= min(least, len(self.units)) else 0
+
+
+def _masked(values: list[_Sought], text: str, least: int = 0) -> str:
+    """Where several values have a beginning in common, the one that reaches furthest counts."""
+    for one in values:
+        at = 0
+        while (start := one.begins(text, at)) is not None:
+            at = start + 1
+            if end := max(other.reaches(text, start, least) for other in values):
+                text = text[:start] + MASK + text[end:]
+                at = start + len(MASK)
+    return text
 
 
 class Redactor:
@@ -62,7 +95,11 @@ class Redactor:
         sought = [one for part in parts for one in _sought(part)]
         # One pass for the rare text that holds one: longer ones first, so that none is left half.
         self._sought = sorted(sought, key=lambda one: len(one.units), reverse=True)
-        patterns = [SHOWN_TOKEN, *(one.pattern for one in self._sought)]
+        chars = accumulate(len(one.pattern) for one in reversed(self._sought))
+        many = sum(1 for _ in takewhile(PATTERN_CHARS.__ge__, chars))
+        self._long = self._sought[: len(sought) - many]
+        """To be followed unit by unit: compiling a pattern of them all would take seconds."""
+        patterns = [SHOWN_TOKEN, *(one.pattern for one in self._sought[len(self._long) :])]
         self._all = re.compile("|".join(patterns)) if sought else None
         self._anchors = [MARK, *sorted({one.anchor for one in sought}, key=len, reverse=True)]
         self._margin = 12 * max((len(one.units) for one in sought), default=0)
@@ -76,25 +113,17 @@ class Redactor:
         """Tokens that stand for secrets are replaced too."""
         if self._all is None or not self._in(text):
             return text
-        return self._all.sub(MASK, text)
+        return self._all.sub(MASK, _masked(self._long, text, PART))
 
     def cut(self, text: str, limit: int) -> str:
         """The first `limit` characters, redacted before the cut, so that no part of a value remains at the cut."""
-        if self._all is None:
-            return text[:limit]
         if not self._in(text[: limit + self._margin]):
             return text[:limit]
-        return self._all.sub(MASK, text)[:limit]
+        return self(text)[:limit]
 
     def error(self, text: str) -> str:
         """For texts that quote something and may have cut it: a value's beginning is replaced too."""
-        text = self(text)
-        for one in self._sought:
-            at = 0
-            while (left := one.left(text, at)) is not None:
-                text = text[: left[0]] + MASK + text[left[1] :]
-                at = left[0] + len(MASK)
-        return text
+        return _masked(self._sought, self(text))
 
     def _in(self, text: str) -> bool:
         """Plain searches are many times faster than the pattern."""
@@ -137,12 +166,13 @@ def _parts(value: str) -> Iterator[str]:
         return
     yield value
     if "\n" in value:
-        yield from (line.strip() for line in value.splitlines() if len(line.strip()) >= LINE)
+        yield from (line.strip() for line in value.splitlines()[:LINES] if len(line.strip()) >= LINE)
 
 
 def _sought(value: str) -> Iterator[_Sought]:
-    units = [_unit(match[0], match.start() == 0) for match in _UNIT.finditer(value)]
-    yield _Sought(units, max(_PLAIN.findall(value), key=len, default=""))
+    plain = [match[0] for match in _UNIT.finditer(value)]
+    units = [_unit(text, number == 0) for number, text in enumerate(plain)]
+    yield _Sought(units, max(_PLAIN.findall(value), key=len, default=""), plain)
     data = value.encode(errors="replace")
     for before in range(3):
         # the characters that only the value determines, wherever in an encoded text it begins
@@ -150,10 +180,10 @@ def _sought(value: str) -> Iterator[_Sought]:
         text = base64.b64encode(bytes(before) + data).decode()[-(-8 * before // 6) : bits // 6]
         if len(text) >= SHORTEST:
             units = [_base64_unit(char) for char in text]
-            yield _Sought(units, max(re.findall("[A-Za-z0-9]+", text), key=len, default=""))
+            yield _Sought(units, max(re.findall("[A-Za-z0-9]+", text), key=len, default=""), [""] * len(text))
 
 
-@cache
+@lru_cache(4096)
 def _unit(text: str, is_first: bool) -> str:
     """A pattern for a character, or a run of backslashes or white space, in all ways of writing it.
 
@@ -176,7 +206,7 @@ def _unit(text: str, is_first: bool) -> str:
     quoted = "".join(rf"{some}x{octet:02x}" for octet in octets)
     percent = "".join(f"%(?>(?:25)*){octet:02x}" for octet in octets)
     entity = rf"&(?:amp;)*(?:{_ENTITIES.get(text, '')}#0*{number}|#x0*{number:x});"
-    plain = rf"{any_number}(?:{re.escape(text)}|{percent}|{entity})"
+    plain = rf"{any_number}(?:{entity}|{percent}|{re.escape(text)})"
     return rf"(?i:{plain}|{escaped}|{quoted}|{some}x{number:02x})"
 
 

@@ -81,7 +81,7 @@ class Recorded:
             if not self.turns:
                 raise ScenarioError("a conversation begins with the user: this answer has no question")
             self.turns[-1][1].append(content)
-        elif role in _SYSTEM_ROLES:
+        elif isinstance(role, str) and role in _SYSTEM_ROLES:
             if self.turns:
                 raise ScenarioError("a system message must stand before the first user message")
             self.system.append(content)

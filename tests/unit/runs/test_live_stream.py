@@ -90,6 +90,30 @@ def test_redis_is_left_alone_for_longer_after_each_failure(
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        {b"x": b"1"},
+        {b"t": b"tick"},
+        {b"t": b"tick", b"d": b"{"},
+        {b"t": b"tick", b"d": b""},
+        {b"t": b"tick", b"d": b"[1]"},
+        {b"t": b"\xff", b"d": b"{}"},
+        {b"t": b"shutdown", b"d": b"{}"},
+        {b"t": b"status", b"d": b'"\\ud800"'},
+    ],
+)
+def test_an_entry_that_is_not_ours_is_passed_over_with_its_id(valkey: str, fields: dict[Any, Any]) -> None:
+    client = redis.Redis.from_url(valkey)
+    found = client.xadd(live_stream.stream_key(7), fields)
+    assert isinstance(found, bytes)
+    assert publish_status(7, "running", "")
+    strange, ours = read_since(7)
+    assert (ours.kind, read_since(7, strange.id)) == ("status", [ours])
+    assert (strange.id, strange.kind, strange.data) == (found.decode(), "lines", {"items": [], "held_back": 0})
+    client.close()
+
+
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         (None, ""),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from kombu import Consumer, Queue
 
 from runs.broker_keys import broker_key
 from tokenburn_site import broker
@@ -62,6 +63,29 @@ def set_header(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
 def test_a_changed_message_is_refused(sent: dict[str, Any], forge: Callable[[dict[str, Any]], Any], why: str) -> None:
     forge(sent)
     assert why in problem(sent)
+
+
+@pytest.mark.parametrize("name", ["exchange", "routing_key"])
+@pytest.mark.parametrize("value", [None, 5, []])
+def test_a_message_that_names_no_queue_is_refused(sent: dict[str, Any], name: str, value: Any) -> None:
+    sent["properties"]["delivery_info"][name] = value
+    assert problem(sent) == "no message: its delivery_info names no queue"
+    del sent["properties"]["delivery_info"][name]
+    assert problem(sent) == "no message: its delivery_info names no queue"
+
+
+def test_a_message_that_the_worker_cannot_take_is_no_lost_connection(sent: dict[str, Any]) -> None:
+    """kombu counts KeyError among the errors of a connection: the worker would connect anew, again and again."""
+
+    def take(message: Any) -> None:
+        raise KeyError(message.headers["task"])
+
+    before = broker.dropped.count
+    with app.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        Consumer(channel, [Queue("load")], on_message=take, accept=["json"]).consume()
+        channel.connection._deliver(sent, "load")
+    assert broker.dropped.count == before + 1
 
 
 def test_messages_of_another_installation_or_key_are_refused(sent: dict[str, Any], settings: Any) -> None:

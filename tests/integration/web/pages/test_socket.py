@@ -88,7 +88,13 @@ def test_addresses_without_a_socket_are_refused(path: str) -> None:
     assert refused(socket)
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:9999", "http://localhost", "null", ""])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("http://evil.example", "http://localhost:9999", "http://localhost", "null", ""),
+        *("http://[", "http://localhost:99999", "http://localhost:x", "http://[::1", "\xff"),
+    ],
+)
 def test_pages_of_other_origins_are_refused(origin: str) -> None:
     assert refused(page(made_up.run(RunStatus.RUNNING), viewer(), origin=origin))
 

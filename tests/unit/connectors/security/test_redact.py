@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.security import redact as redact_module
 from connectors.security.redact import MASK, RedactedStream, Redactor
 
 SECRET = "sk-live/4f+K9=é\"<&>'\\x"
@@ -40,43 +41,60 @@ def test_a_value_is_found_wherever_it_stands(value: str, before: str, after: str
     assert value not in redact(f"{before}{value}{after}".replace(MASK, ""))
 
 
-@pytest.mark.parametrize(
-    "written",
-    [
-        SECRET,
-        f"Bearer {SECRET}!",
-        json.dumps({"echo": SECRET}),
-        json.dumps({"echo": SECRET}, ensure_ascii=False),
-        orjson.dumps([SECRET]).decode(),
-        json.dumps(SECRET).replace("/", "\\/"),
-        json.dumps(json.dumps({"echo": SECRET})),
-        json.dumps(json.dumps(json.dumps([SECRET]).replace("/", "\\/"))),
-        quote(quote(SECRET, safe=""), safe=""),
-        quote(json.dumps({"key": SECRET})),
-        html.escape(html.escape(json.dumps(SECRET))),
-        repr(SECRET.encode()),
-        repr(json.dumps(repr(SECRET))),
-        SECRET.replace("é", "\\u00E9").replace('"', "&#34;").replace("<", "\\u003C"),
-        repr(SECRET),
-        repr({"key": f"x{SECRET}"}),
-        f"/chat?key={quote(SECRET)}",
-        f"/chat?key={quote(SECRET, safe='')}&x",
-        f"/chat?{urlencode({'key': SECRET})}",
-        quote_plus(SECRET),
-        re.sub("%..", lambda match: match[0].lower(), quote(SECRET)),
-        f"<p>{html.escape(SECRET)}</p>",
-        f"<p>{html.escape(SECRET, quote=False)}</p>",
-        base64.b64encode(SECRET.encode()).decode(),
-        base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
-        quote(base64.b64encode(SECRET.encode()).decode(), safe=""),
-        *(base64.b64encode(f"{'u' * size}:{SECRET}:tail".encode()).decode() for size in range(4)),
-    ],
-)
+WRITTEN = [
+    SECRET,
+    f"Bearer {SECRET}!",
+    json.dumps({"echo": SECRET}),
+    json.dumps({"echo": SECRET}, ensure_ascii=False),
+    orjson.dumps([SECRET]).decode(),
+    json.dumps(SECRET).replace("/", "\\/"),
+    json.dumps(json.dumps({"echo": SECRET})),
+    json.dumps(json.dumps(json.dumps([SECRET]).replace("/", "\\/"))),
+    quote(quote(SECRET, safe=""), safe=""),
+    quote(json.dumps({"key": SECRET})),
+    html.escape(html.escape(json.dumps(SECRET))),
+    repr(SECRET.encode()),
+    repr(json.dumps(repr(SECRET))),
+    SECRET.replace("é", "\\u00E9").replace('"', "&#34;").replace("<", "\\u003C"),
+    repr(SECRET),
+    repr({"key": f"x{SECRET}"}),
+    f"/chat?key={quote(SECRET)}",
+    f"/chat?key={quote(SECRET, safe='')}&x",
+    f"/chat?{urlencode({'key': SECRET})}",
+    quote_plus(SECRET),
+    re.sub("%..", lambda match: match[0].lower(), quote(SECRET)),
+    f"<p>{html.escape(SECRET)}</p>",
+    f"<p>{html.escape(SECRET, quote=False)}</p>",
+    base64.b64encode(SECRET.encode()).decode(),
+    base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
+    quote(base64.b64encode(SECRET.encode()).decode(), safe=""),
+    *(base64.b64encode(f"{'u' * size}:{SECRET}:tail".encode()).decode() for size in range(4)),
+]
+
+
+@pytest.mark.parametrize("written", WRITTEN)
 def test_a_value_is_found_however_it_is_written(written: str) -> None:
     said = Redactor([SECRET, "another one"])(written)
     assert MASK in said
     assert not holds(said, SECRET)
     assert len(said) <= len(written)
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_a_value_that_is_too_long_for_a_pattern_is_found_too(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = Redactor([SECRET, "another one"])(written)
+    monkeypatch.setattr(redact_module, "PATTERN_CHARS", 0)
+    assert Redactor([SECRET, "another one"])(written) == expected
+
+
+@pytest.mark.parametrize("value", ["é" * 10_000, "[" * 10_000, '{"a":' * 2000, " +/" * 3000, "x" * 10_000])
+def test_long_values_cost_little(value: str) -> None:
+    begun = time.thread_time()
+    redact = Redactor([f"{value[:-2]}{number:02d}" for number in range(20)])
+    assert redact(f"it is {value[:-2]}07.").split() == ["it", "is", "***."]
+    assert redact.error(f"it begins with {value[:200]}!").split() == ["it", "begins", "with", "***!"]
+    redact.cut(value * 20, 4000)
+    assert time.thread_time() - begun < 5
 
 
 def test_a_file_of_several_lines_is_found_as_a_whole_by_lines_and_on_one_line() -> None:

@@ -63,6 +63,8 @@ def test_a_last_answer_and_unknown_extra_fields_do_no_harm() -> None:
         ([message("user", [{"type": "image_url"}])], "messages[0]: `content` must be a text: pictures, sounds and"),
         ([message("tool", "a")], "messages[0]: the role 'tool' is unknown: use one of system, user, assistant"),
         ([{"content": "a"}], "messages[0]: the role None is unknown"),
+        ([{"content": "a", "role": ["user"]}], "messages[0]: the role ['user'] is unknown"),
+        ([{"content": "a", "role": {}}], "messages[0]: the role {} is unknown"),
         ([message("assistant", "a")], "messages[0]: a conversation begins with the user"),
         ([message("user", "a"), message("system", "b")], "messages[1]: a system message must stand before"),
         ([message("system", "a")], "messages: there is no message of role 'user'"),
