@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import redis
+from celery.exceptions import InvalidTaskError
 from celery.worker.request import Request
 from django.conf import settings
 from hypothesis import strategies as st
 from kombu import Consumer, Queue
+from kombu.exceptions import ContentDisallowed, DecodeError
 
 from runs import live_stream
 from runs.broker_keys import broker_key
@@ -48,15 +50,21 @@ class _Worker:
 
     def __init__(self) -> None:
         self.connection = app.connection_for_read()
-        self.channel: Any = self.connection.default_channel
+        self.channel = cast("Any", self.connection.default_channel)  # its type tells of few of its attributes
+        self.channel.qos.restore_at_shutdown = False  # the broker is away then
         self.queue = "load"
-        self.taken = 0
+        self.taken = self.refused = 0
         Consumer(self.channel, [Queue(self.queue)], on_message=self._take, accept=["json"]).consume()
 
     def _take(self, message: Any) -> None:
-        request = Request(message, app=app, hostname="h", task=app.tasks.get(message.headers.get("task")))
-        str(request.info(safe=True))
-        self.taken += 1
+        """As celery.worker.consumer does it."""
+        try:
+            request = Request(message, app=app, hostname="h", task=app.tasks.get(message.headers["task"]))
+            str(request.info(safe=True))
+        except (InvalidTaskError, ContentDisallowed, DecodeError):
+            self.refused += 1
+        else:
+            self.taken += 1
         message.ack()
 
 
@@ -74,17 +82,18 @@ def take_message(given: tuple[bytes, bool]) -> str:
     """As the transport takes what it popped from a queue; `signed` as by ourselves if it is a message at all."""
     item, signed = given
     worker, before = _worker(), broker.dropped.count
+    worker.taken = worker.refused = 0
     if signed:
         item = _signed(item)
     found = worker.channel._readable((broker_key(worker.queue).encode(), item))
     if found is not None:
         worker.channel.connection._deliver(json.loads(found[1]), worker.queue)
-    worker.taken, taken = 0, worker.taken
-    if taken + (broker.dropped.count - before) != 1:
-        raise Fault(f"{taken} taken and {broker.dropped.count - before} dropped of one message")
-    if taken and not signed:
+    counts = {"taken": worker.taken, "refused": worker.refused, "dropped": broker.dropped.count - before}
+    if sum(counts.values()) != 1:
+        raise Fault(f"one message became {counts}")
+    if not (signed or counts["dropped"]):
         raise Fault("a message without a signature was taken")
-    return "taken" if taken else "dropped"
+    return next(what for what, count in counts.items() if count)
 
 
 def _signed(item: bytes) -> bytes:
@@ -138,7 +147,7 @@ def take_entry(fields: dict[bytes, bytes]) -> str:
         found = live_stream.read_since(run.pk)
     finally:
         _redis().delete(key)
-    return "read" if found else "passed over"
+    return "passed over" if found[0].data == {"items": [], "held_back": 0} else f"read as {found[0].kind}"
 
 
 def _entries() -> st.SearchStrategy[dict[bytes, bytes]]:

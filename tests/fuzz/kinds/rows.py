@@ -34,7 +34,8 @@ class Rows:
         made_up.fill(self.run, seconds=5, per_second=3)
         made_up.finish(self.run)
         self.running = made_up.run(RunStatus.RUNNING, of=self.plan)
-        self.schedule = create_schedule(name="each hour", plan=self.plan, when={"every": 1, "period": "hours"})
+        each_hour = {"every": 1, "period": "hours"}
+        self.schedule = create_schedule(name="each hour", plan=self.plan, when=each_hour, user=self.user)
         self.webhook = Webhook.objects.create(name="told", host="127.0.0.1:9")
         self.ids = {
             "target": self.target.pk,
@@ -44,6 +45,7 @@ class Rows:
             "running": self.running.pk,
             "schedule": self.schedule.pk,
             "webhook": self.webhook.pk,
+            "credential": self.target.credential_id or 0,
         }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
@@ -21,20 +20,18 @@ Frame = str | bytes
 
 
 def take_socket(given: dict[str, Any]) -> str:
-    return async_to_sync(_asked)(given)
+    return async_to_sync(_asked)(given, rows.rows().ids, _session())
 
 
-@cache
 def _session() -> str:
     return f"{settings.SESSION_COOKIE_NAME}={rows.browser().cookies[settings.SESSION_COOKIE_NAME].value}"
 
 
-async def _asked(given: dict[str, Any]) -> str:
-    ids = rows.rows().ids
+async def _asked(given: dict[str, Any], ids: dict[str, int], session: str) -> str:
     path = given["path"].replace("<run>", str(ids["run"])).replace("<running>", str(ids["running"]))
     headers = [(b"host", b"localhost:8000"), (b"origin", given["origin"]), (b"cookie", given["cookie"])]
     if given["as_user"]:
-        headers[2] = (b"cookie", _session().encode())
+        headers[2] = (b"cookie", session.encode())
     socket = WebsocketCommunicator(application, "/", [header for header in headers if header[1]])
     socket.scope |= {"path": path, "query_string": given["query"]}
     try:

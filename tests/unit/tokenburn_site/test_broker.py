@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
@@ -82,7 +82,7 @@ def test_a_message_that_the_worker_cannot_take_is_no_lost_connection(sent: dict[
 
     before = broker.dropped.count
     with app.connection_for_read() as connection:
-        channel: Any = connection.default_channel
+        channel = cast("Any", connection.default_channel)
         Consumer(channel, [Queue("load")], on_message=take, accept=["json"]).consume()
         channel.connection._deliver(sent, "load")
     assert broker.dropped.count == before + 1
