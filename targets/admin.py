@@ -108,8 +108,8 @@ class TargetAdmin(TargetBase):
             "Secrets",
             {
                 "fields": ["credential", "stored_secrets", "secret_name", "secret_value"],
-                "description": "Choose a credential that you may use, or enter a secret: it is stored in the target's "
-                "credential, which is made if there is none, and may go only to where the target leads.",
+                "description": "Enter a secret here: it is stored in a credential of your own, and is sent only "
+                "to where this target leads. Or choose a credential that you may use.",
             },
         ),
     ]

@@ -1,8 +1,8 @@
 """What binds a target to its credential: who may choose one, where the target may lead, who may send its values.
 
-A target leads to the origins of its address, of handshake steps elsewhere, and of its proxy (`TargetSpec.own_origins`).
-All of them must be among the credential's. What only a template or an answer names is checked when a connection is
-made, in `connectors`.
+A target leads to the origins of its address, of handshake steps elsewhere, of Host headers, and of its proxy
+(`TargetSpec.own_origins`). All of them must be among the credential's. What only a template or an answer names is
+checked when a connection is made, in `connectors`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -42,15 +43,14 @@ def users_of(credential: Credential) -> list[str]:
 @admin.register(Credential)
 class CredentialAdmin(CredentialBase):
     form = CredentialForm
-    list_display = ["name", "owner_name", "origins_text", "used_by", "last_used_at"]
+    list_display = ["name", "owner_name", "origins_text", "used_by", "last_used"]
     list_display_links = ["name"]
     search_fields = ["name"]
     list_select_related = ["owner"]
-    filter_horizontal = ["users", "groups"]
-    readonly_fields = ["stored_secrets", "used_by", "last_used_at"]
+    readonly_fields = ["stored_secrets", "used_by", "last_used"]
     warn_unsaved_form = True
     fieldsets = [
-        (None, {"fields": ["name", "origins", "used_by", "last_used_at"]}),
+        (None, {"fields": ["name", "origins", "used_by", "last_used"]}),
         ("Secrets", {"fields": ["stored_secrets", "secret_name", "secret_value", "clear_secrets"]}),
         ("Who may use it", {"fields": ["owner", "users", "groups"]}),
     ]
@@ -119,6 +119,11 @@ class CredentialAdmin(CredentialBase):
     @admin.display(description="Origins")
     def origins_text(self, credential: Credential) -> str:
         return ", ".join(credential.origins)
+
+    @admin.display(description="Last used", ordering="last_used_at")
+    def last_used(self, credential: Credential) -> datetime | str:
+        """By a test message or a run."""
+        return credential.last_used_at or "never"
 
     @admin.display(description="Targets")
     def used_by(self, credential: Credential) -> str:

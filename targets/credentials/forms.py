@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.auth import get_user_model
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminPasswordWidget,
@@ -95,6 +96,9 @@ class CredentialForm(TakesSecret, CredentialFormBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        users = self.fields.get("users")
+        if isinstance(users, forms.ModelMultipleChoiceField):  # those who can do anything on the site
+            users.queryset = get_user_model()._default_manager.filter(is_active=True, is_staff=True)
         field = self.fields.get("clear_secrets")  # absent for those who may only look
         if not isinstance(field, forms.MultipleChoiceField):
             return

@@ -39,14 +39,22 @@ def merged(target):
     return merge(merge(preset, streamed) if target.stream and streamed else preset, overrides)
 
 
+def part(data, name, kind):
+    found = data.get(name) if isinstance(data, dict) else None
+    return found if isinstance(found, kind) else kind()
+
+
 def origins_of(target):
-    """Of its address, of handshake steps elsewhere, of its proxy."""
+    """Of its address, of handshake steps elsewhere, of Host headers, of its proxy."""
     data = merged(target)
-    handshake, proxy = data.get("handshake"), data.get("proxy")
-    steps = handshake.get("steps") if isinstance(handshake, dict) else None
-    urls = [target.url]
-    urls += [step.get("url") for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
-    urls += [proxy.get("url")] if isinstance(proxy, dict) else []
+    steps = [step for step in part(part(data, "handshake", dict), "steps", list) if isinstance(step, dict)]
+    asked = [(target.url, part(data, name, dict)) for name in ("request", "standing")]
+    asked += [(step["url"] if "://" in str(step.get("url")) else target.url, step) for step in steps]
+    urls = [url for url, _ in asked]
+    for url, request in asked:
+        hosts = [value for name, value in part(request, "headers", dict).items() if name.lower() == "host"]
+        urls += [f"{str(url).partition('://')[0]}://{host}" for host in hosts]
+    urls.append(part(data, "proxy", dict).get("url"))
     return list(dict.fromkeys(origin for url in urls if (origin := origin_of(url))))
 
 

@@ -30,6 +30,7 @@ from tests.support.credentials import keep
 
 pytestmark = pytest.mark.django_db
 ANSWER = {"choices": [{"message": {"role": "assistant", "content": "Rhine"}}]}
+WAYS = ("the address", "a handshake step", "a proxy", "a Host header", "another port", "another scheme")
 REFUSED = "you may not use the credential 'bank': ask its owner (ann) for it, or choose another one"
 RIGHTS = (
     "targets.add_target",
@@ -105,12 +106,13 @@ def ways_out(thief: HostileServer) -> dict[str, dict[str, Any]]:
         "the address": {"url": thief.url},
         "a handshake step": {"overrides": login_at(root)},
         "a proxy": {"overrides": {"proxy": {"url": root}}},
+        "a Host header": {"overrides": {"request": {"headers": {"Host": root.removeprefix("http://")}}}},
         "another port": {"url": "http://127.0.0.1:9/v1"},
         "another scheme": {"overrides": login_at(root.replace("http://", "https://"))},
     }
 
 
-@pytest.mark.parametrize("way", ["the address", "a handshake step", "a proxy", "another port", "another scheme"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("user", ["ann", "mal"])
 def test_a_target_does_not_lead_elsewhere_with_its_credential(
     way: str, user: str, bank: Target, thief: HostileServer, request: pytest.FixtureRequest

@@ -14,6 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from targets.models import Credential, Target
 from targets.secrets import row_label, seal
+from targets.services import target_spec
 from tests.support import services
 from tests.support.databases import as_default, configuration
 
@@ -21,8 +22,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BEFORE, LATEST = ("targets", "0002_help_texts"), "0005_targets_without_secrets"
 SECRET = {"api_key": "sk-of-old"}
 STEP = {"name": "login", "method": "POST", "url": "https://Login.example.org/token", "body": {}}
+OWN = {**STEP, "name": "own", "url": "/own", "headers": {"HOST": "own.example.org"}}
+TEMPLATE = {**STEP, "name": "template", "url": "https://{{ saved.host }}/x"}
 ELSEWHERE = {
-    "handshake": {"steps": [STEP, {**STEP, "name": "own", "url": "/own"}]},
+    "handshake": {"steps": [STEP, OWN, TEMPLATE]},
+    "request": {"headers": {"Host": "virtual.example.org:8443"}},
     "proxy": {"url": "http://gate:3128"},
 }
 
@@ -60,9 +64,17 @@ def test_each_targets_secrets_become_its_credential(settings: Any) -> None:
     origins = {credential.name: credential.origins for credential in Credential.objects.all()}
     assert origins == {
         "keyed": ["https://bot.example.org:443"],
-        "elsewhere": ["https://bot.example.org:443", "https://login.example.org:443", "http://gate:3128"],
+        "elsewhere": [
+            "https://bot.example.org:443",
+            "https://login.example.org:443",
+            "https://virtual.example.org:8443",
+            "https://own.example.org:443",
+            "http://gate:3128",
+        ],
         "odd": [],
     }
+    spec = target_spec(found["elsewhere"])
+    assert set(spec.own_origins()) == set(origins["elsewhere"]), "the target can be used as before"
     assert [found[name].get_secrets() for name in origins] == [SECRET] * 3
     assert {credential.owner for credential in Credential.objects.all()} == {None}
 
