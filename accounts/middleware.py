@@ -12,8 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from accounts import second_factor
-from accounts.sessions import user_of
+from accounts.sessions import must_set_up, user_of
 
 DETAIL: Final = "Set up a second factor first: log in with a browser."
 
@@ -30,7 +29,7 @@ class LogInMiddleware(AuthenticationMiddleware):
         request.auser = sync_to_async(user)
         if settings.SESSION_COOKIE_NAME not in request.COOKIES or request.path in _open_paths():
             return None
-        if not (request.user.is_authenticated and second_factor.missing(request.user)):
+        if not (request.user.is_authenticated and must_set_up(request, request.user)):
             return None
         if request.path.startswith("/api/"):
             return JsonResponse({"detail": DETAIL}, status=403)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 NAME_CHARS: Final = 80
 START_CHARS: Final = 8
+SSO_CHARS: Final = 255
 
 
 class ApiToken(models.Model):
@@ -94,3 +95,31 @@ class LogInGeneration(models.Model):
 
     def __str__(self) -> str:
         return f"log-ins of {self.user}: {self.number}"
+
+
+class SsoIdentity(models.Model):
+    """Who a user is at the provider of single sign-on."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sso_identity")
+    name = models.CharField(
+        max_length=SSO_CHARS, help_text="The user's name at the provider (see TOKENBURN_OIDC_NAME_CLAIM)."
+    )
+    subject = models.CharField(max_length=SSO_CHARS, blank=True, editable=False)
+    """The provider's lasting id of the user. Empty until the first log-in, which has to have the name."""
+    issuer = models.CharField(max_length=SSO_CHARS, blank=True, editable=False)
+    last_log_in = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = "single sign-on identity"
+        verbose_name_plural = "single sign-on identities"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["issuer", "subject"], condition=~models.Q(subject=""), name="accounts_one_user_per_subject"
+            ),
+            models.UniqueConstraint(
+                fields=["name"], condition=models.Q(subject=""), name="accounts_one_expected_user_per_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.subject or 'has not logged in yet'})"

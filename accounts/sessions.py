@@ -21,6 +21,9 @@ from accounts import second_factor
 from accounts.models import LogInGeneration, SecondFactor
 
 MARK: Final = "accounts.log_in"
+NONE: Final = 0
+PROVIDER: Final = -1
+"""In place of the id of a second factor: the provider of single sign-on has asked for one."""
 HOUR_S: Final = 3600
 SEEN_EVERY_S: Final = 60
 """How exactly the last activity is recorded: each record is a write."""
@@ -46,18 +49,24 @@ def user_of(request: HttpRequest, active: bool = False) -> Any:
 def allowed_user(request: HttpRequest) -> Any:
     """The same, and nobody if the user must first set up a second factor."""
     user = user_of(request)
-    return AnonymousUser() if user.is_authenticated and second_factor.missing(user) else user
+    return AnonymousUser() if user.is_authenticated and must_set_up(request, user) else user
 
 
-def begin(request: HttpRequest, user: Any, factor: SecondFactor | None = None) -> dict[str, Any]:
+def must_set_up(request: HttpRequest, user: Any) -> bool:
+    """Whether the user, who is logged in, has to set up a second factor before anything else."""
+    by_provider = settings.OIDC.mfa and request.session.get(MARK, {}).get("factor") == PROVIDER
+    return not by_provider and second_factor.missing(user)
+
+
+def begin(request: HttpRequest, user: Any, factor: int = NONE) -> dict[str, Any]:
     now = time.time()
-    mark = {"at": now, "seen": now, "generation": generation(user), "factor": factor.pk if factor else 0}
+    mark = {"at": now, "seen": now, "generation": generation(user), "factor": factor}
     request.session[MARK] = mark
     return mark
 
 
-def log_in(request: HttpRequest, user: Any, backend: str, factor: SecondFactor | None = None) -> None:
-    """The only place where a session gets a user. `factor`: that was shown."""
+def log_in(request: HttpRequest, user: Any, backend: str, factor: int = NONE) -> None:
+    """The only place where a session gets a user. `factor`: id of the second factor that was shown, or PROVIDER."""
     auth_login(request, user, backend)
     begin(request, user, factor)
 
@@ -92,5 +101,7 @@ def _over(mark: dict[str, Any], now: float) -> bool:
 
 
 def _factor_shown(mark: dict[str, Any], user: Any) -> bool:
+    if mark["factor"] == PROVIDER and settings.OIDC.mfa:
+        return True
     factor = second_factor.of(user)
     return factor is None or bool(mark["factor"] == factor.pk)

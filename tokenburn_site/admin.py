@@ -25,7 +25,7 @@ from django_celery_beat.models import (
 from unfold import fields as theme_fields
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.admin import GroupRuleInline, PeopleActions
+from accounts.admin import GroupRuleInline, PeopleActions, SsoIdentityInline
 from accounts.models import ApiToken
 from accounts.pages.log_in import log_in
 from tokenburn_site.web.shown_json import shown_json
@@ -63,6 +63,10 @@ class ThemedUserAdmin(PeopleActions, UserAdmin, Themed):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    inlines = (SsoIdentityInline,)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return super().get_inlines(request, obj) if obj else ()  # first the user
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """API tokens cannot be deleted but with their user, who otherwise could not be deleted at all."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from tokenburn_site.config.env import Env, database_config, private_addresses
 from tokenburn_site.config.keys import Keyring, development_key, keyring
 from tokenburn_site.config.logs import logging_config
+from tokenburn_site.config.oidc import OidcEnv
 from tokenburn_site.config.private_files import keep_private, narrow
 from tokenburn_site.config.version import VERSION
 from tokenburn_site.config.webconf import (
@@ -44,6 +45,8 @@ HISTORY_DAYS = env.history_days
 SITE_URL = env.site_url
 TOKEN_MAX_DAYS = env.token_max_days
 REQUIRE_MFA = env.require_mfa
+OIDC = OidcEnv.read()
+LOCAL_PASSWORDS = env.local_passwords
 SESSION_IDLE_HOURS = env.session_idle_hours
 SESSION_MAX_HOURS = env.session_max_hours
 SESSION_COOKIE_AGE = int(SESSION_MAX_HOURS * 3600)

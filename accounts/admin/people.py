@@ -11,14 +11,14 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from accounts import second_factor, sessions
-from accounts.models import GroupRule
+from accounts.models import GroupRule, SsoIdentity
 from audit.services import record
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
     from django.contrib.admin import StackedInline as _Stacked
 
-    Stacked = _Stacked[GroupRule, Any]
+    Stacked = _Stacked[Any, Any]
     Base = ModelAdmin[User]
 else:
     from unfold.admin import StackedInline as Stacked
@@ -31,6 +31,14 @@ class GroupRuleInline(Stacked):
     verbose_name_plural = "Rules"
     can_delete = False
     formfield_overrides = {BooleanField: {"widget": UnfoldBooleanSwitchWidget}}
+
+
+class SsoIdentityInline(Stacked):
+    model = SsoIdentity
+    verbose_name_plural = "Single sign-on"
+    fields = ("name", "subject", "last_log_in")
+    readonly_fields = ("subject", "last_log_in")
+    extra = 0
 
 
 class PeopleActions(Base):

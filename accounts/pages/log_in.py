@@ -9,11 +9,13 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import get_user_model, load_backend
 from django.contrib.auth.views import LoginView
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.crypto import constant_time_compare
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -35,10 +37,11 @@ WRONG: Final = "This code is wrong, was used before, or has expired: wait for th
 MANY: Final = f"Too many wrong codes: try again in {int(second_factor.FAILURES_PAUSE.total_seconds()) // 60} minutes."
 
 
-def proceed(request: HttpRequest, user: Any, backend: str, then: str) -> HttpResponse:
-    """After the first factor was right: log in, or ask for the second."""
-    if second_factor.of(user) is None:
-        sessions.log_in(request, user, backend)
+def proceed(request: HttpRequest, user: Any, backend: str, then: str, by_provider: bool = False) -> HttpResponse:
+    """After the first factor was right: log in, or ask for the second. `by_provider`: of single sign-on."""
+    trusted = by_provider and settings.OIDC.mfa
+    if trusted or second_factor.of(user) is None:
+        sessions.log_in(request, user, backend, sessions.PROVIDER if trusted else sessions.NONE)
         return redirect(then)
     request.session[PENDING] = {
         "user": user.pk,
@@ -61,7 +64,16 @@ class LogIn(LoginView):
         request = self.request
         page = {"title": "Log in", "subtitle": None, "app_path": request.get_full_path()}
         found = {**admin.site.each_context(request), **page, "username": request.user.get_username()}
+        found["local_passwords"] = settings.LOCAL_PASSWORDS
+        if settings.OIDC.issuer:
+            query = urlencode({"next": self.get_redirect_url()})
+            found |= {"sso_address": f"{reverse('accounts:sso')}?{query}", "sso_label": settings.OIDC.label}
         return {**super().get_context_data(**more), **found}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not settings.LOCAL_PASSWORDS:
+            raise PermissionDenied("Passwords are switched off: use single sign-on.")
+        return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()
@@ -119,7 +131,7 @@ class Code(CodeBase):
             return self.form_invalid(form)
         self.request.session.pop(PENDING)
         load_backend(self.pending["backend"])
-        sessions.log_in(self.request, self.user, self.pending["backend"], self.factor)
+        sessions.log_in(self.request, self.user, self.pending["backend"], self.factor.pk)
         return redirect(safe(self.request, self.pending["then"]))
 
 

@@ -36,6 +36,14 @@ def unsafe_settings(bind: str = "") -> list[Error]:
                 id="tokenburn.E002",
             )
         )
+    if not settings.LOCAL_PASSWORDS and not settings.OIDC.issuer:
+        found.append(
+            Error(
+                "Nobody could log in: passwords are switched off, and there is no single sign-on.",
+                hint="Set TOKENBURN_OIDC_ISSUER and TOKENBURN_OIDC_CLIENT_ID, or unset TOKENBURN_LOCAL_PASSWORDS.",
+                id="tokenburn.E004",
+            )
+        )
     if any(host.strip(".") in {"*", ""} for host in hosts):
         found.append(
             Error(

@@ -59,6 +59,8 @@ class Env(BaseSettings):
     """A log-in ends after this time without activity."""
     session_max_hours: float = Field(168, gt=0, le=8760)
     """A log-in ends after this time."""
+    local_passwords: bool = True
+    """Whether people can log in with a password, beside single sign-on."""
     time_zone: str = "UTC"
     site_url: str = Field("", pattern=r"^(https?://\S+)?$")
     """The public address of the site, for links in webhook messages."""

@@ -13,7 +13,7 @@ from plain_text.visible import visible
 LogFormat = Literal["text", "json"]
 # One or two lines per task: with the reaper every 5 s, they would bury what matters. urllib3 quotes whole addresses,
 # which may be secrets.
-CHATTY = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "daphne.http_protocol", "urllib3")
+CHATTY = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "daphne.http_protocol", "urllib3", "authlib")
 MASK = r"\1***"
 # The last line of defence: no code of ours logs a secret, but a library's error text may quote a header or address.
 HEADERS = "authorization|proxy-authorization|x-api-key|api-key|cookie"

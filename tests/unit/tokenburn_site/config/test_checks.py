@@ -12,6 +12,7 @@ from django.conf import LazySettings
 
 from tests.support.processes import ROOT
 from tokenburn_site.config.checks import refusal, unsafe_settings
+from tokenburn_site.config.oidc import OidcEnv
 
 GOOD = "kW8s0vJ2bq5Zr7Xc1nM4tY6uP9aDfGhL3eRi"
 SERVICES = {
@@ -57,6 +58,13 @@ def test_debug_where_others_can_come(safe: LazySettings) -> None:
     safe.ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
     assert ids() == ids("127.0.0.1") == []
     assert ids("0.0.0.0") == ids("192.168.1.5") == ["E002"]
+
+
+def test_no_way_to_log_in(safe: LazySettings) -> None:
+    safe.LOCAL_PASSWORDS = False
+    assert ids() == ["E004"]
+    safe.OIDC = OidcEnv(issuer="https://login.example", client_id="burn")
+    assert ids() == []
 
 
 def test_the_generated_key_and_the_defaults_are_not_refused(safe: LazySettings) -> None:
