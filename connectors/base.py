@@ -53,7 +53,8 @@ class BaseConnector(ABC):
         self.saved: dict[str, Any] = {}
         self._codecs: Codecs | None = None
         self._codecs_made = False
-        vault = target.endpoint.vault
+        self._vault = vault = target.endpoint.vault
+        self._repeats = None if vault is None else vault.repeats
         self.marker = target.endpoint.marker
         """What a message holds that must go through `Endpoint.release`."""
         self._as_rendered = not target.reads_requests and (self.opens_secrets or vault is None)
@@ -174,8 +175,9 @@ class BaseConnector(ABC):
         `Timeline.settle`); the connection is as good as before."""
         timeline.settle()
         if timeline.saved is not None:
-            vault = self.target.endpoint.vault
-            self.saved.update(timeline.saved if vault is None else vault.concealed(timeline.saved))
+            self.saved.update(timeline.saved if self._vault is None else self._vault.concealed(timeline.saved))
+        if (repeats := self._repeats) is not None and repeats(timeline._whole) and self._vault is not None:
+            timeline._whole = self._vault.concealed(timeline._whole)  # it becomes part of the history
         self._idle_message_open = False
         if self.round_trip_ns and self._came_too_soon(timeline):
             self.unsolicited += 1

@@ -39,9 +39,11 @@ class Frame:
 
 @dataclass
 class FrameRecorder:
-    """The frames of one turn. `redact` is applied to everything that is kept."""
+    """The frames of one turn. `redact` is applied to everything that is kept, `mask` to what the timeline gets: no
+    mapping can look into a secret that a target repeats."""
 
     redact: Redactor
+    mask: Redactor = field(default_factory=Redactor)
     frames: list[Frame] = field(default_factory=list)
     left_out: int = 0
     unmatched: int = 0
@@ -49,6 +51,15 @@ class FrameRecorder:
     def attach(self, timeline: Timeline) -> None:
         """Record what `timeline` receives from now on."""
         timeline.__class__ = _recording_timeline(type(timeline), self)
+        if (decode := timeline._decode) is not None and self.mask:
+            timeline._decode = lambda data: self.masked(decode(data))
+
+    def masked(self, data: bytes) -> bytes:
+        if not self.mask:
+            return data
+        text = data.decode(errors="surrogateescape")
+        found = self.mask(text)
+        return data if found is text else found.encode(errors="surrogateescape")
 
     def show(self, data: bytes) -> str:
         text = self.redact.cut(data.decode(errors="backslashreplace"), FRAME_CHARS + 1)
@@ -137,20 +148,22 @@ def _recording_timeline(kind: type[Timeline], recorder: FrameRecorder) -> type[T
         __slots__ = ()  # the same layout, otherwise the class of an existing timeline could not be changed
 
         def event(self, ns: int, data: bytes) -> None:
-            recorder.note(self, ns, data, lambda: kind.event(self, ns, data))
+            recorder.note(self, ns, data, lambda: kind.event(self, ns, recorder.masked(data)))
 
         def answer(self, ns: int, data: bytes) -> None:
-            recorder.note(self, ns, data, lambda: kind.answer(self, ns, data))
+            recorder.note(self, ns, data, lambda: kind.answer(self, ns, recorder.masked(data)))
 
         def late(self, data: bytes) -> None:
-            recorder.note(self, time.monotonic_ns(), data, lambda: kind.late(self, data), "after the end mark")
+            recorder.note(
+                self, time.monotonic_ns(), data, lambda: kind.late(self, recorder.masked(data)), "after the end mark"
+            )
 
         def aside(self, data: bytes) -> None:
             said = "the answer to what was posted"
-            recorder.note(self, time.monotonic_ns(), data, lambda: kind.aside(self, data), said)
+            recorder.note(self, time.monotonic_ns(), data, lambda: kind.aside(self, recorder.masked(data)), said)
 
         def refused(self, status: int, data: bytes) -> NoReturn:
-            recorder.note(self, time.monotonic_ns(), data, lambda: kind.refused(self, status, data))
+            recorder.note(self, time.monotonic_ns(), data, lambda: kind.refused(self, status, recorder.masked(data)))
             raise AssertionError  # refused raises
 
     return Recording

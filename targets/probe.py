@@ -26,6 +26,7 @@ from connectors.opaque.tokens import MARK_BYTES, TOKEN_BYTES
 from connectors.registry import Lane, connector_class
 from connectors.security.guard import AllowPrivate
 from connectors.security.redact import MASK, Redactor
+from connectors.security.vault import LONG
 from connectors.spec import TargetSpec
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
@@ -85,6 +86,7 @@ class _Teller:
         self._target = CompiledTarget(spec)
         self._secrets = [value.get_secret_value() for value in spec.secrets.values()]
         self._redact = Redactor(self._secrets)
+        self._mask = Redactor(value for value in self._secrets if len(value) >= LONG)
         kind = connector_class(spec.protocol, lane)
         self._connector = kind(self._target, allow_private=allow_private)
         self._from_handshake: set[str] = set()
@@ -153,7 +155,7 @@ class _Teller:
         turn = Turn(self._redact(message))
         self.result.turns.append(turn)
         context = {"message": message, "messages": log, "history": log[:-1], "turn": number, "vars": {}}
-        recorder = FrameRecorder(self._redact, turn.frames)
+        recorder = FrameRecorder(self._redact, mask=self._mask, frames=turn.frames)
         types_before = WRONG_TYPES.copy()
         timeline: Timeline | None = None
         failure: TurnError | None = None

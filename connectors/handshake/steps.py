@@ -116,11 +116,13 @@ class Step:
             message = loads(answer.body, answer.charset)
         except orjson.JSONDecodeError as exc:
             raise BadAnswer("json_invalid", f"{self.where}: the answer is not JSON: {exc}") from exc
-        saved, vault = {}, self._endpoint.vault
+        if (vault := self._endpoint.vault) is not None:
+            message = vault.concealed(message)  # before any path looks into it
+        saved = {}
         for name, get in self._save:
             if (value := get(message)) is None:
                 what = f"{self.where}: nothing at {self.spec.save[name]!r}; the answer has {shape(message)}"
                 raise BadAnswer("answer_unmatched", what, "compare the step's `save` paths with the shape shown")
-            saved[name] = mended_value(value) if vault is None else vault.concealed(mended_value(value))
+            saved[name] = mended_value(value)
         lifetime_s = told_lifetime_s(self._expires(message)) if self._expires else None
         return saved, self.spec.expires_s if lifetime_s is None else lifetime_s

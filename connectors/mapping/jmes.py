@@ -149,6 +149,8 @@ class _Charged(Functions):
                 self._charge(function_name, value)
         if function_name == "join":
             _check_joined(*args)
+        if function_name == "reverse" and args and isinstance(args[0], str):
+            raise LimitError("`reverse` is for lists")  # redaction would not find a secret in a reversed text
         found = super().call_function(function_name, args)
         if isinstance(found, str):
             bounded_chars(len(found), MAX_CHARS)

@@ -102,6 +102,8 @@ class Redactor:
         patterns = [SHOWN_TOKEN, *(one.pattern for one in self._sought[len(self._long) :])]
         self._all = re.compile("|".join(patterns)) if sought else None
         self._anchors = [MARK, *sorted({one.anchor for one in sought}, key=len, reverse=True)]
+        self.anchors = self._anchors[1:]
+        """Each text that holds a value, in whatever form, holds one of these."""
         self._margin = 12 * max((len(one.units) for one in sought), default=0)
         self.word = lru_cache(64)(self)
         """The same, for one of the few short texts of every answer."""

@@ -36,9 +36,12 @@ class Vault:
         self.redact = Redactor(self._values.values())
         self.tokens = {name: token(tokens.SECRET, name) if value else "" for name, value in values.items()}
         """What templates see, by name."""
-        names = {value: name for name, value in self._values.items() if len(value) >= LONG}
-        self._names = names
-        self._repeated = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True)))) if names else None
+        self._names = names = {value: name for name, value in self._values.items() if len(value) >= LONG}
+        self._plain = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+        self._forms = Redactor(names)
+        anchors = "|".join(map(re.escape, self._forms.anchors))
+        self.repeats = re.compile(anchors).search if names else None
+        """Finds what may be a repeated secret, in a text; None: there is none to be found."""
 
     def release(self, data: bytes, receivers: Iterable[str]) -> bytes:
         """`data` with its secrets in clear. Raises BadRequest (secret_withheld) if one of `receivers` must not get
@@ -54,16 +57,25 @@ class Vault:
         return self.allowed.issuperset(receivers)
 
     def concealed(self, value: Any) -> Any:
-        """What an answer gave to save, with tokens where it repeats secrets: templates could look into them there."""
-        if self._repeated is None:
+        """What an answer gave, with tokens where it repeats secrets, and without what it has encoded of them: templates
+        could look into them there."""
+        if self.repeats is None:
             return value
         if isinstance(value, str):
-            return self._repeated.sub(lambda match: self.tokens[self._names[match[0]]], value)
+            return value if self.repeats(value) is None else self._concealed(value)
         if isinstance(value, list):
             return [self.concealed(item) for item in value]
         if isinstance(value, dict):
             return {self.concealed(key): self.concealed(item) for key, item in value.items()}
         return value
+
+    def _concealed(self, text: str) -> str:
+        text = self._plain.sub(lambda match: self.tokens[self._names[match[0]]], text)
+        found, at = [], 0
+        for match in TOKEN.finditer(text):
+            found += [self._forms(text[at : match.start()]), match[0]]
+            at = match.end()
+        return "".join([*found, self._forms(text[at:])])
 
     def _check(self, text: str, receivers: Iterable[str]) -> None:
         for origin in receivers:

@@ -124,6 +124,24 @@ def test_a_handshake_step_elsewhere(lane: Lane, part: str) -> None:
 
 
 @lanes
+@pytest.mark.parametrize("protocol", ["split", "split-websocket", "websocket", "socketio", "http"])
+@pytest.mark.parametrize("url", ["{}/stream", "//{}/stream", "@{}/stream", ".{}/stream"])
+def test_an_address_that_an_answer_gave(lane: Lane, protocol: str, url: str) -> None:
+    """A path that is saved stays a path of the same origin."""
+    with wiretap(GOOD[protocol]) as evil:
+        there = url.format(evil.url if url == "{}/stream" else evil.url.partition("//")[2])
+        with scripted(lambda _: whole(json.dumps({"url": there}).encode())) as here:
+            step = {"name": "open", "url": "/open", "save": {"url": "url"}}
+            part = {"path": "{{ saved.url }}", "headers": {"x-key": "{{ secret.key }}"}}
+            form: dict[str, Any] = {"handshake": {"steps": [step]}, "request": part}
+            if protocol.startswith("split"):
+                form["standing"] = part
+            turn = one_turn(lane, spec_of(protocol, here.url, [origin_of(here.url)], **form))
+            assert turn.code is not None
+            assert evil.said == []
+
+
+@lanes
 @pytest.mark.parametrize("template", ["{{ saved.echo }}", "{{ saved.echo | reverse }}", "{{ saved.echo[3:] }}"])
 def test_what_an_allowed_origin_repeats(lane: Lane, template: str) -> None:
     """Saved from its answer, a secret is as opaque as before."""
