@@ -8,6 +8,7 @@ something longer.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
@@ -33,6 +34,10 @@ _compiled = lru_cache(4096)(re.compile)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _UNIT: Final = re.compile(r"\\+|\s+|.", re.DOTALL)
 _BACKSLASH: Final = r"(?:\\|(?i:%(?>(?:25)*)5c|&(?:amp;)*#(?:92|x5c);))"
+ESCAPED_CHARS: Final = 256
+"""Length of a value that is also looked for as JSON in base64: a key, and no file."""
+_IN_HTML_JSON: Final = {char: f"\\u{ord(char):04x}" for char in "<>&'"}
+"""As templates' `tojson` writes them."""
 _ENTITIES: Final = {'"': "quot|", "'": "apos|", "&": "amp|", "<": "lt|", ">": "gt|"}
 
 
@@ -175,7 +180,20 @@ def _sought(value: str) -> Iterator[_Sought]:
     plain = [match[0] for match in _UNIT.finditer(value)]
     units = [_unit(text, number == 0) for number, text in enumerate(plain)]
     yield _Sought(units, max(_PLAIN.findall(value), key=len, default=""), plain)
-    data = value.encode(errors="replace")
+    forms = {value}
+    if len(value) <= ESCAPED_CHARS:
+        escaped = _in_json(value)
+        once = {escaped, "".join(_IN_HTML_JSON.get(char, char) for char in escaped)}
+        forms |= {*once, *map(_in_json, once)}  # all the same for most values
+    for form in forms:
+        yield from _sought_in_base64(form.encode(errors="replace"))
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _sought_in_base64(data: bytes) -> Iterator[_Sought]:
     for before in range(3):
         # the characters that only the value determines, wherever in an encoded text it begins
         bits = 8 * (before + len(data))
@@ -206,7 +224,7 @@ def _unit(text: str, is_first: bool) -> str:
     number = ord(text)
     escaped = "".join(rf"{some}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
     quoted = "".join(rf"{some}x{octet:02x}" for octet in octets)
-    percent = "".join(f"%(?>(?:25)*){octet:02x}" for octet in octets)
+    percent = "%(?:25)+" if text == "%" else "".join(f"%(?>(?:25)*){octet:02x}" for octet in octets)
     entity = rf"&(?:amp;)*(?:{_ENTITIES.get(text, '')}#0*{number}|#x0*{number:x});"
     plain = rf"{any_number}(?:{entity}|{percent}|{re.escape(text)})"
     return rf"(?i:{plain}|{escaped}|{quoted}|{some}x{number:02x})"

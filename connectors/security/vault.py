@@ -38,7 +38,7 @@ class Vault:
         """What templates see, by name."""
         self._names = names = {value: name for name, value in self._values.items() if len(value) >= LONG}
         self._plain = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
-        self._forms = Redactor(names)
+        self._forms = self.redact if set(names) == set(self._values.values()) else Redactor(names)
         anchors = "|".join(map(re.escape, self._forms.anchors))
         self.repeats = re.compile(anchors).search if names else None
         """Finds what may be a repeated secret, in a text; None: there is none to be found."""
