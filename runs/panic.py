@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
+from audit.services import record
 from policy.lock import one_at_a_time
 from policy.models import Panic
 from policy.models.panic import REASON_CHARS, WHO_CHARS
@@ -33,6 +34,7 @@ def begin(*, by: str, user: User | None = None, reason: str = "") -> Panic:
         if panic is None:
             panic = Panic(began_by_id=_id(user), began_by_name=by[:WHO_CHARS], reason=_line(reason))
             panic.save(force_insert=True)
+            record("panic.begin", user=user, on=panic, details={"by": by, "reason": panic.reason})
     enforce()
     panic.refresh_from_db()
     return panic
@@ -50,6 +52,7 @@ def undo(*, by: str, user: User | None = None) -> Panic | None:
         panic.is_on, panic.ended_at = False, timezone.now()
         panic.ended_by_id, panic.ended_by_name = _id(user), by[:WHO_CHARS]
         panic.save()
+        record("panic.undo", user=user, on=panic, details={"by": by})
     return panic
 
 

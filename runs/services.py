@@ -42,8 +42,8 @@ from runs.models import Run, RunStatus, Shard, ShardStatus, TestPlan
 from runs.planning.credentials import check_credential, check_credential_of_run
 from runs.planning.data_limits import used_once
 from runs.planning.errors import RequestError
-from runs.planning.models_from_target import ModelsUnavailableError, resolve_models
-from runs.planning.permission import permitted, refusals_recorded, refuse_if_closed
+from runs.planning.models_from_target import load_with_models
+from runs.planning.permission import ask_approval, needed_approval, permitted, refusals_recorded, refuse_if_closed
 from runs.planning.reserve import reserve
 from runs.planning.run_request import RunRequest, plan_request
 from runs.workers import dispatch
@@ -98,7 +98,7 @@ def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = 
     `user` is who asks, and must be allowed to use the target's credential if it has one; None: nobody, who may use
     none. Raises RequestError: target_invalid, secrets_unreadable, credential_refused, scenario_invalid, load_invalid,
     models_unavailable, threshold_invalid, regions_invalid, slots_missing, closed, target_not_allowed, load_not_allowed,
-    quota_used.
+    quota_used, approval_needed.
     """
     with refusals_recorded(user, plan):
         check_credential(plan.target, user)
@@ -154,7 +154,9 @@ def _freeze(request: RunRequest, secrets: Mapping[str, str], site: SiteLimits, *
     valid, target = request.validate(), request.target
     assert target is not None and request.seed is not None  # noqa: S101 - whoever starts a run has both
     if valid.load.user_profile.models_from_target:
-        valid = replace(request, scenarios=valid.scenarios, load=_with_models(valid.load, target, secrets)).validate()
+        valid = replace(
+            request, scenarios=valid.scenarios, load=load_with_models(valid.load, target, secrets)
+        ).validate()
     mix, processes, limits = valid.scenarios, request.processes or 1, request.limits or UNLIMITED
     load, use = permitted(lambda: reserve(target, mix, valid.load, request.seed or 0, limits, site))
     return _Frozen(
@@ -174,13 +176,6 @@ def _freeze(request: RunRequest, secrets: Mapping[str, str], site: SiteLimits, *
     )
 
 
-def _with_models(load: Load, target: TargetSpec, secrets: Mapping[str, str]) -> Load:
-    try:
-        return resolve_models(load, target, secrets)
-    except ModelsUnavailableError as exc:
-        raise RequestError("models_unavailable", str(exc)) from exc
-
-
 def _create(
     parts: _Frozen,
     *,
@@ -196,6 +191,7 @@ def _create(
         )
     if not local and (short := shortage(parts.regions)):
         raise RequestError("slots_missing", short)
+    why = needed_approval(parts.load, parts.limits, local=local)
     run = Run(
         uid=uid or uuid4(),
         plan=plan,
@@ -219,12 +215,14 @@ def _create(
         permitted(lambda: check_room(parts.use, run.requested_by_id, parts.limits, parts.site))
         run.save(force_insert=True)
         reserve_use(run, parts.use)
+        if why:
+            ask_approval(run, why)
         ready_within_s = READY_WITHIN_LOCAL_S if local else READY_WITHIN_S
         Run.objects.filter(pk=run.pk).update(ready_by=DbNow(ready_within_s))
         shards = [Shard(run=run, index=index, region=region) for index, region in enumerate(parts.regions)]
         Shard.objects.bulk_create(shards)
         record("run.start", user=user, on=run, details={"plan": plan.pk if plan else None, "target": parts.target.name})
-        if not local:
+        if not (local or why):
             transaction.on_commit(partial(dispatch.nudge, run.pk))
     run.refresh_from_db()
     return run

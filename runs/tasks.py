@@ -10,7 +10,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from runs import panic
+from runs import approval, panic
 from runs.completion import retention
 from runs.completion.reaper import reap_lost
 from runs.db_clock import DATABASE_AWAY
@@ -50,6 +50,7 @@ def execute_shard(shard_id: int) -> bool:
 def reap() -> dict[str, int]:
     """Finish what nobody else finishes. Beat sends it every few seconds."""
     panic.enforce()
+    approval.expire()
     done = asdict(reap_lost())
     registry.note_pass("reap")
     return done

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runs.web import panic_views, schedule_views, views
+from runs.web import approval_views, panic_views, schedule_views, views
 
 app_name = "runs"
 urlpatterns = [
@@ -19,6 +19,8 @@ urlpatterns = [
     path("<int:pk>/stop/", views.stop, name="stop"),
     path("<int:pk>/load/", views.load, name="load"),
     path("plans/<int:plan_pk>/start/", views.start, name="start"),
+    path("<int:pk>/approve/", approval_views.decide, {"approved": True}, name="approve"),
+    path("<int:pk>/refuse/", approval_views.decide, {"approved": False}, name="refuse"),
     path("panic/", panic_views.begin, name="panic"),
     path("panic/undo/", panic_views.undo, name="panic-undo"),
     path("schedules/<int:pk>/pause/", schedule_views.switch, {"enabled": False}, name="schedule-pause"),

@@ -17,6 +17,7 @@ from unfold.paginator import InfinitePaginator
 from metrics.earlier_names import TRUNCATED, present_code, session_end
 from metrics.ingest.lines import SESSION_OUTCOMES
 from metrics.number_format import exact
+from runs.admin.approvals import ApprovalActions
 from runs.completion.deletion import delete_run, deletion_problem
 from runs.models import Run, Session, Shard
 from runs.reporting.formatting import duration_text, load_json, load_text, moment_text, status_badge
@@ -64,14 +65,14 @@ class ShardInline(ReadOnly, ShardBase):
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnly, RunBase):
+class RunAdmin(ReadOnly, ApprovalActions, RunBase):
     list_display = ["label", "badge", "target_name", "load_words", "created", "duration", "pages"]
     list_display_links = ["label"]
     list_filter = ["status", "created_at", "plan", "local"]
     search_fields = ["=id", "name"]
     search_help_text = "The number of a run, or part of its name"
     inlines = [ShardInline]
-    actions = ["stop_runs"]
+    actions = ["stop_runs", "approve_runs", "refuse_runs"]
     change_form_outer_before_template = "runs/admin/run_tools.html"
     fieldsets = [
         (None, {"fields": ["badge", "reason", "plan", "requested_by", "scheduled", "local", "seed"]}),

@@ -10,7 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import NotFound
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +22,8 @@ from metrics.models import SessionMetric
 from metrics.report.junit import junit_xml
 from metrics.report.markdown import summary_md
 from metrics.report_schema import RunReport
+from runs.api.approvals import ApprovalActions
+from runs.api.conflict import Conflict, ProblemSerializer
 from runs.api.paging import ById
 from runs.api.people import PeopleActions
 from runs.api.refusal import RunRefusalSerializer, refusal
@@ -36,17 +38,6 @@ from runs.workers.availability import shown_reason
 
 XML, MARKDOWN = "application/xml", "text/markdown"
 OUTCOMES = ["ok", "error", "timeout", "aborted", "unknown"]
-
-
-class Conflict(APIException):
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
-
-
-class ProblemSerializer(serializers.Serializer[Any]):
-    """An answer that says why it was refused."""
-
-    detail = serializers.CharField()
 
 
 class AnyAccept(BaseContentNegotiation):
@@ -180,6 +171,7 @@ CODE_FILTER = OpenApiParameter("code", description="Only those with this error c
 
 class RunViewSet(
     Located,
+    ApprovalActions,
     PeopleActions,
     mixins.CreateModelMixin,
     mixins.DestroyModelMixin,
@@ -192,7 +184,7 @@ class RunViewSet(
     queryset = Run.objects.all()
     filterset_fields = ["status", "plan"]
     required_perms = {"POST": [CONTROL]}
-    run_actions = ("create", "stop", "load")
+    run_actions = ("create", "stop", "load", "approve", "refuse")
     """What a token with the scope "run" may do."""
 
     def get_queryset(self) -> QuerySet[Run]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policy.limits import User, limits_for, site_limits_for
-from policy.targets import at_most
+from policy.targets import NotAllowedError, at_most, shown
 from runs.lifecycle.quota import Use, check_room
 from runs.load.demand import at_level
 from runs.load.profile import Load
@@ -19,8 +19,19 @@ def permit(run: Run, load: Load, level: float, user: User) -> None:
         asking = limits_for(user)
         at_most("users", users, asking.users)
         at_most("conversations per second", arrivals_per_s, asking.arrivals_per_s)
+        _without_approval("users", users, asking.approve_users)
+        _without_approval("conversations per second", arrivals_per_s, asking.approve_arrivals_per_s)
         owner = run.requested_by
         check_room(
             Use(users, arrivals_per_s), run.requested_by_id, limits_for(owner), site_limits_for(owner), beside=run.pk
         )
     QuotaUse.objects.filter(run=run.pk).update(users=users, arrivals_per_s=arrivals_per_s)
+
+
+def _without_approval(what: str, asked: float, cap: float | None) -> None:
+    if cap is not None and asked > cap:
+        raise NotAllowedError(
+            f"{shown(asked)} {what} need approval, which a running load cannot get: stay at {shown(cap)}, or start "
+            "another run",
+            "load",
+        )

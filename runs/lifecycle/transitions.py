@@ -1,6 +1,7 @@
 """The table of allowed status changes, and the only writer of a status. Each change is one conditional UPDATE.
 
     Run:    queued -> starting -> running -> stopping -> finalizing -> completed | stopped | aborted | failed
+            (before that: waiting, for somebody's approval)
     Shard:  queued -> claimed -> ready -> running -> done | stopped | aborted | failed | lost
             (claimed and ready may fall back to queued: nothing was sent; running never does)
 
@@ -18,6 +19,7 @@ from runs.db_clock import DbNow
 from runs.models import Run, RunStatus, Shard, ShardStatus
 
 RUN_MOVES: Mapping[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.WAITING: frozenset({RunStatus.QUEUED, RunStatus.STOPPING, RunStatus.FINALIZING}),
     RunStatus.QUEUED: frozenset({RunStatus.STARTING, RunStatus.STOPPING, RunStatus.FINALIZING}),
     RunStatus.STARTING: frozenset({RunStatus.RUNNING, RunStatus.STOPPING, RunStatus.FINALIZING}),
     RunStatus.RUNNING: frozenset({RunStatus.STOPPING, RunStatus.FINALIZING}),

@@ -1,5 +1,6 @@
 """All models of the app."""
 
+from runs.models.approval import Approval, Decision
 from runs.models.installation import Installation
 from runs.models.leader import Leader
 from runs.models.plans import PlanScenario, TestPlan
@@ -10,6 +11,8 @@ from runs.models.webhooks import DeliveryStatus, Webhook, WebhookDelivery, Webho
 
 __all__ = [
     "MOST_AT_ONCE",
+    "Approval",
+    "Decision",
     "DeliveryStatus",
     "Installation",
     "Leader",

@@ -17,6 +17,7 @@ END_CODE_HELP = "How it ended: see docs/metrics.md."
 
 
 class RunStatus(models.TextChoices):
+    WAITING = "waiting"  # for somebody's approval
     QUEUED = "queued"
     STARTING = "starting"
     RUNNING = "running"
@@ -96,6 +97,7 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("approve_run", "Can approve runs of others")]
 
     def __str__(self) -> str:
         return f"Run {self.pk}: {self.name}"

@@ -19,9 +19,10 @@ FIELDS: Final = {
     "target_not_allowed": "target",
     "load_not_allowed": "load",
     "quota_used": "load",
+    "approval_needed": "load",
 }
 """The plan's field for each code, unless the error names another."""
-POLICY_CODES: Final = frozenset({"target_not_allowed", "load_not_allowed", "quota_used"})
+POLICY_CODES: Final = frozenset({"target_not_allowed", "load_not_allowed", "quota_used", "approval_needed"})
 """What is asked for is possible, and a policy does not permit it."""
 
 

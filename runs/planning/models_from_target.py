@@ -17,6 +17,7 @@ from connectors.spec import SpecError, TargetSpec, parse_target_spec
 from connectors.target import CompiledTarget
 from runs.load.profile import Load
 from runs.load.users import UserProfile
+from runs.planning.errors import RequestError
 
 NOT_DRAWN: Final = ("handshake", "models")
 """Parts of a target whose requests always have the target's own params."""
@@ -47,6 +48,14 @@ def resolve_models(load: Load, target: TargetSpec, secrets: Mapping[str, str]) -
     if not users.models:
         raise ModelsUnavailableError(f"none of the target's {len(models)} models is left after the exclusions")
     return load.model_copy(update={"user_profile": users})
+
+
+def load_with_models(load: Load, target: TargetSpec, secrets: Mapping[str, str]) -> Load:
+    """As `resolve_models`. Raises RequestError."""
+    try:
+        return resolve_models(load, target, secrets)
+    except ModelsUnavailableError as exc:
+        raise RequestError("models_unavailable", str(exc)) from exc
 
 
 def _check(users: UserProfile, target: TargetSpec) -> None:

@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from audit.services import record
+from policy.limits import Limits
 from policy.panic import closed
 from policy.targets import NotAllowedError
-from runs.models import TestPlan
+from runs import db_clock
+from runs.load.profile import Load
+from runs.models import Approval, Run, RunStatus, TestPlan
+from runs.planning.approval_rules import why_approval
 from runs.planning.errors import RequestError
 
 T = TypeVar("T")
@@ -37,3 +41,20 @@ def refusals_recorded(user: Any, plan: TestPlan | None = None) -> Iterator[None]
     except RequestError as exc:
         record("run.start", user=user, on=plan, outcome="refused", details={"code": exc.code, "why": str(exc)})
         raise
+
+
+def needed_approval(load: Load, limits: Limits, *, local: bool) -> str:
+    """What somebody else has to approve; empty: nothing. Raises RequestError for a run that cannot wait for it."""
+    why = why_approval(load, limits)
+    if why and local:
+        raise RequestError(
+            "approval_needed", f"{why}: start it on the site or with --workers, where it can wait for that"
+        )
+    return why
+
+
+def ask_approval(run: Run, why: str) -> None:
+    """In the transaction that makes the run."""
+    run.status, run.reason = RunStatus.WAITING, f"waits for approval: {why}"
+    run.save(update_fields=["status", "reason"])
+    Approval.objects.create(run=run, why=why, asked_at=db_clock.now())

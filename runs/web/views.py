@@ -23,9 +23,10 @@ from metrics.report.junit import junit_xml
 from metrics.report.markdown import summary_md
 from metrics.storage.export import csv_pieces, json_pieces
 from runs import live_stream as feed
+from runs.approval import may_approve
 from runs.lifecycle.load_changes import SteeringError, level_now
 from runs.lifecycle.transitions import RUN_TERMINAL
-from runs.models import Run, TestPlan
+from runs.models import Run, RunStatus, TestPlan
 from runs.planning.errors import RequestError
 from runs.reporting.chart_series import chart_lines, live_charts
 from runs.reporting.formatting import duration_text, load_text, moment_text
@@ -234,5 +235,6 @@ def _context(request: HttpRequest, run: Run, page: str) -> dict[str, Any]:
         "started": moment_text(run.start_at),
         "duration": duration_text(run),
         "may_stop": may_control(request.user) and can_stop(run),
+        "may_decide": run.status == RunStatus.WAITING and may_approve(request.user),
         "steer": level_now(run) if may_control(request.user) and run.status not in RUN_TERMINAL else None,
     }

@@ -11,13 +11,13 @@ import logging
 from typing import Any, NamedTuple
 
 from celery import current_app
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from runs import live_stream
 from runs.db_clock import DbNow, ahead
-from runs.models import Shard, ShardStatus
+from runs.models import RunStatus, Shard, ShardStatus
 from runs.workers import registry
 from runs.workers.placement import place
 
@@ -37,7 +37,7 @@ class _Waiting(NamedTuple):
 def nudge(run_id: int | None = None) -> int:
     """Send a nudge for each queued shard (of one run, or of all) without a recent one. Returns their number. An
     unreachable broker is logged, not raised: the reaper tries again, and the run's `ready_by` ends it."""
-    queued = Shard.objects.filter(status=ShardStatus.QUEUED, run__local=False)
+    queued = _queued()
     due = Q(dispatched_at__isnull=True) | Q(dispatched_at__lt=DbNow(-AGAIN_AFTER_S)) | ahead("dispatched_at", 0.0)
     mine = queued.filter(due) if run_id is None else queued.filter(due, run_id=run_id)
     waiting = [
@@ -56,13 +56,18 @@ def nudge(run_id: int | None = None) -> int:
     return sent
 
 
+def _queued() -> QuerySet[Shard]:
+    """Without those of runs that wait for approval."""
+    return Shard.objects.filter(status=ShardStatus.QUEUED, run__local=False).exclude(run__status=RunStatus.WAITING)
+
+
 def _places(new: list[_Waiting]) -> dict[int, str]:
     """For shards that are sent for the first time: the queue of a worker with a free slot. Shards that were just sent
     and are not claimed yet count as using one."""
     if not new or not live_stream.reachable():
         return {}
     workers = registry.load_workers() or []
-    waiting = Shard.objects.filter(status=ShardStatus.QUEUED, run__local=False)
+    waiting = _queued()
     lately = waiting.filter(dispatched_at__gt=DbNow(-AGAIN_AFTER_S)).exclude(ahead("dispatched_at", 0.0))
     regions = list(lately.order_by("dispatched_at", "pk").values_list("region", flat=True))
     found = place([*regions, *(shard.region for shard in new)], workers)[len(regions) :]

@@ -45,7 +45,9 @@ document.addEventListener("DOMContentLoaded", () => {
     byId("reason").textContent = reason || "";
     byId("reason").hidden = !reason;
     const stop = byId("stop-form");
-    if (stop && !["queued", "starting", "running"].includes(status)) stop.hidden = true;
+    if (stop && !["waiting", "queued", "starting", "running"].includes(status)) stop.hidden = true;
+    const decision = byId("decision");
+    if (decision && status !== "waiting") decision.hidden = true;
     const load = byId("load-form");
     if (load) load.hidden = status !== "running";
   }

@@ -18,7 +18,7 @@ from accounts.tokens import make
 from metrics.models import SessionMetric
 from policy.models import InstallationLimits, Panic, Policy
 from runs import db_clock, panic
-from runs.models import Run, RunStatus, ScheduleSlot, Session, SlotStatus, Webhook
+from runs.models import Approval, Run, RunStatus, ScheduleSlot, Session, SlotStatus, Webhook
 from runs.schedules.services import create_schedule
 from runs.webhooks.secrets import give_secrets
 from targets.credentials.models import Credential
@@ -46,6 +46,8 @@ class Rows:
         made_up.fill(self.ended, seconds=2)
         made_up.finish(self.ended)
         self.running = made_up.run(RunStatus.RUNNING, self.plan, start_at=db_clock.now())
+        self.waiting = made_up.run(RunStatus.WAITING, self.plan)
+        Approval.objects.create(run=self.waiting, why="4 users", asked_at=db_clock.now())
         self.schedule = create_schedule(name="nightly", plan=self.plan, when=CRON, user=boss)
         self.person = made_up.user()
         begin(self.person)
@@ -96,6 +98,12 @@ class Rows:
 
 OTHER_ROWS: dict[str, Callable[[Rows], Model]] = {
     "/runs/ID/stop/": lambda rows: rows.running,
+    "/runs/ID/approve/": lambda rows: rows.waiting,
+    "/runs/ID/refuse/": lambda rows: rows.waiting,
+    "/api/runs/ID/approve/": lambda rows: rows.waiting,
+    "/api/runs/ID/refuse/": lambda rows: rows.waiting,
+    "approve_runs": lambda rows: rows.waiting,
+    "refuse_runs": lambda rows: rows.waiting,
     "/runs/ID/load/": lambda rows: rows.running,
     "/api/runs/ID/stop/": lambda rows: rows.running,
     "/api/runs/ID/load/": lambda rows: rows.running,

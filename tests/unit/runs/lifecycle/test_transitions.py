@@ -16,6 +16,7 @@ from runs.models import Run, RunStatus, Shard, ShardStatus
 pytestmark = pytest.mark.django_db
 
 RUN_MOVES = """
+waiting     queued stopping finalizing
 queued      starting stopping finalizing
 starting    running stopping finalizing
 running     stopping finalizing
@@ -77,12 +78,12 @@ def test_the_tables_have_every_status_and_the_sets_follow_from_them() -> None:
     assert set(transitions.RUN_MOVES) == set(RunStatus) == set(RUN)
     assert set(transitions.SHARD_MOVES) == set(ShardStatus) == set(SHARD)
     assert {"completed", "stopped", "aborted", "failed"} == transitions.RUN_TERMINAL
-    assert {"queued", "starting", "running", "stopping", "finalizing"} == transitions.RUN_ACTIVE
-    assert {"queued", "starting", "running"} == transitions.RUN_STOPPABLE
+    assert {"waiting", "queued", "starting", "running", "stopping", "finalizing"} == transitions.RUN_ACTIVE
+    assert {"waiting", "queued", "starting", "running"} == transitions.RUN_STOPPABLE
     assert {"done", "stopped", "aborted", "failed", "lost"} == transitions.SHARD_TERMINAL
     assert {"claimed", "ready", "running"} == transitions.SHARD_HELD
     assert {"claimed", "ready"} == transitions.SHARD_RESTARTABLE  # what may have sent is never queued again
-    assert transitions.run_sources(RunStatus.STOPPING) == {"queued", "starting", "running"}
+    assert transitions.run_sources(RunStatus.STOPPING) == {"waiting", "queued", "starting", "running"}
     assert transitions.shard_sources(ShardStatus.QUEUED) == {"claimed", "ready"}
 
 

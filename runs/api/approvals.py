@@ -1,0 +1,55 @@
+"""Approving and refusing runs in the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from inputs.rest import Strict, refuse_body
+from runs.api.conflict import Conflict, ProblemSerializer
+from runs.approval import APPROVE, ApprovalError, approve, refuse
+from runs.models import Approval
+from runs.models.approval import NOTE_CHARS
+
+
+class ApprovalSerializer(serializers.ModelSerializer[Approval]):
+    class Meta:
+        model = Approval
+        fields = ["why", "asked_at", "decision", "decided_at", "decided_by_name", "note"]
+        read_only_fields = fields
+
+
+class NoteSerializer(Strict):
+    note = serializers.CharField(max_length=NOTE_CHARS, required=False, allow_blank=True, help_text="Why not.")
+
+
+class ApprovalActions:
+    """Of a run that waits for approval."""
+
+    @extend_schema(request=None, responses={200: ApprovalSerializer, 409: ProblemSerializer})
+    @action(detail=True, methods=["post"], required_perms={"POST": [APPROVE]})
+    def approve(self, request: Request, pk: str) -> Response:
+        """Let a run start that waits for approval. Not the own one."""
+        refuse_body(request)
+        return self._decided(lambda run: approve(run, request.user))
+
+    @extend_schema(request=NoteSerializer, responses={200: ApprovalSerializer, 409: ProblemSerializer})
+    @action(detail=True, methods=["post"], required_perms={"POST": [APPROVE]})
+    def refuse(self, request: Request, pk: str) -> Response:
+        """End a run that waits for approval."""
+        asked = NoteSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return self._decided(lambda run: refuse(run, request.user, asked.validated_data.get("note", "")))
+
+    def _decided(self, work: Any) -> Response:
+        run = self.get_object()  # type: ignore[attr-defined]  # of the viewset
+        try:
+            work(run)
+        except ApprovalError as exc:
+            raise Conflict(str(exc)) from exc
+        return Response(ApprovalSerializer(Approval.objects.get(run=run)).data, status.HTTP_200_OK)
