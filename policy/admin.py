@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from policy.models import InstallationLimits, Panic, Policy
+from policy.models import InstallationLimits, OwnedHost, Panic, Policy
+from policy.ownership import PATH, ProofError, prove, token
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
@@ -17,9 +19,14 @@ if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django'
     PolicyBase = ModelAdmin[Policy]
     LimitsBase = ModelAdmin[InstallationLimits]
     PanicBase = ModelAdmin[Panic]
+    OwnedBase = ModelAdmin[OwnedHost]
+    OwnedFormBase = forms.ModelForm[OwnedHost]
 else:
     from unfold.admin import ModelAdmin as LimitsBase
+    from unfold.admin import ModelAdmin as OwnedBase
     from unfold.admin import ModelAdmin as PanicBase
+
+    OwnedFormBase = forms.ModelForm
     from unfold.admin import ModelAdmin as PolicyBase
 
 EMPTY = "An empty field is no limit."
@@ -109,3 +116,54 @@ class PanicAdmin(PanicBase):
 
     def has_delete_permission(self, request: HttpRequest, obj: Panic | None = None) -> bool:
         return False
+
+
+class ProveForm(OwnedFormBase):
+    """Its address is asked for the file when the form is sent."""
+
+    user: Any = None
+    url = forms.CharField(label="Address", max_length=300, widget=UnfoldAdminTextInputWidget)
+
+    class Meta:
+        model = OwnedHost
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[
+            "url"
+        ].help_text = (
+            f"Such as https://api.example.org. Publish the text {token()} at its {PATH} first: the file is read now."
+        )
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if "url" in data:
+            try:
+                self.instance = prove(data["url"], self.user)
+            except ProofError as exc:
+                self.add_error("url", str(exc))
+        return data
+
+
+@admin.register(OwnedHost)
+class OwnedHostAdmin(OwnedBase):
+    list_display = ["__str__", "proved_at", "proved_by"]
+    form = ProveForm
+
+    def get_form(self, request: HttpRequest, obj: OwnedHost | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.user = request.user
+        return form
+
+    def get_fields(self, request: HttpRequest, obj: OwnedHost | None = None) -> list[Any]:
+        return ["url"] if obj is None else ["host", "port", "proved_at", "proved_by"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: OwnedHost | None = None) -> list[Any]:
+        return [] if obj is None else ["host", "port", "proved_at", "proved_by"]
+
+    def has_change_permission(self, request: HttpRequest, obj: OwnedHost | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: OwnedHost, form: Any, change: bool) -> None:
+        """The form has stored it with its proof."""

@@ -6,14 +6,15 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, viewsets
+from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from inputs.rest import Located, RowField, Strict
 from policy.hosts import parse
-from policy.models import InstallationLimits, Policy
+from policy.models import InstallationLimits, OwnedHost, Policy
+from policy.ownership import ProofError, prove, token
 
 VIEW, CHANGE = "policy.view_installationlimits", "policy.change_installationlimits"
 
@@ -89,3 +90,41 @@ class LimitsView(APIView):
 def _row() -> InstallationLimits:
     """The stored one, or one without limits."""
     return InstallationLimits.objects.filter(pk=InstallationLimits.ONLY).first() or InstallationLimits()
+
+
+class ProvedHostSerializer(serializers.ModelSerializer[OwnedHost]):
+    class Meta:
+        model = OwnedHost
+        fields = ["id", "host", "port", "proved_at", "proved_by"]
+        read_only_fields = fields
+
+
+class ProveSerializer(Strict):
+    url = serializers.CharField(max_length=300, help_text="Such as https://api.example.org. Its file is read now.")
+
+
+class ProvedHostViewSet(
+    Located,
+    mixins.CreateModelMixin,
+    mixins.DestroyModelMixin,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[OwnedHost],
+):
+    """Hosts that published this installation's token, so that they may be tested."""
+
+    queryset = OwnedHost.objects.all()
+    serializer_class = ProvedHostSerializer
+    filterset_fields = ["host"]
+
+    @extend_schema(request=ProveSerializer, responses={201: ProvedHostSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Read the host's file, and note the host if it holds the token. A refusal names the token and the file."""
+        asked = ProveSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        try:
+            found = prove(asked.validated_data["url"], request.user)
+        except ProofError as exc:
+            raise serializers.ValidationError({"url": [str(exc)], "token": [token()]}) from exc
+        data = ProvedHostSerializer(found).data
+        return Response(data, status.HTTP_201_CREATED, headers=self.get_success_headers(data))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+
 from connectors.origins import origin_of
 from connectors.spec import TargetSpec
 from policy.hosts import HIGHEST_PORT, allowed
 from policy.limits import Limits
+from policy.ownership import lacks_proof
 
 ASK = "ask an administrator to add it to the policy, or choose another target"
 
@@ -36,23 +39,25 @@ def at_most(what: str, asked: float, cap: float | None) -> None:
 def check_target(spec: TargetSpec, limits: Limits) -> None:
     """Every place that the target names must be in the list. Raises NotAllowedError."""
     patterns = limits.targets
-    if patterns is None:
+    if patterns is None and not settings.REQUIRE_OWNERSHIP:
         return
     for what, url in _places(spec):
         try:
             origin = origin_of(url)
         except ValueError as exc:  # a template
             raise NotAllowedError(
-                f"{what}: which host it leads to is only known during a run, and the policy lists the allowed hosts: "
-                "write the host out",
+                f"{what}: which host it leads to is only known during a run, and hosts have to be allowed: write the "
+                "host out",
                 "target",
             ) from exc
-        if not allowed(patterns, origin):
+        if patterns is not None and not allowed(patterns, origin):
             raise NotAllowedError(f"{what}: the policy does not allow {origin}: {ASK}", "target")
-    if spec.follow_redirects and not allowed_everywhere(limits):
+        if why := lacks_proof(origin, patterns):
+            raise NotAllowedError(f"{what}: {why}", "target")
+    if spec.follow_redirects and (settings.REQUIRE_OWNERSHIP or not allowed_everywhere(limits)):
         raise NotAllowedError(
-            "follow_redirects: the policy lists the allowed hosts, and a redirect may lead to another: switch it off, "
-            "and give the target its final address",
+            "follow_redirects: hosts have to be allowed, and a redirect may lead to another: switch it off, and give "
+            "the target its final address",
             "target",
         )
 

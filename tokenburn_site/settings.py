@@ -41,6 +41,7 @@ CONNECTORS = env.connectors
 REGION = env.region
 RECORD_CHARS = env.record_chars
 SOURCE_ADDRESSES = tuple(map(str, env.source_addresses))
+REQUIRE_OWNERSHIP = env.require_ownership
 APPROVAL_HOURS = env.approval_hours
 HISTORY_DAYS = env.history_days
 SITE_URL = env.site_url

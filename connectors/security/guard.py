@@ -195,6 +195,14 @@ def literal(host: str) -> str | None:
     return found[0].host if found else None
 
 
+def is_private(host: str) -> bool:
+    """Whether it is an address that is not public, or this machine's own name. Other names are not judged."""
+    if host == "localhost":
+        return True
+    address = literal(host)
+    return address is not None and refusal(ip_address(address), allow_private=False) is not None
+
+
 def _numeric(host: str, port: int) -> list[Address] | None:
     """The address if `host` is one in any notation that the resolver accepts (127.1, 0x7f000001), otherwise None."""
     try:

@@ -48,6 +48,8 @@ class Env(BaseSettings):
     """Local addresses that engines connect from, in turn. Empty: chosen by the system."""
     record_chars: int = Field(4000, ge=0, le=1_000_000)
     """Number of characters of each message and answer that are kept. 0: none, and repetition is not measured."""
+    require_ownership: bool = False
+    """Hosts have to prove that they may be tested, see docs/policy.md."""
     approval_hours: float = Field(72.0, gt=0, le=8760)
     """How long a run waits for approval."""
     history_days: int = Field(90, ge=0, le=36_500)

@@ -141,6 +141,7 @@ UNFOLD: dict[str, Any] = {
                         "admin:policy_installationlimits_changelist",
                         "policy.view_installationlimits",
                     ),
+                    _item("Proved hosts", "verified", "admin:policy_ownedhost_changelist", "policy.view_ownedhost"),
                     _item("Emergency stops", "emergency_home", "admin:policy_panic_changelist", "policy.view_panic"),
                     _item(
                         "Periodic tasks",

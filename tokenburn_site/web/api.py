@@ -17,7 +17,7 @@ from rest_framework.views import exception_handler
 
 from accounts.api import TokenViewSet
 from inputs.rest import place_names
-from policy.api import LimitsView, PolicyViewSet
+from policy.api import LimitsView, PolicyViewSet, ProvedHostViewSet
 from runs.api import PanicView, PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
 from scenarios.api import ScenarioViewSet
 from targets.api import TargetViewSet
@@ -34,6 +34,7 @@ router.register("scenarios", ScenarioViewSet)
 router.register("plans", PlanViewSet)
 router.register("runs", RunViewSet)
 router.register("policies", PolicyViewSet)
+router.register("proved-hosts", ProvedHostViewSet)
 router.register("schedules", ScheduleViewSet)
 router.register("webhooks", WebhookViewSet)
 router.register("tokens", TokenViewSet)

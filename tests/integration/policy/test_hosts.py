@@ -62,7 +62,7 @@ def test_a_line_that_is_none_is_refused_with_a_sentence(line: str) -> None:
         ({"url": "http://bot.example:9/v1"}, "the target's address: the policy does not allow http://bot.example:9"),
         ({"url": "http://127.0.0.2:9/v1"}, "does not allow http://127.0.0.2:9"),
         ({"overrides": {"proxy": {"url": "http://proxy.example:3128"}}}, "its proxy: the policy does not allow"),
-        ({"overrides": {"follow_redirects": True}}, "follow_redirects: the policy lists"),
+        ({"overrides": {"follow_redirects": True}}, "follow_redirects: hosts have to be allowed"),
         ({"overrides": {"handshake": {"steps": [{"name": "login", "url": "/login"}]}}}, None),
         (
             {"overrides": {"handshake": {"steps": [{"name": "login", "url": "https://id.example/t"}]}}},

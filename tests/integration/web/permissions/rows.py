@@ -16,7 +16,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from accounts.second_factor import begin
 from accounts.tokens import make
 from metrics.models import SessionMetric
-from policy.models import InstallationLimits, Panic, Policy
+from policy.models import InstallationLimits, OwnedHost, Panic, Policy, ProofToken
 from runs import db_clock, panic
 from runs.models import Approval, Run, RunStatus, ScheduleSlot, Session, SlotStatus, Webhook
 from runs.schedules.services import create_schedule
@@ -26,6 +26,8 @@ from tests.integration.web import made_up
 
 ORIGIN = "https://api.example.org:443"
 NEW = "new one"
+PROOF = "proof"
+"""What the listener publishes."""
 LINES = '{"text": "hello"}\n'
 CRON = {"crontab": "30 2 * * 1-5", "time_zone": "Europe/Berlin"}
 
@@ -46,6 +48,7 @@ class Rows:
         made_up.fill(self.ended, seconds=2)
         made_up.finish(self.ended)
         self.running = made_up.run(RunStatus.RUNNING, self.plan, start_at=db_clock.now())
+        ProofToken.objects.create(token=PROOF)
         self.waiting = made_up.run(RunStatus.WAITING, self.plan)
         Approval.objects.create(run=self.waiting, why="4 users", asked_at=db_clock.now())
         self.schedule = create_schedule(name="nightly", plan=self.plan, when=CRON, user=boss)
@@ -75,6 +78,7 @@ class Rows:
             make(self.person, "program", ["read"]),
             Credential.objects.create(name="somebody's", owner=self.person, origins=[ORIGIN]),
             Policy.objects.create(targets="127.0.0.1:*"),
+            OwnedHost.objects.create(host="bot.example"),
             InstallationLimits.objects.create(users=1_000_000),
             Panic.objects.create(is_on=False, began_by_name="ann"),
             Group.objects.create(name="testers"),
@@ -162,6 +166,8 @@ BODIES: dict[str, Callable[[Rows], dict[str, Any]]] = {
     "/account/second-factor/": lambda rows: {"do": "begin"},
     "/admin/policy/policy/add/": lambda rows: {"group": str(Group.objects.create(name="limited").pk)},
     "/api/policies/": lambda rows: {"group": Group.objects.create(name="limited").pk},
+    "/admin/policy/ownedhost/add/": lambda rows: {"url": rows.listener},
+    "/api/proved-hosts/": lambda rows: {"url": rows.listener},
     "/api/installation-limits/": lambda rows: {"users": 5},
     "/api/tokens/": lambda rows: {"name": NEW},
     "/admin/auth/user/ID/password/": lambda rows: {**PASSWORDS, "usable_password": "true"},

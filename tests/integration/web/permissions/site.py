@@ -22,10 +22,21 @@ from django.utils import timezone
 
 from accounts.models import ApiToken
 from accounts.tokens import make
+from policy.ownership import PATH
 from tests.integration.web import made_up
 from tests.integration.web.permissions.forms import form_values
 from tests.integration.web.permissions.routes import routes
-from tests.integration.web.permissions.rows import BEFORE, BODIES, NEW, OTHER_ROWS, PAGES_OF, QUERIES, WORDS, Rows
+from tests.integration.web.permissions.rows import (
+    BEFORE,
+    BODIES,
+    NEW,
+    OTHER_ROWS,
+    PAGES_OF,
+    PROOF,
+    QUERIES,
+    WORDS,
+    Rows,
+)
 from tests.integration.web.permissions.table import LOG_IN, MISSING, NO, YES
 
 HERE = "127.0.0.1"
@@ -78,9 +89,13 @@ def listening(effects: Effects) -> Iterator[str]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             effects.found.append("traffic")
+            body = PROOF.encode() if self.path == PATH else b""
             self.send_response(200)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST
 
         def log_message(self, *_: Any) -> None:
             pass
