@@ -45,7 +45,7 @@ class PolicyAdmin(PolicyBase):
             "One run",
             {
                 "description": f"{EMPTY} A run that leaves something open gets these limits as its own.",
-                "fields": [("users", "arrivals_per_s", "turns_per_s"), ("duration_s", "tokens", "cost")],
+                "fields": [("users", "arrivals_per_s"), ("turns_per_s", "duration_s"), ("tokens", "cost")],
             },
         ),
         (
@@ -54,7 +54,8 @@ class PolicyAdmin(PolicyBase):
                 "description": EMPTY,
                 "fields": [
                     ("person_users", "person_arrivals_per_s"),
-                    ("person_day_turns", "person_day_tokens", "person_day_cost"),
+                    ("person_day_turns", "person_day_tokens"),
+                    "person_day_cost",
                 ],
             },
         ),
@@ -65,7 +66,8 @@ class PolicyAdmin(PolicyBase):
                 "An empty field asks for no approval.",
                 "fields": [
                     ("approve_users", "approve_arrivals_per_s"),
-                    ("approve_duration_s", "approve_tokens", "approve_cost"),
+                    ("approve_duration_s", "approve_tokens"),
+                    "approve_cost",
                 ],
             },
         ),
@@ -89,7 +91,8 @@ class InstallationLimitsAdmin(LimitsBase):
                 "description": f"Of all runs of everybody together. {EMPTY}",
                 "fields": [
                     ("users", "arrivals_per_s"),
-                    ("day_turns", "day_tokens", "day_cost"),
+                    ("day_turns", "day_tokens"),
+                    "day_cost",
                     "binds_superusers",
                 ],
             },
