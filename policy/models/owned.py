@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 
 
 def _new_token() -> str:
-    return secrets.token_urlsafe(24)
+    return secrets.token_hex(16)
 
 
 class ProofToken(models.Model):

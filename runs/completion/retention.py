@@ -1,4 +1,4 @@
-"""Deletes old rows of slots, deliveries and log-ins. Called every hour.
+"""Deletes old rows of slots, deliveries, log-ins and quotas. Called every hour.
 
 Of slots, those stay that are still to be decided: queued ones, and any later than what their schedule has handled, by
 which it would know them if the database's clock went back. What starts next is never read from rows (`handled_until`
@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from runs.db_clock import DbNow
-from runs.models import DeliveryStatus, PlanSchedule, ScheduleSlot, SlotStatus, WebhookDelivery
+from runs.models import DeliveryStatus, PlanSchedule, QuotaUse, ScheduleSlot, SlotStatus, WebhookDelivery
 
 DAY_S: Final = 86_400
 BATCH: Final = 1000
@@ -36,6 +36,7 @@ class Pruned:
     slots: int = 0
     deliveries: int = 0
     log_ins: int = 0
+    uses: int = 0
 
 
 def prune() -> Pruned:
@@ -47,6 +48,7 @@ def prune() -> Pruned:
         slots=sum(_delete(rows, until) for rows in _old_slots()),
         deliveries=_delete(_old_deliveries(), until),
         log_ins=sum(_delete(rows, until) for rows in _old_log_ins()),
+        uses=_delete(QuotaUse.objects.filter(at__lt=_limit()).order_by("at"), until),
     )
 
 

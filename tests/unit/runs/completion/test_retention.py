@@ -141,4 +141,4 @@ def test_beat_sends_it_every_hour() -> None:
     entry = next(entry for entry in celeryconf.beat_schedule.values() if entry["task"] == "runs.tasks.prune")
     assert entry["schedule"] == 3600
     assert tasks.prune.name == entry["task"]
-    assert tasks.prune() == {"slots": 0, "deliveries": 0, "log_ins": 0}
+    assert tasks.prune() == {"slots": 0, "deliveries": 0, "log_ins": 0, "uses": 0}
