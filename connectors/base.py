@@ -155,10 +155,11 @@ class BaseConnector(ABC):
 
     def _encoded(self, codecs: Codecs, request: RenderedRequest) -> bytes:
         """Its body. What a codec packs cannot be looked through later, so it gets its secrets here."""
-        body = request.body
-        if MARK_BYTES not in body and not codecs.bound:
+        body, endpoint = request.body, self.target.endpoint
+        if MARK_BYTES not in body and not codecs.keys:
             return codecs.encode(body)
-        return Bound(codecs.encode(self.target.endpoint.release(body, request.headers)))
+        endpoint.release_text(codecs.keys, request.headers)  # raises if what they pack may not go there
+        return Bound(codecs.encode(endpoint.release(body, request.headers)))
 
     def _correlated_timeline(self, planned_ns: int) -> Timeline:
         made = self._new_timeline(planned_ns)

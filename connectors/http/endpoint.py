@@ -72,7 +72,7 @@ class Endpoint:
 
     def _receivers(self, headers: Iterable[tuple[str, str]]) -> list[str]:
         """Everybody who gets what is sent here: a proxy too, and whoever a Host header names."""
-        found = [origin_at(self.host, self.port, tls=self.tls)]
+        found = [origin_of(self.origin)]
         for name, value in headers:
             if name.lower() == "host" and value != self.host_header:
                 found.append(_origin_named(value, tls=self.tls))

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class Codecs:
     """`encode` encodes a rendered body, `decode` decodes an event or answer. Raise TurnError."""
 
-    def __init__(self, request: Sequence[Codec], response: Sequence[Codec], *, bound: bool = False) -> None:
-        """`bound`: a secret is their key."""
+    def __init__(self, request: Sequence[Codec], response: Sequence[Codec], *, keys: str = "") -> None:
+        """`keys`: tokens of the secrets that are their keys."""
         self._request = request
         self._response = response
-        self.bound = bound
+        self.keys = keys
 
     def encode(self, data: bytes) -> bytes:
         for codec in self._request:
@@ -65,18 +65,18 @@ class CodecTemplate:
         request, response = (
             [self._codec(*step, context) for step in steps] for steps in (self._request, self._response)
         )
-        bound = any(with_secret for _, with_secret in (*request, *response))
-        return Codecs([codec for codec, _ in request], [codec for codec, _ in response], bound=bound)
+        keys = "".join(key for _, key in (*request, *response))
+        return Codecs([codec for codec, _ in request], [codec for codec, _ in response], keys=keys)
 
-    def _codec(self, step: CodecStep, template: Template, context: Context) -> tuple[Codec, bool]:
-        """A codec, and whether a secret is one of its options."""
+    def _codec(self, step: CodecStep, template: Template, context: Context) -> tuple[Codec, str]:
+        """A codec, and the tokens in its options."""
         from connectors.codecs import make_codec  # loaded only for the few targets that need it
 
         value = value_of(template, context)
         options: dict[str, Any] = {} if value is MISSING else value
         sealed = {name: text for name, text in options.items() if isinstance(text, str) and MARK in text}
         opened = {name: self._opened(text) for name, text in sealed.items()}
-        return make_codec(step.name, {**options, **opened}), bool(sealed)
+        return make_codec(step.name, {**options, **opened}), "".join(sealed.values())
 
 
 def _compiled(step: CodecStep, where: str, fold: Context) -> tuple[CodecStep, Template]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -43,17 +43,18 @@ class Vault:
         self.repeats = re.compile(anchors).search if names else None
         """Finds what may be a repeated secret, in a text; None: there is none to be found."""
 
-    def release(self, data: bytes, receivers: Iterable[str]) -> bytes:
+    def release(self, data: bytes, receivers: Collection[str]) -> bytes:
         """`data` with its secrets in clear. Raises BadRequest (secret_withheld) if one of `receivers` must not get
         them, or if such data has one in clear, as a target may have repeated it."""
-        self._check(data.decode("latin-1"), receivers)
+        if not self.may_go_to(receivers):
+            self._check(data.decode("latin-1"), receivers)
         return TOKEN_BYTES.sub(self._bytes_for, data)
 
-    def release_text(self, text: str, receivers: Iterable[str]) -> str:
+    def release_text(self, text: str, receivers: Collection[str]) -> str:
         self._check(text, receivers)
         return TOKEN.sub(self._text_for, text)
 
-    def may_go_to(self, receivers: Iterable[str]) -> bool:
+    def may_go_to(self, receivers: Collection[str]) -> bool:
         return self.allowed.issuperset(receivers)
 
     def concealed(self, value: Any) -> Any:
@@ -77,7 +78,7 @@ class Vault:
             at = match.end()
         return "".join([*found, self._forms(text[at:])])
 
-    def _check(self, text: str, receivers: Iterable[str]) -> None:
+    def _check(self, text: str, receivers: Collection[str]) -> None:
         for origin in receivers:
             if origin in self.allowed:
                 continue

@@ -238,6 +238,10 @@ def test_a_codecs_key_is_used_for_allowed_origins_only(lane: Lane) -> None:
         turn = client.say()
     assert turn.code == "connect_refused"
     with wiretap(GOOD["http"]) as evil:
-        form = {"codec": {"request": steps}}
+        form: dict[str, Any] = {"codec": {"request": steps}}
         assert one_turn(lane, spec_of("http", evil.url, [ALLOWED], **form)).code == "secret_withheld"
+        form["request"] = {"headers": {"Host": "{{ 'evil.example' }}"}}
+        assert one_turn(lane, spec_of("http", evil.url, [origin_of(evil.url)], **form)).code == "secret_withheld"
         assert evil.plain.strip() == b""
+        del form["request"]
+        assert one_turn(lane, spec_of("http", evil.url, [origin_of(evil.url)], **form)).code is None

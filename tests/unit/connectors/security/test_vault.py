@@ -43,6 +43,16 @@ def rendered(request: dict[str, Any], secret: str = ODD, **context: Any) -> tupl
     return made, target.endpoint.released(made)
 
 
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_what_templates_make_does_not_depend_on_secrets(one: str, other: str) -> None:
+    request = {
+        "path": "/?k={{ secret.key | urlencode }}",
+        "headers": {"x": "{{ 'set' if secret.key else 'unset' }} {{ secret.key | b64encode }}"},
+        "body": {"a": "{{ [secret.key, {'b': secret.key | tojson}] }}", "c": "{{ secret.key ~ message }}"},
+    }
+    assert compiled(request, one).render(dict(TURN)) == compiled(request, other).render(dict(TURN))
+
+
 def test_templates_see_only_placeholders() -> None:
     body = {"a": "{{ secret.key }}", "b": "{{ [secret.key, message] }}"}
     made, sent = rendered({"path": "/?k={{ secret.key }}", "headers": {"x": "{{ secret.key }}"}, "body": body})
@@ -184,6 +194,51 @@ def test_an_event_is_never_a_secret() -> None:
     saved = target.endpoint.vault.concealed({"name": ODD})
     with pytest.raises(BadRequest, match="a secret cannot be the name of an event"):
         target.render({**TURN, "saved": saved})
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://b\u00fccher.example", "http://xn--bcher-kva.example:80"),
+        ("https://BOT.example.", "https://bot.example:443"),
+        ("wss://bot.example:8443/chat", "https://bot.example:8443"),
+        ("grpc://[::1]", "http://[::1]:80"),
+        ("ws://127.0.0.1:80", "http://127.0.0.1:80"),
+    ],
+)
+def test_an_origin_is_the_same_however_it_is_written(url: str, origin: str) -> None:
+    spec = build_target_spec(
+        name="bot", url=url, preset="generic-json", secrets={"key": "planted-1234"}, secret_origins=[origin]
+    )
+    endpoint = CompiledTarget(spec).endpoint
+    assert endpoint.vault is not None
+    assert endpoint.release_text(endpoint.vault.tokens["key"]) == "planted-1234"
+    assert endpoint.marker == MARK_BYTES
+    for headers in ([("Host", "evil.example")], [("hOST", f"{endpoint.host_header}:81")], [("host", "a b")]):
+        with pytest.raises(BadRequest, match="may not go to"):
+            endpoint.release_text(endpoint.vault.tokens["key"], headers)
+
+
+@pytest.mark.parametrize("no_proxy", [[], ["bot.example"]])
+def test_a_proxy_counts_where_it_is_used(no_proxy: list[str]) -> None:
+    spec = build_target_spec(
+        name="bot",
+        url="http://bot.example",
+        preset="generic-json",
+        overrides={"proxy": {"url": "http://proxy:3128", "no_proxy": no_proxy}},
+        secrets={"key": "planted-1234", "proxy_password": "planted-5678"},
+        secret_origins=[HERE],
+    )
+    endpoint = CompiledTarget(spec).endpoint
+    assert endpoint.vault is not None
+    if no_proxy:
+        assert endpoint.release_text(endpoint.vault.tokens["key"]) == "planted-1234"
+        assert endpoint.proxy is None
+        return
+    with pytest.raises(BadRequest, match="the secret key may not go to http://proxy:3128"):
+        endpoint.release_text(endpoint.vault.tokens["key"])
+    with pytest.raises(BadRequest, match="the secret proxy_password may not go to http://proxy:3128"):
+        assert endpoint.proxy
 
 
 def test_a_target_without_secrets_has_no_vault() -> None:
