@@ -60,6 +60,9 @@ class SecondFactor(models.Model):
     failures = models.PositiveIntegerField(default=0, editable=False)
     failed_at = models.DateTimeField(null=True, editable=False)
 
+    class Meta:
+        default_permissions = ()  # they have no pages
+
     def __str__(self) -> str:
         return f"second factor of {self.user}"
 
@@ -70,6 +73,9 @@ class RecoveryCode(models.Model):
     factor = models.ForeignKey(SecondFactor, models.CASCADE, related_name="recovery_codes")
     digest = models.CharField(max_length=64, editable=False)
     used_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        default_permissions = ()  # they have no pages
 
     def __str__(self) -> str:
         return f"recovery code {self.pk}"
@@ -92,6 +98,9 @@ class LogInGeneration(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="log_in_generation")
     number = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()  # they have no pages
 
     def __str__(self) -> str:
         return f"log-ins of {self.user}: {self.number}"

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from accounts.models import NAME_CHARS, START_CHARS, ApiToken
 from accounts.scopes import ordered
+from audit.services import record
 
 PREFIX: Final = "tb_"
 """By which scanners of source code find a token: `tb_` and 40 letters and digits."""
@@ -87,4 +88,7 @@ def note_use(token: ApiToken, address: str | None) -> None:
 
 def revoke(token: ApiToken) -> bool:
     """Whether this call revoked it."""
-    return bool(ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()))
+    done = bool(ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()))
+    if done:
+        record("apitoken.revoke", on=token)
+    return done

@@ -13,6 +13,9 @@ from audit.services import record
 
 QUIET = frozenset(
     {
+        "accounts.logingeneration",
+        "accounts.recoverycode",
+        "accounts.secondfactor",
         "admin.logentry",
         "audit.auditchain",
         "audit.auditevent",

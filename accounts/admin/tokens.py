@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.conf import settings
@@ -53,6 +53,13 @@ class NewTokenForm(FormBase):
             widget=UnfoldAdminIntegerFieldWidget,
             help_text=f"At most {settings.TOKEN_MAX_DAYS}.",
         )
+
+
+NEW: Final = {
+    "title": "New API token",
+    "show_save_and_continue": False,  # there is nothing to continue: the key is shown
+    "show_save_and_add_another": False,
+}
 
 
 @admin.register(ApiToken)
@@ -113,7 +120,7 @@ class ApiTokenAdmin(TokenBase):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         try:
-            return super().add_view(request, form_url, {"title": "New API token", **(extra_context or {})})
+            return super().add_view(request, form_url, {**NEW, **(extra_context or {})})
         except TokenError as exc:
             self.message_user(request, f"No token was made: {exc}.", messages.ERROR)
             return redirect("admin:accounts_apitoken_changelist")

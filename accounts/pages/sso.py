@@ -18,7 +18,7 @@ from accounts.pages.log_in import proceed, safe
 from accounts.sso.errors import SsoRefused
 from accounts.sso.people import user_for
 from accounts.sso.provider import claims_of, is_on, to_provider
-from audit.services import record
+from audit.services import record, record_refusal
 
 THEN: Final = "accounts.sso_then"
 BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
@@ -68,6 +68,6 @@ def emergency_link(request: HttpRequest) -> HttpResponse:
 
 
 def _refused(request: HttpRequest, exc: SsoRefused) -> HttpResponse:
-    record("login", request=request, outcome="refused", details={"by": "single sign-on", "why": str(exc)})
+    record_refusal("login", request=request, details={"by": "single sign-on", "why": str(exc)})
     messages.error(request, str(exc))
     return redirect("admin:login")

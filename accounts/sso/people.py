@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from accounts.models import SsoIdentity
 from accounts.sso.errors import SsoRefused
-from audit.services import record
 from plain_text.visible import visible
 
 USERNAME_CHARS: Final = 150
@@ -65,9 +64,7 @@ def _new(claims: dict[str, Any], groups: set[str] | None) -> SsoIdentity:
     user.set_unusable_password()
     user.full_clean(exclude=["password"])
     user.save()
-    identity = SsoIdentity.objects.create(user=user, name=name, issuer=settings.OIDC.issuer, subject=claims["sub"])
-    record("user.create", user=user, on=user, details={"by": "single sign-on"})
-    return identity
+    return SsoIdentity.objects.create(user=user, name=name, issuer=settings.OIDC.issuer, subject=claims["sub"])
 
 
 def _name(claims: dict[str, Any]) -> str:
