@@ -2,7 +2,8 @@
 
 Server to page, JSON objects: {"type": "entries", "entries": [[id, kind, data], ..]}; {"type": "gap"}: entries after
 the page's last id are no longer kept; {"type": "state", "status", "reason", "feed"} when one of them changed;
-{"type": "end", "status", "reason"}, then the socket closes with ENDED. The page sends nothing.
+{"type": "end", "status", "reason"}, then the socket closes with ENDED. The page sends nothing: whoever does is no page,
+and is disconnected. One user may have MAX_SOCKETS of them in a web process.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import logging
 import math
 import re
 import time
+from collections import Counter
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import redis
 import redis.asyncio
+from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -36,8 +40,18 @@ logger = logging.getLogger(__name__)
 ENDED = 4000
 NO_RUN = 4404
 NO_RIGHT = 4403
+TOO_MANY = 4429
+NO_PAGE = 4400
+FAILED = 4500
+"""Closing codes. The server refuses to send those that the protocol reserves."""
+MAX_SOCKETS = 50
+"""Each takes two file descriptors and a query every few seconds."""
+open_sockets: Counter[Any] = Counter()
+"""Of this process, by user."""
 BLOCK_MS = 1000
 BATCH = 500
+MESSAGE_BYTES = 250_000
+"""About the most that one message has: the server refuses to send 1 MB or more, which a batch of a busy run has."""
 LOOK_EVERY_S = 3.0
 """How often the database is asked whether the run is over and the user may still view it."""
 RETRY_S = 2.0
@@ -53,6 +67,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self.shown: tuple[str, str, bool] | None = None
         self.key: str | None = None  # of the stream, once known
         self.follower: asyncio.Task[None] | None = None
+        self.left = False
         if not same_origin(self.scope["headers"]):
             await self.close(NO_RIGHT)
             return
@@ -64,16 +79,28 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self.close(NO_RUN)
             return
         await self.accept()
+        owner = self.scope["user"].pk
+        if open_sockets[owner] >= MAX_SOCKETS:
+            await self.close(TOO_MANY)
+            return
         self.follower = asyncio.create_task(self._follow())
+        open_sockets[owner] += 1
+        self.follower.add_done_callback(lambda _: _count_out(owner))
 
     async def disconnect(self, code: int) -> None:
+        await self._stop_following()
+
+    async def _stop_following(self) -> None:
+        """A database call in a thread can swallow the cancellation: then `left` ends the loop within BLOCK_MS."""
+        self.left = True
         if self.follower is not None:
             self.follower.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self.follower
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Pages send nothing: incoming messages are dropped."""
+        await self._stop_following()
+        await self.close(NO_PAGE)
 
     async def _follow(self) -> None:
         client = redis.asyncio.Redis.from_url(
@@ -81,15 +108,17 @@ class RunConsumer(AsyncWebsocketConsumer):
         )
         try:
             await self._until_the_end(client)
+        except Disconnected:
+            pass  # daphne says so by this: the page left while something was sent to it
         except Exception:
             logger.exception("live_socket_failed: run %s", self.run_id)
-            await self.close(1011)
+            await self.close(FAILED)
         finally:
             await client.aclose()
 
     async def _until_the_end(self, client: redis.asyncio.Redis) -> None:
         looked, check_gap = -math.inf, True
-        while True:
+        while not self.left:
             entries, feed = await self._read(client, check_gap)
             # Unavailable, or behind: the stream may have been trimmed in between.
             check_gap = not feed or len(entries) == BATCH
@@ -122,7 +151,8 @@ class RunConsumer(AsyncWebsocketConsumer):
             return [], False
         if entries:
             self.last_id = entries[-1].id
-            await self._say("entries", entries=[list(entry) for entry in entries])
+        for part in in_messages(entries):
+            await self.send(text_data=part.decode())
         return entries, True
 
     async def _say(self, kind: str, **fields: Any) -> None:
@@ -147,6 +177,27 @@ class NoConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.close(NO_RUN)
+
+
+def in_messages(entries: list[Entry]) -> Iterator[bytes]:
+    """The entries as messages for the page, in order."""
+    parts: list[orjson.Fragment] = []
+    size = 0
+    for entry in entries:
+        part = orjson.dumps(list(entry))
+        if parts and size + len(part) > MESSAGE_BYTES:
+            yield orjson.dumps({"type": "entries", "entries": parts})
+            parts, size = [], 0
+        parts.append(orjson.Fragment(part))
+        size += len(part)
+    if parts:
+        yield orjson.dumps({"type": "entries", "entries": parts})
+
+
+def _count_out(owner: Any) -> None:
+    open_sockets[owner] -= 1
+    if not open_sockets[owner]:
+        del open_sockets[owner]
 
 
 def same_origin(headers: list[tuple[bytes, bytes]]) -> bool:

@@ -66,6 +66,13 @@ class JsonFormatter(pythonjsonlogger.json.JsonFormatter):
         return mask(str(super().formatException(ei)))
 
 
+def without_stack(record: logging.LogRecord) -> bool:
+    """A logger's filter. Every stranger can cause such a record: a line tells all, at no more than a warning."""
+    record.exc_info = record.exc_text = None
+    record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 def logging_config(level: str, style: LogFormat) -> dict[str, Any]:
     """Django's LOGGING: everything to stderr, in one format."""
     formatter = JsonFormatter if style == "json" else TextFormatter
@@ -73,12 +80,14 @@ def logging_config(level: str, style: LogFormat) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatter}},
+        "filters": {"without_stack": {"()": lambda: without_stack}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         # Django would print to its own handlers and mail administrators: here all goes one way.
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            "django.security.DisallowedHost": {"filters": ["without_stack"]},
             **{name: {"level": "WARNING"} for name in CHATTY},
         },
     }

@@ -5,6 +5,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const LOG_ROWS = 500;
   const POINTS = 3000;
   const ENDED = 4000;
+  const TOO_MANY = 4429;
   const RETRY_MS = [500, 1000, 2000, 5000, 10000];
   const TURNS = ["sent", "ok", "error", "timeout", "aborted", "unknown"];
   const BAD = new Set(["error", "timeout", "unknown", "sessions_failed", "sessions_lost", "dropped_arrivals", "unsolicited"]);
@@ -275,16 +276,17 @@ document.addEventListener("DOMContentLoaded", () => {
   function connect() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}${config.socket}?last=${encodeURIComponent(lastId)}`);
-    socket.addEventListener("open", () => {
+    socket.addEventListener("message", (event) => {
+      if (tries) note("");
       tries = 0;
-      note("");
+      take(JSON.parse(event.data));
     });
-    socket.addEventListener("message", (event) => take(JSON.parse(event.data)));
     socket.addEventListener("close", (event) => {
       if (event.code === ENDED) return;
       const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
       tries += 1;
-      note(tries > RETRY_MS.length ? "The connection was refused several times. You may have to log in again." : "Connection lost. Reconnecting…");
+      if (event.code === TOO_MANY) note("Too many live pages of yours are open. Close some: this one will continue then.");
+      else note(tries > RETRY_MS.length ? "The connection was refused several times. You may have to log in again." : "Connection lost. Reconnecting…");
       setTimeout(connect, wait);
     });
   }

@@ -84,6 +84,17 @@ def test_a_page_stays_goes_comes_back_and_sees_everything_once(site: str) -> Non
     assert int.from_bytes(payload[:2], "big") == ENDED
 
 
+def test_a_page_of_a_busy_run_that_opens_late_gets_everything(site: str) -> None:
+    """More than the web server sends in one message."""
+    run, session = made_up.run(RunStatus.RUNNING), session_of(made_up.user("runs.view_run"))
+    said = made_up.lines(1.0, 50, answer="x" * 300)
+    assert live_stream.publish(run.pk, [("lines", said) for _ in range(120)])
+    assert len(json.dumps(said)) * 120 > 2_000_000
+    page = connect(site, run, session)
+    assert [entry[0] for entry in read_entries(page, 120)] == [entry.id for entry in live_stream.read_since(run.pk)]
+    page.close()
+
+
 def test_no_handshake_for_strangers_and_foreign_pages(site: str) -> None:
     run = made_up.run(RunStatus.RUNNING)
     session = session_of(made_up.user("runs.view_run"))

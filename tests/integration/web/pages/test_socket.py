@@ -18,7 +18,7 @@ from django.test import Client
 from runs import live_stream
 from runs.models import Run, RunStatus
 from runs.web import consumers
-from runs.web.consumers import ENDED
+from runs.web.consumers import ENDED, NO_PAGE
 from tests.integration.web import made_up
 from tokenburn_site.asgi import application
 
@@ -282,17 +282,16 @@ def test_without_redis_the_page_is_told_and_the_socket_stays(settings: Any) -> N
     assert in_loop(steps) == {"type": "state", "status": "running", "reason": "", "feed": False}
 
 
-def test_what_a_page_says_is_ignored() -> None:
+@pytest.mark.parametrize("said", [{"text_data": '{"type": "stop"}'}, {"bytes_data": b"\xff\x00"}])
+def test_who_says_something_is_no_page_and_is_disconnected(said: dict[str, Any]) -> None:
     run, session = made_up.run(RunStatus.RUNNING), viewer()
-    made_up.publish(run, 1)
 
-    async def steps() -> int:
+    async def steps() -> Any:
         socket = page(run, session)
         await socket.connect(timeout=WAIT_S)
-        await socket.send_to(text_data='{"type": "stop"}')
-        await socket.send_to(bytes_data=b"\xff\x00")
-        got = await until(socket, lambda got: bool(entries(got)))
-        await socket.disconnect()
-        return len(entries(got))
+        await socket.send_to(**said)
+        while (output := await socket.receive_output(timeout=WAIT_S))["type"] == "websocket.send":
+            pass
+        return output
 
-    assert in_loop(steps) == 2
+    assert in_loop(steps) == {"type": "websocket.close", "code": NO_PAGE}

@@ -88,3 +88,12 @@ def test_no_text_forges_a_line_or_reaches_the_terminal_raw() -> None:
 
 def test_a_credential_before_a_tab_is_masked_before_the_tab_becomes_visible() -> None:
     assert "abc123" not in TextFormatter().format(record("Authorization:\tBearer abc123"))
+
+
+def test_a_wrong_host_is_one_line_however_often_a_stranger_asks() -> None:
+    filters = logging_config("INFO", "text")
+    assert filters["loggers"]["django.security.DisallowedHost"]["filters"] == ["without_stack"]
+    made = record("Invalid HTTP_HOST header: %r", "evil.example")
+    assert filters["filters"]["without_stack"]["()"]()(made)
+    text = TextFormatter().format(made)
+    assert "\n" not in text and " WARNING " in text
