@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3.11 python3.11 python3 python3.12 pyt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q install --require-hashes
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup setup-dev setup-peers setup-bench demo up test check check-coverage format docs lock sbom advisories bench chaos fuzz mutate clean
+.PHONY: help setup setup-dev setup-peers setup-bench demo up test check check-coverage format docs lock sbom advisories bench chaos fuzz mutate schema-test clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -86,6 +86,10 @@ mutate: setup-dev ## change 200 lines one by one: do the tests notice? takes hou
 
 fuzz: setup-dev ## give the product 100,000 inputs that nobody meant; takes an hour (ARGS="--inputs 5000 --seed 2")
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+schema-test: setup-dev ## test the API against its schema, 5 minutes for each role (SECONDS=60)
+	@TOKENBURN_SCHEMA_SECONDS=$(or $(SECONDS),300) $(BIN)/python -m pytest -q -s -p no:logging --timeout=0 \
+		tests/integration/web/api/test_schema.py $(PYTEST_ARGS)
 
 clean: ## remove environments and caches; keep your data in var/
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-peers tests/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

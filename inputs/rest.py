@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
+from inputs.rest_types import type_problem
 from inputs.wording import unknown_field
 
 
@@ -16,6 +18,8 @@ class RowField(serializers.PrimaryKeyRelatedField[Any]):
     """The id of a row. Refuses fractions, which would be truncated to the id of another row."""
 
     def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, float) and data.is_integer():  # JSON does not tell 2.0 from 2
+            data = int(data)
         if isinstance(data, float):
             self.fail("incorrect_type", data_type="float")
         try:
@@ -30,11 +34,7 @@ class Strict(serializers.Serializer[Any]):
     serializer_related_field: ClassVar[type[serializers.RelatedField[Any, Any, Any]]] = RowField
 
     def to_internal_value(self, data: Any) -> Any:
-        wrong = {}
-        if isinstance(data, Mapping):
-            wrong = {
-                str(name): [unknown_field(str(name), list(self.fields))] for name in data if name not in self.fields
-            }
+        wrong = _wrong(self, data) if isinstance(data, Mapping) else {}
         try:
             found = super().to_internal_value(data)
         except serializers.ValidationError as exc:
@@ -42,6 +42,17 @@ class Strict(serializers.Serializer[Any]):
         if wrong:
             raise serializers.ValidationError(wrong)
         return found
+
+
+def _wrong(serializer: Strict, data: Mapping[Any, Any]) -> dict[str, list[str]]:
+    """Unknown keys; and in JSON, unlike in forms, values of another type."""
+    fields = serializer.fields
+    found = {str(name): [unknown_field(str(name), list(fields))] for name in data if name not in fields}
+    if not isinstance(data, QueryDict):
+        for name in data:
+            if name in fields and not fields[name].read_only and (problem := type_problem(fields[name], data[name])):
+                found[str(name)] = [problem]
+    return found
 
 
 class CheckedSize:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from drf_spectacular.utils import extend_schema
@@ -23,8 +23,12 @@ from scenarios.render.walk import check_scenario
 from scenarios.services import take_in
 
 
+class SpecField(serializers.DictField):
+    request_schema: ClassVar = {"$ref": "#/components/schemas/ScenarioSpec"}
+
+
 class ScenarioSerializer(Strict, serializers.ModelSerializer[Scenario]):
-    spec = serializers.DictField(help_text="Steps, variables and pools: see docs/scenarios.md.")
+    spec = SpecField(help_text="Steps, variables and pools: see docs/scenarios.md.")
 
     class Meta:
         model = Scenario
@@ -69,6 +73,16 @@ class ImportSerializer(Strict):
         return attrs
 
 
+class ImportTextSerializer(ImportSerializer):
+    """The file's text as JSON, which makes new scenarios; or, with `scenario` and `pool`, rows for it."""
+
+    request_rules: ClassVar = {"dependentRequired": {"scenario": ["pool"], "pool": ["scenario"]}}
+    text = serializers.CharField(trim_whitespace=False, help_text="The content of the file.")
+
+    def get_fields(self) -> dict[str, Any]:
+        return {name: field for name, field in super().get_fields().items() if name != "file"}
+
+
 class ImportedSerializer(serializers.Serializer[Any]):
     scenarios = serializers.ListField(
         child=serializers.DictField(), help_text="`id`, `name` and `description` of each."
@@ -89,7 +103,7 @@ class ScenarioViewSet(Located, viewsets.ModelViewSet[Scenario]):
         answer.data["results"] = [row | {"spec": folded(row["spec"])} for row in answer.data["results"]]
         return answer
 
-    @extend_schema(request={"application/json": ImportSerializer}, responses={201: ImportedSerializer})
+    @extend_schema(request={"application/json": ImportTextSerializer}, responses={201: ImportedSerializer})
     @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser, BoundedJSONParser])
     def import_file(self, request: Request) -> Response:
         """Make scenarios of a file, as `text` or in a form (multipart/form-data) as `file`: see docs/importing.md."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
@@ -13,10 +13,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connectors.spec import preset_names
+from connectors.spec import TargetSpec, preset_names
 from inputs.rest import Located, RowField, Strict
+from inputs.rest_schema import TARGETS, url_pattern
 from targets.binding import CredentialRefused, check_change, led_to
-from targets.credentials.api import SECRETS_HELP
+from targets.credentials.api import SECRETS_HELP, SecretsField
 from targets.credentials.rights import visible
 from targets.credentials.services import NotAllowed, entered
 from targets.credentials.values import stored_names
@@ -33,17 +34,30 @@ class VisibleCredential(RowField):
         return Credential.objects.all() if request is None else visible(request.user)
 
 
+class OverridesField(serializers.DictField):
+    request_schema: ClassVar = {
+        "type": "object",
+        "properties": {name: {} for name in TargetSpec.model_fields.keys() - {"secrets", "secret_origins"}},
+        "additionalProperties": False,
+    }
+
+
+class UrlField(serializers.CharField):
+    request_schema: ClassVar = {"type": "string", "pattern": url_pattern(*TARGETS), "maxLength": 2000}
+
+
 class TargetSerializer(Strict, serializers.ModelSerializer[Target]):
     preset = serializers.ChoiceField(choices=[(name, name) for name in preset_names()])
+    url = UrlField(max_length=2000, help_text="Base address as the vendor's SDK takes it.")
     params = serializers.DictField(required=False)
-    overrides = serializers.DictField(required=False)
+    overrides = OverridesField(required=False)
     credential = VisibleCredential(
         queryset=Credential.objects.all(),
         required=False,
         allow_null=True,
         help_text="The credential whose secrets its templates use. To choose one needs the right to use it.",
     )
-    secrets = serializers.DictField(
+    secrets = SecretsField(
         child=serializers.CharField(allow_null=True, trim_whitespace=False),
         write_only=True,
         required=False,

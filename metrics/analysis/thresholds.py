@@ -61,11 +61,25 @@ _SHAPE = re.compile(
 )
 _PAIR = re.compile(rf'\s*(?P<key>[A-Za-z_][\w-]*)\s*=\s*(?:(?P<quoted>{_QUOTED})|(?P<bare>[^",={{}}]+))\s*')
 _PART = re.compile(rf"{_QUOTED}|\s+and\s+|,|.", re.DOTALL)
+_OPERATOR = r"\s*(<=|>=|==|<|>)\s*[0-9]{1,12}(\.[0-9]{1,9})?"
 SETS: Mapping[str, tuple[str, ...]] = {
     "chat": ("e2e_ms.p50<1000", "e2e_ms.p99<3000", "error_rate<1%"),
     "chat-stream": ("ttfc_ms.p50<500", "ttfc_ms.p99<1000", "error_rate<1%"),
 }
 """Written as `@chat`: what a chat is commonly asked to keep to."""
+
+
+def schema_pattern() -> str:
+    """Of one text of a plan's thresholds, for the API's schema: which metrics, statistics, rates and sets there are."""
+    where = r"(\{[^{}]+\})?"
+    metric = rf"({'|'.join(BY_NAME)}){where}\.({'|'.join(STATS)}){_OPERATOR}"
+    rates = [name for name in (*RATES, *EARLIER_RATES) if name not in SHARES]
+    rate = rf"({'|'.join(rates)}){where}{_OPERATOR}"
+    share = rf"({'|'.join(sorted(SHARES & RATES.keys()))}){where}{_OPERATOR}\s*%?"
+    one = rf"\s*({metric}|{rate}|{share})\s*"
+    return rf"^({one}(\sand\s{one})*|\s*@({'|'.join(SETS)})\s*)$"
+
+
 NEAR = 0.8
 """How similar a name must be to be meant: with less, the guess is a metric of another kind."""
 LONGEST = 1000

@@ -78,7 +78,7 @@ class PanicView(APIView):
         made = panic.begin(by=str(request.user), user=request.user, reason=asked.validated_data.get("reason", ""))
         return Response(shown(made), status.HTTP_202_ACCEPTED)
 
-    @extend_schema(request=None, responses=PanicSerializer)
+    @extend_schema(request=None, responses={200: PanicSerializer})
     def delete(self, request: Request) -> Response:
         """Undo it: runs may start again, and the schedules that it paused go on. Stopped runs stay stopped."""
         refuse_body(request)

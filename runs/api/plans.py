@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from drf_spectacular.types import OpenApiTypes
@@ -13,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inputs.rest import Located, RowField, Strict
+from inputs.rest_schema import with_schema
+from metrics.analysis.thresholds import LONGEST, schema_pattern
 from policy.limits import limits_for
 from runs.api.refusal import RunRefusalSerializer, refusal
 from runs.load.earlier_names import present_load
@@ -22,6 +24,7 @@ from runs.planning.credentials import check_credential
 from runs.planning.errors import RequestError
 from runs.planning.plan_estimate import estimate_plan
 from runs.planning.run_request import RunRequest, stored_spec
+from runs.workers.regions import NAME as REGION
 from scenarios.models import Scenario
 
 
@@ -40,14 +43,36 @@ class MixSerializer(Strict, serializers.ModelSerializer[PlanScenario]):
         return attrs
 
 
+class LoadField(serializers.DictField):
+    request_schema: ClassVar = {"$ref": "#/components/schemas/LoadSpec"}
+
+
+class RegionsField(serializers.ListField):
+    request_schema: ClassVar = {
+        "type": "array",
+        "items": {"type": "string", "pattern": f"^{REGION}$"},
+        "uniqueItems": True,
+    }
+
+
+class ThresholdsField(serializers.ListField):
+    request_schema: ClassVar = {
+        "type": "array",
+        "items": {"type": "string", "pattern": schema_pattern(), "maxLength": LONGEST},
+    }
+
+
 class PlanSerializer(Strict, serializers.ModelSerializer[TestPlan]):
     scenarios = MixSerializer(source="mix", many=True, allow_empty=False)
-    load = serializers.DictField(help_text='For example {"kind": "closed", "users": 50, "duration_s": 30}.')
-    thresholds = serializers.ListField(child=serializers.CharField(), default=list)
+    load = LoadField(help_text='For example {"kind": "closed", "users": 50, "duration_s": 30}.')
+    thresholds = ThresholdsField(child=serializers.CharField(max_length=LONGEST), default=list)
     warnings = serializers.SerializerMethodField(
         help_text="Earlier names in the request's load: they work until 1.0, and are stored under the present ones."
     )
-    regions = serializers.ListField(
+    processes = with_schema(serializers.IntegerField, type="integer", minimum=1, maximum=2**31 - 1)(
+        default=1, min_value=0, max_value=2**31 - 1, help_text="Engine processes (shards) that share the load."
+    )
+    regions = RegionsField(
         child=serializers.CharField(), default=list, help_text='For example ["eu", "us"]. Empty: anywhere.'
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inputs.rest import Located, RowField, Strict, refuse_body
+from inputs.rest_schema import with_schema
 from metrics.api import TurnSerializer
 from metrics.earlier_names import names_of_code, present_code, session_end
 from metrics.models import SessionMetric
@@ -28,7 +29,7 @@ from runs.api.paging import ById
 from runs.api.people import PeopleActions
 from runs.api.refusal import RunRefusalSerializer, refusal
 from runs.completion.deletion import RunNotOverError, delete_run
-from runs.lifecycle.load_changes import SteeringError
+from runs.lifecycle.load_changes import HIGHEST, SteeringError
 from runs.load.trace import shown_load
 from runs.models import Run, Session, Shard, TestPlan
 from runs.planning.errors import RequestError
@@ -131,12 +132,23 @@ class StartSerializer(Strict):
     plan = RowField(queryset=TestPlan.objects.select_related("target"))
 
 
+def _level(kind: Any, name: str) -> Any:
+    json_type = "integer" if kind is serializers.IntegerField else "number"
+    return with_schema(kind, type=json_type, minimum=0, maximum=int(HIGHEST[name]))
+
+
 class LoadSerializer(Strict):
     """The new level of the load: one of the three, depending on the kind of load."""
 
-    users = serializers.IntegerField(required=False, help_text="Users of a closed loop.")
-    rate_per_s = serializers.FloatField(required=False, help_text="Conversations per second of an open loop.")
-    speed = serializers.FloatField(required=False, help_text="Speed of a trace: 2 is twice as fast as recorded.")
+    request_rules: ClassVar = {"minProperties": 1, "maxProperties": 1}
+
+    users = _level(serializers.IntegerField, "users")(required=False, help_text="Users of a closed loop.")
+    rate_per_s = _level(serializers.FloatField, "rate_per_s")(
+        required=False, help_text="Conversations per second of an open loop."
+    )
+    speed = _level(serializers.FloatField, "speed")(
+        required=False, help_text="Speed of a trace: 2 is twice as fast as recorded."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if len(attrs) != 1:

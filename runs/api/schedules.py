@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from inputs.rest import CheckedSize, Located, Strict, refuse_body
 from runs import db_clock
+from runs.api.when_schema import when_schema
 from runs.models import PlanSchedule, ScheduleSlot
 from runs.schedules.services import (
     ScheduleError,
@@ -41,6 +42,8 @@ class NextRunSerializer(serializers.Serializer[Any]):
 
 class WhenField(serializers.DictField):
     """Converts between the timing of `runs.schedules.timing` and the rows of django-celery-beat."""
+
+    request_schema = when_schema()
 
     def get_attribute(self, instance: PlanSchedule) -> dict[str, Any]:
         try:

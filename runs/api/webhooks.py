@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -13,14 +13,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inputs.rest import Located, Strict, refuse_body
+from inputs.rest_schema import url_pattern
 from runs.api.paging import ById
 from runs.models import DeliveryStatus, Webhook, WebhookDelivery
 from runs.webhooks.deliver import send_test
 from runs.webhooks.secrets import KEY_CHARS, URL_CHARS, give_secrets, has_key
 
 
+class AddressField(serializers.CharField):
+    request_schema: ClassVar = {"type": "string", "pattern": url_pattern("http", "https"), "maxLength": URL_CHARS}
+
+
 class WebhookSerializer(Strict, serializers.ModelSerializer[Webhook]):
-    url = serializers.CharField(
+    url = AddressField(
         write_only=True, required=False, max_length=URL_CHARS, help_text="Stored encrypted; only its host is shown."
     )
     key = serializers.CharField(
@@ -68,6 +73,15 @@ class WebhookSerializer(Strict, serializers.ModelSerializer[Webhook]):
         return attrs | {"uid": webhook.uid, "host": webhook.host, "sealed_secrets": webhook.sealed_secrets}
 
 
+class NewWebhookSerializer(WebhookSerializer):
+    url = AddressField(
+        write_only=True,
+        max_length=URL_CHARS,
+        error_messages={"required": "give an address"},
+        help_text="Stored encrypted; only its host is shown.",
+    )
+
+
 class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
     next_at = serializers.SerializerMethodField(help_text="Time of the next attempt; null: there is none.")
 
@@ -98,6 +112,10 @@ class WebhookViewSet(Located, viewsets.ModelViewSet[Webhook]):
     queryset = Webhook.objects.all()
     serializer_class = WebhookSerializer
     filterset_fields = ["plan", "schedule", "enabled"]
+
+    def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
+        return NewWebhookSerializer if self.action == "create" else WebhookSerializer
+
     required_perms: dict[str, list[str]] = {}
 
     @extend_schema(request=None, responses=DeliverySerializer)

@@ -193,6 +193,8 @@ def _period(period: Any) -> str:
 
 def _interval(every: Any, period: str | None) -> int:
     """`period`: None if it is not known."""
+    if isinstance(every, float) and every.is_integer():  # JSON does not tell 2.0 from 2
+        every = int(every)
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise TimingError("every", "give a whole number, at least 1")
     if period is not None and every > timedelta(days=LONGEST_DAYS) // timedelta(**{period: 1}):

@@ -27,7 +27,10 @@ class DataPool(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rows: tuple[Any, ...] = Field(min_length=1)
+    rows: tuple[Any, ...] = Field(
+        min_length=1,
+        json_schema_extra={"items": {"type": ["string", "object"], "minLength": 1, "minProperties": 1}},
+    )
     use: Use = "in_turn"
     _places: tuple[str, ...] = PrivateAttr(default=())
     _table: str = PrivateAttr(default="")

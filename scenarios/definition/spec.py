@@ -138,7 +138,12 @@ def parse_tags(value: Any) -> dict[str, str]:
         raise ScenarioError(f"tags: {exc}") from exc
 
 
-Tags = Annotated[dict[str, str], AfterValidator(_few_and_short)]
+TAGS_SCHEMA = {
+    "maxProperties": MAX_TAGS,
+    "propertyNames": {"pattern": f"^{_TAG_NAME.pattern}$", "not": {"enum": sorted(RESERVED_TAGS)}},
+    "additionalProperties": {"type": "string", "pattern": f"^{_TAG_VALUE.pattern}$"},
+}
+Tags = Annotated[dict[str, str], AfterValidator(_few_and_short), Field(json_schema_extra=TAGS_SCHEMA)]
 Step = Annotated[Say | Wait | Expect | Set | Repeat | Replay, Field(discriminator="do")]
 
 
@@ -153,8 +158,13 @@ class ScenarioSpec(Frozen):
     system: str | None = None
     history: Literal["live", "scripted", "none"] = "live"
     variables: dict[str, Any] = Field(default_factory=dict)
-    pools: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    data: dict[str, DataPool] = Field(default_factory=dict)
+    pools: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        json_schema_extra={"additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1}},
+    )
+    data: dict[str, DataPool] = Field(
+        default_factory=dict, json_schema_extra={"propertyNames": {"pattern": r"^[^\W\d]\w*$"}}
+    )
     steps: tuple[Step, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

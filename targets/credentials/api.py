@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
@@ -12,22 +12,40 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from inputs.rest import Located, Strict
+from inputs.rest_schema import ORIGIN_PATTERN
 from targets.credentials.models import Credential
 from targets.credentials.rights import may_create, may_delete, may_edit, may_share, visible
-from targets.credentials.services import checked_origins, may_not_edit
-from targets.credentials.values import change_values, stored_names
+from targets.credentials.services import MOST_ORIGINS, checked_origins, may_not_edit
+from targets.credentials.values import VALUE_CHARS, change_values, stored_names
 from targets.secrets import SecretsError
 
 SECRETS_HELP = "Name and value. A value replaces the stored one, null deletes it; other secrets are kept."
 WHO_USES = ("users", "groups")
 
 
+class SecretsField(serializers.DictField):
+    request_schema: ClassVar = {
+        "type": "object",
+        "propertyNames": {"pattern": r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"},
+        "additionalProperties": {"type": ["string", "null"], "minLength": 1, "maxLength": VALUE_CHARS},
+    }
+
+
+class OriginsField(serializers.ListField):
+    request_schema: ClassVar = {
+        "type": "array",
+        "items": {"type": "string", "pattern": ORIGIN_PATTERN, "maxLength": 300},
+        "minItems": 1,
+        "maxItems": MOST_ORIGINS,
+    }
+
+
 class CredentialSerializer(Strict, serializers.ModelSerializer[Credential]):
-    origins = serializers.ListField(
+    origins = OriginsField(
         child=serializers.CharField(max_length=300),
         help_text="Where the secrets may be sent: scheme, host and port, such as https://api.example.org:443.",
     )
-    secrets = serializers.DictField(
+    secrets = SecretsField(
         child=serializers.CharField(allow_null=True, trim_whitespace=False),
         write_only=True,
         required=False,

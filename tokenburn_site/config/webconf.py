@@ -19,9 +19,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["tokenburn_site.web.permissions.StaffModelPermissions"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["inputs.rest_parser.BoundedJSONParser"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["inputs.rest_filters.Filters"],
     "DEFAULT_PAGINATION_CLASS": "tokenburn_site.web.pagination.Pages",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "tokenburn_site.web.schema.Schema",
     "EXCEPTION_HANDLER": "tokenburn_site.web.api.explain",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -48,6 +48,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Token-Burn",
     "DESCRIPTION": "A load test for chatbots that you can believe: targets, scenarios, plans, runs, reports.",
     "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",  # JSON Schema itself, with which loads and scenarios are described
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAdminUser"],
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -62,6 +63,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "tokenburn_site.web.schema_models.add_models",
         "tokenburn_site.web.schema.add_refusals",
     ],
 }

@@ -197,3 +197,46 @@ def test_parameters_that_no_request_uses_are_refused_at_every_door(api: APIClien
     assert not Target.objects.exists()
     own = {"request": {"body": {"t": "{{ params.temprature }}"}}}
     assert api.post("/api/targets/", TARGET | {"params": params, "overrides": own}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "says"),
+    [
+        ({"name": 5}, "name", "Not a valid string."),
+        ({"processes": "2"}, "processes", "A valid integer is required."),
+        ({"abort_on_fail": "yes"}, "abort_on_fail", "Must be a valid boolean."),
+        ({"target": "1"}, "target", "Incorrect type. Expected pk value, received str."),
+        ({"target": True}, "target", "Incorrect type. Expected pk value, received bool."),
+        ({"thresholds": [5]}, "thresholds", "Not a valid string."),
+        ({"scenarios": [{"scenario": "1"}]}, "scenarios", "scenarios[0].scenario: Incorrect type"),
+        ({"scenarios": [{"scenario": 1, "weight": "2"}]}, "scenarios", "scenarios[0].weight: A valid number"),
+    ],
+)
+def test_values_have_the_types_of_json(api: APIClient, fields: dict[str, Any], field: str, says: str) -> None:
+    """DRF would read a number as a text and a text as a number: the schema, and clients made of it, know better."""
+    plan = made_up.plan()
+    answer = api.patch(f"/api/plans/{plan.pk}/", fields, format="json")
+    assert answer.status_code == 400
+    assert says in answer.json()[field][0]
+
+
+def test_a_whole_number_may_have_a_point(api: APIClient) -> None:
+    """JSON does not tell 2.0 from 2."""
+    plan = made_up.plan()
+    body = {"target": float(plan.target_id), "processes": 2.0}
+    assert api.patch(f"/api/plans/{plan.pk}/", body, format="json").status_code == 200
+    refused = api.patch(f"/api/plans/{plan.pk}/", {"target": plan.target_id + 0.5}, format="json")
+    assert "received float" in refused.json()["target"][0]
+
+
+@pytest.mark.parametrize(("given", "status"), [("true", 200), ("False", 200), ("", 200), ("maybe", 400), ("1", 400)])
+def test_a_filter_that_is_none_is_refused(api: APIClient, given: str, status: int) -> None:
+    answer = api.get(f"/api/webhooks/?enabled={given}")
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json() == {"enabled": ["give true or false"]}
+
+
+def test_a_new_webhook_needs_its_address(api: APIClient) -> None:
+    answer = api.post("/api/webhooks/", {"name": "w"}, format="json")
+    assert (answer.status_code, answer.json()) == (400, {"url": ["give an address"]})

@@ -67,6 +67,6 @@ def actions(user: Any) -> set[tuple[str, str]]:
 def sockets() -> set[str]:
     """The routes of the WebSocket application, whatever it is wrapped in."""
     inner: Any = application.application_mapping["websocket"]
-    while not hasattr(inner, "routes"):
-        inner = getattr(inner, "application", None) or inner.inner
+    while not hasattr(inner, "routes"):  # each wrapper holds the next
+        inner = next(one for one in vars(inner).values() if callable(one))
     return {f"/{plain(str(route.pattern))}" for route in inner.routes}

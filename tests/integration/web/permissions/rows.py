@@ -92,7 +92,11 @@ class Rows:
 
     def references(self) -> dict[str, Model]:
         """By the names that bodies of the API have for them."""
-        return {"target": self.target, "scenario": self.scenario, "plan": self.free_plan, "schedule": self.schedule}
+        rows: list[Any] = [self.target, self.scenario, self.free_plan, self.schedule, self.target.credential]
+        names = ("target", "scenario", "plan", "schedule", "credential")
+        group = self.by_model["auth.group"]
+        people = {"users": self.person, "groups": group, "group": group}
+        return dict(zip(names, rows, strict=True)) | people
 
     def of(self, model: str) -> Model:
         """The row of a model, such as "targets.target"."""

@@ -192,16 +192,16 @@ class Site:
         change = route.replace("/add/", "/ID/change/") if route.startswith("/admin/") else ""
         if change.endswith("/ID/change/") and change in self.routes:
             new = route.endswith("/add/")
-            values = form_values(self._get(self.address(change, "GET")).content.decode(), new)
+            values = form_values(self.get(self.address(change, "GET")).content.decode(), new)
             return {**values, "name": NEW} if new and "name" in values else values
         detail = f"{route}ID/" if method == "POST" else route
         actions = getattr(getattr(self.routes.get(detail), "callback", None), "actions", None) or {}
         if actions.get("get") == "retrieve" and route not in BODIES:
-            shown = self._get(self.address(detail, method)).json()
+            shown = self.get(self.address(detail, method)).json()
             return {**shown, "name": NEW} if method == "POST" else shown
         return {}
 
-    def _get(self, address: str) -> Any:
+    def get(self, address: str) -> Any:
         return self.send("GET", address, self.sessions["administrator"])
 
     def send(self, method: str, address: str, session: str = "", body: Any = None, token: str = "") -> HttpResponseBase:

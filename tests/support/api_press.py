@@ -1,0 +1,168 @@
+"""Requests drawn from the API's schema, valid and invalid ones, each undone; counts the answers that break a rule."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import schemathesis
+from django.core import signals
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import close_old_connections, transaction
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation.modes import GenerationMode
+from schemathesis.specs.openapi import checks
+
+from tests.integration.web.permissions.site import SESSIONS, Site
+from tests.support.api_rules import rule_of
+
+CHECKS = {
+    "server error": not_a_server_error,
+    "undocumented status": checks.status_code_conformance,
+    "undocumented type": checks.content_type_conformance,
+    "answer unlike its schema": checks.response_schema_conformance,
+    "invalid accepted": checks.negative_data_rejection,
+    "valid refused": checks.positive_data_acceptance,
+}
+"""What an answer may break."""
+KEPT = 5
+"""Examples of each kind and operation."""
+SECRET = "a" * 32  # of the CSRF cookie: the header repeats it
+
+
+@dataclass
+class Tally:
+    """What came of the requests of one role."""
+
+    cases: int = 0
+    by_status: Counter[int] = field(default_factory=Counter)
+    broken: Counter[str] = field(default_factory=Counter)
+    by_rule: Counter[str] = field(default_factory=Counter)
+    """Valid requests that were refused for a rule that the schema cannot say."""
+    examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def note(self, rule: str, operation: str, example: str) -> None:
+        self.broken[rule] += 1
+        kept = self.examples.setdefault((rule, operation), [])
+        if len(kept) < KEPT and example not in kept:
+            kept.append(example)
+
+    def lines(self) -> Iterator[str]:
+        for (rule, operation), found in sorted(self.examples.items()):
+            for example in found:
+                yield f"{rule}: {operation}: {example}"
+
+
+def operations(site: Site, raw: dict[str, Any]) -> list[Any]:
+    schema = schemathesis.openapi.from_dict(with_rows(site, raw))
+    schema.app = WSGIHandler()
+    found: list[Any] = [one.ok() for one in schema.get_all_operations()]  # type: ignore[union-attr]  # or it raises
+    return [one for one in found if one.path != "/api/health/"]  # its 503 is an answer, not a breakdown
+
+
+def with_rows(site: Site, raw: dict[str, Any]) -> dict[str, Any]:
+    """The schema with the ids of existing rows, which no schema can know: valid requests are about them."""
+    found, rows = copy.deepcopy(raw), site.rows.references()
+    for path, methods in found["paths"].items():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                name = parameter["name"]
+                if parameter["in"] == "path" and name == "id":
+                    parameter["schema"] = {"type": parameter["schema"]["type"], "enum": _ids(site, path, parameter)}
+                elif name in rows and parameter["schema"]["type"] == "integer":
+                    parameter["schema"]["enum"] = [rows[name].pk]
+    for name, schema in found["components"]["schemas"].items():
+        if name.endswith("Request"):
+            for reference, row in rows.items():
+                known = schema.get("properties", {}).get(reference)
+                if known is not None:
+                    several = "items" in known
+                    schema["properties"][reference] = (
+                        {"type": "array", "items": {"enum": [row.pk]}} if several else {"enum": [row.pk]}
+                    )
+    return found
+
+
+def _ids(site: Site, path: str, parameter: dict[str, Any]) -> list[Any]:
+    row = site.row(path.replace("{id}", "ID")).pk
+    return [row if parameter["schema"]["type"] == "integer" else str(row)]
+
+
+def press(site: Site, who: str, found: Iterable[Any], examples: int, rounds: Iterable[int], until: float) -> Tally:
+    """As `who`, a role with a session or a token: `examples` valid and as many invalid requests of each operation in
+    each round, up to the time `until`."""
+    tally, more = Tally(), credentials(site, who)
+    with one_connection():
+        for number in rounds:
+            for operation in found:
+                for mode in GenerationMode:
+                    if time.monotonic() < until:
+                        _draw(site, operation, mode, examples, number, more, tally, until)
+    return tally
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """Django would close the connection, and with it the rows, when a request ends."""
+    ends = (signals.request_started, signals.request_finished)
+    for one in ends:
+        one.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        for one in ends:
+            one.connect(close_old_connections)
+
+
+def credentials(site: Site, who: str) -> dict[str, dict[str, str]]:
+    if who in SESSIONS:
+        cookies = {"sessionid": site.sessions[who], "csrftoken": SECRET}
+        return {"cookies": cookies, "headers": {"X-CSRFToken": SECRET}}
+    return {"headers": {"Authorization": f"Token {site.tokens[who]}"}}
+
+
+def _draw(
+    site: Site, operation: Any, mode: Any, examples: int, number: int, more: Any, tally: Tally, until: float
+) -> None:
+    limits = settings(
+        max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+
+    @limits
+    @seed(number)
+    @given(case=operation.as_strategy(mode))
+    def one(case: Any) -> None:
+        if time.monotonic() > until:
+            return
+        with transaction.atomic():
+            site.prepare(operation.path.replace("{id}", "ID"))
+            _judge(case, case.call(**more), operation, tally)
+            transaction.set_rollback(True)
+
+    try:
+        one()
+    except Exception as exc:
+        if type(exc).__name__ not in {"Unsatisfiable", "SkipTest"}:
+            raise
+
+
+def _judge(case: Any, answer: Any, operation: Any, tally: Tally) -> None:
+    tally.cases += 1
+    tally.by_status[answer.status_code] += 1
+    for rule, check in CHECKS.items():
+        try:
+            case.validate_response(answer, checks=[check])
+        except BaseExceptionGroup as exc:
+            if rule == "valid refused" and (known := rule_of(answer.text)):
+                tally.by_rule[known] += 1
+                continue
+            said = "; ".join(str(one).splitlines()[0] for one in exc.exceptions)
+            sent = f"{case.query or ''} {case.body!r}"[:600]
+            tally.note(rule, operation.label, f"{answer.status_code} {said} | {sent} | {answer.text[:300]}")
