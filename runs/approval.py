@@ -51,10 +51,14 @@ def approve(run: Run, user: Any) -> None:
 
 def refuse(run: Run, user: Any, note: str = "") -> None:
     """End it with a sentence. Raises ApprovalError as `approve` does."""
-    with one_at_a_time():
-        approval = _waiting(run, user)
-        _decide(approval, Decision.REFUSED, user, note)
-        record("run.refuse", user=user, on=run, details={"note": approval.note})
+    try:
+        with one_at_a_time():
+            approval = _waiting(run, user)
+            _decide(approval, Decision.REFUSED, user, note)
+            record("run.refuse", user=user, on=run, details={"note": approval.note})
+    except ApprovalError as exc:
+        record("run.refuse", user=user, on=run, outcome="refused", details={"why": str(exc)})
+        raise
     stop_run(run, f"{user} did not approve it" + (f": {approval.note}" if approval.note else ""))
 
 

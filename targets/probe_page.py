@@ -40,9 +40,10 @@ class ProbeForm(forms.Form):
 def probe_target(target: Target, message: str, lane: str, user: User) -> Probe:
     """Send `message` to a stored target with the short time limit of a page. Raises CannotProbe, also if `user` may
     not use the target's credential."""
-    if why := closed():
-        raise CannotProbe(why)
     told = {"lane": lane}
+    if why := closed():
+        record("target.probe", on=target, outcome="refused", details=told)
+        raise CannotProbe(why)
     try:
         check_use(target, user)
         spec = target_spec(target, with_secrets=True)

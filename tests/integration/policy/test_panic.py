@@ -15,6 +15,7 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
+from audit.models import AuditEvent
 from policy.models import Panic
 from runs import db_clock, panic, tasks
 from runs.models import PlanSchedule, Run, RunStatus, ScheduleSlot, ShardStatus, SlotStatus
@@ -188,9 +189,16 @@ def test_the_api_switches_it_for_those_who_may(boss: User) -> None:
     assert (refused.status_code, refused.json()["code"]) == (400, ["closed"])
     probed = api.post(f"/api/targets/{made_up.target().pk}/probe/", {"message": "hi"})
     assert (probed.status_code, ON in str(probed.json())) == (400, True)
+    events = AuditEvent.objects.filter(action__in=["panic.begin", "run.start", "target.probe"])
+    assert set(events.values_list("action", "outcome")) == {
+        ("panic.begin", "done"),
+        ("run.start", "refused"),
+        ("target.probe", "refused"),
+    }
     undone = api.delete("/api/panic/").json()
     assert (undone["is_on"], undone["ended_by"]) == (False, str(boss))
     assert api.delete("/api/panic/").json() == {"is_on": False}
+    assert AuditEvent.objects.filter(action="panic.undo", outcome="done").count() == 1
 
 
 @pytest.mark.usefixtures("valkey")
