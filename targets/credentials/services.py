@@ -24,14 +24,14 @@ def checked_origins(given: Any) -> list[str]:
     """Each once, in their one spelling. Raises ValueError."""
     if not isinstance(given, list | tuple) or not all(isinstance(text, str) for text in given):
         raise ValueError(f'give a list of texts, such as ["{EXAMPLE}"]')
+    if len(given) > MOST_ORIGINS:
+        raise ValueError(f"{len(given)} origins: give at most {MOST_ORIGINS}")
     for text in given:
         if "://" not in text:
             raise ValueError(f"{text[:200]!r} has no scheme: give scheme://host:port, such as {EXAMPLE}")
     found = list(dict.fromkeys(check_origin(text.strip()) for text in given))
     if not found:
         raise ValueError(f"name at least one origin that the secrets may go to, such as {EXAMPLE}")
-    if len(found) > MOST_ORIGINS:
-        raise ValueError(f"{len(found)} origins: give at most {MOST_ORIGINS}")
     return found
 
 
