@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "tokenburn_site.web.outage.DatabaseOutageMiddleware",
+    "tokenburn_site.web.data_errors.DataErrorMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "tokenburn_site.urls"

@@ -25,11 +25,10 @@ def preset_names() -> list[str]:
 
 @cache
 def _preset_text(name: str) -> str:
-    path = PRESET_DIR / f"{name}.json"
-    if path.parent != PRESET_DIR or not path.is_file():
-        text = f"unknown preset {name!r}: choose one of {', '.join(preset_names())}"
+    if name not in preset_names():
+        text = f"unknown preset {name[:80]!r}: choose one of {', '.join(preset_names())}"
         raise SpecError(text, {"preset": text})
-    return path.read_text(encoding="utf-8")
+    return (PRESET_DIR / f"{name}.json").read_text(encoding="utf-8")
 
 
 def load_preset(name: str) -> dict[str, Any]:

@@ -48,10 +48,10 @@ def _text(value: Any) -> str:
 
 def _join(values: Iterable[Any], separator: str = "") -> str:
     pieces: list[str] = []
-    chars = 0
+    chars, between = 0, len(_text(separator))
     for value in values:
         pieces.append(as_text(value))
-        chars += len(pieces[-1]) + len(_text(separator))
+        chars += len(pieces[-1]) + between
         bounded_chars(chars)
     return separator.join(pieces)
 

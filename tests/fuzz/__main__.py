@@ -25,6 +25,8 @@ from typing import Any, Final
 
 SLOW_S: Final = 2.0
 HUNG_S: Final = 60.0
+AT_ONCE: Final = 50
+"""Inputs that the process gets with one message."""
 BATCH: Final = 250
 """Inputs of one kind, before it is another one's turn."""
 GROWN_MB: Final = 40.0
@@ -37,6 +39,7 @@ def main() -> int:
 
     django.setup()
     given = _arguments()
+    sys.setrecursionlimit(20_000)  # inputs that are nested deep have to be pickled
     signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as stack:
         _start_broker(stack)
@@ -155,39 +158,35 @@ class Session:
                     yield name, size
 
     def _batch(self, name: str, inputs: int, number: int) -> None:
-        from hypothesis import HealthCheck, Phase, given, seed, settings
-
-        from tests.fuzz.table import KINDS
-
-        end = self._outcomes[name].total() + inputs
-        while (more := end - self._outcomes[name].total()) > 0:
-
-            @seed(number)
-            @settings(
-                max_examples=more,
-                database=None,
-                deadline=None,
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            )
-            @given(KINDS[name].inputs())
-            def take(value: Any) -> None:
-                if self._outcomes[name].total() < end:
-                    self._take(name, value)
-
-            before = self._outcomes[name].total()
-            take()
-            if self._outcomes[name].total() == before:
+        left = inputs
+        while left > 0:
+            values = _drawn(name, left, number)
+            if not values:
                 raise RuntimeError(f"{name}: there are no more inputs")
-            number += 500_000  # hypothesis may have found no more
+            for at in range(0, len(values), AT_ONCE):
+                self._take(name, values[at : at + AT_ONCE])
+            left -= len(values)
+            number += 500_000
 
-    def _take(self, name: str, value: Any) -> None:
+    def _take(self, name: str, values: list[Any]) -> None:
         try:
-            outcome, fault, seconds = self._subject.ask((name, value))
+            results = self._subject.ask((name, values))
+        except (TimeoutError, EOFError):
+            results = [self._alone(name, value) for value in values]  # which one was it?
+        for value, result in zip(values, results, strict=True):
+            self._note(name, value, *result)
+
+    def _alone(self, name: str, value: Any) -> tuple[str, str, float]:
+        try:
+            (found,) = self._subject.ask((name, [value]))
         except TimeoutError:
-            outcome, fault, seconds = "hung", f"no answer within {HUNG_S:g} s", HUNG_S
+            return "hung", f"no answer within {HUNG_S:g} s", HUNG_S
         except EOFError:
-            outcome, fault, seconds = "died", "the process died", 0.0
+            return "died", "the process died", 0.0
+        result: tuple[str, str, float] = found
+        return result
+
+    def _note(self, name: str, value: Any, outcome: str, fault: str, seconds: float) -> None:
         self._outcomes[name][outcome] += 1
         self._seconds[name].append(seconds)
         if not fault and seconds > SLOW_S:
@@ -212,6 +211,30 @@ class Session:
     @property
     def _warm(self) -> tuple[int, Any]:
         return next((one for one in self._memory if one[0] >= self._done / 4), self._memory[-1])
+
+
+def _drawn(name: str, most: int, number: int) -> list[Any]:
+    """Inputs of a kind; hypothesis may find fewer."""
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+
+    from tests.fuzz.table import KINDS
+
+    values: list[Any] = []
+
+    @seed(number)
+    @settings(
+        max_examples=most,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(KINDS[name].inputs())
+    def draw(value: Any) -> None:
+        values.append(value)
+
+    draw()
+    return values
 
 
 def _short(value: Any) -> str:

@@ -23,7 +23,7 @@ class Memory(NamedTuple):
 
 
 def serve(pipe: Connection) -> None:
-    """Answers (name of a kind, input) with a Result, and None with a Memory, until the pipe is closed."""
+    """Answers (name of a kind, inputs) with their Results, and None with a Memory, until the pipe is closed."""
     log = os.open(Path(tempfile.gettempdir()) / "tokenburn-fuzz.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 2)
     import django
@@ -43,7 +43,7 @@ def serve(pipe: Connection) -> None:
             asked = pipe.recv()
         except EOFError:
             return
-        pipe.send(memory() if asked is None else result(*asked))
+        pipe.send(memory() if asked is None else [result(asked[0], given) for given in asked[1]])
 
 
 def _warm_up() -> None:

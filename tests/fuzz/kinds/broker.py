@@ -13,6 +13,8 @@ from django.conf import settings
 from hypothesis import strategies as st
 from kombu import Consumer, Queue
 from kombu.exceptions import ContentDisallowed, DecodeError
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import loads
 
 from runs import live_stream
 from runs.broker_keys import broker_key
@@ -87,7 +89,7 @@ def take_message(given: tuple[bytes, bool]) -> str:
         item = _signed(item)
     found = worker.channel._readable((broker_key(worker.queue).encode(), item))
     if found is not None:
-        worker.channel.connection._deliver(json.loads(found[1]), worker.queue)
+        worker.channel.connection._deliver(loads(bytes_to_str(found[1])), worker.queue)
     counts = {"taken": worker.taken, "refused": worker.refused, "dropped": broker.dropped.count - before}
     if sum(counts.values()) != 1:
         raise Fault(f"one message became {counts}")

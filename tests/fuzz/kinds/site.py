@@ -195,7 +195,7 @@ def take_form(given: tuple[str, dict[str, Any]]) -> str:
     address = sorted(known)[int(number) % len(known)]
     sent = {**known[address]}
     for place, value in changed.items():
-        names = sorted(sent)
+        names = sorted(sent) or ["name"]
         name = names[int(place) % len(names)] if place.isdecimal() else place
         if value is None:
             sent.pop(name, None)

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.errors import BadAnswer, BadRequest, TurnError
 from connectors.handshake.steps import StepAnswer
-from connectors.spec import build_target_spec, load_preset, parse_target_spec, preset_names
+from connectors.spec import SpecError, build_target_spec, load_preset, parse_target_spec, preset_names
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from tests.support.recordings import (
@@ -34,6 +34,13 @@ TALK = [
     {"role": "user", "content": "What is $content?"},
     {"role": "assistant", "content": "A $role."},
 ]
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\x00b", "../presets/nuc", "", "nuc.json"])
+def test_a_name_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(SpecError, match="unknown preset") as refused:
+        load_preset(name)
+    assert len(str(refused.value)) < 800
 
 
 def test_every_preset_has_a_recorded_exchange_and_says_what_it_is() -> None:
