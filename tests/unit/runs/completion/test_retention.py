@@ -124,7 +124,8 @@ def test_it_is_done_in_small_pieces_and_goes_on_next_time(monkeypatch: pytest.Mo
         assert prune() == Pruned(slots=25)
     deletes = [query["sql"] for query in queries if query["sql"].startswith("DELETE")]
     assert len([sql for sql in deletes if "scheduleslot" in sql]) == 3
-    assert all("LIMIT 10" in sql for sql in deletes)
+    # Of models that somebody listens to, Django fetches the rows first and names them.
+    assert all("LIMIT 10" in sql or sql.count(",") < 10 for sql in deletes)
 
 
 def test_0_days_keep_it_for_ever_and_fewer_days_less(settings: LazySettings) -> None:
