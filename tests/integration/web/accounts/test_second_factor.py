@@ -252,3 +252,24 @@ def test_the_mark_names_the_factor() -> None:
     assert logged_in(client)
     enrolled(user)
     assert not logged_in(client)
+
+
+def test_whoever_has_no_password_proves_it_with_a_code() -> None:
+    """As people of single sign-on."""
+    user, client = made_up.user(), Client()
+    codes = enrolled(user)
+    password(client, user)
+    client.post(CODE, {"code": codes[0]})
+    user.set_unusable_password()
+    user.save()
+    client.force_login(user)
+    session = client.session
+    session[MARK] = {**session[MARK], "factor": factor_of(user).pk}
+    session.save()
+    page = client.get(PAGE).content.decode()
+    assert 'name="code"' in page and 'name="password"' not in page
+    client.post(PAGE, {"do": "remove", "password": made_up.PASSWORD})
+    client.post(PAGE, {"do": "remove", "code": "000000"})
+    assert second_factor.of(user) is not None
+    client.post(PAGE, {"do": "remove", "code": shown(factor_of(user))})
+    assert second_factor.of(user) is None
