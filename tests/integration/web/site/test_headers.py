@@ -139,6 +139,7 @@ def test_no_page_of_ours_holds_a_script_or_a_style() -> None:
         assert found == [], page
 
 
+@pytest.mark.django_db
 def test_who_has_to_wait_gets_them_too(client: Client, settings: Any) -> None:
     settings.ROOT_URLCONF = __name__
     answer = client.get("/wait/")
@@ -224,6 +225,7 @@ def test_cookies_are_not_for_scripts_and_other_sites(client: Client) -> None:
         assert cookie["samesite"] == "Lax"
 
 
+@pytest.mark.django_db
 def test_security_txt_says_whom_to_tell(client: Client, settings: Any) -> None:
     assert client.get("/.well-known/security.txt").status_code == 404
     settings.SECURITY_CONTACT, settings.SITE_URL = "mailto:security@burn.example", "https://burn.example/"
