@@ -69,7 +69,6 @@ class HttpConnection:
         style: Style = WHOLE,
         endpoint: Endpoint | None = None,
     ) -> None:
-        """`endpoint` gives requests their secrets."""
         self._loop = asyncio.get_running_loop()
         self._stream = stream
         self.answer = AnswerReader(limits, self, style)
@@ -224,8 +223,7 @@ class HttpConnection:
         if self._turn is None or self._turn.done():
             return  # the next turn arms it again
         due, code = self._deadline()
-        left = due - time.monotonic_ns()
-        if left > 0:
+        if (left := due - time.monotonic_ns()) > 0:
             self._arm(min(left, self._patience_ns))
         else:
             self._finish(timed_out(code, self._timeouts, self._timeline.bytes_in if self._timeline else 0))
@@ -244,8 +242,7 @@ class HttpConnection:
             return
         answer = self.answer
         answer.ns = self._last_at = ns
-        size = len(data)
-        timeline.bytes_in += size
+        timeline.bytes_in += (size := len(data))
         if timeline.first_byte_ns is None:
             timeline.first_byte_ns = ns
         answer.beside_body = beside = answer.beside_body + size

@@ -234,8 +234,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
     def _packet(self, ns: int, data: bytes) -> None:
         text = packets.text_of(data)
         packets.check_engine(text)
-        kind = text[0]
-        if kind == packets.MESSAGE:
+        if (kind := text[0]) == packets.MESSAGE:
             if self._attaching is not None:
                 self._attaching.add_attachment(text)  # which says what is wrong with it
             packet = BoundedPacket(encoded_packet=text[1:])
