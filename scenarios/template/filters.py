@@ -89,11 +89,17 @@ def _sum(values: Iterable[Any], start: float = 0) -> float:
     return sum(values, start)
 
 
+def _first(values: Iterable[Any]) -> Any:
+    for value in values:
+        return value
+    raise LookupError("`first` finds nothing: the list is empty")
+
+
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "abs": abs,
     "capitalize": lambda value: _text(value).capitalize(),
     "default": _default,
-    "first": lambda values: next(iter(values)),
+    "first": _first,
     "float": float,
     "int": int,
     "join": _join,

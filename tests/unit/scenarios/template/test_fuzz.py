@@ -43,6 +43,8 @@ def tried(expression: str) -> float:
         "(('f' * 1000000) | int(16)) * (('f' * 1000000) | int(16))",
         "9 ** (9 ** 9)",
         "[] | join(5)",
+        "[] | first",
+        "range(-9) | first is defined",
         "[] | join([])",
         "'x' * (10 ** 9)",
     ],
