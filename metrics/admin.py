@@ -22,6 +22,8 @@ else:
     from unfold.admin import ModelAdmin as TurnBase
 
 NS_PER_MS = 1e6
+READ_TEXTS = "runs.view_texts"
+TEXTS = frozenset({"message", "answer", "detail"})
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -82,6 +84,15 @@ class SessionMetricAdmin(TurnBase):
     ]
     readonly_fields = ["run_id", "session_id", "present"]
 
+    def get_fieldsets(self, request: HttpRequest, obj: SessionMetric | None = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if request.user.has_perm(READ_TEXTS):
+            return found
+        return [
+            (head, {**options, "fields": [name for name in options["fields"] if name not in TEXTS]})
+            for head, options in found
+        ]
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -92,7 +103,10 @@ class SessionMetricAdmin(TurnBase):
         return False
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Without the right to read texts nobody may search them either."""
         allowed = {"run__id__exact", "session__id__exact"}
+        if lookup.partition("__")[0] in TEXTS and not (request and request.user.has_perm(READ_TEXTS)):
+            return False
         return lookup in allowed or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # stubs want a request, Django passes it
 
     @admin.display(description="code", ordering="code")

@@ -9,9 +9,12 @@ from rest_framework import serializers
 from metrics.earlier_names import present_code
 from metrics.models import SessionMetric
 
+TEXTS = ("detail", "message", "answer")
+
 
 class TurnSerializer(serializers.ModelSerializer[SessionMetric]):
-    """Without the raw gap and arrival-error columns: the CSV export and the ledger have those."""
+    """Without the raw gap and arrival-error columns: the CSV export and the ledger have those. `context["texts"]` says
+    whether the reader may see the texts, which otherwise are null."""
 
     run = serializers.IntegerField(source="run_id")
     shard = serializers.IntegerField(source="shard_id")
@@ -55,4 +58,5 @@ class TurnSerializer(serializers.ModelSerializer[SessionMetric]):
     def to_representation(self, instance: SessionMetric) -> dict[str, Any]:
         """With the present name of an error code, under which it is found too."""
         shown = super().to_representation(instance)
-        return {**shown, "code": present_code(shown["code"])}
+        hidden = {} if self.context.get("texts") else dict.fromkeys(TEXTS)
+        return {**shown, "code": present_code(shown["code"]), **hidden}

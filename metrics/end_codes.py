@@ -172,3 +172,21 @@ def _in_sentence(reason: str) -> str:
         if reason.startswith(beginning):
             return code
     return _FIRST_WORDS.get(reason.partition(": ")[0], "")
+
+
+QUOTING: Final = frozenset(
+    {
+        EndCode.ENGINE_DIED,
+        EndCode.ENGINE_ERROR,
+        EndCode.NO_TURN_SUCCEEDED,
+        EndCode.SCENARIO_INVALID,
+        EndCode.TARGET_REFUSES,
+    }
+)
+"""Ends whose reason may quote the target or the scenario."""
+
+
+def plain_reason(end_code: str | None, reason: str) -> str:
+    """The reason, or what its end code means if it may quote somebody."""
+    code = end_code_of(end_code or "", reason)
+    return MEANINGS[EndCode(code)] if code in QUOTING else reason

@@ -15,14 +15,16 @@ from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
 from metrics.earlier_names import TRUNCATED, present_code, session_end
+from metrics.end_codes import plain_reason
 from metrics.ingest.lines import SESSION_OUTCOMES
 from metrics.number_format import exact
 from runs.admin.approvals import ApprovalActions
 from runs.completion.deletion import delete_run, deletion_problem
 from runs.models import Run, Session, Shard
 from runs.reporting.formatting import duration_text, load_json, load_text, moment_text, status_badge
+from runs.reporting.texts import without_texts
 from runs.services import can_stop, stop_run
-from runs.web.permissions import may_control, may_view
+from runs.web.permissions import may_control, may_read_texts, may_view
 from scenarios.definition.folding import folded
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
@@ -35,6 +37,9 @@ else:
     from unfold.admin import ModelAdmin as RunBase
     from unfold.admin import ModelAdmin as SessionBase
     from unfold.admin import TabularInline as ShardBase
+
+
+HIDDEN = frozenset({"reason", "report", "scenario_specs", "sealed_secrets"})
 
 
 class ReadOnly:
@@ -53,15 +58,26 @@ class ReadOnly:
         return may_view(request.user)
 
 
+def _why(name: Any, request: HttpRequest) -> Any:
+    return "why" if name == "reason" and not may_read_texts(request.user) else name
+
+
 class ShardInline(ReadOnly, ShardBase):
     model = Shard
     fields = ["index", "badge", "reason", "host", "version", "engine_pid", "ledger_path", "ledger_offset", "ended_at"]
-    readonly_fields = ["badge"]
+    readonly_fields = ["badge", "why"]
     extra = 0
 
     @admin.display(description="Status")
     def badge(self, shard: Shard) -> SafeString:
         return status_badge(shard.status)
+
+    @admin.display(description="Reason")
+    def why(self, shard: Shard) -> str:
+        return plain_reason(shard.end_code, shard.reason)
+
+    def get_fields(self, request: HttpRequest, obj: Run | None = None) -> Any:
+        return [_why(name, request) for name in super().get_fields(request, obj)]
 
 
 @admin.register(Run)
@@ -92,6 +108,16 @@ class RunAdmin(ReadOnly, ApprovalActions, RunBase):
         """The list needs one name from the frozen specs, so it does not load the specs and the report."""
         found = super().get_queryset(request)
         return found.defer("scenario_specs", "report", "sealed_secrets")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Run | None:
+        found = super().get_object(request, object_id, from_field)
+        return found if found is None or may_read_texts(request.user) else without_texts(found)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """What somebody may not read he may not search either."""
+        if lookup.partition("__")[0] in HIDDEN and not (request and may_read_texts(request.user)):
+            return False
+        return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # stubs want a request, Django passes it
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.has_perm("runs.delete_run")

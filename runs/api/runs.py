@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -28,14 +28,14 @@ from runs.api.conflict import Conflict, ProblemSerializer
 from runs.api.paging import ById
 from runs.api.people import PeopleActions
 from runs.api.refusal import RunRefusalSerializer, refusal
+from runs.api.run_rows import RunDetailSerializer, RunSerializer
 from runs.completion.deletion import RunNotOverError, delete_run
 from runs.lifecycle.load_changes import HIGHEST, SteeringError
-from runs.load.trace import shown_load
-from runs.models import Run, Session, Shard, TestPlan
+from runs.models import Run, Session, TestPlan
 from runs.planning.errors import RequestError
+from runs.reporting.texts import plain_report
 from runs.services import change_load, request_run, stop_run
-from runs.web.permissions import CONTROL
-from runs.workers.availability import shown_reason
+from runs.web.permissions import CONTROL, may_read_texts
 
 XML, MARKDOWN = "application/xml", "text/markdown"
 OUTCOMES = ["ok", "error", "timeout", "aborted", "unknown"]
@@ -49,83 +49,6 @@ class AnyAccept(BaseContentNegotiation):
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
-
-
-class ShardSerializer(serializers.ModelSerializer[Shard]):
-    class Meta:
-        model = Shard
-        fields = [
-            "id",
-            "index",
-            "status",
-            "end_code",
-            "reason",
-            "host",
-            "version",
-            "ledger_path",
-            "ledger_offset",
-            "ended_at",
-        ]
-        read_only_fields = fields
-
-
-class RunSerializer(serializers.ModelSerializer[Run]):
-    target = serializers.SerializerMethodField()
-    load = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Run
-        fields = [
-            "id",
-            "plan",
-            "name",
-            "status",
-            "end_code",
-            "reason",
-            "target",
-            "load",
-            "load_changes",
-            "thresholds",
-            "abort_on_fail",
-            "seed",
-            "local",
-            "created_at",
-            "start_at",
-            "stop_requested_at",
-            "ended_at",
-        ]
-        read_only_fields = fields
-
-    def get_target(self, run: Run) -> str:
-        return str(run.target_spec.get("name", ""))
-
-    def get_load(self, run: Run) -> dict[str, Any]:
-        return shown_load(run.load)
-
-
-class ScheduledSerializer(serializers.Serializer[Any]):
-    """Which schedule started a run, and for which of its slots."""
-
-    schedule = serializers.IntegerField(source="schedule_id")
-    slot_at = serializers.DateTimeField()
-
-
-class RunDetailSerializer(RunSerializer):
-    shards = ShardSerializer(many=True, read_only=True)
-    scheduled = serializers.SerializerMethodField(help_text="null if a person or a program started it.")
-    reason = serializers.SerializerMethodField(help_text="Why the run ended, or what it is waiting for.")
-
-    class Meta(RunSerializer.Meta):
-        fields = [*RunSerializer.Meta.fields, "target_spec", "scenario_specs", "search", "scheduled", "shards"]
-        read_only_fields = fields
-
-    def get_reason(self, run: Run) -> str:
-        return shown_reason(run)
-
-    @extend_schema_field(ScheduledSerializer(allow_null=True))
-    def get_scheduled(self, run: Run) -> dict[str, Any] | None:
-        slot = getattr(run, "slot", None)
-        return dict(ScheduledSerializer(slot).data) if slot else None
 
 
 class StartSerializer(Strict):
@@ -277,7 +200,7 @@ class RunViewSet(
         run = self.get_object()
         if run.report is None:
             raise NotFound(f"run {run.pk} is {run.status} and has no report yet")
-        return run.report
+        return run.report if may_read_texts(self.request.user) else plain_report(run.report, run.end_code)
 
     @extend_schema(responses=TurnSerializer(many=True), parameters=[OUTCOME_FILTER, CODE_FILTER])
     @action(detail=True, pagination_class=ById, filter_backends=[])
@@ -295,7 +218,8 @@ class RunViewSet(
 
     def _pages(self, found: QuerySet[Any], serializer: type[serializers.ModelSerializer[Any]]) -> Response:
         page = self.paginate_queryset(found)
-        return self.get_paginated_response(serializer(page, many=True).data)
+        context = {**self.get_serializer_context(), "texts": may_read_texts(self.request.user)}
+        return self.get_paginated_response(serializer(page, many=True, context=context).data)
 
 
 def _filtered(found: QuerySet[Any], request: Request, *names: str) -> QuerySet[Any]:

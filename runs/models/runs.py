@@ -97,7 +97,10 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        permissions = [("approve_run", "Can approve runs of others")]
+        permissions = [
+            ("approve_run", "Can approve runs of others"),
+            ("view_texts", "Can read the texts of conversations"),
+        ]
 
     def __str__(self) -> str:
         return f"Run {self.pk}: {self.name}"

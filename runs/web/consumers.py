@@ -30,10 +30,12 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from accounts.sessions import allowed_user
+from metrics.end_codes import plain_reason
 from runs.lifecycle.transitions import RUN_TERMINAL
 from runs.live_stream import Entry, read_since_async, stream_key
 from runs.models import Run
-from runs.web.permissions import may_view
+from runs.reporting.texts import plain_entry
+from runs.web.permissions import may_read_texts, may_view
 from runs.workers.availability import shown_reason
 
 logger = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.run_id: int = self.scope["url_route"]["kwargs"]["pk"]
         self.last_id = _last_id(self.scope["query_string"])
+        self.texts = False
         self.shown: tuple[str, str, bool] | None = None
         self.key: str | None = None  # of the stream, once known
         self.follower: asyncio.Task[None] | None = None
@@ -151,8 +154,8 @@ class RunConsumer(AsyncWebsocketConsumer):
             return [], False
         if entries:
             self.last_id = entries[-1].id
-        for part in in_messages(entries):
-            await self.send(text_data=part.decode())
+            for part in in_messages(entries if self.texts else [plain_entry(entry) for entry in entries]):
+                await self.send(text_data=part.decode())
         return entries, True
 
     async def _say(self, kind: str, **fields: Any) -> None:
@@ -160,8 +163,11 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def _state(self) -> tuple[str, str] | None:
-        run = Run.objects.only("status", "reason", "local").filter(pk=self.run_id).first()
-        return None if run is None else (run.status, shown_reason(run))
+        run = Run.objects.only("status", "reason", "end_code", "local").filter(pk=self.run_id).first()
+        if run is None:
+            return None
+        reason = shown_reason(run)
+        return run.status, reason if self.texts else plain_reason(run.end_code, reason)
 
     @database_sync_to_async
     def _may_view(self) -> bool:
@@ -169,7 +175,9 @@ class RunConsumer(AsyncWebsocketConsumer):
         its user may lose the right."""
         request = HttpRequest()  # `allowed_user` reads the session of one
         request.session = import_module(settings.SESSION_ENGINE).SessionStore(self.scope["session"].session_key)
-        return may_view(allowed_user(request))
+        user = allowed_user(request)
+        self.texts = may_read_texts(user)
+        return may_view(user)
 
 
 class NoConsumer(AsyncWebsocketConsumer):

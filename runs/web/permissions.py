@@ -6,10 +6,16 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 CONTROL = "runs.change_run"
 """Starting and stopping need this permission in addition to being staff."""
+TEXTS = "runs.view_texts"
+"""Reading messages, answers and error texts, in addition to seeing runs."""
 
 
 def may_view(user: AbstractBaseUser | AnonymousUser) -> bool:
     return _has(user, "runs.view_run") or _has(user, CONTROL)
+
+
+def may_read_texts(user: AbstractBaseUser | AnonymousUser) -> bool:
+    return may_view(user) and _has(user, TEXTS)
 
 
 def may_control(user: AbstractBaseUser | AnonymousUser) -> bool:

@@ -33,8 +33,9 @@ from runs.reporting.formatting import duration_text, load_text, moment_text
 from runs.reporting.page import group_names, report_context
 from runs.reporting.per_user import conversations_csv, users_csv
 from runs.reporting.report import collect
+from runs.reporting.texts import without_texts
 from runs.services import can_stop, change_load, request_run, stop_run
-from runs.web.permissions import may_control, may_view
+from runs.web.permissions import may_control, may_read_texts, may_view
 from runs.workers.availability import shown_reason
 
 XML, MARKDOWN = "application/xml", "text/markdown; charset=utf-8"
@@ -61,7 +62,7 @@ def allowed(test: Callable[[Any], bool]) -> Callable[[View], View]:
 @allowed(may_view)
 def live(request: HttpRequest, pk: int) -> HttpResponse:
     """The page that follows a run. A run whose stream is gone shows its stored report in the same place."""
-    run = _run(pk)
+    run = _shown(request, pk)
     context = _context(request, run, "live")
     context["config"] = {
         "run": run.pk,
@@ -79,7 +80,7 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 @allowed(may_view)
 def report(request: HttpRequest, pk: int) -> HttpResponse:
-    run = _run(pk)
+    run = _shown(request, pk)
     return render(request, "runs/report.html", _context(request, run, "report") | report_context(run))
 
 
@@ -94,7 +95,7 @@ def series(request: HttpRequest, pk: int) -> HttpResponse:
 @allowed(may_view)
 def report_json(request: HttpRequest, pk: int) -> HttpResponse:
     """The stored report as a file, byte for byte what the API gives."""
-    run = _run(pk)
+    run = _shown(request, pk)
     if run.report is None:
         return _no_report(request, run)
     name = f"token-burn-run-{run.pk}.json"
@@ -109,7 +110,7 @@ def report_json(request: HttpRequest, pk: int) -> HttpResponse:
 @allowed(may_view)
 def for_ci(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
     """The stored report as CI tools take it: `kind` is junit or summary."""
-    run = _run(pk)
+    run = _shown(request, pk)
     if run.report is None:
         return _no_report(request, run)
     data, content_type, name = (
@@ -134,7 +135,7 @@ def _no_report(request: HttpRequest, run: Run) -> HttpResponse:
 def turns(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
     """Every turn of the run as a file, streamed: `kind` is csv or json."""
     run = _run(pk)
-    pieces: Iterator[str | bytes] = csv_pieces(run.pk) if kind == "csv" else json_pieces(run.pk)
+    pieces: Iterator[str | bytes] = (csv_pieces if kind == "csv" else json_pieces)(run.pk, may_read_texts(request.user))
     return StreamingHttpResponse(
         in_thread(pieces) if isinstance(request, ASGIRequest) else pieces,
         content_type="text/csv; charset=utf-8" if kind == "csv" else "application/json",
@@ -202,6 +203,11 @@ def _run(pk: int) -> Run:
     return get_object_or_404(Run.objects.select_related("plan", "requested_by").defer("sealed_secrets"), pk=pk)
 
 
+def _shown(request: HttpRequest, pk: int) -> Run:
+    """For reading: with as much as the user may see."""
+    return _run(pk) if may_read_texts(request.user) else without_texts(_run(pk))
+
+
 def _labels() -> dict[str, str]:
     return {metric.name: f"{metric.label} ({metric.unit})" for metric in METRICS}
 
@@ -234,6 +240,7 @@ def _context(request: HttpRequest, run: Run, page: str) -> dict[str, Any]:
         "load_words": load_text(run.load),
         "started": moment_text(run.start_at),
         "duration": duration_text(run),
+        "may_read_texts": may_read_texts(request.user),
         "may_stop": may_control(request.user) and can_stop(run),
         "may_decide": run.status == RunStatus.WAITING and may_approve(request.user),
         "steer": level_now(run) if may_control(request.user) and run.status not in RUN_TERMINAL else None,

@@ -11,6 +11,7 @@ import orjson
 from django.conf import settings
 from django.urls import reverse
 
+from metrics.end_codes import plain_reason
 from metrics.number_format import counted, number
 from metrics.report.gates import of_reasons
 from metrics.report.verdict_words import verdict_words
@@ -69,7 +70,7 @@ def run_facts(run: Run) -> dict[str, Any]:
             "target": run.target_spec.get("name"),
             "status": run.status,
             "end_code": run.end_code,
-            "reason": run.reason,
+            "reason": plain_reason(run.end_code, run.reason),
             "load": run.load,
             "created_at": _iso(run.created_at),
             "started_at": _iso(run.start_at),

@@ -23,7 +23,7 @@ ROLES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "operator": {
         "metrics.sessionmetric": ("view",),
         "runs.planschedule": EDIT,
-        "runs.run": ("view", "change"),
+        "runs.run": ("view", "change", "view_texts"),
         "runs.scheduleslot": ("view",),
         "runs.session": ("view",),
         "runs.testplan": EDIT,

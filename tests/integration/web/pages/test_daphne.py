@@ -65,7 +65,7 @@ def test_open_pages_subscribe_to_nothing_in_redis(site: str, valkey: str) -> Non
 
 def test_a_page_stays_goes_comes_back_and_sees_everything_once(site: str) -> None:
     run = made_up.run(RunStatus.RUNNING)
-    session = session_of(made_up.user("runs.view_run"))
+    session = session_of(made_up.user("runs.view_run", "runs.view_texts"))
     made_up.publish(run, 2)
     first = connect(site, run, session)
     seen = read_entries(first, 4)

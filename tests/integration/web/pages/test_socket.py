@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,7 +12,7 @@ import redis
 from asgiref.sync import async_to_sync, sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.contrib.sessions.models import Session
 from django.test import Client
 
@@ -56,8 +57,8 @@ def entries(messages: list[dict[str, Any]]) -> list[Any]:
 
 
 def viewer() -> str:
-    """The session of somebody who may look."""
-    return cookie(made_up.user("runs.view_run"))
+    """The session of somebody who may look and read."""
+    return cookie(made_up.user("runs.view_run", "runs.view_texts"))
 
 
 def refused(socket: WebsocketCommunicator) -> bool:
@@ -266,6 +267,48 @@ def test_who_loses_the_right_loses_the_socket(monkeypatch: pytest.MonkeyPatch, l
         return await socket.receive_output(timeout=WAIT_S)
 
     assert in_loop(steps)["type"] == "websocket.close"
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_texts_are_sent_to_those_who_may_read_them(reads: bool) -> None:
+    run = made_up.run(RunStatus.RUNNING)
+    rights = ["runs.view_run", *(["runs.view_texts"] if reads else [])]
+    session = cookie(made_up.user(*rights))
+    made_up.publish(run, 1, answer="planted-answer")
+    why = "aborted: http_401: planted-error-body"
+    live_stream.publish_status(run.pk, "failed", why)
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.FAILED, reason=why, end_code="target_refuses")
+
+    async def steps() -> list[dict[str, Any]]:
+        socket = page(run, session)
+        await socket.connect(timeout=WAIT_S)
+        return await until(socket, lambda got: bool(got) and got[-1]["type"] == "end")
+
+    said = json.dumps(in_loop(steps))
+    assert ("planted-answer" in said, "planted-error-body" in said, "Hello" in said) == (reads,) * 3
+    assert "e2e_ms" in said
+
+
+def test_who_may_no_longer_read_sees_figures_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "LOOK_EVERY_S", 0.0)
+    run, person = made_up.run(RunStatus.RUNNING), made_up.user("runs.view_run", "runs.view_texts")
+    session = cookie(person)
+
+    def forget() -> None:
+        person.user_permissions.remove(Permission.objects.get(codename="view_texts"))
+
+    async def steps() -> list[dict[str, Any]]:
+        socket = page(run, session)
+        await socket.connect(timeout=WAIT_S)
+        await until(socket, lambda got: bool(got) and got[-1]["type"] == "state")
+        await sync_to_async(forget)()
+        await asyncio.sleep(2 * consumers.BLOCK_MS / 1000)
+        await sync_to_async(made_up.publish)(run, 1, answer="planted-answer")
+        got = await until(socket, lambda got: bool(entries(got)))
+        await socket.disconnect()
+        return got
+
+    assert "planted-answer" not in json.dumps(in_loop(steps))
 
 
 def test_without_redis_the_page_is_told_and_the_socket_stays(settings: Any) -> None:
