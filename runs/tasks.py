@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import mmap
 from contextlib import suppress
 from dataclasses import asdict
@@ -9,7 +10,9 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
+from django.conf import settings
 
+from audit import syslog
 from runs import approval, panic
 from runs.completion import retention
 from runs.completion.reaper import reap_lost
@@ -20,6 +23,7 @@ from runs.webhooks import deliver as webhook_delivery
 from runs.workers import dispatch, registry
 from runs.workers.admission import next_shard
 
+logger = logging.getLogger(__name__)
 # One byte of memory that a worker shares with the pool processes it forks. A lock-free store is all that a signal
 # handler may do, and a child that was killed can leave no lock behind.
 _shutting_down = mmap.mmap(-1, 1)
@@ -70,6 +74,18 @@ def deliver() -> int:
     delivered = webhook_delivery.deliver_due()
     registry.note_pass("deliver")
     return delivered
+
+
+@shared_task(name="runs.tasks.send_audit", ignore_result=True)
+def send_audit() -> int:
+    """Send new events of the audit log to syslog. Beat sends it every few seconds."""
+    if not settings.AUDIT_SYSLOG:
+        return 0
+    try:
+        return syslog.send_new(settings.AUDIT_SYSLOG)
+    except OSError as exc:  # the next pass sends what this one did not
+        logger.warning("audit_not_sent: %s: %s", settings.AUDIT_SYSLOG, exc)
+        return 0
 
 
 @shared_task(name="runs.tasks.prune", ignore_result=True)

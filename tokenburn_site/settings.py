@@ -44,6 +44,7 @@ SOURCE_ADDRESSES = tuple(map(str, env.source_addresses))
 REQUIRE_OWNERSHIP = env.require_ownership
 APPROVAL_HOURS = env.approval_hours
 HISTORY_DAYS = env.history_days
+AUDIT_SYSLOG = env.audit_syslog
 SITE_URL = env.site_url
 TOKEN_MAX_DAYS = env.token_max_days
 REQUIRE_MFA = env.require_mfa

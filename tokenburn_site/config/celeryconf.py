@@ -17,6 +17,7 @@ LOAD, CONTROL = "load", "control"
 REAP_EVERY_S = 5.0
 SLOTS_EVERY_S = 5.0
 WEBHOOKS_EVERY_S = 5.0
+AUDIT_EVERY_S = 5.0
 PRUNE_EVERY_S = 3600.0
 
 broker_url = settings.REDIS_URL
@@ -80,5 +81,6 @@ beat_schedule = {
     "Reap lost runs": _every("runs.tasks.reap", REAP_EVERY_S),
     "Start what schedules say": _every("runs.tasks.start_due", SLOTS_EVERY_S),
     "Tell webhooks": _every("runs.tasks.deliver", WEBHOOKS_EVERY_S),
+    "Send the audit log": _every("runs.tasks.send_audit", AUDIT_EVERY_S),
     "Delete what was kept long enough": _every("runs.tasks.prune", PRUNE_EVERY_S),
 }

@@ -54,6 +54,8 @@ class Env(BaseSettings):
     """How long a run waits for approval."""
     history_days: int = Field(90, ge=0, le=36_500)
     """How long rows of schedules' slots and webhooks' deliveries are kept. 0: forever."""
+    audit_syslog: str = Field("", pattern=r"^((udp|tcp|tls)://\S+|unix:///\S+)?$")
+    """Where the audit log is sent: tls://HOST:6514, tcp://HOST:601, udp://HOST:514 or unix:///dev/log."""
     token_days: int = Field(90, ge=1, le=36_500)
     """How long an API token is valid unless its maker says otherwise."""
     token_max_days: int = Field(365, ge=1, le=36_500)

@@ -136,6 +136,7 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "collapsible": True,
                 "items": [
+                    _item("Audit log", "history", "admin:audit_auditevent_changelist", "audit.view_auditevent"),
                     _item("Policies", "policy", "admin:policy_policy_changelist", "policy.view_policy"),
                     _item(
                         "Limits of all",

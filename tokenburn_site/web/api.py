@@ -16,6 +16,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.views import exception_handler
 
 from accounts.api import TokenViewSet
+from audit.api import AuditViewSet
 from inputs.rest import place_names
 from policy.api import LimitsView, PolicyViewSet, ProvedHostViewSet
 from runs.api import PanicView, PlanViewSet, RunViewSet, ScheduleViewSet, WebhookViewSet
@@ -38,6 +39,7 @@ router.register("proved-hosts", ProvedHostViewSet)
 router.register("schedules", ScheduleViewSet)
 router.register("webhooks", WebhookViewSet)
 router.register("tokens", TokenViewSet)
+router.register("audit", AuditViewSet, basename="audit")
 urlpatterns = [
     *router.urls,
     path("installation-limits/", LimitsView.as_view(), name="api-installation-limits"),

@@ -15,6 +15,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 
 from accounts.second_factor import begin
 from accounts.tokens import make
+from audit.services import record
 from metrics.models import SessionMetric
 from policy.models import InstallationLimits, OwnedHost, Panic, Policy, ProofToken
 from runs import db_clock, panic
@@ -80,6 +81,7 @@ class Rows:
             Policy.objects.create(targets="127.0.0.1:*"),
             OwnedHost.objects.create(host="bot.example"),
             InstallationLimits.objects.create(users=1_000_000),
+            record("login"),
             Panic.objects.create(is_on=False, began_by_name="ann"),
             Group.objects.create(name="testers"),
             task,

@@ -41,5 +41,6 @@ def test_the_schedules_own_entries_keep_their_names() -> None:
         "Reap lost runs",
         "Start what schedules say",
         "Tell webhooks",
+        "Send the audit log",
         "Delete what was kept long enough",
     }
