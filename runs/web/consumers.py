@@ -16,7 +16,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,15 +26,14 @@ from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.http import HttpRequest
 
-from accounts.sessions import allowed_user
 from metrics.end_codes import plain_reason
 from runs.lifecycle.transitions import RUN_TERMINAL
 from runs.live_stream import Entry, read_since_async, stream_key
 from runs.models import Run
 from runs.reporting.texts import plain_entry
 from runs.web.permissions import may_read_texts, may_view
+from runs.web.still_allowed import present_user
 from runs.workers.availability import shown_reason
 
 logger = logging.getLogger(__name__)
@@ -171,11 +169,8 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def _may_view(self) -> bool:
-        """Checked in the database each time: while a page is open, its session may end (a logout, a new password), and
-        its user may lose the right."""
-        request = HttpRequest()  # `allowed_user` reads the session of one
-        request.session = import_module(settings.SESSION_ENGINE).SessionStore(self.scope["session"].session_key)
-        user = allowed_user(request)
+        """Checked in the database each time."""
+        user = present_user(self.scope["session"].session_key)
         self.texts = may_read_texts(user)
         return may_view(user)
 

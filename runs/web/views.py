@@ -36,6 +36,7 @@ from runs.reporting.report import collect
 from runs.reporting.texts import without_texts
 from runs.services import can_stop, change_load, request_run, stop_run
 from runs.web.permissions import may_control, may_read_texts, may_view
+from runs.web.still_allowed import while_allowed
 from runs.workers.availability import shown_reason
 
 XML, MARKDOWN = "application/xml", "text/markdown; charset=utf-8"
@@ -135,7 +136,8 @@ def _no_report(request: HttpRequest, run: Run) -> HttpResponse:
 def turns(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
     """Every turn of the run as a file, streamed: `kind` is csv or json."""
     run = _run(pk)
-    pieces: Iterator[str | bytes] = (csv_pieces if kind == "csv" else json_pieces)(run.pk, may_read_texts(request.user))
+    write = csv_pieces if kind == "csv" else json_pieces
+    pieces = while_allowed(request, write(run.pk, may_read_texts(request.user)))
     return StreamingHttpResponse(
         in_thread(pieces) if isinstance(request, ASGIRequest) else pieces,
         content_type="text/csv; charset=utf-8" if kind == "csv" else "application/json",
@@ -148,7 +150,7 @@ def turns(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
 def people(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
     """A line for each of the run's users or conversations, streamed as CSV."""
     run = _run(pk)
-    pieces: Iterator[str | bytes] = users_csv(run.pk) if kind == "users" else conversations_csv(run.pk)
+    pieces = while_allowed(request, users_csv(run.pk) if kind == "users" else conversations_csv(run.pk))
     return StreamingHttpResponse(
         in_thread(pieces) if isinstance(request, ASGIRequest) else pieces,
         content_type="text/csv; charset=utf-8",
