@@ -17,7 +17,7 @@ from audit.services import coming_from, record, record_refusal
 logger = logging.getLogger(__name__)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSALS = frozenset({401, 403, 404, 409, 423, 429})
-FAILURES = 500
+INVALID, SERVER_ERROR = 400, 500
 
 
 class AuditMiddleware:
@@ -45,11 +45,9 @@ def _note(request: HttpRequest, response: HttpResponseBase, origin: Origin) -> N
     action = f"request.{str(request.method).lower()}"
     if status in REFUSALS or (not reads and _sent_to_log_in(request, response)):
         record_refusal(action, request=request, on=_object(request), details=details)
-    elif status >= FAILURES:
-        if not reads:
-            record(action, request=request, on=_object(request), outcome="failed", details=details)
-    elif not reads and _is_known(request):
-        record(action, request=request, on=_object(request), details=details)
+    elif not reads and (status >= SERVER_ERROR or _is_known(request)):
+        outcome = "done" if status < INVALID else "failed"
+        record(action, request=request, on=_object(request), outcome=outcome, details=details)
     elif reads and status == 200 and "cursor" not in request.GET:
         told = settings.AUDIT_READS.get(view, "")
         if told or "attachment" in response.headers.get("Content-Disposition", ""):

@@ -179,6 +179,12 @@ def test_what_nothing_else_tells_is_told_as_a_request(page: Client) -> None:
     assert last().action == "request.post" and last().details["view"] == "runs:load"
 
 
+def test_an_invalid_request_is_told_as_failed(page: Client) -> None:
+    body = {"name": "T", "url": "nonsense", "preset": "openai-chat"}
+    assert page.post("/api/targets/", body, content_type="application/json").status_code == 400
+    assert last().outcome == "failed" and last().details == {"view": "target-list", "status": 400}
+
+
 def test_reading_pages_and_estimates_is_not_told(page: Client) -> None:
     plan = made_up.plan()
     for path in (
