@@ -34,8 +34,10 @@ if TYPE_CHECKING:  # neither django-unfold nor django-celery-beat has types
     from django.contrib.admin import ModelAdmin as _ModelAdmin
 
     Themed = _ModelAdmin[Any]
+    MixedIn = _ModelAdmin[Any]
     UserAdmin = PlainUser[User]
 else:
+    MixedIn = object
     from unfold.admin import ModelAdmin as Themed
 
     UserAdmin = PlainUser
@@ -58,8 +60,26 @@ for model in (
         admin.site.unregister(model)
 
 
+class ByAdministrators(MixedIn):
+    """Rows that only superusers change. Whoever else had Django's rights on them could make himself one, or take over
+    the account of one by a new password; with the right to view, others may look."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_administrator(request) and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_administrator(request) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_administrator(request) and super().has_delete_permission(request, obj)
+
+
+def _is_administrator(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))
+
+
 @admin.register(User)
-class ThemedUserAdmin(PeopleActions, UserAdmin, Themed):
+class ThemedUserAdmin(ByAdministrators, PeopleActions, UserAdmin, Themed):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -75,7 +95,7 @@ class ThemedUserAdmin(PeopleActions, UserAdmin, Themed):
 
 
 @admin.register(Group)
-class ThemedGroupAdmin(GroupAdmin, Themed):
+class ThemedGroupAdmin(ByAdministrators, GroupAdmin, Themed):
     inlines = (GroupRuleInline,)
 
 
