@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,11 +59,15 @@ class Tally:
                 yield f"{rule}: {operation}: {example}"
 
 
-def operations(site: Site, raw: dict[str, Any]) -> list[Any]:
-    schema = schemathesis.openapi.from_dict(with_rows(site, raw))
-    schema.app = WSGIHandler()
-    found: list[Any] = [one.ok() for one in schema.get_all_operations()]  # type: ignore[union-attr]  # or it raises
-    return [one for one in found if one.path != "/api/health/"]  # its 503 is an answer, not a breakdown
+def operations(site: Site, raw: dict[str, Any]) -> list[tuple[Any, GenerationMode]]:
+    """Valid requests are about existing rows; for invalid ones the schema is as it is served."""
+    found = []
+    for mode, document in ((GenerationMode.POSITIVE, with_rows(site, raw)), (GenerationMode.NEGATIVE, raw)):
+        schema = schemathesis.openapi.from_dict(document)
+        schema.app = WSGIHandler()
+        each: list[Any] = [one.ok() for one in schema.get_all_operations()]  # type: ignore[union-attr]  # or it raises
+        found += [(one, mode) for one in each if one.path != "/api/health/"]  # its 503 is no breakdown
+    return found
 
 
 def with_rows(site: Site, raw: dict[str, Any]) -> dict[str, Any]:
@@ -94,16 +98,22 @@ def _ids(site: Site, path: str, parameter: dict[str, Any]) -> list[Any]:
     return [row if parameter["schema"]["type"] == "integer" else str(row)]
 
 
-def press(site: Site, who: str, found: Iterable[Any], examples: int, rounds: Iterable[int], until: float) -> Tally:
+def press(
+    site: Site,
+    who: str,
+    found: Sequence[tuple[Any, GenerationMode]],
+    examples: int,
+    rounds: Iterable[int],
+    until: float,
+) -> Tally:
     """As `who`, a role with a session or a token: `examples` valid and as many invalid requests of each operation in
     each round, up to the time `until`."""
     tally, more = Tally(), credentials(site, who)
     with one_connection():
-        for number in rounds:
-            for operation in found:
-                for mode in GenerationMode:
-                    if time.monotonic() < until:
-                        _draw(site, operation, mode, examples, number, more, tally, until)
+        for number, (operation, mode) in ((number, one) for number in rounds for one in found):
+            if time.monotonic() > until:
+                break
+            _draw(site, operation, mode, examples, number, more, tally, until)
     return tally
 
 
