@@ -91,7 +91,8 @@ def test_rights_passwords_and_groups(page: Client) -> None:
     right = Permission.objects.get(codename="change_run")
     fields = {"username": user.username, "is_staff": "on", "is_superuser": "on", "is_active": "on"}
     dates = {"date_joined_0": f"{user.date_joined:%Y-%m-%d}", "date_joined_1": f"{user.date_joined:%H:%M:%S}"}
-    sent = {**fields, **dates, "groups": [group.pk], "user_permissions": [right.pk]}
+    inline = {f"sso_identity-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+    sent = {**fields, **dates, **inline, "groups": [group.pk], "user_permissions": [right.pk]}
     assert page.post(f"/admin/auth/user/{user.pk}/change/", sent).status_code == 302
     events = list(AuditEvent.objects.filter(action="user.edit").order_by("id"))
     assert events[0].details["values"] == {"is_superuser": [False, True]}
