@@ -24,7 +24,8 @@ from django.db.models import Q
 from audit.origin import current
 from audit.services import record
 from connectors.spec import TargetSpec, parse_target_spec
-from metrics.analysis.thresholds import highest_limit_s, longest_wait_s, parse_all
+from metrics.analysis.threshold_checks import highest_limit_s, longest_wait_s
+from metrics.analysis.thresholds import parse_all
 from metrics.end_codes import TARGET_ENDS, Cause, EndCode
 from policy.limits import UNLIMITED, Limits, SiteLimits, limits_for, site_limits_for
 from policy.lock import one_at_a_time
@@ -192,23 +193,9 @@ def _create(
     if not local and (short := shortage(parts.regions)):
         raise RequestError("slots_missing", short)
     why = needed_approval(parts.load, parts.limits, local=local)
-    run = Run(
-        uid=uid or uuid4(),
-        plan=plan,
-        name=parts.name,
-        target_spec=parts.target.frozen_dict(),
-        scenario_specs=[{"weight": w, "scenario": s.model_dump(mode="json")} for w, s in parts.scenarios],
-        load=parts.load.model_dump(mode="json"),
-        thresholds=parts.thresholds,
-        abort_on_fail=parts.abort_on_fail,
-        seed=parts.seed,
-        with_witness=parts.witness,
-        local=local,
-        version=settings.VERSION,
-        credential=credential,
-        secret_origins=parts.target.secret_origins,
-        requested_by_id=user.pk if user is not None and user.is_authenticated else None,
-    )
+    run = _row(parts, local=local)
+    run.uid, run.plan, run.credential = uid or uuid4(), plan, credential
+    run.requested_by_id = user.pk if user is not None and user.is_authenticated else None
     run.set_secrets(dict(parts.secrets))
     with one_at_a_time():
         refuse_if_closed()  # again: it may have been switched on since
@@ -226,6 +213,23 @@ def _create(
             transaction.on_commit(partial(dispatch.nudge, run.pk))
     run.refresh_from_db()
     return run
+
+
+def _row(parts: _Frozen, *, local: bool) -> Run:
+    """The frozen parts as a row that is not stored yet."""
+    return Run(
+        name=parts.name,
+        target_spec=parts.target.frozen_dict(),
+        scenario_specs=[{"weight": w, "scenario": s.model_dump(mode="json")} for w, s in parts.scenarios],
+        load=parts.load.model_dump(mode="json"),
+        thresholds=parts.thresholds,
+        abort_on_fail=parts.abort_on_fail,
+        seed=parts.seed,
+        with_witness=parts.witness,
+        local=local,
+        version=settings.VERSION,
+        secret_origins=parts.target.secret_origins,
+    )
 
 
 def stop_run(run: Run | int, reason: str = "stopped on request", code: EndCode = EndCode.STOPPED) -> bool:

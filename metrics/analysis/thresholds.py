@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from metrics.definitions import BY_NAME, STATS, find
 from metrics.earlier_names import RATES as EARLIER_RATES
 from metrics.earlier_names import warn_renamed
-from metrics.groups import MODEL, SCENARIO, Group, Where, chosen, known_keys, known_values
+from metrics.groups import Where
 from metrics.report_schema import Stat
 from metrics.shares import parse_share
 
@@ -43,10 +43,6 @@ OF_THE_RUN = frozenset({"dropped_arrivals", "drift"})
 """What belongs to no conversation."""
 SHARES = frozenset({"error_rate", "repetition", "drift"})
 """Figures whose limit may be written in percent."""
-PARTS = frozenset({"error_rate", "repetition"})
-"""Shares that are never above 1."""
-WHOLE_ANSWER = frozenset({"e2e_ms", "e2e_planned_ms"})
-"""The times until a whole answer."""
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -83,7 +79,6 @@ def schema_pattern() -> str:
 NEAR = 0.8
 """How similar a name must be to be meant: with less, the guess is a metric of another kind."""
 LONGEST = 1000
-SHOWN = 10
 
 
 class ThresholdError(ValueError):
@@ -133,7 +128,7 @@ def parse_thresholds(text: str) -> tuple[Threshold, ...]:
 
 def _of_set(name: str) -> tuple[str, ...]:
     if name not in SETS:
-        raise ThresholdError(f"threshold '@{_shown(name)}': there is no such set; there are @{', @'.join(SETS)}")
+        raise ThresholdError(f"threshold '@{shown(name)}': there is no such set; there are @{', @'.join(SETS)}")
     return SETS[name]
 
 
@@ -231,76 +226,9 @@ def _limit(text: str, match: re.Match[str]) -> float:
 
 def _error(text: Any, problem: str, better: str = "", example: str = EXAMPLE) -> ThresholdError:
     hint = f"did you mean '{better}'?" if better else f"for example '{example}'"
-    return ThresholdError(f"threshold '{_shown(text)}': {problem}; {hint}")
+    return ThresholdError(f"threshold '{shown(text)}': {problem}; {hint}")
 
 
-def _shown(text: Any) -> str:
+def shown(text: Any) -> str:
+    """A threshold's text as an error quotes it: one line, 80 characters at most."""
     return " ".join(str(text).split())[:80]
-
-
-def check_limits(thresholds: Iterable[Threshold]) -> None:
-    """Whether each share may reach its limit. Asked where thresholds are given: those of stored runs are read as they
-    are. Raises ThresholdError."""
-    for threshold in thresholds:
-        if threshold.name in PARTS and threshold.stat != "count" and threshold.limit > 1:
-            hint = "give at most 1, or 100%"
-            if not threshold.expr.endswith("%") and threshold.limit <= 100:
-                hint = f"write {threshold.limit:g}% (or {threshold.limit / 100:g})"
-            problem = f"'{threshold.name}' is a share from 0 to 1 and is never above it: {hint}"
-            raise ThresholdError(f"threshold '{_shown(threshold.expr)}': {problem}")
-
-
-def check_choices(thresholds: Iterable[Threshold], groups: Sequence[Group]) -> None:
-    """Whether a run with these groups has what the thresholds choose. Raises ThresholdError, which says what it has."""
-    for threshold in thresholds:
-        for key, value in threshold.where:
-            known = known_values(groups, key)
-            if value not in known:
-                problem = _unknown(key, value, known, groups)
-                raise ThresholdError(f"threshold '{_shown(threshold.expr)}': {problem}")
-        if threshold.where and not chosen(groups, threshold.where):
-            both = " and ".join(f"{key}={value}" for key, value in threshold.where)
-            raise ThresholdError(f"threshold '{_shown(threshold.expr)}': no conversation has {both} together")
-
-
-def _unknown(key: str, value: str, known: Sequence[str], groups: Sequence[Group]) -> str:
-    if key == SCENARIO and any(group.scenarios > 1 for group in groups):
-        return f"the run has too many scenarios to tell {value!r} from the others: give them tags, and ask for those"
-    if key == MODEL and not known:
-        return "the target names no model"
-    if not known:
-        return f"no scenario has a tag {key!r}; a choice may ask for {_list(known_keys(groups))}"
-    near = get_close_matches(value, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    what = key if key in {SCENARIO, MODEL} else f"scenario with the tag {key}="
-    return f"the run has no {what} {value!r}, it has {_list(known)}{hint}"
-
-
-def _list(words: Sequence[str]) -> str:
-    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return ", ".join(words[:SHOWN]) + more
-
-
-def longest_wait_s(thresholds: Iterable[Threshold]) -> float | None:
-    """The longest wait of a turn that the thresholds allow, in s; None: there is no such limit. A percentile allows
-    some turns to wait longer."""
-    limits = (
-        threshold.limit / 1000
-        for threshold in thresholds
-        if threshold.name in WHOLE_ANSWER
-        and threshold.stat == "max"
-        and threshold.op in {"<", "<="}
-        and not threshold.where
-        and threshold.limit > 0
-    )
-    return min(limits, default=None)
-
-
-def highest_limit_s(thresholds: Iterable[Threshold]) -> float:
-    """The highest limit that any of them sets to the time until a whole answer, in s; 0: none does."""
-    limits = (
-        threshold.limit / 1000
-        for threshold in thresholds
-        if threshold.name in WHOLE_ANSWER and threshold.stat not in {None, "count"}
-    )
-    return max((0.0, *limits))

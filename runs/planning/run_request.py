@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from connectors.security.guard import never_allowed
 from connectors.spec import SpecError, TargetSpec
-from metrics.analysis.thresholds import Threshold, ThresholdError, check_choices, check_limits, parse_all
+from metrics.analysis.threshold_checks import check_choices, check_limits
+from metrics.analysis.thresholds import Threshold, ThresholdError, parse_all
 from policy.limits import Limits, User, limits_for
 from policy.targets import NotAllowedError, check_target
 from runs.load.budget import check_prices

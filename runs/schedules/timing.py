@@ -174,9 +174,7 @@ def _wrong(name: str, part: str, piece: str) -> str:
 def parse_zone(name: Any) -> ZoneInfo:
     """Raises TimingError."""
     if not isinstance(name, str) or name not in _zones():
-        raise TimingError(
-            "time_zone", f"{str(name)[:60]!r} is not a known time zone: give a name such as Europe/Berlin"
-        )
+        raise TimingError("time_zone", f"{str(name)[:60]!r} is no time zone: give a name such as Europe/Berlin")
     return ZoneInfo(name)
 
 

@@ -12,7 +12,7 @@
 | acts without a trace | integration/audit/test_doors, integration/audit/test_chain |
 | files for all, a password in the process list | unit/tokenburn_site/config/test_private_files, unit/tokenburn_site/local/test_first_start |
 | escape codes in terminals and Markdown | e2e/test_hostile_target, unit/plain_text/test_visible |
-| pages without a policy | integration/web/site/test_headers, e2e/test_browser_policy |
+| pages without a policy | integration/web/site/test_headers, e2e/browser/test_policy |
 | errors of the server | integration/web/api/test_server_errors, integration/web/site/test_data_errors, integration/fuzz/test_slice |
 | broken messages, logs, sockets after a log-out | integration/runs/workers/test_odd_messages, unit/tokenburn_site/test_broker, unit/tokenburn_site/local/test_log_files, integration/web/pages/test_socket |
 | two installations on one broker | integration/runs/workers/test_two_installations, unit/runs/test_broker_keys |

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from connectors.spec import SpecError
-from metrics.analysis.thresholds import ThresholdError, check_limits, parse_thresholds
+from metrics.analysis.threshold_checks import check_limits
+from metrics.analysis.thresholds import ThresholdError, parse_thresholds
 from metrics.number_format import counted, duration, exact
 from runs.load.profile import Load
 from runs.load.search import sweep_sets

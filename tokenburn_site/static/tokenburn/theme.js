@@ -1,6 +1,6 @@
 // Lets the admin's theme run under a policy that forbids eval. Alpine parses the expressions in the theme's templates
 // instead of evaluating them; the few that its parser does not know (statements, arrow functions, globals) are replaced
-// here. tests/e2e/test_browser_policy.py reads all templates of the theme, so that an update cannot add one unnoticed.
+// here. tests/e2e/browser/test_policy.py reads all templates of the theme, so that an update cannot add one unnoticed.
 "use strict";
 
 (() => {

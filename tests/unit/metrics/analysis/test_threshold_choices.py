@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from metrics.analysis.thresholds import ThresholdError, check_choices, parse_thresholds
+from metrics.analysis.threshold_checks import check_choices
+from metrics.analysis.thresholds import ThresholdError, parse_thresholds
 from metrics.analysis.totals import merge
 from metrics.groups import Group
 from metrics.report.build import RunFacts, build_report

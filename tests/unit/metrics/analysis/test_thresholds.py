@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from metrics.analysis.figures import figures
+from metrics.analysis.threshold_checks import check_limits, highest_limit_s, longest_wait_s
 from metrics.analysis.threshold_values import evaluate
 from metrics.analysis.thresholds import (
     CHOICE_EXAMPLE,
@@ -13,9 +14,6 @@ from metrics.analysis.thresholds import (
     SETS,
     ThresholdError,
     Value,
-    check_limits,
-    highest_limit_s,
-    longest_wait_s,
     parse_all,
     parse_threshold,
     parse_thresholds,

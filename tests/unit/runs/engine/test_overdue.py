@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from metrics.analysis.thresholds import highest_limit_s, parse_all
+from metrics.analysis.threshold_checks import highest_limit_s
+from metrics.analysis.thresholds import parse_all
 from metrics.models import Window
 from metrics.report.bound_words import missed_words, threshold_words
 from metrics.report.markdown import summary_md

@@ -18,7 +18,6 @@ from runs.schedules.services import create_schedule
 from runs.webhooks import deliver, enqueue, secrets
 from runs.webhooks.http_post import post
 from runs.webhooks.payload import is_bad, run_facts, slack
-from runs.webhooks.secrets import give_secrets
 from tests.integration.web import made_up
 from tests.support.servers.receiver import PATH, receiving
 
@@ -29,7 +28,7 @@ KEY = "sign-with-this-key"
 def hook(url: str, **fields: Any) -> Webhook:
     key = fields.pop("key", KEY)
     made = Webhook(name=f"hook {Webhook.objects.count()}", **fields)
-    give_secrets(made, url=url, key=key)
+    secrets.give_secrets(made, url=url, key=key)
     made.full_clean()
     made.save()
     return made
@@ -290,13 +289,12 @@ def test_no_part_of_an_address_is_told(caplog: pytest.LogCaptureFixture) -> None
 )
 def test_what_is_no_address_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ValueError, match="give an address") as refused:
-        give_secrets(Webhook(name="x"), url=url)
+        secrets.give_secrets(Webhook(name="x"), url=url)
     assert "secret-part" not in str(refused.value)
     assert refused.value.__cause__ is None, "what was given stands in it"
 
 
 def test_facts_have_the_codes_of_turns_and_of_conversations() -> None:
-    run = ended()
-    run.report = (run.report or {}) | {"errors": {"http_500": 2}, "session_errors": {"scenario_invalid": 3}}
-    facts = run_facts(run)
-    assert (facts["errors"], facts["session_errors"]) == ({"http_500": 2}, {"scenario_invalid": 3})
+    run, codes = ended(), {"errors": {"http_500": 2}, "session_errors": {"scenario_invalid": 3}}
+    run.report = (run.report or {}) | codes
+    assert run_facts(run).items() >= codes.items()

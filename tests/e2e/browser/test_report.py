@@ -16,7 +16,7 @@ from tests.support.data.figures import FIGURES
 from tests.unit.metrics.report.html.test_page import EVIL, full_report
 
 pytestmark = pytest.mark.browser
-FORMATTER = Path(__file__).resolve().parents[2] / "runs/static/runs/number_format.js"
+FORMATTER = Path(__file__).resolve().parents[3] / "runs/static/runs/number_format.js"
 CALLS = "(cases) => cases.map(([name, value]) => window.TokenBurnFormat[name](value))"
 HIDDEN = """() => [...document.querySelectorAll("tbody tr")].filter((row) => {
   const name = row.cells[0].getBoundingClientRect(), figure = row.cells[1].getBoundingClientRect();
