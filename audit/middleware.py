@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 
+from audit.description import thing
+from audit.models import AuditEvent
 from audit.origin import Origin, door_of
 from audit.services import coming_from, record, record_refusal
 
 logger = logging.getLogger(__name__)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+READING_LASTS = timedelta(hours=1)
+"""Pages of a list that somebody reads on within this time are one event."""
 REFUSALS = frozenset({401, 403, 404, 409, 423, 429})
 INVALID, SERVER_ERROR = 400, 500
 
@@ -48,10 +54,18 @@ def _note(request: HttpRequest, response: HttpResponseBase, origin: Origin) -> N
     elif not reads and (status >= SERVER_ERROR or _is_known(request)):
         outcome = "done" if status < INVALID else "failed"
         record(action, request=request, on=_object(request), outcome=outcome, details=details)
-    elif reads and status == 200 and "cursor" not in request.GET:
+    elif reads and status == 200:
         told = settings.AUDIT_READS.get(view, "")
-        if told or "attachment" in response.headers.get("Content-Disposition", ""):
+        is_download = "attachment" in response.headers.get("Content-Disposition", "")
+        if is_download or (told and not ("cursor" in request.GET and _goes_on(told, request))):
             record(told or "download", request=request, on=_object(request), details={"view": view})
+
+
+def _goes_on(action: str, request: HttpRequest) -> bool:
+    """Whether a page with a cursor belongs to a reading that was recorded. The cursor alone does not show it: anybody
+    can write one that stands for the first page."""
+    same = {"action": action, "user_key": request.user.pk, **thing(_object(request))}
+    return AuditEvent.objects.filter(at__gte=timezone.now() - READING_LASTS, **same).exists()
 
 
 def _view(request: HttpRequest) -> str:

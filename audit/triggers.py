@@ -16,8 +16,11 @@ KEPT = "COALESCE(OLD.sequence, 9223372036854775807) > COALESCE((SELECT MAX(pruni
 """A condition of one table that only `audit.retention` makes false, for the length of its transaction."""
 SAME = f"EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id OR uid = NEW.uid OR sequence = NEW.sequence)"  # noqa: S608  constants
 """SQLite's INSERT OR REPLACE deletes without asking the triggers of DELETE."""
+TAKEN = f"EXISTS (SELECT 1 FROM {TABLE} WHERE id <> OLD.id AND (uid = NEW.uid OR sequence = NEW.sequence))"  # noqa: S608  constants
+"""So does its UPDATE OR REPLACE; and UPDATE OF id does not see `SET rowid`, which is the same column."""
 RULES = {
     "audit_no_change": (f"UPDATE OF id, {SAID}", "1 = 1"),
+    "audit_no_move": ("UPDATE", f"NEW.id <> OLD.id OR {TAKEN}"),
     "audit_no_reseal": ("UPDATE OF sequence, digest", SEALED),
     "audit_no_delete": ("DELETE", KEPT),
     "audit_no_replace": ("INSERT", SAME),

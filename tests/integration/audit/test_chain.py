@@ -72,6 +72,27 @@ def test_a_replacing_insert_is_refused_too(any_database: str) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE OR REPLACE audit_auditevent SET sequence = 1 WHERE sequence IS NULL",
+        "UPDATE OR REPLACE audit_auditevent SET rowid = {first} WHERE id = {late}",
+        "UPDATE OR REPLACE audit_auditevent SET oid = {first} WHERE sequence IS NULL",
+        "UPDATE audit_auditevent SET rowid = 1000000 WHERE id = {first}",
+        "UPDATE audit_auditevent SET _rowid_ = 1000000 WHERE sequence = 1",
+    ],
+)
+def test_sqlite_replaces_no_event_by_another(change: str, any_database: str) -> None:
+    """Neither what is deleted by a REPLACE nor the other names of the column `id` go round the triggers."""
+    if any_database != "sqlite":
+        pytest.skip("PostgreSQL has neither")
+    first, late = record("login"), AuditEvent(action="late")
+    late.save()
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(change.format(first=first.pk, late=late.pk))
+    assert {event.pk for event in events()} == {first.pk, late.pk}
+
+
 def test_truncate_is_refused(any_database: str) -> None:
     record("login")
     truncate = "TRUNCATE" if any_database == "postgresql" else "DELETE FROM"

@@ -246,3 +246,27 @@ def test_a_command_can_migrate_a_new_database(tmp_path: Path) -> None:
         [sys.executable, "-c", code], env={**os.environ, **variables}, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.returncode) == ("0\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("query", ["?cursor=", "?cursor=x", "?page_size=5&cursor=bz0w"])
+def test_a_cursor_hides_no_reading(page: Client, query: str) -> None:
+    """Whoever writes one to the first page has read it all the same."""
+    run = made_up.run(RunStatus.COMPLETED)
+    made_up.fill(run, 2)
+    for path, action in ((f"/api/runs/{run.pk}/turns/", "turns.read"), (f"/runs/{run.pk}/turns.csv", "download")):
+        response = page.get(path + query)
+        assert response.status_code == (404 if "cursor=x" in query and action == "turns.read" else 200), path
+        if response.status_code == 200:
+            assert (last().action, last().key) == (action, str(run.pk))
+
+
+def test_further_pages_of_a_reading_are_no_events(page: Client) -> None:
+    run = made_up.run(RunStatus.COMPLETED)
+    made_up.fill(run, 2)
+    answer = page.get(f"/api/runs/{run.pk}/turns/?page_size=5")
+    assert said() == ["turns.read " + f"/api/runs/{run.pk}/turns/"]
+    assert page.get(answer.json()["next"]).status_code == 200
+    assert len(said()) == 1
+    other = made_up.run(RunStatus.COMPLETED)
+    assert page.get(answer.json()["next"].replace(f"/{run.pk}/", f"/{other.pk}/")).status_code == 200
+    assert len(said(action="turns.read")) == 2
