@@ -27,6 +27,11 @@ def url_pattern(*schemes: str) -> str:
     return rf"^({'|'.join(schemes)})://{HOST}{PORT}{PATH}$"
 
 
+def bare_url_pattern(*schemes: str) -> str:
+    """The same for an address that may leave out the scheme."""
+    return rf"^(({'|'.join(schemes)})://)?{HOST}{PORT}{PATH}$"
+
+
 TARGETS: Final = ("http", "https", "ws", "wss", "grpc", "grpcs")
 ORIGIN_PATTERN: Final = rf"^({'|'.join(TARGETS)})://{HOST}{PORT}/?$"
 WHOLE: Final = {"minimum": -(2**63), "maximum": 2**63 - 1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
 from drf_spectacular.utils import extend_schema
@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from inputs.rest import Located, RowField, Strict
-from policy.hosts import parse
+from inputs.rest_schema import TARGETS, bare_url_pattern
+from policy.hosts import LONGEST, parse
 from policy.models import InstallationLimits, OwnedHost, Policy
 from policy.ownership import ProofError, prove, token
 
@@ -30,6 +31,7 @@ class PolicySerializer(Strict, serializers.ModelSerializer[Policy]):
     class Meta:
         model = Policy
         fields = [field.name for field in Policy._meta.fields]
+        extra_kwargs: ClassVar = {"targets": {"max_length": LONGEST}}
 
     def validate_targets(self, text: str) -> str:
         try:
@@ -99,8 +101,12 @@ class ProvedHostSerializer(serializers.ModelSerializer[OwnedHost]):
         read_only_fields = fields
 
 
+class ProvedUrlField(serializers.CharField):
+    request_schema: ClassVar = {"type": "string", "pattern": bare_url_pattern(*TARGETS), "maxLength": 300}
+
+
 class ProveSerializer(Strict):
-    url = serializers.CharField(max_length=300, help_text="Such as https://api.example.org. Its file is read now.")
+    url = ProvedUrlField(max_length=300, help_text="Such as https://api.example.org. Its file is read now.")
 
 
 class ProvedHostViewSet(

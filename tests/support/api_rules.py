@@ -18,6 +18,8 @@ RULES: Final = {
     "addresses that may be connected to": r"no setting allows connections|does not allow|not among the origins"
     r"|is not allowed|cannot be reached",
     "names of hosts": r"is not a (valid )?host|host name|give an address such as|label|IDNA|punycode",
+    "targets of a policy": r"(is no|is more than a) host: write it as|the scheme is none of|is no port, nor a range",
+    "a proof that the host publishes": r'^\{"url":\["https?://[^"]*/\.well-known/token-burn\.txt .*"token":\["',
     "times that lie ahead": r"is in the past|must be in the future|never be due|is skipped in|is too far|a year from",
     "files in the format of their names": r'^\{"file":\["',
     "the load that the run has": r"the load of this run is set by",

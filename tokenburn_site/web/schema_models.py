@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -27,7 +28,16 @@ def add_models(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         _name_the_kind(part, components)
         if part.get("oneOf") == [{}, {"type": "null"}]:  # both match null, so that it would be no choice
             del part["oneOf"]
+        _let_be_empty(part)
     return result
+
+
+def _let_be_empty(part: dict[str, Any]) -> None:
+    """One kind of text instead of two if the first may be empty as well: of two that match, `oneOf` allows neither."""
+    match part.get("oneOf"):
+        case [{"pattern": pattern} as text, {"maxLength": 0}] if not text.get("minLength") and re.search(pattern, ""):
+            del part["oneOf"]
+            part.update(text)
 
 
 def _objects(found: Any) -> Iterator[dict[str, Any]]:
