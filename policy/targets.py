@@ -74,4 +74,4 @@ def _places(spec: TargetSpec) -> list[tuple[str, str]]:
         (f"handshake step {step.name!r}", step.url) for step in spec.handshake.steps if not step.url.startswith("/")
     ]
     proxy = [("its proxy", spec.proxy.url)] if spec.proxy is not None else []
-    return [("the target's address", spec.url), *elsewhere, *proxy]
+    return [("the target's address", spec.url), *elsewhere, *spec.named_hosts(), *proxy]

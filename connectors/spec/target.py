@@ -143,15 +143,25 @@ class TargetSpec(Frozen):
     def own_origins(self) -> tuple[str, ...]:
         """The origins that the target names itself: of its address, of handshake steps elsewhere, of Host headers, of
         its proxy."""
-        asked = [(self.url, request.headers) for request in (self.request, self.standing) if request is not None]
-        asked += [(step.url if "://" in step.url else self.url, step.headers) for step in self.handshake.steps]
-        named = [
-            f"{url.partition('://')[0]}://{host}"
-            for url, headers in asked
+        steps = [step.url for step in self.handshake.steps if "://" in step.url]
+        hosts = [url for _, url in self.named_hosts()]
+        return origins_of([self.url, *steps, *hosts, *([self.proxy.url] if self.proxy else [])])
+
+    def named_hosts(self) -> list[tuple[str, str]]:
+        """Where each Host header stands, and what it leads to: a server passes a request on by it."""
+        asked = [("request", self.url, self.request.headers)]
+        if self.standing is not None:
+            asked.append(("standing", self.url, self.standing.headers))
+        if self.models is not None:
+            asked.append(("models", self.url, self.models.headers or {}))
+        for step in self.handshake.steps:
+            asked.append((f"handshake.{step.name}", step.url if "://" in step.url else self.url, step.headers))
+        return [
+            (f"{where}.headers.{name}", f"{url.partition('://')[0]}://{host}")
+            for where, url, headers in asked
             for name, host in headers.items()
             if name.lower() == "host"
         ]
-        return origins_of([*(url for url, _ in asked), *named, *([self.proxy.url] if self.proxy else [])])
 
     def allowed_origins(self) -> tuple[str, ...]:
         """Where the secrets may go."""

@@ -72,6 +72,27 @@ def test_a_line_that_is_none_is_refused_with_a_sentence(line: str) -> None:
             {"overrides": {"handshake": {"steps": [{"name": "login", "url": "{{ params.model }}/t"}]}}},
             "handshake step 'login': which host it leads to",
         ),
+        ({"overrides": {"request": {"headers": {"host": "127.0.0.1:9"}}}}, None),
+        (
+            {"overrides": {"request": {"headers": {"Host": "bot.example"}}}},
+            "request.headers.Host: the policy does not allow http://bot.example:80",
+        ),
+        (
+            {"overrides": {"request": {"headers": {"host": "{{ params.model }}"}}}},
+            "request.headers.host: which host it leads to",
+        ),
+        (
+            {"overrides": {"models": {"path": "/m", "pick": "@", "headers": {"Host": "bot.example"}}}},
+            "models.headers.Host: the policy does not allow http://bot.example:80",
+        ),
+        (
+            {
+                "overrides": {
+                    "handshake": {"steps": [{"name": "login", "url": "/x", "headers": {"Host": "id.example"}}]}
+                }
+            },
+            "handshake.login.headers.Host: the policy does not allow http://id.example:80",
+        ),
     ],
 )
 def test_every_place_of_a_target_has_to_be_listed(more: dict[str, Any], says: str | None) -> None:
