@@ -9,14 +9,19 @@ from django.conf import settings
 from django.db import transaction
 
 from audit.services import record
+from connectors.spec import parse_target_spec
+from policy.limits import limits_for
 from policy.lock import one_at_a_time
+from policy.targets import NotAllowedError, check_target
 from runs import db_clock
 from runs.db_clock import DbNow
 from runs.lifecycle.transitions import move_run
+from runs.load.profile import parse_load
 from runs.models import Approval, Run, RunStatus
 from runs.models.approval import NOTE_CHARS, Decision
 from runs.planning.errors import RequestError
 from runs.planning.permission import refuse_if_closed
+from runs.planning.within import within
 from runs.services import stop_run
 from runs.workers import dispatch
 from runs.workers.leases import READY_WITHIN_S
@@ -35,11 +40,13 @@ def may_approve(user: Any) -> bool:
 
 
 def approve(run: Run, user: Any) -> None:
-    """Let it queue for its workers. Raises ApprovalError if it does not wait, or if it is the user's own."""
+    """Let it queue for its workers. Raises ApprovalError if it does not wait, if it is the user's own, or if the policy
+    has forbidden it meanwhile."""
     try:
         with one_at_a_time():
             approval = _waiting(run, user)
             refuse_if_closed()
+            _check_policy(run)
             _decide(approval, Decision.APPROVED, user)
             move_run(run.pk, RunStatus.QUEUED, reason="", ready_by=DbNow(READY_WITHIN_S))
             record("run.approve", user=user, on=run, details={"why": approval.why})
@@ -59,22 +66,28 @@ def refuse(run: Run, user: Any, note: str = "") -> None:
     except ApprovalError as exc:
         record("run.refuse", user=user, on=run, outcome="refused", details={"why": str(exc)})
         raise
-    stop_run(run, f"{user} did not approve it" + (f": {approval.note}" if approval.note else ""))
+    stop_run(run, _sentence(approval))
 
 
 def expire() -> int:
-    """End the runs about which nobody decided in time. Returns their number."""
+    """End the runs about which nobody decided in time, and those that whoever refused them was killed before ending.
+    Returns their number."""
     since = DbNow(-settings.APPROVAL_HOURS * HOUR_S)
     late = Approval.objects.filter(decision=Decision.NONE, run__status=RunStatus.WAITING, asked_at__lt=since)
-    ended = 0
     for run_id in list(late.values_list("run_id", flat=True)):
         with one_at_a_time():
             approval = Approval.objects.select_for_update().get(run=run_id)
-            if approval.decision != Decision.NONE:
-                continue
-            _decide(approval, Decision.EXPIRED, None)
-        ended += stop_run(run_id, f"nobody approved it within {settings.APPROVAL_HOURS:g} hours")
-    return ended
+            if approval.decision == Decision.NONE:
+                _decide(approval, Decision.EXPIRED, None)
+    over = Approval.objects.filter(decision__in=[Decision.REFUSED, Decision.EXPIRED], run__status=RunStatus.WAITING)
+    return sum(stop_run(approval.run_id, _sentence(approval)) for approval in list(over))
+
+
+def _sentence(approval: Approval) -> str:
+    """Why its run ended."""
+    if approval.decision == Decision.EXPIRED:
+        return f"nobody approved it within {settings.APPROVAL_HOURS:g} hours"
+    return f"{approval.decided_by_name} did not approve it" + (f": {approval.note}" if approval.note else "")
 
 
 def _waiting(run: Run, user: Any) -> Approval:
@@ -86,6 +99,16 @@ def _waiting(run: Run, user: Any) -> Approval:
     if run.requested_by_id is not None and run.requested_by_id == user.pk:
         raise ApprovalError(f"run {run.pk} is your own: somebody else has to decide about it; you can stop it")
     return approval
+
+
+def _check_policy(run: Run) -> None:
+    """The policy may have changed in the days that a run waits. Raises ApprovalError."""
+    limits = limits_for(run.requested_by)
+    try:
+        check_target(parse_target_spec(run.target_spec), limits)
+        within(parse_load(run.load), limits)
+    except NotAllowedError as exc:
+        raise ApprovalError(f"run {run.pk} may not start any more: {exc}") from exc
 
 
 def _decide(approval: Approval, decision: Decision, user: Any, note: str = "") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -119,6 +120,32 @@ def test_a_refused_or_late_one_ends_with_a_sentence(run: Run, other: User) -> No
     late.refresh_from_db()
     assert (late.status, late.reason) == (RunStatus.STOPPED, "nobody approved it within 72 hours")
     assert set(Shard.objects.values_list("status", flat=True)) == {"stopped"}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"targets": "bot.example"}, "the policy does not allow http://"), ({"users": 3}, "4 users are more than the 3")],
+)
+def test_a_policy_that_forbids_it_meanwhile_counts(run: Run, other: User, change: dict[str, Any], says: str) -> None:
+    Policy.objects.update(**change)
+    with pytest.raises(ApprovalError, match=f"run {run.pk} may not start any more: .*{says}"):
+        approve(run, other)
+    assert (status(run), Approval.objects.get(run=run).decision) == (RunStatus.WAITING, "")
+    Policy.objects.update(targets="", users=None)
+    approve(run, other)
+    assert status(run) == RunStatus.QUEUED
+
+
+def test_the_reaper_ends_a_run_whose_refusal_was_killed_half_way(
+    run: Run, other: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr("runs.approval.stop_run", Mock(side_effect=KeyboardInterrupt))
+        refuse(run, other, "not today")
+    assert status(run) == RunStatus.WAITING
+    tasks.reap()
+    run.refresh_from_db()
+    assert (run.status, run.reason) == (RunStatus.STOPPED, f"{other} did not approve it: not today")
 
 
 def test_its_author_may_stop_it_and_a_panic_does(run: Run, author: User, other: User) -> None:
