@@ -10,6 +10,17 @@ from django.forms.fields import InvalidJSONInput
 from inputs.json_limits import BoundedDecoder, json_problem
 
 
+class BoundedInline:
+    """Rows on the page of another one, of at most `max_num`: without `absolute_max` Django makes a thousand forms more
+    than that, if a request says so, which takes seconds."""
+
+    max_num: int | None = None
+
+    def get_formset(self, *args: Any, **kwargs: Any) -> Any:
+        of_admin: Any = super()
+        return of_admin.get_formset(*args, **{"absolute_max": self.max_num or 1, **kwargs})
+
+
 class BoundedJSONField(forms.JSONField):
     """Refuses what a later step cannot carry, with the reason."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 MAX_DEPTH: Final = 64
@@ -11,6 +12,7 @@ TOO_DEEP: Final = f"is nested too deeply: at most {MAX_DEPTH} levels"
 TOO_LARGE: Final = "holds a number that is too large: integers have at most 64 bits"
 NO_NUMBER: Final = "holds a number that is not finite: JSON has none"
 NO_TEXT: Final = "holds a text that is not valid Unicode"
+NOT_UNICODE: Final = "is not valid Unicode"
 
 
 def json_problem(value: Any) -> str:
@@ -31,6 +33,21 @@ def json_problem(value: Any) -> str:
                 found = _of_scalar(one)
         level, depth = below, depth + 1
     return found
+
+
+def text_problem(value: Any, place: str = "") -> str:
+    """Which text in `value`, which is not nested deeper than MAX_DEPTH, is not valid Unicode; empty: none is."""
+    if isinstance(value, str):
+        return "" if _encodes(value) else f"{place}: {NOT_UNICODE}" if place else NOT_UNICODE
+    if isinstance(value, Mapping):
+        if not all(_encodes(key) for key in value if isinstance(key, str)):
+            return f"{place}: a key {NOT_UNICODE}" if place else f"a key {NOT_UNICODE}"
+        inside = ((f"{place}.{key}" if place else str(key), one) for key, one in value.items())
+    elif isinstance(value, list | tuple):
+        inside = ((f"{place}[{number}]", one) for number, one in enumerate(value))
+    else:
+        return ""
+    return next((found for at, one in inside if (found := text_problem(one, at))), "")
 
 
 def _of_scalar(value: Any) -> str:

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldBooleanSwitchWidget
 from accounts import second_factor, sessions
 from accounts.models import GroupRule, SsoIdentity
 from audit.services import record
+from inputs.forms import BoundedInline
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
@@ -26,15 +27,17 @@ else:
     Base = object
 
 
-class GroupRuleInline(Stacked):
+class GroupRuleInline(BoundedInline, Stacked):
     model = GroupRule
+    max_num = 1
     verbose_name_plural = "Rules"
     can_delete = False
     formfield_overrides = {BooleanField: {"widget": UnfoldBooleanSwitchWidget}}
 
 
-class SsoIdentityInline(Stacked):
+class SsoIdentityInline(BoundedInline, Stacked):
     model = SsoIdentity
+    max_num = 1
     verbose_name_plural = "Single sign-on"
     fields = ("name", "subject", "last_log_in")
     readonly_fields = ("subject", "last_log_in")

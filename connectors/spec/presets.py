@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from bounds.templates import LimitError, size_of
 from connectors.spec.base import SpecError
 from connectors.spec.target import TargetSpec, parse_target_spec
-from inputs.json_limits import json_problem
+from inputs.json_limits import json_problem, text_problem
 
 MAX_SIZE: Final = 4_000_000
 """Characters plus values of params, and of overrides: they are merged and compiled whenever a target is checked."""
@@ -72,6 +72,9 @@ def build_target_spec(  # noqa: PLR0913  a stored target, field by field
 ) -> TargetSpec:
     """Merge a target's own settings over its preset. A preset is a TargetSpec's data plus `title`, `doc`, and `stream`:
     the differences when answers are streamed. Raises SpecError naming the wrong field."""
+    for field, text in (("name", name), ("url", url), ("secrets", secrets)):
+        if problem := text_problem(text, field):
+            raise SpecError(problem, {field: problem})
     for field, given in (("params", params), ("overrides", overrides)):
         if problem := json_problem(given):
             raise SpecError(f"{field} {problem}", {field: problem})

@@ -15,7 +15,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
-from inputs.forms import BoundedJSONField
+from inputs.forms import BoundedInline, BoundedJSONField
 from policy.limits import limits_for
 from runs.admin.row_select import AutocompletesRows, row_id
 from runs.load.profile import stored_load
@@ -127,7 +127,7 @@ class MixForm(MixFormBase):
         fields = ["scenario", "weight"]
 
 
-class MixInline(AutocompletesRows, MixBase):
+class MixInline(BoundedInline, AutocompletesRows, MixBase):
     model = PlanScenario
     form = MixForm
     verbose_name = "scenario"
@@ -138,9 +138,7 @@ class MixInline(AutocompletesRows, MixBase):
     autocomplete_fields = ["scenario"]
 
     def get_formset(self, *args: Any, **kwargs: Any) -> Any:
-        """Without `absolute_max` Django makes a thousand forms more than `max_num`."""
-        bounds = {"validate_min": True, "validate_max": True, "absolute_max": MIX_ROWS}
-        return super().get_formset(*args, **{**kwargs, **bounds})
+        return super().get_formset(*args, **{**kwargs, "validate_min": True, "validate_max": True})
 
 
 @admin.register(TestPlan)

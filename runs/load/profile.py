@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
 from connectors.spec import Frozen, SpecError
-from inputs.json_limits import TOO_DEEP, json_problem
+from inputs.json_limits import TOO_DEEP, json_problem, text_problem
 from runs.load.budget import Budget
 from runs.load.earlier_names import load_renamed, present_load
 from runs.load.problems import load_problems
@@ -279,14 +279,16 @@ _load: TypeAdapter[Load] = TypeAdapter(LoadProfile)
 
 def parse_load(data: Mapping[str, Any]) -> Load:
     """Validate a load profile's data. Raises SpecError naming each wrong field, as in `load.users`."""
-    if json_problem(data) == TOO_DEEP:  # what else it may hold has words of its own
-        raise SpecError(f"load {TOO_DEEP}")
+    if problem := json_problem(data):  # numbers have words of their own
+        wrong = f"load {TOO_DEEP}" if problem == TOO_DEEP else text_problem(data, "load")
+        if wrong:
+            raise SpecError(wrong)
     try:
         load = _load.validate_python(dict(data))
     except ValueError as exc:
         raise SpecError(load_problems(exc, LoadProfile)) from exc
-    if wrong := list(read_as_numbers(present_load(data), load.model_dump(mode="json"))):
-        raise SpecError("; ".join(f"{path}: must be a number" for path in wrong))
+    if no_numbers := list(read_as_numbers(present_load(data), load.model_dump(mode="json"))):
+        raise SpecError("; ".join(f"{path}: must be a number" for path in no_numbers))
     return load
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from inputs.json_limits import NO_TEXT, json_problem
+from inputs.json_limits import NO_TEXT, json_problem, text_problem
 from inputs.wording import words_of
 from scenarios.definition.data import DataPool, check_size
 from scenarios.definition.spread import Spread
@@ -202,8 +202,8 @@ def parse_scenario(data: Mapping[str, Any]) -> ScenarioSpec:
 
     Raises ScenarioError: one line that names each wrong field by its path, as in `steps[2].text`.
     """
-    if (problem := json_problem(data)) and problem != NO_TEXT:  # which text it is, is found below
-        raise ScenarioError(f"the scenario {problem}")
+    if problem := json_problem(data):
+        raise ScenarioError(text_problem(data) if problem == NO_TEXT else f"the scenario {problem}")
     try:
         return ScenarioSpec.model_validate(data)
     except ValidationError as exc:

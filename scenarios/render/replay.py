@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from inputs.json_limits import text_problem
 from scenarios.definition.spec import Say, ScenarioError, ScenarioSpec, Step, Wait, parse_tags
 from scenarios.template.compiler import checked, literal
 
@@ -34,11 +35,15 @@ def conversation_scenario(data: Mapping[str, Any], name: str, per_character_s: f
     if not isinstance(title, str | int) or not 1 <= len(str(title)) <= 120:
         raise ScenarioError("conversation_id: must be a text of 1 to 120 characters")
     checked(str(title))
-    description, tags = data.get("description", ""), data.get("tags")
+    told, tags = data.get("description"), data.get("tags")
+    description = told if isinstance(told, str) else ""
+    known = parse_tags(tags) if isinstance(tags, Mapping) else {}
+    if problem := text_problem({"description": description, "tags": known}):
+        raise ScenarioError(problem)
     return ScenarioSpec(
         name=str(title),
-        description=description if isinstance(description, str) else "",
-        tags=parse_tags(tags) if isinstance(tags, Mapping) else {},
+        description=description,
+        tags=known,
         system=literal("\n\n".join(replay.system)) if replay.system else None,
         history="scripted",
         steps=tuple(replay.steps()),

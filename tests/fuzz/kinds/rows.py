@@ -101,7 +101,7 @@ def _sample(schema: dict[str, Any], parts: dict[str, Any], depth: int = 0) -> An
             return {}
         case "array":
             return [_sample(schema.get("items", {}), parts, depth + 1)]
-        case kind:
+        case [kind, *_] | kind:  # of several, one of which may be null, the first
             return kinds.get(kind, {})
 
 

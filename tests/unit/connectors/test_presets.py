@@ -43,6 +43,22 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
     assert len(str(refused.value)) < 800
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"name": "a\ud800"}, "name: is not valid Unicode"),
+        ({"url": "http://h/\ud800"}, "url: is not valid Unicode"),
+        ({"secrets": {"api_key": "sk-\udc80"}}, "secrets.api_key: is not valid Unicode"),
+        ({"secrets": {"\ud800": "x"}}, "secrets: a key is not valid Unicode"),
+        ({"params": {"model": "\ud800"}}, "params holds a text that is not valid Unicode"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_in_every_field(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        build_target_spec(**{"name": "a", "url": "http://127.0.0.1:9", "preset": "openai-chat", **more})
+    assert str(refused.value) == message
+
+
 def test_every_preset_has_a_recorded_exchange_and_says_what_it_is() -> None:
     assert set(preset_names()) - set(recorded_presets()) == set()
     for name in preset_names():

@@ -16,6 +16,7 @@ from inputs.json_limits import (
     BeyondLimits,
     BoundedDecoder,
     json_problem,
+    text_problem,
 )
 
 
@@ -54,6 +55,23 @@ def deep_list(levels: int) -> Any:
 )
 def test_what_cannot_be_carried_is_found(value: Any, problem: str) -> None:
     assert json_problem(value) == problem
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("é", ""),
+        (["a", {"b": 1, 2: None}], ""),
+        ("\ud800", "is not valid Unicode"),
+        ({"a": [1, {"b": "x\udfff"}]}, "a[1].b: is not valid Unicode"),
+        ({"a": ("x", "\ud800")}, "a[1]: is not valid Unicode"),
+        ({"\ud800": 1}, "a key is not valid Unicode"),
+        ({"a": [{"\ud800": "\ud800"}]}, "a[0]: a key is not valid Unicode"),
+    ],
+)
+def test_a_text_that_is_no_unicode_is_named_by_its_place(value: Any, problem: str) -> None:
+    assert text_problem(value) == problem
+    assert json_problem(value) == (NO_TEXT if problem else "")
 
 
 @pytest.mark.parametrize(

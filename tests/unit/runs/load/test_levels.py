@@ -177,6 +177,12 @@ def test_a_load_that_is_nested_too_deep_is_refused_whatever_else_it_holds(beside
         parse_load({"kind": "closed", "users": 1, "seed": beside, "user_profile": {"models": deep}})
 
 
+def test_half_of_a_surrogate_pair_is_refused_in_conditions_too() -> None:
+    search = {"conditions": ["e2e_ms{tier=\ud800}.p95<900"], "high": 60}
+    with pytest.raises(SpecError, match=r"^load\.search\.conditions\[0\]: is not valid Unicode$"):
+        parse_load({"kind": "closed", "users": 1, "search": search})
+
+
 def test_stages_give_the_duration_and_the_peak() -> None:
     load = parse_load(
         {"kind": "closed", "users": 2, "stages": [{"duration_s": 3, "to": 7.5}, {"duration_s": 2, "to": 1}]}

@@ -50,6 +50,26 @@ def test_each_wrong_field_is_named_by_its_path_on_one_line(data: Any, message: s
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"variables": {"n": "\ud800"}}, "variables.n: is not valid Unicode"),
+        ({"variables": {"n": [1, {"a": "x\udc80"}]}}, "variables.n[1].a: is not valid Unicode"),
+        ({"variables": {"\ud800": 1}}, "variables: a key is not valid Unicode"),
+        ({"description": "\ud800"}, "description: is not valid Unicode"),
+        ({"tags": {"tier": "\ud800"}}, "tags.tier: is not valid Unicode"),
+        ({"pools": {"\ud800": ["x"]}}, "pools: a key is not valid Unicode"),
+        ({"data": {"p": {"rows": [{"a": "\ud800"}]}}}, "data.p.rows[0].a: is not valid Unicode"),
+        ({"steps": [SAY, {"do": "set", "name": "z", "value": "\ud800"}]}, "steps[1].value: is not valid Unicode"),
+        ({"steps": [SAY, {"do": "expect", "matches": "\ud800"}]}, "steps[1].matches: is not valid Unicode"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_wherever_it_stands(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario({"name": "a", "steps": [SAY], **more})
+    assert str(caught.value) == message
+
+
 def test_a_step_named_like_a_kind_of_step_keeps_its_name_in_the_path() -> None:
     data = {"name": "a", "steps": [SAY], "pools": {"say": "x"}}
     with pytest.raises(ScenarioError, match=r"^pools\.say: must be a list$"):

@@ -85,6 +85,19 @@ def test_an_unusable_conversation_id_is_an_error(name: Any) -> None:
         conversation_scenario({"conversation_id": name, "messages": [message("user", "a")]}, "c")
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"description": "x\ud800"}, "description: is not valid Unicode"),
+        ({"tags": {"tier": "\ud800"}}, "tags.tier: is not valid Unicode"),
+    ],
+)
+def test_what_a_conversation_tells_about_itself_must_be_unicode(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        conversation_scenario({"messages": [{"role": "user", "content": "a"}], **more}, "c")
+    assert str(caught.value) == message
+
+
 def test_a_conversation_keeps_its_tags_and_what_is_no_object_of_them_is_somebody_elses() -> None:
     messages = [message("user", "a")]
     assert conversation_scenario({"messages": messages, "tags": {"tier": "gold"}}, "c").tags == {"tier": "gold"}
