@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
+from django.db.models import BigIntegerField
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.request import Request
@@ -20,7 +21,12 @@ from policy.ownership import ProofError, prove, token
 VIEW, CHANGE = "policy.view_installationlimits", "policy.change_installationlimits"
 
 
+FIELDS = {**serializers.ModelSerializer.serializer_field_mapping, BigIntegerField: serializers.IntegerField}
+"""Whose refusals are in words that people know."""
+
+
 class PolicySerializer(Strict, serializers.ModelSerializer[Policy]):
+    serializer_field_mapping = FIELDS
     group = RowField(
         queryset=Group.objects.all(),
         allow_null=True,
@@ -59,6 +65,8 @@ class PolicyViewSet(Located, viewsets.ModelViewSet[Policy]):
 
 
 class LimitsSerializer(Strict, serializers.ModelSerializer[InstallationLimits]):
+    serializer_field_mapping = FIELDS
+
     class Meta:
         model = InstallationLimits
         fields = [field.name for field in InstallationLimits._meta.fields if field.name != "id"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import localize
+from django.utils.timezone import localtime
 
 from targets.credentials import rights
 from targets.credentials.forms import CredentialForm
@@ -121,9 +122,10 @@ class CredentialAdmin(CredentialBase):
         return ", ".join(credential.origins)
 
     @admin.display(description="Last used", ordering="last_used_at")
-    def last_used(self, credential: Credential) -> datetime | str:
+    def last_used(self, credential: Credential) -> str:
         """By a test message or a run."""
-        return credential.last_used_at or "never"
+        at = credential.last_used_at
+        return "never" if at is None else localize(localtime(at))
 
     @admin.display(description="Targets")
     def used_by(self, credential: Credential) -> str:

@@ -264,6 +264,8 @@ def test_no_page_is_wider_than_the_window(browser: Watched) -> None:
     made_up.fill(made_up.run(RunStatus.RUNNING))
     assert run.plan is not None
     charts = (f"/runs/{run.pk}/live/", f"/runs/{run.pk}/report/")
+    user = made_up.user()
+    lists = (f"/admin/auth/user/{user.pk}/change/",)
     for address in (
         "/admin/",
         "/admin/targets/target/",
@@ -275,11 +277,12 @@ def test_no_page_is_wider_than_the_window(browser: Watched) -> None:
         f"/admin/runs/run/{run.pk}/change/",
         f"/admin/metrics/sessionmetric/?run__id__exact={run.pk}",
         *charts,
+        *lists,
         "/api/docs/",
     ):
         for width in (390, 1280):
             page.set_viewport_size({"width": width, "height": 900})
-            if width == 390 or address in charts:
+            if width == 390 or address in (*charts, *lists):
                 page.goto(browser.site + address)
                 page.wait_for_load_state("load")
             inner = page.evaluate("document.documentElement.scrollWidth")

@@ -239,6 +239,8 @@ def test_policies_over_the_api(boss: User) -> None:
     assert api.patch("/api/installation-limits/", {"users": 7}).json()["users"] == 7
     assert api.patch("/api/installation-limits/", {"day_turns": 9}).json()["users"] == 7
     assert api.patch("/api/installation-limits/", {"x": 9}).status_code == 400
+    for address in ("/api/installation-limits/", f"/api/policies/{Policy.objects.get().pk}/"):
+        assert api.patch(address, {"users": "9"}).json() == {"users": ["A valid integer is required."]}
 
 
 def test_policies_in_the_admin(admin_page: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -225,3 +226,12 @@ def test_a_target_that_is_refused_leaves_no_credential(ann: User) -> None:
     keep(Target(name="t", url="http://127.0.0.1:9"), {})
     assert api_of(ann).post("/api/targets/", body).status_code == 400
     assert Credential.objects.count() == 1
+
+
+def test_its_page_says_when_it_was_used(ann: User, bank: Credential) -> None:
+    address = f"/admin/targets/credential/{bank.pk}/change/"
+    assert "never" in page_of(ann).get(address).content.decode()
+    Credential.objects.update(last_used_at=datetime(2026, 11, 30, 11, 40, 24, 614362, UTC))
+    text = page_of(ann).get(address).content.decode()
+    assert "2026-11-30 11:40:24 UTC" in text
+    assert "614362" not in text
