@@ -15,6 +15,7 @@ from django.test import Client
 from accounts.models import ApiToken
 from audit.models import AuditEvent
 from audit.services import coming_from
+from policy.models import Policy
 from runs.models import Run, RunStatus, TestPlan
 from runs.services import request_run
 from targets.models import Target
@@ -270,3 +271,14 @@ def test_further_pages_of_a_reading_are_no_events(page: Client) -> None:
     other = made_up.run(RunStatus.COMPLETED)
     assert page.get(answer.json()["next"].replace(f"/{run.pk}/", f"/{other.pk}/")).status_code == 200
     assert len(said(action="turns.read")) == 2
+
+
+def test_a_decision_and_an_emergency_stop_are_one_event_each(boss: User, page: Client) -> None:
+    Policy.objects.create(approve_users=0)
+    run = request_run(made_up.plan(), made_up.user())
+    before = len(said())
+    assert page.post(f"/runs/{run.pk}/approve/").status_code == 302
+    assert page.post("/runs/panic/", {"reason": "x"}).status_code == 302
+    assert page.post("/runs/panic/undo/").status_code == 302
+    words = [text.split()[0] for text in said()[before:]]
+    assert words == ["run.approve", "panic.begin", "run.stop", "panic.undo"]
