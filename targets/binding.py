@@ -8,10 +8,12 @@ checked when a connection is made, in `connectors`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.utils import timezone
 
 from audit.services import record
+from connectors.opaque.uses import expressions
 from connectors.origins import origin_of
 from connectors.spec import SpecError
 from targets.credentials.models import Credential
@@ -33,7 +35,8 @@ class CredentialRefused(Exception):
 def check_change(target: Target, user: User) -> None:
     """Whether `user` may save `target` as it is now. Choosing a credential needs the right to use it; a credential that
     was chosen before may stay, but the target must not lead to an origin which is neither among the credential's nor
-    one to which it led before. Raises CredentialRefused, and SpecError for a target that is no valid one."""
+    one to which it led before, and who may not use it does not move its secrets. Raises CredentialRefused, and
+    SpecError for a target that is no valid one."""
     credential = target.credential
     if credential is None:
         return
@@ -51,7 +54,38 @@ def _change_refused(target: Target, credential: Credential, user: User) -> Crede
     if outside := outside_of(credential, (origin for origin in led_to(target) if origin not in known)):
         field = "url" if origin_of(target.url) in outside else "overrides"
         return CredentialRefused(field, leads_out(credential, outside))
+    if moved := _moved(before, target, credential, user):
+        return CredentialRefused("overrides", moved)
     return None
+
+
+def _moved(before: Target | None, target: Target, credential: Credential, user: User) -> str:
+    """Why the user may not move the secrets to where they stand now; empty: they stand where they did, or he may use
+    them. A secret in a message would be told by a chatbot that does as it is asked, backwards for example, as soon as
+    somebody else runs it."""
+    if before is None or may_use(user, credential):
+        return ""
+    known = _secrets_in(before)
+    new = [place for place, text in _secrets_in(target).items() if known.get(place) != text]
+    return f"{', '.join(new[:SHOWN])}: a secret would stand there; {may_not_use(credential)}" if new else ""
+
+
+def _secrets_in(target: Target) -> dict[str, str]:
+    """The texts of its spec that name secrets, by their places."""
+    try:
+        stack: list[tuple[str, Any]] = list(target_spec(target).frozen_dict().items())
+    except SpecError:
+        return {}
+    found = {}
+    while stack:
+        place, item = stack.pop()
+        if isinstance(item, str) and any(expressions(item)):
+            found[place] = item
+        elif isinstance(item, dict):
+            stack += [(f"{place}.{key}", inner) for key, inner in item.items()]
+        elif isinstance(item, list):
+            stack += [(f"{place}[{number}]", inner) for number, inner in enumerate(item)]
+    return found
 
 
 def use_refused(target: Target, user: User) -> CredentialRefused | None:
