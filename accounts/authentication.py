@@ -31,8 +31,8 @@ class ApiTokenAuthentication(BaseAuthentication):
             raise self._refusal(request)
         if second_factor.missing(token.user) and token.user.has_usable_password():
             raise PermissionDenied(f"{token.user} must have a second factor: log in with a browser and set it up")
-        scope = needed(request.method, request.parser_context.get("view") if request.parser_context else None)
-        if scope not in token.scopes:
+        scopes = needed(request.method, request.parser_context.get("view") if request.parser_context else None)
+        if scope := next((scope for scope in scopes if scope not in token.scopes), None):
             raise PermissionDenied(
                 f"this token lacks the scope {scope!r} ({SCOPES[scope].partition(': ')[2]}): use one that has it"
             )

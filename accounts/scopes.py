@@ -20,9 +20,12 @@ def ordered(scopes: Any) -> list[str]:
     return [scope for scope in SCOPES if scope == READ or scope in scopes]
 
 
-def needed(method: str | None, view: Any) -> str:
-    """The scope for a request. A view names those of its actions that only run something by `run_actions`; whatever
-    else writes edits."""
+def needed(method: str | None, view: Any) -> list[str]:
+    """The scopes for a request. A view names those of its actions that only run something by `run_actions`, and those
+    that edit what starts runs by itself by `starting_actions`; whatever else writes edits."""
     if method in SAFE:
-        return READ
-    return RUN if getattr(view, "action", None) in getattr(view, "run_actions", ()) else EDIT
+        return [READ]
+    action = getattr(view, "action", None)
+    if action in getattr(view, "run_actions", ()):
+        return [RUN]
+    return [EDIT, RUN] if action in getattr(view, "starting_actions", ()) else [EDIT]

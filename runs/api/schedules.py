@@ -127,6 +127,8 @@ class ScheduleViewSet(Located, viewsets.ModelViewSet[PlanSchedule]):
         "PATCH": CHANGE,
         "DELETE": ["runs.delete_planschedule", CONTROL],
     }
+    starting_actions = ("create", "update", "partial_update", "resume")
+    """For which a token needs the scope "run" too."""
 
     def get_queryset(self) -> QuerySet[PlanSchedule]:
         return with_timing()

@@ -72,6 +72,22 @@ def test_probes_need_the_scope_run() -> None:
     assert ask(made_up.token(user, "run"), path, "post", data={"nonsense": 1}).status_code == 400
 
 
+def test_schedules_need_the_scope_run_too() -> None:
+    """They start runs by themselves."""
+    user, plan = made_up.user(superuser=True), made_up.plan()
+    body = {"name": "s", "plan": plan.pk, "when": {"every": 1, "period": "minutes"}}
+    edit, both = made_up.token(user, "edit"), made_up.token(user, "edit", "run")
+    assert ask(edit, "/api/schedules/", "post", data=body).status_code == 403
+    made = ask(both, "/api/schedules/", "post", data=body)
+    assert made.status_code == 201, made.json()
+    address = f"/api/schedules/{made.json()['id']}/"
+    assert ask(edit, address, "patch", data={"name": "t"}).status_code == 403
+    assert ask(edit, f"{address}resume/", "post").status_code == 403
+    assert ask(edit, f"{address}pause/", "post").status_code == 200
+    assert ask(both, f"{address}resume/", "post").status_code == 200
+    assert ask(edit, address, "delete").status_code == 204
+
+
 @pytest.mark.parametrize("change", ["expired", "revoked", "inactive", "not staff", "deleted"])
 def test_a_token_ends_at_once(change: str) -> None:
     user = made_up.user("targets.view_target")
