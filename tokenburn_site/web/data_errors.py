@@ -7,6 +7,7 @@ that changed between a check and the write.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Final
 
 from django.db import DataError, IntegrityError
@@ -14,13 +15,15 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.deprecation import MiddlewareMixin
 
 logger = logging.getLogger(__name__)
-TOO_LARGE: Final = "The request holds a number or a text that is larger than the database can hold."
+TOO_LARGE: Final = "The request holds a number, a moment or a text that is larger than the database can hold."
+BEYOND: Final = re.compile("SQLite|date value out of range|too large to convert|^year .* is out of range")
+"""What Python says of numbers, and of moments that are outside the years 1 to 9999 in UTC."""
 CONFLICT: Final = "Somebody changed the same rows at the same time, or the form is old: load it again and repeat."
 
 
 class DataErrorMiddleware(MiddlewareMixin):
     def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
-        if isinstance(exc, DataError) or (isinstance(exc, OverflowError) and "SQLite" in str(exc)):
+        if isinstance(exc, DataError) or (isinstance(exc, OverflowError | ValueError) and BEYOND.search(str(exc))):
             return _refused(request, 400, TOO_LARGE)
         if isinstance(exc, IntegrityError):
             logger.warning("rows_conflict: %s %s: %s", request.method, request.path, exc)

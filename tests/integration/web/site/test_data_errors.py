@@ -45,3 +45,24 @@ def test_a_mix_that_no_longer_is_as_the_form_says_is_a_conflict(admin_page: Clie
     if answer.status_code == 409:
         assert answer.content.decode() == CONFLICT
     assert [(one.pk, one.weight) for one in PlanScenario.objects.all()] == [(part.pk, part.weight)]
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("/api/audit/", "at__gte"),
+        ("/api/audit/", "at__lt"),
+        ("/admin/audit/auditevent/", "at__gte"),
+        ("/admin/runs/run/", "created_at__lt"),
+    ],
+)
+def test_a_moment_that_no_calendar_has_in_utc_is_refused(
+    admin_page: Client, address: str, name: str, value: str
+) -> None:
+    assert admin_page.get(address, {name: value}).status_code == 400
+
+
+@pytest.mark.parametrize("year", ["0", "9" * 20])
+def test_a_year_that_no_calendar_has_too(admin_page: Client, year: str) -> None:
+    assert admin_page.get("/admin/audit/auditevent/", {"at__year": year}).status_code == 400
