@@ -31,8 +31,11 @@ class Stage(Frozen):
 
 
 def _level_may_be_left_out(schema: dict[str, Any]) -> None:
-    """A search or a sweep sets the level."""
-    schema["required"] = [name for name in schema.get("required", []) if name not in {"users", "rate_per_s"}]
+    """A sweep sets it."""
+    level = {"users", "rate_per_s"} & set(schema.get("required", ()))
+    schema["required"] = [name for name in schema.get("required", []) if name not in level]
+    sweep = {"properties": {"sweep": {"type": "object"}}, "required": ["sweep"]}
+    schema["anyOf"] = [*({"required": [name]} for name in level), sweep]
 
 
 def _times_in_any_form(schema: dict[str, Any]) -> None:

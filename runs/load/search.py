@@ -98,7 +98,10 @@ class Sweep(Frozen):
     """Holds one level after another. The load's stages and start level are derived from it."""
 
     levels: tuple[float, ...] = Field(
-        min_length=1, max_length=100, description="Measure one level after another. Users, or conversations a second."
+        min_length=1,
+        max_length=100,
+        description="Measure one level after another. Users, or conversations a second.",
+        json_schema_extra={"items": {"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000}},
     )
     hold_s: float = Field(20.0, ge=3, le=86400, description="How long to hold each level.")
     settle_s: float | None = Field(

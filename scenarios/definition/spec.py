@@ -76,11 +76,18 @@ class Set(Frozen):
     value: Any
 
 
+def _given(name: str, kind: str) -> dict[str, Any]:
+    """Part of a JSON schema: an object has it, and not as null."""
+    return {"properties": {name: {"type": kind}}, "required": [name]}
+
+
 class Repeat(Frozen):
     """Do `steps` `times` times, or for each item of the list `over`, which is then `{{ row }}` (or another name).
 
     `{{ loop.index }}` counts from 1.
     """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_given("times", "integer"), _given("over", "string")]})
 
     do: Literal["repeat"] = "repeat"
     times: int | None = Field(None, ge=1, le=100_000)

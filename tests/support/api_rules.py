@@ -9,11 +9,11 @@ from typing import Final
 RULES: Final = {
     "integers of at most 64 bits": r"integers have at most 64 bits",
     "names that are free": r"already exists|is already a|another schedule|there is a default policy already",
-    "a load whose parts fit together": r'^\{"load":\["',
+    "a load whose parts fit together": r'^\{"load":\["(?!load\.[^;]*is missing"|.*are numbers above)',
     "thresholds on what the plan has": r'"thresholds":\["|nothing to abort for|abort_on_fail',
     "a scenario once": r"a scenario is named twice",
     "as many regions as engines at most": r'"regions":\["\d+ regions need',
-    "steps that fit together": r'^\{"spec":\["',
+    "steps that fit together": r'^\{"spec":\["(?!.*needs either)',
     "overrides and parameters of the target's request": r'"(overrides|params|stream|preset)":\["',
     "addresses that may be connected to": r"no setting allows connections|does not allow|not among the origins"
     r"|is not allowed|cannot be reached",

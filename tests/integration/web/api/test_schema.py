@@ -15,9 +15,11 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter
 
 from connectors.errors import ConnectFailed
 from connectors.security.guard import Address, resolve
+from runs.load.profile import LoadProfile, parse_load
 from tests.integration.web.permissions.site import HERE, Site
 from tests.support.api_press import Tally, operations, press
 from tests.support.api_rules import RULES
@@ -26,6 +28,7 @@ SECONDS = float(os.environ.get("TOKENBURN_SCHEMA_SECONDS", "0"))
 """For each role; 0: one short round."""
 FEW = {"administrator": 2}
 MANY = 5
+REPEAT = {"do": "repeat", "steps": [{"do": "say", "text": "Hello"}]}
 WHO = ["anonymous", "viewer", "operator", "administrator", "token of an operator"]
 
 
@@ -97,13 +100,36 @@ def test_the_schema_allows_the_empty_texts_that_are_accepted(
     [
         ("/api/policies/", {"targets": "a.example\n" * 2001}),
         ("/api/proved-hosts/", {"url": "not a host"}),
+        ("/api/scenarios/", {"name": "a", "spec": {"steps": [REPEAT]}}),
+        (
+            "/api/scenarios/",
+            {"name": "a", "spec": {"steps": [{**REPEAT, "times": 2, "over": "x"}]}},
+        ),
+        ("/api/plans/", {"name": "a", "load": {"kind": "closed", "duration_s": 5}}),
+        ("/api/plans/", {"name": "a", "load": {"kind": "open", "sweep": None, "duration_s": 5}}),
+        ("/api/plans/", {"name": "a", "load": {"kind": "closed", "sweep": {"levels": [0.0]}}}),
         ("/api/proved-hosts/", {"url": "ftp://files.example.org"}),
     ],
 )
-def test_the_schema_forbids_what_is_refused(site: Site, address: str, body: dict[str, str]) -> None:
+def test_the_schema_forbids_what_is_refused(site: Site, address: str, body: dict[str, Any]) -> None:
     answer = site.send("POST", address, site.sessions["administrator"], body)
     assert answer.status_code == 400
-    assert not _schema_of(site, "POST", address).is_valid(body)
+    schema = _schema_of(site, "POST", address)
+    wrong = {error.path[0] for error in schema.iter_errors(body) if error.path}
+    assert wrong & (body.keys() - {"name"})
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        {"kind": "closed", "users": 2, "duration_s": 5},
+        {"kind": "open", "rate_per_s": 2, "sweep": None, "duration_s": 5},
+        {"kind": "closed", "sweep": {"levels": [1, 2]}},
+    ],
+)
+def test_the_schema_allows_loads_whose_level_is_given_or_swept(load: dict[str, Any]) -> None:
+    parse_load(load)
+    assert Draft202012Validator(TypeAdapter(LoadProfile).json_schema()).is_valid(load)
 
 
 def _schema_of(site: Site, method: str, address: str) -> Draft202012Validator:
