@@ -59,12 +59,13 @@ def send_new(address: str) -> int:
 
 def check(address: str) -> None:
     """Raises BadAddress."""
-    parts = urlsplit(address)
     try:
-        right = (parts.scheme in PORTS and bool(parts.hostname) and (parts.port or 1) > 0) or (
+        parts = urlsplit(address)
+        host = (parts.hostname or "").encode("idna")
+        right = (parts.scheme in PORTS and bool(host) and (parts.port or 1) > 0) or (
             parts.scheme == "unix" and bool(parts.path)
         )
-    except ValueError:
+    except ValueError:  # a UnicodeError too
         right = False
     if not right:
         raise BadAddress("use tls://HOST:6514, tcp://HOST:601, udp://HOST:514 or unix:///dev/log")

@@ -28,6 +28,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from accounts.admin import GroupRuleInline, PeopleActions, SsoIdentityInline
 from accounts.models import ApiToken
 from accounts.pages.log_in import log_in
+from inputs.admin_lookups import SealedColumns
 from tokenburn_site.web.shown_json import shown_json
 
 if TYPE_CHECKING:  # neither django-unfold nor django-celery-beat has types
@@ -151,7 +152,7 @@ class FailedLogInAdmin(OnlyShown, Themed):
 
 
 @admin.register(AccessLog)
-class LogInAdmin(OnlyShown, Themed):
+class LogInAdmin(SealedColumns, OnlyShown, Themed):
     list_display = ["attempt_time", "username", "ip_address", "logout_time"]
     search_fields = ["username", "ip_address"]
     date_hierarchy = "attempt_time"

@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminI
 from accounts.models import ApiToken
 from accounts.scopes import READ, SCOPES
 from accounts.tokens import TokenError, make, revoke
+from inputs.admin_lookups import SealedColumns
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
@@ -63,7 +64,7 @@ NEW: Final = {
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(TokenBase):
+class ApiTokenAdmin(SealedColumns, TokenBase):
     list_display = ["name", "begins", "user", "allowed", "state", "expires_at", "last_used_at", "last_used_from"]
     list_filter = ["revoked_at"]
     list_select_related = ["user"]

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
+from inputs.admin_lookups import SealedColumns
 from metrics.earlier_names import TRUNCATED, present_code, session_end
 from metrics.end_codes import plain_reason
 from metrics.ingest.lines import SESSION_OUTCOMES
@@ -39,7 +40,7 @@ else:
     from unfold.admin import TabularInline as ShardBase
 
 
-HIDDEN = frozenset({"reason", "report", "scenario_specs", "sealed_secrets"})
+HIDDEN = frozenset({"reason", "report", "scenario_specs"})
 
 
 class ReadOnly:
@@ -81,7 +82,7 @@ class ShardInline(ReadOnly, ShardBase):
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnly, ApprovalActions, RunBase):
+class RunAdmin(SealedColumns, ReadOnly, ApprovalActions, RunBase):
     list_display = ["label", "badge", "target_name", "load_words", "created", "duration", "pages"]
     list_display_links = ["label"]
     list_filter = ["status", "created_at", "plan", "local"]
@@ -117,7 +118,7 @@ class RunAdmin(ReadOnly, ApprovalActions, RunBase):
         """What somebody may not read he may not search either."""
         if lookup.partition("__")[0] in HIDDEN and not (request and may_read_texts(request.user)):
             return False
-        return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # stubs want a request, Django passes it
+        return super().lookup_allowed(lookup, value, request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.has_perm("runs.delete_run")

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
+from inputs.admin_lookups import SealedColumns
 from runs.admin.row_select import AutocompletesRows
 from runs.models import Webhook
 from runs.reporting.formatting import moment_text, status_badge
@@ -62,7 +63,7 @@ class WebhookForm(FormBase):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(AutocompletesRows, WebhookBase):
+class WebhookAdmin(SealedColumns, AutocompletesRows, WebhookBase):
     form = WebhookForm
     list_display = ["name", "kind", "host", "when", "plan", "schedule", "enabled", "last_delivery"]
     list_filter = ["kind", "enabled", "plan"]

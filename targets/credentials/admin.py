@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 
+from inputs.admin_lookups import SealedColumns
 from targets.credentials import rights
 from targets.credentials.forms import CredentialForm
 from targets.credentials.models import Credential
@@ -42,7 +43,7 @@ def users_of(credential: Credential) -> list[str]:
 
 
 @admin.register(Credential)
-class CredentialAdmin(CredentialBase):
+class CredentialAdmin(SealedColumns, CredentialBase):
     form = CredentialForm
     list_display = ["name", "owner_name", "origins_text", "used_by", "last_used"]
     list_display_links = ["name"]

@@ -145,7 +145,19 @@ def test_udp_and_local_sockets(tmp_path: Any) -> None:
             assert b" token-burn " in receiver.recv(65536)
 
 
-@pytest.mark.parametrize("address", ["http://x", "tcp://", "tls://x:99999", "logs.example", "unix:"])
+WRONG = [
+    "http://x",
+    "tcp://",
+    "tls://x:99999",
+    "logs.example",
+    "unix:",
+    "tcp://a..b:5",
+    f"tcp://{'a' * 64}:5",
+    "tcp://\u2100.x:1",
+]
+
+
+@pytest.mark.parametrize("address", WRONG)
 def test_other_addresses_are_refused(address: str) -> None:
     with pytest.raises(syslog.BadAddress, match="tls://HOST"):
         syslog.check(address)
