@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import BooleanField, Field, Model
+from django.db.models import BooleanField, Field, FloatField, IntegerField, Model
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 
 from audit.origin import current
@@ -63,6 +63,8 @@ UNTOLD = frozenset(
 )
 """Fields that follow from a deed or from use."""
 BEFORE = "_audit_before"
+PLAIN = (BooleanField, FloatField, IntegerField)
+"""Kinds of fields whose values are recorded."""
 
 
 def connect() -> None:
@@ -109,7 +111,7 @@ def _changed(before: Model, after: Model) -> Iterable[Field[Any, Any]]:
 
 def _told(changed: list[Field[Any, Any]], before: Model, after: Model) -> dict[str, Any]:
     """The names of the fields; values only where a secret cannot be."""
-    harmless = [field for field in changed if isinstance(field, BooleanField) or field.choices or field.is_relation]
+    harmless = [field for field in changed if isinstance(field, PLAIN) or field.choices or field.is_relation]
     values = {field.name: [getattr(before, field.attname), getattr(after, field.attname)] for field in harmless}
     return {"fields": [field.name for field in changed], **({"values": values} if values else {})}
 

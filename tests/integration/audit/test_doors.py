@@ -282,3 +282,11 @@ def test_a_decision_and_an_emergency_stop_are_one_event_each(boss: User, page: C
     assert page.post("/runs/panic/undo/").status_code == 302
     words = [text.split()[0] for text in said()[before:]]
     assert words == ["run.approve", "panic.begin", "run.stop", "panic.undo"]
+
+
+def test_a_changed_limit_is_told_with_both_values(boss: User, client: Client) -> None:
+    policy = Policy.objects.create(users=10, cost=2.5)
+    address, data = f"/api/policies/{policy.pk}/", {"users": 5000, "cost": None, "targets": "*:*"}
+    client.patch(address, data, content_type="application/json", **api(boss))
+    assert (last().action, set(last().details["fields"])) == ("policy.edit", {"users", "cost", "targets"})
+    assert last().details["values"] == {"users": [10, 5000], "cost": ["2.5", None]}
