@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +52,7 @@ def options(target: CompiledTarget) -> list[tuple[str, Any]]:
     ]
 
 
-@cache
+@lru_cache(maxsize=64)
 def credentials(spec: TlsSpec) -> grpc.ChannelCredentials:
     """Always verified (`TargetSpec` holds that). Raises ConnectFailed if a file of it is unusable."""
     roots = _read("ca_file", spec.ca_file) if spec.ca_file else _system_roots()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -99,7 +99,7 @@ def _permitted(ip: IP, allow_private: AllowPrivate) -> bool:
     return any(_unscoped(ip) in network for network in _networks(allow_private))
 
 
-@cache
+@lru_cache(maxsize=64)
 def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(text) for text in texts)
 

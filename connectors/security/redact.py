@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 from itertools import accumulate, islice, takewhile
 from typing import Final, TextIO
 
+from bounds.patterns import compile_apart
 from connectors.opaque.tokens import MARK, SHOWN_TOKEN
 
 MASK: Final = "***"
@@ -105,7 +106,7 @@ class Redactor:
         self._long = self._sought[: len(sought) - many]
         """To be followed unit by unit: compiling a pattern of them all would take seconds."""
         patterns = [SHOWN_TOKEN, *(one.pattern for one in self._sought[len(self._long) :])]
-        self._all = re.compile("|".join(patterns)) if sought else None
+        self._all = compile_apart("|".join(patterns)) if sought else None
         self._anchors = [MARK, *sorted({one.anchor for one in sought}, key=len, reverse=True)]
         self.anchors = self._anchors[1:]
         """Each text that holds a value, in whatever form, holds one of these."""

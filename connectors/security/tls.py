@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ssl
 from contextlib import nullcontext
-from functools import cache
+from functools import lru_cache
 
 from connectors.security.pem_files import pem_path, unusable
 from connectors.spec import TlsSpec
 
 
-@cache
+@lru_cache(maxsize=64)
 def tls_context(spec: TlsSpec) -> ssl.SSLContext:
     """One context for all connections of a target, on both lanes. Raises ConnectFailed if a file of it is unusable."""
     context = _trusting(spec.ca_file)

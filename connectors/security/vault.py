@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 
 import orjson
 
+from bounds.patterns import compile_apart
 from connectors.errors import BadRequest
 from connectors.opaque import tokens
 from connectors.opaque.tokens import MARK, TOKEN, TOKEN_BYTES, names_in, text_of, token
@@ -37,10 +38,10 @@ class Vault:
         self.tokens = {name: token(tokens.SECRET, name) if value else "" for name, value in values.items()}
         """What templates see, by name."""
         self._names = names = {value: name for name, value in self._values.items() if len(value) >= LONG}
-        self._plain = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+        self._plain = compile_apart("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
         self._forms = self.redact if set(names) == set(self._values.values()) else Redactor(names)
         anchors = "|".join(map(re.escape, self._forms.anchors))
-        self.repeats = re.compile(anchors).search if names else None
+        self.repeats = compile_apart(anchors).search if names else None
         """Finds what may be a repeated secret, in a text; None: there is none to be found."""
 
     def release(self, data: bytes, receivers: Collection[str]) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -70,7 +70,7 @@ def _long() -> str:
     return f" {' '.join(words)} "
 
 
-@cache
+@lru_cache(maxsize=64)
 def shared_text(tokens: float, label: str) -> str:
     """The same text for every session that uses the same label, as prefix caches expect."""
     return synthetic_text(tokens, random.Random(f"shared:{label}"))

@@ -11,6 +11,7 @@ from xml.parsers import expat
 
 import orjson
 
+from bounds.patterns import compile_apart
 from scenarios.definition.spec import Expect, ScenarioError
 from scenarios.template.compiler import Scope, Text, compile_text
 from scenarios.template.names import Names
@@ -110,7 +111,7 @@ def _short(text: str) -> str:
 
 def _matches(pattern: str) -> Check:
     try:
-        compiled = re.compile(pattern)
+        compiled = compile_apart(pattern)
     except (re.error, OverflowError, RecursionError) as exc:
         raise ScenarioError(f"matches: not a regular expression: {exc}") from exc
 
