@@ -25,6 +25,8 @@ from typing import Any, Final
 
 SLOW_S: Final = 2.0
 HUNG_S: Final = 60.0
+BUSY_S: Final = 600.0
+"""Until many inputs at once are taken to hang: the machine may be busy with other things."""
 AT_ONCE: Final = 50
 """Inputs that the process gets with one message."""
 BATCH: Final = 250
@@ -94,14 +96,14 @@ class Subject:
         other.close()
         self._pipe.recv()
 
-    def ask(self, what: Any) -> Any:
+    def ask(self, what: Any, within_s: float = BUSY_S) -> Any:
         """Raises TimeoutError if it does not answer, EOFError if it died; a new one stands ready then."""
-        self._pipe.send(what)
         try:
-            found = self._pipe.recv() if self._pipe.poll(HUNG_S) else None
-        except EOFError:
+            self._pipe.send(what)
+            found = self._pipe.recv() if self._pipe.poll(within_s) else None
+        except (EOFError, ConnectionError):
             self._renew()
-            raise
+            raise EOFError from None
         if found is None:
             self._renew()
             raise TimeoutError
@@ -171,14 +173,15 @@ class Session:
     def _take(self, name: str, values: list[Any]) -> None:
         try:
             results = self._subject.ask((name, values))
-        except (TimeoutError, EOFError):
+        except (TimeoutError, EOFError) as exc:
+            print(f"{name}: {type(exc).__name__}; each of the {len(values)} inputs again, alone", flush=True)
             results = [self._alone(name, value) for value in values]  # which one was it?
         for value, result in zip(values, results, strict=True):
             self._note(name, value, *result)
 
     def _alone(self, name: str, value: Any) -> tuple[str, str, float]:
         try:
-            (found,) = self._subject.ask((name, [value]))
+            (found,) = self._subject.ask((name, [value]), HUNG_S)
         except TimeoutError:
             return "hung", f"no answer within {HUNG_S:g} s", HUNG_S
         except EOFError:

@@ -35,6 +35,7 @@ def serve(pipe: Connection) -> None:
     from tests.fuzz.table import KINDS
 
     setup_test_environment()
+    _without_database()
     call_command("migrate", verbosity=0, interactive=False)
     _warm_up()
     pipe.send(sorted(KINDS))
@@ -44,6 +45,16 @@ def serve(pipe: Connection) -> None:
         except EOFError:
             return
         pipe.send(memory() if asked is None else [result(asked[0], given) for given in asked[1]])
+
+
+def _without_database() -> None:
+    """That of a process that hung or died has the rows that this one makes."""
+    from django.conf import settings
+
+    known = Path(settings.DATABASES["default"]["NAME"])
+    if known.is_relative_to(settings.VAR_DIR):
+        for name in ("", "-wal", "-shm"):
+            known.with_name(known.name + name).unlink(missing_ok=True)
 
 
 def _warm_up() -> None:
