@@ -62,7 +62,7 @@ class CheckedSize:
 
     def get_page_size(self, request: Request) -> int | None:
         given = request.query_params.get("page_size")
-        if given is not None and not (given.isascii() and given.isdecimal() and int(given[:9])):
+        if given and not (given.isascii() and given.isdecimal() and int(given[:9])):
             raise serializers.ValidationError({"page_size": ["give a whole number, at least 1"]})
         size: int | None = super().get_page_size(request)  # type: ignore[misc]  # the paginator's
         return size

@@ -223,7 +223,7 @@ class RunViewSet(
 
 
 def _filtered(found: QuerySet[Any], request: Request, *names: str) -> QuerySet[Any]:
-    given = {name: request.query_params[name] for name in names if name in request.query_params}
+    given = {name: request.query_params[name] for name in names if request.query_params.get(name)}
     if given.get("outcome", OUTCOMES[0]) not in OUTCOMES:
         raise serializers.ValidationError({"outcome": [f"choose one of {', '.join(OUTCOMES)}"]})
     codes = {"code__in": names_of_code(given.pop("code"))} if "code" in given else {}

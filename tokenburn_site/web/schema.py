@@ -63,6 +63,9 @@ def add_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             _require_body(result, operation)
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "query":
+                    parameter["allowEmptyValue"] = True  # as if it were left out
             if method in METHODS and operation.get("security"):
                 for status, (schema, text) in _refusals(path, method, operation).items():
                     operation["responses"].setdefault(status, _answer(schema, text))
