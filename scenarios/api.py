@@ -23,12 +23,12 @@ from scenarios.render.walk import check_scenario
 from scenarios.services import take_in
 
 
-class SpecField(serializers.DictField):
+class StepsField(serializers.DictField):
     request_schema: ClassVar = {"$ref": "#/components/schemas/ScenarioSpec"}
 
 
 class ScenarioSerializer(Strict, serializers.ModelSerializer[Scenario]):
-    spec = SpecField(help_text="Steps, variables and pools: see docs/scenarios.md.")
+    spec = StepsField(help_text="Steps, variables and pools: see docs/scenarios.md.")
 
     class Meta:
         model = Scenario
