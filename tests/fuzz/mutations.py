@@ -50,7 +50,12 @@ def places(value: Any, at: Path = ()) -> Iterator[Path]:
             yield from places(value[number], (*at, number))
 
 
-odd = st.one_of(st.sampled_from(TEXTS), st.sampled_from(NUMBERS), st.sampled_from(OTHERS), st.text(max_size=12))
+odd = st.one_of(
+    st.sampled_from(TEXTS),
+    st.sampled_from(NUMBERS),
+    st.sampled_from(OTHERS).map(lambda value: json.loads(json.dumps(value))),  # changed in place later
+    st.text(max_size=12),
+)
 
 
 class Seeds:
