@@ -11,6 +11,6 @@ SEALED: Final = frozenset({"sealed_secrets", "digest", "session_hash", "password
 class SealedColumns:
     """Of an admin whose table has one."""
 
-    def lookup_allowed(self, lookup: str, *more: Any) -> bool:
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         of_admin: Any = super()
-        return not SEALED & set(lookup.split("__")) and bool(of_admin.lookup_allowed(lookup, *more))
+        return not SEALED & set(lookup.split("__")) and bool(of_admin.lookup_allowed(lookup, value, request))

@@ -81,13 +81,14 @@ class _Sought:
         return end if count >= min(least, len(self.units)) else 0
 
 
-def _masked(values: list[_Sought], text: str, least: int = 0) -> str:
-    """Where several values have a beginning in common, the one that reaches furthest counts."""
+def _masked(values: list[_Sought], text: str, least: int = 0, known: list[_Sought] | None = None) -> str:
+    """Where several of the `known` values (all, unless told) have a beginning in common, the one that reaches furthest
+    counts."""
     for one in values:
         at = 0
         while (start := one.begins(text, at)) is not None:
             at = start + 1
-            if end := max(other.reaches(text, start, least) for other in values):
+            if end := max(other.reaches(text, start, least) for other in known or values):
                 text = text[:start] + MASK + text[end:]
                 at = start + len(MASK)
     return text
@@ -121,7 +122,7 @@ class Redactor:
         """Tokens that stand for secrets are replaced too."""
         if self._all is None or not self._in(text):
             return text
-        return self._all.sub(MASK, _masked(self._long, text, PART))
+        return self._all.sub(MASK, _masked(self._long, text, PART, self._sought))
 
     def cut(self, text: str, limit: int) -> str:
         """The first `limit` characters, redacted before the cut, so that no part of a value remains at the cut."""

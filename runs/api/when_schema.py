@@ -19,7 +19,7 @@ NUMBERS: Final = {"minute": "[1-5]?[0-9]", "hour": "1?[0-9]|2[0-3]", "day": "[1-
 
 def _field(number: str) -> str:
     piece = rf"((\*|({number})-({number}))(/[1-9])?|{number})"
-    return rf"{piece}(,{piece})*"
+    return rf"{piece}(,{piece}){{0,6}}"  # a field may have 60 characters
 
 
 def crontab_pattern() -> str:

@@ -117,7 +117,7 @@ def test_the_json_has_the_keys_of_the_contract(burn: Burner, mock: Mock, tmp_pat
     report = json.loads(path.read_text())
     assert list(report) == list(CONTRACT)
     found = keys(report)
-    open_ended = ("errors", "metrics", "answers")
+    open_ended = ("errors", "session_errors", "metrics", "answers")
     for name in open_ended:
         del found[name]
     del found["run"]["load"]

@@ -15,7 +15,8 @@ def strict(node: Any) -> Any:
     """The schema, which takes no key that it does not name."""
     if isinstance(node, dict):
         found = {key: strict(value) for key, value in node.items()}
-        return {**found, "additionalProperties": False} if isinstance(node.get("properties"), dict) else found
+        names = node.get("type") == "object" and isinstance(node.get("properties"), dict)
+        return {**found, "additionalProperties": False} if names else found
     return [strict(item) for item in node] if isinstance(node, list) else node
 
 

@@ -97,6 +97,17 @@ def test_long_values_cost_little(value: str) -> None:
     assert time.thread_time() - begun < 5
 
 
+def test_a_value_in_the_pattern_is_whole_where_a_longer_one_begins_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longer one is followed unit by unit and reaches all but the end of the other."""
+    begins = "one-and-the-same-beginning-of-both-" * 40
+    values = [f"{begins}a much longer end", f"{begins}7"]
+    shortest = min(Redactor(values)._sought, key=lambda one: len(one.units))
+    monkeypatch.setattr(redact_module, "PATTERN_CHARS", len(shortest.pattern))
+    redact = Redactor(values)
+    assert redact(f"it is {values[1]}.") == "it is ***."
+    assert redact(f"it is {values[0]}.") == "it is ***."
+
+
 def test_a_file_of_several_lines_is_found_as_a_whole_by_lines_and_on_one_line() -> None:
     redact = Redactor([PEM])
     assert redact(f"it is\n{PEM}.") == "it is\n***\n."
