@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from runs.engine.core.session import Session
 from runs.engine.core.shard_spec import ShardSpec
+from runs.load.draws.lazy_random import LazyRandom
+from runs.load.draws.sampling import new_draws
+from runs.load.draws.scenario_mix import Numbers
 from runs.load.groups import first_numbers
-from runs.load.lazy_random import LazyRandom
-from runs.load.sampling import new_draws
-from runs.load.scenario_mix import Numbers
 from scenarios.render.walk import CompiledScenario, compile_scenario
 
 

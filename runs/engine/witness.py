@@ -30,8 +30,8 @@ from runs.engine.core.shard_spec import ShardSpec
 from runs.engine.echoes import Echoes
 from runs.engine.recording.in_flight import FlightTable, flight_path
 from runs.engine.recording.turn_record import TurnLines, TurnRecord, sends_history
-from runs.load.pacing import PacedWalk
-from runs.load.sampling import new_draws, with_drawn
+from runs.load.draws.pacing import PacedWalk
+from runs.load.draws.sampling import new_draws, with_drawn
 from scenarios.render.walk import CompiledScenario, SayAction, Walk, compile_scenario
 
 PAUSE_S: Final = 0.25

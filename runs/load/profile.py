@@ -14,6 +14,7 @@ from inputs.json_limits import TOO_DEEP, json_problem, text_problem
 from runs.load.budget import Budget
 from runs.load.earlier_names import load_renamed, present_load
 from runs.load.problems import load_problems
+from runs.load.schema_rules import level_may_be_left_out, times_in_any_form
 from runs.load.search import Search, Sweep, beside_sweep, completed, problem
 from runs.load.trace import pack, unpack
 from runs.load.trace_units import SECONDS, ReadAs, UnitDoubt, since_first
@@ -30,27 +31,10 @@ class Stage(Frozen):
     to: float = Field(ge=0, le=1_000_000)
 
 
-def _level_may_be_left_out(schema: dict[str, Any]) -> None:
-    """A sweep sets it."""
-    level = {"users", "rate_per_s"} & set(schema.get("required", ()))
-    schema["required"] = [name for name in schema.get("required", []) if name not in level]
-    sweep = {"properties": {"sweep": {"type": "object"}}, "required": ["sweep"]}
-    schema["anyOf"] = [*({"required": [name]} for name in level), sweep]
-
-
-def _times_in_any_form(schema: dict[str, Any]) -> None:
-    """A trace may be given packed, as seconds, or as the numbers of a recording."""
-    numbers = {"type": "array", "items": {"type": "number"}}
-    schema["properties"] |= {"arrivals_s": numbers, "timestamps": numbers}
-    forms = ("arrivals", "arrivals_s", "timestamps")
-    schema["required"] = [name for name in schema.get("required", []) if name not in forms]
-    schema["anyOf"] = [{"required": [name]} for name in forms]
-
-
 class _Load(Frozen):
     """What every load has. With `stages` the level changes with time, and `duration_s` is their sum."""
 
-    model_config = ConfigDict(json_schema_extra=_level_may_be_left_out)
+    model_config = ConfigDict(json_schema_extra=level_may_be_left_out)
 
     stages: tuple[Stage, ...] = Field(
         (), max_length=1000, description="Instead of load.duration_s: length and final level of each stage."
@@ -211,7 +195,7 @@ class TraceLoad(_Load):
     they are kept packed. `duration_s` and `conversations` may end the load before the trace does.
     """
 
-    model_config = ConfigDict(json_schema_extra=_times_in_any_form)
+    model_config = ConfigDict(json_schema_extra=times_in_any_form)
 
     kind: Literal["trace"] = "trace"
     arrivals: str = Field(min_length=1, repr=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.spec import SpecError
+from runs.load.draws.scenario_mix import conversations_with_rows
 from runs.load.profile import Load
-from runs.load.scenario_mix import conversations_with_rows
 from runs.load.shares import check_shares
 from scenarios.definition.data import rows_for_all
 from scenarios.definition.spec import ScenarioSpec

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from runs.load.pacing import PacedWalk
-from runs.load.sampling import new_draws
-from runs.load.scenario_mix import drawn, session_rng
+from runs.load.draws.pacing import PacedWalk
+from runs.load.draws.sampling import new_draws
+from runs.load.draws.scenario_mix import drawn, session_rng
 from runs.load.tokens import CHARS_PER_TOKEN, estimate
 from runs.load.users import UserProfile
 from scenarios.definition.spec import ScenarioError, ScenarioSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from runs.load.lazy_random import LazyRandom
+from runs.load.draws.lazy_random import LazyRandom
 from scenarios.render.walk import CompiledScenario
 
 
@@ -19,6 +19,6 @@ class Session(NamedTuple):
     """Number of its group (see `runs.load.groups`)."""
     model: str = ""
     params: dict[str, Any] | None = None
-    """What was drawn for it (see `runs.load.sampling`): its model, and other params of its requests."""
+    """What was drawn for it (see `runs.load.draws.sampling`): its model, and other params of its requests."""
     messages: int = 0
     """It ends after this many messages; 0: when the scenario ends."""

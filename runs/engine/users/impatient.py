@@ -21,7 +21,7 @@ from runs.engine.core.session import Session
 from runs.engine.recording.turn_record import TurnRecord
 from runs.engine.users.paced import PacedUser
 from runs.engine.users.turns import Ending
-from runs.load.lazy_random import LazyRandom
+from runs.load.draws.lazy_random import LazyRandom
 from runs.load.users import Patience
 from scenarios.render.walk import SayAction, Walk
 

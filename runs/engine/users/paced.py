@@ -7,9 +7,9 @@ from typing import cast
 from runs.engine.core.context import UserContext
 from runs.engine.core.session import Session
 from runs.engine.users.base import User
-from runs.load.lazy_random import LazyRandom
-from runs.load.pacing import PacedWalk
-from runs.load.sampling import with_drawn
+from runs.load.draws.lazy_random import LazyRandom
+from runs.load.draws.pacing import PacedWalk
+from runs.load.draws.sampling import with_drawn
 from scenarios.render.walk import Walk
 
 

@@ -12,8 +12,8 @@ import pytest
 from connectors.spec import TargetSpec, build_target_spec
 from metrics.models import SessionMetric
 from metrics.storage.aggregate import aggregate_rows, aggregate_run
+from runs.load.draws.sampling import Draws
 from runs.load.profile import ClosedLoad
-from runs.load.sampling import Draws
 from runs.load.users import UserProfile
 from runs.models import Run, RunStatus, Session
 from runs.supervisor.local import run_local

@@ -16,10 +16,10 @@ from runs.engine.users.base import User
 from runs.engine.users.factory import user_class
 from runs.engine.users.impatient import ImpatientUser
 from runs.engine.users.paced import PacedUser
-from runs.load.lazy_random import LazyRandom
-from runs.load.pacing import PacedWalk
+from runs.load.draws.lazy_random import LazyRandom
+from runs.load.draws.pacing import PacedWalk
+from runs.load.draws.sampling import Draws
 from runs.load.profile import parse_load
-from runs.load.sampling import Draws
 from runs.load.users import Think, UserProfile, excluded
 from runs.planning.run_request import RunRequest
 from scenarios.definition.spec import parse_scenario

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runs.load import scenario_mix
-from runs.load.lazy_random import LazyRandom
-from runs.load.scenario_mix import Numbers, conversations_with_rows, drawn, session_rng
+from runs.load.draws import scenario_mix
+from runs.load.draws.lazy_random import LazyRandom
+from runs.load.draws.scenario_mix import Numbers, conversations_with_rows, drawn, session_rng
 
 WEIGHTS = [1.0, 3.0]
 
