@@ -10,23 +10,22 @@ from django import setup
 from tokenburn_site.config.checks import refusal
 from tokenburn_site.config.keys import BadEnvironment
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
-setup(set_prefix=False)  # what follows imports models
-if unsafe := refusal():
-    raise BadEnvironment(unsafe)
 
-from runs.routing import websocket_urlpatterns  # noqa: E402  models need the apps that the line above loads
-from tokenburn_site.web.daphne_requests import harden  # noqa: E402
-from tokenburn_site.web.headers import SecureHandler  # noqa: E402
-from tokenburn_site.web.origins import ReadableOrigins  # noqa: E402
+def _application() -> ProtocolTypeRouter:
+    """Imports late: models need the apps that the set-up loads."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokenburn_site.settings")
+    setup(set_prefix=False)
+    if unsafe := refusal():
+        raise BadEnvironment(unsafe)
 
-harden()
+    from runs.routing import websocket_urlpatterns
+    from tokenburn_site.web.daphne_requests import harden
+    from tokenburn_site.web.headers import SecureHandler
+    from tokenburn_site.web.origins import ReadableOrigins
 
-application = ProtocolTypeRouter(
-    {
-        "http": SecureHandler(),
-        "websocket": ReadableOrigins(
-            AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
-        ),
-    }
-)
+    harden()
+    sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+    return ProtocolTypeRouter({"http": SecureHandler(), "websocket": ReadableOrigins(sockets)})
+
+
+application = _application()
