@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import dj_database_url
 from pydantic import AliasChoices, Field, IPvAnyAddress, IPvAnyNetwork, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from runs.workers.regions import PATTERN
 from tokenburn_site.config.keys import BadEnvironment
@@ -24,8 +25,33 @@ PATIENCE = {
 """How long to wait for a PostgreSQL server that stopped responding. The default is a quarter of an hour, in which a
 supervisor would neither renew its lease nor store anything after the network is back."""
 
+FIELD = re.compile('field "([^"]+)"')
+"""What pydantic-settings says of a value that it cannot read."""
+JSON_FORM = """write a list as ["a", "b"] and a mapping as {"a": "b"}"""
 
-class Env(BaseSettings):
+
+class FromEnvironment(BaseSettings):
+    @classmethod
+    def read(cls) -> Self:
+        """From the environment, then from `.env` or the file named by TOKENBURN_ENV_FILE (empty: none). Raises
+        BadEnvironment."""
+        try:
+            return cls(_env_file=os.environ.get("TOKENBURN_ENV_FILE", ".env") or None)
+        except ValidationError as exc:
+            wrong = [f"{cls._variable(*map(str, error['loc'][:1]))}: {error['msg']}" for error in exc.errors()]
+            raise BadEnvironment("; ".join(wrong)) from None  # the cause contains the values
+        except SettingsError as exc:
+            name = cls._variable(*FIELD.findall(str(exc))[:1])
+            raise BadEnvironment(f"{name}: this is not JSON: {JSON_FORM}") from None
+
+    @classmethod
+    def _variable(cls, field: str = "") -> str:
+        """Without a field: what all of them begin with. A field with a name of its own is reported by that."""
+        prefix = cls.model_config.get("env_prefix", "")
+        return f"{prefix}{field}".upper().rstrip("_") if not field or field in cls.model_fields else field
+
+
+class Env(FromEnvironment):
     """Field `x` is TOKENBURN_X, except for two addresses that have common names."""
 
     model_config = SettingsConfigDict(env_prefix="TOKENBURN_", extra="ignore")
@@ -80,16 +106,6 @@ class Env(BaseSettings):
     database_url: str | None = Field(None, validation_alias=AliasChoices("DATABASE_URL"))
     redis_url: str = Field("redis://127.0.0.1:6399/0", validation_alias=AliasChoices("REDIS_URL"))
 
-    @classmethod
-    def read(cls) -> Self:
-        """From the environment, then from `.env` or the file named by TOKENBURN_ENV_FILE (empty: none). Raises
-        BadEnvironment."""
-        try:
-            return cls(_env_file=os.environ.get("TOKENBURN_ENV_FILE", ".env") or None)
-        except ValidationError as exc:
-            wrong = [f"{_variable(str(error['loc'][0]))}: {error['msg']}" for error in exc.errors()]
-            raise BadEnvironment("; ".join(wrong)) from None  # the cause contains the values
-
     def prepare_dir(self, default: Path) -> Path:
         """The directory for all written files, created if necessary. Raises BadEnvironment."""
         path = (self.var_dir or default).resolve()
@@ -105,10 +121,6 @@ def private_addresses(env: Env) -> bool | tuple[str, ...]:
     if env.allow_private is None:
         return env.secret_key is None
     return env.allow_private if isinstance(env.allow_private, bool) else tuple(map(str, env.allow_private))
-
-
-def _variable(field: str) -> str:
-    return f"TOKENBURN_{field}".upper() if field in Env.model_fields else field
 
 
 def database_config(url: str) -> dict[str, Any]:

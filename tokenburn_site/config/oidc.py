@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
-from tokenburn_site.config.keys import BadEnvironment
+from tokenburn_site.config.env import FromEnvironment
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class OidcEnv(BaseSettings):
+class OidcEnv(FromEnvironment):
     """Field `x` is TOKENBURN_OIDC_X."""
 
     model_config = SettingsConfigDict(env_prefix="TOKENBURN_OIDC_", extra="ignore", frozen=True)
@@ -50,15 +49,3 @@ class OidcEnv(BaseSettings):
         if self.issuer and not self.client_id:
             raise ValueError("TOKENBURN_OIDC_ISSUER needs TOKENBURN_OIDC_CLIENT_ID")
         return self
-
-    @classmethod
-    def read(cls) -> Self:
-        """As `Env.read`. Raises BadEnvironment."""
-        try:
-            return cls(_env_file=os.environ.get("TOKENBURN_ENV_FILE", ".env") or None)
-        except ValidationError as exc:
-            wrong = [
-                f"{'_'.join(('TOKENBURN_OIDC', *map(str, error['loc']))).upper()}: {error['msg']}"
-                for error in exc.errors()
-            ]
-            raise BadEnvironment("; ".join(wrong)) from None  # the cause contains the values

@@ -9,6 +9,7 @@ import pytest
 
 from tokenburn_site.config.env import PATIENCE, Env, database_config
 from tokenburn_site.config.keys import BadEnvironment
+from tokenburn_site.config.oidc import OidcEnv
 
 KEY = base64.b64encode(b"k" * 32).decode()
 
@@ -47,6 +48,16 @@ def test_a_wrong_value_is_refused_by_name(name: str, value: str, monkeypatch: py
     monkeypatch.setenv(name, value)
     with pytest.raises(BadEnvironment, match=name) as caught:
         Env.read()
+    assert "\n" not in str(caught.value) and value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("TOKENBURN_ALLOWED_HOSTS", "a.example"), ("TOKENBURN_OIDC_GROUPS", "staff=operator")]
+)
+def test_what_must_be_json_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadEnvironment, match=f"^{name}: this is not JSON: write a list as") as caught:
+        [Env.read(), OidcEnv.read()]
     assert "\n" not in str(caught.value) and value not in str(caught.value)
 
 
