@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -15,7 +13,7 @@ from rest_framework.response import Response
 
 from accounts.models import NAME_CHARS, ApiToken
 from accounts.scopes import SCOPES
-from accounts.tokens import TokenError, make, revoke
+from accounts.tokens import TokenError, make, revoke, visible_to
 from inputs.rest import Located, Strict
 
 
@@ -63,9 +61,7 @@ class TokenViewSet(
     serializer_class = TokenSerializer
 
     def get_queryset(self) -> QuerySet[ApiToken]:
-        found = super().get_queryset()
-        user: Any = self.request.user
-        return found if user.is_superuser else found.filter(user_id=user.pk)
+        return visible_to(self.request.user, super().get_queryset())
 
     @extend_schema(request=NewTokenSerializer, responses={201: MadeTokenSerializer})
     def create(self, request: Request) -> Response:
@@ -80,7 +76,7 @@ class TokenViewSet(
         except TokenError as exc:
             raise ValidationError({"non_field_errors": [str(exc)]}) from exc
         data = {**TokenSerializer(token).data, "key": token.key}
-        return Response(data, 201, headers={**self.get_success_headers(data), "Cache-Control": "no-store"})
+        return Response(data, 201, headers=self.get_success_headers(data))
 
     def perform_destroy(self, instance: ApiToken) -> None:
         """Revokes it: the row stays as a record."""

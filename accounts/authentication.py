@@ -18,6 +18,12 @@ from accounts.tokens import find, note_use
 KEYWORDS: Final = {b"token", b"bearer"}
 
 
+class MustWait(Throttled):
+    def __init__(self) -> None:
+        super().__init__(detail=detail())
+        self.wait = wait_s()  # for Retry-After; given to the library, it would stand in the detail too
+
+
 class ApiTokenAuthentication(BaseAuthentication):
     """Counts wrong tokens. A right one is never made to wait: it cannot be guessed, and others may share its address.
     `request.auth` is the token."""
@@ -29,7 +35,7 @@ class ApiTokenAuthentication(BaseAuthentication):
         token = find(key.strip().decode("latin-1"))
         if token is None:
             raise self._refusal(request)
-        if second_factor.missing(token.user) and token.user.has_usable_password():
+        if token.user.has_usable_password() and second_factor.missing(token.user):
             raise PermissionDenied(f"{token.user} must have a second factor: log in with a browser and set it up")
         scopes = needed(request.method, request.parser_context.get("view") if request.parser_context else None)
         if scope := next((scope for scope in scopes if scope not in token.scopes), None):
@@ -42,9 +48,7 @@ class ApiTokenAuthentication(BaseAuthentication):
     def _refusal(self, request: Request) -> Exception:
         asked = request._request
         if must_wait(asked, NO_USER):
-            locked: Any = Throttled(detail=detail())
-            locked.wait = wait_s()  # for Retry-After; given at once, it would stand in the detail too
-            return locked  # type: ignore[no-any-return]  # the annotation above is for the attribute
+            return MustWait()
         count_failure(asked, NO_USER)
         return AuthenticationFailed("Invalid token: it is unknown, expired or revoked, or its user may not log in.")
 

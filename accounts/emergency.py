@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.contrib.auth import get_user_model
 from django.core.signing import BadSignature, TimestampSigner
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -16,13 +17,13 @@ def key_for(user: Any) -> str:
     return TimestampSigner(salt=SALT).sign(f"{user.pk}:{_state(user)}")
 
 
-def user_of(key: str, model: Any) -> Any:
+def user_of(key: str) -> Any:
     """Nobody, if the key is not genuine, too old, or was used."""
     try:
         pk, _, state = TimestampSigner(salt=SALT).unsign(key, max_age=LINK_S).partition(":")
     except BadSignature:
         return None
-    user = model._default_manager.filter(pk=pk, is_active=True).first()
+    user = get_user_model()._default_manager.filter(pk=pk, is_active=True).first()
     return user if user is not None and constant_time_compare(_state(user), state) else None
 
 

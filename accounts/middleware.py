@@ -25,7 +25,8 @@ class LogInMiddleware(AuthenticationMiddleware):
         def user() -> Any:
             return user_of(request, active=_is_activity(request))
 
-        request.user = SimpleLazyObject(user)  # type: ignore[assignment]  # as Django does
+        lazy: Any = SimpleLazyObject(user)
+        request.user = lazy
         request.auser = sync_to_async(user)
         if settings.SESSION_COOKIE_NAME not in request.COOKIES or request.path in _open_paths():
             return None

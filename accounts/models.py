@@ -14,6 +14,14 @@ START_CHARS: Final = 8
 SSO_CHARS: Final = 255
 
 
+class WithoutPages(models.Model):
+    """Rows that no page shows need no permissions."""
+
+    class Meta:
+        abstract = True
+        default_permissions = ()
+
+
 class ApiToken(models.Model):
     """A key for programs. The key itself is shown once and not stored: only its digest is."""
 
@@ -46,7 +54,7 @@ class ApiToken(models.Model):
         return "expired" if self.expires_at <= timezone.now() else "active"
 
 
-class SecondFactor(models.Model):
+class SecondFactor(WithoutPages):
     """The key of a user's authenticator app (TOTP, RFC 6238)."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="second_factor")
@@ -60,22 +68,16 @@ class SecondFactor(models.Model):
     failures = models.PositiveIntegerField(default=0, editable=False)
     failed_at = models.DateTimeField(null=True, editable=False)
 
-    class Meta:
-        default_permissions = ()  # they have no pages
-
     def __str__(self) -> str:
         return f"second factor of {self.user}"
 
 
-class RecoveryCode(models.Model):
+class RecoveryCode(WithoutPages):
     """Stands in once for a code of the app."""
 
     factor = models.ForeignKey(SecondFactor, models.CASCADE, related_name="recovery_codes")
     digest = models.CharField(max_length=64, editable=False)
     used_at = models.DateTimeField(null=True, editable=False)
-
-    class Meta:
-        default_permissions = ()  # they have no pages
 
     def __str__(self) -> str:
         return f"recovery code {self.pk}"
@@ -93,14 +95,11 @@ class GroupRule(models.Model):
         return f"rule of {self.group}"
 
 
-class LogInGeneration(models.Model):
+class LogInGeneration(WithoutPages):
     """Log-ins of an earlier generation have ended."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="log_in_generation")
     number = models.PositiveBigIntegerField(default=0)
-
-    class Meta:
-        default_permissions = ()  # they have no pages
 
     def __str__(self) -> str:
         return f"log-ins of {self.user}: {self.number}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import secrets
 import string
 import time
@@ -20,7 +21,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.models import GroupRule, RecoveryCode, SecondFactor
-from sealing.secrets import row_label, seal, unseal
+from sealing.secrets import SecretsError, row_label, seal, unseal
 
 COLUMN: Final = "accounts.second_factor"
 KEY_BYTES: Final = 20
@@ -34,10 +35,13 @@ RECOVERY_CHARS: Final = 16
 MOST_FAILURES: Final = 10
 FAILURES_PAUSE: Final = timedelta(minutes=15)
 """Of one user, from whatever addresses: whoever has the password must not guess the code."""
+TOO_MANY: Final = f"Too many wrong codes: try again in {FAILURES_PAUSE // timedelta(minutes=1)} minutes."
+UNREADABLE: Final = "The site cannot read the key of your app: use a recovery code, or ask an administrator."
+logger = logging.getLogger(__name__)
 
 
-class TooManyCodes(Exception):
-    """So many codes were wrong that none is accepted for a while."""
+class CodeRefused(Exception):
+    """No code is accepted, whatever it is; the message says why."""
 
 
 def of(user: Any) -> SecondFactor | None:
@@ -54,7 +58,7 @@ def required(user: Any) -> bool:
 
 def missing(user: Any) -> bool:
     """Whether the user must set one up before anything else."""
-    return of(user) is None and required(user)
+    return required(user) and of(user) is None
 
 
 def begin(user: Any) -> SecondFactor:
@@ -87,7 +91,7 @@ def picture(factor: SecondFactor) -> str:
 
 
 def confirm(factor: SecondFactor, code: str) -> list[str] | None:
-    """The recovery codes, if the app shows the right code. Raises TooManyCodes."""
+    """The recovery codes, if the app shows the right code. Raises CodeRefused."""
     with transaction.atomic():
         if not check(factor, code):
             return None
@@ -97,26 +101,35 @@ def confirm(factor: SecondFactor, code: str) -> list[str] | None:
 
 
 def check(factor: SecondFactor, code: str) -> bool:
-    """Whether the code is the app's. It is used up. Raises TooManyCodes."""
+    """Whether the code is the app's. It is used up. Raises CodeRefused."""
     _refuse_guessing(factor)
     given = "".join(code.split())
-    step = next((step for step, shown in _codes(factor) if constant_time_compare(shown, given)), None)
+    try:
+        step = next((step for step, shown in _codes(factor) if constant_time_compare(shown, given)), None)
+    except SecretsError as exc:
+        logger.warning("second_factor_unreadable: %s: %s", factor, exc)
+        raise CodeRefused(UNREADABLE) from exc
     rows = SecondFactor.objects.filter(pk=factor.pk)
     if step is not None and rows.filter(last_step__lt=step).update(last_step=step, failures=0):
         return True
-    rows.update(failures=F("failures") + 1, failed_at=timezone.now())
+    _count_failure(factor)
     return False
 
 
 def check_recovery(factor: SecondFactor, code: str) -> bool:
-    """Whether the code is one of the recovery codes that were not used. It is used up. Raises TooManyCodes."""
+    """Whether the code is one of the recovery codes that were not used. It is used up. Raises CodeRefused."""
     _refuse_guessing(factor)
     rows = factor.recovery_codes.filter(digest=_digest(code), used_at=None)
     if rows.update(used_at=timezone.now()):
         SecondFactor.objects.filter(pk=factor.pk).update(failures=0)
         return True
-    SecondFactor.objects.filter(pk=factor.pk).update(failures=F("failures") + 1, failed_at=timezone.now())
+    _count_failure(factor)
     return False
+
+
+def check_either(factor: SecondFactor, code: str) -> bool:
+    """Whether the code is the app's or a recovery code. It is used up. Raises CodeRefused."""
+    return check(factor, code) if "".join(code.split()).isdecimal() else check_recovery(factor, code)
 
 
 def new_recovery_codes(factor: SecondFactor) -> list[str]:
@@ -134,12 +147,16 @@ def remove(user: Any) -> bool:
 
 
 def _refuse_guessing(factor: SecondFactor) -> None:
-    now = SecondFactor.objects.only("failures", "failed_at").get(pk=factor.pk)
-    if now.failures < MOST_FAILURES or now.failed_at is None:
+    now = SecondFactor.objects.only("failures", "failed_at").filter(pk=factor.pk).first()
+    if now is None or now.failures < MOST_FAILURES or now.failed_at is None:  # None: removed a moment ago
         return
     if timezone.now() - now.failed_at < FAILURES_PAUSE:
-        raise TooManyCodes
+        raise CodeRefused(TOO_MANY)
     SecondFactor.objects.filter(pk=factor.pk, failed_at=now.failed_at).update(failures=0)
+
+
+def _count_failure(factor: SecondFactor) -> None:
+    SecondFactor.objects.filter(pk=factor.pk).update(failures=F("failures") + 1, failed_at=timezone.now())
 
 
 def _codes(factor: SecondFactor) -> Iterator[tuple[int, str]]:
@@ -149,8 +166,8 @@ def _codes(factor: SecondFactor) -> Iterator[tuple[int, str]]:
 
 
 def _totp(factor: SecondFactor) -> TOTP:
-    # What all apps know. An HMAC needs no hash without collisions.
-    return TOTP(base64.b32decode(key_of(factor)), DIGITS, SHA1(), STEP_S)  # noqa: S303
+    sha1 = SHA1()  # noqa: S303  what all apps know; an HMAC needs no hash without collisions
+    return TOTP(base64.b32decode(key_of(factor)), DIGITS, sha1, STEP_S)
 
 
 def _digest(code: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import NAME_CHARS, START_CHARS, ApiToken
@@ -67,12 +68,17 @@ def make(user: Any, name: str, scopes: Iterable[str], days: int | None = None) -
     return token
 
 
+def visible_to(user: Any, rows: QuerySet[ApiToken]) -> QuerySet[ApiToken]:
+    """One's own; an administrator sees everybody's."""
+    return rows if user.is_superuser else rows.filter(user_id=user.pk)
+
+
 def usable(user: Any) -> Any:
     return ApiToken.objects.filter(user=user, revoked_at=None, expires_at__gt=timezone.now())
 
 
 def find(key: str) -> ApiToken | None:
-    """The token, if it and its user are still valid. Of the user that is asked at each request."""
+    """The token, if it and its user are still valid. Both are looked up at each request."""
     token = ApiToken.objects.select_related("user").filter(digest=digest_of(key)).first()
     if token is None or token.state != "active" or not (token.user.is_active and token.user.is_staff):
         return None

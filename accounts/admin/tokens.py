@@ -11,12 +11,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils.cache import add_never_cache_headers
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget
 
 from accounts.models import ApiToken
 from accounts.scopes import READ, SCOPES
-from accounts.tokens import TokenError, make, revoke
+from accounts.tokens import TokenError, make, revoke, visible_to
 from inputs.admin_lookups import SealedColumns
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
@@ -38,22 +37,18 @@ class NewTokenForm(FormBase):
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Within your own rights. Every token may read.",
     )
-    days = forms.IntegerField()
+    days = forms.IntegerField(
+        label="Valid for (days)",
+        min_value=1,
+        max_value=settings.TOKEN_MAX_DAYS,
+        initial=settings.TOKEN_DAYS,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text=f"At most {settings.TOKEN_MAX_DAYS}.",
+    )
 
     class Meta:
         model = ApiToken
         fields = ["name", "scopes"]
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.fields["days"] = forms.IntegerField(
-            label="Valid for (days)",
-            min_value=1,
-            max_value=settings.TOKEN_MAX_DAYS,
-            initial=settings.TOKEN_DAYS,
-            widget=UnfoldAdminIntegerFieldWidget,
-            help_text=f"At most {settings.TOKEN_MAX_DAYS}.",
-        )
 
 
 NEW: Final = {
@@ -82,9 +77,7 @@ class ApiTokenAdmin(SealedColumns, TokenBase):
         return ", ".join(token.scopes)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
-        found = super().get_queryset(request)
-        user: Any = request.user
-        return found if user.is_superuser else found.filter(user_id=user.pk)
+        return visible_to(request.user, super().get_queryset(request))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(getattr(request.user, "is_staff", False))
@@ -129,9 +122,7 @@ class ApiTokenAdmin(SealedColumns, TokenBase):
     def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
         """The only page that ever shows the key. Not a message, which would be stored in a cookie."""
         context = {**self.admin_site.each_context(request), "title": "New API token", "token": obj, "opts": self.opts}
-        page = TemplateResponse(request, "accounts/token_made.html", context)
-        add_never_cache_headers(page)
-        return page
+        return TemplateResponse(request, "accounts/token_made.html", context)
 
     @admin.action(description="Revoke", permissions=["view"])
     def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:

@@ -18,7 +18,7 @@ def move(apps, schema_editor):
             return
         if connection.vendor == "sqlite":
             cursor.execute("PRAGMA secure_delete = ON")  # the keys do not stay in the file's free pages
-        cursor.execute(f"SELECT key, user_id, created FROM {OLD}")
+        cursor.execute(f"SELECT key, user_id FROM {OLD}")
         rows = cursor.fetchall()
     now = timezone.now()
     ApiToken = apps.get_model("accounts", "ApiToken")
@@ -31,7 +31,7 @@ def move(apps, schema_editor):
             scopes=["read", "run", "edit"],
             expires_at=now + timedelta(days=settings.TOKEN_DAYS),
         )
-        for key, user_id, _ in rows
+        for key, user_id in rows
     )
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {OLD}")

@@ -7,9 +7,6 @@ from typing import Any, Final
 from django import forms
 from unfold.widgets import BASE_INPUT_CLASSES
 
-from accounts import second_factor
-from accounts.models import SecondFactor
-
 CODE_CHARS: Final = 40
 LOOK: Final = {"class": " ".join(BASE_INPUT_CLASSES)}
 
@@ -22,16 +19,9 @@ class CodeForm(forms.Form):
         ),
     )
 
-    def accepted(self, factor: SecondFactor) -> bool:
-        """Whether it is a code of the app or a recovery code. Raises TooManyCodes."""
-        given: str = self.cleaned_data["code"]
-        if "".join(given.split()).isdecimal():
-            return second_factor.check(factor, given)
-        return second_factor.check_recovery(factor, given)
 
-
-class AgainForm(forms.Form):
-    """Asks somebody who is logged in to prove it again."""
+class AgainForm(CodeForm):
+    """Asks somebody who is logged in to prove it again: by the password or, without one, by a code."""
 
     password = forms.CharField(
         strip=False, widget=forms.PasswordInput({**LOOK, "autocomplete": "current-password"}), max_length=4096
@@ -40,8 +30,7 @@ class AgainForm(forms.Form):
     def __init__(self, user: Any, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.user = user
-        if not user.has_usable_password():  # of single sign-on
-            self.fields = {"code": CodeForm.base_fields["code"]}
+        del self.fields["code" if user.has_usable_password() else "password"]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth import get_user_model, load_backend
+from django.contrib.auth import get_user_model
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +16,6 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 from django.views.generic import FormView
@@ -34,7 +33,6 @@ else:
 PENDING: Final = "accounts.pending"
 PENDING_S: Final = 300
 WRONG: Final = "This code is wrong, was used before, or has expired: wait for the next one."
-MANY: Final = f"Too many wrong codes: try again in {int(second_factor.FAILURES_PAUSE.total_seconds()) // 60} minutes."
 
 
 def proceed(request: HttpRequest, user: Any, backend: str, then: str, by_provider: bool = False) -> HttpResponse:
@@ -121,21 +119,20 @@ class Code(CodeBase):
             count_failure(self.request, name)  # django-axes answers that the address has to wait
             return self.form_invalid(form)
         try:
-            right = form.accepted(self.factor)
-        except second_factor.TooManyCodes:
-            form.add_error("code", MANY)
+            right = second_factor.check_either(self.factor, form.cleaned_data["code"])
+        except second_factor.CodeRefused as exc:
+            form.add_error("code", str(exc))
             return self.form_invalid(form)
         if not right:
             count_failure(self.request, name)
             form.add_error("code", WRONG)
             return self.form_invalid(form)
         self.request.session.pop(PENDING)
-        load_backend(self.pending["backend"])
         sessions.log_in(self.request, self.user, self.pending["backend"], self.factor.pk)
         return redirect(safe(self.request, self.pending["then"]))
 
 
-code = sensitive_post_parameters("code")(never_cache(require_http_methods(["GET", "POST"])(Code.as_view())))
+code = sensitive_post_parameters("code")(require_http_methods(["GET", "POST"])(Code.as_view()))
 
 
 def safe(request: HttpRequest, address: str | None) -> str:

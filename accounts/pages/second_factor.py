@@ -9,22 +9,20 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts import second_factor, sessions
-from accounts.counting import count_failure, must_wait
+from accounts.counting import count_failure, detail, must_wait
 from accounts.models import SecondFactor
 from accounts.pages.forms import AgainForm, CodeForm
-from accounts.pages.log_in import MANY, WRONG
+from accounts.pages.log_in import WRONG
 from audit.services import record
 
 PAGE: Final = "accounts:second-factor"
 
 
 @sensitive_post_parameters("code", "password")
-@never_cache
 @require_http_methods(["GET", "POST"])
 @login_required
 def page(request: HttpRequest) -> HttpResponse:
@@ -54,8 +52,8 @@ def _confirm(request: HttpRequest, _factor: Any) -> HttpResponse:
             codes = second_factor.confirm(factor, form.cleaned_data["code"])
             if codes is None:
                 form.add_error("code", WRONG)
-        except second_factor.TooManyCodes:
-            form.add_error("code", MANY)
+        except second_factor.CodeRefused as exc:
+            form.add_error("code", str(exc))
     if codes is None:
         return _show_key(request, form)
     sessions.end_others(request, user)  # they have shown none
@@ -88,16 +86,19 @@ def _end_others(request: HttpRequest, _factor: Any) -> HttpResponse:
 
 
 def _proved(request: HttpRequest, factor: SecondFactor) -> bool:
-    """Whether whoever sits there is the user: by the password or, without one, by a code. Wrong ones are counted."""
+    """Whether whoever sits there is the user. Wrong passwords and codes are counted."""
     user: Any = request.user
     form, name = AgainForm(user, request.POST), user.get_username()
     if must_wait(request, name):
-        messages.error(request, "Too many failed log-ins from this address.")
+        messages.error(request, detail())
         return False
-    try:
-        right = form.is_valid() and ("code" not in form.fields or CodeForm.accepted(form, factor))  # type: ignore[arg-type]  # has that field
-    except second_factor.TooManyCodes:
-        right = False
+    right = form.is_valid()
+    if right and "code" in form.fields:
+        try:
+            right = second_factor.check_either(factor, form.cleaned_data["code"])
+        except second_factor.CodeRefused as exc:
+            messages.error(request, str(exc))
+            return False
     if not right:
         count_failure(request, name)
         messages.error(request, "Nothing was changed: that was not right.")

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import emergency
@@ -25,7 +22,6 @@ BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
 
 
 @require_GET
-@never_cache
 def start(request: HttpRequest) -> HttpResponse:
     if not is_on():
         raise Http404
@@ -38,7 +34,6 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-@never_cache
 def back(request: HttpRequest) -> HttpResponse:
     if not is_on():
         raise Http404
@@ -47,16 +42,13 @@ def back(request: HttpRequest) -> HttpResponse:
         user = user_for(claims_of(request))
     except SsoRefused as exc:
         return _refused(request, exc)
-    except ValidationError as exc:
-        return _refused(request, SsoRefused(f"Your name cannot be used here: {' '.join(exc.messages)}"))
     return proceed(request, user, BACKEND, safe(request, then), by_provider=True)
 
 
 @require_http_methods(["GET", "POST"])
-@never_cache
 def emergency_link(request: HttpRequest) -> HttpResponse:
     """A button, so that whatever opens links by itself does not use the link up."""
-    user = emergency.user_of(request.GET.get("key", ""), get_user_model())
+    user = emergency.user_of(request.GET.get("key", ""))
     if user is None:
         messages.error(request, "This link is wrong, was used, or is too old: make a new one.")
         return redirect("admin:login")

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -18,8 +19,8 @@ NO_GROUP: Final = "None of your groups may use this site: ask an administrator."
 
 
 def user_for(claims: dict[str, Any]) -> User:
-    """The user, with the rights that the claims give. Raises SsoRefused; a known user has lost then what the claims no
-    longer give, and nobody has gained anything."""
+    """The user, with the rights that the claims give. Raises SsoRefused; even then, a known user loses what the claims
+    no longer give."""
     groups = _groups(claims)
     with transaction.atomic():
         identity = _known(claims) or _expected(claims) or _new(claims, groups)
@@ -62,7 +63,11 @@ def _new(claims: dict[str, Any], groups: set[str] | None) -> SsoIdentity:
         raise SsoRefused(NO_GROUP)
     user = User(username=name, email=str(claims.get("email") or "")[:254])
     user.set_unusable_password()
-    user.full_clean(exclude=["password"])
+    try:
+        user.full_clean(exclude=["password"])
+    except ValidationError as exc:
+        why = " ".join(exc.messages)
+        raise SsoRefused(f"Your name or e-mail address at the provider cannot be used here: {why}") from exc
     user.save()
     return SsoIdentity.objects.create(user=user, name=name, issuer=settings.OIDC.issuer, subject=claims["sub"])
 

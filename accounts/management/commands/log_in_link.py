@@ -6,11 +6,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
 from accounts.emergency import LINK_S, key_for
+from accounts.management.users import named
 from audit.services import record
 from plain_text.visible import visible
 
@@ -22,9 +22,9 @@ class Command(BaseCommand):
         parser.add_argument("user", help="user name")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = get_user_model()._default_manager.filter(username=options["user"]).first()
-        if user is None or not (user.is_active and user.is_staff):
-            raise CommandError(f"there is no active user {visible(options['user'])} with staff status")
+        user = named(options["user"])
+        if not (user.is_active and user.is_staff):
+            raise CommandError(f"{visible(str(user))} is not active staff, so that a log-in would be refused")
         record("login.link.create", on=user, door="cli")
         root = settings.SITE_URL.rstrip("/") or "http://127.0.0.1:8000"
         self.stderr.write(f"valid for {LINK_S // 60} minutes and one log-in; a second factor is still asked for:")

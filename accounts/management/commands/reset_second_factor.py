@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts import second_factor, sessions
+from accounts.management.users import named
 from audit.services import record
 from plain_text.visible import visible
 
@@ -20,9 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("user", help="user name")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = get_user_model()._default_manager.filter(username=options["user"]).first()
-        if user is None:
-            raise CommandError(f"there is no user {visible(options['user'])}")
+        user = named(options["user"])
         if not second_factor.remove(user):
             raise CommandError(f"{visible(str(user))} has no second factor")
         sessions.end_all(user)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.management.users import named
 from accounts.models import ApiToken
 from accounts.scopes import SCOPES
 from accounts.tokens import TokenError, make, revoke
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         getattr(self, f"_{options['what']}")(options)
 
     def _create(self, options: dict[str, Any]) -> None:
-        user = _user(options["user"])
+        user = named(options["user"])
         if not (user.is_active and user.is_staff):
             raise CommandError(f"{visible(str(user))} is not active staff, so that a token would be refused")
         try:
@@ -45,7 +45,7 @@ class Command(BaseCommand):
     def _list(self, options: dict[str, Any]) -> None:
         found = ApiToken.objects.select_related("user").order_by("pk")
         if options["user"]:
-            found = found.filter(user=_user(options["user"]))
+            found = found.filter(user=named(options["user"]))
         for token in found:
             used = f"{token.last_used_at:%Y-%m-%d %H:%M}" if token.last_used_at else "never"
             parts = [str(token.pk), str(token.user), str(token), ",".join(token.scopes), token.state]
@@ -59,10 +59,3 @@ class Command(BaseCommand):
         for token in known.values():
             done = revoke(token)
             self.stdout.write(visible(f"{token.pk}: {'revoked' if done else 'was revoked before'}"))
-
-
-def _user(name: str) -> Any:
-    user = get_user_model()._default_manager.filter(username=name).first()
-    if user is None:
-        raise CommandError(f"there is no user {visible(name)}")
-    return user

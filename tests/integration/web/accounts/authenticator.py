@@ -24,6 +24,10 @@ def shown(factor: SecondFactor, steps: int = 0) -> str:
     return totp.generate(int(time.time()) + 30 * steps).decode()
 
 
+def factor_of(user: User) -> SecondFactor:
+    return SecondFactor.objects.get(user=user)
+
+
 def enrolled(user: User) -> list[str]:
     """Give the user a second factor; the code of the step before this one is used up. The recovery codes."""
     codes = second_factor.confirm(second_factor.begin(user), shown(second_factor.begin(user), -1))

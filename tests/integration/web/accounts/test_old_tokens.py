@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import re
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -16,6 +18,7 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import ApiToken
+from tests.integration.web import made_up
 from tests.old_data import make
 from tests.support import databases
 
@@ -41,12 +44,6 @@ def test_their_keys_keep_working_and_are_nowhere_in_clear(tmp_path: Path, django
 
 @pytest.mark.usefixtures("postgres_database")
 def test_postgresql_takes_them_over_too() -> None:
-    from importlib import import_module
-
-    from django.apps import apps
-
-    from tests.integration.web import made_up
-
     user = made_up.user("targets.view_target")
     with connection.cursor() as cursor:
         cursor.execute(

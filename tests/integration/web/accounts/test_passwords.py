@@ -81,16 +81,3 @@ def test_the_forms_of_the_admin(password: str) -> None:
     assert client.post("/admin/password_change/", new).status_code == 200
     assert User.objects.get(pk=user.pk).check_password(GOOD)
     assert not User.objects.filter(username="ada-lovelace-2").exists()
-
-
-def test_a_lost_second_factor_is_reset_on_the_server() -> None:
-    from accounts import second_factor
-    from tests.integration.web.accounts.authenticator import enrolled
-
-    user = made_up.user()
-    for wrong in ("nobody", user.username):
-        with pytest.raises(CommandError):
-            call_command("reset_second_factor", wrong)
-    enrolled(user)
-    call_command("reset_second_factor", user.username, stdout=StringIO())
-    assert second_factor.of(user) is None

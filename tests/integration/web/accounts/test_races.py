@@ -8,13 +8,12 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 
 from accounts import second_factor, tokens
 from accounts.models import SecondFactor
 from tests.integration.web import made_up
-from tests.integration.web.accounts.authenticator import enrolled, shown
+from tests.integration.web.accounts.authenticator import enrolled, factor_of, shown
 
 pytestmark = pytest.mark.usefixtures("any_database")
 THREADS = 6
@@ -34,10 +33,6 @@ def at_once(deed: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(one, range(THREADS)))
-
-
-def factor_of(user: User) -> SecondFactor:
-    return SecondFactor.objects.get(user=user)
 
 
 def test_a_code_is_accepted_once() -> None:

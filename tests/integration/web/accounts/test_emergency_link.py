@@ -1,0 +1,47 @@
+"""The emergency link of the command line."""
+
+from __future__ import annotations
+
+import time
+from io import StringIO
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from tests.integration.web import made_up
+from tests.integration.web.accounts.authenticator import CODE, LOG_IN, enrolled, logged_in
+
+pytestmark = pytest.mark.django_db
+
+
+def link(user: User) -> str:
+    out = StringIO()
+    call_command("log_in_link", user.username, stdout=out, stderr=StringIO())
+    parts = urlsplit(out.getvalue().strip())
+    return f"{parts.path}?{parts.query}"
+
+
+def test_the_command_line_has_an_emergency_door(settings: Any) -> None:
+    settings.LOCAL_PASSWORDS = False
+    user, client = made_up.user(), Client()
+    address = link(user)
+    assert user.username in client.get(address).content.decode() and not logged_in(client), "a look is no log-in"
+    assert client.post(address)["Location"] == "/admin/" and logged_in(client)
+    assert client.post(address)["Location"] == LOG_IN, "it works once"
+    assert client.post("/account/log-in/emergency/?key=1:x:y")["Location"] == LOG_IN
+    enrolled(user)
+    other = Client()
+    assert other.post(link(user))["Location"] == CODE and not logged_in(other)
+    for wrong in ("nobody", made_up.user(staff=False).username):
+        with pytest.raises(CommandError):
+            call_command("log_in_link", wrong)
+
+
+def test_an_emergency_link_grows_old(monkeypatch: Any) -> None:
+    address, now = link(made_up.user()), time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 301)
+    assert Client().post(address)["Location"] == LOG_IN
