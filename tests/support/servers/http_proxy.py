@@ -57,18 +57,19 @@ class HttpProxy:
 def _join(peer: Peer, far: socket.socket, *, until_request: bool = False) -> None:
     """Bytes both ways until one of the two ends; `until_request`: until the near one says something."""
     with selectors.DefaultSelector() as ready, contextlib.suppress(OSError):
-        ready.register(peer.sock, selectors.EVENT_READ, far)
-        ready.register(far, selectors.EVENT_READ, peer.sock)
+        ready.register(peer.sock, selectors.EVENT_READ, (peer.sock, far))
+        ready.register(far, selectors.EVENT_READ, (far, peer.sock))
         while True:
             for key, _ in ready.select():
-                if key.fileobj is peer.sock and until_request:
+                near, other = key.data
+                if near is peer.sock and until_request:
                     return
-                data = key.fileobj.recv(65536)  # type: ignore[union-attr] # sockets, both
+                data = near.recv(65536)
                 if not data:
                     with contextlib.suppress(OSError):
                         peer.sock.shutdown(socket.SHUT_RDWR)
                     return
-                key.data.sendall(data)
+                other.sendall(data)
 
 
 @contextmanager

@@ -28,13 +28,14 @@ def b64(data: bytes) -> str:
 
 
 class Provider(BaseHTTPRequestHandler):
+    server: ThreadingHTTPServer
     codes: dict[str, dict[str, str]] = {}
     behaviour: dict[str, Any] = {}
     person: dict[str, Any] = {}
 
     @property
     def root(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"  # type: ignore[attr-defined]  # of an HTTP server
+        return f"http://127.0.0.1:{self.server.server_port}"
 
     def do_GET(self) -> None:
         path = urlsplit(self.path)

@@ -49,7 +49,7 @@ def _is_found(run: Run) -> bool:
     uri = f"{Path(connection.settings_dict['NAME']).absolute().as_uri()}?mode=rw"
     try:
         with closing(sqlite3.connect(uri, uri=True, timeout=5)) as fresh:
-            row = fresh.execute(f'SELECT status FROM "{Run._meta.db_table}" WHERE id = ?', [run.pk]).fetchone()  # noqa: S608 - a name of our own
+            row = fresh.execute(f'SELECT status FROM "{Run._meta.db_table}" WHERE id = ?', [run.pk]).fetchone()  # noqa: S608  a name of our own
     except sqlite3.DatabaseError as exc:
         return getattr(exc, "sqlite_errorcode", None) in _BUSY
     return row is not None and (run.status not in RUN_TERMINAL or row[0] == run.status)

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from tokenburn_site.config.logs import JsonFormatter, TextFormatter, logging_config, mask
+from tokenburn_site.config.logs import JsonFormatter, LogFormat, TextFormatter, logging_config, mask
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_text_masks_the_stack_too() -> None:
 
 
 @pytest.mark.parametrize(("style", "formatter"), [("text", TextFormatter), ("json", JsonFormatter)])
-def test_the_style_chooses_the_formatter(style: str, formatter: type) -> None:
-    config = logging_config("INFO", style)  # type: ignore[arg-type]  # parametrised literals arrive as str
+def test_the_style_chooses_the_formatter(style: LogFormat, formatter: type) -> None:
+    config = logging_config("INFO", style)
     assert config["formatters"]["line"]["()"] is formatter
 
 

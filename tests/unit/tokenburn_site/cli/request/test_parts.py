@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,9 +29,9 @@ def test_djangos_own_key_never_becomes_a_targets_secret() -> None:
 LOAD = {"kind": "closed", "users": 4, "duration_s": 2.0}
 
 
-def options(**given: object) -> Options:
-    defaults = {"url": "http://127.0.0.1:1/v1", "preset": "openai-chat", "load": LOAD}
-    return Options(**{**defaults, **given})  # type: ignore[arg-type]  # one mistyped name is a TypeError
+def options(**given: Any) -> Options:
+    defaults: dict[str, Any] = {"url": "http://127.0.0.1:1/v1", "preset": "openai-chat", "load": LOAD}
+    return Options(**{**defaults, **given})
 
 
 def test_a_target_has_its_parameters_stamp_and_secrets() -> None:
