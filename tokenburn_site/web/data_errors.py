@@ -24,6 +24,7 @@ CONFLICT: Final = "Somebody changed the same rows at the same time, or the form 
 class DataErrorMiddleware(MiddlewareMixin):
     def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
         if isinstance(exc, DataError) or (isinstance(exc, OverflowError | ValueError) and BEYOND.search(str(exc))):
+            logger.warning("rows_beyond: %s %s: %s", request.method, request.path, exc)
             return _refused(request, 400, TOO_LARGE)
         if isinstance(exc, IntegrityError):
             logger.warning("rows_conflict: %s %s: %s", request.method, request.path, exc)

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from audit.origin import account_name
+from metrics.number_format import counted
 from plain_text.visible import visible
 from policy.panic import current, words
 from runs import panic
@@ -38,8 +39,8 @@ class Command(BaseCommand):
             self._undo()
         else:
             made = panic.begin(by=account_name(), reason=options["reason"])
-            done = f"{_numbers(made.stopped_runs, 'run')} stopped, {_numbers(made.paused_tasks, 'schedule')} paused"
-            self._say(f"{words(made)}: {done}; undo it with `manage.py panic --undo`")
+            runs, schedules = counted(len(made.stopped_runs), "run"), counted(len(made.paused_tasks), "schedule")
+            self._say(f"{words(made)}: {runs} stopped, {schedules} paused; undo it with `manage.py panic --undo`")
 
     def _status(self) -> None:
         found = current()
@@ -51,11 +52,7 @@ class Command(BaseCommand):
         undone = panic.undo(by=account_name())
         if undone is None:
             raise CommandError("the emergency stop is not on: there is nothing to undo")
-        self._say(f"runs may start again; {_numbers(undone.paused_tasks, 'schedule')} resumed")
+        self._say(f"runs may start again; {counted(len(undone.paused_tasks), 'schedule')} resumed")
 
     def _say(self, line: str) -> None:
         self.stdout.write(visible(line))
-
-
-def _numbers(items: list[int], noun: str) -> str:
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
