@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 READING_LASTS = timedelta(hours=1)
 """Pages of a list that somebody reads on within this time are one event."""
-REFUSALS = frozenset({401, 403, 404, 409, 423, 429})
+REFUSALS = frozenset({401, 403, 404, 409, 429})
 INVALID, SERVER_ERROR = 400, 500
 
 

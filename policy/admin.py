@@ -44,7 +44,7 @@ class PolicyAdmin(PolicyBase):
         (
             "One run",
             {
-                "description": f"{EMPTY} A run that leaves something open gets these limits as its own.",
+                "description": f"{EMPTY} A load that leaves something open gets these limits as its own.",
                 "fields": [("users", "arrivals_per_s"), ("turns_per_s", "duration_s"), ("tokens", "cost")],
             },
         ),
@@ -62,8 +62,8 @@ class PolicyAdmin(PolicyBase):
         (
             "Approval",
             {
-                "description": "Above these a run waits for somebody else with the right to approve runs. "
-                "An empty field asks for no approval.",
+                "description": "A run above one of these waits until somebody else with the right to approve runs "
+                "decides about it. An empty field asks for no approval.",
                 "fields": [
                     ("approve_users", "approve_arrivals_per_s"),
                     ("approve_duration_s", "approve_tokens"),

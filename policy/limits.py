@@ -1,4 +1,4 @@
-"""What somebody may do, out of all policies that hold for him. Pure, but for `limits_for`."""
+"""What somebody may do, by all policies that hold for them. Pure, but for `limits_for`."""
 
 from __future__ import annotations
 

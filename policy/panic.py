@@ -19,7 +19,7 @@ def closed() -> str:
 def words(panic: Panic) -> str:
     """One line for a banner, a refusal or a terminal."""
     why = f" ({panic.reason})" if panic.reason else ""
-    return f"the emergency stop is on since {panic.began_at:%Y-%m-%d %H:%M} UTC, by {panic.began_by_name}{why}"
+    return f"the emergency stop has been on since {panic.began_at:%Y-%m-%d %H:%M} UTC, by {panic.began_by_name}{why}"
 
 
 def let_go(task_id: int) -> None:

@@ -46,8 +46,8 @@ def check_target(spec: TargetSpec, limits: Limits) -> None:
             origin = origin_of(url)
         except ValueError as exc:  # a template
             raise NotAllowedError(
-                f"{what}: which host it leads to is only known during a run, and hosts have to be allowed: write the "
-                "host out",
+                f"{what}: the host that it leads to is only known during a run, and hosts have to be allowed: write "
+                "the host out",
                 "target",
             ) from exc
         if patterns is not None and not allowed(patterns, origin):

@@ -27,7 +27,7 @@ from targets.secrets import SecretsError
 
 
 class VisibleCredential(RowField):
-    """One that the user may know of. Whether he may choose it is said with its name."""
+    """One that the user may know of. A refusal to choose it may therefore name it."""
 
     def get_queryset(self) -> Any:
         request = self.context.get("request")
@@ -174,7 +174,7 @@ class TargetViewSet(Located, viewsets.ModelViewSet[Target]):
     @extend_schema(request=ProbeSerializer, responses=ProbedSerializer)
     @action(detail=True, methods=["post"], required_perms={"POST": ["targets.change_target"]})
     def probe(self, request: Request, pk: str) -> Response:
-        """Say one message and show all that can be seen of it, within 30 seconds. Nothing is recorded."""
+        """Say one message and show all that can be seen of it, within 30 seconds. The exchange is not stored."""
         target = self.get_object()
         given = ProbeSerializer(data=request.data)
         given.is_valid(raise_exception=True)

@@ -60,9 +60,9 @@ def _change_refused(target: Target, credential: Credential, user: User) -> Crede
 
 
 def _moved(before: Target | None, target: Target, credential: Credential, user: User) -> str:
-    """Why the user may not move the secrets to where they stand now; empty: they stand where they did, or he may use
-    them. A secret in a message would be told by a chatbot that does as it is asked, backwards for example, as soon as
-    somebody else runs it."""
+    """Why the user may not move the secrets to where they stand now; empty: they stand where they did, or the
+    user may use them. A secret in a message would be told by a chatbot that does as it is asked, backwards for example,
+    as soon as somebody else runs it."""
     if before is None or may_use(user, credential):
         return ""
     known = _secrets_in(before)
@@ -89,7 +89,7 @@ def _secrets_in(target: Target) -> dict[str, str]:
 
 
 def use_refused(target: Target, user: User) -> CredentialRefused | None:
-    """Why `user` may not send the values of the target's credential to where the target leads; None: he may."""
+    """Why `user` may not send the values of the target's credential to where the target leads; None: they may."""
     credential = target.credential
     if credential is None:
         return None
@@ -137,5 +137,5 @@ def leads_out(credential: Credential, outside: list[str]) -> str:
     more = f" and {len(outside) - SHOWN} more" if len(outside) > SHOWN else ""
     return (
         f"{', '.join(outside[:SHOWN])}{more}: not among the origins of the credential {credential.name!r}; "
-        "add it there (who may edit the credential can), or choose another credential that you may use"
+        "add it there (whoever may edit the credential can), or choose another credential that you may use"
     )

@@ -62,8 +62,8 @@ for model in (
 
 
 class ByAdministrators(MixedIn):
-    """Rows that only superusers change. Whoever else had Django's rights on them could make himself one, or take over
-    the account of one by a new password; with the right to view, others may look."""
+    """Rows that only superusers change. Whoever else had Django's rights on them could make themselves one, or take
+    over the account of one by a new password; with the right to view, others may look."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return _is_administrator(request) and super().has_add_permission(request)

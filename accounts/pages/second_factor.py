@@ -101,7 +101,7 @@ def _proved(request: HttpRequest, factor: SecondFactor) -> bool:
             return False
     if not right:
         count_failure(request, name)
-        messages.error(request, "Nothing was changed: that was not right.")
+        messages.error(request, "Nothing was changed: the password or code is wrong.")
     return right
 
 

@@ -115,7 +115,7 @@ class RunAdmin(SealedColumns, ReadOnly, ApprovalActions, RunBase):
         return found if found is None or may_read_texts(request.user) else without_texts(found)
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """What somebody may not read he may not search either."""
+        """Nobody may search what they may not read."""
         if lookup.partition("__")[0] in HIDDEN and not (request and may_read_texts(request.user)):
             return False
         return super().lookup_allowed(lookup, value, request)

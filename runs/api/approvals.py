@@ -34,14 +34,14 @@ class ApprovalActions:
     @extend_schema(request=None, responses={200: ApprovalSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"], required_perms={"POST": [APPROVE]})
     def approve(self, request: Request, pk: str) -> Response:
-        """Let a run start that waits for approval. Not the own one."""
+        """Approve a run that waits for approval, so that it starts. 409 for your own."""
         refuse_body(request)
         return self._decided(lambda run: approve(run, request.user))
 
     @extend_schema(request=NoteSerializer, responses={200: ApprovalSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"], required_perms={"POST": [APPROVE]})
     def refuse(self, request: Request, pk: str) -> Response:
-        """End a run that waits for approval."""
+        """Refuse a run that waits for approval, which ends it. 409 for your own."""
         asked = NoteSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         return self._decided(lambda run: refuse(run, request.user, asked.validated_data.get("note", "")))

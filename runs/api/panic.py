@@ -72,7 +72,7 @@ class PanicView(APIView):
 
     @extend_schema(request=BeginSerializer, responses={202: PanicSerializer})
     def post(self, request: Request) -> Response:
-        """Stop all runs now, refuse new ones and pause all schedules. Repeat it safely."""
+        """Stop all runs now, refuse new ones and pause all schedules. It may be repeated."""
         asked = BeginSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         made = panic.begin(by=str(request.user), user=request.user, reason=asked.validated_data.get("reason", ""))

@@ -1,6 +1,6 @@
 """Whether a run fits beside all others: at the same time, and with what was sent in the last 24 hours.
 
-Sums are only true under `policy.lock.one_at_a_time`: whoever asks holds it until his own use is written.
+Sums are only true under `policy.lock.one_at_a_time`: whoever asks holds it until their own use is written.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ def check_room(use: Use, user_id: int | None, limits: Limits, site: SiteLimits, 
     others = QuotaUse.objects.exclude(run=beside) if beside is not None else QuotaUse.objects.all()
     mine = others.filter(user=user_id)
     for whose, rows, caps in (
-        ("of yours", mine, {name: getattr(limits, f"person_{name}") for name in AT_ONCE}),
-        ("of the installation", others, {name: getattr(site, name) for name in AT_ONCE}),
+        ("your runs", mine, {name: getattr(limits, f"person_{name}") for name in AT_ONCE}),
+        ("runs of the installation", others, {name: getattr(site, name) for name in AT_ONCE}),
     ):
-        _check(use, rows.filter(run__status__in=RUN_ACTIVE), caps, AT_ONCE, f"at the same time in all runs {whose}")
+        _check(use, rows.filter(run__status__in=RUN_ACTIVE), caps, AT_ONCE, f"at the same time in all {whose}")
     if beside is not None:
         return  # its amounts were reserved when it was requested
     for whose, rows, caps in (
-        ("of yours", mine, {name: getattr(limits, f"person_day_{name}") for name in OVER_A_DAY}),
-        ("of the installation", others, {name: getattr(site, f"day_{name}") for name in OVER_A_DAY}),
+        ("your runs", mine, {name: getattr(limits, f"person_day_{name}") for name in OVER_A_DAY}),
+        ("runs of the installation", others, {name: getattr(site, f"day_{name}") for name in OVER_A_DAY}),
     ):
-        _check(use, rows.filter(at__gt=DbNow(-DAY_S)), caps, OVER_A_DAY, f"in 24 hours in all runs {whose}")
+        _check(use, rows.filter(at__gt=DbNow(-DAY_S)), caps, OVER_A_DAY, f"in 24 hours in all {whose}")
 
 
 def _check(use: Use, rows: QuerySet[QuotaUse], caps: Mapping[str, Any], words: Mapping[str, str], when: str) -> None:

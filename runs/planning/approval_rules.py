@@ -28,4 +28,4 @@ def _above(asked: float | None, cap: float | None, what: str) -> str:
     if cap is None or (asked is not None and asked <= cap):
         return ""
     much = f"no limit of {what}" if asked is None else f"{shown(asked)} {what}"
-    return f"{much}, and above {shown(cap)} somebody else has to approve"
+    return f"{much}: above {shown(cap)} somebody else has to approve the run"

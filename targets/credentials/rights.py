@@ -3,7 +3,7 @@
 - use: send its values to its origins, by a test message or a run. Owner, listed users and groups, whoever has the
   permission `use_credential`.
 - edit: change its name, values and origins. Owner, and whoever has `change_credential`.
-- share: change who may use it. Whoever may edit it and use it: an editor cannot make himself a user.
+- share: change who may use it. Whoever may edit it and use it: editors cannot make themselves users.
 - delete: owner, and whoever has `delete_credential`.
 - read the values: nobody.
 """
@@ -22,7 +22,7 @@ EDIT: Final = "targets.change_credential"
 DELETE: Final = "targets.delete_credential"
 VIEW: Final = "targets.view_credential"
 CREATE: Final = ("targets.add_credential", "targets.add_target", "targets.change_target")
-"""One of these: what somebody enters is his own, so whoever may write targets may."""
+"""One of these: what people enter is their own, so whoever may write targets may."""
 User = AbstractBaseUser | AnonymousUser | None
 
 
@@ -47,7 +47,7 @@ def may_create(user: User) -> bool:
 
 
 def visible(user: User) -> QuerySet[Credential]:
-    """Those whose names and origins somebody may see: his own, those that he may use, or all."""
+    """Those whose names and origins somebody may see: their own, those that they may use, or all."""
     rows = Credential.objects.all()
     if any(_has(user, permission) for permission in (USE, EDIT, DELETE, VIEW)):
         return rows

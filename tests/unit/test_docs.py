@@ -17,9 +17,8 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 PACKAGES = (
-    "tokenburn_site|targets|policy|accounts|scenarios|runs|metrics|connectors|bounds|inputs|plain_text|sealing|"
-    "mock_chatbot|"
-    "tests|docker"
+    "tokenburn_site|targets|policy|accounts|audit|scenarios|runs|metrics|connectors|bounds|inputs|plain_text|sealing|"
+    "mock_chatbot|tests|docker"
 )
 MODULE = re.compile(rf"(?<![\w/.])(?:{PACKAGES})(?:/[\w.-]+)*/(?:[\w-]+\.\w+)?")
 LINK = re.compile(r"\]\(([^)\s]+)\)")

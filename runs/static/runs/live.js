@@ -285,7 +285,7 @@ document.addEventListener("DOMContentLoaded", () => {
       if (event.code === ENDED) return;
       const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
       tries += 1;
-      if (event.code === TOO_MANY) note("Too many live pages of yours are open. Close some: this one will continue then.");
+      if (event.code === TOO_MANY) note("You have too many live pages open. Close some, and this one will continue.");
       else note(tries > RETRY_MS.length ? "The connection was refused several times. You may have to log in again." : "Connection lost. Reconnecting…");
       setTimeout(connect, wait);
     });

@@ -28,7 +28,7 @@ from tests.integration.web import made_up
 from tests.support.runs import a_run, shards
 
 pytestmark = pytest.mark.usefixtures("valkey")
-WHY = "4 users, and above 3 somebody else has to approve"
+WHY = "4 users: above 3 somebody else has to approve the run"
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def api_of(user: User) -> APIClient:
     [
         ({"users": 4}, {"approve_users": 4}, ""),
         ({"users": 4}, {"approve_users": 3, "approve_duration_s": 59}, f"{WHY}; 60 seconds"),
-        ({"users": 4}, {"approve_tokens": 100}, "no limit of tokens, and above 100"),
+        ({"users": 4}, {"approve_tokens": 100}, "no limit of tokens: above 100"),
         ({"users": 4, "budget": {"tokens": 100}}, {"approve_tokens": 100}, ""),
     ],
 )
@@ -162,7 +162,7 @@ def test_nothing_is_approved_while_the_emergency_stop_is_on(run: Run, other: Use
     from policy.models import Panic
 
     Panic.objects.create(began_by_name="boss", schedules_paused=True)
-    with pytest.raises(ApprovalError, match="the emergency stop is on"):
+    with pytest.raises(ApprovalError, match="the emergency stop has been on"):
         approve(run, other)
     assert (status(run), Approval.objects.get().decision) == (RunStatus.WAITING, "")
 

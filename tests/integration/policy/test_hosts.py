@@ -70,7 +70,7 @@ def test_a_line_that_is_none_is_refused_with_a_sentence(line: str) -> None:
         ),
         (
             {"overrides": {"handshake": {"steps": [{"name": "login", "url": "{{ params.model }}/t"}]}}},
-            "handshake step 'login': which host it leads to",
+            "handshake step 'login': the host that it leads to",
         ),
         ({"overrides": {"request": {"headers": {"host": "127.0.0.1:9"}}}}, None),
         (
@@ -79,7 +79,7 @@ def test_a_line_that_is_none_is_refused_with_a_sentence(line: str) -> None:
         ),
         (
             {"overrides": {"request": {"headers": {"host": "{{ params.model }}"}}}},
-            "request.headers.host: which host it leads to",
+            "request.headers.host: the host that it leads to",
         ),
         (
             {"overrides": {"models": {"path": "/m", "pick": "@", "headers": {"Host": "bot.example"}}}},

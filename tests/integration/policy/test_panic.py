@@ -28,7 +28,7 @@ from tests.integration.web import made_up
 from tests.support.runs import a_run, shards
 
 EVERY_MINUTE = {"every": 1, "period": "minutes"}
-ON = "the emergency stop is on since"
+ON = "the emergency stop has been on since"
 
 
 def schedule(name: str, *, enabled: bool = True) -> PlanSchedule:
