@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
 from runs.lifecycle.load_changes import SteeringError
 from runs.models import Run
 from runs.services import change_load, stop_run
 from runs.supervisor.local import store_orphans
-from tokenburn_site.cli.console import say
+from tokenburn_site.cli.console import own_messages, say
 from tokenburn_site.cli.database import ensure_database
 from tokenburn_site.cli.errors import EXIT_DONE, EXIT_USAGE, BadUsage, BurnError
 
 
+@own_messages()
 def change(run_id: int, name: str, level: float, who: str) -> int:
     """Set the load of a run. Returns the exit code; prints errors to stderr in one line."""
     try:
@@ -26,6 +26,7 @@ def change(run_id: int, name: str, level: float, who: str) -> int:
     return EXIT_DONE
 
 
+@own_messages()
 def stop(run_id: int, who: str) -> int:
     """Stop a run. Returns the exit code; prints errors to stderr in one line."""
     try:
@@ -41,9 +42,6 @@ def stop(run_id: int, who: str) -> int:
 
 def _run(run_id: int) -> Run:
     """Raises BurnError."""
-    # No broker is needed, and the command prints its own messages.
-    for name in ("runs.live_stream", "runs.completion.orphans", "runs.completion.reaper"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     ensure_database()
     store_orphans()
     found = Run.objects.filter(pk=run_id).first()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,7 +28,7 @@ from tokenburn_site.cli.burn.kept import database_file, is_lost, lost_words
 from tokenburn_site.cli.burn.preflight import check_reachable
 from tokenburn_site.cli.burn.progress import Progress
 from tokenburn_site.cli.burn.unstarted import results_of_failure
-from tokenburn_site.cli.console import PatientConsole
+from tokenburn_site.cli.console import PatientConsole, own_messages
 from tokenburn_site.cli.database import database_needed, ensure_database
 from tokenburn_site.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
 from tokenburn_site.cli.options import search, trace
@@ -105,11 +104,11 @@ def _check_reachable(target: TargetSpec, through: str) -> None:
 
 def _run_all(options: Options, parts: Parts, screen: Console, typed: str) -> int:
     """From the request on, other processes on this machine can see that the run's command is alive."""
-    if not options.workers:  # their messages are not needed: no broker is required, and the lines below say the rest
-        for name in ("runs.live_stream", "runs.completion.orphans", "runs.completion.reaper"):
-            logging.getLogger(name).setLevel(logging.ERROR)
     uid = uuid4()
-    with nullcontext() if options.workers else commanded(uid):
+    with ExitStack() as local:
+        if not options.workers:
+            local.enter_context(own_messages())
+            local.enter_context(commanded(uid))
         with results_of_failure(options), database_needed("then start again"):
             for run_id in store_orphans():
                 say(f"run {run_id} is now stored and ended: its command was killed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from argparse import ArgumentParser
 from typing import Any
 
@@ -13,6 +12,7 @@ from metrics.number_format import counted
 from plain_text.visible import visible
 from policy.panic import current, words
 from runs import panic
+from tokenburn_site.cli.console import own_messages
 from tokenburn_site.cli.database import ensure_database
 from tokenburn_site.cli.errors import BurnError
 
@@ -27,8 +27,8 @@ class Command(BaseCommand):
         what.add_argument("--status", action="store_true", help="only say whether it is on; exit code 1 if it is")
         parser.add_argument("--reason", default="", help="shown on every page while it is on")
 
+    @own_messages()
     def handle(self, *args: Any, **options: Any) -> None:
-        logging.getLogger("runs.live_stream").setLevel(logging.ERROR)  # no broker is needed
         try:
             ensure_database()
         except BurnError as exc:

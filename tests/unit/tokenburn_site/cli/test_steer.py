@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
+
 import pytest
 from django.core.management import call_command
 
@@ -57,3 +60,14 @@ def test_a_run_is_stopped_once(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = typed(capsys, "stop", str(run.pk))
     assert (code, out) == (2, "")
     assert err.endswith("there is nothing to stop\n")
+
+
+@pytest.mark.parametrize("argv", [("load", "4711", "--users", "9"), ("stop", "4711"), ("panic", "--status")])
+def test_what_is_logged_after_a_command_of_this_process_is_as_before(argv: tuple[str, ...]) -> None:
+    noisy = logging.getLogger("runs.live_stream")
+    noisy.setLevel(logging.INFO)
+    with suppress(SystemExit):
+        call_command(*argv)
+    after = noisy.level
+    noisy.setLevel(logging.NOTSET)
+    assert after == logging.INFO
