@@ -7,7 +7,6 @@ import logging
 import secrets
 import string
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
@@ -102,29 +101,25 @@ def confirm(factor: SecondFactor, code: str) -> list[str] | None:
 
 def check(factor: SecondFactor, code: str) -> bool:
     """Whether the code is the app's. It is used up. Raises CodeRefused."""
-    _refuse_guessing(factor)
-    given = "".join(code.split())
     try:
-        step = next((step for step, shown in _codes(factor) if constant_time_compare(shown, given)), None)
+        codes = _codes(factor)
     except SecretsError as exc:
         logger.warning("second_factor_unreadable: %s: %s", factor, exc)
         raise CodeRefused(UNREADABLE) from exc
+    _take_a_try(factor)
+    given = "".join(code.split())
+    step = next((step for step, shown in codes if constant_time_compare(shown, given)), None)
     rows = SecondFactor.objects.filter(pk=factor.pk)
-    if step is not None and rows.filter(last_step__lt=step).update(last_step=step, failures=0):
-        return True
-    _count_failure(factor)
-    return False
+    return step is not None and bool(rows.filter(last_step__lt=step).update(last_step=step, failures=0))
 
 
 def check_recovery(factor: SecondFactor, code: str) -> bool:
     """Whether the code is one of the recovery codes that were not used. It is used up. Raises CodeRefused."""
-    _refuse_guessing(factor)
-    rows = factor.recovery_codes.filter(digest=_digest(code), used_at=None)
-    if rows.update(used_at=timezone.now()):
-        SecondFactor.objects.filter(pk=factor.pk).update(failures=0)
-        return True
-    _count_failure(factor)
-    return False
+    _take_a_try(factor)
+    if not factor.recovery_codes.filter(digest=_digest(code), used_at=None).update(used_at=timezone.now()):
+        return False
+    SecondFactor.objects.filter(pk=factor.pk).update(failures=0)
+    return True
 
 
 def check_either(factor: SecondFactor, code: str) -> bool:
@@ -146,23 +141,20 @@ def remove(user: Any) -> bool:
     return bool(SecondFactor.objects.filter(user_id=user.pk).delete()[0])
 
 
-def _refuse_guessing(factor: SecondFactor) -> None:
-    now = SecondFactor.objects.only("failures", "failed_at").filter(pk=factor.pk).first()
-    if now is None or now.failures < MOST_FAILURES or now.failed_at is None:  # None: removed a moment ago
-        return
-    if timezone.now() - now.failed_at < FAILURES_PAUSE:
+def _take_a_try(factor: SecondFactor) -> None:
+    """Counted as a failure before the code is looked at: however many guess at once, they get no more tries together.
+    A right code forgets the failures."""
+    rows, now = SecondFactor.objects.filter(pk=factor.pk), timezone.now()
+    rows.filter(failures__gte=MOST_FAILURES, failed_at__lte=now - FAILURES_PAUSE).update(failures=0)
+    taken = rows.filter(failures__lt=MOST_FAILURES).update(failures=F("failures") + 1, failed_at=now)
+    if not taken and rows.exists():  # else it was removed a moment ago
         raise CodeRefused(TOO_MANY)
-    SecondFactor.objects.filter(pk=factor.pk, failed_at=now.failed_at).update(failures=0)
 
 
-def _count_failure(factor: SecondFactor) -> None:
-    SecondFactor.objects.filter(pk=factor.pk).update(failures=F("failures") + 1, failed_at=timezone.now())
-
-
-def _codes(factor: SecondFactor) -> Iterator[tuple[int, str]]:
+def _codes(factor: SecondFactor) -> list[tuple[int, str]]:
+    """The steps of now with their codes. Raises SecretsError."""
     totp, now = _totp(factor), int(time.time() // STEP_S)
-    for drift in DRIFT:
-        yield now + drift, totp.generate((now + drift) * STEP_S).decode()
+    return [(now + drift, totp.generate((now + drift) * STEP_S).decode()) for drift in DRIFT]
 
 
 def _totp(factor: SecondFactor) -> TOTP:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -26,7 +27,7 @@ def at_once(deed: Callable[[], Any]) -> list[Any]:
         try:
             barrier.wait(30)
             return deed()
-        except tokens.TokenError:
+        except (tokens.TokenError, second_factor.CodeRefused):
             return None
         finally:
             connection.close()
@@ -41,6 +42,34 @@ def test_a_code_is_accepted_once() -> None:
     code = shown(factor_of(user))
     assert sum(at_once(lambda: second_factor.check(factor_of(user), code))) == 1
     assert sum(at_once(lambda: second_factor.check_recovery(factor_of(user), codes[0]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "looks"), [("wrong1", 1), ("123", len(second_factor.DRIFT))], ids=["recovery", "app"]
+)
+def test_guesses_get_no_more_tries_than_the_limit(wrong: str, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_factor, "MOST_FAILURES", 2)
+    user = made_up.user()
+    enrolled(user)
+    factor, looked = factor_of(user), []
+
+    def slow(function: Callable[..., Any]) -> Callable[..., Any]:
+        """All the others arrive while one looks at its code."""
+
+        def look(*given: Any) -> Any:
+            looked.append(1)
+            time.sleep(0.3)
+            return function(*given)
+
+        return look
+
+    for name in ("constant_time_compare", "_digest"):
+        monkeypatch.setattr(second_factor, name, slow(getattr(second_factor, name)))
+    answers = at_once(lambda: second_factor.check_either(factor, wrong))
+    assert sorted(map(str, answers)) == ["False"] * 2 + ["None"] * (THREADS - 2)
+    assert len(looked) == 2 * looks
+    with pytest.raises(second_factor.CodeRefused):
+        second_factor.check(factor, shown(factor, 1))
 
 
 def test_a_factor_is_begun_once() -> None:
