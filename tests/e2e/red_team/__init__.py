@@ -3,7 +3,7 @@
 | what was done | tests |
 | -- | -- |
 | CR and LF in parts of a request | unit/connectors/test_request_parts, integration/connectors/security/test_one_request |
-| secrets read by templates or a changed address | unit/connectors/opaque/test_uses, unit/targets/test_probe_secrets, integration/connectors/security/test_secret_origins, integration/web/test_credentials |
+| secrets read by templates or a changed address | unit/connectors/opaque/test_uses, unit/targets/test_probe_secrets, integration/connectors/security/test_secret_origins, integration/web/credentials/test_targets |
 | periodic tasks switched off by view rights | integration/web/admin/test_actions, integration/web/permissions/test_matrix |
 | templates, paths and files without bound | unit/connectors/mapping/test_sandbox, unit/connectors/mapping/test_jmes, unit/bounds/test_formats, unit/bounds/test_files |
 | passwords and tokens guessed | integration/web/site/test_sign_in, integration/web/accounts/test_tokens |

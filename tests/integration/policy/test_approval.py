@@ -9,7 +9,6 @@ from unittest.mock import Mock
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from rest_framework.test import APIClient
 
 from audit.models import AuditEvent
 from policy.models import Policy
@@ -25,6 +24,7 @@ from runs.workers import dispatch
 from runs.workers.admission import next_shard
 from tests.integration.policy.test_panic import together
 from tests.integration.web import made_up
+from tests.integration.web.made_up import api_of
 from tests.support.runs import a_run, shards
 
 pytestmark = pytest.mark.usefixtures("valkey")
@@ -49,12 +49,6 @@ def run(author: User) -> Run:
 
 def status(run: Run) -> str:
     return Run.objects.values_list("status", flat=True).get(pk=run.pk)
-
-
-def api_of(user: User) -> APIClient:
-    client = APIClient()
-    client.force_login(user)
-    return client
 
 
 @pytest.mark.parametrize(

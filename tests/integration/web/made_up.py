@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from django.contrib.auth.models import Permission, User
 from django.db import transaction
+from django.test import Client
+from rest_framework.test import APIClient
 
 from accounts.tokens import make
 from metrics.ingest.batch import parse
@@ -35,6 +37,20 @@ def user(*permissions: str, staff: bool = True, superuser: bool = False) -> User
     made = User.objects.create_user(f"user{next(_numbers)}", password=PASSWORD, is_staff=staff, is_superuser=superuser)
     made.user_permissions.set([permission(name) for name in permissions])
     return made
+
+
+def api_of(user: User) -> APIClient:
+    """A program that is logged in as this user."""
+    api = APIClient()
+    api.force_login(user)
+    return api
+
+
+def page_of(user: User) -> Client:
+    """A browser in which this user is logged in."""
+    page = Client()
+    page.force_login(user)
+    return page
 
 
 def token(owner: User, *scopes: str) -> str:

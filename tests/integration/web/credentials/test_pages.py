@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
-from rest_framework.test import APIClient
 
 from audit.models import AuditEvent
 from runs.models import RunStatus
 from runs.services import request_run, stop_run
 from targets.models import Credential, Target
 from tests.integration.web import made_up
+from tests.integration.web.made_up import api_of, page_of
 from tests.support.credentials import keep
 
 pytestmark = pytest.mark.django_db
@@ -22,18 +21,6 @@ ORIGIN = "https://api.example.org:443"
 GIVEN: dict[str, Any] = {"name": "bank", "origins": ["https://API.example.org"], "secrets": {"api_key": made_up.SECRET}}
 LIST = "/api/credentials/"
 ADD = "/admin/targets/credential/add/"
-
-
-def api_of(user: User) -> APIClient:
-    api = APIClient()
-    api.force_login(user)
-    return api
-
-
-def page_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

@@ -6,13 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
-from rest_framework.test import APIClient
 
 from audit.models import AuditEvent
 from targets.models import Target
 from tests.integration.web import made_up
+from tests.integration.web.made_up import api_of, page_of
 from tests.support.credentials import keep
 
 pytestmark = pytest.mark.django_db
@@ -39,12 +37,6 @@ def bank(db: None) -> Target:
     return target
 
 
-def api_of(user: User) -> APIClient:
-    api = APIClient()
-    api.force_login(user)
-    return api
-
-
 @pytest.mark.parametrize("overrides", PLACES)
 def test_a_secret_is_not_moved_without_the_right_to_use_it(bank: Target, overrides: dict[str, Any]) -> None:
     mal, address = made_up.user(*RIGHTS), f"/api/targets/{bank.pk}/"
@@ -52,10 +44,8 @@ def test_a_secret_is_not_moved_without_the_right_to_use_it(bank: Target, overrid
     assert answer.status_code == 400
     assert "a secret would stand there; you may not use the credential" in answer.json()["overrides"][0]
 
-    client = Client()
-    client.force_login(mal)
     form = {"name": "bank", "preset": bank.preset, "url": bank.url, "params": "{}", "credential": bank.credential_id}
-    page = client.post(
+    page = page_of(mal).post(
         f"/admin/targets/target/{bank.pk}/change/", {**form, "overrides": json.dumps(overrides), "stream": ""}
     )
     assert page.status_code == 200 and "a secret would stand there" in page.content.decode()

@@ -1,0 +1,1 @@
+"""Credentials behind pages and API: who gets at them, and who does not."""
