@@ -52,9 +52,9 @@ from runs.workers.availability import shortage
 from runs.workers.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
 from runs.workers.regions import shard_regions
 from scenarios.definition.spec import ScenarioSpec
+from sealing.secrets import SecretsError
 from targets.binding import note_use
 from targets.models import Credential
-from targets.secrets import SecretsError
 
 __all__ = [
     "abort_run",
@@ -266,7 +266,7 @@ def can_stop(run: Run) -> bool:
 
 def shard_spec(shard: Shard) -> ShardSpec:
     """The engine's order, including secrets: it is only written to the engine's stdin. Raises
-    `targets.secrets.SecretsError` if the run's secrets cannot be decrypted on this host, and RequestError if who asked
+    `sealing.secrets.SecretsError` if the run's secrets cannot be decrypted on this host, and RequestError if who asked
     for the run may not use its credential any more."""
     run = shard.run
     check_credential_of_run(run)

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from connectors.spec import TargetSpec, preset_names
 from inputs.rest import Located, RowField, Strict
 from inputs.rest_schema import TARGETS, url_pattern
+from sealing.secrets import SecretsError
 from targets.binding import CredentialRefused, check_change, led_to
 from targets.credentials.api import SECRETS_HELP, SecretsField
 from targets.credentials.rights import visible
@@ -23,7 +24,6 @@ from targets.credentials.services import NotAllowed, entered
 from targets.credentials.values import stored_names
 from targets.models import Credential, Target
 from targets.probe_page import LANES, MESSAGE_CHARS, CannotProbe, probe_target
-from targets.secrets import SecretsError
 
 
 class VisibleCredential(RowField):

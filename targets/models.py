@@ -43,7 +43,7 @@ class Target(models.Model):
         return self.name
 
     def get_secrets(self) -> dict[str, str]:
-        """Those of its credential. Raises `targets.secrets.SecretsError` if they cannot be decrypted."""
+        """Those of its credential. Raises `sealing.secrets.SecretsError` if they cannot be decrypted."""
         return {} if self.credential is None else self.credential.get_secrets()
 
     def clean(self) -> None:

@@ -13,11 +13,11 @@ from connectors.spec import SpecError
 from policy.limits import User, limits_for
 from policy.panic import closed
 from policy.targets import NotAllowedError, check_target
+from sealing.secrets import SecretsError
 from targets.binding import CredentialRefused, check_use, note_use
 from targets.models import Target
 from targets.probe import LIMIT_S, probe
 from targets.probe_result import Probe
-from targets.secrets import SecretsError
 from targets.services import target_spec
 
 MESSAGE_CHARS = 10_000

@@ -8,7 +8,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Model
 
-from targets.secrets import SecretsError, reseal, row_label
+from sealing.secrets import SecretsError, reseal, row_label
 
 ROUNDS: Final = 5
 """Maximum number of attempts for a row that is edited while it is re-encrypted."""

@@ -8,7 +8,7 @@ from targets.models import Target
 
 def target_spec(target: Target, *, with_secrets: bool = False) -> TargetSpec:
     """The target's spec, with its secrets only if requested; `targets.binding` says who may. Raises
-    `connectors.spec.SpecError` if the row does not make a usable spec, and `targets.secrets.SecretsError` if its
+    `connectors.spec.SpecError` if the row does not make a usable spec, and `sealing.secrets.SecretsError` if its
     secrets cannot be decrypted."""
     credential = target.credential if with_secrets else None
     return build_target_spec(

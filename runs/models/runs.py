@@ -10,7 +10,7 @@ from django.db import models
 from metrics.end_codes import END_CODE_CHARS
 from runs.models.plans import TestPlan
 from runs.models.report_field import ReportField
-from targets import secrets
+from sealing import secrets
 from targets.models import Credential
 
 END_CODE_HELP = "How it ended: see docs/metrics.md."

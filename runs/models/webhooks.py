@@ -9,7 +9,7 @@ from django.db import models
 from runs.models.plans import TestPlan
 from runs.models.runs import Run
 from runs.models.schedules import PlanSchedule
-from targets import secrets
+from sealing import secrets
 
 
 class WebhookKind(models.TextChoices):
@@ -61,7 +61,7 @@ class Webhook(models.Model):
         return self.name
 
     def get_secrets(self) -> dict[str, str]:
-        """`url` and perhaps `key`. Raises `targets.secrets.SecretsError`."""
+        """`url` and perhaps `key`. Raises `sealing.secrets.SecretsError`."""
         return secrets.unseal(self.sealed_secrets, secrets.row_label("runs.webhook", self.uid))
 
     def set_secrets(self, values: dict[str, str]) -> None:

@@ -33,7 +33,7 @@ from runs.supervisor.load_follower import LOOK_S, LoadFollower
 from runs.supervisor.ticks import TickInfo
 from runs.supervisor.witness_process import WitnessProcess
 from runs.workers.leases import ORPHAN_S, claim_shard, fail_start, finish_shard, host_name, renew_lease
-from targets.secrets import SecretsError
+from sealing.secrets import SecretsError
 
 logger = logging.getLogger(__name__)
 CHECK_BEFORE_START_S = 0.2

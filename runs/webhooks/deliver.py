@@ -21,7 +21,7 @@ from runs.models import DeliveryStatus, Webhook, WebhookDelivery
 from runs.webhooks.http_post import Posted, post
 from runs.webhooks.payload import headers, message
 from runs.workers.leader_election import Leadership
-from targets.secrets import SecretsError
+from sealing.secrets import SecretsError
 
 logger = logging.getLogger(__name__)
 BACKOFF_S: tuple[float, ...] = (10.0, 30.0, 120.0, 420.0)

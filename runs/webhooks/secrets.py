@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from connectors.security.guard import NEVER, never_allowed
 from connectors.spec import SpecError, TargetSpec, build_target_spec
 from runs.models import Webhook
-from targets.secrets import SecretsError
+from sealing.secrets import SecretsError
 
 URL_CHARS: Final = 2000
 KEY_CHARS: Final = 1000

@@ -12,11 +12,11 @@ from django.utils.formats import localize
 from django.utils.timezone import localtime
 
 from inputs.admin_lookups import SealedColumns
+from sealing.secrets import SecretsError
 from targets.credentials import rights
 from targets.credentials.forms import CredentialForm
 from targets.credentials.models import Credential
 from targets.credentials.values import stored_names
-from targets.secrets import SecretsError
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin

@@ -13,11 +13,11 @@ from rest_framework.request import Request
 
 from inputs.rest import Located, Strict
 from inputs.rest_schema import ORIGIN_PATTERN
+from sealing.secrets import SecretsError
 from targets.credentials.models import Credential
 from targets.credentials.rights import may_create, may_delete, may_edit, may_share, visible
 from targets.credentials.services import MOST_ORIGINS, checked_origins, may_not_edit
 from targets.credentials.values import VALUE_CHARS, change_values, stored_names
-from targets.secrets import SecretsError
 
 SECRETS_HELP = "Name and value. A value replaces the stored one, null deletes it; other secrets are kept."
 WHO_USES = ("users", "groups")

@@ -13,11 +13,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from sealing.secrets import SecretsError
 from targets.credentials.models import Credential
 from targets.credentials.rights import User
 from targets.credentials.services import EXAMPLE, checked_origins
 from targets.credentials.values import change_values, stored_names
-from targets.secrets import SecretsError
 
 if TYPE_CHECKING:
     CredentialFormBase = forms.ModelForm[Credential]

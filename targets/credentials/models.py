@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
 
-from targets import secrets
+from sealing import secrets
 
 SECRETS_COLUMN: Final = "targets.secrets"
 """What the sealed values are bound to, with the row's uid. Those of earlier versions were part of a target."""
@@ -56,7 +56,7 @@ class Credential(models.Model):
         return self.name
 
     def get_secrets(self) -> dict[str, str]:
-        """The decrypted values. Raises `targets.secrets.SecretsError` if they were sealed for another row or key."""
+        """The decrypted values. Raises `sealing.secrets.SecretsError` if they were sealed for another row or key."""
         return secrets.unseal(self.sealed_secrets, secrets.row_label(SECRETS_COLUMN, self.uid))
 
     def set_secrets(self, values: dict[str, str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
+from sealing.secrets import SecretsError
 from targets.credentials.models import Credential
-from targets.secrets import SecretsError
 
 NAME = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
 VALUE_CHARS = 10_000

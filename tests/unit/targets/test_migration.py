@@ -12,8 +12,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from sealing.secrets import row_label, seal
 from targets.models import Credential, Target
-from targets.secrets import row_label, seal
 from targets.services import target_spec
 from tests.support import services
 from tests.support.databases import as_default, configuration

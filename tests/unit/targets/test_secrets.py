@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runs.models import Run
+from sealing.secrets import SecretsError, reseal, row_label, seal, unseal
 from targets.models import Credential
 from targets.rotation import ROUNDS, behind, rotate
-from targets.secrets import SecretsError, reseal, row_label, seal, unseal
 from tests.support.runs import a_run
 
 OLD, NEW = ("old", b"o" * 32), ("new", b"n" * 32)

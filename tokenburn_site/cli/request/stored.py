@@ -9,8 +9,8 @@ from scenarios.definition.data import DataPool
 from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.importers import check_attached
 from scenarios.models import Scenario
+from sealing.secrets import SecretsError
 from targets.models import Target
-from targets.secrets import SecretsError
 from targets.services import target_spec
 from tokenburn_site.cli.errors import BadUsage
 from tokenburn_site.cli.options.burn_options import Options
