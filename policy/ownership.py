@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -93,7 +94,7 @@ def _fetch(origin: str, expected: str) -> str:
     try:
         addresses = resolve(host, port, settings.ALLOW_PRIVATE, STEP_S)
         asking = http.client.HTTPConnection(host, port, timeout=STEP_S)
-        asking.sock = _connected(addresses[0], host, tls=parts.scheme == "https")
+        asking.sock = _connected(addresses, host, tls=parts.scheme == "https")
         try:
             asking.request("GET", PATH, headers={"User-Agent": "token-burn", "Connection": "close"})
             answer = asking.getresponse()
@@ -108,15 +109,29 @@ def _fetch(origin: str, expected: str) -> str:
     return body.decode("utf-8", "replace")
 
 
-def _connected(address: Address, host: str, *, tls: bool) -> socket.socket:
-    plain = socket.socket(address.family, socket.SOCK_STREAM)
+def _connected(addresses: Sequence[Address], host: str, *, tls: bool) -> socket.socket:
+    plain = _dialled(addresses)
     try:
-        plain.settimeout(STEP_S)
-        plain.connect(address.sockaddr)
         return ssl.create_default_context().wrap_socket(plain, server_hostname=host) if tls else plain
     except BaseException:
         plain.close()
         raise
+
+
+def _dialled(addresses: Sequence[Address]) -> socket.socket:
+    """A connection to the first that takes one: a machine without IPv6 cannot reach each of them."""
+    failure = OSError("it has no address")
+    for address in addresses:
+        plain = socket.socket(address.family, socket.SOCK_STREAM)
+        plain.settimeout(STEP_S)
+        try:
+            plain.connect(address.sockaddr)
+        except OSError as exc:
+            plain.close()
+            failure = exc
+        else:
+            return plain
+    raise failure
 
 
 def _is_proved(host: str, port: int | None) -> bool:

@@ -41,16 +41,15 @@ def may_approve(user: Any) -> bool:
 
 def approve(run: Run, user: Any) -> None:
     """Let it queue for its workers. Raises ApprovalError if it does not wait, if it is the user's own, or if the policy
-    has forbidden it meanwhile."""
+    forbids it by now."""
     try:
         with one_at_a_time():
             approval = _waiting(run, user)
             refuse_if_closed()
             _check_policy(run)
             _decide(approval, Decision.APPROVED, user)
-            move_run(run.pk, RunStatus.QUEUED, reason="", ready_by=DbNow(READY_WITHIN_S))
+            _queue(run)
             record("run.approve", user=user, on=run, details={"why": approval.why})
-            transaction.on_commit(partial(dispatch.nudge, run.pk))
     except (ApprovalError, RequestError) as exc:
         record("run.approve", user=user, on=run, outcome="refused", details={"why": str(exc)})
         raise ApprovalError(str(exc)) from exc
@@ -76,8 +75,8 @@ def expire() -> int:
     late = Approval.objects.filter(decision=Decision.NONE, run__status=RunStatus.WAITING, asked_at__lt=since)
     for run_id in list(late.values_list("run_id", flat=True)):
         with one_at_a_time():
-            approval = Approval.objects.select_for_update().get(run=run_id)
-            if approval.decision == Decision.NONE:
+            approval = Approval.objects.select_for_update().filter(run=run_id, decision=Decision.NONE).first()
+            if approval is not None:
                 _decide(approval, Decision.EXPIRED, None)
     over = Approval.objects.filter(decision__in=[Decision.REFUSED, Decision.EXPIRED], run__status=RunStatus.WAITING)
     return sum(stop_run(approval.run_id, _sentence(approval)) for approval in list(over))
@@ -99,6 +98,13 @@ def _waiting(run: Run, user: Any) -> Approval:
     if run.requested_by_id is not None and run.requested_by_id == user.pk:
         raise ApprovalError(f"run {run.pk} is your own: somebody else has to decide about it; you can stop it")
     return approval
+
+
+def _queue(run: Run) -> None:
+    """Raises ApprovalError."""
+    if not move_run(run.pk, RunStatus.QUEUED, reason="", ready_by=DbNow(READY_WITHIN_S)):
+        raise ApprovalError(f"run {run.pk} was stopped meanwhile")
+    transaction.on_commit(partial(dispatch.nudge, run.pk))
 
 
 def _check_policy(run: Run) -> None:

@@ -7,27 +7,26 @@ from __future__ import annotations
 
 from typing import Final
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
 from audit.services import record
+from policy.limits import User
 from policy.lock import one_at_a_time
 from policy.models import Panic
 from policy.models.panic import REASON_CHARS, WHO_CHARS
-from policy.panic import current
+from policy.panic import current, locked
 from runs import db_clock
 from runs.lifecycle.transitions import RUN_STOPPABLE
 from runs.models import PlanSchedule, Run, ScheduleSlot, SlotStatus
 from runs.schedules.starter import PAUSED
 from runs.services import stop_run
 
-User = AbstractBaseUser | AnonymousUser
 PAUSE_REASON: Final = "the emergency stop paused the schedule while it waited"
 
 
-def begin(*, by: str, user: User | None = None, reason: str = "") -> Panic:
+def begin(*, by: str, user: User = None, reason: str = "") -> Panic:
     """Switch it on, and stop everything that runs. If it is on already, whatever still runs is stopped once more."""
     with one_at_a_time():  # whoever requests a run after this commit sees it
         panic = current()
@@ -40,10 +39,10 @@ def begin(*, by: str, user: User | None = None, reason: str = "") -> Panic:
     return panic
 
 
-def undo(*, by: str, user: User | None = None) -> Panic | None:
+def undo(*, by: str, user: User = None) -> Panic | None:
     """Switch it off and resume the schedules that it paused; None: it was not on. Stopped runs stay stopped."""
     with transaction.atomic():
-        panic = _locked()
+        panic = locked()
         if panic is None:
             return None
         mine = PeriodicTask.objects.filter(pk__in=panic.paused_tasks, enabled=False, plan_schedule__isnull=False)
@@ -62,7 +61,7 @@ def enforce() -> int:
     if current() is None:
         return 0
     with transaction.atomic():
-        panic = _locked()
+        panic = locked()
         if panic is None:
             return 0
         if not panic.schedules_paused:
@@ -72,12 +71,6 @@ def enforce() -> int:
         panic.save()
     why = f"emergency stop by {panic.began_by_name}" + (f": {panic.reason}" if panic.reason else "")
     return sum(stop_run(pk, why) for pk in running)
-
-
-def _locked() -> Panic | None:
-    """Its row, kept from others until the transaction ends. Never asked for under `one_at_a_time`: a scheduler holds
-    the row of its schedule while it waits for that."""
-    return Panic.objects.select_for_update().filter(is_on=True).first()
 
 
 def _pause() -> list[int]:
@@ -94,7 +87,7 @@ def _pause() -> list[int]:
     return tasks
 
 
-def _id(user: User | None) -> int | None:
+def _id(user: User) -> int | None:
     found: int | None = user.pk if user is not None and user.is_authenticated else None
     return found
 

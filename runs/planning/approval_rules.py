@@ -6,6 +6,7 @@ from policy.limits import Limits
 from policy.targets import shown
 from runs.load.demand import arrivals_of, users_of
 from runs.load.profile import Load
+from runs.planning.within import lasts_s
 
 
 def why_approval(load: Load, limits: Limits) -> str:
@@ -17,7 +18,7 @@ def why_approval(load: Load, limits: Limits) -> str:
             limits.approve_arrivals_per_s,
             "conversations per second",
         ),
-        _above(load.duration_s, limits.approve_duration_s, "seconds"),
+        _above(lasts_s(load), limits.approve_duration_s, "seconds"),
         _above(load.budget.tokens, limits.approve_tokens, "tokens"),
         _above(load.budget.cost, limits.approve_cost, "cost"),
     ]

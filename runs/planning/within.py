@@ -66,11 +66,15 @@ def _duration(load: Load, limits: Limits) -> dict[str, Any]:
     cap = limits.duration_s
     if cap is None:
         return {}
-    lasts_s = load.duration_s or 0.0
-    if load.duration_s is None and isinstance(load, TraceLoad):
-        lasts_s = unpack(load.arrivals)[-1] / load.speed
-    at_most("seconds (load.duration_s)", lasts_s, cap)
+    at_most("seconds (load.duration_s)", lasts_s(load) or 0.0, cap)
     return {} if load.duration_s is not None else {"duration_s": cap}
+
+
+def lasts_s(load: Load) -> float | None:
+    """For how long conversations begin; None: nobody knows."""
+    if load.duration_s is None and isinstance(load, TraceLoad):
+        return unpack(load.arrivals)[-1] / load.speed
+    return load.duration_s
 
 
 def _budget(load: Load, limits: Limits) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 
@@ -17,6 +18,7 @@ from runs.load.profile import ClosedLoad, Load
 from runs.models import Run, Shard
 from runs.services import request_adhoc_run
 
+T = TypeVar("T")
 SECRET = "sk-very-secret-value"
 
 
@@ -98,3 +100,19 @@ def in_background(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=do)
     thread.start()
     return thread
+
+
+def at_once(*work: Callable[[], T]) -> list[T]:
+    """Results of `work`, done by as many threads that begin together, with database connections of their own."""
+    barrier = threading.Barrier(len(work))
+
+    def do(one: Callable[[], T]) -> T:
+        try:
+            connection.ensure_connection()
+            barrier.wait(30)
+            return one()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(work)) as pool:
+        return list(pool.map(do, work))

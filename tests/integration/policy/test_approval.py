@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from unittest.mock import Mock
 
@@ -22,12 +23,12 @@ from runs.planning.errors import RequestError
 from runs.services import claim_shard, request_run, stop_run
 from runs.workers import dispatch
 from runs.workers.admission import next_shard
-from tests.integration.policy.test_panic import together
 from tests.integration.web import made_up
 from tests.integration.web.made_up import api_of
-from tests.support.runs import a_run, shards
+from tests.support.runs import a_run, at_once, shards
 
 pytestmark = pytest.mark.usefixtures("valkey")
+TRACE = {"kind": "trace", "arrivals_s": [0, 6], "duration_s": None}
 WHY = "4 users: above 3 somebody else has to approve the run"
 
 
@@ -58,6 +59,9 @@ def status(run: Run) -> str:
         ({"users": 4}, {"approve_users": 3, "approve_duration_s": 59}, f"{WHY}; 60 seconds"),
         ({"users": 4}, {"approve_tokens": 100}, "no limit of tokens: above 100"),
         ({"users": 4, "budget": {"tokens": 100}}, {"approve_tokens": 100}, ""),
+        ({**TRACE, "speed": 2}, {"approve_duration_s": 3}, ""),
+        (TRACE, {"approve_duration_s": 3}, "6 seconds: above 3"),
+        ({"users": 4, "duration_s": None, "conversations": 9}, {"approve_duration_s": 3}, "no limit of seconds"),
     ],
 )
 def test_what_needs_approval(load: dict[str, Any], limits: dict[str, Any], says: str) -> None:
@@ -130,6 +134,16 @@ def test_a_policy_that_forbids_it_meanwhile_counts(run: Run, other: User, change
     assert status(run) == RunStatus.QUEUED
 
 
+def test_a_run_that_is_stopped_while_somebody_approves_it_stays_stopped(
+    run: Run, other: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runs.approval.refuse_if_closed", lambda: stop_run(run))
+    with pytest.raises(ApprovalError, match=f"run {run.pk} was stopped meanwhile"):
+        approve(run, other)
+    assert Approval.objects.get(run=run).decision == ""
+    assert AuditEvent.objects.get(action="run.approve").outcome == "refused"
+
+
 def test_the_reaper_ends_a_run_whose_refusal_was_killed_half_way(
     run: Run, other: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,7 +188,7 @@ def test_of_two_decisions_at_once_one_counts() -> None:
             failed.append(user)
 
     works = [approve, refuse, approve, refuse]
-    together([lambda work=work, user=user: decide(work, user) for work, user in zip(works, users, strict=True)])  # type: ignore[misc]  # bound early
+    at_once(*[partial(decide, work, user) for work, user in zip(works, users, strict=True)])
     assert len(failed) == 3
     decision = Approval.objects.get().decision
     assert status(run) == (RunStatus.QUEUED if decision == "approved" else RunStatus.STOPPED)

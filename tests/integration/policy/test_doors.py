@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -23,9 +22,8 @@ from runs.planning.errors import RequestError
 from runs.schedules.services import ScheduleError, change_schedule, create_schedule
 from runs.schedules.starter import start_due
 from runs.services import finalize_run, request_run, stop_run
-from tests.integration.policy.test_panic import together
 from tests.integration.web import made_up
-from tests.support.runs import a_run
+from tests.support.runs import a_run, at_once
 
 EVERY_MINUTE = {"every": 1, "period": "minutes"}
 pytestmark = pytest.mark.usefixtures("valkey")
@@ -178,8 +176,7 @@ def test_of_two_requests_at_once_that_only_fit_alone_one_passes(caps: dict[str, 
         except RequestError as exc:
             outcomes.append(exc.code)
 
-    works: list[Callable[[], None]] = [request] * 5
-    together(works)
+    at_once(*[request] * 5)
     assert sorted(outcomes) == ["made", *["quota_used"] * 4]
     assert Run.objects.count() == QuotaUse.objects.count() == 1
 

@@ -17,6 +17,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from connectors.security.guard import resolve
 from policy import ownership
 from policy.hosts import parse
 from policy.limits import Limits
@@ -81,6 +82,16 @@ def test_a_host_that_publishes_the_token_is_proved(serve: Serve) -> None:
     assert (made.host, made.port is None) == ("localhost", False)
     again = prove(serve(http(token())))
     assert again.pk != made.pk  # another port
+
+
+def test_an_address_that_cannot_be_reached_is_no_obstacle(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = serve(http(token()))
+    closed = resolve("127.0.0.2", 9, allow_private=True)
+    monkeypatch.setattr(ownership, "resolve", lambda *args: [*closed, *resolve(*args)])
+    assert prove(url).host == "localhost"
+    monkeypatch.setattr(ownership, "resolve", lambda *args: closed)
+    with pytest.raises(ProofError, match=r"could not be read: .*refused"):
+        prove(url)
 
 
 @pytest.mark.parametrize(

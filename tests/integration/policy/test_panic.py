@@ -5,18 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
 from audit.models import AuditEvent
 from policy.models import Panic
+from policy.panic import current, let_go
 from runs import db_clock, panic, tasks
 from runs.models import PlanSchedule, Run, RunStatus, ScheduleSlot, ShardStatus, SlotStatus
 from runs.planning.errors import RequestError
@@ -25,7 +26,7 @@ from runs.schedules.starter import start_due
 from runs.services import claim_shard
 from runs.workers.admission import next_shard
 from tests.integration.web import made_up
-from tests.support.runs import a_run, shards
+from tests.support.runs import a_run, at_once, shards
 
 EVERY_MINUTE = {"every": 1, "period": "minutes"}
 ON = "the emergency stop has been on since"
@@ -92,6 +93,22 @@ def test_its_undo_resumes_what_it_paused_and_nothing_else() -> None:
     assert panic.undo(by="boss") is None
 
 
+@pytest.mark.usefixtures("any_database")
+def test_of_two_decisions_at_once_both_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [schedule(f"s{number}") for number in range(2)]
+    panic.begin(by="boss")
+    seen = threading.Barrier(len(rows))
+
+    def seen_by_both() -> Panic | None:
+        found = current()
+        seen.wait(30)
+        return found
+
+    monkeypatch.setattr("policy.panic.current", seen_by_both)
+    at_once(*[partial(let_go, row.task_id) for row in rows])
+    assert Panic.objects.get().paused_tasks == []
+
+
 @pytest.mark.django_db
 def test_slots_of_the_time_in_between_are_not_caught_up() -> None:
     row = schedule("going")
@@ -132,30 +149,12 @@ def test_two_at_once_make_one_and_no_run_slips_through() -> None:
             refused.append(exc.code)
 
     works: list[Callable[[], Any]] = [lambda: panic.begin(by="a"), lambda: panic.begin(by="b"), *[request] * 4]
-    together(works)
+    at_once(*works)
     assert Panic.objects.count() == 1
     assert not Run.objects.exclude(status=RunStatus.STOPPED).exists()
     assert Run.objects.count() + len(refused) == 4
     panic.undo(by="a")
     assert all(is_enabled(row) for row in rows)
-
-
-def together(works: list[Callable[[], Any]]) -> None:
-    """Each in a thread with a connection of its own, all at the same time."""
-    barrier = threading.Barrier(len(works))
-
-    def do(work: Callable[[], Any]) -> None:
-        try:
-            barrier.wait()
-            work()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=do, args=[work]) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def test_the_command_works_without_a_broker(db: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.db.models import F
 
 from metrics.end_codes import EndCode
@@ -26,7 +24,7 @@ from runs.workers.leases import (
     release_shard,
     renew_lease,
 )
-from tests.support.runs import a_run, shards
+from tests.support.runs import a_run, at_once, shards
 
 pytestmark = pytest.mark.usefixtures("any_database")
 
@@ -35,27 +33,6 @@ def claimed(run: Run) -> list[Shard]:
     got = [claim_shard(shard.pk, f"worker {shard.index}") for shard in shards(run)]
     assert None not in got
     return [shard for shard in got if shard is not None]
-
-
-def at_once(*work: Callable[[], object]) -> list[object]:
-    """Results of `work`, done by as many threads that begin together."""
-    results: list[object] = [None] * len(work)
-    barrier = threading.Barrier(len(work))
-
-    def do(number: int) -> None:
-        try:
-            connection.ensure_connection()
-            barrier.wait()
-            results[number] = work[number]()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=do, args=(number,)) for number in range(len(work))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def test_of_many_claims_at_once_one_wins() -> None:
