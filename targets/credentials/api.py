@@ -93,17 +93,21 @@ class CredentialSerializer(Strict, serializers.ModelSerializer[Credential]):
         credential = self.instance or Credential(owner_id=user.pk)
         credential.name = attrs.get("name", credential.name)
         changes: Mapping[str, str | None] = attrs.pop("secrets", None) or {}
-        try:
-            change_values(
-                credential,
-                given={name: value for name, value in changes.items() if value is not None},
-                cleared=[name for name, value in changes.items() if value is None],
-            )
-        except ValueError as exc:
-            raise serializers.ValidationError({"secrets": [str(exc)]}) from exc
         if changes:
-            attrs["sealed_secrets"] = credential.sealed_secrets
+            attrs["sealed_secrets"] = _sealed(credential, changes)
         return attrs if self.instance else attrs | {"uid": credential.uid, "owner_id": user.pk}
+
+
+def _sealed(credential: Credential, changes: Mapping[str, str | None]) -> str:
+    try:
+        change_values(
+            credential,
+            given={name: value for name, value in changes.items() if value is not None},
+            cleared=[name for name, value in changes.items() if value is None],
+        )
+    except ValueError as exc:
+        raise serializers.ValidationError({"secrets": [str(exc)]}) from exc
+    return credential.sealed_secrets
 
 
 class CredentialViewSet(Located, viewsets.ModelViewSet[Credential]):

@@ -154,7 +154,9 @@ def test_secrets_that_cannot_be_decrypted_are_cleared_as_a_whole(bank: Credentia
     Credential.objects.update(sealed_secrets="gone-key:AAAA")
     change, page = f"/admin/targets/credential/{bank.pk}/change/", page_of(ann)
     assert "cannot be decrypted" in page.get(change).content.decode()
-    assert api_of(ann).get(address(bank)).json()["secret_names"] is None
+    renamed = api_of(ann).patch(address(bank), {"name": "bank", "origins": [ORIGIN]})
+    assert (renamed.status_code, renamed.json()["secret_names"]) == (200, None)
+    assert "or clear them all first" in str(api_of(ann).patch(address(bank), {"secrets": {"k": "v"}}).json()["secrets"])
     form: dict[str, Any] = {"name": "bank", "origins": ORIGIN, "secret_name": "api_key", "secret_value": "new"}
     assert "or clear them all first" in page.post(change, form).content.decode()
     assert page.post(change, form | {"clear_secrets": ["*"]}).status_code == 302
