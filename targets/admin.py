@@ -15,10 +15,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from connectors.spec import load_preset, preset_names
 from inputs.forms import BoundedJSONField
+from policy.limits import User
 from targets.binding import CredentialRefused, check_change, led_to
 from targets.credentials.admin import names_text
 from targets.credentials.forms import TakesSecret, secret_name, secret_value
-from targets.credentials.rights import User, usable
+from targets.credentials.rights import usable
 from targets.credentials.services import NotAllowed, entered
 from targets.models import Credential, Target
 from targets.probe_page import page_context
@@ -59,9 +60,11 @@ class TargetForm(TakesSecret, TargetFormBase):
             mine = usable(self.user).values("pk")
             field.queryset = Credential.objects.filter(Q(pk__in=mine) | Q(targets=self.instance.pk)).distinct()
 
-    def _post_clean(self) -> None:
-        """The instance has the new values only now."""
-        super()._post_clean()  # type: ignore[misc]  # Django's own
+    def full_clean(self) -> None:
+        """Afterwards the instance has the new values."""
+        super().full_clean()
+        if not self.is_bound:
+            return
         given = self.given_secret()
         if self.errors:
             return

@@ -16,8 +16,10 @@ from audit.services import record
 from connectors.opaque.uses import expressions
 from connectors.origins import origin_of
 from connectors.spec import SpecError
+from policy.limits import User
 from targets.credentials.models import Credential
-from targets.credentials.rights import User, may_use
+from targets.credentials.rights import may_use
+from targets.credentials.services import whom_to_ask
 from targets.models import Target
 from targets.services import target_spec
 
@@ -35,8 +37,7 @@ class CredentialRefused(Exception):
 def check_change(target: Target, user: User) -> None:
     """Whether `user` may save `target` as it is now. Choosing a credential needs the right to use it; a credential that
     was chosen before may stay, but the target must not lead to an origin which is neither among the credential's nor
-    one to which it led before, and who may not use it does not move its secrets. Raises CredentialRefused, and
-    SpecError for a target that is no valid one."""
+    one to which it led before, and whoever may not use it does not move its secrets. Raises CredentialRefused."""
     credential = target.credential
     if credential is None:
         return
@@ -117,7 +118,7 @@ def note_use(credential: Credential | None) -> None:
 
 
 def led_to(target: Target) -> tuple[str, ...]:
-    """None for a target that is no valid one: it connects to nothing."""
+    """Empty for a target that is no valid one: it connects to nothing."""
     try:
         return target_spec(target).own_origins()
     except SpecError:
@@ -129,7 +130,7 @@ def outside_of(credential: Credential, origins: Iterable[str]) -> list[str]:
 
 
 def may_not_use(credential: Credential) -> str:
-    owner = f"its owner ({credential.owner})" if credential.owner is not None else "an administrator"
+    owner = whom_to_ask(credential)
     return f"you may not use the credential {credential.name!r}: ask {owner} for it, or choose another one"
 
 

@@ -4,10 +4,11 @@ started, and again when its engines start."""
 from __future__ import annotations
 
 from audit.services import record
+from policy.limits import User
 from runs.models import Run
 from runs.planning.errors import RequestError
 from targets.binding import CredentialRefused, check_use
-from targets.credentials.rights import User, may_use
+from targets.credentials.rights import may_use
 from targets.models import Target
 
 

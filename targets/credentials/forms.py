@@ -13,9 +13,9 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from policy.limits import User
 from sealing.secrets import SecretsError
 from targets.credentials.models import Credential
-from targets.credentials.rights import User
 from targets.credentials.services import EXAMPLE, checked_origins
 from targets.credentials.values import change_values, stored_names
 
@@ -63,10 +63,6 @@ class TakesSecret(Fields):
 class OriginsField(forms.CharField):
     """One in each line."""
 
-    def __init__(self, **more: Any) -> None:
-        more.pop("encoder", None), more.pop("decoder", None)
-        super().__init__(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), **more)
-
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list) else value
 
@@ -84,6 +80,7 @@ class CredentialForm(TakesSecret, CredentialFormBase):
     user: User = None
     """Who fills it in."""
     origins = OriginsField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=f"Where its secrets may be sent: scheme, host and port, one in each line, such as {EXAMPLE}.",
     )
     secret_name = secret_name()

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from audit.services import record
 from connectors.origins import check_origin
+from policy.limits import User
 from targets.credentials.models import Credential
-from targets.credentials.rights import User, may_create, may_edit
+from targets.credentials.rights import may_create, may_edit
 from targets.credentials.values import change_values
 
 MOST_ORIGINS: Final = 50
@@ -62,10 +63,15 @@ def entered(
 
 
 def may_not_edit(credential: Credential) -> str:
-    owner = f"its owner ({credential.owner})" if credential.owner is not None else "an administrator"
+    owner = whom_to_ask(credential)
     return (
         f"you may not edit the credential {credential.name!r}: ask {owner}, or choose or add a credential of your own"
     )
+
+
+def whom_to_ask(credential: Credential) -> str:
+    """For a right to it."""
+    return f"its owner ({credential.owner})" if credential.owner is not None else "an administrator"
 
 
 def _free_name(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
 
+from policy.limits import User as Somebody
 from targets.credentials import rights
 from targets.models import Credential
 from tests.integration.web import made_up
@@ -46,8 +47,8 @@ def somebody(who: str, credential: Credential) -> User:
     return user
 
 
-def can(user: rights.User, credential: Credential) -> tuple[str, ...]:
-    asked: dict[str, Callable[[rights.User, Credential], bool]] = {
+def can(user: Somebody, credential: Credential) -> tuple[str, ...]:
+    asked: dict[str, Callable[[Somebody, Credential], bool]] = {
         "use": rights.may_use,
         "edit": rights.may_edit,
         "share": rights.may_share,
@@ -75,7 +76,7 @@ def test_strangers_have_no_right_not_even_to_what_nobody_owns(
     assert can(nobody, credential) == ()
 
 
-def test_who_may_write_targets_may_have_secrets_of_his_own() -> None:
+def test_who_may_write_targets_may_have_secrets_of_their_own() -> None:
     for right in ("targets.add_credential", "targets.add_target", "targets.change_target"):
         assert rights.may_create(made_up.user(right))
     assert not rights.may_create(made_up.user("targets.view_target", "targets.view_credential"))
