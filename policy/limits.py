@@ -1,4 +1,4 @@
-"""What somebody may do, by all policies that hold for them. Pure, but for `limits_for`."""
+"""What somebody may do, by all policies that hold for them. Pure, but for what reads them from the database."""
 
 from __future__ import annotations
 

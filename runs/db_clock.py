@@ -112,16 +112,15 @@ def intersect(trips: Sequence[Trip], resolution_ns: int = 0) -> ClockOffset:
     clocks). Bounds grow with age, because clocks drift. If they do not overlap, a clock was set, and only later
     readings count.
     """
-    newest = trips[-1].after
-    low = high = None
-    for trip in reversed(trips):
-        drift = int((newest - trip.after) * DRIFT)
-        least, most = trip.moment - trip.after - drift, trip.moment + resolution_ns - trip.before + drift
-        least, most = max(least, low if low is not None else least), min(most, high if high is not None else most)
+    newest, *older = reversed(trips)
+    low, high = newest.moment - newest.after, newest.moment + resolution_ns - newest.before
+    for trip in older:
+        drift = int((newest.after - trip.after) * DRIFT)
+        least = max(low, trip.moment - trip.after - drift)
+        most = min(high, trip.moment + resolution_ns - trip.before + drift)
         if least > most:
             break
         low, high = least, most
-    assert low is not None and high is not None  # noqa: S101  a single trip always has bounds
     return ClockOffset((low + high) // 2, (high - low + 1) // 2)
 
 

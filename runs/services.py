@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.db.models import Q
 
@@ -27,7 +26,7 @@ from connectors.spec import TargetSpec, parse_target_spec
 from metrics.analysis.threshold_checks import highest_limit_s, longest_wait_s
 from metrics.analysis.thresholds import parse_all
 from metrics.end_codes import TARGET_ENDS, Cause, EndCode
-from policy.limits import UNLIMITED, Limits, SiteLimits, limits_for, site_limits_for
+from policy.limits import Limits, SiteLimits, User, limits_for, site_limits_for
 from policy.lock import one_at_a_time
 from runs import live_stream
 from runs.completion.finalize import finalize_run
@@ -93,7 +92,7 @@ class _Frozen(NamedTuple):
     site: SiteLimits
 
 
-def request_run(plan: TestPlan, user: AbstractBaseUser | AnonymousUser | None = None, local: bool = False) -> Run:
+def request_run(plan: TestPlan, user: User = None, local: bool = False) -> Run:
     """Freeze `plan` into a queued Run with its shards; engines start after the commit (unless `local`).
 
     `user` is who asks, and must be allowed to use the target's credential if it has one; None: nobody, who may use
@@ -130,7 +129,7 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
     witness: bool = True,
     name: str = "",
     local: bool = False,
-    user: AbstractBaseUser | AnonymousUser | None = None,
+    user: User = None,
     uid: UUID | None = None,
 ) -> Run:
     """The same without a plan, from parts: `target` with its secrets, (weight, scenario) pairs, a load. `uid`: the
@@ -150,16 +149,15 @@ def request_adhoc_run(  # noqa: PLR0913  the parts of a run, each by its keyword
 def _freeze(request: RunRequest, secrets: Mapping[str, str], site: SiteLimits, *, name: str, witness: bool) -> _Frozen:
     """Draws the seed and fetches the target's list of models if necessary. Raises RequestError."""
     refuse_if_closed()
-    if request.seed is None:
-        request = replace(request, seed=random_secrets.randbits(SEED_BITS))
-    valid, target = request.validate(), request.target
-    assert target is not None and request.seed is not None  # noqa: S101 - whoever starts a run has both
+    seed = random_secrets.randbits(SEED_BITS) if request.seed is None else request.seed
+    request = replace(request, seed=seed, limits=request.granted)
+    valid = request.validate()
     if valid.load.user_profile.models_from_target:
-        valid = replace(
-            request, scenarios=valid.scenarios, load=load_with_models(valid.load, target, secrets)
-        ).validate()
-    mix, processes, limits = valid.scenarios, request.processes or 1, request.limits or UNLIMITED
-    load, use = permitted(lambda: reserve(target, mix, valid.load, request.seed or 0, limits, site))
+        load = load_with_models(valid.load, valid.target, secrets)
+        valid = replace(request, scenarios=valid.scenarios, load=load).validate()
+    target, mix, asked = valid
+    limits, processes = request.granted, request.processes or 1
+    load, use = permitted(lambda: reserve(target, mix, asked, seed, limits, site))
     return _Frozen(
         (name or f"{target.name}: {mix[0][1].name}")[:200],
         target,
@@ -168,7 +166,7 @@ def _freeze(request: RunRequest, secrets: Mapping[str, str], site: SiteLimits, *
         load,
         list(request.thresholds),
         request.abort_on_fail,
-        request.seed,
+        seed,
         shard_regions(request.regions, processes),
         witness and witness_is_useful(load) and not used_once(mix),  # it would use a row a second time
         use,
@@ -181,7 +179,7 @@ def _create(
     parts: _Frozen,
     *,
     plan: TestPlan | None,
-    user: AbstractBaseUser | AnonymousUser | None,
+    user: User,
     local: bool,
     uid: UUID | None = None,
     credential: Credential | None = None,

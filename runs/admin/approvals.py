@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -12,8 +12,13 @@ from django.http import HttpRequest
 from runs.approval import ApprovalError, approve, may_approve, refuse
 from runs.models import Run
 
+if TYPE_CHECKING:  # what it is mixed into
+    Base = admin.ModelAdmin[Run]
+else:
+    Base = object
 
-class ApprovalActions:
+
+class ApprovalActions(Base):
     """Of the list of runs."""
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
@@ -28,11 +33,10 @@ class ApprovalActions:
         self._decide(request, queryset, lambda run: refuse(run, request.user), "is refused")
 
     def _decide(self, request: HttpRequest, queryset: QuerySet[Run], work: Callable[[Run], None], done: str) -> None:
-        tell: Any = self.message_user  # type: ignore[attr-defined]  # of the ModelAdmin
         for run in queryset:
             try:
                 work(run)
             except ApprovalError as exc:
-                tell(request, f"{run}: {exc}", messages.ERROR)
+                self.message_user(request, f"{run}: {exc}", messages.ERROR)
             else:
-                tell(request, f"{run} {done}.", messages.SUCCESS)
+                self.message_user(request, f"{run} {done}.", messages.SUCCESS)

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
 from inputs.forms import BoundedInline, BoundedJSONField
-from policy.limits import limits_for
+from policy.limits import User, limits_for
 from runs.admin.row_select import AutocompletesRows, row_id
 from runs.load.profile import stored_load
 from runs.models import PlanScenario, TestPlan
@@ -30,7 +30,6 @@ from runs.services import request_run
 from runs.web.permissions import may_control
 from scenarios.models import Scenario
 from targets.binding import use_refused
-from targets.credentials.rights import User
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin, TabularInline

@@ -9,7 +9,6 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
@@ -17,6 +16,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from policy.limits import User
 from runs.models import PlanSchedule
 from runs.schedules.services import (
     NAME_CHARS,
@@ -49,7 +49,7 @@ class MomentField(forms.CharField):
 
 
 class ScheduleForm(FormBase):
-    user: AbstractBaseUser | AnonymousUser | None = None
+    user: User = None
     """Who fills it in."""
     name = forms.CharField(max_length=NAME_CHARS, widget=UnfoldAdminTextInputWidget)
     enabled = forms.BooleanField(required=False, initial=True, widget=UnfoldBooleanSwitchWidget)
@@ -112,13 +112,13 @@ class ScheduleForm(FormBase):
                 if not self.errors.keys() & {place, *parts}:
                     self.add_error(place, text)
 
-    def store(self, user: AbstractBaseUser | AnonymousUser) -> PlanSchedule:
+    def store(self) -> PlanSchedule:
         """Make the schedule, or change it."""
         names = ("name", "plan", "when", "enabled", *POLICIES)
         given = {name: self.cleaned_data[name] for name in names}
         if self.instance.pk:
-            return change_schedule(self.instance, user=user, **given)
-        return create_schedule(**given, user=user)
+            return change_schedule(self.instance, user=self.user, **given)
+        return create_schedule(**given, user=self.user)
 
 
 def _when(data: dict[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class PlanScheduleAdmin(AutocompletesRows, ScheduleBase):
         return super().has_delete_permission(request, obj) and may_control(request.user)
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> PlanSchedule:
-        made: PlanSchedule = form.store(request.user)
+        made: PlanSchedule = form.store()
         return made
 
     def save_model(self, request: HttpRequest, obj: PlanSchedule, form: Any, change: bool) -> None:

@@ -60,8 +60,8 @@ def next_level(scale: Scale, tried: Sequence[Sample]) -> float | None:
         return undecided[0]
     good, bad = bracket(tried)
     if bad is None:
-        assert good is not None  # noqa: S101 - something was tried, and is good or bad
-        return None if good >= scale.high else min(scale.high, _rounded(good * STEP, scale))
+        highest = max(votes)  # all are good
+        return None if highest >= scale.high else min(scale.high, _rounded(highest * STEP, scale))
     if good is None:
         if votes[bad].total < CONFIRMED and bad in {scale.start, scale.low}:
             return bad

@@ -31,7 +31,7 @@ from runs.capacity.search_state import (
 )
 from runs.load.groups import frozen_groups
 from runs.load.profile import OpenLoad, TraceLoad, parse_load
-from runs.load.search import Span, Sweep
+from runs.load.search import Search, Span, Sweep
 from runs.models import Run
 
 Windows = Callable[[int, int], list[dict[str, Any]]]
@@ -61,7 +61,7 @@ def curve_of(run: Run, last_answer_s: float = math.inf) -> Curve:
         return Curve(None, None)
     if load.search is not None:
         state = State(level=load.begins_at) if run.search is None else State.model_validate(run.search)
-        return searched(load, state, partial(windows_between, run.pk), last_answer_s)
+        return searched(load, load.search, state, partial(windows_between, run.pk), last_answer_s)
     if load.sweep is not None:
         groups = frozen_groups(run.scenario_specs, run.load, run.target_spec)
         changed_s = min((change["at_s"] for change in run.load_changes), default=math.inf)
@@ -70,14 +70,13 @@ def curve_of(run: Run, last_answer_s: float = math.inf) -> Curve:
     return Curve(None, None)
 
 
-def searched(load: Load, state: State, read: Windows, last_answer_s: float = math.inf) -> Curve:
+def searched(load: Load, search: Search, state: State, read: Windows, last_answer_s: float = math.inf) -> Curve:
     """The result of a search; `read` gives the windows of the seconds from, to."""
-    assert load.search is not None  # noqa: S101 - that is what it is called for
     rows = []
     for one in state.tried:
         measured = measure(read(one.from_s, one.to_s), one.from_s, one.to_s, last_answer_s)
         rows.append(level_row(one.level, one.from_s, one.to_s, measured, one.good, one.missed, one.notes))
-    return Curve(rows, _capacity(load, load.search.conditions, state.bracket, rows, state.over))
+    return Curve(rows, _capacity(load, search.conditions, state.bracket, rows, state.over))
 
 
 def swept(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -108,6 +109,5 @@ def doing_of(run: Run) -> Callable[[float], str] | None:
         searching, run_id = load, run.pk
         return lambda at_s: words(searching, stored(run_id) or begin(searching), at_s)
     if load.sweep is not None:
-        sweeping = load
-        return lambda at_s: sweep_words(sweeping, at_s)
+        return partial(sweep_words, load, load.sweep)
     return None

@@ -19,7 +19,7 @@ from metrics.report.bound_words import value_words
 from metrics.report_schema import Measured, ThresholdResult
 from runs.capacity.bisection import LONGER, Bracket, Sample, Scale, bracket, next_level
 from runs.load.profile import ClosedLoad, OpenLoad
-from runs.load.search import OVERHEAD_S, Search
+from runs.load.search import OVERHEAD_S, Search, Sweep
 
 DRAIN_S: Final = 60.0
 """Maximum time for which an open loop waits for the conversations of a level that was too high."""
@@ -194,7 +194,8 @@ def scale_of(load: Load) -> Scale:
 
 
 def _search(load: Load) -> Search:
-    assert load.search is not None  # noqa: S101 - asked for loads with a search alone
+    if load.search is None:
+        raise ValueError("this load has no search")
     return load.search
 
 
@@ -221,11 +222,10 @@ def words(load: Load, state: State, stored_s: float) -> str:
     return "; ".join([f"level {len(state.tried) + (not state.over)}: {now}", *filter(None, known)])
 
 
-def sweep_words(load: Load, at_s: float) -> str:
-    """What a sweep does at that time, on one line."""
-    assert load.sweep is not None  # noqa: S101 - asked for loads with a sweep alone
-    spans = load.sweep.spans()
-    number = min(int(at_s / load.sweep.hold_s), len(spans) - 1)
+def sweep_words(load: Load, sweep: Sweep, at_s: float) -> str:
+    """What the load's sweep does at that time, on one line."""
+    spans = sweep.spans()
+    number = min(int(at_s / sweep.hold_s), len(spans) - 1)
     over = at_s >= spans[-1].to_s
     doing = "over" if over else "settling" if at_s < spans[number].from_s else "measuring"
     return f"level {number + 1} of {len(spans)}: {exact(spans[number].level)} {unit_of(load)}: {doing}"

@@ -28,11 +28,10 @@ def estimate_plan(plan: TestPlan, user: User = None) -> Estimate:
 
 def estimate_request(request: RunRequest) -> Estimate:
     """The estimate for a run without a plan. Raises RequestError."""
-    valid, target = request.validate(), request.target
-    assert target is not None  # noqa: S101 - whoever asks for an estimate has one
+    valid = request.validate()
     try:
-        seed, assumption = request.seed or 1, last_answers(target)
-        return estimate_run(target, valid.scenarios, valid.load, seed=seed, assumption=assumption)
+        seed, assumption = request.seed or 1, last_answers(valid.target)
+        return estimate_run(valid.target, valid.scenarios, valid.load, seed=seed, assumption=assumption)
     except ScenarioError as exc:
         raise RequestError("scenario_invalid", str(exc)) from exc
 

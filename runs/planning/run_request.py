@@ -37,6 +37,7 @@ from targets.services import target_spec
 LOAD_EXAMPLE: Final = 'give a JSON object, for example {"kind": "closed", "users": 50, "duration_s": 30}'
 THRESHOLDS_EXAMPLE: Final = 'give a list of texts, for example ["ttft_ms.p95<500"]'
 NOTHING_TO_MISS: Final = 'to abort on a missed threshold, give at least one threshold, for example ["error_rate<1%"]'
+NO_TARGET: Final = "the target is no valid one: change it, or choose another"
 NO_SCENARIO: Final = "there is no scenario: give at least one, or a prompt"
 T = TypeVar("T")
 Given = tuple[float, ScenarioSpec | Mapping[str, Any]]
@@ -46,6 +47,7 @@ Mix = list[tuple[float, ScenarioSpec]]
 class ValidRun(NamedTuple):
     """The parsed parts. `load` is bounded by the rows of data that is used once, and by the policy."""
 
+    target: TargetSpec
     scenarios: Mix
     load: Load
 
@@ -70,7 +72,7 @@ class RunRequest:
         regions_invalid, target_not_allowed, load_not_allowed; its `field` names the part."""
         valid, problems = self._examine()
         if valid is None:
-            raise problems[0]
+            raise problems[0] if problems else RequestError("target_invalid", NO_TARGET, "target")
         return valid
 
     def problems(self) -> dict[str, str]:
@@ -100,9 +102,14 @@ class RunRequest:
             load = check("scenarios", "scenario_invalid", partial(self._within_rows, load, mix))
         if load is not None and not check.problems:
             load = self._permitted(check, load)
-        if mix is None or load is None or check.problems:
+        if self.target is None or mix is None or load is None or check.problems:
             return None, check.problems
-        return ValidRun(mix, load), []
+        return ValidRun(self.target, mix, load), []
+
+    @property
+    def granted(self) -> Limits:
+        """What whoever asks may do."""
+        return limits_for(None) if self.limits is None else self.limits
 
     @property
     def _engines(self) -> int | None:
@@ -111,7 +118,7 @@ class RunRequest:
 
     def _permitted(self, check: _Check, load: Load) -> Load | None:
         """The load within the policy; asked last, because what is wrong in itself needs no policy."""
-        limits, target = limits_for(None) if self.limits is None else self.limits, self.target
+        limits, target = self.granted, self.target
         if target is not None:
             check("target", "target_not_allowed", lambda: check_target(target, limits))
         return check("load", "load_not_allowed", lambda: within(load, limits))

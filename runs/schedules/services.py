@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
@@ -42,7 +41,7 @@ def create_schedule(
     plan: TestPlan,
     when: Any,
     enabled: bool = True,
-    user: AbstractBaseUser | AnonymousUser | None = None,
+    user: User = None,
     **policies: Any,
 ) -> PlanSchedule:
     """Create a schedule of `plan`; `when` as for `runs.schedules.timing`, policies as the model's columns. Raises
@@ -77,9 +76,7 @@ def change_schedule(schedule: PlanSchedule, *, user: User = None, **changes: Any
     return schedule
 
 
-def set_enabled(
-    schedule: PlanSchedule, enabled: bool, user: AbstractBaseUser | AnonymousUser | None = None
-) -> PlanSchedule:
+def set_enabled(schedule: PlanSchedule, enabled: bool, user: User = None) -> PlanSchedule:
     """Pause or resume the schedule. Slots during a pause are not recorded; queued ones are refused. Raises
     ScheduleError if `user` may not resume it."""
     changed = change_schedule(schedule, user=user, enabled=enabled)

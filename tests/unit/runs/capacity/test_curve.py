@@ -88,7 +88,7 @@ def test_answers_of_the_level_before_are_said() -> None:
 
 def test_a_search_reports_each_measurement_and_what_limits() -> None:
     load = parse_load({"kind": "closed", "users": 20, "search": {"conditions": ["e2e_ms.p95<105"], "high": 60}})
-    assert load.kind == "closed"
+    assert load.kind == "closed" and load.search is not None
     tried = (
         Judged(level=20, from_s=2, to_s=5, good=True),
         Judged(level=40, from_s=8, to_s=11, good=True, notes=("measured longer, for too few turns",)),
@@ -100,7 +100,7 @@ def test_a_search_reports_each_measurement_and_what_limits() -> None:
         (level,) = (one.level for one in tried if (one.from_s, one.to_s) == (from_s, to_s))
         return windows(level, 0, from_s, to_s, lambda users, _: QUEUE.closed(users))
 
-    levels, capacity = searched(load, State(level=50, tried=tried, over="found"), read)
+    levels, capacity = searched(load, load.search, State(level=50, tried=tried, over="found"), read)
     assert levels is not None and capacity is not None
     assert [(row["level"], row["good"], row["turns_per_s"]) for row in levels] == [
         (20, True, 200), (40, True, 400), (60, False, 400), (50, False, 400),
@@ -110,6 +110,6 @@ def test_a_search_reports_each_measurement_and_what_limits() -> None:
         "level": 40, "unit": "users", "found": True, "low": 40, "high": 50, "conditions": ["e2e_ms.p95<105"],
         "limited_by": ["e2e_ms.p95<105 (is 125)"], "knee": 40, "note": "",
     }  # fmt: skip
-    _, early = searched(load, State(level=40, tried=tried[:1]), read)
+    _, early = searched(load, load.search, State(level=40, tried=tried[:1]), read)
     assert early is not None
     assert (early["level"], early["found"], early["note"]) == (20, False, "the run ended before the search did")

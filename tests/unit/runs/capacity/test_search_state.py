@@ -201,8 +201,8 @@ def test_what_it_does_is_said_in_words() -> None:
 
 def test_what_a_sweep_does_is_said_in_words() -> None:
     load = parse_load({"kind": "closed", "sweep": {"levels": [2, 8], "hold_s": 4}})
-    assert load.kind == "closed"
-    assert sweep_words(load, 0.5) == "level 1 of 2: 2 users: settling"
-    assert sweep_words(load, 3.9) == "level 1 of 2: 2 users: measuring"
-    assert sweep_words(load, 7.9) == "level 2 of 2: 8 users: measuring"
-    assert sweep_words(load, 8.1) == "level 2 of 2: 8 users: over"
+    assert load.kind == "closed" and load.sweep is not None
+    assert sweep_words(load, load.sweep, 0.5) == "level 1 of 2: 2 users: settling"
+    assert sweep_words(load, load.sweep, 3.9) == "level 1 of 2: 2 users: measuring"
+    assert sweep_words(load, load.sweep, 7.9) == "level 2 of 2: 8 users: measuring"
+    assert sweep_words(load, load.sweep, 8.1) == "level 2 of 2: 8 users: over"

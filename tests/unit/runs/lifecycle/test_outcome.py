@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from metrics.end_codes import EndCode, end_code_of
@@ -7,11 +9,11 @@ from runs.lifecycle.outcome import Ending, ShardEnd, ending, run_code
 from runs.models import RunStatus, ShardStatus
 
 
-def end(*shards: tuple[ShardStatus, str], stop: bool = False, said: str = "", ok: int = 1, **more: object) -> Ending:
+def end(*shards: tuple[ShardStatus, str], stop: bool = False, said: str = "", ok: int = 1, **more: Any) -> Ending:
     ends = [ShardEnd(number, status, end_code_of("", reason), reason) for number, (status, reason) in enumerate(shards)]
     known = {"errors": {}, **more}
     code = run_code("", said, stop_requested=stop)
-    return ending(ends, stop_requested=stop, run_code=code, run_reason=said, turns_ok=ok, **known)  # type: ignore[arg-type]  # checked by the calls
+    return ending(ends, stop_requested=stop, run_code=code, run_reason=said, turns_ok=ok, **known)
 
 
 def test_all_done_is_completed_without_a_reason() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise, takewhile
@@ -15,6 +16,7 @@ from runs.schedules.slots import Cron, Every, Once, Timing
 
 BERLIN, NEW_YORK, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Australia/Lord_Howe")
 ALL_HOURS = range(24)
+Numbers = int | Iterable[int]
 
 
 def utc(text: str) -> datetime:
@@ -22,10 +24,10 @@ def utc(text: str) -> datetime:
 
 
 def cron(
-    zone: ZoneInfo, hours: object, minutes: object, weekdays: object = range(7), days: object = range(1, 32)
+    zone: ZoneInfo, hours: Numbers, minutes: Numbers, weekdays: Numbers = range(7), days: Numbers = range(1, 32)
 ) -> Cron:
-    def given(what: object) -> frozenset[int]:
-        return frozenset([what] if isinstance(what, int) else what)  # type: ignore[call-overload,no-any-return] # one number, or many
+    def given(what: Numbers) -> frozenset[int]:
+        return frozenset([what] if isinstance(what, int) else what)
 
     return Cron(given(minutes), given(hours), given(days), frozenset(range(1, 13)), given(weekdays), zone)
 
@@ -62,7 +64,7 @@ def test_a_daily_slot_keeps_its_wall_time_over_the_year() -> None:
     ],
 )
 def test_in_spring_a_skipped_slot_comes_at_the_end_of_the_gap(
-    zone: ZoneInfo, hours: object, minutes: object, begin: str, expected: list[str]
+    zone: ZoneInfo, hours: Numbers, minutes: Numbers, begin: str, expected: list[str]
 ) -> None:
     end = (utc(begin) + timedelta(hours=20)).isoformat()[:16]
     assert of(cron(zone, hours, minutes), begin, end) == expected
@@ -83,7 +85,7 @@ def test_in_spring_a_skipped_slot_comes_at_the_end_of_the_gap(
     ],
 )
 def test_in_autumn_a_doubled_slot_comes_once(
-    zone: ZoneInfo, hours: object, minutes: object, begin: str, expected: list[str]
+    zone: ZoneInfo, hours: Numbers, minutes: Numbers, begin: str, expected: list[str]
 ) -> None:
     end = (utc(begin) + timedelta(hours=20)).isoformat()[:16]
     assert of(cron(zone, hours, minutes), begin, end) == expected
@@ -144,7 +146,7 @@ def test_hours_are_fixed_as_soon_as_one_is_missing() -> None:
 
 
 @pytest.mark.parametrize("hours", [[1, 2, 3], ALL_HOURS])
-def test_after_a_slot_comes_the_next_one(hours: object) -> None:
+def test_after_a_slot_comes_the_next_one(hours: Numbers) -> None:
     found = cron(BERLIN, hours, [0, 30])
     slots = list(islice(found.after(utc("2026-10-24T20:00")), 30))
     assert [next(found.after(slot)) for slot in slots] == [*slots[1:], next(found.after(slots[-1]))]
@@ -158,7 +160,7 @@ def test_all_fields_of_a_crontab_must_fit() -> None:
 
 
 def test_a_crontab_that_never_comes_ends() -> None:
-    def yearly(day: int, weekdays: object = range(7)) -> Cron:
+    def yearly(day: int, weekdays: Numbers = range(7)) -> Cron:
         """In February."""
         return replace(cron(ZoneInfo("UTC"), 0, 0, weekdays, day), months=frozenset([2]))
 
