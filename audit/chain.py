@@ -10,32 +10,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC
+from typing import Any
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 
-from audit.models import DIGEST_CHARS, AuditChain, AuditEvent
+from audit.export import said
+from audit.models import AuditChain, AuditEvent
 
 BATCH = 500
-START = "0" * DIGEST_CHARS
 
 
 def digest(event: AuditEvent, sequence: int, before: str) -> str:
     """SHA-256 of what the event says, its place and the digest before it."""
-    said = {
-        "before": before,
-        "sequence": sequence,
-        "uid": str(event.uid),
-        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "user_key": event.user_key,
-        **{
-            name: getattr(event, name)
-            for name in ("user_name", "token", "action", "kind", "key", "text", "outcome", "door", "address")
-        },
-        "user_agent": event.user_agent,
-        "details": event.details,
-    }
-    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    whole = {"before": before, "sequence": sequence, "uid": str(event.uid), **said(event)}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write(event: AuditEvent) -> None:
+    """In the current transaction, after which it is sealed with all others of it at once."""
+    event.save()
+    waiting: list[Any] = connection.run_on_commit
+    if not any(seal in entry for entry in waiting):
+        transaction.on_commit(seal, robust=True)
 
 
 def seal() -> int:
@@ -70,7 +66,7 @@ def locked_head() -> AuditChain:
 
 def problems() -> Iterator[str]:
     """What does not fit together, one line each."""
-    head, expected, before = AuditChain.objects.filter(id=1).first() or AuditChain(), 0, START
+    head = AuditChain.objects.filter(id=1).first() or AuditChain()
     expected, before = head.first_sequence, head.first_digest
     for event in AuditEvent.objects.exclude(sequence=None).order_by("sequence").iterator(BATCH):
         sequence = event.sequence or 0

@@ -15,10 +15,14 @@ FIELDS = ("user_key", "user_name", "token", "action", "outcome", "kind", "key", 
 BATCH = 500
 
 
-def as_dict(event: AuditEvent) -> dict[str, Any]:
-    said = {name: getattr(event, name) for name in FIELDS}
+def said(event: AuditEvent) -> dict[str, Any]:
+    """All that it tells, without its place in the chain."""
     at = event.at.astimezone(UTC).isoformat(timespec="microseconds")
-    return {"sequence": event.sequence, "at": at, **said, "details": event.details, "digest": event.digest}
+    return {"at": at, **{name: getattr(event, name) for name in FIELDS}, "details": event.details}
+
+
+def as_dict(event: AuditEvent) -> dict[str, Any]:
+    return {"sequence": event.sequence, **said(event), "digest": event.digest}
 
 
 def line(event: AuditEvent) -> str:

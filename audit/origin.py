@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
-from contextvars import ContextVar, Token
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +48,13 @@ def account_name() -> str:
         return "the command line"
 
 
-def enter(origin: Origin) -> Token[Origin | None]:
-    return _current.set(origin)
-
-
-def leave(token: Token[Origin | None]) -> None:
-    _current.reset(token)
+@contextmanager
+def within(origin: Origin) -> Iterator[None]:
+    token = _current.set(origin)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 def door_of(request: Any) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DatabaseError, connection, models, transaction
+from django.db import DatabaseError, connection, models
 
 from audit import tally
-from audit.chain import seal
+from audit.chain import write
 from audit.description import bounded, client, person, short, source, thing
 from audit.models import AuditEvent, Door, Outcome
-from audit.origin import Origin, current, door_of, enter, leave
+from audit.origin import Origin, current, door_of, within
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def record(
         if event.outcome != Outcome.DONE:
             origin.refusals.append(event)
     if not connection.needs_rollback:
-        _write(event)
+        write(event)
     elif not origin:
         logger.error("audit_lost: %s %s in a transaction that has failed", event.action, event.outcome)
     return event
@@ -74,17 +74,11 @@ def coming_from(door: str, request: Any = None, user: Any = None, account: str =
     """What is recorded in here comes from there. At the end, events of refusals that were rolled back are written
     again."""
     origin = Origin(door, request, user, account)
-    token = enter(origin)
     try:
-        yield origin
+        with within(origin):
+            yield origin
     finally:
-        leave(token)
         _write_again(origin)
-
-
-def _write(event: AuditEvent) -> None:
-    event.save()
-    transaction.on_commit(seal, robust=True)
 
 
 def _write_again(origin: Origin) -> None:
@@ -97,6 +91,6 @@ def _write_again(origin: Origin) -> None:
         for event in refusals:
             if event.uid not in there:
                 event.pk, event._state.adding = None, True
-                _write(event)
+                write(event)
     except DatabaseError:
         logger.exception("audit_lost: %d refusals could not be recorded", len(refusals))

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils import timezone
@@ -45,11 +46,10 @@ def send_new(address: str) -> int:
     try:
         for events in batches(outlet.position):
             _send(address, events)
-            outlet.position, outlet.sent_at, outlet.problem = events[-1].sequence or 0, timezone.now(), ""
+            position = events[-1].sequence or 0
             # Never back: another worker may have sent more.
-            AuditOutlet.objects.filter(pk=outlet.pk, position__lt=outlet.position).update(
-                position=outlet.position, sent_at=outlet.sent_at, problem=""
-            )
+            behind = AuditOutlet.objects.filter(pk=outlet.pk, position__lt=position)
+            behind.update(position=position, sent_at=timezone.now(), problem="")
             sent += len(events)
     except OSError as exc:
         AuditOutlet.objects.filter(pk=outlet.pk).update(problem=str(exc)[:200])
@@ -86,10 +86,10 @@ def _send(address: str, events: Sequence[AuditEvent]) -> None:
         _stream(str(parts.hostname), parts.port or PORTS[parts.scheme], frames, parts.scheme == "tls")
 
 
-def _datagrams(family: int, where: object, frames: Sequence[bytes]) -> None:
+def _datagrams(family: int, where: tuple[Any, ...] | str, frames: Sequence[bytes]) -> None:
     with closing(socket.socket(family, socket.SOCK_DGRAM)) as sender:
         sender.settimeout(WAIT_S)
-        sender.connect(where)  # type: ignore[arg-type]  # an address of the family
+        sender.connect(where)
         for one in frames:
             sender.send(one)
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from audit.chain import write
 from audit.models import AuditEvent, AuditTally, Outcome
 
 EACH = 10
@@ -38,15 +39,12 @@ def write_counts(before: datetime | None = None) -> int:
     limit = before or timezone.now() - timedelta(minutes=1)
     if not AuditTally.objects.filter(minute__lt=limit).exists():
         return 0
-    from audit.chain import seal
-
     with transaction.atomic():
         over = list(AuditTally.objects.select_for_update().filter(minute__lt=limit))
         written = [_counted(one) for one in over if one.count > EACH]
         for event in written:
-            event.save()
+            write(event)
         AuditTally.objects.filter(pk__in=[one.pk for one in over]).delete()
-        transaction.on_commit(seal, robust=True)
     return len(written)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.db import DatabaseError, connection, models, transaction
 from audit import chain
 from audit.models import AppendOnly, AuditChain, AuditEvent
 from audit.services import coming_from, record
+from audit.triggers import TABLE, ensure
 
 pytestmark = pytest.mark.usefixtures("any_database")
 CHANGES = (
@@ -31,13 +33,9 @@ def events() -> list[AuditEvent]:
 def break_row(event: AuditEvent, **values: Any) -> None:
     """As somebody does who may change the database's schema."""
     with connection.cursor() as cursor:
-        for name, table in (("audit_no_change", "audit_auditevent"), ("audit_no_reseal", "audit_auditevent")):
-            cursor.execute(
-                f"DROP TRIGGER {name} ON {table}" if connection.vendor == "postgresql" else f"DROP TRIGGER {name}"
-            )
+        for name in ("audit_no_change", "audit_no_reseal"):
+            cursor.execute(f"DROP TRIGGER {name}" + (f" ON {TABLE}" if connection.vendor == "postgresql" else ""))
     models.QuerySet(AuditEvent).filter(pk=event.pk).update(**values)
-    from audit.triggers import ensure
-
     ensure("default")
 
 
@@ -72,6 +70,7 @@ def test_a_replacing_insert_is_refused_too(any_database: str) -> None:
         )
 
 
+@pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)  # PostgreSQL has neither
 @pytest.mark.parametrize(
     "change",
     [
@@ -82,10 +81,8 @@ def test_a_replacing_insert_is_refused_too(any_database: str) -> None:
         "UPDATE audit_auditevent SET _rowid_ = 1000000 WHERE sequence = 1",
     ],
 )
-def test_sqlite_replaces_no_event_by_another(change: str, any_database: str) -> None:
+def test_sqlite_replaces_no_event_by_another(change: str) -> None:
     """Neither what is deleted by a REPLACE nor the other names of the column `id` go round the triggers."""
-    if any_database != "sqlite":
-        pytest.skip("PostgreSQL has neither")
     first, late = record("login"), AuditEvent(action="late")
     late.save()
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
@@ -136,6 +133,23 @@ def test_a_cut_end_is_found() -> None:
     AuditChain.objects.update(pruning=2)
     models.QuerySet(AuditEvent).filter(pk=last.pk)._raw_delete("default")
     assert list(chain.problems()) == ["events 2 to 2 are missing"]
+
+
+def test_the_events_of_a_transaction_are_sealed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed: list[int] = []
+    whole = chain.seal
+    monkeypatch.setattr(chain, "seal", lambda: sealed.append(whole()))
+    with transaction.atomic():
+        record("a")
+        with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+            record("rolled back")
+            raise ZeroDivisionError
+        record("b")
+    with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+        record("rolled back")
+        raise ZeroDivisionError
+    record("c")
+    assert sealed == [2, 1]
 
 
 def test_many_writers_keep_the_chain_whole() -> None:
