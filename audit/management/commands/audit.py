@@ -99,11 +99,9 @@ def _before(since: str | None) -> int:
         moment = None
     if moment is None:
         raise CommandError(f"--since {since}: give a time such as 2026-11-01T12:00Z, or a sequence number")
-    first = AuditEvent.objects.filter(
-        at__gte=moment if moment.tzinfo else moment.replace(tzinfo=UTC), sequence__isnull=False
-    )
-    found = first.order_by("sequence").first()
-    return (found.sequence or 1) - 1 if found else 2**62
+    begin = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    found = AuditEvent.objects.filter(at__gte=begin, sequence__isnull=False).order_by("sequence").first()
+    return AuditChain.objects.get().sequence if found is None else (found.sequence or 1) - 1
 
 
 def _unlike(expect: str) -> list[str]:
