@@ -9,10 +9,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.paginator import InfinitePaginator
 
+from inputs.admin_lookups import READ_TEXTS, SealedColumns
 from metrics.columns import OUTCOMES
 from metrics.earlier_names import present_code
 from metrics.models import SessionMetric
 from metrics.number_format import number
+from metrics.storage.rows import TEXTS
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
@@ -22,8 +24,6 @@ else:
     from unfold.admin import ModelAdmin as TurnBase
 
 NS_PER_MS = 1e6
-READ_TEXTS = "runs.view_texts"
-TEXTS = frozenset({"message", "answer", "detail"})
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -40,7 +40,8 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 
 @admin.register(SessionMetric)
-class SessionMetricAdmin(TurnBase):
+class SessionMetricAdmin(SealedColumns, TurnBase):
+    texts = TEXTS
     list_display = ["id", "run_id", "session_id", "number", "outcome", "present", "ttft", "e2e", "tokens_out"]
     list_filter = [OutcomeFilter]
     ordering = ["-id"]
@@ -102,12 +103,9 @@ class SessionMetricAdmin(TurnBase):
     def has_delete_permission(self, request: HttpRequest, obj: SessionMetric | None = None) -> bool:
         return False
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Without the right to read texts nobody may search them either."""
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         allowed = {"run__id__exact", "session__id__exact"}
-        if lookup.partition("__")[0] in TEXTS and not (request and request.user.has_perm(READ_TEXTS)):
-            return False
-        return lookup in allowed or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # stubs want a request, Django passes it
+        return lookup in allowed or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="code", ordering="code")
     def present(self, turn: SessionMetric) -> str | None:

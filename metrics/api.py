@@ -8,8 +8,7 @@ from rest_framework import serializers
 
 from metrics.earlier_names import present_code
 from metrics.models import SessionMetric
-
-TEXTS = ("detail", "message", "answer")
+from metrics.storage.rows import TEXTS
 
 
 class TurnSerializer(serializers.ModelSerializer[SessionMetric]):

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from runs.models import DeliveryStatus, PlanSchedule, Webhook
 from runs.schedules.services import ScheduleError, set_enabled
-from runs.web.permissions import may_control
+from runs.web.permissions import has_right, may_control
 from runs.web.views import allowed
 from runs.webhooks.deliver import send_test
 
@@ -21,7 +21,7 @@ def may_change_schedules(user: Any) -> bool:
 
 
 def may_change_webhooks(user: Any) -> bool:
-    return bool(getattr(user, "is_staff", False)) and user.has_perm("runs.change_webhook")
+    return has_right(user, "runs.change_webhook")
 
 
 @require_POST
