@@ -9,13 +9,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
+from metrics.number_format import counted
 from policy.models.panic import USE_PANIC
 from runs import panic
+from runs.web.permissions import has_right
 from runs.web.views import allowed
 
 
 def may_panic(user: Any) -> bool:
-    return bool(user.is_active and user.is_staff and user.has_perm(USE_PANIC))
+    return has_right(user, USE_PANIC)
 
 
 @require_POST
@@ -23,7 +25,8 @@ def may_panic(user: Any) -> bool:
 def begin(request: HttpRequest) -> HttpResponse:
     """Stop everything and return to the start page."""
     made = panic.begin(by=str(request.user), user=request.user, reason=request.POST.get("reason", ""))
-    messages.success(request, f"Stopped: {len(made.stopped_runs)} runs. Paused: {len(made.paused_tasks)} schedules.")
+    stopped, paused = counted(len(made.stopped_runs), "run"), counted(len(made.paused_tasks), "schedule")
+    messages.success(request, f"Stopped: {stopped}. Paused: {paused}.")
     return redirect("admin:index")
 
 
@@ -35,5 +38,5 @@ def undo(request: HttpRequest) -> HttpResponse:
     if undone is None:
         messages.warning(request, "The emergency stop was not on.")
     else:
-        messages.success(request, f"Runs may start again. Resumed: {len(undone.paused_tasks)} schedules.")
+        messages.success(request, f"Runs may start again. Resumed: {counted(len(undone.paused_tasks), 'schedule')}.")
     return redirect("admin:index")

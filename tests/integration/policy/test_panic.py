@@ -207,7 +207,10 @@ def test_the_pages_have_a_button_and_a_banner(admin_page: Client) -> None:
         shown = admin_page.get(page).content
         assert (button in shown, banner in shown) == (True, False)
     assert admin_page.get("/runs/panic/").status_code == 405
-    admin_page.post("/runs/panic/", {"reason": "<b>oops</b>"})
+    a_run()
+    schedule("nightly")
+    said = admin_page.post("/runs/panic/", {"reason": "<b>oops</b>"}, follow=True).content.decode()
+    assert "Stopped: 1 run. Paused: 1 schedule." in said
     run = made_up.run()
     pages = ["/admin/", "/workers/", "/admin/runs/testplan/", f"/runs/{run.pk}/report/", "/admin/targets/target/add/"]
     for page in pages:
@@ -216,7 +219,8 @@ def test_the_pages_have_a_button_and_a_banner(admin_page: Client) -> None:
     plan = made_up.plan()
     said = admin_page.post(f"/runs/plans/{plan.pk}/start/", follow=True).content.decode()
     assert ON in said
-    admin_page.post("/runs/panic/undo/")
+    said = admin_page.post("/runs/panic/undo/", follow=True).content.decode()
+    assert "Resumed: 1 schedule." in said
     assert banner not in admin_page.get("/admin/").content
 
 
