@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from inputs.rest import Strict, refuse_body
 from runs.api.conflict import Conflict, ProblemSerializer
 from runs.approval import APPROVE, ApprovalError, approve, refuse
-from runs.models import Approval
+from runs.models import Approval, Run
 from runs.models.approval import NOTE_CHARS
 
 
@@ -28,7 +28,7 @@ class NoteSerializer(Strict):
     note = serializers.CharField(max_length=NOTE_CHARS, required=False, allow_blank=True, help_text="Why not.")
 
 
-class ApprovalActions:
+class ApprovalActions(viewsets.GenericViewSet[Run]):
     """Of a run that waits for approval."""
 
     @extend_schema(request=None, responses={200: ApprovalSerializer, 409: ProblemSerializer})
@@ -46,10 +46,10 @@ class ApprovalActions:
         asked.is_valid(raise_exception=True)
         return self._decided(lambda run: refuse(run, request.user, asked.validated_data.get("note", "")))
 
-    def _decided(self, work: Any) -> Response:
-        run = self.get_object()  # type: ignore[attr-defined]  # of the viewset
+    def _decided(self, work: Callable[[Run], None]) -> Response:
+        run = self.get_object()
         try:
             work(run)
         except ApprovalError as exc:
             raise Conflict(str(exc)) from exc
-        return Response(ApprovalSerializer(Approval.objects.get(run=run)).data, status.HTTP_200_OK)
+        return Response(ApprovalSerializer(Approval.objects.get(run=run)).data)
