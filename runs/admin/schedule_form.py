@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
@@ -29,7 +28,7 @@ from runs.schedules.services import (
     parsed,
     same_timing,
 )
-from runs.schedules.timing import PERIODS, TimingError, as_given, when_of
+from runs.schedules.timing import PERIODS, TimingError, as_given, when_of, zones
 
 if TYPE_CHECKING:
     FormBase = forms.ModelForm[PlanSchedule]
@@ -71,7 +70,7 @@ class ScheduleForm(FormBase):
     )
     at = MomentField(label="Time")
     time_zone = forms.ChoiceField(
-        choices=lambda: [(name, name) for name in sorted(available_timezones())],
+        choices=lambda: [(name, name) for name in sorted(zones())],
         initial=lambda: settings.TIME_ZONE,
         widget=UnfoldAdminSelectWidget,
         help_text="Time zone of the crontab and of the times on this page.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -43,7 +44,9 @@ class NextRunSerializer(serializers.Serializer[Any]):
 class WhenField(serializers.DictField):
     """Converts between the timing of `runs.schedules.timing` and the rows of django-celery-beat."""
 
-    request_schema = when_schema()
+    @property
+    def request_schema(self) -> Mapping[str, Any]:
+        return when_schema()
 
     def get_attribute(self, instance: PlanSchedule) -> dict[str, Any]:
         try:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
-from zoneinfo import available_timezones
 
-from runs.schedules.timing import LONGEST_DAYS, PERIODS
+from runs.schedules.timing import LONGEST_DAYS, PERIODS, zones
 
 _DAY: Final = r"((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
 _TIME: Final = r"([01][0-9]|2[0-3])(:[0-5][0-9]){1,2}(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?"
@@ -28,7 +27,7 @@ def crontab_pattern() -> str:
 
 
 def _kind(required: list[str], moments: tuple[str, ...], **own: Any) -> dict[str, Any]:
-    zone = {"type": "string", "enum": sorted(available_timezones())}
+    zone = {"type": "string", "enum": sorted(zones())}
     times = {name: {"type": "string", "pattern": MOMENT} for name in moments}
     return {
         "type": "object",

@@ -173,13 +173,14 @@ def _wrong(name: str, part: str, piece: str) -> str:
 
 def parse_zone(name: Any) -> ZoneInfo:
     """Raises TimingError."""
-    if not isinstance(name, str) or name not in _zones():
+    if not isinstance(name, str) or name not in zones():
         raise TimingError("time_zone", f"{str(name)[:60]!r} is no time zone: give a name such as Europe/Berlin")
     return ZoneInfo(name)
 
 
 @cache
-def _zones() -> frozenset[str]:
+def zones() -> frozenset[str]:
+    """Read once: the library opens six hundred files for them."""
     return frozenset(available_timezones())
 
 
