@@ -117,8 +117,9 @@ class PlanSerializer(Strict, serializers.ModelSerializer[TestPlan]):
         names = ("load", "thresholds", "abort_on_fail", "processes", "regions", "seed")
         asked = {name: attrs.get(name, getattr(old, name)) for name in names}
         target = attrs["target"] if "target" in attrs else old.target  # noqa: SIM401 - a new plan has none
+        user = self.context["request"].user
         try:
-            check_credential(target, self.context["request"].user)
+            check_credential(target, user)
         except RequestError as exc:
             raise serializers.ValidationError({exc.field: [str(exc)]}) from exc
         mix = (
@@ -126,7 +127,6 @@ class PlanSerializer(Strict, serializers.ModelSerializer[TestPlan]):
             if "mix" in attrs
             else old.scenario_mix()
         )
-        user = self.context["request"].user
         if problems := RunRequest(stored_spec(target), mix, **asked, limits=limits_for(user)).problems():
             raise serializers.ValidationError({field: [text] for field, text in problems.items()})
         if "load" in attrs:

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from inputs.rest import Located, RowField, Strict, refuse_body
 from inputs.rest_schema import with_schema
 from metrics.api import TurnSerializer
+from metrics.columns import OUTCOMES
 from metrics.earlier_names import names_of_code, present_code, session_end
 from metrics.models import SessionMetric
 from metrics.report.junit import junit_xml
@@ -38,7 +39,6 @@ from runs.services import change_load, request_run, stop_run
 from runs.web.permissions import CONTROL, may_read_texts
 
 XML, MARKDOWN = "application/xml", "text/markdown"
-OUTCOMES = ["ok", "error", "timeout", "aborted", "unknown"]
 
 
 class AnyAccept(BaseContentNegotiation):
@@ -100,7 +100,7 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
         return {**shown, "outcome": session_end(shown["outcome"]), "code": present_code(shown["code"])}
 
 
-OUTCOME_FILTER = OpenApiParameter("outcome", enum=OUTCOMES, description="Only turns with this outcome.")
+OUTCOME_FILTER = OpenApiParameter("outcome", enum=list(OUTCOMES), description="Only turns with this outcome.")
 CODE_FILTER = OpenApiParameter("code", description="Only those with this error code, such as http_500.")
 
 

@@ -112,11 +112,10 @@ class WebhookViewSet(Located, viewsets.ModelViewSet[Webhook]):
     queryset = Webhook.objects.all()
     serializer_class = WebhookSerializer
     filterset_fields = ["plan", "schedule", "enabled"]
+    required_perms: dict[str, list[str]] = {}
 
     def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
         return NewWebhookSerializer if self.action == "create" else WebhookSerializer
-
-    required_perms: dict[str, list[str]] = {}
 
     @extend_schema(request=None, responses=DeliverySerializer)
     @action(detail=True, methods=["post"], required_perms={"POST": ["runs.change_webhook"]})

@@ -33,7 +33,7 @@ from runs.live_stream import Entry, read_since_async, stream_key
 from runs.models import Run
 from runs.reporting.texts import plain_entry
 from runs.web.permissions import may_read_texts, may_view
-from runs.web.still_allowed import present_user
+from runs.web.still_allowed import LOOK_EVERY_S, present_user
 from runs.workers.availability import shown_reason
 
 logger = logging.getLogger(__name__)
@@ -52,8 +52,6 @@ BLOCK_MS = 1000
 BATCH = 500
 MESSAGE_BYTES = 250_000
 """About the most that one message has: the server refuses to send 1 MB or more, which a batch of a busy run has."""
-LOOK_EVERY_S = 3.0
-"""How often the database is asked whether the run is over and the user may still view it."""
 RETRY_S = 2.0
 STREAM_ID = re.compile(r"\d{1,19}(-\d{1,19})?", re.ASCII)  # 19 digits: Redis rejects numbers beyond 64 bits
 
@@ -169,7 +167,7 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def _may_view(self) -> bool:
-        """Checked in the database each time."""
+        """Checked in the database each time, as is what else the user may read."""
         user = present_user(self.scope["session"].session_key)
         self.texts = may_read_texts(user)
         return may_view(user)

@@ -14,6 +14,7 @@ from accounts.sessions import allowed_user
 from runs.web.permissions import may_read_texts, may_view
 
 LOOK_EVERY_S = 3.0
+"""How often the database is asked."""
 
 
 class NoLongerAllowed(Exception):

@@ -137,12 +137,7 @@ def turns(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
     """Every turn of the run as a file, streamed: `kind` is csv or json."""
     run = _run(pk)
     write = csv_pieces if kind == "csv" else json_pieces
-    pieces = while_allowed(request, write(run.pk, may_read_texts(request.user)))
-    return StreamingHttpResponse(
-        in_thread(pieces) if isinstance(request, ASGIRequest) else pieces,
-        content_type="text/csv; charset=utf-8" if kind == "csv" else "application/json",
-        headers={"Content-Disposition": f'attachment; filename="token-burn-run-{run.pk}-turns.{kind}"'},
-    )
+    return _streamed(request, write(run.pk, may_read_texts(request.user)), f"token-burn-run-{run.pk}-turns.{kind}")
 
 
 @require_GET
@@ -150,11 +145,17 @@ def turns(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
 def people(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
     """A line for each of the run's users or conversations, streamed as CSV."""
     run = _run(pk)
-    pieces = while_allowed(request, users_csv(run.pk) if kind == "users" else conversations_csv(run.pk))
+    write = users_csv if kind == "users" else conversations_csv
+    return _streamed(request, write(run.pk), f"token-burn-run-{run.pk}-{kind}.csv")
+
+
+def _streamed(request: HttpRequest, pieces: Iterator[str | bytes], name: str) -> StreamingHttpResponse:
+    """A file, for as long as its user may see it."""
+    pieces = while_allowed(request, pieces)
     return StreamingHttpResponse(
         in_thread(pieces) if isinstance(request, ASGIRequest) else pieces,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="token-burn-run-{run.pk}-{kind}.csv"'},
+        content_type="text/csv; charset=utf-8" if name.endswith(".csv") else "application/json",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
