@@ -21,6 +21,15 @@ SITE = "tokenburn_site.asgi:application"
 @contextmanager
 def running_site(family: ProcessGroups, log: Path, port: int | None = None, app: str = SITE) -> Iterator[str]:
     """URL of the site's root. It uses the database, directory and Redis of the current test."""
+    with site_process(family, log, port, app) as (url, _):
+        yield url
+
+
+@contextmanager
+def site_process(
+    family: ProcessGroups, log: Path, port: int | None = None, app: str = SITE
+) -> Iterator[tuple[str, int]]:
+    """The same, with the id of its process."""
     port = port or free_port()
     argv = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), app]
     with log.open("ab") as out:
@@ -28,7 +37,7 @@ def running_site(family: ProcessGroups, log: Path, port: int | None = None, app:
     url = f"http://{LOOPBACK}:{port}"
     wait_until(lambda: _serves(url), "the site", START_S, lambda: child.poll() is None)
     try:
-        yield url
+        yield url, child.pid
     finally:
         family.stop(child)
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +18,6 @@ from targets.models import Target
 from tests.integration.web import made_up
 
 pytestmark = pytest.mark.django_db
-SETTINGS = "tokenburn_site.settings"
 AGENT: dict[str, Any] = {"HTTP_USER_AGENT": "a browser", "REMOTE_ADDR": "192.0.2.7"}
 
 
@@ -229,24 +224,6 @@ def test_a_failed_log_in_is_told_without_what_may_be_a_password(client: Client) 
     assert "secret" not in repr(AuditEvent.objects.values_list()) and "ffff" not in repr(
         AuditEvent.objects.values_list()
     )
-
-
-def test_a_command_can_migrate_a_new_database(tmp_path: Path) -> None:
-    """As `up` and `burn` do at their first start, when the log has no table yet."""
-    code = (
-        "import django; django.setup()\n"
-        "from audit.origin import Origin, whole_process\n"
-        "whole_process(Origin('cli', account='somebody'))\n"
-        "from tokenburn_site.cli.database import ensure_database\n"
-        "ensure_database()\n"
-        "from audit.models import AuditEvent\n"
-        "print(AuditEvent.objects.count())\n"
-    )
-    variables = {"TOKENBURN_VAR_DIR": str(tmp_path), "DATABASE_URL": "", "DJANGO_SETTINGS_MODULE": SETTINGS}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **variables}, capture_output=True, text=True, check=False
-    )
-    assert (done.stdout, done.returncode) == ("0\n", 0), done.stderr
 
 
 @pytest.mark.parametrize("query", ["?cursor=", "?cursor=x", "?page_size=5&cursor=bz0w"])

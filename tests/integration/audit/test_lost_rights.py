@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.contrib.sessions.models import Session
+from django.contrib.auth.models import User
 from django.test import Client
 
 from metrics.storage import export
@@ -15,6 +14,7 @@ from runs.models import Run
 from runs.web import still_allowed
 from runs.web.still_allowed import NoLongerAllowed
 from tests.integration.web import made_up
+from tests.integration.web.losses import LOSSES, TEXTS
 
 pytestmark = pytest.mark.django_db
 
@@ -37,61 +37,42 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(still_allowed, "LOOK_EVERY_S", 0.0)
 
 
-def lose(*codenames: str) -> Callable[[User], None]:
-    def remove(person: User) -> None:
-        person.user_permissions.remove(*Permission.objects.filter(codename__in=codenames))
-
-    return remove
-
-
-def deactivate(person: User) -> None:
-    User.objects.filter(pk=person.pk).update(is_active=False)
-
-
-def demote(person: User) -> None:
-    User.objects.filter(pk=person.pk).update(is_staff=False)
-
-
-def log_out(person: User) -> None:
-    Session.objects.all().delete()
-
-
-def change_password(person: User) -> None:
-    person.set_password("another long password")
-    person.save()
-
-
-def begin(person: User, run: Run, kind: str) -> Any:
-    client = Client()
+@pytest.fixture
+def browser(person: User, client: Client) -> Client:
     client.force_login(person)
-    pieces = iter(client.get(f"/runs/{run.pk}/turns.{kind}").streaming_content)  # type: ignore[attr-defined]  # streams
+    return client
+
+
+def begin(browser: Client, run: Run, name: str = "turns.csv") -> Iterator[bytes]:
+    answer: Any = browser.get(f"/runs/{run.pk}/{name}")
+    pieces: Iterator[bytes] = iter(answer.streaming_content)
     assert next(pieces)
     return pieces
 
 
-@pytest.mark.parametrize("kind", ["csv", "json"])
-@pytest.mark.parametrize("change", [lose("view_run"), lose("view_texts"), deactivate, demote, log_out, change_password])
-def test_a_download_in_progress_ends(person: User, run: Run, kind: str, change: Callable[[User], None]) -> None:
-    pieces = begin(person, run, kind)
+@pytest.mark.parametrize("lost", LOSSES)
+def test_a_download_in_progress_ends(browser: Client, person: User, run: Run, lost: str) -> None:
+    pieces = begin(browser, run)
     assert next(pieces)
-    change(person)
+    LOSSES[lost](person)
     with pytest.raises(NoLongerAllowed):
-        list(pieces)
+        next(pieces)
 
 
-@pytest.mark.parametrize("kind", ["csv", "json"])
-def test_otherwise_it_is_complete(person: User, run: Run, kind: str) -> None:
-    assert len(list(begin(person, run, kind))) >= 5
+@pytest.mark.parametrize("name", ["turns.csv", "turns.json", "users.csv", "conversations.csv"])
+def test_each_file_is_complete_or_ends(browser: Client, person: User, run: Run, name: str) -> None:
+    assert len(list(begin(browser, run, name))) >= 4
+    pieces = begin(browser, run, name)
+    LOSSES["the right to see runs"](person)
+    with pytest.raises(NoLongerAllowed):
+        next(pieces)
 
 
-@pytest.mark.parametrize("change", [lose("view_run"), deactivate, demote, log_out, change_password])
-@pytest.mark.parametrize(
-    "path", ["/runs/{pk}/report/", "/runs/{pk}/turns.csv", "/api/runs/{pk}/turns/", "/admin/runs/run/{pk}/change/"]
-)
-def test_pages_and_files_are_closed_at_once(person: User, run: Run, path: str, change: Callable[[User], None]) -> None:
-    client = Client()
-    client.force_login(person)
-    address = path.format(pk=run.pk)
-    assert client.get(address).status_code == 200
-    change(person)
-    assert client.get(address).status_code in {302, 401, 403}
+@pytest.mark.parametrize("lost", [lost for lost in LOSSES if lost != TEXTS])
+def test_pages_and_files_are_closed_at_once(browser: Client, person: User, run: Run, lost: str) -> None:
+    paths = [f"/runs/{run.pk}/report/", f"/runs/{run.pk}/turns.csv", f"/api/runs/{run.pk}/turns/"]
+    paths.append(f"/admin/runs/run/{run.pk}/change/")
+    assert {path: browser.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
+    LOSSES[lost](person)
+    for path in paths:
+        assert browser.get(path).status_code in {302, 401, 403}, path

@@ -13,7 +13,7 @@ from accounts.models import SecondFactor
 from runs.models import RunStatus
 from tests.integration.web import made_up
 from tests.integration.web.accounts.authenticator import CODE, enrolled, password, shown
-from tests.integration.web.pages.test_socket import page, refused
+from tests.integration.web.pages.page_socket import page, refused
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
 

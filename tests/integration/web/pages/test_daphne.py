@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 import websocket
 from django.conf import settings
-from django.test import Client
 
 from runs import live_stream
 from runs.models import Run, RunStatus
 from runs.web.consumers import ENDED
 from tests.integration.web import made_up
-from tests.support.site import running_site
-from tokenburn_site.local.process_groups import ProcessGroups
+from tests.integration.web.pages.conftest import Server
+from tests.integration.web.pages.page_socket import session_of
 
 WAIT_S = 15.0
 
 
 @pytest.fixture
-def site(transactional_db: None, valkey: str, family: ProcessGroups, tmp_path: Path) -> Iterator[str]:
-    with running_site(family, tmp_path / "site.log") as url:
-        yield url
+def site(transactional_db: None, valkey: str, server: Server) -> str:
+    return server.url
 
 
 def connect(site: str, run: Run, session: str, last: str = "0") -> websocket.WebSocket:
     address = f"{site.replace('http', 'ws', 1)}/ws/runs/{run.pk}/?last={last}"
     cookie = f"{settings.SESSION_COOKIE_NAME}={session}"
     return websocket.create_connection(address, timeout=WAIT_S, cookie=cookie, origin=site)
-
-
-def session_of(user: Any) -> str:
-    client = Client()
-    client.force_login(user)
-    return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
 def read_entries(socket: websocket.WebSocket, count: int) -> list[Any]:

@@ -1,114 +1,21 @@
-"""The live page's socket: everything from the page's last id on, to those who may look, until the run is over."""
+"""The live page's socket: everything from the page's last id on, until the run is over."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import redis
-from asgiref.sync import async_to_sync, sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
-from django.contrib.sessions.models import Session
-from django.test import Client
 
 from runs import live_stream
 from runs.models import Run, RunStatus
 from runs.web import consumers
-from runs.web.consumers import ENDED, NO_PAGE
+from runs.web.consumers import ENDED
 from tests.integration.web import made_up
-from tokenburn_site.asgi import application
+from tests.integration.web.pages.page_socket import WAIT_S, entries, in_loop, page, until, viewer
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
-WAIT_S = 10.0
-
-
-def cookie(user: User) -> str:
-    client = Client()
-    client.force_login(user)
-    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
-
-
-def page(run: Run, session: str = "", last: str = "", origin: str = "http://localhost:8000") -> WebsocketCommunicator:
-    """A page's socket, as a browser opens it."""
-    given = {"host": "localhost:8000", "origin": origin, "cookie": session}
-    encoded = [(name.encode(), value.encode()) for name, value in given.items() if value]
-    return WebsocketCommunicator(application, f"/ws/runs/{run.pk}/" + (f"?last={last}" if last else ""), encoded)
-
-
-def in_loop(steps: Callable[[], Awaitable[Any]]) -> Any:
-    return async_to_sync(steps)()
-
-
-async def until(socket: WebsocketCommunicator, enough: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-    """The messages up to the one with which there are enough."""
-    messages: list[dict[str, Any]] = []
-    while not enough(messages):
-        messages.append(json.loads(await socket.receive_from(timeout=WAIT_S)))
-    return messages
-
-
-def entries(messages: list[dict[str, Any]]) -> list[Any]:
-    return [entry for message in messages if message["type"] == "entries" for entry in message["entries"]]
-
-
-def viewer() -> str:
-    """The session of somebody who may look and read."""
-    return cookie(made_up.user("runs.view_run", "runs.view_texts"))
-
-
-def refused(socket: WebsocketCommunicator) -> bool:
-    async def steps() -> bool:
-        connected, _ = await socket.connect(timeout=WAIT_S)
-        await socket.disconnect()
-        return not connected
-
-    return bool(in_loop(steps))
-
-
-def test_strangers_and_those_without_the_right_are_refused() -> None:
-    run = made_up.run(RunStatus.RUNNING)
-    assert refused(page(run))
-    assert refused(page(run, cookie(made_up.user("targets.view_target"))))
-    assert not refused(page(run, viewer()))
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/ws/", "/ws/runs/", "/ws/runs/x/", "/ws/runs/1", "/ws/runs/1/more/", f"/ws/runs/{10**30}/", "/\x00\n"],
-)
-def test_addresses_without_a_socket_are_refused(path: str) -> None:
-    """Without an error of the server: the log would fill at a stranger's wish."""
-    session = viewer()
-    socket = page(made_up.run(RunStatus.RUNNING), session)
-    socket.scope["path"] = path
-    assert refused(socket)
-
-
-@pytest.mark.parametrize(
-    "origin",
-    [
-        *("http://evil.example", "http://localhost:9999", "http://localhost", "null", ""),
-        *("http://[", "http://localhost:99999", "http://localhost:x", "http://[::1", "\xff"),
-    ],
-)
-def test_pages_of_other_origins_are_refused(origin: str) -> None:
-    assert refused(page(made_up.run(RunStatus.RUNNING), viewer(), origin=origin))
-
-
-def test_a_trusted_origin_may_look(settings: Any) -> None:
-    settings.CSRF_TRUSTED_ORIGINS = ["http://localhost:9999"]
-    assert not refused(page(made_up.run(RunStatus.RUNNING), viewer(), origin="http://localhost:9999"))
-
-
-def test_a_run_that_is_not_there_is_refused() -> None:
-    run = made_up.run(RunStatus.RUNNING)
-    socket = page(run, viewer())
-    Run.objects.filter(pk=run.pk).delete()
-    assert refused(socket)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey", "quick_sockets")]
 
 
 def test_opening_late_shows_the_same_as_staying() -> None:
@@ -231,82 +138,6 @@ def test_the_end_is_seen_even_if_its_status_never_reached_the_stream() -> None:
     assert in_loop(steps) == {"type": "end", "status": "failed", "reason": "all lost"}
 
 
-def demote(person: User) -> None:
-    person.user_permissions.clear()
-
-
-def deactivate(person: User) -> None:
-    User.objects.filter(pk=person.pk).update(is_active=False)
-
-
-def log_out(person: User) -> None:
-    Session.objects.all().delete()
-
-
-def change_password(person: User) -> None:
-    person.set_password("another long password")
-    person.save()
-
-
-def delete_account(person: User) -> None:
-    person.delete()
-
-
-@pytest.mark.parametrize("lose", [demote, deactivate, log_out, change_password, delete_account])
-def test_who_loses_the_right_loses_the_socket(monkeypatch: pytest.MonkeyPatch, lose: Callable[[User], None]) -> None:
-    monkeypatch.setattr(consumers, "LOOK_EVERY_S", 0.0)
-    run, person = made_up.run(RunStatus.RUNNING), made_up.user("runs.view_run")
-    session = cookie(person)
-
-    async def steps() -> Any:
-        socket = page(run, session)
-        await socket.connect(timeout=WAIT_S)
-        await until(socket, lambda got: bool(got) and got[-1]["type"] == "state")
-        await sync_to_async(lose)(person)
-        return await socket.receive_output(timeout=WAIT_S)
-
-    assert in_loop(steps)["type"] == "websocket.close"
-
-
-@pytest.mark.parametrize("reads", [True, False])
-def test_texts_are_sent_to_those_who_may_read_them(reads: bool) -> None:
-    run = made_up.run(RunStatus.RUNNING)
-    rights = ["runs.view_run", *(["runs.view_texts"] if reads else [])]
-    session = cookie(made_up.user(*rights))
-    made_up.publish(run, 1, answer="planted-answer")
-    why = "aborted: http_401: planted-error-body"
-    live_stream.publish_status(run.pk, "failed", why)
-    Run.objects.filter(pk=run.pk).update(status=RunStatus.FAILED, reason=why, end_code="target_refuses")
-
-    async def steps() -> list[dict[str, Any]]:
-        socket = page(run, session)
-        await socket.connect(timeout=WAIT_S)
-        return await until(socket, lambda got: bool(got) and got[-1]["type"] == "end")
-
-    said = json.dumps(in_loop(steps))
-    assert ("planted-answer" in said, "planted-error-body" in said, "Hello" in said) == (reads,) * 3
-    assert "e2e_ms" in said
-
-
-def test_who_may_no_longer_read_loses_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the log-in: whoever logs in again sees figures."""
-    monkeypatch.setattr(consumers, "LOOK_EVERY_S", 0.0)
-    run, person = made_up.run(RunStatus.RUNNING), made_up.user("runs.view_run", "runs.view_texts")
-    session = cookie(person)
-
-    def forget() -> None:
-        person.user_permissions.remove(Permission.objects.get(codename="view_texts"))
-
-    async def steps() -> Any:
-        socket = page(run, session)
-        await socket.connect(timeout=WAIT_S)
-        await until(socket, lambda got: bool(got) and got[-1]["type"] == "state")
-        await sync_to_async(forget)()
-        return await socket.receive_output(timeout=WAIT_S)
-
-    assert in_loop(steps)["type"] == "websocket.close"
-
-
 def test_without_redis_the_page_is_told_and_the_socket_stays(settings: Any) -> None:
     run, session = made_up.run(RunStatus.RUNNING), viewer()
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
@@ -319,18 +150,3 @@ def test_without_redis_the_page_is_told_and_the_socket_stays(settings: Any) -> N
         return got[0]
 
     assert in_loop(steps) == {"type": "state", "status": "running", "reason": "", "feed": False}
-
-
-@pytest.mark.parametrize("said", [{"text_data": '{"type": "stop"}'}, {"bytes_data": b"\xff\x00"}])
-def test_who_says_something_is_no_page_and_is_disconnected(said: dict[str, Any]) -> None:
-    run, session = made_up.run(RunStatus.RUNNING), viewer()
-
-    async def steps() -> Any:
-        socket = page(run, session)
-        await socket.connect(timeout=WAIT_S)
-        await socket.send_to(**said)
-        while (output := await socket.receive_output(timeout=WAIT_S))["type"] == "websocket.send":
-            pass
-        return output
-
-    assert in_loop(steps) == {"type": "websocket.close", "code": NO_PAGE}

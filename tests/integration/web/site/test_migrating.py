@@ -21,7 +21,9 @@ ENSURE = """
 import sys
 import django
 django.setup()
+from audit.origin import Origin, whole_process
 from tokenburn_site.cli.database import ensure_database
+whole_process(Origin("cli", account="somebody"))
 sys.stdin.readline()
 ensure_database()
 from runs.models import Run
@@ -30,6 +32,7 @@ print(Run.objects.count())
 
 
 def test_commands_that_begin_together_all_find_a_database(tmp_path: Path) -> None:
+    """Though the audit log of what they do has no table yet."""
     env = child_env(
         TOKENBURN_VAR_DIR=str(tmp_path),
         DATABASE_URL=f"sqlite:///{tmp_path / 'new.sqlite3'}",
