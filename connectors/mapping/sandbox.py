@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from jinja2 import Template, Undefined, nodes
 from jinja2.exceptions import SecurityError
-from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
@@ -32,8 +31,8 @@ from connectors.mapping import filters
 from connectors.mapping.checks import METHODS, check_percent_operator
 from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.shaping import MAX_CHARS
+from connectors.template_text import parse_expression
 
-EXPRESSION_CHARS: Final = 10_000
 _COMPILE_COST: Final = 500
 """What compiling takes from the budget, per character: 20,000 characters in all of a target."""
 _HOLDERS: Final = (str, int, float, list, tuple, Mapping)
@@ -155,14 +154,9 @@ ENV: Final = _sandbox()
 def parse(text: str, budget: Budget | None) -> nodes.Assign:
     """The tree of one expression, whose value gets the name `value`. Raises LimitError, TemplateSyntaxError and what
     Python's compiler raises."""
-    if len(text) > EXPRESSION_CHARS:
-        raise LimitError(f"an expression may have {EXPRESSION_CHARS:,} characters")
+    tree = parse_expression(ENV, text)
     if budget is not None:
         budget.charge(_COMPILE_COST * (len(text) + 20))
-    parser = Parser(ENV, text, state="variable")
-    tree = parser.parse_expression()
-    if not parser.stream.eos:
-        parser.fail("there is more after the end of the expression", parser.stream.current.lineno)
     return nodes.Assign(nodes.Name("value", "store", lineno=1), tree, lineno=1)
 
 

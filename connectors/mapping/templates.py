@@ -19,8 +19,8 @@ from connectors.mapping.filters import BUDGET, as_text
 from connectors.mapping.shaping import MAX_CHARS
 from connectors.opaque.tokens import MARK_BYTES, in_json
 from connectors.spec import SpecError
+from connectors.template_text import expressions_in
 
-_EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -33,7 +33,7 @@ class Template(NamedTuple):
 
 def compile_string(text: str, where: str, fold: Context) -> Template:
     """`fold` holds values that are constant during a run: what depends only on them is rendered once."""
-    found = list(_EXPRESSION.finditer(text, 0, text.rfind("}}") + 2))  # looking for an end that is not there takes long
+    found = list(expressions_in(text))
     if not found:
         return Template(text, None)
     names = {name for match in found for name in _NAMES.findall(match[1])}

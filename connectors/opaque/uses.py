@@ -12,20 +12,20 @@ from enum import IntEnum
 from typing import Any, Final
 
 from jinja2 import Environment, TemplateError, nodes
-from jinja2.parser import Parser
+
+from bounds.templates import LimitError
+from connectors.template_text import expressions_in, parse_expression
 
 ENCODERS: Final = frozenset({"b64encode", "urlencode"})
 NAME: Final = "secret"
-MOST_CHARS: Final = 10_000
-"""Of one expression, as the sandbox has it."""
 SHOWN: Final = 200
 HOW: Final = (
     "a secret may stand as it is, be joined with other text (~), go through b64encode, urlencode or tojson, or be a "
     "value of a list or an object; `is defined` and `or` tell whether it is set"
 )
-EXPRESSION: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _WORD: Final = re.compile(rf"\b{NAME}\b")
-_ENVIRONMENT: Final = Environment(autoescape=False)  # noqa: S701  nothing is rendered: only its parser is used
+_ENVIRONMENT: Final = Environment(autoescape=True)
+"""Only its parser is used."""
 
 
 class Kind(IntEnum):
@@ -52,7 +52,7 @@ def expressions(text: str) -> Iterator[tuple[int, str]]:
     """Those in a template that may name a secret, with where they begin."""
     if NAME not in text:
         return
-    for match in EXPRESSION.finditer(text, 0, text.rfind("}}") + 2):
+    for match in expressions_in(text):
         if _WORD.search(match[1]):
             yield match.start(), match[1].strip()
 
@@ -60,15 +60,9 @@ def expressions(text: str) -> Iterator[tuple[int, str]]:
 def kind_of_expression(text: str) -> Kind:
     """Raises MisuseError."""
     shown = f"{{{{ {text[:SHOWN]} }}}}"
-    if len(text) > MOST_CHARS:
-        raise MisuseError(f"{shown}: an expression may have {MOST_CHARS:,} characters")
     try:
-        parser = Parser(_ENVIRONMENT, text, state="variable")
-        tree = parser.parse_expression()
-        if not parser.stream.eos:
-            parser.fail("there is more after the end of the expression", parser.stream.current.lineno)
-        return _kind(tree)
-    except MisuseError as exc:
+        return _kind(parse_expression(_ENVIRONMENT, text))
+    except (MisuseError, LimitError) as exc:
         raise MisuseError(f"{shown}: {exc}") from None
     except (TemplateError, RecursionError, MemoryError, ValueError, OverflowError) as exc:
         why = next(iter(str(exc).splitlines()), "")[:SHOWN]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from connectors.opaque.uses import EXPRESSION, Kind, MisuseError, expressions, kind_of_expression
+from connectors.opaque.uses import Kind, MisuseError, expressions, kind_of_expression
+from connectors.template_text import blanked, is_one_expression
 
 if TYPE_CHECKING:
     from connectors.spec.request import CodecStep, RequestSpec
@@ -51,7 +52,7 @@ class SecretPlaces:
         """Checks a value in which secrets may stand, and returns what is in it."""
         found = Kind.CLEAN
         for kind, _, text, place in self.kinds(value, where):
-            if kind >= Kind.HOLDER and EXPRESSION.sub("", text, 1).strip():
+            if kind >= Kind.HOLDER and not is_one_expression(text):
                 raise ValueError(f"{place}: a list or an object with a secret stands in a text: put tojson behind it")
             found = max(found, kind)
         return found
@@ -63,8 +64,9 @@ class SecretPlaces:
 
     def in_query(self, value: str, where: str) -> None:
         """A path or a URL. What stands before the expression decides, and not what the expression makes."""
-        for kind, at, text, place in self.kinds(value, where):
-            if kind and "?" not in EXPRESSION.sub("", text[:at]):
+        query = blanked(value).find("?")
+        for kind, at, _, place in self.kinds(value, where):
+            if kind and not 0 <= query < at:
                 raise ValueError(f"{place}: a secret cannot stand in a path or an address: {ALLOWED}")
 
     def request(self, spec: RequestSpec, where: str) -> Kind:
@@ -99,7 +101,7 @@ class SecretPlaces:
                 continue
             if name not in KEYS or not isinstance(value, str):
                 raise ValueError(f"{place}: a secret cannot stand in this option: {ALLOWED}")
-            if kind is not Kind.WHOLE or EXPRESSION.sub("", text, 1).strip():
+            if kind is not Kind.WHOLE or not is_one_expression(text):
                 raise ValueError(
                     f"{place}: a codec's key is a secret as it is, with nothing joined to it or done to it"
                 )

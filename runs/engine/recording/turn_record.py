@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from connectors.errors import LostPatience, TurnError
 from connectors.security.redact import Redactor
 from connectors.spec import TargetSpec
+from connectors.template_text import expressions_in
 from connectors.timeline import Timeline
 from runs.engine.recording.ledger import Line
 from runs.load.tokens import tokens_of
@@ -16,7 +17,8 @@ from scenarios.render.walk import SayAction
 
 Log = Sequence[Mapping[str, str]]
 """Messages, each with `role` and `content`."""
-_HISTORY = re.compile(r"\{\{[^}]*\b(messages|history)\b")
+_HISTORY = re.compile(r"(?:\b|\\[nrt])(?:messages|history)\b")
+"""In JSON: a line break in an expression is two characters there."""
 
 
 class TurnRecord:
@@ -113,7 +115,8 @@ def names_history(target: TargetSpec) -> bool:
 
 def sends_history(target: TargetSpec) -> bool:
     """Whether each request carries the conversation so far: its tokens are paid for again with every turn."""
-    return bool(_HISTORY.search(json.dumps(target.frozen_dict()["request"])))
+    templates = json.dumps(target.frozen_dict()["request"])
+    return any(_HISTORY.search(expression[1]) for expression in expressions_in(templates))
 
 
 def sent_chars(message: str, log: Log | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from connectors.spec import build_target_spec, preset_names
 from runs.engine.recording.turn_record import sends_history, sent_chars
 from runs.load.tokens import estimate
 from scenarios.render.walk import SayAction, Walk, check_scenario, compile_scenario
+from tests.support.expressions import SLOW_S
 
 SAY = {"do": "say", "text": "x" * 10, "answer": "y" * 7}
 
@@ -56,3 +58,18 @@ def test_presets_say_whether_their_requests_carry_the_conversation() -> None:
         "gemini",
     }
     assert len(found) == 8
+
+
+def test_only_an_expression_carries_it_and_a_long_request_is_soon_read() -> None:
+    def sends(body: str) -> bool:
+        overrides = {"request": {"body": body}}
+        return sends_history(
+            build_target_spec(name="t", url="http://127.0.0.1:9", preset="generic-json", overrides=overrides)
+        )
+
+    assert sends("{{ {'said': {'all': history}} }}")
+    assert sends("{{\nhistory }}")
+    assert not sends("messages {{ message }} history")
+    begun = time.process_time()
+    assert not sends("{{" * 20_000)
+    assert time.process_time() - begun < SLOW_S
