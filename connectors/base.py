@@ -53,11 +53,10 @@ class BaseConnector(ABC):
         self.saved: dict[str, Any] = {}
         self._codecs: Codecs | None = None
         self._codecs_made = False
-        self._vault = vault = target.endpoint.vault
-        self._repeats = None if vault is None else vault.repeats
+        self._vault = target.endpoint.vault
         self.marker = target.endpoint.marker
         """What a message holds that must go through `Endpoint.release`."""
-        self._as_rendered = not target.reads_requests and (self.opens_secrets or vault is None)
+        self._as_rendered = not target.reads_requests and (self.opens_secrets or self._vault is None)
         # Read for every turn: a class's own attribute costs several times as much.
         self.handshake_ns: dict[str, int] | None = None
         """What the steps of connecting took, until the turn that follows takes it over."""
@@ -176,8 +175,8 @@ class BaseConnector(ABC):
         `Timeline.settle`); the connection is as good as before."""
         timeline.settle()
         if timeline.saved is not None:
-            self.saved.update(timeline.saved if self._vault is None else self._vault.concealed(timeline.saved))
-        if (repeats := self._repeats) is not None and repeats(timeline._whole) and self._vault is not None:
+            self._keep(timeline.saved)
+        if self._vault is not None:
             timeline._whole = self._vault.concealed(timeline._whole)  # it becomes part of the history
         self._idle_message_open = False
         if self.round_trip_ns and self._came_too_soon(timeline):
@@ -233,7 +232,7 @@ class BaseConnector(ABC):
         going_on = has_text or self._idle_message_open
         self._idle_message_open = going_on and message.done_ns is None
         if message.saved is not None:
-            self.saved.update(message.saved)
+            self._keep(message.saved)
 
     def _greeted_with(self, greeting: Greeting, ns: int, data: bytes) -> None:
         try:
@@ -241,12 +240,16 @@ class BaseConnector(ABC):
         except TurnError as exc:
             greeting.failure = exc
         if greeting.saved:
-            self.saved.update(greeting.saved)
+            self._keep(greeting.saved)
         if greeting.over or greeting.failure is not None:
             self.greeting_over()
 
     def greeting_over(self) -> None:  # noqa: B027 - a lane that polls needs no notification
         """The greeting is complete or failed: wake up whoever waits for it."""
+
+    def _keep(self, saved: Mapping[str, Any]) -> None:
+        """What a message gave to save, for templates, which see no secret that the target repeats in it."""
+        self.saved.update(saved if self._vault is None else self._vault.concealed(saved))
 
     def add_step(self, name: str, ns: int) -> None:
         """A step of getting ready took `ns`."""

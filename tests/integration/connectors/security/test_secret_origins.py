@@ -11,11 +11,14 @@ from connectors.origins import origin_of
 from connectors.registry import Lane
 from connectors.spec import TargetSpec
 from tests.hostile import http
+from tests.hostile.frames import frame, read_message, upgrade
 from tests.hostile.good import GOOD
-from tests.hostile.server import HostileServer
+from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import whole
+from tests.hostile.websocket import ANSWER
 from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn
-from tests.integration.connectors.scripted import Asked, scripted
+from tests.integration.connectors.scripted import Asked, asked, scripted
+from tests.integration.connectors.websocket.talking import wait_for
 from tests.support.servers.http_proxy import http_proxy
 from tests.support.servers.wiretap import wiretap
 
@@ -155,6 +158,40 @@ def test_what_an_allowed_origin_repeats(lane: Lane, template: str) -> None:
         turn = one_turn(lane, spec_of("http", here.url, [origin_of(here.url)], **form))
         assert not evil.holds(KEY, KEY[::-1], KEY[3:])
         assert turn.code == "secret_withheld" or "reverse" in template or "[3:]" in template
+
+
+@lanes
+@pytest.mark.parametrize("unasked", [True, False], ids=["greeting", "between_turns"])
+def test_what_a_target_repeats_without_being_asked(lane: Lane, unasked: bool) -> None:
+    """Such a message may be saved too, and templates cannot look into the secret there either."""
+    messages: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        upgrade(peer)
+        repeated = frame(json.dumps({"echo": asked(peer.last).headers["x-key"]}).encode())
+        peer.send(repeated if unasked else b"")
+        messages.append(read_message(peer))
+        peer.send(ANSWER + (b"" if unasked else repeated))
+        messages.append(read_message(peer))
+        peer.send(ANSWER)
+        peer.hold()
+
+    form: dict[str, Any] = {
+        "request": {
+            "headers": {"x-key": "{{ secret.key }}"},
+            "body": ["{{ saved.echo }}", "{{ saved.echo | reverse }}"],
+        },
+        "response": {"save": {"echo": "echo"}},
+    }
+    if unasked:
+        form["greeting"] = {"until": {"path": "echo"}}
+    with HostileServer(script) as server, Client(lane, spec_of("websocket", server.url, None, **form)) as client:
+        client.say()
+        wait_for(client, lambda: "echo" in client.connector.saved)
+        client.say()
+    assert json.loads(messages[1])[0] == KEY, "what may have it gets it"
+    assert KEY[::-1] not in str(messages)
+    assert KEY not in str(client.connector.saved)
 
 
 @lanes
