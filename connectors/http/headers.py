@@ -7,7 +7,6 @@ from typing import Final
 from connectors.content.styles import Style
 from connectors.http.endpoint import Endpoint
 from connectors.mapping.request import RenderedRequest, Via
-from connectors.opaque.tokens import MARK_BYTES
 from connectors.request_parts import encoded_head
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -50,14 +49,13 @@ def encode_request(head: bytes, request: RenderedRequest) -> bytes:
 class RequestEncoder:
     """Encodes the requests of one connection. A head is rebuilt only when something in it has changed."""
 
-    __slots__ = ("_endpoint", "_head", "_head_of", "_host_header", "_marker", "_style", "_via")
+    __slots__ = ("_endpoint", "_head", "_head_of", "_marker", "_style", "_via")
 
-    def __init__(self, host_header: str, via: Via | None, style: Style, endpoint: Endpoint | None = None) -> None:
-        """`endpoint` gives requests their secrets."""
+    def __init__(self, endpoint: Endpoint, style: Style) -> None:
+        """`endpoint` gives requests their secrets, too."""
         self._endpoint = endpoint
-        self._marker = MARK_BYTES if endpoint is None else endpoint.marker
-        self._host_header = host_header
-        self._via = via
+        self._marker = endpoint.marker
+        self._via = endpoint.via
         self._style = style
         self._head_of: tuple[object, object, bool] = (None, None, False)
         self._head = b""
@@ -66,10 +64,10 @@ class RequestEncoder:
         _, path, headers, body, _ = request
         known_headers, known_path, with_body = self._head_of
         if headers is not known_headers or path is not known_path or bool(body) is not with_body:
-            self._head = encode_head(request, self._host_header, self._style, self._via)
-            if self._endpoint is not None and self._marker in self._head:
+            self._head = encode_head(request, self._endpoint.host_header, self._style, self._via)
+            if self._marker in self._head:
                 self._head = self._endpoint.release(self._head, headers)
             self._head_of = (headers, path, bool(body))
-        if self._marker in body and self._endpoint is not None:
+        if self._marker in body:
             request = request._replace(body=self._endpoint.release(body, headers))
         return encode_request(self._head, request)

@@ -18,9 +18,9 @@ from connectors.deadlines import next_deadline, timed_out
 from connectors.errors import Aborted, BrokenTransport, ClosedUnsent, ReusedClosed, TurnError
 from connectors.http.endpoint import Endpoint
 from connectors.http.headers import ANOTHER_ANSWER, RequestEncoder
-from connectors.mapping.request import RenderedRequest, Via
+from connectors.mapping.request import RenderedRequest
 from connectors.network.failures import stream_failure
-from connectors.spec import Limits, Timeouts
+from connectors.spec import Timeouts
 from connectors.timeline import Timeline
 from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S, TIMER_S
 from connectors.wire.http.answer import AnswerReader
@@ -59,23 +59,14 @@ class HttpConnection:
         "usable",
     )
 
-    def __init__(
-        self,
-        stream: StampedStream,
-        limits: Limits,
-        timeouts: Timeouts,
-        host_header: str,
-        via: Via | None = None,
-        style: Style = WHOLE,
-        endpoint: Endpoint | None = None,
-    ) -> None:
+    def __init__(self, stream: StampedStream, endpoint: Endpoint, timeouts: Timeouts, style: Style = WHOLE) -> None:
         self._loop = asyncio.get_running_loop()
         self._stream = stream
-        self.answer = AnswerReader(limits, self, style)
+        self.answer = AnswerReader(endpoint.limits, self, style)
         self._timeouts = timeouts
         # As in `Turn`: a deadline that begins meanwhile must not find the timer set to a later one.
         self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
-        self._encoder = RequestEncoder(host_header, via, style, endpoint)
+        self._encoder = RequestEncoder(endpoint, style)
         self._timer: asyncio.TimerHandle | None = None
         self._timeline: Timeline | None = None
         self._turn: asyncio.Future[None] | None = None

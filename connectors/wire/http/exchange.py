@@ -76,9 +76,7 @@ class HttpExchange:
         self.close()
         endpoint = self._endpoint
         stream = await dial(endpoint, note_step, allow_private=self._allow_private)
-        self.connection = HttpConnection(
-            stream, endpoint.limits, endpoint.timeouts, endpoint.host_header, endpoint.via, self._style, endpoint
-        )
+        self.connection = HttpConnection(stream, endpoint, endpoint.timeouts, self._style)
 
     async def send(self, request: RenderedRequest, timeline: Timeline, cookies: Cookies | None) -> None:
         """Send `request` with its `cookies` and feed the complete answer into `timeline`. Raises TurnError."""

@@ -85,11 +85,9 @@ class SplitConnector(WireConnector):
             raise
 
     async def _dial_post(self) -> HttpConnection:
-        spec, endpoint = self.target.spec, self.target.endpoint
+        endpoint = self.target.endpoint
         stream = await self.dial()
-        limits, timeouts = spec.limits, post_timeouts(spec.timeouts)
-        post = HttpConnection(stream, limits, timeouts, endpoint.host_header, endpoint.via, endpoint=endpoint)
-        self._post = post
+        self._post = post = HttpConnection(stream, endpoint, post_timeouts(endpoint.timeouts))
         return post
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:

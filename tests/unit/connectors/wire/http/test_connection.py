@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 
 from connectors.content.styles import EVENTS, WHOLE, Style
 from connectors.errors import ClosedUnsent, TurnError
+from connectors.http.endpoint import Endpoint
 from connectors.mapping.request import RenderedRequest
 from connectors.mapping.response import ResponseMapping
-from connectors.spec import Limits, ResponseSpec, Timeouts
+from connectors.spec import Limits, ResponseSpec, Timeouts, TlsSpec
 from connectors.timeline import Timeline
 from connectors.wire.http.connection import HttpConnection
 from connectors.wire.transport.stream import Receiver
 
+ENDPOINT = Endpoint("host", 80, False, "host", Timeouts(), Limits(), TlsSpec())
 REQUEST = RenderedRequest("POST", "/v1", (("X-Own", "1"),), b"{}")
 MEANING = ResponseMapping(
     ResponseSpec.model_validate({"delta": "t", "text": "t", "error": "error", "done": {"data": "[DONE]"}})
@@ -49,7 +51,7 @@ class HandFed:
 
 
 def connected(stream: HandFed, style: Style) -> HttpConnection:
-    return HttpConnection(stream, Limits(), Timeouts(), "host", None, style)  # type: ignore[arg-type] # stands in
+    return HttpConnection(stream, ENDPOINT, Timeouts(), style)  # type: ignore[arg-type]  # it stands in
 
 
 async def turn(stream: HandFed, connection: HttpConnection, pieces: list[bytes], *, ends: bool) -> Timeline:
