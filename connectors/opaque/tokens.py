@@ -43,12 +43,7 @@ def wrapped(kind: str, text: str) -> str:
 
 
 def in_json(data: bytes) -> bytes:
-    """JSON with its tokens, which stand in texts, to be escaped."""
-    return TOKEN_BYTES.sub(lambda match: token(JSON, match[0].decode()).encode(), data)
-
-
-def in_json_once(data: bytes) -> bytes:
-    """The same for JSON in which some of them are to be escaped already."""
+    """JSON with its tokens, which stand in texts, to be escaped; some may be marked so already."""
     return TOKEN_BYTES.sub(
         lambda match: match[0] if match[1].decode() == JSON else token(JSON, match[0].decode()).encode(), data
     )

@@ -37,8 +37,7 @@ _UNIT: Final = re.compile(r"\\+|\s+|.", re.DOTALL)
 _BACKSLASH: Final = r"(?:\\|(?i:%(?>(?:25)*)5c|&(?:amp;)*#(?:92|x5c);))"
 ESCAPED_CHARS: Final = 256
 """Length of a value that is also looked for as JSON in base64: a key, and no file."""
-_IN_HTML_JSON: Final = {char: f"\\u{ord(char):04x}" for char in "<>&'"}
-"""As templates' `tojson` writes them."""
+_IN_HTML_JSON: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&'"}
 _ENTITIES: Final = {'"': "quot|", "'": "apos|", "&": "amp|", "<": "lt|", ">": "gt|"}
 
 
@@ -184,15 +183,20 @@ def _sought(value: str) -> Iterator[_Sought]:
     yield _Sought(units, max(_PLAIN.findall(value), key=len, default=""), plain)
     forms = {value}
     if len(value) <= ESCAPED_CHARS:
-        escaped = _in_json(value)
-        once = {escaped, "".join(_IN_HTML_JSON.get(char, char) for char in escaped)}
-        forms |= {*once, *map(_in_json, once)}  # all the same for most values
+        once = {as_json(value), as_html_json(value)}
+        forms |= {*once, *map(as_json, once)}  # all the same for most values
     for form in forms:
         yield from _sought_in_base64(form.encode(errors="replace"))
 
 
-def _in_json(text: str) -> str:
+def as_json(text: str) -> str:
+    """As it stands between the quotes of a text of JSON."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def as_html_json(text: str) -> str:
+    """The same as templates' `tojson` writes it."""
+    return as_json(text).translate(_IN_HTML_JSON)
 
 
 def _sought_in_base64(data: bytes) -> Iterator[_Sought]:

@@ -8,14 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-import orjson
-
 from bounds.patterns import compile_apart
 from connectors.errors import BadRequest
 from connectors.opaque import tokens
 from connectors.opaque.tokens import MARK, TOKEN, TOKEN_BYTES, names_in, text_of, token
 from connectors.request_parts import not_in_values, quoted
-from connectors.security.redact import Redactor
+from connectors.security.redact import Redactor, as_html_json, as_json
 from connectors.spec import TargetSpec
 
 WITHHELD: Final = "secret_withheld"
@@ -127,18 +125,6 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode(errors="replace")).decode()
 
 
-def _json(text: str) -> str:
-    return orjson.dumps(text.encode(errors="replace").decode()).decode()[1:-1]
-
-
-def _html_json(text: str) -> str:
-    """As Jinja2's `tojson` has it."""
-    text = _json(text)
-    for char in "<>&'":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
-
-
 def _header(text: str) -> str:
     text = text.strip(" \t")
     if not_in_values(text):
@@ -150,8 +136,8 @@ def _header(text: str) -> str:
 _ENCODERS: Final = {
     tokens.BASE64: _base64,
     tokens.URL: lambda text: quote(text, safe="/", errors="replace"),
-    tokens.JSON: _json,
-    tokens.HTML_JSON: _html_json,
+    tokens.JSON: as_json,
+    tokens.HTML_JSON: as_html_json,
     tokens.HEADER: _header,
     tokens.PATH: lambda text: quoted(text.encode(errors="replace").decode()),
 }

@@ -11,7 +11,7 @@ from connectors.content.decoding import loads
 from connectors.errors import BadRequest, BrokenTransport, TurnError
 from connectors.handshake_connector import HandshakeConnector
 from connectors.mapping.request import RenderedRequest
-from connectors.opaque.tokens import in_json_once
+from connectors.opaque.tokens import in_json
 from connectors.security.guard import AllowPrivate
 from connectors.socketio.packets import MOST_REPLIES, Opened, arguments, document, protocol_error, unreadable
 from connectors.target import CompiledTarget
@@ -72,7 +72,7 @@ class SocketIoBase(HandshakeConnector):
 
     def released(self, packet: bytes) -> bytes:
         """A packet, whose texts are JSON, with its secrets in clear. Raises BadRequest (secret_withheld)."""
-        return self.target.endpoint.release(in_json_once(packet), self._upgraded_by)
+        return self.target.endpoint.release(in_json(packet), self._upgraded_by)
 
     def before_ready(self, seen: bytes, ns: int) -> None:
         """An event before `socketio.ready_event` belongs to connecting, so its text is not unsolicited."""

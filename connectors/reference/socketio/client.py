@@ -19,7 +19,6 @@ from websocket import ABNF
 
 from connectors.errors import BrokenTransport, TurnError
 from connectors.mapping.request import RenderedRequest
-from connectors.opaque.tokens import MARK
 from connectors.reference.websocket.client import WsClient
 from connectors.reference.websocket.socket import MessageWatch, WatchedSocket
 from connectors.socketio.base import disconnected
@@ -113,7 +112,7 @@ class EngineSocket(WsClient):
 
     def send(self, payload: bytes | str, opcode: int = ABNF.OPCODE_TEXT) -> int:
         """A packet. Raises TurnError (kept in `failure`)."""
-        if isinstance(payload, str) and (MARK in payload or not self._endpoint.marker):
+        if isinstance(payload, str):
             try:
                 payload = self._owner.released(payload.encode()).decode()
             except TurnError as exc:
