@@ -33,8 +33,8 @@ def create_app(chatbot: Chatbot, api_key: str = "", nuc_settings: NucSettings | 
     async def reset() -> None:
         chatbot.reset()
 
-    app.add_exception_handler(InvalidInput, _invalid)
-    app.add_exception_handler(HTTPException, _bad_request)
+    app.exception_handler(InvalidInput)(_invalid)
+    app.exception_handler(HTTPException)(_bad_request)
     app.include_router(split.router(chatbot))
     desk = nuc.Desk(nuc_settings or NucSettings(), api_key)
     app.include_router(nuc.router(desk))
@@ -61,12 +61,10 @@ class _LateSocketIo:
         await self._app(scope, receive, send)
 
 
-async def _invalid(_request: Request, exc: Exception) -> Response:
-    assert isinstance(exc, InvalidInput)  # noqa: S101 - what the handler is registered for
+async def _invalid(_request: Request, exc: InvalidInput) -> Response:
     return failure_response(exc.failure())
 
 
-async def _bad_request(request: Request, exc: Exception) -> Response:
-    assert isinstance(exc, HTTPException)  # noqa: S101 - what the handler is registered for
+async def _bad_request(request: Request, exc: HTTPException) -> Response:
     message = f"{exc.detail} ({request.method} {request.url.path})"
     return failure_response(invalid_request(message, status=exc.status_code))

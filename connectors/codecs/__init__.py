@@ -3,7 +3,7 @@ of `Codec` that takes its options)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -41,9 +41,13 @@ def make_codec(name: str, options: Mapping[str, Any]) -> Codec:
     if name not in _own():
         raise SpecError(f"codec {name!r} is not known: use one of {', '.join(codec_names())}")
     found = _own()[name].load()
-    if not (isinstance(found, type) and issubclass(found, Codec)):
+    if not _is_codec(found):
         raise SpecError(f"codec {name!r} is not a subclass of connectors.codecs.Codec")
     return Guarded(name, found, options)
+
+
+def _is_codec(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Codec)
 
 
 @cache
@@ -55,10 +59,10 @@ class Guarded(Codec):
     """A custom codec. An exception of it costs one turn; only its type is reported, because its text may quote the
     message."""
 
-    def __init__(self, name: str, kind: type[Codec], options: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, kind: Callable[[Mapping[str, Any]], Codec], options: Mapping[str, Any]) -> None:
         self._name = name
         try:
-            self._codec = kind(options)  # type: ignore[call-arg]  # ABC has no constructor; the contract has one
+            self._codec = kind(options)
         except SpecError:
             raise
         except Exception as exc:  # noqa: BLE001  foreign code may raise anything

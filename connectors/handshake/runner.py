@@ -35,7 +35,8 @@ class StepTimeline(Timeline):
         self.body = data
         self.done_ns = ns
 
-    def refused(self, status: int, data: bytes) -> None:  # type: ignore[override] # here a status is no failure
+    def refused(self, status: int, data: bytes) -> None:
+        """A status is no failure here."""
         if self._follows and status in REDIRECTS and status not in self._expect:
             super().refused(status, data)
         self.status = status

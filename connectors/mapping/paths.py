@@ -142,21 +142,20 @@ def optional_path(path: str | None, where: str) -> Getter | None:
     return None if path is None else compile_path(path, where)
 
 
-def test_of(condition: Condition, where: str) -> Getter:
-    """A function that tells whether a decoded event meets a condition with a path."""
-    assert condition.path is not None  # noqa: S101 - conditions on literal data are told apart before
-    get = compile_path(condition.path, f"{where}.path")
-    if condition.equals is None:
+def test_of(path: str, equals: Any, where: str) -> Getter:
+    """A function that tells whether a decoded event meets the condition `where` with this path."""
+    get = compile_path(path, f"{where}.path")
+    if equals is None:
         return lambda data: get(data) is not None
-    return lambda data: get(data) == condition.equals
+    return lambda data: get(data) == equals
 
 
 def condition_test(condition: Condition, where: str) -> Callable[[bytes], bool]:
     """A function that tells whether an undecoded event meets a condition. Raises SpecError."""
-    if condition.data is not None:
-        literal = condition.data.encode()
+    if condition.path is None:
+        literal = (condition.data or "").encode()
         return lambda data: data == literal
-    test = test_of(condition, where)
+    test = test_of(condition.path, condition.equals, where)
 
     def met(data: bytes) -> bool:
         try:

@@ -71,7 +71,7 @@ class Part:
         if done is True:
             self.done_test = _always
         elif isinstance(done, Condition) and done.path is not None:
-            self.done_test = test_of(done, f"{where}.done")
+            self.done_test = test_of(done.path, done.equals, f"{where}.done")
         paths = (spec.error, spec.usage.input, spec.usage.output, *spec.save.values(), self.whole and spec.text)
         self.beside_keys = frozenset(key for path in paths if path for key in _NAMES.findall(path))
 
@@ -190,7 +190,9 @@ class ResponseMapping:
         """Whether an answer has the last shape of which none can say of an error (`connectors.content.said_errors`)."""
         self.reasons = Reasons()
         self.ignored_data = frozenset(c.data.encode() for c in spec.ignore if c.data is not None)
-        self._ignored = [test_of(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None]
+        self._ignored = [
+            test_of(c.path, c.equals, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None
+        ]
         self.plain = self._kind is None and not self.ignored_data and not self._ignored and not self.by_name
         self.quick_finish = self.part.quick_finish if self.plain else _to_be_searched
         self.reads_usage = any(part.usage for part in (self.part, *self._parts.values()))

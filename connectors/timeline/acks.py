@@ -30,7 +30,8 @@ class AckTimeline(Timeline):
         self.body = data
         self.done_ns = ns
 
-    def refused(self, status: int, data: bytes) -> None:  # type: ignore[override] # `judge` says what it means
+    def refused(self, status: int, data: bytes) -> None:
+        """`judge` says what it means."""
         self.status = status
         self.body = data
         self.done_ns = self.planned_ns

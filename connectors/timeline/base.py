@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from array import array
 from io import StringIO
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 
@@ -199,9 +199,12 @@ class Timeline(JudgedTurn):
             raise BadAnswer("stream_incomplete", what, "the answer was cut off, or `done` is not how it ends")
         self.done_ns = ns
 
-    def refused(self, status: int, data: bytes) -> NoReturn:
-        """A status that is not 2xx: raises Refused with what the target said about it."""
-        raise Refused(status, told_by(data, self.charset, self.response.part.error), STATUS_ADVICE.get(status, ""))
+    def refused(self, status: int, data: bytes) -> None:
+        raise self.refusal(status, data)
+
+    def refusal(self, status: int, data: bytes) -> Refused:
+        """The error of a status that is not 2xx, with what the target said about it."""
+        return Refused(status, told_by(data, self.charset, self.response.part.error), STATUS_ADVICE.get(status, ""))
 
     def _odd_text(self, ns: int, text: Any, part: Part, message: Any, data: bytes) -> None:
         """A whole answer whose text is missing, empty, far too long or no text at all."""

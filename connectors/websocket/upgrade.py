@@ -6,7 +6,7 @@ from typing import Final, NoReturn
 
 from connectors.content.foreign import not_http, unanswered_advice
 from connectors.content.wording import ONLY_SOCKETIO
-from connectors.errors import BadRequest, BrokenTransport, Refused, TooLarge
+from connectors.errors import BadRequest, BrokenTransport, TooLarge
 from connectors.http.redirects import NOT_FOLLOWED, REDIRECTS, pointing
 from connectors.mapping.request import RenderedRequest
 from connectors.timeline import Timeline
@@ -86,14 +86,12 @@ class UpgradeAnswer:
 
     def refuse(self, timeline: Timeline, *, socketio: bool) -> NoReturn:
         """Raises Refused, because the answer is not a 101. `timeline` reads its body."""
-        try:
-            timeline.refused(self.status, self.rest)
-        except Refused as exc:
-            if self.status in REDIRECTS:
-                exc.advice = NOT_FOLLOWED
-                raise pointing(exc, _header(self.head, b"location")) from None
-            exc.advice = _refusal_advice(self.status, exc.detail, socketio=socketio) or exc.advice
-            raise
+        refused = timeline.refusal(self.status, self.rest)
+        if self.status in REDIRECTS:
+            refused.advice = NOT_FOLLOWED
+            raise pointing(refused, _header(self.head, b"location"))
+        refused.advice = _refusal_advice(self.status, refused.detail, socketio=socketio) or refused.advice
+        raise refused
 
 
 def _refusal_advice(status: int, detail: str, *, socketio: bool) -> str:

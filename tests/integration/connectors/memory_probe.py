@@ -18,7 +18,7 @@ from pathlib import Path
 
 from connectors.registry import Lane
 from connectors.spec import TargetSpec
-from tests.integration.connectors.lanes import make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, make_spec, one_turn
 
 TIMEOUTS = {"connect": 2, "first_byte": 2, "idle": 2, "total": 1.5}
 AT_ONCE = 3
@@ -66,4 +66,4 @@ def measure(lane: Lane, number: int, spec: TargetSpec) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])  # type: ignore[arg-type] # one of the two lanes, as test_memory calls it
+    main(next(lane for lane in LANES if lane == sys.argv[1]))
