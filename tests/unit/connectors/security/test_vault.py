@@ -128,11 +128,23 @@ MADE = [
 ]
 
 
-@pytest.mark.parametrize("template", MADE)
-@pytest.mark.parametrize("codecs", [[], [{"name": "base64"}], [{"name": "json-field", "options": {"field": "d"}}]])
+CODECS: list[list[dict[str, Any]]] = [
+    [],
+    [{"name": "base64"}],
+    [{"name": "json-field", "options": {"field": "d"}}],
+]
+
+
+@pytest.mark.parametrize(
+    ("template", "codecs"),
+    [
+        (template, codecs)
+        for template in MADE
+        for codecs in CODECS
+        if codecs != [{"name": "base64"}] or "encode" not in template  # refused: it would be encoded twice
+    ],
+)
 def test_redaction_knows_each_form_that_can_be_made(template: str, codecs: list[dict[str, Any]]) -> None:
-    if codecs and "encode" in template and codecs[0]["name"] == "base64":
-        return  # refused: it would be encoded twice
     for secret in (ODD, "plain-secret_0815", "a'b\"c<d>&e\\f\u00fc\u4e2d", "x" * 20 + "/+/+"):
         target = compiled({"body": {"k": template}}, secret, codec={"request": codecs})
         request = target.endpoint.released(target.render({**TURN, "message": "hello"}))
