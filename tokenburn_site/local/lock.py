@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from django.conf import settings
+
 from tokenburn_site.local.errors import LocalServiceError
 
 UP_LOCK: Final = "up.lock"
 """In TOKENBURN_VAR_DIR."""
+DEFAULT_SITE: Final = "http://127.0.0.1:8000"
+"""The address of `manage.py up` without options."""
 
 
 def note_site(path: Path, url: str) -> None:
@@ -27,6 +31,11 @@ def running_site(path: Path) -> str:
         return _site_file(path).read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""
+
+
+def present_site() -> str:
+    """The root of links to pages: the setting, or where `up` runs now; empty: it is not known."""
+    return (settings.SITE_URL or running_site(Path(settings.VAR_DIR) / UP_LOCK)).rstrip("/")
 
 
 def _site_file(path: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from django.conf import settings
 from rich.console import Console
 
 from metrics.end_codes import BUDGET_ENDS, EndCode, end_code_of
@@ -21,13 +20,11 @@ from tokenburn_site.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, 
 from tokenburn_site.cli.options.burn_options import Options
 from tokenburn_site.cli.report.outputs import write_results, written
 from tokenburn_site.cli.report.per_user import users_text
-from tokenburn_site.local.lock import UP_LOCK, running_site
+from tokenburn_site.local.lock import DEFAULT_SITE, present_site
 
 logger = logging.getLogger(__name__)
 PIPE_WIDTH = 100
 PAGE = "/runs/{}/report/"
-DEFAULT_SITE = "http://127.0.0.1:8000"
-"""The address of `manage.py up` without options."""
 
 
 def report_by_now(run: Run) -> RunReport | None:
@@ -89,8 +86,8 @@ def _whereabouts(run: Run, options: Options, typed: str, *, stored: bool) -> lis
 def _page(run: Run) -> str:
     """The address of the run's report page."""
     path = PAGE.format(run.pk)
-    if site := settings.SITE_URL or running_site(Path(settings.VAR_DIR) / UP_LOCK):
-        return f"{site.rstrip('/')}{path}"
+    if site := present_site():
+        return f"{site}{path}"
     return f"run `manage.py up`, then open {DEFAULT_SITE}{path}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
@@ -13,6 +12,7 @@ from accounts.emergency import LINK_S, key_for
 from accounts.management.users import named
 from audit.services import record
 from plain_text.visible import visible
+from tokenburn_site.local.lock import DEFAULT_SITE, present_site
 
 
 class Command(BaseCommand):
@@ -26,6 +26,6 @@ class Command(BaseCommand):
         if not (user.is_active and user.is_staff):
             raise CommandError(f"{visible(str(user))} is not active staff, so that a log-in would be refused")
         record("login.link.create", on=user, door="cli")
-        root = settings.SITE_URL.rstrip("/") or "http://127.0.0.1:8000"
+        root = present_site() or DEFAULT_SITE
         self.stderr.write(f"valid for {LINK_S // 60} minutes and one log-in; a second factor is still asked for:")
         self.stdout.write(f"{root}{reverse('accounts:emergency')}?key={key_for(user)}")
