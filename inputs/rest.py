@@ -56,9 +56,21 @@ def _wrong(serializer: Strict, data: Mapping[Any, Any]) -> dict[str, list[str]]:
 
 
 class CheckedSize:
-    """Of a paginator: refuses a `page_size` that is none, instead of taking another one silently."""
+    """Of a paginator: refuses parameters that the list does not know, and a `page_size` that is none, instead of giving
+    other rows than were asked for."""
 
     page_size_query_param: str | None = "page_size"
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        known = [*_filters(view, queryset), *self._own_parameters()]
+        unknown = [name for name in request.query_params if name not in known]
+        if unknown:
+            raise serializers.ValidationError({name: [unknown_field(name, known, "parameter")] for name in unknown})
+        return super().paginate_queryset(queryset, request, view)  # type: ignore[misc]  # the paginator's
+
+    def _own_parameters(self) -> list[str]:
+        kinds = ("page_query_param", "cursor_query_param", "page_size_query_param")
+        return [*(getattr(self, kind) for kind in kinds if hasattr(self, kind)), str(api_settings.URL_FORMAT_OVERRIDE)]
 
     def get_page_size(self, request: Request) -> int | None:
         given = request.query_params.get("page_size")
@@ -73,6 +85,14 @@ class CheckedSize:
             if parameter["schema"]["type"] == "integer":
                 parameter["schema"]["minimum"] = 1
         return found
+
+
+def _filters(view: Any, queryset: Any) -> Iterator[str]:
+    """The parameters by which the list can be filtered: by its backends, and by itself (`own_filters`)."""
+    yield from getattr(view, "own_filters", ())
+    for backend in view.filter_backends:
+        if found := backend().get_filterset_class(view, queryset):
+            yield from found.base_filters
 
 
 def refuse_body(request: Request) -> None:

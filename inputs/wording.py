@@ -53,11 +53,11 @@ def words_of(error: Mapping[str, Any], shape: Any = None, *, fields: Sequence[st
     return message.removeprefix("Value error, ")
 
 
-def unknown_field(name: str, known: Sequence[str]) -> str:
+def unknown_field(name: str, known: Sequence[str], kind: str = "field") -> str:
     """The refusal of a key that nobody reads, with the nearest of the known ones, or all of them."""
     if hint := nearest(name, known):
-        return f"is not a known field{hint}"
-    return f"is not a known field; known are {', '.join(known)}" if known else "is not a known field"
+        return f"is not a known {kind}{hint}"
+    return f"is not a known {kind}; known are {', '.join(known)}" if known else f"is not a known {kind}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

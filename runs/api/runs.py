@@ -121,6 +121,8 @@ class RunViewSet(
     required_perms = {"POST": [CONTROL]}
     run_actions = ("create", "stop", "load", "approve", "refuse")
     """What a token with the scope "run" may do."""
+    own_filters: tuple[str, ...] = ()
+    """Parameters of an address that an action reads itself."""
 
     def get_queryset(self) -> QuerySet[Run]:
         found = super().get_queryset().defer("sealed_secrets")
@@ -203,26 +205,26 @@ class RunViewSet(
         return run.report if may_read_texts(self.request.user) else plain_report(run.report, run.end_code)
 
     @extend_schema(responses=TurnSerializer(many=True), parameters=[OUTCOME_FILTER, CODE_FILTER])
-    @action(detail=True, pagination_class=ById, filter_backends=[])
+    @action(detail=True, pagination_class=ById, filter_backends=[], own_filters=("outcome", "code"))
     def turns(self, request: Request, pk: str) -> Response:
         """Every turn of the run, in the order of ids."""
         found = SessionMetric.objects.filter(run=self.get_object()).defer("icl_us", "arrival_error_ns")
-        return self._pages(_filtered(found, request, "outcome", "code"), TurnSerializer)
+        return self._pages(found, TurnSerializer)
 
     @extend_schema(responses=SessionSerializer(many=True), parameters=[CODE_FILTER])
-    @action(detail=True, pagination_class=ById, filter_backends=[])
+    @action(detail=True, pagination_class=ById, filter_backends=[], own_filters=("code",))
     def sessions(self, request: Request, pk: str) -> Response:
         """Every session of the run, in the order of ids."""
         found = Session.objects.filter(run=self.get_object())
-        return self._pages(_filtered(found, request, "code"), SessionSerializer)
+        return self._pages(found, SessionSerializer)
 
     def _pages(self, found: QuerySet[Any], serializer: type[serializers.ModelSerializer[Any]]) -> Response:
-        page = self.paginate_queryset(found)
+        page = self.paginate_queryset(_filtered(found, self.request, self.own_filters))
         context = {**self.get_serializer_context(), "texts": may_read_texts(self.request.user)}
         return self.get_paginated_response(serializer(page, many=True, context=context).data)
 
 
-def _filtered(found: QuerySet[Any], request: Request, *names: str) -> QuerySet[Any]:
+def _filtered(found: QuerySet[Any], request: Request, names: tuple[str, ...]) -> QuerySet[Any]:
     given = {name: request.query_params[name] for name in names if request.query_params.get(name)}
     if given.get("outcome", OUTCOMES[0]) not in OUTCOMES:
         raise serializers.ValidationError({"outcome": [f"choose one of {', '.join(OUTCOMES)}"]})

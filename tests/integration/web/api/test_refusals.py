@@ -13,6 +13,7 @@ from runs.models import RunStatus
 from scenarios.models import Scenario
 from targets.models import Target
 from tests.integration.web import made_up
+from tokenburn_site.web.api import router
 
 TARGET = {"name": "T", "preset": "openai-chat", "url": "http://127.0.0.1:9/v1", "params": {"model": "m"}}
 SCENARIO = {"name": "s", "spec": {"name": "s", "steps": [{"do": "say", "text": "Hello"}]}}
@@ -235,6 +236,35 @@ def test_a_filter_that_is_none_is_refused(api: APIClient, given: str, status: in
     assert answer.status_code == status
     if status == 400:
         assert answer.json() == {"enabled": ["give true or false"]}
+
+
+def test_no_list_passes_over_a_parameter_that_it_does_not_know(api: APIClient) -> None:
+    """A filter with a typo would give all rows."""
+    run = f"/api/runs/{made_up.run(RunStatus.COMPLETED).pk}"
+    lists = [f"/api/{prefix}/" for prefix, _, _ in router.registry]
+    assert "/api/audit/" in lists
+    for path in [*lists, *(f"{run}/{name}/" for name in ("turns", "sessions", "users", "conversations"))]:
+        refused = api.get(f"{path}?since=x&page_siz=3")
+        assert (refused.status_code, set(refused.json())) == (400, {"since", "page_siz"}), path
+        assert "did you mean 'page_size'?" in refused.json()["page_siz"][0]
+        assert api.get(f"{path}?format=json&page_size=3").status_code == 200, path
+    assert set(api.get(f"{run}/sessions/?outcome=ok").json()) == {"outcome"}
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("at__gte=soon", "at__gte"),
+        ("at__lt=2026-13-01", "at__lt"),
+        ("outcome=gone", "outcome"),
+        ("door=window", "door"),
+        ("action=%00", "action"),
+        ("user=boss", "user"),
+    ],
+)
+def test_the_audit_log_refuses_filters_that_are_none(api: APIClient, query: str, name: str) -> None:
+    refused = api.get(f"/api/audit/?{query}")
+    assert (refused.status_code, set(refused.json())) == (400, {name})
 
 
 def test_a_new_webhook_needs_its_address(api: APIClient) -> None:
