@@ -1,10 +1,12 @@
-"""The documentation refers only to existing paths, links and names, and the version is written in one place."""
+"""The documentation refers only to existing paths, links, names and tests, and the version is written in one place."""
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from argparse import SUPPRESS
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,9 @@ PACKAGES = (
 )
 MODULE = re.compile(rf"(?<![\w/.])(?:{PACKAGES})(?:/[\w.-]+)*/(?:[\w-]+\.\w+)?")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+RED_TEAM = re.split(r"^## ", (ROOT / "tests/e2e/red_team/table.md").read_text("utf-8"), flags=re.MULTILINE)[1:]
+ROWS, MORE_OF_A_KIND = 14, 2
+NAMED_TEST = re.compile(r"`([\w/]+)::(\w+)`")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -80,3 +85,23 @@ def test_the_version_is_written_in_one_place() -> None:
     sources = [path for package in PACKAGES.split("|") for path in (ROOT / package).rglob("*.py")]
     repeated = [path for path in sources if f'"{version}"' in path.read_text(encoding="utf-8")]
     assert repeated == []
+
+
+@cache
+def functions_of(module: str) -> frozenset[str]:
+    path = ROOT / "tests" / f"{module}.py"
+    found = ast.parse(path.read_text("utf-8")).body if path.exists() else []
+    return frozenset(node.name for node in found if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def test_the_red_teams_table_has_every_row() -> None:
+    assert [row.split(".")[0] for row in RED_TEAM] == [str(number + 1) for number in range(ROWS)]
+
+
+@pytest.mark.parametrize("row", RED_TEAM, ids=lambda row: row.splitlines()[0])
+def test_each_row_names_tests_of_its_own_and_more_of_the_kind(row: str) -> None:
+    own, more = (set(NAMED_TEST.findall(part)) for part in row.split("\nMore:\n"))
+    assert own
+    assert len(more - own) >= MORE_OF_A_KIND
+    assert [(module, name) for module, name in own | more if f"test_{name}" not in functions_of(module)] == []
+    assert row.count("::") == len(NAMED_TEST.findall(row)), "each name is read"

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from rest_framework.test import APIClient
 
+from audit.models import AuditEvent
 from targets.models import Target
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import whole
@@ -122,3 +124,23 @@ def test_the_api_shows_the_same(target: Target, chatbot: HostileServer) -> None:
     assert refused.status_code == 400
     assert "pigeon" in refused.content.decode()
     assert len(chatbot.requests) == 1
+
+
+def test_each_is_told_in_the_audit_log(admin_page: Client, boss: User, target: Target, chatbot: HostileServer) -> None:
+    """By whatever door, also one that is refused; and never what was said."""
+    admin_page.post(page_of(target), {"message": "Which river?", "lane": "load"})
+    api = APIClient()
+    ann = made_up.user("targets.change_target")
+    api.force_login(ann)
+    api.post(f"/api/targets/{target.pk}/probe/", {"message": "Which river?"})
+    assert target.credential is not None
+    target.credential.users.add(ann)
+    api.post(f"/api/targets/{target.pk}/probe/", {"message": "Which river?"})
+    told = AuditEvent.objects.filter(action="target.probe", key=str(target.pk)).order_by("id")
+    assert [(event.door, event.user_name, event.outcome, event.details["lane"]) for event in told] == [
+        ("admin", boss.username, "done", "load"),
+        ("api", ann.username, "refused", "reference"),
+        ("api", ann.username, "done", "reference"),
+    ]
+    assert not AuditEvent.objects.filter(details__icontains="river").exists()
+    assert len(chatbot.requests) == 2
