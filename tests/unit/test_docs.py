@@ -10,8 +10,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from django.core.management import get_commands
 
 from tokenburn_site.cli.options.parser import add_options, new_parser
+from tokenburn_site.config.env import Env, FromEnvironment
+from tokenburn_site.config.oidc import OidcEnv
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -20,7 +23,7 @@ PAGES = [
 ]
 PACKAGES = (
     "tokenburn_site|targets|policy|accounts|audit|scenarios|runs|metrics|connectors|bounds|inputs|plain_text|sealing|"
-    "mock_chatbot|tests|docker"
+    "supply_chain|mock_chatbot|tests|docker"
 )
 MODULE = re.compile(rf"(?<![\w/.])(?:{PACKAGES})(?:/[\w.-]+)*/(?:[\w-]+\.\w+)?")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -62,6 +65,29 @@ def test_every_option_of_burn_is_documented() -> None:
     pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.name != "CHANGELOG.md")
     assert len(listed) > 60
     assert [option for option in listed if not re.search(rf"{option}(?![\w-])", pages)] == ["-h", "--help"]
+
+
+def test_every_command_that_a_page_shows_exists() -> None:
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    shown = set(re.findall(r"manage\.py ([a-z]\w*)", pages))
+    assert len(shown) > 15
+    assert shown - set(get_commands()) == {"drf_create_token"}, "which the changelog says is gone"
+
+
+def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
+    rows = re.findall(r"^\| (`[A-Z].*?) \|", _page("operations.md") + _page("people.md"), re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"`([A-Z][A-Z_]+)`", row)}
+    assert listed == {*_variables(Env), *_variables(OidcEnv), "TOKENBURN_ADMIN_PASSWORD"}  # the last is read by `up`
+
+
+def _page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def _variables(settings: type[FromEnvironment]) -> set[str]:
+    prefix = settings.model_config.get("env_prefix", "")
+    fields = settings.model_fields.items()
+    return {f"{'' if field.validation_alias else prefix}{name}".upper() for name, field in fields}
 
 
 def test_every_name_in_the_glossary_exists() -> None:
