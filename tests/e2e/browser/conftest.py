@@ -18,6 +18,7 @@ from tokenburn_site.local.process_groups import ProcessGroups
 
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
+    """Playwright keeps an event loop in this thread, which is all that Django's guard looks at."""
     with pytest.MonkeyPatch.context() as patch, chromium() as started:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         yield started
@@ -27,12 +28,14 @@ def chrome() -> Iterator[Browser]:
 def site(
     django_db_setup: None, valkey_running: str, family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
+    """The database under it is emptied between tests."""
     with running_site(family, tmp_path_factory.mktemp("site") / "site.log") as url:
         yield url
 
 
 @contextmanager
 def browse(chrome: Browser, site: str) -> Iterator[Watched]:
+    """A page on which somebody with every right is logged in."""
     client = Client()
     client.force_login(made_up.user(superuser=True))
     with page_in(chrome, site) as watched:

@@ -148,6 +148,14 @@ def finish(made: Run) -> None:
     made.save(update_fields=["report"])
 
 
+def finished() -> Run:
+    """A completed run with its report."""
+    made = run(RunStatus.COMPLETED)
+    fill(made)
+    finish(made)
+    return made
+
+
 def tick(at_s: float, ok: int, failed: int = 0) -> live_stream.Tick:
     quantiles: live_stream.Quantiles = {"p50": 80.0 + at_s, "p95": 160.0, "p99": 210.0, "mean": 91.0, "count": ok}
     return {
