@@ -33,10 +33,10 @@ from pytest_django import DjangoDbBlocker
 
 from runs import broker_keys
 from tests.support import databases, services
-from tests.support.dealing import dealt, import_all
 from tests.support.forking import forked_popen
-from tests.support.prepared import TEMPLATE, Prepared
 from tests.support.processes import Mock, mock_chatbot
+from tests.support.suite.dealing import dealt, import_all
+from tests.support.suite.prepared import TEMPLATE, Prepared
 from tokenburn_site.local.process_groups import ProcessGroups
 
 hypothesis_settings.register_profile("busy", deadline=None)  # the machine may stand still in the middle of an example

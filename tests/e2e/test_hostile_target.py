@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.e2e.burning import LIMIT_S, Burner
-from tests.support.planted import PROTO
+from tests.support.attacks.planted import PROTO
 from tests.support.processes import ROOT
 from tests.support.servers.hostile_target import FORGED, HOSTILE, hostile_target
 

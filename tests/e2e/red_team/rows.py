@@ -27,7 +27,7 @@ def main(honest: str, mock: str) -> dict[str, int]:
     from runs.models import PlanScenario, TestPlan
     from scenarios.models import Scenario
     from targets.models import Credential, Target
-    from tests.support.planted import SECRETS
+    from tests.support.attacks.planted import SECRETS
 
     for name in (*ADMINS, *RIGHTS):
         user = User.objects.create_user(name, password=PASSWORD, is_staff=True, is_superuser=name in ADMINS)

@@ -17,7 +17,7 @@ from scenarios.render.walk import Walk, check_scenario, compile_scenario
 from scenarios.template.filters import DRAWING, FILTERS, TESTS
 from tests.fuzz.kinds import Kind
 from tests.fuzz.mutations import Seeds, as_json, damaged
-from tests.support.expressions import expressions
+from tests.support.attacks.expressions import expressions
 
 SESSION: Final = {"id": "s1", "number": 4, "user": 0}
 LIBRARY: Final = Path(__file__).parents[3] / "scenarios"

@@ -16,8 +16,8 @@ from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from tests.fuzz.kinds import Kind
 from tests.fuzz.mutations import Seeds, as_json, damaged
-from tests.support.expressions import expressions, jmespaths
-from tests.support.planted import SECRETS, planted
+from tests.support.attacks.expressions import expressions, jmespaths
+from tests.support.attacks.planted import SECRETS, planted
 from tests.support.recordings import SESSION, event_data, recorded_cases
 
 _ASIDE: Final = ("title", "doc", "stream", "extends", "protocol")

@@ -28,8 +28,8 @@ from targets.models import Target
 from tests.integration.runs.conftest import Start, tree
 from tests.integration.web import made_up
 from tests.integration.web.pages.test_walk import EVERY
+from tests.support.attacks.planted import SECRETS, Planted, core, holds, planted, secret
 from tests.support.credentials import boss, keep
-from tests.support.planted import SECRETS, Planted, core, holds, planted, secret
 from tests.support.processes import ROOT, child_env, read_json_line
 from tests.support.runs import until
 from tokenburn_site.local.process_groups import ProcessGroups

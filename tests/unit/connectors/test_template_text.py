@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connectors.spec import build_target_spec
 from connectors.template_text import blanked, expressions_in, is_one_expression
-from tests.support.expressions import SLOW_S
+from tests.support.attacks.expressions import SLOW_S
 
 OPEN = "{{" * 20_000
 SECRETS = "{{ secret.key }}" * 1_600

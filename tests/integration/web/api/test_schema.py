@@ -21,8 +21,8 @@ from connectors.errors import ConnectFailed
 from connectors.security.guard import Address, resolve
 from runs.load.profile import LoadProfile, parse_load
 from tests.integration.web.permissions.site import HERE, Site
-from tests.support.api_press import Tally, operations, press
-from tests.support.api_rules import RULES
+from tests.support.api.press import Drawn, Tally, operations, press
+from tests.support.api.rules import RULES
 
 SECONDS = float(os.environ.get("TOKENBURN_SCHEMA_SECONDS", "0"))
 """For each role; 0: one short round."""
@@ -44,12 +44,23 @@ def no_hosts_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policy.ownership.resolve", here)
 
 
+@pytest.fixture(scope="module")
+def raw(site: Site) -> dict[str, Any]:
+    """The schema as it is served."""
+    found: dict[str, Any] = json.loads(site.get("/api/schema/?format=json").content)
+    return found
+
+
+@pytest.fixture(scope="module")
+def found(site: Site, raw: dict[str, Any]) -> list[Drawn]:
+    """Made once for all roles: to learn what to draw from a schema takes longer than to draw from it."""
+    return operations(site, raw)
+
+
 @pytest.mark.django_db
 @pytest.mark.usefixtures("no_hosts_elsewhere")
 @pytest.mark.parametrize("who", WHO)
-def test_every_operation_keeps_to_the_schema(site: Site, who: str) -> None:
-    raw = json.loads(site.get("/api/schema/?format=json").content)
-    found = operations(site, raw)
+def test_every_operation_keeps_to_the_schema(site: Site, found: list[Drawn], who: str) -> None:
     assert len(found) > 100
     rounds = itertools.count(1) if SECONDS else [1]
     until = time.monotonic() + SECONDS if SECONDS else float("inf")
@@ -83,9 +94,9 @@ def told(who: str, tally: Tally) -> str:
     ],
 )
 def test_the_schema_allows_the_empty_texts_that_are_accepted(
-    site: Site, method: str, address: str, body: dict[str, str]
+    site: Site, raw: dict[str, Any], method: str, address: str, body: dict[str, str]
 ) -> None:
-    schema, route = _schema_of(site, method, address), address.replace("{id}", "ID")
+    schema, route = _schema_of(raw, method, address), address.replace("{id}", "ID")
     with transaction.atomic():
         site.prepare(route)
         answer = site.send(method, site.address(route, method), site.sessions["administrator"], body)
@@ -111,10 +122,12 @@ def test_the_schema_allows_the_empty_texts_that_are_accepted(
         ("/api/proved-hosts/", {"url": "ftp://files.example.org"}),
     ],
 )
-def test_the_schema_forbids_what_is_refused(site: Site, address: str, body: dict[str, Any]) -> None:
+def test_the_schema_forbids_what_is_refused(
+    site: Site, raw: dict[str, Any], address: str, body: dict[str, Any]
+) -> None:
     answer = site.send("POST", address, site.sessions["administrator"], body)
     assert answer.status_code == 400
-    schema = _schema_of(site, "POST", address)
+    schema = _schema_of(raw, "POST", address)
     wrong = {error.path[0] for error in schema.iter_errors(body) if error.path}
     assert wrong & (body.keys() - {"name"})
 
@@ -133,10 +146,9 @@ def test_the_schema_allows_loads_whose_level_is_given_or_swept(load: dict[str, A
 
 
 @pytest.mark.django_db
-def test_empty_parameters_count_as_left_out_as_the_schema_says(site: Site) -> None:
-    paths = json.loads(site.get("/api/schema/?format=json").content)["paths"]
+def test_empty_parameters_count_as_left_out_as_the_schema_says(site: Site, raw: dict[str, Any]) -> None:
     asked = 0
-    for path, methods in paths.items():
+    for path, methods in raw["paths"].items():
         address = site.address(path.replace("{id}", "ID"), "GET")
         for parameter in methods.get("get", {}).get("parameters", ()):
             if parameter["in"] == "query":
@@ -148,9 +160,8 @@ def test_empty_parameters_count_as_left_out_as_the_schema_says(site: Site) -> No
     assert asked > 30
 
 
-def _schema_of(site: Site, method: str, address: str) -> Draft202012Validator:
+def _schema_of(raw: dict[str, Any], method: str, address: str) -> Draft202012Validator:
     """Of the bodies of an operation."""
-    raw = json.loads(site.get("/api/schema/?format=json").content)
     body = raw["paths"][address][method.lower()]["requestBody"]["content"]["application/json"]["schema"]
     return Draft202012Validator({**body, "components": raw["components"]})
 

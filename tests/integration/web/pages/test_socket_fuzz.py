@@ -19,7 +19,7 @@ from runs.web.consumers import MAX_SOCKETS, NO_PAGE, TOO_MANY
 from tests.integration.web import made_up
 from tests.integration.web.pages.conftest import Server
 from tests.integration.web.pages.page_socket import session_of
-from tests.support.raw_frames import BINARY, PING, TEXT, closing_code, frame, read_until, sent
+from tests.support.attacks.raw_frames import BINARY, PING, TEXT, closing_code, frame, read_until, sent
 from tests.support.runs import until
 from tokenburn_site.web.daphne_requests import MAX_BODY
 

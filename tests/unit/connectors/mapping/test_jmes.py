@@ -15,7 +15,7 @@ from jmespath.parser import Parser
 from connectors.errors import BadAnswer
 from connectors.mapping.paths import compile_path
 from connectors.spec import SpecError
-from tests.support.expressions import EXAMPLES, SLOW_S, jmespaths
+from tests.support.attacks.expressions import EXAMPLES, SLOW_S, jmespaths
 
 DOUBLING = "|".join(["[@,@]"] * 24)
 VALUES = st.recursive(

@@ -15,7 +15,7 @@ from connectors.mapping.filters import NAMES, OWN
 from connectors.mapping.sandbox import ENV
 from connectors.spec import SpecError, build_target_spec, parse_target_spec
 from connectors.target import CompiledTarget
-from tests.support.expressions import EXAMPLES, expressions
+from tests.support.attacks.expressions import EXAMPLES, expressions
 
 LONG = "ab " * 20_000
 TURN: dict[str, Any] = {

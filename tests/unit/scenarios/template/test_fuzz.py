@@ -12,7 +12,7 @@ from scenarios.definition.spec import ScenarioError, parse_scenario
 from scenarios.render.cells import check_cells, check_columns, gaps
 from scenarios.render.walk import Walk, compile_scenario
 from scenarios.template.filters import DRAWING, FILTERS, TESTS
-from tests.support.expressions import EXAMPLES, SLOW_S, expressions
+from tests.support.attacks.expressions import EXAMPLES, SLOW_S, expressions
 
 EXPRESSIONS = expressions(
     ["long", "list", "n", "session.id", "answer"], sorted({*FILTERS, *DRAWING}), sorted(TESTS), methods=False

@@ -12,7 +12,7 @@ from connectors.spec import build_target_spec, preset_names
 from runs.engine.recording.turn_record import sends_history, sent_chars
 from runs.load.tokens import estimate
 from scenarios.render.walk import SayAction, Walk, check_scenario, compile_scenario
-from tests.support.expressions import SLOW_S
+from tests.support.attacks.expressions import SLOW_S
 
 SAY = {"do": "say", "text": "x" * 10, "answer": "y" * 7}
 

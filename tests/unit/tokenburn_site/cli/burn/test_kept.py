@@ -15,8 +15,8 @@ from django.db import connection
 from runs.load.profile import parse_load
 from runs.models import Run, RunStatus
 from tests.support.databases import as_default, configuration
-from tests.support.prepared import Prepared
 from tests.support.runs import a_run
+from tests.support.suite.prepared import Prepared
 from tokenburn_site.cli.burn import main
 from tokenburn_site.cli.burn.kept import database_file, is_lost
 from tokenburn_site.cli.console import PatientConsole

@@ -16,22 +16,24 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 FOLDERS = ("e2e", "integration/hosts", "integration/metrics", "integration/runs", "integration/web")
 SLOW = (*(f"tests/{folder}/" for folder in FOLDERS), "tests/integration/connectors/test_memory.py")
 """Their tests start processes."""
 SECONDS = {
     **dict.fromkeys(("kill_farm",), 200),
-    **dict.fromkeys(("liars", "foreign_peers", "browser_pages", "secrets_nowhere"), 110),
-    **dict.fromkeys(("people", "kill", "hosts", "schema", "search_doors", "memory"), 80),
-    **dict.fromkeys(("up", "burn", "burn_ends", "burn_usage", "budget", "outage", "local", "local_killed"), 60),
-    **dict.fromkeys(("burn_sweep", "foreign_server", "browser_run", "stages", "beats", "witness"), 40),
-    **dict.fromkeys(("error_rate_farm", "search", "placement", "burn_search", "burn_error_rate", "aggregate"), 30),
-    **dict.fromkeys(("groups_run", "burn_people", "ingest_killed", "store", "probe", "ci_examples", "steer"), 25),
+    **dict.fromkeys(("liars", "foreign_peers", "secrets_nowhere"), 110),
+    **dict.fromkeys(("engine/people", "kill", "hosts/hosts", "schema", "matrix", "search_doors", "memory"), 80),
+    **dict.fromkeys(("e2e/up", "burn", "burn_ends", "burn_usage", "supervisor/budget", "outage", "local"), 60),
+    **dict.fromkeys(("local_killed", "browser/live", "browser/pages", "browser/policy"), 60),
+    **dict.fromkeys(("burn_sweep", "foreign_server", "browser/run", "stages", "beats", "witness", "red_team"), 40),
+    **dict.fromkeys(("error_rate_farm", "capacity/search", "burn_search", "burn_error_rate", "aggregate"), 30),
+    **dict.fromkeys(("workers/placement", "browser/theme", "groups_run", "burn_people", "ingest_killed"), 30),
+    **dict.fromkeys(("storage/store", "e2e/probe", "ci_examples", "e2e/steer"), 25),
 }
-"""About how long a file of slow tests took, four at a time on two cores, by its name without `test_`. A wrong number
-costs nothing but time."""
+"""About how long a file of slow tests took, four at a time on two cores, by its name without `test_`, with its folder
+where others have that name. A wrong number costs nothing but time."""
 OTHERWISE_S = 12
 
 
@@ -62,8 +64,9 @@ def _hands(files: Sequence[list[pytest.Item]], workers: int) -> list[list[pytest
 
 
 def _seconds(file: Sequence[pytest.Item]) -> float:
-    name = file[0].nodeid.partition("::")[0].rpartition("/test_")[2].removesuffix(".py")
-    return SECONDS.get(name, OTHERWISE_S)
+    folder, _, name = file[0].nodeid.partition("::")[0].removesuffix(".py").rpartition("/test_")
+    known = (f"{folder.rpartition('/')[2]}/{name}", name)
+    return next((SECONDS[one] for one in known if one in SECONDS), OTHERWISE_S)
 
 
 def import_all(worker: int, workers: int) -> None:

@@ -8,19 +8,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import schemathesis
 from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from tests.integration.web.permissions.site import SESSIONS, Site
-from tests.support.api_rules import rule_of
+from tests.support.api.rules import rule_of
 
 CHECKS = {
     "server error": not_a_server_error,
@@ -59,15 +60,24 @@ class Tally:
                 yield f"{rule}: {operation}: {example}"
 
 
-def operations(site: Site, raw: dict[str, Any]) -> list[tuple[Any, GenerationMode]]:
+class Drawn(NamedTuple):
+    """Valid or invalid requests of an operation, which are drawn from its schema."""
+
+    operation: Any
+    mode: GenerationMode
+    cases: SearchStrategy[Any]
+
+
+def operations(site: Site, raw: dict[str, Any]) -> list[Drawn]:
     """Valid requests are about existing rows; for invalid ones the schema is as it is served. Each operation has both
     in turn, so that a slow round leaves out no kind."""
     kinds = []
     for mode, document in ((GenerationMode.POSITIVE, with_rows(site, raw)), (GenerationMode.NEGATIVE, raw)):
-        schema = schemathesis.openapi.from_dict(document)
+        schema: Any = schemathesis.openapi.from_dict(document)
         schema.app = WSGIHandler()
-        each: list[Any] = [one.ok() for one in schema.get_all_operations()]  # type: ignore[union-attr]  # or it raises
-        kinds.append([(one, mode) for one in each if one.path != "/api/health/"])  # its 503 is no breakdown
+        each = [one.ok() for one in schema.get_all_operations()]
+        each = [one for one in each if one.path != "/api/health/"]  # its 503 is no breakdown
+        kinds.append([Drawn(one, mode, one.as_strategy(mode)) for one in each])
     return [one for both in zip(*kinds, strict=True) for one in both]
 
 
@@ -102,7 +112,7 @@ def _ids(site: Site, path: str, parameter: dict[str, Any]) -> list[Any]:
 def press(
     site: Site,
     who: str,
-    found: Sequence[tuple[Any, GenerationMode]],
+    found: Sequence[Drawn],
     examples: int,
     rounds: Iterable[int],
     until: float,
@@ -111,10 +121,10 @@ def press(
     each round, up to the time `until`."""
     tally, more = Tally(), credentials(site, who)
     with one_connection():
-        for number, (operation, mode) in ((number, one) for number in rounds for one in found):
+        for number, drawn in ((number, one) for number in rounds for one in found):
             if time.monotonic() > until:
                 break
-            _draw(site, operation, mode, examples, number, more, tally, until)
+            _draw(site, drawn, examples, number, more, tally, until)
     return tally
 
 
@@ -138,9 +148,8 @@ def credentials(site: Site, who: str) -> dict[str, dict[str, str]]:
     return {"headers": {"Authorization": f"Token {site.tokens[who]}"}}
 
 
-def _draw(
-    site: Site, operation: Any, mode: Any, examples: int, number: int, more: Any, tally: Tally, until: float
-) -> None:
+def _draw(site: Site, drawn: Drawn, examples: int, number: int, more: Any, tally: Tally, until: float) -> None:
+    operation = drawn.operation
     limits = settings(
         max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
@@ -148,13 +157,13 @@ def _draw(
 
     @limits
     @seed(number)
-    @given(case=operation.as_strategy(mode))
+    @given(case=drawn.cases)
     def one(case: Any) -> None:
         if time.monotonic() > until:
             return
         with transaction.atomic():
             site.prepare(operation.path.replace("{id}", "ID"))
-            if mode is GenerationMode.POSITIVE:
+            if drawn.mode is GenerationMode.POSITIVE:
                 case.query = {name: _written(value) for name, value in (case.query or {}).items()}
             _judge(case, case.call(**more), operation, tally)
             transaction.set_rollback(True)

@@ -1,0 +1,1 @@
+"""The API pressed with requests that are drawn from its schema."""

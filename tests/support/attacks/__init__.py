@@ -1,0 +1,1 @@
+"""What an attacker would send, and secrets to look for afterwards."""

@@ -1,0 +1,1 @@
+"""How the tests run: prepared databases, and shares of the workers."""
