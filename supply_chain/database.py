@@ -6,6 +6,7 @@ import gzip
 import json
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,31 +57,39 @@ def keep(database: Database, path: Path = KEPT) -> None:
 
 def read(source: Path) -> Database:
     """A folder, zip or tar file with one OSV document a file (JSON or YAML), such as a checkout of the Python Packaging
-    Authority's advisory database or OSV's own `all.zip`. Raises ValueError if it holds no advisory."""
-    advisories: list[Advisory] = []
-    newest = datetime.min.replace(tzinfo=UTC)
-    for name, text in _files(source):
-        document: Any = json.loads(text) if name.endswith(".json") else yaml.load(text, _LOADER)  # noqa: S506 (a safe one)
-        if not isinstance(document, dict) or "id" not in document or document.get("withdrawn"):
-            continue
-        affected = [found for part in document.get("affected") or [] if (found := _affected(part))]
-        if affected:
-            newest = max(newest, _time(document.get("modified") or document.get("published")))
-            aliases = sorted(map(str, document.get("aliases") or []))
-            summary = str(document.get("summary") or document.get("details") or "").strip().partition("\n")[0]
-            entry = Advisory(
-                id=str(document["id"]), aliases=aliases, summary=summary[:SUMMARY_CHARS], affected=affected
-            )
-            advisories.append(entry)
-    if not advisories:
+    Authority's advisory database or OSV's own `all.zip`. Raises ValueError if it holds no advisory, and names what
+    cannot be read."""
+    found: list[tuple[datetime, Advisory]] = []
+    try:
+        for name, text in _files(source):
+            found += _advisories(name, text)
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as exc:
+        raise ValueError(f"{source} is damaged: {exc}") from exc
+    if not found:
         raise ValueError(f"{source} holds no advisories about Python packages in OSV format")
-    advisories.sort(key=lambda entry: entry["id"])
     return Database(
         source="PyPA advisory database, CVE and GitHub ids by alias",
         licence="CC-BY-4.0",
-        newest=newest.date().isoformat(),
-        advisories=advisories,
+        newest=max(when for when, _ in found).date().isoformat(),
+        advisories=sorted((entry for _, entry in found), key=lambda entry: entry["id"]),
     )
+
+
+def _advisories(name: str, text: bytes) -> Iterator[tuple[datetime, Advisory]]:
+    """The advisory of a file with the time of its last change, unless it is withdrawn or about nothing of PyPI."""
+    try:
+        document: Any = json.loads(text) if name.endswith(".json") else yaml.load(text, _LOADER)  # noqa: S506  a safe one
+        if not isinstance(document, dict) or "id" not in document or document.get("withdrawn"):
+            return
+        affected = [found for part in document.get("affected") or [] if (found := _affected(part))]
+        if not affected:
+            return
+        aliases = sorted(map(str, document.get("aliases") or []))
+        summary = str(document.get("summary") or document.get("details") or "").strip().partition("\n")[0]
+        entry = Advisory(id=str(document["id"]), aliases=aliases, summary=summary[:SUMMARY_CHARS], affected=affected)
+        yield _time(document.get("modified") or document.get("published")), entry
+    except (AttributeError, LookupError, TypeError, ValueError, yaml.YAMLError) as exc:
+        raise ValueError(f"{name} is no advisory in OSV format: {exc}") from exc
 
 
 def _affected(part: dict[str, Any]) -> Affected | None:

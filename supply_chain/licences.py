@@ -29,15 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare only; exit code 1 if it differs")
     asked = parser.parse_args(argv)
     found = [(str(part["name"]), licence(part)) for part in bill()["components"]]
-    text = page(found)
-    for name, why in refused(found):
+    text, wrong = page(found), refused(found)
+    for name, why in wrong:
         print(f"licences: {name}: {why}", file=sys.stderr)
     if asked.check and text != PAGE.read_text("utf-8"):
         print("docs/licences.md is not up to date: run make docs", file=sys.stderr)
         return 1
     if not asked.check:
         PAGE.write_text(text, "utf-8")
-    return 1 if list(refused(found)) else 0
+    return 1 if wrong else 0
 
 
 def licence(part: dict[str, Any]) -> str:

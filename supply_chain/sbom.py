@@ -93,23 +93,16 @@ def vendored() -> Iterator[dict[str, Any]]:
 
 def _environment() -> dict[str, Any]:
     """All that is installed, as the CycloneDX tool tells it."""
-    done = subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-W",
-                "ignore",
-                "-m",
-                "cyclonedx_py",
-                "environment",
-                "--output-reproducible",
-                "--no-validate",
-            ),
-            *("--sv", SPEC_VERSION, "--pyproject", str(ROOT / "pyproject.toml"), "-o", "-", sys.executable),
-        ],
-        capture_output=True,
-        check=False,
-    )
+    tool = [sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "environment", sys.executable, "-o", "-"]
+    given = [
+        "--output-reproducible",
+        "--no-validate",
+        "--sv",
+        SPEC_VERSION,
+        "--pyproject",
+        str(ROOT / "pyproject.toml"),
+    ]
+    done = subprocess.run([*tool, *given], capture_output=True, check=False)
     if done.returncode:
         raise Incomplete(done.stderr.decode(errors="replace").strip()[-500:])
     document: dict[str, Any] = json.loads(done.stdout)

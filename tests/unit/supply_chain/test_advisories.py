@@ -124,6 +124,35 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     assert wrong in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("a.json", "{", "a.json is no advisory in OSV format"),
+        ("a.yaml", "id: [", "a.yaml is no advisory in OSV format"),
+        ("a.json", json.dumps(OSV | {"affected": ["x"]}), "a.json is no advisory in OSV format"),
+        ("a.json", json.dumps(OSV | {"affected": [{"package": {"ecosystem": "PyPI"}}]}), "a.json is no advisory"),
+        ("a.json", json.dumps(OSV | {"modified": "yesterday"}), "a.json is no advisory in OSV format"),
+    ],
+)
+def test_a_file_that_is_no_advisory_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, says: str
+) -> None:
+    database = written(tmp_path / "database", "json")
+    (database / name).write_text(text)
+    assert main(["--database", str(database), "--lock", lock(tmp_path, "2.0.0")], today=TODAY) == UNUSABLE
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["zip", "tar"])
+def test_a_damaged_archive_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    database = written(tmp_path / "database", form)
+    data = database.read_bytes()
+    middle = len(data) // 3
+    database.write_bytes(data[: 2 * middle] if form == "tar" else data[:middle] + bytes(20) + data[middle + 20 :])
+    assert main(["--database", str(database), "--lock", lock(tmp_path, "2.0.0")], today=TODAY) == UNUSABLE
+    assert f"{database} is damaged" in capsys.readouterr().err
+
+
 def test_a_new_copy_replaces_the_one_in_the_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = read(written(tmp_path / "database", "json"))
     keep(database, tmp_path / "kept.gz")
