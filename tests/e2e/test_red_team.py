@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,12 @@ from tests.e2e import test_up
 from tests.e2e.red_team import attacker, by_targets, without_rights
 from tests.e2e.red_team.attacker import Attacker
 from tests.e2e.red_team.site import BROKER_PASSWORD, Site
-from tests.support.planted import SECRETS, holds
+from tests.support.attacks.planted import SECRETS, holds
 from tests.support.processes import ROOT
 from tests.support.servers.recording_target import Answer, RecordingTarget, recording_target
-from tests.support.services import reserve_port
-from tokenburn_site.local.ports import LOOPBACK, wait_until
+from tests.support.services import reserve_port, valkey_server
+from tokenburn_site.local.ports import LOOPBACK
 from tokenburn_site.local.process_groups import ProcessGroups
-from tokenburn_site.local.valkey import answers, find_valkey, valkey_command
 
 REVERSED = SECRETS["header"][::-1]
 RUN_S = 90.0
@@ -44,19 +42,6 @@ def honest(elsewhere: RecordingTarget) -> Iterator[RecordingTarget]:
         yield found
 
 
-@contextmanager
-def broker(family: ProcessGroups, folder: Path, port: int) -> Iterator[str]:
-    folder.mkdir()
-    url = f"redis://:{BROKER_PASSWORD}@{LOOPBACK}:{port}/0"
-    command = [*valkey_command(find_valkey(), port, folder), "--requirepass", BROKER_PASSWORD]
-    child = family.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: answers(url), "the broker", 30, lambda: child.poll() is None)
-    try:
-        yield url
-    finally:
-        family.stop(child)
-
-
 @pytest.fixture
 def site(
     family: ProcessGroups,
@@ -64,20 +49,19 @@ def site(
     tmp_path: Path,
     honest: RecordingTarget,
     migrated: Callable[[Path], Path],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Site]:
     migrated(var_dir)
     ports = test_up.Ports(reserve_port(), reserve_port(), reserve_port())
-    with broker(family, tmp_path / "broker", ports.valkey) as url:
-        plain = test_up.environment
-        monkeypatch.setattr(test_up, "environment", lambda folder: plain(folder) | {"REDIS_URL": url})
-        with test_up.running_up(ports, var_dir):
-            ids = _rows(var_dir, honest.url, f"http://{LOOPBACK}:{ports.mock}")
-            yield Site(f"http://{LOOPBACK}:{ports.web}", var_dir, ports.valkey, ids)
+    with (
+        valkey_server(family, ports.valkey, tmp_path / "broker", password=BROKER_PASSWORD) as url,
+        test_up.running_up(ports, var_dir, REDIS_URL=url),
+    ):
+        env = test_up.environment(var_dir) | {"REDIS_URL": url}
+        ids = _rows(env, honest.url, f"http://{LOOPBACK}:{ports.mock}")
+        yield Site(f"http://{LOOPBACK}:{ports.web}", var_dir, ports.valkey, ids)
 
 
-def _rows(var_dir: Path, *urls: str) -> dict[str, int]:
-    env = test_up.environment(var_dir)
+def _rows(env: dict[str, str], *urls: str) -> dict[str, int]:
     made = subprocess.run(
         [sys.executable, "-m", "tests.e2e.red_team.rows", *urls],
         cwd=ROOT,

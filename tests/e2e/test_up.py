@@ -84,8 +84,11 @@ def health(port: int) -> dict[str, Any]:
 
 
 @contextmanager
-def running_up(ports: Ports, var_dir: Path, *, is_forked: bool = False) -> Iterator[subprocess.Popen[str]]:
-    """`up`, once its status block is printed. Kills everything of `var_dir` in the end.
+def running_up(
+    ports: Ports, var_dir: Path, *, is_forked: bool = False, **variables: str
+) -> Iterator[subprocess.Popen[str]]:
+    """`up`, once its status block is printed, with more `variables` of its environment. Kills everything of `var_dir`
+    in the end.
 
     `is_forked`: it and its services are forked (see `tests.support.forking.forked_popen`), for tests of something else.
     """
@@ -93,7 +96,7 @@ def running_up(ports: Ports, var_dir: Path, *, is_forked: bool = False) -> Itera
     up = subprocess.Popen(
         [argv[0], "manage.py", *argv[2:]] if is_forked else argv,
         cwd=ROOT,
-        env=environment(var_dir),
+        env=environment(var_dir) | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

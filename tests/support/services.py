@@ -39,12 +39,15 @@ def reserve_port() -> int:
 
 
 @contextmanager
-def valkey_server(family: ProcessGroups, port: int, directory: Path, *, durable: bool = False) -> Iterator[str]:
+def valkey_server(
+    family: ProcessGroups, port: int, directory: Path, *, durable: bool = False, password: str = ""
+) -> Iterator[str]:
     """A running server's URL."""
     directory.mkdir(parents=True, exist_ok=True)
-    url = f"redis://{LOOPBACK}:{port}/0"
+    command = valkey_command(find_valkey(), port, directory, durable=durable)
+    url = f"redis://{f':{password}@' if password else ''}{LOOPBACK}:{port}/0"
     with (directory / "valkey.log").open("ab") as log:
-        child = family.start(valkey_command(find_valkey(), port, directory, durable=durable), stdout=log, stderr=log)
+        child = family.start([*command, "--requirepass", password], stdout=log, stderr=log)
     wait_until(lambda: answers(url), "Valkey", START_S, lambda: child.poll() is None)
     try:
         yield url
