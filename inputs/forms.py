@@ -14,11 +14,11 @@ class BoundedInline:
     """Rows on the page of another one, of at most `max_num`: without `absolute_max` Django makes a thousand forms more
     than that, if a request says so, which takes seconds."""
 
-    max_num: int | None = None
+    max_num: int
 
     def get_formset(self, *args: Any, **kwargs: Any) -> Any:
         of_admin: Any = super()
-        return of_admin.get_formset(*args, **{"absolute_max": self.max_num or 1, **kwargs})
+        return of_admin.get_formset(*args, **{"absolute_max": self.max_num, **kwargs})
 
 
 class BoundedJSONField(forms.JSONField):

@@ -76,11 +76,13 @@ class CheckedSize:
         given = request.query_params.get("page_size")
         if given and not (given.isascii() and given.isdecimal() and int(given[:9])):
             raise serializers.ValidationError({"page_size": ["give a whole number, at least 1"]})
-        size: int | None = super().get_page_size(request)  # type: ignore[misc]  # the paginator's
+        paginator: Any = super()
+        size: int | None = paginator.get_page_size(request)
         return size
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = super().get_schema_operation_parameters(view)  # type: ignore[misc]  # as above
+        paginator: Any = super()
+        found: list[dict[str, Any]] = paginator.get_schema_operation_parameters(view)
         for parameter in found:
             if parameter["schema"]["type"] == "integer":
                 parameter["schema"]["minimum"] = 1

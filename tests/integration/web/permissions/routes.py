@@ -31,14 +31,13 @@ def _routes(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[t
 
 
 def plain(pattern: str) -> str:
-    word = lambda match: _word(match["name"])  # noqa: E731  used twice, here
-    route = re.sub(r"\(\?P<(?P<name>\w+)>(?:[^()\[]|\[[^]]*\])*\)", word, pattern)
-    route = re.sub(r"<(?:\w+:)?(?P<name>\w+)>", word, route)
+    route = re.sub(r"\(\?P<(?P<name>\w+)>(?:[^()\[]|\[[^]]*\])*\)", _word, pattern)
+    route = re.sub(r"<(?:\w+:)?(?P<name>\w+)>", _word, route)
     return re.sub(r"^\^|\$$|\\Z$", "", route).replace("\\.", ".")
 
 
-def _word(name: str) -> str:
-    return "ID" if name in IDS else name.upper()
+def _word(match: re.Match[str]) -> str:
+    return "ID" if match["name"] in IDS else match["name"].upper()
 
 
 def model_routes() -> set[str]:
