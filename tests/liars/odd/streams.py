@@ -27,7 +27,7 @@ async def greets_as_agreed(chat: Chat) -> None:
     await chat.answer()
 
 
-@odd("websocket", "split", "split-websocket", "grpc", target={"response": {"quiet_ms": 800}})
+@odd("websocket", "split", "split-websocket", "grpc", target={"response": {"quiet_ms": 400}})
 async def says_it_in_two_messages(chat: Chat) -> None:
     text = reply_to(chat.question)
     await chat.finish(text)
