@@ -28,8 +28,8 @@ CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
 
 
 def test_on_a_phone_no_row_is_cut_and_figures_stand_beside_their_names(browser: Watched) -> None:
-    run, page = made_up.finished(), browser.page
-    assert run.plan is not None
+    plan, page = made_up.plan(), browser.page
+    run = made_up.finished(plan)
     run.name, run.load = f"https://a-long-address.example/v1: {run.name}", {**run.load, "budget": {"tokens": 100_000}}
     run.save(update_fields=["name", "load"])
     page.set_viewport_size({"width": 390, "height": 844})
@@ -39,7 +39,7 @@ def test_on_a_phone_no_row_is_cut_and_figures_stand_beside_their_names(browser: 
     assert len(figures) > 5 and max(figures) <= 390
     for address, box in (
         ("/admin/", ".tb-scroll"),
-        (f"/admin/runs/testplan/{run.plan.pk}/change/", "#mix-group .simplebar-content-wrapper"),
+        (f"/admin/runs/testplan/{plan.pk}/change/", "#mix-group .simplebar-content-wrapper"),
     ):
         page.goto(browser.site + address)
         expect(page.locator(box).first).to_be_visible()
@@ -68,19 +68,19 @@ def test_the_marks_of_a_short_runs_time_axis_differ(browser: Watched) -> None:
 def test_no_page_is_wider_than_the_window(browser: Watched) -> None:
     """Opened on a phone and then turned to a wide window; what draws charts, which take their size when they are made,
     is opened in a wide window too."""
-    run, page = made_up.finished(), browser.page
+    plan, page = made_up.plan(), browser.page
+    run = made_up.finished(plan)
     made_up.fill(made_up.run(RunStatus.RUNNING))
-    assert run.plan is not None
     charts = (f"/runs/{run.pk}/live/", f"/runs/{run.pk}/report/")
     user = made_up.user()
     lists = (f"/admin/auth/user/{user.pk}/change/",)
     for address in (
         "/admin/",
         "/admin/targets/target/",
-        f"/admin/targets/target/{run.plan.target_id}/change/",
-        f"/admin/targets/target/{run.plan.target_id}/test-message/",
+        f"/admin/targets/target/{plan.target_id}/change/",
+        f"/admin/targets/target/{plan.target_id}/test-message/",
         "/admin/scenarios/scenario/",
-        f"/admin/runs/testplan/{run.plan.pk}/change/",
+        f"/admin/runs/testplan/{plan.pk}/change/",
         "/admin/runs/run/",
         f"/admin/runs/run/{run.pk}/change/",
         f"/admin/metrics/sessionmetric/?run__id__exact={run.pk}",
@@ -150,10 +150,7 @@ def test_a_json_field_says_at_once_what_is_wrong(browser: Watched) -> None:
 
 
 def test_on_a_phone_no_level_of_a_search_is_broken_into_digits(browser: Watched) -> None:
-    run, page = made_up.finished(), browser.page
-    assert run.report is not None
-    run.report = {**run.report, **forty_users()}
-    run.save()
+    run, page = made_up.finished(**forty_users()), browser.page
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{browser.site}/runs/{run.pk}/report/")
     lines = page.locator("#levels th[scope=row]").evaluate_all(

@@ -142,17 +142,17 @@ def ledger(shard_id: int, seconds: int, per_second: int, answer: str) -> Any:
                    "inflight": 3, "dropped": 0}  # fmt: skip
 
 
-def finish(made: Run) -> None:
-    """Store the report of what is stored, as the last shard's end does."""
-    made.report = report_of(made, collect(made), made.status, made.reason)
+def finish(made: Run, **parts: Any) -> None:
+    """Store the report of what is stored, as the last shard's end does; with other `parts`."""
+    made.report = {**report_of(made, collect(made), made.status, made.reason), **parts}
     made.save(update_fields=["report"])
 
 
-def finished() -> Run:
+def finished(of: TestPlan | None = None, **parts: Any) -> Run:
     """A completed run with its report."""
-    made = run(RunStatus.COMPLETED)
+    made = run(RunStatus.COMPLETED, of)
     fill(made)
-    finish(made)
+    finish(made, **parts)
     return made
 
 
