@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
+from django.db.models import Model
 from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,6 +13,9 @@ from rest_framework.settings import api_settings
 
 from inputs.rest_types import type_problem
 from inputs.wording import unknown_field
+
+MAY_BE_OLDER: Final = (serializers.SerializerMethodField, serializers.DateTimeField)
+"""Read-only fields that may have changed since a row was read: nobody sends them to change them."""
 
 
 class RowField(serializers.PrimaryKeyRelatedField[Any]):
@@ -29,7 +33,7 @@ class RowField(serializers.PrimaryKeyRelatedField[Any]):
 
 
 class Strict(serializers.Serializer[Any]):
-    """Refuses keys that it does not know: a typo would go unnoticed. Read-only fields may be sent back."""
+    """Refuses keys that it does not know: a typo would go unnoticed. Read-only fields may be sent back as they are."""
 
     serializer_related_field: ClassVar[type[serializers.RelatedField[Any, Any, Any]]] = RowField
 
@@ -50,9 +54,19 @@ def _wrong(serializer: Strict, data: Mapping[Any, Any]) -> dict[str, list[str]]:
     found = {str(name): [unknown_field(str(name), list(fields))] for name in data if name not in fields}
     if not isinstance(data, QueryDict):
         for name in data:
-            if name in fields and not fields[name].read_only and (problem := type_problem(fields[name], data[name])):
+            if name in fields and (problem := _problem(fields[name], data[name], serializer.instance)):
                 found[str(name)] = [problem]
     return found
+
+
+def _problem(field: Any, value: Any, row: Any) -> str:
+    if not field.read_only:
+        return type_problem(field, value)
+    if not isinstance(row, Model) or isinstance(field, MAY_BE_OLDER):
+        return ""
+    stored = field.get_attribute(row)
+    shown = None if getattr(stored, "pk", stored) is None else field.to_representation(stored)
+    return "" if value == shown else "is read-only: leave it out, or send it as it is"
 
 
 class CheckedSize:

@@ -77,6 +77,24 @@ def test_mistakes_are_explained_at_their_field(fields: dict[str, Any], where: st
     assert not Credential.objects.exists()
 
 
+def test_what_cannot_be_changed_is_refused_and_nothing_is_sealed_anew(bank: Credential, ann: User) -> None:
+    api, before = api_of(ann), bank.sealed_secrets
+    other = made_up.user()
+    for field, value in (("owner", other.pk), ("owner", None), ("id", bank.pk + 1)):
+        refused = api.patch(address(bank), {field: value, "name": "mine"})
+        assert (refused.status_code, list(refused.json())) == (400, [field])
+    assert "read-only" in api.put(address(bank), GIVEN | {"owner": other.pk}).json()["owner"][0]
+    read: dict[str, Any] = api.get(address(bank)).json()
+    same: list[dict[str, Any]] = [read, {"owner": ann.pk}, {"secrets": {}}]
+    assert [api.patch(address(bank), sent).status_code for sent in same] == [200] * 3
+    Credential.objects.update(owner=None, last_used_at=datetime(2026, 11, 30, tzinfo=UTC))
+    boss = api_of(made_up.user(superuser=True))
+    assert boss.patch(address(bank), read | {"owner": None}).status_code == 200
+    assert boss.patch(address(bank), read).json()["owner"] == ["is read-only: leave it out, or send it as it is"]
+    bank.refresh_from_db()
+    assert (bank.name, bank.sealed_secrets) == ("bank", before)
+
+
 def test_who_was_given_nothing_sees_nothing(bank: Credential) -> None:
     mal = made_up.user("targets.change_target", "targets.view_target")
     api = api_of(mal)
