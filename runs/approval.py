@@ -9,19 +9,16 @@ from django.conf import settings
 from django.db import transaction
 
 from audit.services import record
-from connectors.spec import parse_target_spec
-from policy.limits import limits_for
 from policy.lock import one_at_a_time
-from policy.targets import NotAllowedError, check_target
+from policy.targets import NotAllowedError
 from runs import db_clock
 from runs.db_clock import DbNow
 from runs.lifecycle.transitions import move_run
-from runs.load.profile import parse_load
 from runs.models import Approval, Run, RunStatus
 from runs.models.approval import NOTE_CHARS, Decision
 from runs.planning.errors import RequestError
 from runs.planning.permission import refuse_if_closed
-from runs.planning.within import within
+from runs.planning.still_permitted import check_policy
 from runs.services import stop_run
 from runs.workers import dispatch
 from runs.workers.leases import READY_WITHIN_S
@@ -109,10 +106,8 @@ def _queue(run: Run) -> None:
 
 def _check_policy(run: Run) -> None:
     """The policy may have changed in the days that a run waits. Raises ApprovalError."""
-    limits = limits_for(run.requested_by)
     try:
-        check_target(parse_target_spec(run.target_spec), limits)
-        within(parse_load(run.load), limits)
+        check_policy(run, approved=True)
     except NotAllowedError as exc:
         raise ApprovalError(f"run {run.pk} may not start any more: {exc}") from exc
 

@@ -46,6 +46,7 @@ from runs.planning.models_from_target import load_with_models
 from runs.planning.permission import ask_approval, needed_approval, permitted, refusals_recorded, refuse_if_closed
 from runs.planning.reserve import reserve
 from runs.planning.run_request import RunRequest, plan_request
+from runs.planning.still_permitted import check_policy_of_run
 from runs.workers import dispatch
 from runs.workers.availability import shortage
 from runs.workers.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
@@ -264,9 +265,10 @@ def can_stop(run: Run) -> bool:
 
 def shard_spec(shard: Shard) -> ShardSpec:
     """The engine's order, including secrets: it is only written to the engine's stdin. Raises
-    `sealing.secrets.SecretsError` if the run's secrets cannot be decrypted on this host, and RequestError if who asked
-    for the run may not use its credential any more."""
+    `sealing.secrets.SecretsError` if the run's secrets cannot be decrypted on this host, and RequestError if the policy
+    forbids the run by now, or if whoever asked for it may not use its credential any more."""
     run = shard.run
+    check_policy_of_run(run)
     check_credential_of_run(run)
     thresholds = parse_all(run.thresholds)
     return ShardSpec(

@@ -15,6 +15,7 @@ from policy.targets import NotAllowedError, shown
 from runs import db_clock
 from runs.db_clock import DbNow
 from runs.lifecycle.transitions import RUN_ACTIVE
+from runs.load.budget import Budget
 from runs.models import QuotaUse, Run
 
 DAY_S: Final = 86_400.0
@@ -36,19 +37,41 @@ class Use(NamedTuple):
 def check_room(use: Use, user_id: int | None, limits: Limits, site: SiteLimits, *, beside: int | None = None) -> None:
     """Raises NotAllowedError. `beside`: the run whose own use does not count, because it is what changes."""
     others = QuotaUse.objects.exclude(run=beside) if beside is not None else QuotaUse.objects.all()
-    mine = others.filter(user=user_id)
-    for whose, rows, caps in (
-        ("your runs", mine, {name: getattr(limits, f"person_{name}") for name in AT_ONCE}),
-        ("runs of the installation", others, {name: getattr(site, name) for name in AT_ONCE}),
-    ):
-        _check(use, rows.filter(run__status__in=RUN_ACTIVE), caps, AT_ONCE, f"at the same time in all {whose}")
+    _at_once(use, user_id, others, limits, site)
     if beside is not None:
         return  # its amounts were reserved when it was requested
+    mine = others.filter(user=user_id)
     for whose, rows, caps in (
         ("your runs", mine, {name: getattr(limits, f"person_day_{name}") for name in OVER_A_DAY}),
         ("runs of the installation", others, {name: getattr(site, f"day_{name}") for name in OVER_A_DAY}),
     ):
         _check(use, rows.filter(at__gt=DbNow(-DAY_S)), caps, OVER_A_DAY, f"in 24 hours in all {whose}")
+
+
+def check_room_of(run: Run, budget: Budget, limits: Limits, site: SiteLimits) -> None:
+    """Whether a run that waits still has its room. Beside those that were requested before it: of runs that do not fit
+    together any more the last ones have to go. Raises NotAllowedError."""
+    own = QuotaUse.objects.filter(run=run.pk).first()
+    if own is not None:
+        before = QuotaUse.objects.filter(run__lt=run.pk)
+        _at_once(Use(own.users, own.arrivals_per_s), own.user_id, before, limits, site)
+    for name, words in OVER_A_DAY.items():
+        caps = [getattr(limits, f"person_day_{name}"), getattr(site, f"day_{name}")]
+        cap, most = min((cap for cap in caps if cap is not None), default=None), getattr(budget, name)
+        if cap is not None and (most is None or most > cap):
+            raise NotAllowedError(
+                f"the policy allows {shown(cap)} {words} in 24 hours by now, and this run may send more "
+                f"({_hint(name)}): start it again, or ask for less",
+                LOAD,
+            )
+
+
+def _at_once(use: Use, user_id: int | None, others: QuerySet[QuotaUse], limits: Limits, site: SiteLimits) -> None:
+    for whose, rows, caps in (
+        ("your runs", others.filter(user=user_id), {name: getattr(limits, f"person_{name}") for name in AT_ONCE}),
+        ("runs of the installation", others, {name: getattr(site, name) for name in AT_ONCE}),
+    ):
+        _check(use, rows.filter(run__status__in=RUN_ACTIVE), caps, AT_ONCE, f"at the same time in all {whose}")
 
 
 def _check(use: Use, rows: QuerySet[QuotaUse], caps: Mapping[str, Any], words: Mapping[str, str], when: str) -> None:

@@ -18,7 +18,7 @@ def why_approval(load: Load, limits: Limits) -> str:
             limits.approve_arrivals_per_s,
             "conversations per second",
         ),
-        _above(lasts_s(load), limits.approve_duration_s, "seconds"),
+        _above(None if limits.approve_duration_s is None else lasts_s(load), limits.approve_duration_s, "seconds"),
         _above(load.budget.tokens, limits.approve_tokens, "tokens"),
         _above(load.budget.cost, limits.approve_cost, "cost"),
     ]
