@@ -20,7 +20,7 @@ from connectors.registry import Lane
 from connectors.spec import TargetSpec
 from tests.integration.connectors.lanes import LANES, make_spec, one_turn
 
-TIMEOUTS = {"connect": 2, "first_byte": 2, "idle": 2, "total": 1.5}
+TIMEOUTS = {"connect": 1.2, "first_byte": 2, "idle": 2, "total": 1}
 AT_ONCE = 3
 
 

@@ -117,8 +117,10 @@ def test_after_a_failed_turn_the_next_one_has_a_new_connection(lane: Lane, proto
         peer.send(good_answer(protocol))
         peer.hold()
 
-    with HostileServer(fails_once) as server, Client(lane, make_spec(protocol, server.url)) as client:
-        assert [t.code for t in client.say_all(["one", "two"])] == ["first_byte_timeout", None]
+    with HostileServer(fails_once) as server:
+        spec = make_spec(protocol, server.url, timeouts=LONG | {"first_byte": 1})
+        with Client(lane, spec) as client:
+            assert [t.code for t in client.say_all(["one", "two"])] == ["first_byte_timeout", None]
         assert (server.connections, len(server.requests)) == (2, 2)
 
 
@@ -212,7 +214,8 @@ def test_a_full_backlog_is_a_connect_timeout(lane: Lane) -> None:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
         with socket.create_connection(server.getsockname()):  # fills the queue: further SYNs are dropped
-            turn = one_turn(lane, make_spec("http", f"http://127.0.0.1:{server.getsockname()[1]}"))
+            url = f"http://127.0.0.1:{server.getsockname()[1]}"
+            turn = one_turn(lane, make_spec("http", url, timeouts=LONG | {"connect": 0.5}))
     assert turn.code == "connect_timeout"
     assert turn.timeline.sent_ns is None
 
@@ -283,7 +286,8 @@ def test_a_request_larger_than_any_buffer_arrives_whole(lane: Lane) -> None:
         with Client(lane, make_spec("http", server.url, timeouts=LONG)) as client:
             assert client.say(text).code is None
         assert text.encode() in server.requests[0]
-    with HostileServer(reads_nothing) as server, Client(lane, make_spec("http", server.url)) as client:
+    short = LONG | {"first_byte": 0.5}
+    with HostileServer(reads_nothing) as server, Client(lane, make_spec("http", server.url, timeouts=short)) as client:
         turn = client.say(text * 8)
     assert turn.code == "first_byte_timeout"
     assert turn.late_s < 8
