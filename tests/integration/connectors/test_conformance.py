@@ -14,7 +14,7 @@ from tests.integration.connectors.lanes import LANES, Client, Turn, make_spec
 from tests.support.processes import Mock, mock_chatbot
 from tokenburn_site.local.process_groups import ProcessGroups
 
-FLAGS = ("--delay-ms", "0-10", "--itl-ms", "0-2", "--tokens", "3-12", "--stamp", "t")
+FLAGS = ("--delay-ms", "0-10", "--itl-ms", "0-1", "--tokens", "3-12", "--stamp", "t")
 PATHS = {
     "http": "/v1",
     "sse": "/v1",
