@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from argparse import ArgumentParser
 from datetime import UTC, datetime
@@ -17,6 +18,9 @@ from audit.models import AuditChain, AuditEvent, AuditOutlet
 from audit.retention import prune
 
 POLL_S = 1.0
+NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+"""A sequence number; the database holds no larger ones."""
+MOST_DAYS = 36_500
 
 
 class Command(BaseCommand):
@@ -81,8 +85,8 @@ class Command(BaseCommand):
             raise CommandError(f"{settings.AUDIT_SYSLOG}: {exc}: the events stay and are sent later") from exc
 
     def _prune(self, days: int) -> None:
-        if days < 1:
-            raise CommandError(f"--prune {days}: give at least 1 day")
+        if not 1 <= days <= MOST_DAYS:
+            raise CommandError(f"--prune {days}: give 1 to {MOST_DAYS:,} days")
         self.stdout.write(f"{prune(days)} events deleted")
 
 
@@ -90,23 +94,28 @@ def _before(since: str | None) -> int:
     """The sequence number after which to begin."""
     if since is None:
         return 0
-    if since.isdecimal():
+    if NUMBER.fullmatch(since):
         return int(since)
+    found = AuditEvent.objects.filter(at__gte=_moment(since), sequence__isnull=False).order_by("sequence").first()
+    return AuditChain.objects.get().sequence if found is None else (found.sequence or 1) - 1
+
+
+def _moment(since: str) -> datetime:
     try:
         day = parse_date(since)
-        moment = datetime(day.year, day.month, day.day, tzinfo=UTC) if day else parse_datetime(since)
+        moment = datetime(day.year, day.month, day.day) if day else parse_datetime(since)
+        if moment is not None:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except ValueError:
-        moment = None
-    if moment is None:
-        raise CommandError(f"--since {since}: give a time such as 2026-11-01T12:00Z, or a sequence number")
-    begin = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    found = AuditEvent.objects.filter(at__gte=begin, sequence__isnull=False).order_by("sequence").first()
-    return AuditChain.objects.get().sequence if found is None else (found.sequence or 1) - 1
+        pass
+    except OverflowError as exc:
+        raise CommandError(f"--since {since}: in UTC, this time is not in the years 1 to 9999") from exc
+    raise CommandError(f"--since {since}: give a time such as 2026-11-01T12:00Z, or a sequence number")
 
 
 def _unlike(expect: str) -> list[str]:
     number, _, digest = expect.partition(":")
-    if not number.isdecimal() or not digest:
+    if not NUMBER.fullmatch(number) or not digest:
         raise CommandError(f"--expect {expect}: give NUMBER:DIGEST as --verify printed it")
     found = AuditEvent.objects.filter(sequence=int(number)).first()
     if found is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -71,6 +72,23 @@ def test_lines_are_json_in_the_order_of_the_chain() -> None:
     assert run("--jsonl", "--since", f"{timezone.now() + timedelta(days=1):%Y-%m-%dT%H:%MZ}") == ""
     with pytest.raises(CommandError, match="--since soon"):
         run("--jsonl", "--since", "soon")
+
+
+@pytest.mark.usefixtures("any_database")
+def test_far_times_and_numbers_have_a_place_or_are_refused_in_one_line() -> None:
+    record("a")
+    for since in ("0001-01-01", "0001-01-01T00:00Z", "0001-01-01T00:00-23:59"):
+        assert run("--jsonl", "--since", since).count("\n") == 1, since
+    for since in ("9999-12-31", "9999-12-31T23:59:59.999999+23:59", "9" * 18):
+        assert run("--jsonl", "--since", since) == "", since
+    for arguments in (
+        *(("--jsonl", "--since", since) for since in ("0001-01-01T00:00+00:01", "9999-12-31T23:59:59-00:01")),
+        *(("--jsonl", "--since", since) for since in ("0000-01-01", "2026-11-01T12:00+25:00", "9" * 19, "9" * 5000)),
+        ("--verify", "--expect", f"{'9' * 5000}:{'f' * 64}"),
+        *(("--prune", days) for days in ("0", "800000", "9" * 30)),
+    ):
+        with pytest.raises(CommandError, match=f"^{arguments[-2]} {re.escape(arguments[-1])}: [^\n]+$"):
+            run(*arguments)
 
 
 def test_who_follows_from_a_time_without_events_gets_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
