@@ -24,9 +24,9 @@ class Outcome(models.TextChoices):
 
 class Door(models.TextChoices):
     ADMIN = "admin"
-    API = "api"
+    API = "api", "API"
     PAGE = "page"
-    CLI = "cli"
+    CLI = "cli", "Command line"
     SCHEDULE = "schedule"
     SOCKET = "socket"
     SYSTEM = "system"

@@ -207,6 +207,15 @@ def test_the_api_needs_a_right_of_its_own() -> None:
         assert getattr(client, method)("/api/audit/").status_code in {403, 405}
 
 
+@pytest.mark.parametrize(("door", "words"), [("api", "API"), ("cli", "Command line"), ("page", "Page")])
+def test_the_admin_names_doors_in_words(door: str, words: str) -> None:
+    record("run.start", door=door)
+    client = Client()
+    client.force_login(made_up.user(superuser=True))
+    listed = client.get("/admin/audit/auditevent/?door__exact=" + door).content.decode()
+    assert re.search(rf"field-door[^>]*>\s*{words}\s*<", listed)
+
+
 def test_the_admin_shows_and_changes_nothing() -> None:
     event = record("run.start")
     client = Client()
