@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.db import DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -23,7 +24,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 READING_LASTS = timedelta(hours=1)
 """Pages of a list that somebody reads on within this time are one event."""
 REFUSALS = frozenset({401, 403, 404, 409, 429})
-INVALID, SERVER_ERROR = 400, 500
+REDIRECT, MISTAKE, SERVER_ERROR = 300, 400, 500
 
 
 class AuditMiddleware:
@@ -46,19 +47,42 @@ def _note(request: HttpRequest, response: HttpResponseBase, origin: Origin) -> N
     view, status = _view(request), response.status_code
     if origin.recorded or not view or view in settings.AUDIT_UNTOLD:
         return
-    reads = request.method in READING
     details = {"view": view, "status": status}
     action = f"request.{str(request.method).lower()}"
-    if status in REFUSALS or (not reads and _sent_to_log_in(request, response)):
+    if status in REFUSALS or (request.method not in READING and _is_refused(request, response)):
         record_refusal(action, request=request, on=_object(request), details=details)
-    elif not reads and (status >= SERVER_ERROR or _is_known(request)):
-        outcome = "done" if status < INVALID else "failed"
-        record(action, request=request, on=_object(request), outcome=outcome, details=details)
-    elif reads and status == 200:
-        told = settings.AUDIT_READS.get(view, "")
-        is_download = "attachment" in response.headers.get("Content-Disposition", "")
-        if is_download or (told and not ("cursor" in request.GET and _goes_on(told, request))):
-            record(told or "download", request=request, on=_object(request), details={"view": view})
+    elif request.method in READING:
+        _note_reading(request, response, view)
+    elif status >= SERVER_ERROR:
+        record(action, request=request, on=_object(request), outcome="failed", details=details)
+    elif _is_known(request) and not _is_page(response):
+        record(action, request=request, on=_object(request), details=details)
+
+
+def _note_reading(request: HttpRequest, response: HttpResponseBase, view: str) -> None:
+    told = settings.AUDIT_READS.get(view, "")
+    is_download = "attachment" in response.headers.get("Content-Disposition", "")
+    if response.status_code == 200 and (
+        is_download or (told and not ("cursor" in request.GET and _goes_on(told, request)))
+    ):
+        record(told or "download", request=request, on=_object(request), details={"view": view})
+
+
+def _is_refused(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Whether what was to be written was not: the request is invalid, a form came back with its errors, or the next
+    page says why nothing was done."""
+    status = response.status_code
+    if status >= REDIRECT:
+        said = getattr(messages.get_messages(request), "_queued_messages", ())
+        warned = any(one.level >= messages.WARNING for one in said)
+        return MISTAKE <= status < SERVER_ERROR or (status < MISTAKE and (warned or not _is_known(request)))
+    shown: dict[str, Any] = getattr(response, "context_data", None) or {}
+    return bool(shown.get("errors") or getattr(shown.get("form"), "errors", None))
+
+
+def _is_page(response: HttpResponseBase) -> bool:
+    """A page in answer to a form asks something, for example whether to delete: nothing was written yet."""
+    return response.status_code == 200 and response.headers.get("Content-Type", "").startswith("text/html")
 
 
 def _goes_on(action: str, request: HttpRequest) -> bool:
@@ -85,7 +109,3 @@ def _object(request: HttpRequest) -> tuple[str, Any, str] | None:
 def _is_known(request: HttpRequest) -> bool:
     user = getattr(request, "user", None)
     return user is not None and bool(user.is_authenticated)
-
-
-def _sent_to_log_in(request: HttpRequest, response: HttpResponseBase) -> bool:
-    return not _is_known(request) and 300 <= response.status_code < 400

@@ -10,7 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -94,7 +95,7 @@ class ScenarioAdmin(ScenarioBase):
             else:
                 return self._imported(request, found, given["scenario"] is not None)
         context = self.admin_site.each_context(request) | {"form": form, "title": "Import a file", "opts": self.opts}
-        return render(request, "scenarios/import.html", context)
+        return TemplateResponse(request, "scenarios/import.html", context)
 
     def _imported(self, request: HttpRequest, found: Imported, changed: bool) -> HttpResponse:
         for note in found.notes:

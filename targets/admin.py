@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.response import TemplateResponse
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
@@ -142,4 +142,4 @@ class TargetAdmin(TargetBase):
         posted = request.POST if request.method == "POST" else None
         context = self.admin_site.each_context(request) | page_context(target, posted, request.user)
         context |= {"title": f"Test message to {target}", "opts": self.opts}
-        return render(request, "targets/probe.html", context)
+        return TemplateResponse(request, "targets/probe.html", context)
