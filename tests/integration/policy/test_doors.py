@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 from rest_framework.test import APIClient
 
+from audit.models import AuditEvent
 from policy.hosts import EXAMPLE
 from policy.models import InstallationLimits, Policy
 from runs import db_clock
@@ -110,6 +111,8 @@ def test_the_command_line_meets_the_default_policy(
         call_command(*command, "--prompt", "x", "--target", row.name, stdout=StringIO())
     assert HOST in capsys.readouterr().err
     assert not Run.objects.exists()
+    asked = AuditEvent.objects.filter(action="run.start", outcome="refused", details__code="target_not_allowed")
+    assert asked.count() == (command[0] == "burn")
 
 
 def run_of(load: dict[str, Any], user: User | None = None) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -67,6 +68,21 @@ def test_nothing_is_requested_claimed_or_fetched_while_it_is_on() -> None:
     assert refused.value.code == "closed"
     panic.undo(by="boss")
     assert claim_shard(shard.pk, "me") is not None
+
+
+@pytest.mark.django_db
+def test_burn_is_refused_before_it_connects_to_the_target(capsys: pytest.CaptureFixture[str]) -> None:
+    Panic.objects.create(began_by_name="boss", schedules_paused=True)
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        row = made_up.target(url=f"http://127.0.0.1:{target.getsockname()[1]}/v1")
+        with pytest.raises(SystemExit) as ended:
+            call_command("burn", "--target", row.name, "--prompt", "x", "--users", "1", "--duration", "1s")
+        target.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            target.accept()
+    assert (ended.value.code, ON in capsys.readouterr().err) == (3, True)
+    event = AuditEvent.objects.get(action="run.start")
+    assert (event.outcome, event.details["code"]) == ("refused", "closed")
 
 
 @pytest.mark.usefixtures("valkey")

@@ -13,12 +13,14 @@ from django.conf import settings
 from django.db import DatabaseError
 from rich.console import Console
 
+from audit.services import record
 from connectors.spec import TargetSpec
 from runs.completion.orphans import commanded
 from runs.early import INTERRUPTED, hear_signals
 from runs.load.profile import Load
 from runs.models import Run
 from runs.planning.errors import POLICY_CODES, RequestError
+from runs.planning.permission import refuse_if_closed
 from runs.services import request_adhoc_run
 from runs.supervisor.local import interrupts, run_local, store_orphans
 from tokenburn_site.cli import console, secrets
@@ -40,6 +42,7 @@ from tokenburn_site.cli.request.scenarios import build_scenarios, with_output_le
 from tokenburn_site.cli.request.stored import stored_target
 
 __all__ = ["burn"]
+NOT_PERMITTED = {"closed"} | POLICY_CODES
 
 
 def burn(given: Mapping[str, Any], typed: str) -> int:
@@ -86,12 +89,24 @@ def prepare(options: Options) -> Parts:
     notes = [*settings.WIDE_FILES, *scenarios.notes, *filter(None, [through, search.before(load), trace.before(load)])]
     parts = Parts(target, scenarios.mix, load, notes)
     try:
-        run_request(options, parts).validate()
+        _validate(options, parts)
     except RequestError as exc:
         raise _refused(exc) from exc
     if not (options.workers or options.estimate):  # workers may reach what this machine cannot
         _check_reachable(target, through)
     return parts
+
+
+def _validate(options: Options, parts: Parts) -> None:
+    """Before the target is connected to. Raises RequestError."""
+    try:
+        if not options.estimate:
+            refuse_if_closed()
+        run_request(options, parts).validate()
+    except RequestError as exc:
+        if exc.code in NOT_PERMITTED and not options.estimate:
+            record("run.start", outcome="refused", details={"code": exc.code, "why": str(exc)})
+        raise
 
 
 def _check_reachable(target: TargetSpec, through: str) -> None:
@@ -141,7 +156,7 @@ def _request(options: Options, parts: Parts, uid: UUID) -> Run:
 
 def _refused(exc: RequestError) -> BurnError:
     """In terms of options. What the options ask for is wrong, or cannot run here and now."""
-    not_here = {"target_invalid", "models_unavailable", "slots_missing", "closed"} | POLICY_CODES
+    not_here = {"target_invalid", "models_unavailable", "slots_missing"} | NOT_PERMITTED
     return (CannotRun if exc.code in not_here else BadUsage)(spelled(str(exc)))
 
 
