@@ -106,7 +106,7 @@ def test_a_code_and_a_state_count_once_and_in_one_browser(provider: Provider) ->
 
 
 def test_a_code_of_another_log_in_is_refused(provider: Provider) -> None:
-    """An attacker who puts the code of his own log-in into the victim's: the verifier does not fit."""
+    """An attacker who puts the code of their own log-in into the victim's: the verifier does not fit."""
     attacker, victim = Client(), Client()
     code = parse_qs(urlsplit(to_provider(attacker)).query)["code"][0]
     state = parse_qs(urlsplit(to_provider(victim)).query)["state"][0]

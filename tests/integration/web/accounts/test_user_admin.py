@@ -1,4 +1,4 @@
-"""Rights on users and groups make nobody an administrator: neither himself nor by somebody else's account."""
+"""With rights on users and groups nobody can become an administrator, nor use the account of one."""
 
 from __future__ import annotations
 
