@@ -12,7 +12,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from inputs.rest import Located, Strict
-from inputs.rest_schema import ORIGIN_PATTERN
+from inputs.rest_schema import ANY_TEXT, ORIGIN_PATTERN
 from sealing.secrets import SecretsError
 from targets.credentials.models import Credential
 from targets.credentials.rights import may_create, may_delete, may_edit, may_share, visible
@@ -27,7 +27,12 @@ class SecretsField(serializers.DictField):
     request_schema: ClassVar = {
         "type": "object",
         "propertyNames": {"pattern": r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"},
-        "additionalProperties": {"type": ["string", "null"], "minLength": 1, "maxLength": VALUE_CHARS},
+        "additionalProperties": {
+            "type": ["string", "null"],
+            "pattern": ANY_TEXT,
+            "minLength": 1,
+            "maxLength": VALUE_CHARS,
+        },
     }
 
 

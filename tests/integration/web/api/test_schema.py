@@ -120,6 +120,8 @@ def test_the_schema_allows_the_empty_texts_that_are_accepted(
         ("/api/plans/", {"name": "a", "load": {"kind": "open", "sweep": None, "duration_s": 5}}),
         ("/api/plans/", {"name": "a", "load": {"kind": "closed", "sweep": {"levels": [0.0]}}}),
         ("/api/proved-hosts/", {"url": "ftp://files.example.org"}),
+        ("/api/credentials/", {"name": "a", "origins": ["https://a.example"], "secrets": {"key": "a\0b"}}),
+        ("/api/targets/", {"name": "a", "url": "https://a.example", "secrets": {"key": "a\0b"}}),
     ],
 )
 def test_the_schema_forbids_what_is_refused(
