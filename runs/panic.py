@@ -5,6 +5,8 @@ The database holds it, so it works while the broker is away: supervisors and wor
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from typing import Final
 
 from django.db import transaction
@@ -23,6 +25,7 @@ from runs.models import PlanSchedule, Run, ScheduleSlot, SlotStatus
 from runs.schedules.starter import PAUSED
 from runs.services import stop_run
 
+logger = logging.getLogger(__name__)
 PAUSE_REASON: Final = "the emergency stop paused the schedule while it waited"
 
 
@@ -45,8 +48,9 @@ def undo(*, by: str, user: User = None) -> Panic | None:
         panic = locked()
         if panic is None:
             return None
-        mine = PeriodicTask.objects.filter(pk__in=panic.paused_tasks, enabled=False, plan_schedule__isnull=False)
-        if mine.update(enabled=True):
+        paused = PeriodicTask.objects.filter(enabled=False, plan_schedule__isnull=False)
+        panic.paused_tasks = list(paused.filter(pk__in=panic.paused_tasks).order_by("pk").values_list("pk", flat=True))
+        if PeriodicTask.objects.filter(pk__in=panic.paused_tasks).update(enabled=True):
             PeriodicTasks.update_changed()
         panic.is_on, panic.ended_at = False, timezone.now()
         panic.ended_by_id, panic.ended_by_name = _id(user), by[:WHO_CHARS]
@@ -55,22 +59,54 @@ def undo(*, by: str, user: User = None) -> Panic | None:
     return panic
 
 
-def enforce() -> int:
+def enforce() -> None:
     """Pause and stop what the emergency stop has not reached yet, if it is on: whoever began it may have died before
-    the last run. Returns the number of runs that this call stopped."""
+    the last run."""
     if current() is None:
-        return 0
+        return
+    with suppress(_UndoneError):
+        panic = _with_schedules_paused()
+        why = f"emergency stop by {panic.began_by_name}" + (f": {panic.reason}" if panic.reason else "")
+        running = Run.objects.filter(status__in=RUN_STOPPABLE).order_by("pk").values_list("pk", flat=True)
+        for run_id in list(running):
+            _stop(run_id, why)
+
+
+class _UndoneError(Exception):
+    """Somebody undid it meanwhile."""
+
+
+def _on() -> Panic:
+    """Locked. Raises _UndoneError."""
+    if (panic := locked()) is None:
+        raise _UndoneError
+    return panic
+
+
+def _with_schedules_paused() -> Panic:
     with transaction.atomic():
-        panic = locked()
-        if panic is None:
-            return 0
+        panic = _on()
         if not panic.schedules_paused:
             panic.paused_tasks, panic.schedules_paused = _pause(), True
-        running = list(Run.objects.filter(status__in=RUN_STOPPABLE).order_by("pk").values_list("pk", flat=True))
-        panic.stopped_runs = sorted({*panic.stopped_runs, *running})
-        panic.save()
-    why = f"emergency stop by {panic.began_by_name}" + (f": {panic.reason}" if panic.reason else "")
-    return sum(stop_run(pk, why) for pk in running)
+            panic.save(update_fields=["paused_tasks", "schedules_paused"])
+    return panic
+
+
+def _stop(run_id: int, why: str) -> None:
+    """Whatever is wrong with one run, the others are stopped. Raises _UndoneError."""
+    try:
+        stop_run(run_id, why, also=_note)
+    except (_UndoneError, *db_clock.DATABASE_AWAY):
+        raise
+    except Exception:
+        logger.exception("panic_stop_failed: run %s", run_id)
+
+
+def _note(run_id: int) -> None:
+    """That this run is stopped. Raises _UndoneError."""
+    panic = _on()
+    panic.stopped_runs = sorted({*panic.stopped_runs, run_id})
+    panic.save(update_fields=["stopped_runs"])
 
 
 def _pause() -> list[int]:

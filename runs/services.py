@@ -10,7 +10,7 @@ Their functions are named here too, so that one import shows the whole way of a 
 from __future__ import annotations
 
 import secrets as random_secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,9 +22,7 @@ from django.db.models import Q
 
 from audit.origin import current
 from audit.services import record
-from connectors.spec import TargetSpec, parse_target_spec
-from metrics.analysis.threshold_checks import highest_limit_s, longest_wait_s
-from metrics.analysis.thresholds import parse_all
+from connectors.spec import TargetSpec
 from metrics.end_codes import TARGET_ENDS, Cause, EndCode
 from policy.limits import Limits, SiteLimits, User, limits_for, site_limits_for
 from policy.lock import one_at_a_time
@@ -32,21 +30,20 @@ from runs import live_stream
 from runs.completion.finalize import finalize_run
 from runs.completion.reaper import reap_lost
 from runs.db_clock import DbNow
-from runs.engine.core.shard_spec import ShardSpec, WeightedScenario
 from runs.lifecycle.load_changes import change_load
 from runs.lifecycle.quota import Use, check_room, reserve_use
 from runs.lifecycle.transitions import RUN_STOPPABLE, move_run, move_shards
-from runs.load.profile import Load, parse_load
+from runs.load.profile import Load
 from runs.load.witness_rule import witness_is_useful
 from runs.models import Run, RunStatus, Shard, ShardStatus, TestPlan
-from runs.planning.credentials import check_credential, check_credential_of_run
+from runs.planning.credentials import check_credential
 from runs.planning.data_limits import used_once
+from runs.planning.engine_order import shard_spec
 from runs.planning.errors import RequestError
 from runs.planning.models_from_target import load_with_models
 from runs.planning.permission import ask_approval, needed_approval, permitted, refusals_recorded, refuse_if_closed
 from runs.planning.reserve import reserve
 from runs.planning.run_request import RunRequest, plan_request
-from runs.planning.still_permitted import check_policy_of_run
 from runs.workers import dispatch
 from runs.workers.availability import shortage
 from runs.workers.leases import READY_WITHIN_LOCAL_S, READY_WITHIN_S, claim_shard, finish_shard, renew_lease
@@ -231,15 +228,22 @@ def _row(parts: _Frozen, *, local: bool) -> Run:
     )
 
 
-def stop_run(run: Run | int, reason: str = "stopped on request", code: EndCode = EndCode.STOPPED) -> bool:
+def stop_run(
+    run: Run | int,
+    reason: str = "stopped on request",
+    code: EndCode = EndCode.STOPPED,
+    also: Callable[[int], object] = lambda _: None,
+) -> bool:
     """Ask a run to stop: engines send nothing new after about 2 s. False if it was already stopping or terminal.
 
-    Shards that nobody has claimed end here; the others are ended by their supervisors.
+    Shards that nobody has claimed end here; the others are ended by their supervisors. `also`: what has to be written
+    if and only if this call stopped it; if it raises, the run goes on.
     """
     run_id = run if isinstance(run, int) else run.pk
     with transaction.atomic():
         moved = move_run(run_id, RunStatus.STOPPING, end_code=code, reason=reason[:1000], stop_requested_at=DbNow())
         if moved:
+            also(run_id)
             unclaimed = Q(run_id=run_id, status=ShardStatus.QUEUED)
             move_shards(unclaimed, ShardStatus.STOPPED, end_code=EndCode.STOPPED, reason=reason[:1000])
             if current() is not None:  # else the site itself stops it, and the run says why
@@ -261,39 +265,3 @@ def abort_run(run: Run | int, cause: Cause) -> bool:
 def can_stop(run: Run) -> bool:
     """Whether `stop_run` would do anything now."""
     return run.status in RUN_STOPPABLE
-
-
-def shard_spec(shard: Shard) -> ShardSpec:
-    """The engine's order, including secrets: it is only written to the engine's stdin. Raises
-    `sealing.secrets.SecretsError` if the run's secrets cannot be decrypted on this host, and RequestError if the policy
-    forbids the run by now, or if whoever asked for it may not use its credential any more."""
-    run = shard.run
-    check_policy_of_run(run)
-    check_credential_of_run(run)
-    thresholds = parse_all(run.thresholds)
-    return ShardSpec(
-        run_id=run.pk,
-        shard_id=shard.pk,
-        index=shard.index,
-        of=run.shards.count(),
-        seed=run.seed,
-        id_base=shard.pk << 32,
-        ledger_path=shard.ledger_path,
-        target=parse_target_spec(run.target_spec | _apart(run)),
-        scenarios=tuple(WeightedScenario.model_validate(part) for part in run.scenario_specs),
-        load=parse_load(run.load),
-        allow_private=settings.ALLOW_PRIVATE,
-        connectors=settings.CONNECTORS,
-        source_addresses=settings.SOURCE_ADDRESSES,
-        record_chars=settings.RECORD_CHARS,
-        answer_within_s=longest_wait_s(thresholds),
-        thresholds_wait_s=highest_limit_s(thresholds),
-    )
-
-
-def _apart(run: Run) -> dict[str, Any]:
-    """What a run's frozen target does not hold. Nowhere else than now: the credential may have lost an origin since."""
-    origins = run.secret_origins
-    if run.credential is not None and origins is not None:
-        origins = [origin for origin in origins if origin in run.credential.origins]
-    return {"secrets": run.get_secrets(), "secret_origins": origins}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,7 +16,7 @@ from django.test import Client
 from audit.models import AuditEvent
 from policy.models import Policy
 from runs import db_clock, panic, tasks
-from runs.approval import ApprovalError, approve, refuse
+from runs.approval import ApprovalError, approve, expire, refuse
 from runs.lifecycle.load_changes import SteeringError, change_load
 from runs.load.profile import parse_load
 from runs.models import Approval, Run, RunStatus, Shard
@@ -118,6 +120,18 @@ def test_a_refused_or_late_one_ends_with_a_sentence(run: Run, other: User) -> No
     late.refresh_from_db()
     assert (late.status, late.reason) == (RunStatus.STOPPED, "nobody approved it within 72 hours")
     assert set(Shard.objects.values_list("status", flat=True)) == {"stopped"}
+
+
+def test_the_reaper_goes_on_if_a_late_run_is_deleted_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def deleted_before() -> Iterator[None]:
+        Run.objects.filter(pk=run.pk).delete()
+        yield
+
+    Approval.objects.update(asked_at=db_clock.now() - timedelta(hours=73))
+    monkeypatch.setattr("runs.approval.one_at_a_time", deleted_before)
+    assert expire() == 0
+    assert not Approval.objects.exists()
 
 
 @pytest.mark.parametrize(
