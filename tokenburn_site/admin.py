@@ -27,7 +27,6 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from accounts.admin import GroupRuleInline, PeopleActions, SsoIdentityInline
 from accounts.models import ApiToken
-from accounts.pages.log_in import log_in
 from inputs.admin_lookups import SealedColumns
 from tokenburn_site.web.shown_json import shown_json
 
@@ -44,9 +43,6 @@ else:
     UserAdmin = PlainUser
 
 theme_fields.prettify_json = shown_json
-admin.site.index_template = "tokenburn/index.html"
-admin.site.index_title = "Dashboard"
-admin.site.login = log_in  # type: ignore[method-assign, assignment]  # the theme brings the site's class
 
 for model in (
     User,

@@ -62,9 +62,9 @@ CSRF_TRUSTED_ORIGINS = env.csrf_trusted_origins
 INSTALLED_APPS = [
     "accounts",  # before django.contrib.auth, whose commands it makes stricter
     "policy",  # before the theme, whose base template it extends
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # without its site: ours is made of it
     "unfold.contrib.filters",
-    "django.contrib.admin.apps.SimpleAdminConfig",  # urls.py finds the pages: engines and workers have none
+    "tokenburn_site.web.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,1 +1,1 @@
-"""The pages: log-in, second factor, single sign-on."""
+"""The pages: log-in, password, second factor, single sign-on."""

@@ -22,7 +22,7 @@ from django.views.generic import FormView
 from unfold.forms import AuthenticationForm
 
 from accounts import second_factor, sessions
-from accounts.counting import count_failure, must_wait
+from accounts.counting import in_turn, proved
 from accounts.pages.forms import CodeForm
 
 if TYPE_CHECKING:
@@ -71,15 +71,15 @@ class LogIn(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.LOCAL_PASSWORDS:
             raise PermissionDenied("Passwords are switched off: use single sign-on.")
-        return super().post(request, *args, **kwargs)
+        with in_turn(request):
+            return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()
         return proceed(self.request, user, user.backend, self.get_success_url())
 
 
-def log_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-    """In place of the admin site's own method."""
+def log_in(request: HttpRequest) -> HttpResponseBase:
     if request.method == "GET" and admin.site.has_permission(request):
         return redirect("admin:index")
     return LogIn.as_view()(request)
@@ -114,17 +114,13 @@ class Code(CodeBase):
         return {**context, "title": "Second factor", **super().get_context_data(**more)}
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
-        name = self.user.get_username()
-        if must_wait(self.request, name):
-            count_failure(self.request, name)  # django-axes answers that the address has to wait
-            return self.form_invalid(form)
+        name, given = self.user.get_username(), form.cleaned_data["code"]
         try:
-            right = second_factor.check_either(self.factor, form.cleaned_data["code"])
+            right = proved(self.request, name, lambda: second_factor.check_either(self.factor, given))
         except second_factor.CodeRefused as exc:
             form.add_error("code", str(exc))
             return self.form_invalid(form)
         if not right:
-            count_failure(self.request, name)
             form.add_error("code", WRONG)
             return self.form_invalid(form)
         self.request.session.pop(PENDING)

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts import second_factor, sessions
-from accounts.counting import count_failure, detail, must_wait
+from accounts.counting import proved
 from accounts.models import SecondFactor
 from accounts.pages.forms import AgainForm, CodeForm
 from accounts.pages.log_in import WRONG
@@ -88,19 +88,20 @@ def _end_others(request: HttpRequest, _factor: Any) -> HttpResponse:
 def _proved(request: HttpRequest, factor: SecondFactor) -> bool:
     """Whether whoever sits there is the user. Wrong passwords and codes are counted."""
     user: Any = request.user
-    form, name = AgainForm(user, request.POST), user.get_username()
-    if must_wait(request, name):
-        messages.error(request, detail())
-        return False
-    right = form.is_valid()
-    if right and "code" in form.fields:
-        try:
+    form = AgainForm(user, request.POST)
+
+    def look() -> bool:
+        right = form.is_valid()
+        if right and "code" in form.fields:
             right = second_factor.check_either(factor, form.cleaned_data["code"])
-        except second_factor.CodeRefused as exc:
-            messages.error(request, str(exc))
-            return False
+        return right
+
+    try:
+        right = proved(request, user.get_username(), look)
+    except second_factor.CodeRefused as exc:
+        messages.error(request, str(exc))
+        return False
     if not right:
-        count_failure(request, name)
         messages.error(request, "Nothing was changed: the password or code is wrong.")
     return right
 

@@ -13,6 +13,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from tests.integration.web import made_up
+from tests.integration.web.accounts.authenticator import logged_in
+from tokenburn_site.config.webconf import FAILURES
 
 pytestmark = pytest.mark.django_db
 GOOD = "quite a different one 7"
@@ -81,3 +83,18 @@ def test_the_forms_of_the_admin(password: str) -> None:
     assert client.post("/admin/password_change/", new).status_code == 200
     assert User.objects.get(pk=user.pk).check_password(GOOD)
     assert not User.objects.filter(username="ada-lovelace-2").exists()
+
+
+def test_the_present_password_cannot_be_guessed_at_an_open_session() -> None:
+    user, client = made_up.user(), Client()
+    client.force_login(user)
+    new = {"new_password1": "a new long password", "new_password2": "a new long password"}
+    page = "/admin/password_change/"
+    statuses = [client.post(page, {"old_password": "wrong", **new}).status_code for _ in range(FAILURES)]
+    assert statuses == [200] * (FAILURES - 1) + [429]
+    assert client.post(page, {"old_password": made_up.PASSWORD, **new}).status_code == 429, "the right one neither"
+    user.refresh_from_db()
+    assert user.check_password(made_up.PASSWORD)
+    call_command("axes_reset", verbosity=0)
+    assert client.post(page, {"old_password": made_up.PASSWORD, **new})["Location"] == "/admin/password_change/done/"
+    assert logged_in(client)

@@ -9,12 +9,14 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.db import connection
+from django.test import Client
 
 from accounts import second_factor, tokens
 from accounts.models import SecondFactor
 from tests.integration.web import made_up
-from tests.integration.web.accounts.authenticator import enrolled, factor_of, shown
+from tests.integration.web.accounts.authenticator import LOG_IN, enrolled, factor_of, shown
 
 pytestmark = pytest.mark.usefixtures("any_database")
 THREADS = 6
@@ -88,3 +90,23 @@ def test_nobody_gets_more_tokens_than_the_limit(monkeypatch: Any) -> None:
 def test_a_token_is_revoked_once() -> None:
     token = tokens.make(made_up.user(), "x", [])
     assert sum(at_once(lambda: tokens.revoke(token))) == 1
+
+
+def test_passwords_that_come_at_once_get_no_more_tries_than_the_limit(settings: Any) -> None:
+    settings.AXES_FAILURE_LIMIT, user = 2, made_up.user()
+    wrong = {"username": user.username, "password": "wrong"}
+    at_once(lambda: Client().post(LOG_IN, wrong))
+    assert AccessAttempt.objects.get().failures_since_start == 2
+
+
+def test_present_passwords_neither(settings: Any) -> None:
+    settings.AXES_FAILURE_LIMIT, user = 2, made_up.user()
+    new = {"old_password": "wrong", "new_password1": "a new long password", "new_password2": "a new long password"}
+
+    def guess() -> int:
+        client = Client()
+        client.force_login(user)
+        return client.post("/admin/password_change/", new).status_code
+
+    assert sorted(at_once(guess)) == [200] + [429] * (THREADS - 1), "the second failure is answered so already"
+    assert AccessAttempt.objects.get().failures_since_start == 2

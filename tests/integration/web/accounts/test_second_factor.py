@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -128,6 +129,7 @@ def test_wrong_codes_count_as_failed_log_ins_of_the_address(monkeypatch: Any) ->
     assert statuses == [200] * (FAILURES - 1) + [429]
     assert client.post(CODE, {"code": shown(factor_of(user))}).status_code == 429
     assert password(Client(), user).status_code == 429, "one count for all doors"
+    assert AccessAttempt.objects.get().failures_since_start == FAILURES, "the wait is not prolonged"
 
 
 def test_a_session_that_has_not_shown_the_factor_is_none() -> None:
