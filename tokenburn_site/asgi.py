@@ -18,14 +18,15 @@ def _application() -> ProtocolTypeRouter:
     if unsafe := refusal():
         raise BadEnvironment(unsafe)
 
-    from runs.routing import websocket_urlpatterns
+    from audit.sockets import AuditedSocket
+    from runs.routing import socket_routes
     from tokenburn_site.web.daphne_requests import harden
     from tokenburn_site.web.headers import SecureHandler
     from tokenburn_site.web.origins import ReadableOrigins
 
     harden()
-    sockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
-    return ProtocolTypeRouter({"http": SecureHandler(), "websocket": ReadableOrigins(sockets)})
+    routes = socket_routes(lambda socket: AuditedSocket(ReadableOrigins(AllowedHostsOriginValidator(socket))))
+    return ProtocolTypeRouter({"http": SecureHandler(), "websocket": AuthMiddlewareStack(URLRouter(routes))})
 
 
 application = _application()
