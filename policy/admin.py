@@ -125,6 +125,8 @@ class ProveForm(OwnedFormBase):
     """Its address is asked for the file when the form is sent."""
 
     user: Any = None
+    proofs: dict[str, OwnedHost | ProofError]
+    """What was found at the addresses of this request."""
     url = forms.CharField(label="Address", max_length=300, widget=UnfoldAdminTextInputWidget)
 
     class Meta:
@@ -142,11 +144,20 @@ class ProveForm(OwnedFormBase):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
         if "url" in data:
-            try:
-                self.instance = prove(data["url"], self.user)
-            except ProofError as exc:
-                self.add_error("url", str(exc))
+            found = self._proof(data["url"])
+            if isinstance(found, ProofError):
+                self.add_error("url", str(found))
+            else:
+                self.instance = found
         return data
+
+    def _proof(self, url: str) -> OwnedHost | ProofError:
+        if url not in self.proofs:
+            try:
+                self.proofs[url] = prove(url, self.user)
+            except ProofError as exc:
+                self.proofs[url] = exc
+        return self.proofs[url]
 
 
 @admin.register(OwnedHost)
@@ -156,8 +167,15 @@ class OwnedHostAdmin(OwnedBase):
 
     def get_form(self, request: HttpRequest, obj: OwnedHost | None = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change=change, **kwargs)
-        form.user = request.user
+        form.user, form.proofs = request.user, vars(request).setdefault("proofs", {})
         return form
+
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        """A form that was sent is looked at before Django begins a transaction for it: the host has ten seconds to
+        answer, in which nobody else could write."""
+        if request.method == "POST" and object_id is None and self.has_add_permission(request):
+            self.get_form(request)(request.POST).is_valid()
+        return super().changeform_view(request, object_id, *args, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: OwnedHost | None = None) -> list[Any]:
         return ["url"] if obj is None else ["host", "port", "proved_at", "proved_by"]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -176,6 +177,24 @@ def test_a_redirect_would_lead_to_an_unproved_host() -> None:
     with pytest.raises(NotAllowedError, match="follow_redirects"):
         check_target(target(overrides={"follow_redirects": True}), Limits())
     check_target(target(), Limits())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("answer", ["right", "wrong"])
+def test_the_page_asks_a_host_once_and_locks_no_database_meanwhile(
+    answer: str, admin_page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def compare(origin: str) -> None:
+        asked.append(connection.in_atomic_block)
+        if answer == "wrong":
+            raise ProofError("another text")
+
+    monkeypatch.setattr(ownership, "_compare", compare)
+    found = admin_page.post("/admin/policy/ownedhost/add/", {"url": "https://bot.example"})
+    assert (found.status_code, OwnedHost.objects.count()) == ((302, 1) if answer == "right" else (200, 0))
+    assert asked == [False]
 
 
 def test_the_doors(admin_page: Client, boss: User, serve: Serve) -> None:
