@@ -57,8 +57,14 @@ def entered(
     elif not may_edit(user, credential):
         record("credential.edit", user=user, on=credential, outcome="refused", details={"target": name})
         raise NotAllowed(may_not_edit(credential))
+    origins = list(dict.fromkeys([*credential.origins, *leads_to]))
+    if len(origins) > MOST_ORIGINS:
+        raise ValueError(
+            f"the credential {credential.name!r} would have {len(origins)} origins: remove some from it, or choose "
+            f"another one; at most {MOST_ORIGINS} are possible"
+        )
     change_values(credential, given=given, cleared=cleared)
-    credential.origins = list(dict.fromkeys([*credential.origins, *leads_to]))
+    credential.origins = origins
     return credential
 
 

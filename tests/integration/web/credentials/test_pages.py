@@ -228,6 +228,17 @@ def test_entered_secrets_of_a_new_target_go_where_it_leads(ann: User) -> None:
     ]
 
 
+def test_entered_secrets_do_not_lead_to_any_number_of_origins(ann: User, bank: Credential) -> None:
+    many = [f"https://x{number}.example:443" for number in range(50)]
+    Credential.objects.update(origins=many)
+    target = Target.objects.create(name="t", url="https://x0.example/v1", credential=bank)
+    body = {"url": "https://y.example", "secrets": {"k": "v"}}
+    answer = api_of(ann).patch(f"/api/targets/{target.pk}/", body)
+    assert "'bank' would have 51 origins" in answer.json()["secrets"][0]
+    bank.refresh_from_db()
+    assert (bank.origins, bank.get_secrets()) == (many, {"api_key": made_up.SECRET})
+
+
 def test_a_target_that_is_refused_leaves_no_credential(ann: User) -> None:
     body = {"name": "t", "preset": "openai-chat", "url": "https://api.example.org/v1", "secrets": {"api_key": "k"}}
     keep(Target(name="t", url="http://127.0.0.1:9"), {})
