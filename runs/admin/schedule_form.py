@@ -28,7 +28,8 @@ from runs.schedules.services import (
     parsed,
     same_timing,
 )
-from runs.schedules.timing import PERIODS, TimingError, as_given, when_of, zones
+from runs.schedules.time_zones import zones
+from runs.schedules.timing import PERIODS, TimingError, as_given, when_of
 
 if TYPE_CHECKING:
     FormBase = forms.ModelForm[PlanSchedule]

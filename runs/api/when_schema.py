@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from runs.schedules.timing import LONGEST_DAYS, PERIODS, zones
+from runs.schedules.time_zones import zones
+from runs.schedules.timing import LONGEST_DAYS, PERIODS
 
 _DAY: Final = r"((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
 _TIME: Final = r"([01][0-9]|2[0-3])(:[0-5][0-9]){1,2}(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?"

@@ -16,9 +16,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException, crontab_parser
 from django.conf import settings
@@ -26,6 +25,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 
 from inputs.wording import unknown_field
 from runs.schedules.slots import Cron, Every, Once, Timing
+from runs.schedules.time_zones import zones
 
 PERIODS: Final = ("seconds", "minutes", "hours", "days")
 SHORTEST: Final = timedelta(seconds=1)
@@ -176,12 +176,6 @@ def parse_zone(name: Any) -> ZoneInfo:
     if not isinstance(name, str) or name not in zones():
         raise TimingError("time_zone", f"{str(name)[:60]!r} is no time zone: give a name such as Europe/Berlin")
     return ZoneInfo(name)
-
-
-@cache
-def zones() -> frozenset[str]:
-    """Read once: the library opens six hundred files for them."""
-    return frozenset(available_timezones())
 
 
 def _period(period: Any) -> str:
