@@ -33,6 +33,7 @@ from connectors.opaque.uses import Kind, MisuseError, expressions, kind_of_expre
         ("params.secret", Kind.CLEAN),
         ("'the secret is out' | upper", Kind.CLEAN),
         ("messages[-4:]", Kind.CLEAN),
+        ("vars.name | upper", Kind.CLEAN),
     ],
 )
 def test_a_secret_may_be_passed_on(text: str, kind: Kind) -> None:

@@ -186,10 +186,10 @@ def test_nor_what_a_target_has_repeated(form: str) -> None:
 
 
 def test_what_is_saved_is_concealed() -> None:
-    kept = vault(key="planted-1234", short="abc")
-    saved = kept.concealed({"a": ["x planted-1234 y", 1, None], "abc": "abc"})
-    assert "planted" not in str(saved)
-    assert saved["abc"] == "abc", "short values occur by chance"
+    kept = vault(key="planted-1234", short="7 chars", long="8 chars.")
+    saved = kept.concealed({"a": ["x planted-1234 y", 1, None], "b": ["7 chars", "planted-1234"], "8 chars.": 1})
+    assert "planted" not in str(saved) and "8 chars" not in str(saved)
+    assert saved["b"] == ["7 chars", kept.tokens["key"]], "short values occur by chance"
     assert kept.release_text(saved["a"][0], [HERE]) == "x planted-1234 y"
 
 
