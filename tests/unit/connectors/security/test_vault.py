@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import BadRequest
 from connectors.mapping.request import RenderedRequest
-from connectors.opaque.tokens import MARK, MARK_BYTES
+from connectors.opaque.tokens import BASE64, JSON, MARK, MARK_BYTES, in_json, wrapped
 from connectors.security.redact import MASK
 from connectors.security.vault import Vault
 from connectors.spec import TargetSpec, build_target_spec
@@ -176,6 +176,9 @@ def test_another_origin_gets_nothing() -> None:
         assert refused.value.code == "secret_withheld"
         assert f"the secret key may not go to {wrong}, only to {HERE}" in refused.value.detail
         assert "planted" not in str(refused.value)
+    packed = wrapped(BASE64, f"me:{kept.tokens['key']}")
+    with pytest.raises(BadRequest, match="the secret key may not go to"):
+        kept.release_text(packed, ["http://evil.example:80"])
 
 
 @pytest.mark.parametrize("form", ["planted-1234", "cGxhbnRlZC0xMjM0", "planted%2D1234", "x=planted-1234&y"])
@@ -198,6 +201,13 @@ def test_redaction_knows_placeholders() -> None:
     assert kept.redact(f"a {kept.tokens['key']} b") == f"a {MASK} b"
     assert kept.redact.cut(f"a {kept.tokens['key']} b", 9) == f"a {MASK} b"
     assert kept.redact(f"cut {kept.tokens['key'][:20]}") == f"cut {MASK}"
+
+
+def test_json_is_marked_once() -> None:
+    """Part of a packet is marked as JSON before the packet is."""
+    kept = Vault({"key": ODD}, [HERE])
+    packet = f'["a","{wrapped(JSON, kept.tokens["key"])}","{kept.tokens["key"]}"]'.encode()
+    assert json.loads(kept.release(in_json(packet), [HERE])) == ["a", ODD, ODD]
 
 
 def test_an_event_is_never_a_secret() -> None:

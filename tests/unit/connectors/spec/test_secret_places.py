@@ -90,6 +90,7 @@ NOT_THERE = "a secret cannot stand in"
             "the iv only",
         ),
         (body({"name": "gzip"}), "codec.request", "its size would tell"),
+        (body({"name": "someones-own"}, {"name": "gzip"}), "codec.request", "its size would tell"),
         (body(aes("00" * 16)), "codec.request", "only with a key that is a secret"),
         (body(aes("{{ saved.k }}")), "codec.request", "only with a key that is a secret"),
         (body({"name": "base64"}, {"name": "base64"}), "codec.request", "encoded twice"),
