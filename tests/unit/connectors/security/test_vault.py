@@ -188,6 +188,13 @@ def test_nor_what_a_target_has_repeated(form: str) -> None:
     assert vault(key="planted-1234").release(b"harmless", ["http://evil.example:80"]) == b"harmless"
 
 
+@pytest.mark.parametrize("form", ["pl\u00e4nted-1234", "pl%C3%A4nted-1234"])
+def test_nor_in_letters_of_several_bytes(form: str) -> None:
+    kept = vault(key="pl\u00e4nted-1234")
+    with pytest.raises(BadRequest, match="a secret that the target repeated may not go to"):
+        kept.release(form.encode(), ["http://evil.example:80"])
+
+
 def test_what_is_saved_is_concealed() -> None:
     kept = vault(key="planted-1234", short="7 chars", long="8 chars.")
     saved = kept.concealed({"a": ["x planted-1234 y", 1, None], "b": ["7 chars", "planted-1234"], "8 chars.": 1})
