@@ -80,7 +80,8 @@ class CheckedSize:
         unknown = [name for name in request.query_params if name not in known]
         if unknown:
             raise serializers.ValidationError({name: [unknown_field(name, known, "parameter")] for name in unknown})
-        return super().paginate_queryset(queryset, request, view)  # type: ignore[misc]  # the paginator's
+        paginator: Any = super()
+        return paginator.paginate_queryset(queryset, request, view)
 
     def _own_parameters(self) -> list[str]:
         kinds = ("page_query_param", "cursor_query_param", "page_size_query_param")
