@@ -21,7 +21,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "/admin/scenarios/scenario/import/": {"file": SimpleUploadedFile("x.yaml", b"- no scenario")},
     "/admin/auth/group/add/": {"name": ""},
     "/admin/auth/user/{user}/password/": {"password1": "x", "password2": "y", "usable_password": "true"},
-    "/admin/password_change/": {"old_password": "wrong", "new_password1": "x", "new_password2": "x"},
+    "/admin/password_change/": {"old_password": made_up.PASSWORD, "new_password1": "x", "new_password2": "y"},
     "/account/second-factor/": {"do": "confirm", "code": "1"},
 }
 
