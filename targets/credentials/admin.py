@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -26,6 +26,8 @@ else:
     from unfold.admin import ModelAdmin as CredentialBase
 
 SHOWN = 5
+COLUMNS: Final = frozenset({"name", "origins", "owner"})
+SECRETS: Final = frozenset({"secret_name", "secret_value", "clear_secrets"})
 
 
 def names_text(credential: Credential | None) -> str:
@@ -106,7 +108,13 @@ class CredentialAdmin(SealedColumns, CredentialBase):
         return [str(one) for one in found], {str(self.opts.verbose_name_plural): len(found)}, forbidden, needed
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
-        if not change and obj.owner_id is None:
+        """Of a stored one only what was changed, as over the API."""
+        if change:
+            columns = [name for name in form.changed_data if name in COLUMNS]
+            secrets = ["sealed_secrets"] if SECRETS.intersection(form.changed_data) else []
+            obj.save(update_fields=[*columns, *secrets, "updated_at"])
+            return
+        if obj.owner_id is None:
             obj.owner_id = request.user.pk
         super().save_model(request, obj, form, change)
 

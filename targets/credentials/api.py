@@ -102,6 +102,16 @@ class CredentialSerializer(Strict, serializers.ModelSerializer[Credential]):
             attrs["sealed_secrets"] = _sealed(credential, changes)
         return attrs if self.instance else attrs | {"uid": credential.uid, "owner_id": user.pk}
 
+    def update(self, instance: Credential, validated_data: dict[str, Any]) -> Credential:
+        """Only what was given: a rotation of keys, or somebody else, may have changed the rest since it was read."""
+        lists = {name: validated_data.pop(name) for name in WHO_USES if name in validated_data}
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        instance.save(update_fields=[*validated_data, "updated_at"])
+        for name, rows in lists.items():
+            getattr(instance, name).set(rows)
+        return instance
+
 
 def _sealed(credential: Credential, changes: Mapping[str, str | None]) -> str:
     try:

@@ -107,7 +107,8 @@ def test_killed_between_its_steps(
     check_undo(runs, rows, stopped=stopped)
 
 
-def test_killed_for_good(any_database: str, family: ProcessGroups, tmp_path: Path) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_killed_for_good(family: ProcessGroups, tmp_path: Path) -> None:
     runs, rows = [a_run(), a_run()], schedules()
     with (tmp_path / "log").open("wb") as log:
         child = family.start([sys.executable, "-c", CHILD], env=child_env(), stdout=log, stderr=log)

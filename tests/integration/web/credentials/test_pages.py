@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from audit.models import AuditEvent
 from runs.models import RunStatus
 from runs.services import request_run, stop_run
+from targets.credentials.services import checked_origins
 from targets.models import Credential, Target
 from tests.integration.web import made_up
 from tests.integration.web.made_up import api_of, page_of
@@ -180,6 +181,28 @@ def test_secrets_that_cannot_be_decrypted_are_cleared_as_a_whole(bank: Credentia
     assert page.post(change, form | {"clear_secrets": ["*"]}).status_code == 302
     bank.refresh_from_db()
     assert bank.get_secrets() == {"api_key": "new"}
+
+
+@pytest.mark.parametrize("door", ["api", "page"])
+def test_an_edit_keeps_what_others_change_meanwhile(
+    door: str, bank: Credential, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def others(given: Any) -> list[str]:
+        rotated = Credential.objects.get()
+        rotated.set_secrets({"api_key": "rotated"})
+        Credential.objects.update(sealed_secrets=rotated.sealed_secrets, last_used_at=datetime.now(UTC))
+        return checked_origins(given)
+
+    for module in ("api", "forms"):
+        monkeypatch.setattr(f"targets.credentials.{module}.checked_origins", others)
+    if door == "api":
+        assert api_of(ann).patch(address(bank), {"name": "new", "origins": [ORIGIN]}).status_code == 200
+    else:
+        form = {"name": "new", "origins": ORIGIN, "secret_name": "", "secret_value": ""}
+        assert page_of(ann).post(f"/admin/targets/credential/{bank.pk}/change/", form).status_code == 302
+    bank.refresh_from_db()
+    assert (bank.name, bank.origins, bank.get_secrets()) == ("new", [ORIGIN], {"api_key": "rotated"})
+    assert bank.last_used_at is not None
 
 
 def test_one_that_is_needed_cannot_be_deleted(bank: Credential, ann: User) -> None:
