@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 from unfold.paginator import InfinitePaginator
 
 from audit.models import AuditEvent
+from inputs.admin_read_only import ReadOnly
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin
@@ -19,7 +19,7 @@ else:
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(EventBase):
+class AuditEventAdmin(ReadOnly, EventBase):
     list_display = ["at", "user_name", "action", "outcome", "kind", "text", "door", "address"]
     list_filter = ["outcome", "door", "at"]
     search_fields = ["=user_name", "=action", "=key", "=address"]
@@ -29,12 +29,3 @@ class AuditEventAdmin(EventBase):
     paginator = InfinitePaginator
     show_full_result_count = False
     actions: Any = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        return False

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from unfold.paginator import InfinitePaginator
 
 from inputs.admin_lookups import READ_TEXTS, SealedColumns
+from inputs.admin_read_only import ReadOnly
 from metrics.columns import OUTCOMES
 from metrics.earlier_names import present_code
 from metrics.models import SessionMetric
@@ -40,7 +41,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 
 @admin.register(SessionMetric)
-class SessionMetricAdmin(SealedColumns, TurnBase):
+class SessionMetricAdmin(SealedColumns, ReadOnly, TurnBase):
     texts = TEXTS
     list_display = ["id", "run_id", "session_id", "number", "outcome", "present", "ttft", "e2e", "tokens_out"]
     list_filter = [OutcomeFilter]
@@ -93,15 +94,6 @@ class SessionMetricAdmin(SealedColumns, TurnBase):
             (head, {**options, "fields": [name for name in options["fields"] if name not in TEXTS]})
             for head, options in found
         ]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: SessionMetric | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: SessionMetric | None = None) -> bool:
-        return False
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         allowed = {"run__id__exact", "session__id__exact"}

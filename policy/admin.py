@@ -10,6 +10,7 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from inputs.admin_read_only import ReadOnly
 from policy.models import InstallationLimits, OwnedHost, Panic, Policy
 from policy.ownership import PATH, ProofError, prove, token
 
@@ -104,21 +105,12 @@ class InstallationLimitsAdmin(LimitsBase):
 
 
 @admin.register(Panic)
-class PanicAdmin(PanicBase):
+class PanicAdmin(ReadOnly, PanicBase):
     """Who stopped everything, and when. Written by the button alone."""
 
     list_display = ["began_at", "began_by_name", "reason", "is_on", "ended_at", "ended_by_name"]
     list_filter = ["is_on"]
     actions: Any = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Panic | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Panic | None = None) -> bool:
-        return False
 
 
 class ProveForm(OwnedFormBase):

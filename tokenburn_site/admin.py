@@ -28,6 +28,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from accounts.admin import GroupRuleInline, PeopleActions, SsoIdentityInline
 from accounts.models import ApiToken
 from inputs.admin_lookups import SealedColumns
+from inputs.admin_read_only import ReadOnly
 from tokenburn_site.web.shown_json import shown_json
 
 if TYPE_CHECKING:  # neither django-unfold nor django-celery-beat has types
@@ -96,21 +97,12 @@ class ThemedGroupAdmin(ByAdministrators, GroupAdmin, Themed):
     inlines = (GroupRuleInline,)
 
 
-class OnlyShown:
+class OnlyShown(ReadOnly):
     """Rows that nobody changes here. Of periodic tasks, which the settings and the schedules of plans write, one more
     starts anything, one less stops the reaper, and the library asks no right for its actions."""
 
     actions: Any = ()
     inlines: Any = ()
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(PeriodicTask)

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
 from inputs.admin_lookups import SealedColumns
+from inputs.admin_read_only import ReadOnly
 from metrics.earlier_names import TRUNCATED, present_code, session_end
 from metrics.end_codes import plain_reason
 from metrics.ingest.lines import SESSION_OUTCOMES
@@ -40,17 +41,8 @@ else:
     from unfold.admin import TabularInline as ShardBase
 
 
-class ReadOnly:
+class OfRuns(ReadOnly):
     """Rows that only engines and workers write. They are deleted only with their run."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return may_view(request.user)
@@ -60,7 +52,7 @@ def _why(name: Any, request: HttpRequest) -> Any:
     return "why" if name == "reason" and not may_read_texts(request.user) else name
 
 
-class ShardInline(ReadOnly, ShardBase):
+class ShardInline(OfRuns, ShardBase):
     model = Shard
     fields = ["index", "badge", "reason", "host", "version", "engine_pid", "ledger_path", "ledger_offset", "ended_at"]
     readonly_fields = ["badge", "why"]
@@ -79,7 +71,7 @@ class ShardInline(ReadOnly, ShardBase):
 
 
 @admin.register(Run)
-class RunAdmin(SealedColumns, ReadOnly, ApprovalActions, RunBase):
+class RunAdmin(SealedColumns, OfRuns, ApprovalActions, RunBase):
     texts = frozenset({"reason", "report", "scenario_specs"})
     list_display = ["label", "badge", "target_name", "load_words", "created", "duration", "pages"]
     list_display_links = ["label"]
@@ -236,7 +228,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 
 @admin.register(Session)
-class SessionAdmin(ReadOnly, SessionBase):
+class SessionAdmin(OfRuns, SessionBase):
     """For millions of rows: no count, no text search, no lookup of related rows."""
 
     list_display = ["id", "run_id", "user_no", "scenario", "model", "end", "present", "turns", "started"]

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from metrics.number_format import moment
 from runs import db_clock
 from runs.admin.row_select import AutocompletesRows
-from runs.admin.runs import ReadOnly
+from runs.admin.runs import OfRuns
 from runs.admin.schedule_form import ScheduleForm
 from runs.models import PlanSchedule, ScheduleSlot
 from runs.reporting.formatting import moment_text, status_badge
@@ -190,7 +190,7 @@ def local(schedule: PlanSchedule, slot: datetime) -> str:
 
 
 @admin.register(ScheduleSlot)
-class ScheduleSlotAdmin(ReadOnly, SlotBase):
+class ScheduleSlotAdmin(OfRuns, SlotBase):
     list_display = ["schedule", "slot", "badge", "started", "reason", "count"]
     list_filter = ["status", "schedule"]
     date_hierarchy = "slot_at"
