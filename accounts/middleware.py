@@ -9,37 +9,36 @@ from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from accounts.sessions import must_set_up, user_of
 
 DETAIL: Final = "Set up a second factor first: log in with a browser."
+OPEN: Final = {"accounts:second-factor", "admin:logout", "admin:login", "health"}
+"""Views that are open to everybody or to whoever sets up a second factor."""
 
 
 class LogInMiddleware(AuthenticationMiddleware):
     """As Django's, with the limits of a log-in. Somebody who must have a second factor and has none reaches only the
     page that sets it up."""
 
-    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]  # may answer
+    def process_request(self, request: HttpRequest) -> None:
         def user() -> Any:
             return user_of(request, active=_is_activity(request))
 
         lazy: Any = SimpleLazyObject(user)
         request.user = lazy
         request.auser = sync_to_async(user)
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES or request.path in _open_paths():
+
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
+        match = request.resolver_match
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or (match and match.view_name in OPEN):
             return None
         if not (request.user.is_authenticated and must_set_up(request, request.user)):
             return None
         if request.path.startswith("/api/"):
             return JsonResponse({"detail": DETAIL}, status=403)
         return redirect("accounts:second-factor")
-
-
-def _open_paths() -> set[str]:
-    """What is open to everybody or to whoever sets up a second factor."""
-    return {reverse(name) for name in ("accounts:second-factor", "admin:logout", "admin:login", "health")}
 
 
 def _is_activity(request: HttpRequest) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import SsoIdentity
@@ -21,6 +21,15 @@ NO_GROUP: Final = "None of your groups may use this site: ask an administrator."
 def user_for(claims: dict[str, Any]) -> User:
     """The user, with the rights that the claims give. Raises SsoRefused; even then, a known user loses what the claims
     no longer give."""
+    try:
+        return _user_for(claims)
+    except (IntegrityError, SsoRefused):
+        if _known(claims) is None:
+            raise
+        return _user_for(claims)  # of two first log-ins at once, the other one may have made the user a moment ago
+
+
+def _user_for(claims: dict[str, Any]) -> User:
     groups = _groups(claims)
     with transaction.atomic():
         identity = _known(claims) or _expected(claims) or _new(claims, groups)

@@ -14,9 +14,11 @@ from django.db import connection
 from django.test import Client
 
 from accounts import second_factor, tokens
-from accounts.models import SecondFactor
+from accounts.models import SecondFactor, SsoIdentity
+from accounts.sso.people import user_for
 from tests.integration.web import made_up
 from tests.integration.web.accounts.authenticator import LOG_IN, enrolled, factor_of, shown
+from tokenburn_site.config.oidc import OidcEnv
 
 pytestmark = pytest.mark.usefixtures("any_database")
 THREADS = 6
@@ -60,7 +62,7 @@ def test_guesses_get_no_more_tries_than_the_limit(wrong: str, looks: int, monkey
 
         def look(*given: Any) -> Any:
             looked.append(1)
-            time.sleep(0.3)
+            time.sleep(0.1)
             return function(*given)
 
         return look
@@ -110,3 +112,10 @@ def test_present_passwords_neither(settings: Any) -> None:
 
     assert sorted(at_once(guess)) == [200] + [429] * (THREADS - 1), "the second failure is answered so already"
     assert AccessAttempt.objects.get().failures_since_start == 2
+
+
+def test_a_first_log_in_by_single_sign_on_makes_one_user(settings: Any) -> None:
+    settings.OIDC = OidcEnv(issuer="https://sso.example", client_id="x", create_users=True)
+    claims = {"sub": "ada-1", "preferred_username": "ada", "email": "ada@example.org"}
+    users = at_once(lambda: user_for(claims))
+    assert {user.pk for user in users} == {SsoIdentity.objects.get().user_id}
