@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -66,3 +66,10 @@ def test_what_is_done_and_nothing_else_tells_is_told_as_a_request(page: Client) 
     sent = {"name": "operators", "rule-TOTAL_FORMS": "0", "rule-INITIAL_FORMS": "0"}
     assert page.post(f"/admin/auth/group/{group.pk}/change/", sent).status_code == 302
     assert told() == [("request.post", "refused"), ("request.post", "done")]
+
+
+def test_a_wrong_present_password_is_told_as_a_failed_log_in(page: Client, boss: User) -> None:
+    given = {"old_password": "wrong", "new_password1": "a new long password", "new_password2": "a new long password"}
+    assert page.post("/admin/password_change/", given).status_code == 200
+    event = AuditEvent.objects.latest("id")
+    assert (event.action, event.outcome, event.user_name, event.door) == ("login", "refused", boss.username, "admin")
