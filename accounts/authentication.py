@@ -10,10 +10,11 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Th
 from rest_framework.request import Request
 
 from accounts import second_factor
-from accounts.counting import NO_USER, address_of, count_failure, detail, must_wait, wait_s
+from accounts.counting import address_of, count_failure, detail, must_wait, wait_s
 from accounts.models import ApiToken
 from accounts.scopes import SCOPES, needed
 from accounts.tokens import find, note_use
+from audit.sign_in import NO_USER
 
 KEYWORDS: Final = {b"token", b"bearer"}
 

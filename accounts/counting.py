@@ -13,8 +13,6 @@ from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-NO_USER: Final = "(API token)"
-"""Stands for the user name where a token was wrong: it belongs to nobody."""
 _LOCKS: Final = tuple(Lock() for _ in range(64))
 """By address: an address that guesses keeps hardly anybody else waiting."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -10,6 +10,9 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 
 from audit.description import short
 from audit.services import record, record_refusal
+
+NO_USER: Final = "(API token)"
+"""Stands for the user name where a token was wrong: it belongs to nobody."""
 
 
 def connect() -> None:
@@ -42,7 +45,7 @@ def _locked_out(request: Any = None, username: Any = None, **_: Any) -> None:
 def _whose(name: Any) -> dict[str, Any]:
     """The name that was typed, if it is one: some people type their password there."""
     text = str(name or "")
-    if text.startswith("("):  # no user, but what stands for one: "(API token)"
+    if text == NO_USER:
         return {"name": short(text)}
     users = get_user_model()._default_manager
     known = "\0" not in text and users.filter(**{get_user_model().USERNAME_FIELD: text}).exists()

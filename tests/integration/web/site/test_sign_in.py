@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from accounts.counting import NO_USER
+from audit.sign_in import NO_USER
 from runs.completion import retention
 from tests.integration.web import made_up
 from tokenburn_site.config.webconf import FAILURES, FAILURES_PAUSE
