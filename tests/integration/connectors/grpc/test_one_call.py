@@ -67,3 +67,18 @@ def test_any_name_of_metadata(peer: Target, lane: Lane, name: str) -> None:
 def test_names_that_are_none_in_http_2_are_refused_with_the_target(name: str) -> None:
     with pytest.raises(SpecError, match="header"):
         unary("grpc://127.0.0.1:9", request={"headers": {name: "close"}})
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_each_turn_has_its_own_metadata_and_secrets_arrive_in_it_and_in_the_message(lane: Lane) -> None:
+    headers = {"x-key": "{{ secret.key }}", "x-said": "{{ message }}"}
+    with grpc_target(Target()) as target:
+        spec = unary(target.url, request={"headers": headers, "body": {"message": "{{ secret.key ~ message }}"}})
+        spec = TargetSpec.model_validate(spec.wire_dict() | {"secrets": {"key": "planted-4711"}})
+        with Client(lane, spec) as client:
+            assert [turn.code for turn in client.say_all(["one", "two"])] == [None, None]
+    assert target.asked == ["planted-4711one", "planted-4711two"]
+    assert [(call["x-key"], call["x-said"]) for call in target.metadata] == [
+        ("planted-4711", "one"),
+        ("planted-4711", "two"),
+    ]
