@@ -270,6 +270,18 @@ def test_a_proxy_counts_where_it_is_used(no_proxy: list[str]) -> None:
         assert endpoint.proxy
 
 
+def test_a_proxy_without_a_password_is_used_wherever_secrets_may_go() -> None:
+    spec = build_target_spec(
+        name="bot",
+        url="http://bot.example",
+        preset="generic-json",
+        overrides={"proxy": {"url": "http://proxy:3128"}},
+        secrets={"key": "planted-1234"},
+        secret_origins=[HERE],
+    )
+    assert CompiledTarget(spec).endpoint.proxy is not None
+
+
 def test_a_target_without_secrets_has_no_vault() -> None:
     spec = build_target_spec(name="bot", url="http://bot.example", preset="generic-json")
     assert CompiledTarget(spec).endpoint.vault is None
