@@ -168,7 +168,7 @@ def _draw(site: Site, drawn: Drawn, examples: int, number: int, more: Any, tally
         if time.monotonic() > until:
             return
         with transaction.atomic():
-            site.prepare(operation.path.replace("{id}", "ID"))
+            site.prepare(operation.path.replace("{id}", "ID"), operation.method.upper())
             if drawn.mode is POSITIVE:
                 case.query = {name: _written(value) for name, value in (case.query or {}).items()}
             _judge(case, case.call(**more), operation, tally)

@@ -98,7 +98,7 @@ def test_the_schema_allows_the_empty_texts_that_are_accepted(
 ) -> None:
     schema, route = _schema_of(raw, method, address), address.replace("{id}", "ID")
     with transaction.atomic():
-        site.prepare(route)
+        site.prepare(route, method)
         answer = site.send(method, site.address(route, method), site.sessions["administrator"], body)
         transaction.set_rollback(True)
     assert answer.status_code < 300

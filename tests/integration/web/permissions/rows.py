@@ -140,9 +140,9 @@ BEFORE: dict[str, Callable[[Rows], None]] = {
     "/runs/ID/load/": _start_again,
     "/api/runs/ID/load/": _start_again,
     "/runs/panic/undo/": _panic,
-    "/api/panic/": _panic,
+    "DELETE /api/panic/": _panic,
 }
-"""What has to happen first: the load of a run can be changed until it ends."""
+"""What has to happen first, by address or by method and address: the load of a run can be changed until it ends."""
 PAGES_OF = {
     "/runs/plans/": "runs.testplan",
     "/runs/schedules/": "runs.planschedule",

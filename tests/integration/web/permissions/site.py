@@ -219,14 +219,14 @@ class Site:
     def outcome(self, who: str, method: str, route: str) -> tuple[str, list[str]]:
         """What the site answers, in the words of the table, and what the request did. Nothing of it stays."""
         with transaction.atomic():
-            self.prepare(route)
+            self.prepare(route, method)
             body, address = self.body(route, method), self.address(route, method)
             found = self._tried(who, method, address, body)
             transaction.set_rollback(True)
         return found
 
-    def prepare(self, route: str) -> None:
-        if before := BEFORE.get(route):
+    def prepare(self, route: str, method: str) -> None:
+        if before := BEFORE.get(f"{method} {route}", BEFORE.get(route)):
             before(self.rows)
 
     def act(self, who: str, route: str, action: str) -> list[str]:
