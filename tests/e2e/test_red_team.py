@@ -54,7 +54,7 @@ def site(
     ports = test_up.Ports(reserve_port(), reserve_port(), reserve_port())
     with (
         valkey_server(family, ports.valkey, tmp_path / "broker", password=BROKER_PASSWORD) as url,
-        test_up.running_up(ports, var_dir, REDIS_URL=url),
+        test_up.running_up(ports, var_dir, is_forked=True, REDIS_URL=url),
     ):
         env = test_up.environment(var_dir) | {"REDIS_URL": url}
         ids = _rows(env, honest.url, f"http://{LOOPBACK}:{ports.mock}")

@@ -148,7 +148,7 @@ def test_a_killed_up_leaves_nothing_and_can_be_started_again(
         up.kill()
         up.wait()
         wait_for(lambda: not processes_of(var_dir), DOWN_S, lambda: processes_of(var_dir))
-    with running_up(free, var_dir) as again:
+    with running_up(free, var_dir, is_forked=True) as again:
         again.send_signal(signal.SIGTERM)
         assert again.wait(DOWN_S) == 0
         assert processes_of(var_dir) == {}
