@@ -59,6 +59,11 @@ def rows(db: None) -> None:
     made_up.finish(run)
 
 
+AS_GET = {"head", "options", "delete"}
+OF_OTHER_APPS = re.compile(r"/admin/(?!runs/)\w+/\w+/")
+"""Pages of the admin, which answers AS_GET as it answers GET: whole pages, of which those of one app are enough."""
+
+
 @pytest.mark.usefixtures("rows")
 @pytest.mark.parametrize("method", ["get", "head", "post", "options", "delete"])
 @pytest.mark.parametrize("known", [False, True], ids=["stranger", "administrator"])
@@ -67,7 +72,7 @@ def test_every_address_has_them(client: Client, method: str, known: bool) -> Non
         client.force_login(made_up.user(superuser=True))
     seen = set()
     for address in EVERY:
-        if known and "logout" in address:
+        if known and ("logout" in address or (method in AS_GET and OF_OTHER_APPS.match(address))):
             continue
         answer = getattr(client, method)(address)
         seen.add(answer.status_code)
