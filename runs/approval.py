@@ -16,6 +16,7 @@ from runs.db_clock import DbNow
 from runs.lifecycle.transitions import move_run
 from runs.models import Approval, Run, RunStatus
 from runs.models.approval import NOTE_CHARS, Decision
+from runs.permissions import has_right
 from runs.planning.errors import RequestError
 from runs.planning.permission import refuse_if_closed
 from runs.planning.still_permitted import check_policy
@@ -33,7 +34,7 @@ class ApprovalError(ValueError):
 
 def may_approve(user: Any) -> bool:
     """The right alone: whose run it is, `approve` asks."""
-    return bool(user.is_active and user.is_staff and user.has_perm(APPROVE))
+    return has_right(user, APPROVE)
 
 
 def approve(run: Run, user: Any) -> None:

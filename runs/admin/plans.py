@@ -20,6 +20,7 @@ from policy.limits import User, limits_for
 from runs.admin.row_select import AutocompletesRows, row_id
 from runs.load.profile import stored_load
 from runs.models import PlanScenario, TestPlan
+from runs.permissions import may_control
 from runs.planning.credentials import check_credential
 from runs.planning.errors import RequestError
 from runs.planning.plan_estimate import estimate_lines, estimate_plan
@@ -27,7 +28,6 @@ from runs.planning.run_request import RunRequest, stored_spec
 from runs.reporting.formatting import load_json, load_text
 from runs.reporting.load_summary import restore, summarize
 from runs.services import request_run
-from runs.web.permissions import may_control
 from scenarios.models import Scenario
 from targets.binding import use_refused
 

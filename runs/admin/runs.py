@@ -23,10 +23,10 @@ from metrics.number_format import exact
 from runs.admin.approvals import ApprovalActions
 from runs.completion.deletion import delete_run, deletion_problem
 from runs.models import Run, Session, Shard
+from runs.permissions import may_control, may_read_texts, may_view
 from runs.reporting.formatting import duration_text, load_json, load_text, moment_text, status_badge
 from runs.reporting.texts import without_texts
 from runs.services import can_stop, stop_run
-from runs.web.permissions import may_control, may_read_texts, may_view
 from scenarios.definition.folding import folded
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own

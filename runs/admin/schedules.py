@@ -18,11 +18,11 @@ from runs.admin.row_select import AutocompletesRows
 from runs.admin.runs import OfRuns
 from runs.admin.schedule_form import ScheduleForm
 from runs.models import PlanSchedule, ScheduleSlot
+from runs.permissions import may_control
 from runs.reporting.formatting import moment_text, status_badge
 from runs.schedules.services import ScheduleError, delete_schedule, next_runs, set_enabled
 from runs.schedules.starter import with_timing
 from runs.schedules.timing import TimingError, in_words, when_of, zone_of
-from runs.web.permissions import may_control
 
 if TYPE_CHECKING:  # django-unfold has no types: its classes behave like Django's own
     from django.contrib.admin import ModelAdmin

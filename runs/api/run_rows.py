@@ -10,8 +10,8 @@ from rest_framework import serializers
 from metrics.end_codes import plain_reason
 from runs.load.trace import shown_load
 from runs.models import Run, Shard
+from runs.permissions import may_read_texts
 from runs.reporting.texts import plain_scenarios
-from runs.web.permissions import may_read_texts
 from runs.workers.availability import shown_reason
 
 

@@ -33,10 +33,10 @@ from runs.api.run_rows import RunDetailSerializer, RunSerializer
 from runs.completion.deletion import RunNotOverError, delete_run
 from runs.lifecycle.load_changes import HIGHEST, SteeringError
 from runs.models import Run, Session, TestPlan
+from runs.permissions import CONTROL, may_read_texts
 from runs.planning.errors import RequestError
 from runs.reporting.texts import plain_report
 from runs.services import change_load, request_run, stop_run
-from runs.web.permissions import CONTROL, may_read_texts
 
 XML, MARKDOWN = "application/xml", "text/markdown"
 

@@ -17,6 +17,7 @@ from inputs.rest import CheckedSize, Located, Strict, refuse_body
 from runs import db_clock
 from runs.api.when_schema import when_schema
 from runs.models import PlanSchedule, ScheduleSlot
+from runs.permissions import CONTROL
 from runs.schedules.services import (
     ScheduleError,
     change_schedule,
@@ -27,7 +28,6 @@ from runs.schedules.services import (
 )
 from runs.schedules.starter import with_timing
 from runs.schedules.timing import TimingError, as_given, when_of, zone_of
-from runs.web.permissions import CONTROL
 
 CHANGE = ["runs.change_planschedule", CONTROL]
 WHEN_HELP = (

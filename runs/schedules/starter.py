@@ -21,6 +21,7 @@ from runs import db_clock
 from runs.db_clock import AHEAD_S, DATABASE_AWAY
 from runs.lifecycle.transitions import RUN_ACTIVE
 from runs.models import MissedPolicy, OverlapPolicy, PlanSchedule, Run, ScheduleSlot, SlotStatus, TestPlan
+from runs.permissions import may_control
 from runs.planning.errors import RequestError
 from runs.schedules.slots import Due, Timing
 from runs.schedules.timing import TimingError, timing, when_of
@@ -32,6 +33,10 @@ ROWS_AT_ONCE: Final = 500
 """Maximum number of missed slots with a row each after a long outage; one row represents all older ones."""
 PAUSED: Final = "paused"
 REASON_LIMIT: Final = 1000
+NO_RIGHT: Final = (
+    "{owner}, who created the schedule, may not start runs any more: give {owner} the permission again, or let "
+    "somebody else create the schedule anew"
+)
 
 
 def start_due(now: datetime | None = None, only: int | None = None) -> Counter[str]:
@@ -219,9 +224,13 @@ class _Tick:
             self._start(row)
 
     def _start(self, row: ScheduleSlot) -> None:
+        owner = self._schedule.created_by
+        if owner is not None and not may_control(owner):
+            self._end(row, SlotStatus.REFUSED, NO_RIGHT.format(owner=owner))
+            return
         try:
             with transaction.atomic():
-                row.run = request_run(self._schedule.plan, user=self._schedule.created_by)
+                row.run = request_run(self._schedule.plan, user=owner)
         except RequestError as exc:
             self._end(row, SlotStatus.REFUSED, f"the plan cannot run: {exc}")
         except DATABASE_AWAY:

@@ -31,8 +31,8 @@ from metrics.end_codes import plain_reason
 from runs.lifecycle.transitions import RUN_TERMINAL
 from runs.live_stream import Entry, read_since_async, stream_key
 from runs.models import Run
+from runs.permissions import may_read_texts, may_view
 from runs.reporting.texts import plain_entry
-from runs.web.permissions import may_read_texts, may_view
 from runs.web.still_allowed import LOOK_EVERY_S, present_user
 from runs.workers.availability import shown_reason
 

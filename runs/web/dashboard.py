@@ -11,10 +11,10 @@ from metrics.report.verdict_words import verdict_words
 from runs import db_clock
 from runs.lifecycle.transitions import RUN_ACTIVE
 from runs.models import Run, TestPlan
+from runs.permissions import may_control, may_view
 from runs.reporting.formatting import duration_text, load_text, moment_text
 from runs.schedules.services import next_runs
 from runs.schedules.starter import with_timing
-from runs.web.permissions import may_control, may_view
 
 RECENT = 12
 UPCOMING = 6

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from metrics.number_format import counted
 from policy.models.panic import USE_PANIC
 from runs import panic
-from runs.web.permissions import has_right
+from runs.permissions import has_right
 from runs.web.views import allowed
 
 

@@ -10,8 +10,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from runs.models import DeliveryStatus, PlanSchedule, Webhook
+from runs.permissions import has_right, may_control
 from runs.schedules.services import ScheduleError, set_enabled
-from runs.web.permissions import has_right, may_control
 from runs.web.views import allowed
 from runs.webhooks.deliver import send_test
 

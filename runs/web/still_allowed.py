@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from accounts.sessions import allowed_user
-from runs.web.permissions import may_read_texts, may_view
+from runs.permissions import may_read_texts, may_view
 
 LOOK_EVERY_S = 3.0
 """How often the database is asked."""

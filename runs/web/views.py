@@ -27,6 +27,7 @@ from runs.approval import may_approve
 from runs.lifecycle.load_changes import SteeringError, level_now
 from runs.lifecycle.transitions import RUN_TERMINAL
 from runs.models import Run, RunStatus, TestPlan
+from runs.permissions import may_control, may_read_texts, may_view
 from runs.planning.errors import RequestError
 from runs.reporting.chart_series import chart_lines, live_charts
 from runs.reporting.formatting import duration_text, load_text, moment_text
@@ -35,7 +36,6 @@ from runs.reporting.per_user import conversations_csv, users_csv
 from runs.reporting.report import collect
 from runs.reporting.texts import without_texts
 from runs.services import can_stop, change_load, request_run, stop_run
-from runs.web.permissions import may_control, may_read_texts, may_view
 from runs.web.still_allowed import while_allowed
 from runs.workers.availability import shown_reason
 

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metrics.number_format import duration, number
-from runs.web.permissions import may_view
+from runs.permissions import may_view
 from runs.web.views import allowed
 from runs.workers import registry
 from tokenburn_site.config.version import VERSION
