@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-_SAID: Final = frozenset({"text", "multimodal_text"})
+_SAID: Final = ("text", "multimodal_text")
 """Kinds of content that a person or the assistant wrote; the others are code for a tool, a tool's result, thoughts and
 context."""
-_FOR_ALL: Final = frozenset({None, "", "all"})
+_FOR_ALL: Final = (None, "", "all")
 
 
 def messages_of_tree(mapping: Mapping[str, Any], current: Any) -> list[dict[str, Any]]:
@@ -34,9 +34,8 @@ def _newest_leaf(mapping: Mapping[str, Any]) -> str | None:
 
 def _written(node: Mapping[str, Any]) -> float:
     """The time in s; 0 if unknown."""
-    message = node.get("message")
-    at_s = message.get("create_time") if isinstance(message, Mapping) else None
-    return float(at_s) if isinstance(at_s, int | float) else 0.0
+    at_s = _at(node, "message", "create_time")
+    return at_s if isinstance(at_s, int | float) else 0.0
 
 
 def _message(message: Any) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ _ROLES: Final = frozenset(
 )
 _CALLS: Final = ("tool_calls", "function_call")
 _PART_KEYS: Final = frozenset({"functionCall", "functionResponse", "function_call", "function_response"})
-_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking", "reasoning"})
+_THOUGHTS: Final = ("thinking", "redacted_thinking", "reasoning")
 """Keys of a model's thoughts, which are not part of its answer."""
 
 
