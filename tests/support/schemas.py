@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import orjson
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from tokenburn_site.schema_files import schema
 
@@ -24,7 +24,7 @@ def wrong(name: str, *found: Any) -> list[str]:
     """What of it does not keep to the contract; tuples and enums are as JSON has them."""
     validator = Draft202012Validator(strict(schema(name)))
     return [
-        f"{error.json_path}: {error.message[:200]}"
+        f"{error.instance_path}: {error.message[:200]}"
         for item in found
         for error in validator.iter_errors(json.loads(orjson.dumps(item)))
     ]

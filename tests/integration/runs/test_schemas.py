@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import meta
 
 from runs.engine.core.messages import read_command
 from runs.engine.recording.ledger import recover
@@ -44,7 +44,7 @@ def lines_of(data: bytes) -> list[Any]:
 def test_the_files_say_what_the_types_say() -> None:
     assert out_of_date() == []
     for name in CONTRACTS:
-        Draft202012Validator.check_schema(schema(name))
+        meta.validate(schema(name))
 
 
 @pytest.mark.parametrize("load", LOADS, ids=str)

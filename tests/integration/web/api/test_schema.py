@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import transaction
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 from pydantic import TypeAdapter
 
 from connectors.errors import ConnectFailed
@@ -130,7 +130,7 @@ def test_the_schema_forbids_what_is_refused(
     answer = site.send("POST", address, site.sessions["administrator"], body)
     assert answer.status_code == 400
     schema = _schema_of(raw, "POST", address)
-    wrong = {error.path[0] for error in schema.iter_errors(body) if error.path}
+    wrong = {error.instance_path[0] for error in schema.iter_errors(body) if error.instance_path}
     assert wrong & (body.keys() - {"name"})
 
 
