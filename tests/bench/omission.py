@@ -44,18 +44,22 @@ class Curve(NamedTuple):
 
 
 @contextmanager
-def halted(pid: int, after_s: float, for_s: float) -> Iterator[None]:
-    """The process stops `after_s` from now and goes on `for_s` later; it is running again at the end in any case."""
+def halted(pid: int, after_s: float, for_s: float) -> Iterator[list[float]]:
+    """The process stops `after_s` from now and goes on `for_s` later; it is running again at the end in any case.
+    Afterwards the list has the seconds for which it really stood still: on a busy machine it is more."""
+    stopped_s: list[float] = []
 
     def halt() -> None:
+        began = time.monotonic()
         os.kill(pid, signal.SIGSTOP)
         time.sleep(for_s)  # from when it stopped: a timer of its own would not be late by as much
         os.kill(pid, signal.SIGCONT)
+        stopped_s.append(time.monotonic() - began)
 
     timer = threading.Timer(after_s, halt)
     timer.start()
     try:
-        yield
+        yield stopped_s
     finally:
         timer.cancel()
         timer.join()

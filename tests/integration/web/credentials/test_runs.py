@@ -85,13 +85,11 @@ def test_a_schedule_counts_as_its_owner_and_others_may_only_pause_it(bank: Targe
     assert api_of(ann).post(f"{address}resume/").status_code == 200
 
 
-@pytest.mark.parametrize("loss", ["owner", "deactivated", "origin"])
+@pytest.mark.parametrize("loss", ["owner", "origin"])
 def test_a_slot_is_refused_when_the_owner_lost_the_right(loss: str, bank: Target, ann: User) -> None:
     due_schedule(bank, ann)
     if loss == "owner":
         Credential.objects.update(owner=None)
-    elif loss == "deactivated":
-        User.objects.filter(pk=ann.pk).update(is_active=False)
     else:
         Credential.objects.update(origins=["https://elsewhere.example:443"])
     start_due()
