@@ -1,13 +1,15 @@
 """JSON as the world sends it. orjson reads what is JSON to the letter; this module reads the rest, where orjson failed.
 
 Read here as browsers and Python's `json` do: a byte order mark, UTF-16 and UTF-32, a body in the charset that its
-content type declares, half surrogates ("\\ud83d" alone), NaN and Infinity (as null: no number was told).
+content type declares, half surrogates ("\\ud83d" alone), NaN, Infinity and what no double can hold
+(as null: no number was told).
 """
 
 from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from functools import lru_cache
 from typing import Any, Final
@@ -26,6 +28,8 @@ _CHARSETS: Final = re.compile(
 _NO_CHARSETS: Final = frozenset({"utf-7"})
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _INT64: Final = range(-(2**63), 2**64)
+_LONG: Final = 21
+"""Of that many characters no integer has 64 bits."""
 _HALVES: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -49,7 +53,7 @@ def lenient(data: bytes | str, error: orjson.JSONDecodeError, charset: str | Non
         return _DECODER.decode(text)
     except RecursionError as exc:
         raise _too_deep() from exc
-    except ValueError:  # not JSON, not in that charset, or a number of thousands of digits
+    except ValueError:  # not JSON, or not in that charset
         raise error from None
 
 
@@ -125,13 +129,19 @@ def _decoded(data: bytes, charset: str | None) -> str:
         return data.decode(charset, "replace" if charset == _BROWSERS_LATIN_1 else "strict")
 
 
-def _whole_number(digits: str) -> int | float:
-    number = int(digits)
-    return number if number in _INT64 else float(number)
+def _whole_number(digits: str) -> int | float | None:
+    if len(digits) < _LONG and (number := int(digits)) in _INT64:
+        return number
+    return _number(digits)
+
+
+def _number(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _no_number(_name: str) -> None:
     return None
 
 
-_DECODER: Final = json.JSONDecoder(parse_int=_whole_number, parse_constant=_no_number)
+_DECODER: Final = json.JSONDecoder(parse_int=_whole_number, parse_float=_number, parse_constant=_no_number)
