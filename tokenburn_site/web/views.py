@@ -9,7 +9,7 @@ from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 from django.views.defaults import page_not_found
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework import serializers
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import AllowAny
@@ -17,8 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tokenburn_site.web.health import checks, summary
+from tokenburn_site.web.schema_view import SchemaView
 
-schema = SpectacularAPIView.as_view()
+schema = SchemaView.as_view()
 docs = require_safe(
     login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema", template_name="tokenburn/api_docs.html"))
 )
