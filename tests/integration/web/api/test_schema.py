@@ -9,11 +9,13 @@ import itertools
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import transaction
+from drf_spectacular import validation
 from jsonschema_rs import Draft202012Validator
 from pydantic import TypeAdapter
 
@@ -66,7 +68,7 @@ def test_every_operation_keeps_to_the_schema(site: Site, found: list[Drawn], who
     until = time.monotonic() + SECONDS if SECONDS else float("inf")
     tally = press(site, who, found, MANY if SECONDS else FEW.get(who, 1), rounds, until)
     print(told(who, tally))
-    assert tally.cases >= len(found) / 2
+    assert SECONDS or tally.cases >= len(found), "something is drawn of which there are no requests"
     assert tally.by_rule.keys() <= RULES.keys()
     if broken := list(tally.lines()):
         pytest.fail("\n".join(broken))
@@ -169,5 +171,8 @@ def _schema_of(raw: dict[str, Any], method: str, address: str) -> Draft202012Val
 
 
 def test_the_schema_is_made_without_warnings(capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("spectacular", "--validate", "--fail-on-warn", "--file", "/dev/null")
-    assert capsys.readouterr().err == ""
+    call_command("spectacular", "--fail-on-warn", "--format", "openapi-json")
+    said = capsys.readouterr()
+    assert said.err == ""
+    rules = json.loads(Path(validation.__file__).with_name("openapi_3_1_schema.json").read_text())
+    Draft202012Validator(rules).validate(json.loads(said.out))  # `--validate` does the same, and takes 3 s
