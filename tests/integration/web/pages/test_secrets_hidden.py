@@ -27,19 +27,22 @@ def test_every_page_keeps_the_secrets(admin_page: Client) -> None:
         "credentials": credential.pk,
         "targets": plan.target_id,
         "testplan": plan.pk,
+        "plans": plan.pk,
         "scenario": plan.mix.get().scenario_id,
         "session": run.sessions.earliest("id").pk,
         "sessionmetric": run.turns.earliest("id").pk,
     }
     shown = 0
     for address in EVERY:
-        number = next((pk for part, pk in numbers.items() if f"/{part}/" in address), run.pk)
-        for concrete in {address.replace("/1/", f"/{number}/"), address.replace("/plans/1/", f"/plans/{plan.pk}/")}:
+        known = [pk for part, pk in numbers.items() if f"/{part}/" in address]
+        for concrete in {address.replace("/1/", f"/{number}/") for number in known[:1] or (run.pk, 1)}:
             if "logout" in concrete:
                 continue
-            answer = admin_page.get(concrete, follow=True)
+            answer = admin_page.get(concrete)
+            if getattr(answer, "url", "/admin/") != "/admin/":  # where the admin sends for a row that is not there
+                answer = admin_page.get(concrete, follow=True)
             content = answer.getvalue()
             shown += answer.status_code == 200
             for secret in hidden:
                 assert secret.encode() not in content, concrete
-    assert shown > 60
+    assert shown > 100
