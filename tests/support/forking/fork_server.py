@@ -28,11 +28,17 @@ import socket
 import sys
 import threading
 import traceback
+import zoneinfo
 from pathlib import Path
 from typing import Any, NoReturn
 
 MESSAGE_BYTES = 1 << 18
-OURS = ("runs.engine.__main__", "runs.engine.witness", "mock_chatbot.__main__")
+OURS = (
+    *("runs.engine.__main__", "runs.engine.witness", "mock_chatbot.__main__"),
+    *("metrics.report.build", "metrics.report.junit", "metrics.report.markdown", "metrics.ingest.batch"),
+    *("scenarios.importers", "runs.planning.estimate", "runs.live_stream", "runs.workers.registry"),
+    *("runs.schedules.slots", "runs.capacity.search_state", "runs.supervisor.engine_process"),
+)
 """Only what reads no settings: a child has an environment of its own."""
 # What opens files when it is imported is not for a server: daphne makes an event loop.
 OTHERS = (
@@ -40,6 +46,11 @@ OTHERS = (
     *("celery.bin.celery", "celery.apps.worker", "kombu.transport.redis", "redis", "rest_framework.views"),
     *("channels.generic.websocket", "twisted.web.http", "unfold.admin", "drf_spectacular.openapi"),
     *("django_celery_beat.models",),
+    *("numpy", "pydantic_settings", "rapidfuzz", "tenacity", "junitparser", "rich.live", "rich.table", "crontab"),
+    *("cron_descriptor", "cronsim", "pythonjsonlogger.core", "dj_database_url", "celery.schedules", "segno"),
+    *("authlib.integrations.requests_client", "cryptography.x509", "django_filters", "unfold.dataclasses"),
+    *("django.template.defaulttags", "django.template.loader_tags", "django.views.debug", "unittest.mock"),
+    *("whitenoise.middleware", "httptools", "django.db.migrations.executor", "celery.fixups.django"),
 )
 
 
@@ -216,6 +227,7 @@ def main() -> None:
             importlib.import_module(name)
     for name in [name for name in sys.modules if name.endswith(".__main__")]:
         del sys.modules[name]  # a child runs it
+    _kept = [zoneinfo.ZoneInfo(key) for key in zoneinfo.available_timezones()]  # each start of Django reads them all
     from django.conf import settings
 
     assert not settings.configured, "a child reads its own"
