@@ -26,8 +26,8 @@ from tokenburn_site.web.daphne_requests import MAX_BODY
 WAIT_S = 15.0
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 HANDSHAKES = 800
-FRAMES = 500
-GROWTH_BYTES = 30_000_000
+FRAMES = 200
+GROWTH_BYTES = 12_000_000
 LOG_BYTES_EACH = 500
 """Lines of the access log: a handshake has three."""
 LOGIN = b"GET /admin/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
