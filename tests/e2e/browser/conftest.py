@@ -1,4 +1,4 @@
-"""One site and one browser for all tests of a module, and pages of an administrator in it."""
+"""One site and one browser for all tests of this folder, and pages of an administrator in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.site import running_site
 from tokenburn_site.local.process_groups import ProcessGroups
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chrome() -> Iterator[Browser]:
     """Playwright keeps an event loop in this thread, which is all that Django's guard looks at."""
     with pytest.MonkeyPatch.context() as patch, chromium() as started:
@@ -24,7 +24,7 @@ def chrome() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(
     django_db_setup: None, valkey_running: str, family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:

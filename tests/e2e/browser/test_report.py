@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, Page
 
 from metrics import number_format
 from metrics.report.html.page import report_html
-from tests.support.browser import chromium
 from tests.support.data.figures import FIGURES
 from tests.unit.metrics.report.html.test_page import EVIL, full_report
 
@@ -23,12 +22,6 @@ HIDDEN = """() => [...document.querySelectorAll("tbody tr")].filter((row) => {
   return figure.left < name.right - 1 || figure.right > innerWidth;
 }).map((row) => row.innerText)"""
 """Rows of tables whose first figure is not in sight beside its name."""
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

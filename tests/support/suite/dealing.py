@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = ("e2e", "integration/hosts", "integration/metrics", "integration/runs", "integration/web")
 SLOW = (*(f"tests/{folder}/" for folder in FOLDERS), "tests/integration/connectors/test_memory.py")
 """Their tests start processes."""
+SHARING = ("tests/e2e/browser/",)
+"""One browser and one site for all files of the folder."""
 SECONDS = {
     **dict.fromkeys(("kill_farm",), 200),
     **dict.fromkeys(("liars", "foreign_peers", "secrets_nowhere"), 110),
@@ -40,7 +42,7 @@ OTHERWISE_S = 12
 def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
     """The same tests in the order in which `worksteal` cuts them into the shares of so many workers."""
     slow = [item for item in items if item.nodeid.startswith(SLOW)]
-    files = [list(group) for _, group in groupby(slow, lambda item: item.nodeid.partition("::")[0])]
+    files = [list(group) for _, group in groupby(slow, lambda item: _together(item.nodeid))]
     hands = _hands(files, workers)
     taken = set(map(id, slow))
     quick = [item for item in items if id(item) not in taken]
@@ -63,8 +65,17 @@ def _hands(files: Sequence[list[pytest.Item]], workers: int) -> list[list[pytest
     return hands
 
 
-def _seconds(file: Sequence[pytest.Item]) -> float:
-    folder, _, name = file[0].nodeid.partition("::")[0].removesuffix(".py").rpartition("/test_")
+def _together(name: str) -> str:
+    """What is not cut apart: a file, or a folder whose files share their fixtures."""
+    return next((folder for folder in SHARING if name.startswith(folder)), name.partition("::")[0])
+
+
+def _seconds(tests: Sequence[pytest.Item]) -> float:
+    return sum(_file_seconds(file) for file in {item.nodeid.partition("::")[0] for item in tests})
+
+
+def _file_seconds(file: str) -> float:
+    folder, _, name = file.removesuffix(".py").rpartition("/test_")
     known = (f"{folder.rpartition('/')[2]}/{name}", name)
     return next((SECONDS[one] for one in known if one in SECONDS), OTHERWISE_S)
 

@@ -49,3 +49,9 @@ def test_the_longest_file_is_first_and_a_folder_tells_files_of_one_name_apart() 
     names = [f"tests/{file}.py::test" for file in ("e2e/browser/test_people", "e2e/test_up",
              "integration/runs/engine/test_people")]  # fmt: skip
     assert order(names, 1) == [names[2], names[1], names[0]]
+
+
+def test_files_that_share_a_browser_stay_together() -> None:
+    shared = [f"tests/e2e/browser/test_{file}.py::test" for file in ("live", "pages", "theme")]
+    found = order([*shared, "tests/e2e/test_up.py::test", "tests/e2e/test_burn.py::test"], 2)
+    assert found[:3] == shared
