@@ -47,9 +47,12 @@ class Endpoint:
         return None if proxy is None else Via(self.origin, proxy.headers)
 
     @property
-    def marker(self) -> bytes:
-        """What a request holds that must go through `release`: a token, or anything if it must not get secrets."""
-        return MARK_BYTES if self.vault is None or self.vault.may_go_to(self._receivers(())) else b""
+    def marker(self) -> bytes | None:
+        """What a request holds that must go through `release`: a token, or anything if it must not get secrets. None:
+        there are no secrets."""
+        if self.vault is None:
+            return None
+        return MARK_BYTES if self.vault.may_go_to(self._receivers(())) else b""
 
     def release(self, data: bytes, headers: Iterable[tuple[str, str]] = ()) -> bytes:
         """`data`, which is sent here at once, with its secrets in clear. `headers` of the request may name another

@@ -65,9 +65,9 @@ class RequestEncoder:
         known_headers, known_path, with_body = self._head_of
         if headers is not known_headers or path is not known_path or bool(body) is not with_body:
             self._head = encode_head(request, self._endpoint.host_header, self._style, self._via)
-            if self._marker in self._head:
+            if self._marker is not None and self._marker in self._head:
                 self._head = self._endpoint.release(self._head, headers)
             self._head_of = (headers, path, bool(body))
-        if self._marker in body:
+        if self._marker is not None and self._marker in body:
             request = request._replace(body=self._endpoint.release(body, headers))
         return encode_request(self._head, request)

@@ -123,9 +123,14 @@ def _render_list(entries: list[Template], context: Context) -> list[Any]:
 def _dump(value: Any) -> bytes:
     """JSON. Raises BadRequest for values that JSON or UTF-8 cannot represent, such as half a surrogate pair."""
     try:
-        data = orjson.dumps(value)
+        return orjson.dumps(value)
     except TypeError as exc:
         raise BadRequest("request_invalid", f"the body cannot be written as JSON: {exc}") from exc
+
+
+def _dump_sealed(value: Any) -> bytes:
+    """As `_dump`, of values that may hold tokens of secrets."""
+    data = _dump(value)
     return in_json(data) if MARK_BYTES in data else data
 
 
@@ -143,6 +148,7 @@ class Body:
         """`where` is its place in the target, for errors. Raises SpecError."""
         self._where = where
         self._template = template
+        self._dump = _dump_sealed if fold.get("secret") else _dump
         self._parts: list[tuple[bytes, Template]] = []
         self._constant: bytes | None = b""
         self._whole: Template | None = None
@@ -163,7 +169,7 @@ class Body:
             name = orjson.dumps(key) + b":"
             if compiled.render is None:
                 try:
-                    constant = _dump(compiled.value)
+                    constant = self._dump(compiled.value)
                 except BadRequest as exc:
                     raise SpecError(f"{where}.{key}: {exc.detail}") from exc
                 self._parts.append((name + constant, compiled))
@@ -187,14 +193,14 @@ class Body:
         if self._around is not None:
             before, get, behind = self._around
             if (value := get(context)) is not MISSING:
-                return before + _dump(value) + behind
+                return before + self._dump(value) + behind
         if self._constant is not None:
             return self._constant
         if self._whole is not None:
             value = value_of(self._whole, context)
             if value is MISSING:
                 raise absent(self._where, str(self._template), context)
-            return _encoded(value) if isinstance(value, str) else _dump(value)
+            return _encoded(value) if isinstance(value, str) else self._dump(value)
         out = []
         for text, template in self._parts:
             if template.render is None:
@@ -202,5 +208,5 @@ class Body:
                 continue
             value = template.render(context)
             if value is not MISSING:
-                out.append(text + _dump(value))
+                out.append(text + self._dump(value))
         return b"{" + b",".join(out) + b"}"

@@ -124,7 +124,9 @@ class GrpcConnector(WireConnector):
         body, endpoint = request.body, self.target.endpoint
         if request.headers is not self._pairs_of:
             self._pairs, self._pairs_of = metadata(endpoint.released(request).headers), request.headers
-        pairs, data = self._pairs, method.encode(endpoint.release(body) if self.marker in body else body)
+        if self.marker is not None and self.marker in body:
+            body = endpoint.release(body)
+        pairs, data = self._pairs, method.encode(body)
         call = self._call
         if call is None:
             call = self._call = WireCall(self.target, channel, method, pairs, self)

@@ -98,7 +98,7 @@ class WebSocketConnector(WireConnector):
         if self._lost is not None:
             raise self._lost
         binary, body = self.target.spec.websocket.binary, request.body
-        if self.marker in body:
+        if self.marker is not None and self.marker in body:
             body = self.target.endpoint.release(body, self._upgraded_by)
 
         def write() -> int:
