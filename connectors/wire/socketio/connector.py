@@ -147,9 +147,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         if self._connection is None:
             return 0
         data = f"{packets.MESSAGE}{packet.encode()}".encode()
-        if self.marker is not None and self.marker in data:
-            data = self.released(data)
-        return self._connection.send(data)
+        return self._connection.send(self.released(data) if self.marker is not None and self.marker in data else data)
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         try:

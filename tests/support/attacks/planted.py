@@ -85,17 +85,15 @@ def planted(http: str, ws: str, grpc: str) -> dict[str, Planted]:
     saved = {**request, "headers": {"Authorization": "Bearer {{ saved.token }}"}}
     cipher = [{"name": "cryptojs-aes", "options": {"passphrase": "{{ secret.passphrase }}"}}]
     wrong = [{"name": "aes-cbc", "options": {"key": "{{ secret.key }}", "iv": "prefixed", "form": "utf8"}}]
-    found = {
+    lost = {"handshake": {"steps": [{"name": "s", "url": "{{ saved.url }}?key={{ secret.url }}"}]}}
+    asked = request | {"path": ""}
+    return {
         "plain": Planted("generic-json", http, {"request": request}, load=WITNESSED),
         "streamed": Planted("generic-json", http, {"request": request}, stream=True),
         "handshake": Planted("generic-json", http, {"request": saved, "handshake": {"steps": [step]}}),
         "cipher": Planted("generic-json", http, {"request": request, "codec": {"request": cipher, "response": cipher}}),
         "bad key": Planted("generic-json", http, {"codec": {"request": wrong}}),
-        "bad url": Planted(
-            "generic-json",
-            http,
-            {"handshake": {"steps": [{"name": "s", "url": "{{ saved.url }}?key={{ secret.url }}"}]}},
-        ),
+        "bad url": Planted("generic-json", http, lost),
         "websocket": Planted("generic-websocket", ws, {"request": request}),
         "nuc": Planted("nuc", ws, {"request": saved | {"method": "GET"}, "handshake": {"steps": [step]}}),
         "socketio": Planted(
@@ -107,8 +105,5 @@ def planted(http: str, ws: str, grpc: str) -> dict[str, Planted]:
             },
             stream=True,
         ),
+        "grpc": Planted("generic-grpc", grpc, {"request": asked, "grpc": {"method": "echo.Chat/Ask", "proto": PROTO}}),
     }
-    found["grpc"] = Planted(
-        "generic-grpc", grpc, {"request": request | {"path": ""}, "grpc": {"method": "echo.Chat/Ask", "proto": PROTO}}
-    )
-    return found

@@ -17,25 +17,9 @@ from tests.integration.connectors.lanes import LANES, PATIENT, Client
 from tests.support.servers.recording_target import Answer, RecordingTarget, Seen, recording_target
 
 SMUGGLED = "\r\nX-Evil: 1\r\n\r\nGET /evil HTTP/1.1\r\nHost: evil\r\n\r\n"
-PIECES: tuple[str, ...] = (
-    "\r\n",
-    "\n",
-    "\r",
-    "\t",
-    " ",
-    "\0",
-    "\x0b",
-    "\x7f",
-    "\x85",
-    "\u2028",
-    "\u010a",
-    "\ud800",
-    ":",
-    "/",
-    "//",
-    "..",
-)
-PIECES += ("?", "#", "@", "%", "%0d%0a", ",", ";", "=", "a", "Host", " HTTP/1.1", SMUGGLED, '"', "{", "\u00e9", "\\")
+PIECES: tuple[str, ...] = ("\r\n", "\n", "\r", "\t", " ", "\0", "\x0b", "\x7f", "\x85", "\u2028", "\u010a", "\ud800")
+PIECES += (":", "/", "//", "..", "?", "#", "@", "%", "%0d%0a", ",", ";", "=", "a", "Host", " HTTP/1.1", SMUGGLED)
+PIECES += ('"', "{", "\u00e9", "\\")
 ODD = st.lists(st.sampled_from(PIECES) | st.text(st.characters(), max_size=3), max_size=6).map("".join)
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 UPGRADES = {"websocket", "socketio"}
