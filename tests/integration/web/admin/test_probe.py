@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import orjson
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -13,9 +12,9 @@ from rest_framework.test import APIClient
 
 from audit.models import AuditEvent
 from targets.models import Target
-from tests.hostile.server import HostileServer, Peer
-from tests.hostile.table import whole
+from tests.hostile.server import HostileServer
 from tests.integration.web import made_up
+from tests.integration.web.chatbot import always
 
 HOSTILE = f"{made_up.HOSTILE} {made_up.SECRET} \x1b[31m"
 ANSWER = {"choices": [{"message": {"role": "assistant", "content": HOSTILE}}], "usage": {"completion_tokens": 7}}
@@ -24,13 +23,7 @@ ANSWER = {"choices": [{"message": {"role": "assistant", "content": HOSTILE}}], "
 @pytest.fixture
 def chatbot() -> Iterator[HostileServer]:
     """One that says markup, and the key that it was given."""
-
-    def answer(peer: Peer) -> None:
-        while True:
-            peer.read_request()
-            peer.send(whole(orjson.dumps(ANSWER)))
-
-    with HostileServer(answer) as server:
+    with always(ANSWER) as server:
         yield server
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-import orjson
 import pytest
 from django.contrib.auth.models import User
 
 from targets.models import Target
-from tests.hostile.server import HostileServer, Peer
-from tests.hostile.table import whole
+from tests.hostile.server import HostileServer
 from tests.integration.web import made_up
+from tests.integration.web.chatbot import always
 from tests.support.credentials import keep
 
 ANSWER: Final = {"choices": [{"message": {"role": "assistant", "content": "Rhine"}}]}
@@ -33,12 +32,7 @@ RIGHTS: Final = (
 
 
 def listening() -> Iterator[HostileServer]:
-    def answer(peer: Peer) -> None:
-        while True:
-            peer.read_request()
-            peer.send(whole(orjson.dumps(ANSWER)))
-
-    with HostileServer(answer) as server:
+    with always(ANSWER) as server:
         yield server
 
 
