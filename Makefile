@@ -51,6 +51,7 @@ check: setup-dev ## run all checks of CI except the tests
 	@$(BIN)/python -c 'import sys; from metrics.report.document import PAGE, page; sys.exit(page() != PAGE.read_text("utf-8"))' \
 		|| { echo "docs/metrics.md is not up to date: run make docs" >&2; exit 1; }
 	@$(BIN)/python -m tokenburn_site.schema_files --check
+	@$(BIN)/python -m tokenburn_site.chatbots_page --check
 	@$(BIN)/python -m supply_chain.licences --check
 
 format: setup-dev ## format code and Markdown
@@ -61,6 +62,7 @@ format: setup-dev ## format code and Markdown
 docs: setup-dev ## regenerate the pages that come from code
 	$(BIN)/python -m metrics.report.document
 	$(BIN)/python -m tokenburn_site.schema_files
+	$(BIN)/python -m tokenburn_site.chatbots_page
 	$(BIN)/python -m supply_chain.licences
 
 lock: setup-dev ## pin requirements*.in again with as few changes as possible (UPGRADE=--upgrade)

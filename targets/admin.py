@@ -9,10 +9,12 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from connectors.preset_info import PresetInfo, preset_info, preset_infos
 from connectors.spec import load_preset, preset_names
 from inputs.forms import BoundedJSONField
 from policy.limits import User
@@ -37,6 +39,11 @@ else:
 
 def preset_choices() -> list[tuple[str, str]]:
     return [(name, f"{load_preset(name).get('title', name)} ({name})") for name in preset_names()]
+
+
+def preset_of(target: Target) -> PresetInfo | None:
+    """None: the target is new, or its preset is no longer there."""
+    return preset_info(target.preset) if target.pk and target.preset in preset_names() else None
 
 
 class TargetForm(TakesSecret, TargetFormBase):
@@ -89,7 +96,8 @@ class TargetAdmin(TargetBase):
     list_display = ["name", "preset", "url", "stream", "updated_at"]
     list_filter = ["preset", "stream"]
     search_fields = ["name", "url"]
-    readonly_fields = ["stored_secrets"]
+    readonly_fields = ["about_preset", "stored_secrets"]
+    actions_list = ["presets"]
     actions_detail = ["test_message"]
     warn_unsaved_form = True
     formfield_overrides = {
@@ -99,7 +107,7 @@ class TargetAdmin(TargetBase):
         },
     }
     fieldsets = [
-        (None, {"fields": ["name", "preset", "url", "stream"]}),
+        (None, {"fields": ["name", "preset", "about_preset", "url", "stream"]}),
         (
             "Request",
             {
@@ -132,6 +140,16 @@ class TargetAdmin(TargetBase):
     @admin.display(description="Stored secrets")
     def stored_secrets(self, target: Target) -> str:
         return names_text(target.credential)
+
+    @admin.display(description="About the preset")
+    def about_preset(self, target: Target) -> str:
+        return render_to_string("targets/preset.html", {"preset": preset_of(target)})
+
+    @action(description="Presets", url_path="presets", permissions=["view"], icon="list")
+    def presets(self, request: HttpRequest) -> HttpResponse:
+        """What each needs: addresses, secrets, params and limits."""
+        context = self.admin_site.each_context(request) | {"presets": preset_infos(), "opts": self.opts}
+        return TemplateResponse(request, "targets/presets.html", context | {"title": "Presets"})
 
     @action(description="Send a test message", url_path="test-message", permissions=["change"], icon="send")
     def test_message(self, request: HttpRequest, object_id: str) -> HttpResponse:

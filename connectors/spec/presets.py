@@ -15,6 +15,8 @@ from inputs.json_limits import json_problem, text_problem
 
 MAX_SIZE: Final = 4_000_000
 """Characters plus values of params, and of overrides: they are merged and compiled whenever a target is checked."""
+ABOUT: Final = ("title", "doc", "about")
+"""What a preset says to people."""
 PRESET_DIR = Path(__file__).parents[1] / "presets"
 
 
@@ -70,8 +72,9 @@ def build_target_spec(  # noqa: PLR0913  a stored target, field by field
     secret_origins: Sequence[str] | None = None,
     stamp: str | None = None,
 ) -> TargetSpec:
-    """Merge a target's own settings over its preset. A preset is a TargetSpec's data plus `title`, `doc`, and `stream`:
-    the differences when answers are streamed. Raises SpecError naming the wrong field."""
+    """Merge a target's own settings over its preset. A preset is a TargetSpec's data plus `title`, `doc`, `about` (see
+    `connectors.preset_info`), and `stream`: the differences when answers are streamed. Raises SpecError naming the
+    wrong field."""
     for field, text in (("name", name), ("url", url), ("secrets", secrets)):
         if problem := text_problem(text, field):
             raise SpecError(problem, {field: problem})
@@ -80,7 +83,7 @@ def build_target_spec(  # noqa: PLR0913  a stored target, field by field
             raise SpecError(f"{field} {problem}", {field: problem})
         _check_size(field, given)
     data = load_preset(preset)
-    for about in ("title", "doc"):
+    for about in ABOUT:
         data.pop(about, None)
     streamed: Literal[None] | dict[str, Any] = data.pop("stream", None)
     if stream:

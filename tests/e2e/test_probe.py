@@ -69,6 +69,7 @@ def test_json_is_the_same_and_a_failed_turn_exits_3_with_advice(
         (("--target", "nobody", "--prompt", "x"), "there is no target 'nobody'"),
         (("--url", "http://127.0.0.1:9", "--preset", "vllm", "--param", "modl=x", "--prompt", "x"), "modl"),
         (("--bogus",), "see probe --help"),
+        (("--presets", "--preset", "opnai"), "unknown preset 'opnai'"),
     ],
 )
 def test_bad_usage_exits_2_with_one_line(
@@ -81,6 +82,26 @@ def test_bad_usage_exits_2_with_one_line(
     assert (ended.value.code, said.out, said.err.count("\n")) == (2, "", 1)
     assert said.err.startswith("probe: ")
     assert says in said.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ((), ("base address", "openai-chat  ", "https://api.openai.com/v1", "deployment")),
+        (
+            ("--preset", "vllm"),
+            ("ignore_eos", "model=default", "secret    api_key: optional", "--preset vllm --stream"),
+        ),
+        (("--json",), ('"link": "https://', '"needs"')),
+    ],
+)
+def test_presets_are_listed_with_what_they_need(
+    argv: tuple[str, ...], says: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = Command()
+    command.handle(**vars(command.create_parser("manage.py", "probe").parse_args(["--presets", *argv])))
+    shown = capfd.readouterr().out
+    assert [words for words in says if words not in shown] == []
 
 
 def test_bad_usage_is_the_same_in_a_process_of_its_own(tmp_path: Path) -> None:

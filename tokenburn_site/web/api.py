@@ -23,6 +23,7 @@ from runs.api import PanicView, PlanViewSet, RunViewSet, ScheduleViewSet, Webhoo
 from scenarios.api import ScenarioViewSet
 from targets.api import TargetViewSet
 from targets.credentials.api import CredentialViewSet
+from targets.preset_api import PresetsView
 from tokenburn_site.web.views import docs, health, schema
 from tokenburn_site.web.workers import WorkersView
 
@@ -43,6 +44,7 @@ router.register("audit", AuditViewSet, basename="audit")
 urlpatterns = [
     *router.urls,
     path("installation-limits/", LimitsView.as_view(), name="api-installation-limits"),
+    path("presets/", PresetsView.as_view(), name="api-presets"),
     path("panic/", PanicView.as_view(), name="api-panic"),
     path("workers/", WorkersView.as_view(), name="api-workers"),
     path("health/", health, name="health"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import orjson
 from django.conf import settings
 
+from connectors.preset_info import preset_info, preset_infos
 from connectors.spec import SpecError, TargetSpec
 from plain_text.visible import visible
 from policy.limits import limits_for
@@ -24,6 +25,7 @@ from tokenburn_site.cli.console import say
 from tokenburn_site.cli.database import ensure_database
 from tokenburn_site.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
 from tokenburn_site.cli.probe.options import ProbeOptions, check
+from tokenburn_site.cli.probe.presets import preset_lines, preset_table
 from tokenburn_site.cli.probe.text import lines
 from tokenburn_site.cli.proxy import with_proxy
 from tokenburn_site.cli.request.parts import adhoc_target, check_params
@@ -35,6 +37,8 @@ __all__ = ["main"]
 def main(given: Mapping[str, Any]) -> int:
     """Send the messages and print the result. Returns the exit code; bad usage is one line on stderr."""
     try:
+        if given["presets"]:
+            return _list_presets(given["preset"], as_json=given["json"])
         options = check(given)
         spec, note = with_proxy(_target(options), options.target.proxy, os.environ)
         if note:
@@ -47,10 +51,30 @@ def main(given: Mapping[str, Any]) -> int:
         say("probe", "interrupted")
         return EXIT_INTERRUPTED
     if options.json:
-        sys.stdout.write(orjson.dumps(found.as_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
+        _write_json(found.as_dict())
     else:
-        sys.stdout.write("".join(f"{visible(line)}\n" for line in lines(found)))
+        _write(lines(found))
     return EXIT_DONE if found.ok else EXIT_FAILED
+
+
+def _list_presets(name: str | None, *, as_json: bool) -> int:
+    try:
+        infos = preset_infos() if name is None else [preset_info(name)]
+    except SpecError as exc:
+        raise BadUsage(str(exc)) from exc
+    if as_json:
+        _write_json([info.as_dict() for info in infos])
+    else:
+        _write(preset_table(infos) if name is None else preset_lines(infos[0]))
+    return EXIT_DONE
+
+
+def _write_json(found: Any) -> None:
+    sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def _write(rows: Iterable[str]) -> None:
+    sys.stdout.write("".join(f"{visible(row)}\n" for row in rows))
 
 
 def _target(options: ProbeOptions) -> TargetSpec:

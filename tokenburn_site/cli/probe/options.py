@@ -12,7 +12,9 @@ from tokenburn_site.cli.options.burn_options import Options
 from tokenburn_site.cli.options.parser import OneLineParser
 from tokenburn_site.cli.options.target import TargetOptions, all_params, check_target
 
-USAGE = "%(prog)s (--url URL --preset NAME | --target NAME) --prompt TEXT [options]"
+USAGE = """\
+%(prog)s (--url URL --preset NAME | --target NAME) --prompt TEXT [options]
+       %(prog)s --presets [--preset NAME]"""
 DESCRIPTION = """\
 Send a message to a chatbot and show the exchange in full detail: the
 handshake, the request, each frame with its time, and what the mapping found
@@ -72,6 +74,11 @@ def add_options(parser: ArgumentParser) -> None:
         help="implementation to use: the usual client library (default) or the one of load tests",
     )
     group.add_argument("--json", action="store_true", help="print JSON on stdout")
+    group.add_argument(
+        "--presets",
+        action="store_true",
+        help="send nothing: list the presets with base address, secrets and params; with --preset, that one",
+    )
 
 
 def check(given: Mapping[str, Any]) -> ProbeOptions:

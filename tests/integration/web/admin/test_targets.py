@@ -41,6 +41,16 @@ def test_every_preset_can_be_chosen(admin_page: Client) -> None:
     assert re.search(r'<option value="openai-chat"\s+selected', page)
 
 
+def test_a_target_shows_what_its_preset_needs_and_a_page_what_all_need(admin_page: Client) -> None:
+    listed = admin_page.get("/admin/targets/target/presets/").content.decode()
+    for name in preset_names():
+        assert f'id="{name}"' in listed
+    assert "https://docs.anthropic.com/en/api/messages" in listed
+    assert "/admin/targets/target/presets/" in admin_page.get(ADD).content.decode()
+    page = admin_page.get(change(made_up.target())).content.decode()
+    assert "https://platform.openai.com/docs/api-reference/chat" in page
+
+
 def test_a_secret_is_stored_sealed_and_only_its_name_is_shown(admin_page: Client) -> None:
     answer = admin_page.post(ADD, FORM | {"secret_name": "api_key", "secret_value": made_up.SECRET})
     assert answer.status_code == 302
