@@ -9,8 +9,8 @@
     │                       ws_closed_<code>, socketio_protocol, socketio_refused, grpc_malformed, grpc_<status>
     ├── TooLarge            header_too_large, body_too_large, event_too_large, message_too_large, message_too_deep
     ├── Refused             http_<status>: an answer with a status that is not 2xx
-    ├── BadAnswer           json_invalid, codec_failed, answer_unmatched, answer_empty, stream_incomplete, target_error,
-    │                       expect_failed
+    ├── BadAnswer           json_invalid, xml_invalid, codec_failed, answer_unmatched, answer_empty, stream_incomplete,
+    │                       target_error, expect_failed
     ├── BadRequest          request_invalid: the mapping or a template could not be rendered
     │                       secret_withheld: a secret would have gone to an origin that it may not go to
     ├── Aborted             stopped: the run ended before the answer did

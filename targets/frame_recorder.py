@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from connectors.content.formats import makes_text
 from connectors.errors import TurnError
 from connectors.security.redact import Redactor
 from connectors.timeline import Timeline
@@ -106,10 +107,11 @@ class FrameRecorder:
         if timeline._decode is None:
             return data
         try:
-            plain = timeline._decode(data)
+            plain = timeline.decoded(data)
         except TurnError:
             return data  # the timeline will report it
-        frame.decoded = self.show(plain)
+        if not makes_text(timeline._reader()):
+            frame.decoded = self.show(plain)
         return plain
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from connectors.content.sniff import is_stream
+from connectors.content.sniff import is_page, is_stream
 from connectors.content.styles import EVENTS
 from connectors.content.wording import SHAPE_LIMIT
 from connectors.errors import BadAnswer
@@ -20,11 +20,10 @@ LOG_IN_ADVICE: Final = (
 PAGE_ADVICE: Final = "this is the address of a web page and not of an API: check the base URL and the preset"
 STREAMS_ADVICE: Final = "the target streams its answers: add --stream (a stored target's field `stream`)"
 WHOLE_ADVICE: Final = "the target answers as a whole: leave --stream out (a stored target's field `stream`)"
-PLAIN_TEXT_ADVICE: Final = "check the address; if the answers are plain text, put the codec 'text' into codec.response"
+PLAIN_TEXT_ADVICE: Final = "check the address; if the answers are plain text, set response.format to text"
 _JSON_BEGINS: Final = frozenset({b"{", b"[", b'"'})
 _TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
 _SETTINGS, _GOAWAY = 4, 7
-_BEGIN = re.compile(rb"\s*(?:<!doctype html|<html|<head|<body|<!--)", re.IGNORECASE)
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _PASSWORD = re.compile(rb"<input\b[^>]*\btype\s*=\s*[\"']?password", re.IGNORECASE)
 _LOG_IN = re.compile(
@@ -63,11 +62,6 @@ def unanswered_advice(*, tls: bool) -> str:
     return f"{advice}; else look at the target's log"
 
 
-def is_page(data: bytes) -> bool:
-    """Whether it is a page of HTML."""
-    return _BEGIN.match(data.removeprefix(b"\xef\xbb\xbf")[:256]) is not None
-
-
 def is_log_in(text: str) -> bool:
     """Whether an address or a text indicates a log-in."""
     return _LOG_IN.search(text.encode("ascii", "replace")) is not None
@@ -95,6 +89,12 @@ def not_json(text: str, error: Exception) -> BadAnswer:
     return BadAnswer("json_invalid", f"expected JSON, got {known.what}", known.advice)
 
 
+def not_text(data: bytes) -> BadAnswer:
+    """A page of HTML where a text was to come."""
+    found = page(data)
+    return BadAnswer("answer_unmatched", f"expected a text, got {found.what}", found.advice)
+
+
 def _known(data: bytes) -> Foreign | None:
     begin = repr(data[:SHAPE_LIMIT].decode(errors="replace"))
     if not data.strip():
@@ -108,7 +108,7 @@ def _known(data: bytes) -> Foreign | None:
     if data.startswith(b'0{"sid"'):
         return Foreign(f"Engine.IO's open packet: {begin}", "the target speaks Socket.IO: use generic-socketio")
     if data.lstrip().startswith(b"<?xml"):
-        return Foreign(f"XML: {begin}", "a mapping reads JSON: ask the target for it, or check the address")
+        return Foreign(f"XML: {begin}", "check the address; if the answers are XML, set response.format to xml")
     if data.lstrip()[:1] not in _JSON_BEGINS:
         return Foreign(f"plain text: {begin}", PLAIN_TEXT_ADVICE)
     return None

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import Final
 
-from connectors.content.styles import EVENTS, Style
+from connectors.content.styles import EVENTS, TEXTS, Style
 
 MOST_TYPES: Final = 5
 """Content types that a report names."""
@@ -15,11 +15,17 @@ _FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 _BOM: Final = b"\xef\xbb\xbf"
 _ENOUGH: Final = 4096
 """Maximum number of leading white-space bytes to wait for."""
+_PAGE: Final = re.compile(rb"\s*(?:<!doctype html|<html|<head|<body|<!--)", re.IGNORECASE)
 _OVER_LINES: Final = re.compile(rb"[\[{][ \t]*\r?\n")
 """How a document over several lines begins."""
 
 WRONG_TYPES: Counter[str] = Counter()
 """Of this process: answers by a content type that was not theirs."""
+
+
+def is_page(data: bytes) -> bool:
+    """Whether it is a page of HTML."""
+    return _PAGE.match(data.removeprefix(_BOM)[:256]) is not None
 
 
 def is_stream(style: Style, first: bytes | bytearray, *, declared: bool) -> bool | None:
@@ -34,11 +40,18 @@ def is_stream(style: Style, first: bytes | bytearray, *, declared: bool) -> bool
         if begin.startswith(_FIELDS):
             return True
         return None if any(field.startswith(begin) for field in _FIELDS) else False
+    if style.pieces != "json" or style.name == TEXTS.name:
+        return _is_text(style, begin, declared=declared)
     if begin in {b"{", b"["}:
         return None
     if declared:
         return not _OVER_LINES.match(begin) and not begin.startswith(b"<")
     return begin.startswith(b"{") and not begin[1:2].isspace()
+
+
+def _is_text(style: Style, begin: bytes, *, declared: bool) -> bool:
+    """Not a page of HTML, and no JSON that says so."""
+    return (declared or style.name != TEXTS.name or not begin.startswith(b"{")) and not is_page(begin)
 
 
 def note_type(content_type: str) -> None:

@@ -12,12 +12,22 @@ class Style(NamedTuple):
     accept: str
     encoding: str
     streamed: frozenset[str]
+    pieces: str = "json"
+    """What its pieces are."""
+
+    def of(self, pieces: str) -> Style:
+        """The same for answers that are not JSON."""
+        accept = self.accept if self.streamed else _ACCEPT.get(pieces, self.accept)
+        return self._replace(accept=accept, pieces=pieces)
 
 
+_ACCEPT = {"text": "text/plain, */*;q=0.8", "xml": "application/xml, text/xml;q=0.9, */*;q=0.8"}
 WHOLE = Style("whole", "application/json", "gzip, deflate", frozenset())
 # Streams must not be compressed: compression holds tokens back until it has enough of them.
 EVENTS = Style("events", "text/event-stream", "identity", frozenset({"text/event-stream", ""}))
 LINE_TYPES = ("x-ndjson", "ndjson", "jsonl", "x-jsonlines", "json-lines", "stream+json", "json")
 # Rasa calls its lines events.
 LIKE_LINES = ("", "text/plain", "text/event-stream", *(f"application/{t}" for t in LINE_TYPES))
+TEXT_TYPES = ("", "text/plain", "text/markdown", "text/html", "application/octet-stream")
+TEXTS = Style("texts", "text/plain, */*;q=0.8", "identity", frozenset(TEXT_TYPES))
 LINES = Style("lines", "application/x-ndjson", "identity", frozenset(LIKE_LINES))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from connectors.content.answers import Reasons
+from connectors.content.formats import WHOLE_TEXT, Reader, reader_of
 from connectors.content.said_errors import ShapeTest, no_shape
 from connectors.content.usage import THOUGHT
 from connectors.mapping.paths import (
@@ -21,9 +22,8 @@ from connectors.mapping.paths import (
     walk,
 )
 from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError, UsageSpec
+from connectors.spec.response import EVENT_NAME
 
-EVENT_NAME = "@event"
-"""The `kind` of a mapping that tells events apart by the names that the stream gives them, not by their data."""
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -172,6 +172,11 @@ class ResponseMapping:
 
     def __init__(self, spec: ResponseSpec) -> None:
         self._spec = spec
+        self.read = reader_of(spec.format, known_errors=spec.known_errors)
+        """Makes JSON of what is not; None: it is."""
+        self.reads = self.read is not None or any(part.format is not None for part in spec.kinds.values())
+        if spec.format == "text" and not spec.kinds and spec.text is None and spec.delta is None:
+            spec = self._spec = spec.model_copy(update={"delta": WHOLE_TEXT})
         pieces = self.streamed = any(part.delta is not None for part in (spec, *spec.kinds.values()))
         self.part = Part(spec, "response", pieces=pieces)
         self.by_name = bool(spec.kinds) and spec.kind == EVENT_NAME
@@ -222,6 +227,13 @@ class ResponseMapping:
         """What to say of events by these names that were passed over."""
         listed = ", ".join(repr(name) for name in self._parts)
         return f"events named {', '.join(map(repr, names))} came, and response.kinds lists {listed}"
+
+    def reader_for(self, name: str) -> Reader | None:
+        """What reads the events of that name."""
+        part = self._spec.kinds.get(name)
+        if part is None or part.format is None:
+            return self.read
+        return reader_of(part.format, known_errors=self.known_errors)
 
     def ignores(self, message: Any) -> bool:
         return any(test(message) for test in self._ignored)

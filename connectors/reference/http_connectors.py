@@ -10,6 +10,7 @@ from connectors.reference.base import ReferenceConnector
 from connectors.reference.http.exchange import HttpExchange
 from connectors.reference.http.ndjson import NdjsonExchange
 from connectors.reference.http.sse import SseExchange
+from connectors.reference.http.text import TextExchange
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
@@ -28,6 +29,7 @@ class HttpConnector(ReferenceConnector):
             allow_private=allow_private,
             idempotent=target.spec.request.idempotent,
             secrets=self._secrets if target.spec.follow_redirects else None,
+            pieces=target.spec.response.format,
         )
 
     def _secrets(self) -> list[str]:
@@ -67,3 +69,9 @@ class NdjsonConnector(HttpConnector):
     """The answer piece by piece, one JSON document a line."""
 
     exchange_class = NdjsonExchange
+
+
+class TextConnector(HttpConnector):
+    """The answer is the body's text, piece by piece as it arrives."""
+
+    exchange_class = TextExchange

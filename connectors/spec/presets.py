@@ -53,6 +53,22 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _of_other_texts(data: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's data without the paths into its JSON, if the target says that its answers are of another format."""
+    given = overrides.get("response")
+    kind = given.get("format") if isinstance(given, Mapping) else None
+    if overrides.get("protocol") == "text":
+        kind = kind or "text"
+    response = data.get("response", {})
+    if kind is None or kind == response.get("format", "json"):
+        return data
+    kept = {key: response[key] for key in ("expect_text", "known_errors", "quiet_ms") if key in response}
+    done = response.get("done")
+    if isinstance(done, Mapping) and "data" in done and overrides.get("protocol") != "text":
+        kept["done"] = done
+    return {**data, "response": kept}
+
+
 def _check_size(field: str, given: Any) -> None:
     try:
         size_of(given, MAX_SIZE)
@@ -94,7 +110,7 @@ def build_target_spec(  # noqa: PLR0913  a stored target, field by field
     if "secret_origins" in (overrides or {}):
         text = "secret_origins cannot be set here: they belong to the secrets"
         raise SpecError(f"overrides: {text}", {"overrides": text})
-    data = merge(data, overrides or {})
+    data = merge(_of_other_texts(data, overrides or {}), overrides or {})
     data = merge(data, {"name": name, "url": url, "params": dict(params or {}), "secrets": dict(secrets or {})})
     data["secret_origins"] = secret_origins
     if stamp:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from collections.abc import Iterator
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from connectors.content.answers import DEFAULT_EXPECT, Expectation
+from connectors.content.formats import WHOLE_TEXT, Format
 from connectors.spec.base import Frozen
+
+EVENT_NAME: Final = "@event"
+"""The `kind` of a mapping that tells events apart by the names that the stream gives them, not by their data."""
+PATHS: Final = ("text", "delta", "reasoning", "error", "finish", "tool_call", "refusal", "stamp")
+"""Fields of a part that are paths."""
 
 
 class Condition(Frozen):
@@ -40,9 +47,11 @@ class PartSpec(Frozen):
     `delta` is a piece of the answer, `text` a whole one: in a stream it counts if no piece came before it. `error` is
     what the target says went wrong, if it is there and not empty. `save` keeps values for the requests that follow.
     `finish` is the reason why the answer ended, as a word; `tool_call` and `refusal` say, if they are there and not
-    empty, that the answer asks for a tool, or that the target refused (and its words).
+    empty, that the answer asks for a tool, or that the target refused (and its words). `format`: what its events are,
+    if they are not what the others are.
     """
 
+    format: Format | None = None
     text: str | None = None
     delta: str | None = None
     reasoning: str | None = None
@@ -55,11 +64,23 @@ class PartSpec(Frozen):
     save: dict[str, str] = Field(default_factory=dict)
     done: bool | Condition | None = None
 
+    def paths(self) -> Iterator[tuple[str, str]]:
+        """Each field that is a path and is given, by its name."""
+        for field in PATHS:
+            if (path := getattr(self, field)) is not None:
+                yield field, path
+        for field in ("input", "output", "reasoning"):
+            if (path := getattr(self.usage, field)) is not None:
+                yield f"usage.{field}", path
+        for name, path in self.save.items():
+            yield f"save.{name}", path
+
 
 class ResponseSpec(PartSpec):
-    """How answers are read. With `kinds` each event is read as the part that is listed for its `kind` (a path); an
-    event of another kind is passed over, as is one for which a condition of `ignore` is true. The kind "@event" is the
-    name that a server-sent event has beside its data.
+    """How answers are read. `format`: what they are, whole or in frames; of a "text" the path is `@`, and neither
+    `text` nor `delta` need be given. With `kinds` each event is read as the part that is listed for its `kind` (a
+    path); an event of another kind is passed over, as is one for which a condition of `ignore` is true. The kind
+    "@event" is the name that a server-sent event has beside its data.
 
     `cumulative`: a `delta` holds the whole text so far. `done` ends a streamed answer; without it the end of the
     transport does or, where that goes on from turn to turn, the first event with text. A stream that ends after a
@@ -71,6 +92,7 @@ class ResponseSpec(PartSpec):
     (`connectors.content.said_errors`).
     """
 
+    format: Format = "json"
     expect_text: list[Expectation] = Field(default_factory=lambda: list(DEFAULT_EXPECT), min_length=1)
     known_errors: bool = True
     ignore: list[Condition] = Field(default_factory=list)
@@ -85,6 +107,26 @@ class ResponseSpec(PartSpec):
             raise ValueError("`kinds` needs `kind`: the path to what tells them apart")
         if self.cumulative and self.quiet_ms is not None:
             raise ValueError("`quiet_ms` joins messages, `cumulative` replaces them: use one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _of_texts(self) -> Self:
+        """A text has no keys."""
+        told = next((name for name, part in self.kinds.items() if part.format is not None), None)
+        if told is not None and self.kind != EVENT_NAME:
+            raise ValueError(
+                f"kinds.{told}.format has no effect: only the name of an event tells its kind before it is read, "
+                f"with `kind` {EVENT_NAME}"
+            )
+        parts: list[tuple[str, PartSpec]] = [("", self), *((f"kinds.{name}.", p) for name, p in self.kinds.items())]
+        for where, part in parts:
+            if (part.format or self.format) == "text":
+                for field, path in part.paths():
+                    if WHOLE_TEXT not in path:
+                        raise ValueError(
+                            f"{where}{field}: {path!r} has no effect: with format text the answer has no keys; "
+                            f"its path is {WHOLE_TEXT}"
+                        )
         return self
 
 

@@ -17,8 +17,10 @@ from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
 from connectors.spec.secret_places import SecretPlaces
 from connectors.spec.transport import GrpcSpec, Limits, ProxySpec, SocketIoSpec, Timeouts, TlsSpec, WebSocketSpec
 
-ONE_ANSWER = frozenset({"http", "sse", "ndjson"})
+ONE_ANSWER = frozenset({"http", "sse", "ndjson", "text"})
 """Protocols in which an answer arrives on the request that asked for it."""
+WITH_OWN_MESSAGES = frozenset({"socketio", "grpc"})
+"""Protocols whose messages reach the mapping as documents that they make."""
 OWN_FIELDS = frozenset({"name", "url", "params"})
 POSTED = frozenset({"split", "split-websocket"})
 APART: Final = {"secrets", "secret_origins"}
@@ -98,6 +100,28 @@ class TargetSpec(Frozen):
             check_metadata_name(name)
         if not self.tls.verify:
             raise ValueError("tls.verify: gRPC always checks a certificate: give it, or its CA's, as tls.ca_file")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_text(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("protocol") == "text":
+            response = data.get("response", {})
+            if isinstance(response, dict) and "format" not in response:
+                return {**data, "response": {**response, "format": "text"}}
+        return data
+
+    @model_validator(mode="after")
+    def _of_formats(self) -> Self:
+        response = self.response
+        if self.protocol in WITH_OWN_MESSAGES and response.format != "json":
+            raise ValueError(f"response.format has no effect: protocol {self.protocol} has messages of its own")
+        if self.protocol == "text":
+            if response.format != "text":
+                raise ValueError("response.format: protocol text reads texts; give http for a whole answer")
+            given = {"kind": response.kind, "done": response.done, "ignore": response.ignore}
+            for name in (name for name, value in given.items() if value):
+                raise ValueError(f"response.{name} has no effect: pieces of protocol text are cut anywhere")
         return self
 
     @model_validator(mode="after")

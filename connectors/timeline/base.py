@@ -119,7 +119,7 @@ class Timeline(JudgedTurn):
             return
         self.first_chunk_ns = ns
         if self._decode is not None:
-            data = self._decode(data)
+            data = self.whole_decoded(data)
         try:
             message = orjson.loads(data)
         except orjson.JSONDecodeError as exc:

@@ -32,7 +32,7 @@ class Greeting:
         """Process one message. Raises TurnError if it contains an error."""
         message = self._message if self._message is not None else new_timeline()
         plain = message.decoded(data)
-        is_last = self._is_last is not None and self._is_last(plain)
+        is_last = self._is_last is not None and (self._is_last(plain) or self._is_last(data))
         try:
             message.event(ns, data)
         except BadAnswer as exc:

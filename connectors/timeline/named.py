@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from connectors.content.formats import Reader
 from connectors.content.said_errors import error_event, event_text, is_error_name
 from connectors.errors import BadAnswer, TurnError
 from connectors.mapping.response import Part
@@ -48,6 +49,9 @@ class NamedTimeline(Timeline):
             self.done_ns = ns
         else:
             super().event(ns, data)
+
+    def _reader(self) -> Reader | None:
+        return self.response.reader_for(self.event_name)
 
     def _read_apart(self, data: bytes) -> None:
         apart = NamedTimeline(self.response, self.planned_ns, decode=self._decode)

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 from connectors.content.decoding import lenient, loads, plain_text
-from connectors.content.foreign import is_page, not_json, page
+from connectors.content.foreign import not_json, page
+from connectors.content.sniff import is_page
 from connectors.content.wording import SHAPE_LIMIT, error_text, shape
 from connectors.errors import BadAnswer, BrokenTransport, TooLarge
 from connectors.mapping.paths import Getter

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from connectors.content.answers import NO_REASONS, Kind
 from connectors.content.decoding import loads, mended
+from connectors.content.formats import Reader
 from connectors.content.said_errors import harmless_shape, said_error
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer
@@ -26,6 +27,11 @@ SAID: frozenset[Sign] = frozenset({"empty_text", "tool_call", "refusal"})
 """Those that may stand in the place of a text."""
 NO_TIMES = array("q")
 """Stands where no time has been noted yet; nothing is ever added to it."""
+
+
+def as_it_is(data: bytes) -> bytes:
+    """The codec of a target that has none."""
+    return data
 
 
 class TurnState:
@@ -107,7 +113,7 @@ class TurnState:
     ) -> None:
         """`decode` undoes the target's codecs. `one_frame`: the first event with text is the whole answer."""
         self.response = response
-        self._decode = decode
+        self._decode = as_it_is if decode is None and response.reads else decode
         self._one_frame = one_frame
         self.planned_ns = planned_ns
         self.sent_ns = self.first_byte_ns = self.first_chunk_ns = None
@@ -154,10 +160,25 @@ class TurnState:
         return None
 
     def decoded(self, data: bytes) -> bytes:
-        """An event without the target's codecs. Marks of the mapping come as they are."""
-        if self._decode is None or data == self.response.part.done_data or data in self.response.ignored_data:
+        """An event without the target's codecs, as JSON. Marks of the mapping come as they are."""
+        if self._decode is None or self._is_mark(data):
             return data
-        return self._decode(data)
+        data = self._decode(data)
+        read = self._reader()
+        return data if read is None or self._is_mark(data) else read(data, self.charset, False)
+
+    def whole_decoded(self, data: bytes) -> bytes:
+        """The same of a whole answer."""
+        data = data if self._decode is None else self._decode(data)
+        read = self.response.read
+        return data if read is None else read(data, self.charset, True)
+
+    def _is_mark(self, data: bytes) -> bool:
+        return not data or data == self.response.part.done_data or data in self.response.ignored_data
+
+    def _reader(self) -> Reader | None:
+        """What makes JSON of this event; None: it is JSON."""
+        return self.response.read
 
     def sent(self, ns: int, size: int) -> None:
         if self.sent_ns is None:  # otherwise the same turn continues after a redirect

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable
 from typing import ClassVar
 
-from connectors.content.styles import EVENTS, LINES, WHOLE, Style
+from connectors.content.styles import EVENTS, LINES, TEXTS, WHOLE, Style
 from connectors.http.redirects import secrets_of
 from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
@@ -28,7 +28,7 @@ class HttpConnector(WireConnector):
         self._exchange = HttpExchange(
             target.endpoint,
             allow_private=allow_private,
-            style=self.style,
+            style=self.style.of(target.spec.response.format),
             idempotent=target.spec.request.idempotent,
             secrets=self._secrets if target.spec.follow_redirects else None,
             count_unasked=self._count_unasked,
@@ -90,3 +90,9 @@ class NdjsonConnector(HttpConnector):
     """The answer piece by piece, one JSON document a line."""
 
     style = LINES
+
+
+class TextConnector(HttpConnector):
+    """The answer is the body's text, piece by piece as it arrives."""
+
+    style = TEXTS

@@ -76,6 +76,7 @@ _BY_CODE = {
     "http_505": "the target does not support HTTP/1.1",
     "http_529": "the target is overloaded",
     "json_invalid": "the answer is not JSON: check preset and streaming; a web page is often a login",
+    "xml_invalid": "the answer is not XML: check the address, and `response.format` of the target",
     "codec_failed": "the codecs could not decode the answer: check their keys and order",
     "answer_unmatched": "the answer has no text where the mapping looks for it: compare it with what `probe` shows",
     "answer_empty": "the answer has no text: the detail names its kind; see `expect_text` of the target",

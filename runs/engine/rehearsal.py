@@ -71,6 +71,7 @@ PARTS: Final = {
     "http": Part("generic-json", (_http("application/json", _END),)),
     "sse": _SSE,
     "ndjson": Part("generic-ndjson", (_http("application/x-ndjson", b"\n".join((*_PIECES, _END, b""))),)),
+    "text": Part("generic-text", (_http("text/plain", b"I am well."),), stream=True),
     "split": _SSE,  # the same connections and parsers
     "websocket": Part("generic-websocket", (_UPGRADE, b"".join(map(_frame, (*_PIECES, _END))))),
     "socketio": Part("generic-socketio", (*_JOIN, _frame(b'43/generic,1[{"response":"I am well."}]'))),

@@ -9,13 +9,14 @@ import tests.hostile.split_socket_upgrade
 import tests.hostile.sse_nonsense
 import tests.hostile.upgrade
 import tests.hostile.websocket_breaches  # noqa: F401 - it only fills the table
-from tests.hostile import grpc, http, ndjson, socketio, split, split_socket, sse, websocket
+from tests.hostile import grpc, http, ndjson, socketio, split, split_socket, sse, text, websocket
 from tests.hostile.server import Script
 
 GOOD: dict[str, Script] = {
     "http": http.good,
     "sse": sse.good,
     "ndjson": ndjson.good,
+    "text": text.good,
     "split": split.good,
     "split-websocket": split_socket.good,
     "grpc": grpc.good,

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from tests.hostile.server import Script
 
-Protocol = Literal["http", "sse", "ndjson", "split", "split-websocket", "grpc", "websocket", "socketio"]
+Protocol = Literal["http", "sse", "ndjson", "text", "split", "split-websocket", "grpc", "websocket", "socketio"]
 
 
 class Behaviour(NamedTuple):

@@ -1,7 +1,8 @@
 """Recorded exchanges of the presets: what we must send, and what the vendor's documentation says comes back.
 
 One file a preset in `tests/recordings/`. A case has `request` (secrets as ***), `answer` as one of `json` (a whole
-answer), `events` (server-sent), `lines` (one JSON a line) or `messages` (of a transport that goes on), and `expected`.
+answer), `text` (a body that is one), `events` (server-sent), `lines` (one JSON a line) or `messages` (of a transport
+that goes on), and `expected`.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ def wire_bytes(answer: dict[str, Any]) -> bytes:
     """The whole HTTP response."""
     if "json" in answer:
         kind, body = "application/json", orjson.dumps(answer["json"])
+    elif "text" in answer:
+        kind, body = "text/plain; charset=utf-8", answer["text"].encode()
     elif "lines" in answer:
         kind, body = "application/x-ndjson", b"".join(line + b"\n" for line in event_data(answer))
     else:

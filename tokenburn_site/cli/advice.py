@@ -23,7 +23,7 @@ BY_CODE = {
     "http_400": "check --preset, --model and --param: the target does not accept the request",
     "http_429": "the target limits the request rate: lower --users or --rate",
     "answer_unmatched": "check --preset and --stream: the answer has no text where the preset looks for it",
-    "json_invalid": "check --url, --preset and --stream: the answer is not JSON (for plain text: codec 'text')",
+    "json_invalid": "check --url, --preset and --stream: the answer is not JSON (plain text: response.format)",
     "stream_incomplete": "check --stream: the answer ended before the end marker of the preset",
     "request_invalid": "check --param and the scenario's templates",
 }

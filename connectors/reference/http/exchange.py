@@ -6,7 +6,7 @@ from __future__ import annotations
 import http.client
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any
 
 import requests
 import urllib3
@@ -36,7 +36,7 @@ class HttpExchange:
     """Request and whole answer. Blocks; to be used in one thread at a time, but for `shut`. The arguments are those of
     the load lane's."""
 
-    style: ClassVar[Style] = WHOLE
+    style: Style = WHOLE
 
     def __init__(
         self,
@@ -45,7 +45,9 @@ class HttpExchange:
         allow_private: AllowPrivate,
         idempotent: bool = False,
         secrets: Secrets | None = None,
+        pieces: str = "json",
     ) -> None:
+        self.style = type(self).style.of(pieces)
         self._endpoint = endpoint
         self._allow_private = allow_private
         self._idempotent = idempotent
@@ -100,7 +102,7 @@ class HttpExchange:
         handshake_ns = timeline.handshake_ns
         while True:
             hop = hops.next(refused, location)
-            exchange = type(self)(hop.endpoint, allow_private=self._allow_private)
+            exchange = type(self)(hop.endpoint, allow_private=self._allow_private, pieces=self.style.pieces)
             try:
                 exchange.connect()
                 exchange.send(hop.request, timeline, cookies)

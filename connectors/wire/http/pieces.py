@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from connectors.content.styles import EVENTS, Style
+from connectors.content.styles import EVENTS, TEXTS, Style
+from connectors.http.text_pieces import TextPieces
 from connectors.timeline import Timeline
 from connectors.timeline.named import NamedTimeline, cut_off
 from connectors.wire.http.ndjson import LineParser
@@ -22,6 +23,8 @@ class PieceParser(Protocol):
 
 def make_parser(style: Style, limit: int, timeline: Timeline) -> PieceParser:
     """For the body of one answer, none of whose pieces has more than `limit` bytes."""
+    if style.name == TEXTS.name:
+        return TextPieces(timeline)
     if style.name != EVENTS.name:
         return LineParser(limit)
     if isinstance(timeline, NamedTimeline):

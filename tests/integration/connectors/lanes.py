@@ -45,12 +45,13 @@ PRESETS = {
     "sse": "openai-chat",
     "grpc": "generic-grpc",
     "ndjson": "generic-ndjson",
+    "text": "generic-text",
     "split": "generic-split",
     "split-websocket": "generic-split",
     "websocket": "generic-websocket",
     "socketio": "generic-socketio",
 }
-STREAMED = frozenset({"sse", "grpc", "socketio"})
+STREAMED = frozenset({"sse", "text", "grpc", "socketio"})
 """Protocols whose preset is asked for its streamed form."""
 
 

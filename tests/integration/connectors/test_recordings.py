@@ -18,7 +18,7 @@ from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, wait
 from tests.support.recordings import SESSION, Case, check_outcome, recorded_cases, wire_bytes, without_secrets
 
-ANSWERED = ("http", "sse", "ndjson")
+ANSWERED = ("http", "sse", "ndjson", "text")
 OVER_HTTP = [case for case in recorded_cases() if case.spec().protocol in ANSWERED]
 
 

@@ -114,6 +114,9 @@ def feed(timeline: Timeline, answer: dict[str, Any]) -> None:
     if "json" in answer:
         timeline.answer(2, orjson.dumps(answer["json"]))
         return
+    if "text" in answer:
+        timeline.answer(2, answer["text"].encode())
+        return
     for ns, data in enumerate(event_data(answer), 2):
         timeline.event(ns, data)
         if timeline.done_ns is not None:

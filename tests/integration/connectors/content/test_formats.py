@@ -1,0 +1,190 @@
+"""Answers that are not JSON: plain text and XML, whole and in pieces, through sockets in both lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from connectors.registry import Lane
+from connectors.spec import TargetSpec, build_target_spec
+from tests.hostile.frames import frame, read_message, upgrade
+from tests.hostile.server import HostileServer, Peer
+from tests.hostile.table import CHUNKED, LAST_CHUNK, SSE_TYPE, chunk, head
+from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn
+from tests.integration.connectors.scripted import Scripted, scripted
+
+TEXT_TYPE = "Content-Type: text/plain"
+UMLAUTS = "Grüße, 你好 👋"
+TEXT = {"response": {"format": "text"}}
+SOAP = (
+    b'<?xml version="1.0"?><s:Envelope xmlns:s="urn:s"><s:Body><reply lang="en">Hello</reply><reply>you</reply>'
+    b"<n/></s:Body></s:Envelope>"
+)
+
+
+class Case(NamedTuple):
+    """`code` None: the answer is `text`."""
+
+    body: bytes
+    text: str = UMLAUTS
+    code: str | None = None
+    protocol: str = "text"
+    kind: str = TEXT_TYPE
+    overrides: dict[str, Any] = TEXT
+    chunks: int | None = None
+
+
+def pieces(*parts: bytes) -> bytes:
+    return b"".join(map(chunk, parts))
+
+
+WORDS = UMLAUTS.encode()
+META = {"format": "json", "usage": {"output": "tokens"}, "done": True}
+CASES = {
+    "whole": Case(chunk(WORDS), protocol="http"),
+    "whole under another type": Case(chunk(WORDS), protocol="http", kind="Content-Type: application/json"),
+    "whole in latin-1": Case(
+        chunk("Grüße".encode("latin-1")), "Grüße", protocol="http", kind=f"{TEXT_TYPE}; charset=latin-1"
+    ),
+    "a byte order mark": Case(chunk(b"\xef\xbb\xbf" + WORDS), protocol="http"),
+    "white space alone": Case(chunk(b" \n "), "", "answer_empty", protocol="http"),
+    "an error in JSON": Case(chunk(b'{"error": "no such bot"}'), "", "target_error", protocol="http"),
+    "an error that is wanted": Case(
+        chunk(b'{"error": "x"}'),
+        '{"error": "x"}',
+        protocol="http",
+        overrides={"response": {"format": "text", "known_errors": False}},
+    ),
+    "a page": Case(chunk(b"<!doctype html><title>Log in</title>"), "", "answer_unmatched", protocol="http"),
+    "pieces": Case(pieces(WORDS[:5], WORDS[5:]), chunks=2),
+    "pieces split in characters": Case(pieces(*(WORDS[i : i + 1] for i in range(len(WORDS)))), chunks=len(UMLAUTS)),
+    "pieces in latin-1": Case(
+        pieces(*(c.encode("latin-1") for c in "Grüße")), "Grüße", kind=f"{TEXT_TYPE}; charset=iso-8859-1"
+    ),
+    "pieces under another type": Case(pieces(WORDS), kind="Content-Type: text/event-stream"),
+    "pieces that look like JSON": Case(pieces(b"{", b'"a": 1}'), '{"a": 1}'),
+    "pieces cut in a character": Case(pieces(WORDS[:3]), "", "stream_incomplete"),
+    "pieces that are no text": Case(pieces(b"a", b"\xff\xff"), "", "utf8_invalid"),
+    "pieces: an error in JSON": Case(
+        pieces(b'{"error": ', b'"busy"}'), "", "target_error", kind="Content-Type: application/json"
+    ),
+    "pieces: a page": Case(pieces(b"<html>", b"<title>Log in"), "", "answer_unmatched", kind="Content-Type: text/html"),
+    "pieces: nothing": Case(b"", "", "answer_empty"),
+    "events": Case(
+        pieces(b"data: Gr\xc3\xbc\xc3\x9fe, \n\n", b": hm\n\ndata: %b\n\ndata: [DONE]\n\n" % WORDS[9:]),
+        protocol="sse",
+        kind=SSE_TYPE,
+        chunks=2,
+    ),
+    "events of several lines": Case(
+        pieces(b"data: a\ndata: b\n\ndata:  c\n\ndata: [DONE]\n\n"), "a\nb c", protocol="sse", kind=SSE_TYPE, chunks=2
+    ),
+    "events: an error by name": Case(
+        pieces(b"data: a\n\nevent: error\ndata: busy\n\n"), "", "target_error", protocol="sse", kind=SSE_TYPE
+    ),
+    "events: no end mark": Case(pieces(b"data: a\n\n"), "", "stream_incomplete", protocol="sse", kind=SSE_TYPE),
+    "events by name": Case(
+        pieces(
+            b"event: token\ndata: a\n\nevent: token\ndata:  b\n\n",
+            b'event: ping\ndata: x\n\nevent: meta\ndata: {"tokens": 7}\n\n',
+        ),
+        "a b",
+        protocol="sse",
+        kind=SSE_TYPE,
+        overrides={
+            "response": {
+                "format": "text",
+                "done": None,
+                "kind": "@event",
+                "kinds": {"token": {"delta": "@"}, "meta": META},
+            }
+        },
+        chunks=2,
+    ),
+    "lines": Case(pieces(WORDS[:5], WORDS[5:9] + b"\n\n%b\n[DONE]" % WORDS[9:]), protocol="ndjson", chunks=2),
+    "XML": Case(
+        chunk(SOAP),
+        "Hello",
+        protocol="http",
+        kind="Content-Type: text/xml",
+        overrides={"response": {"format": "xml", "text": '"s:Envelope"."s:Body".reply[0]."#text"'}},
+    ),
+    "XML in events": Case(
+        pieces(b"data: <m><t>Hel</t></m>\n\ndata: <m><t>lo</t></m>\n\ndata: [DONE]\n\n"),
+        "Hello",
+        protocol="sse",
+        kind=SSE_TYPE,
+        overrides={"response": {"format": "xml", "delta": "m.t"}},
+    ),
+    "XML that is none": Case(
+        chunk(b"<a><b></a>"),
+        "",
+        "xml_invalid",
+        protocol="http",
+        overrides={"response": {"format": "xml", "text": "a.b"}},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def bot() -> Iterator[Scripted]:
+    """Answers what the path names."""
+
+    def answer(asked: Any) -> bytes:
+        case = CASES[asked.path.removeprefix("/").replace("%20", " ")]
+        return head(case.kind, CHUNKED) + case.body + LAST_CHUNK
+
+    with scripted(answer) as server:
+        yield server
+
+
+def spec_of(name: str, url: str) -> TargetSpec:
+    case = CASES[name]
+    overrides = {"timeouts": PATIENT, "protocol": case.protocol, **case.overrides, "request": {"path": f"/{name}"}}
+    return build_target_spec(
+        name="t", url=url, preset="generic-json", stream=case.protocol != "http", overrides=overrides
+    )
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("name", CASES)
+def test_an_answer_is_read_as_its_format_says(bot: Scripted, lane: Lane, name: str) -> None:
+    case, turn = CASES[name], one_turn(lane, spec_of(name, bot.url))
+    assert (turn.code, turn.text if case.code is None else "") == (case.code, case.text), turn.error
+    if case.chunks is not None:
+        assert turn.timeline.chunks == case.chunks
+
+
+def spoken(frames: Callable[[int], list[str]], greeting: tuple[str, ...] = ()) -> Callable[[Peer], None]:
+    """A WebSocket server that answers its n-th message with these text frames."""
+
+    def script(peer: Peer) -> None:
+        upgrade(peer)
+        peer.send(b"".join(frame(text.encode()) for text in greeting))
+        for number in range(9):
+            read_message(peer)
+            peer.send(b"".join(frame(text.encode()) for text in frames(number)))
+
+    return script
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize(
+    ("frames", "text", "response"),
+    [
+        ([UMLAUTS], UMLAUTS, {"done": None}),
+        (["Hel", "lo", "[END]"], "Hello", {"done": {"data": "[END]"}}),
+        (["Hel", "lo"], "Hel\nlo", {"done": None, "quiet_ms": 60}),
+    ],
+)
+def test_text_frames_are_answers(lane: Lane, frames: list[str], text: str, response: dict[str, Any]) -> None:
+    overrides = {"response": {"format": "text", **response}, "greeting": {"until": {"data": "ready"}}}
+    with (
+        HostileServer(spoken(lambda _: frames, ("hello", "ready"))) as server,
+        Client(lane, make_spec("websocket", server.url, **overrides)) as client,
+    ):
+        turns = client.say_all(["a", "b"])
+    assert [(turn.code, turn.text) for turn in turns] == [(None, text)] * 2, turns
+    assert client.connector.unsolicited == 0
