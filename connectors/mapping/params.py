@@ -11,7 +11,8 @@ from connectors.spec import TargetSpec
 from inputs.wording import nearest
 
 _PARAM = re.compile(r"\bparams\.(\w+)")
-_ANY_PARAM = re.compile(r"\bparams\b(?!\.\w)")
+_ANY_PARAM = re.compile(r'\bparams\b(?!\.\w|")')
+"""In JSON: a quotation mark inside of an expression has a backslash, one behind a key (`"params": {}`) has none."""
 
 
 def named_params(spec: TargetSpec, *, but: Iterable[str] = ()) -> frozenset[str] | None:

@@ -46,6 +46,13 @@ def test_a_request_that_takes_all_params_takes_any() -> None:
     assert lacks_param(parse_target_spec(whole), "anything") == ""
 
 
+def test_a_key_of_a_body_that_is_called_params_takes_none() -> None:
+    rpc = spec("generic-json").model_dump() | {"request": {"body": {"params": {"text": "{{ params.lang }}"}}}}
+    assert named_params(parse_target_spec(rpc)) == frozenset({"lang"})
+    one = spec("generic-json").model_dump() | {"request": {"body": {"params": '{{ params["lang"] }}'}}}
+    assert named_params(parse_target_spec(one)) is None
+
+
 def test_what_only_a_left_out_part_names_does_not_count() -> None:
     step = {"name": "token", "url": "/token", "body": {"for": "{{ params.tenant }}"}}
     shaken = parse_target_spec(spec().wire_dict() | {"handshake": {"steps": [step]}})
