@@ -45,7 +45,7 @@ def _lines() -> Iterator[str]:
 
 
 def _row(info: PresetInfo) -> tuple[str, str, str, str]:
-    return f"[`{info.name}`](#{info.name})", info.title, info.protocol, streamed(info)
+    return f"[`{info.name}`](#{info.name.replace('.', '')})", info.title, info.protocol, streamed(info)
 
 
 def streamed(info: PresetInfo) -> str:

@@ -4,13 +4,10 @@ server wrote down when it sent it (tests/peers/ has the servers, a few lines eac
 from __future__ import annotations
 
 import functools
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,8 @@ from runs.models import Run, RunStatus
 from runs.supervisor.local import run_local
 from tests.integration.connectors.lanes import LANES, Client
 from tests.peers import node
-from tests.support.processes import ROOT, read_json_line
+from tests.support.peers import Peer, served
+from tests.support.processes import ROOT
 from tests.support.runs import a_run, talk
 from tests.support.services import reserve_port
 from tokenburn_site.local.ports import wait_until
@@ -36,43 +34,6 @@ API_KEY, PASSPHRASE = "nuc-api-key-31415", "a passphrase of many words"
 SECRETS = {"nuc": (API_KEY, PASSPHRASE)}
 """By server: what it is told on its command line."""
 PATIENCE = {"connect": 10, "first_byte": 10, "idle": 10, "total": 20}
-
-
-@dataclass(frozen=True)
-class Peer:
-    """A running server and the file in which it writes what it sends."""
-
-    server: str
-    port: int
-    log: Path
-
-    def sent(self, prefix: str) -> list[tuple[str, str]]:
-        """(message, text) of each answer to a message that begins with `prefix`."""
-        entries = [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
-        return [(entry["message"], entry["text"]) for entry in entries if entry["message"].startswith(prefix)]
-
-
-@contextmanager
-def served(family: ProcessGroups, directory: Path, server: str, *argv: str | Path) -> Iterator[Peer]:
-    """A server that takes its log's path, prints its port and ends when its stdin does."""
-    log = directory / "sent.jsonl"
-    log.touch()
-    with (directory / "stderr.log").open("wb") as stderr:
-        child = family.start(
-            [*argv, log, *SECRETS.get(server, ())],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            bufsize=0,
-        )
-    try:
-        yield Peer(server, int(read_json_line(child)["port"]), log)
-    finally:
-        family.stop(child)
-        for pipe in (child.stdin, child.stdout):
-            assert pipe is not None
-            pipe.close()
 
 
 @contextmanager
@@ -109,7 +70,8 @@ def serving(server: str, family: ProcessGroups, directory: Path) -> Iterator[Pee
         peer = served(family, directory, server, sys.executable, "-m", "tests.peers.grpc_server")
     else:
         node.modules()
-        peer = served(family, directory, server, node.node(), node.HERE / f"{server}.js")
+        more = SECRETS.get(server, ())
+        peer = served(family, directory, server, node.node(), node.HERE / f"{server}.js", more=more)
     with peer as running:
         yield running
 

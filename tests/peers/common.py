@@ -29,7 +29,7 @@ def pieces(count: int) -> list[str]:
     return [f"{count}: ", *drawn, str(uuid.uuid4())]
 
 
-def sent(log: str, **entry: str) -> None:
+def sent(log: str, **entry: object) -> None:
     """One line of JSON for each answer, written before the answer's last piece is sent."""
     with Path(log).open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")

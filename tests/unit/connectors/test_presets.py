@@ -14,6 +14,7 @@ from connectors.handshake.steps import StepAnswer
 from connectors.spec import SpecError, build_target_spec, load_preset, parse_target_spec, preset_names
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
+from connectors.timeline.named import UNNAMED, NamedTimeline, named_data
 from tests.support.recordings import (
     SESSION,
     Case,
@@ -96,7 +97,8 @@ def test_a_connection_begins_as_documented(case: Case) -> None:
 @cases
 def test_the_answer_is_read_as_documented(case: Case) -> None:
     response = CompiledTarget(case.spec()).response
-    timeline = Timeline(response, 0, one_frame="messages" in case.answer and not response.needs_done)
+    kind = NamedTimeline if response.by_name else Timeline
+    timeline = kind(response, 0, one_frame="messages" in case.answer and not response.needs_done)
     error = None
     try:
         feed(timeline, case.answer)
@@ -117,8 +119,9 @@ def feed(timeline: Timeline, answer: dict[str, Any]) -> None:
     if "text" in answer:
         timeline.answer(2, answer["text"].encode())
         return
+    names = [event.get("event", UNNAMED) for event in answer.get("events", [])]
     for ns, data in enumerate(event_data(answer), 2):
-        timeline.event(ns, data)
+        timeline.event(ns, named_data(timeline, names[ns - 2], data) if names else data)
         if timeline.done_ns is not None:
             return
     timeline.end(99)

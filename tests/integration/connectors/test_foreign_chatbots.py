@@ -1,0 +1,148 @@
+"""Presets against servers of other makers' libraries: 50 conversations of three turns on the load lane and one on the
+reference lane. Every text is the one that the server wrote down, and the server got every message and history as it was
+said (tests/peers/ has the servers, a few lines each)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+import uvloop
+
+from connectors.errors import TurnError
+from connectors.registry import Lane, connector_class
+from connectors.spec import TargetSpec, build_target_spec
+from connectors.target import CompiledTarget
+from tests.integration.connectors.lanes import LANES, Client, wait
+from tests.peers import node
+from tests.support.peers import Peer, served
+from tokenburn_site.local.process_groups import ProcessGroups
+
+CONVERSATIONS, AT_ONCE, TURNS = 50, 10, 3
+
+
+class Shape(NamedTuple):
+    """How a preset is used: below which path, and with at most one param beside the address. `counted`: it tells how
+    much was said; a server here counts letters for tokens."""
+
+    preset: str
+    path: str
+    stream: bool = False
+    params: dict[str, Any] = {}
+    counted: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.preset}{' streamed' * self.stream}"
+
+    def spec(self, peer: Peer) -> TargetSpec:
+        assert len(self.params) <= 1
+        url = f"http://127.0.0.1:{peer.port}{self.path}"
+        return build_target_spec(name="peer", url=url, preset=self.preset, stream=self.stream, params=self.params)
+
+
+SHAPES: dict[str, list[Shape]] = {
+    "ai": [Shape("ai-sdk", "/api/chat", counted=True)],
+    "agents": [
+        Shape("ag-ui", "/ag-ui"),
+        Shape("ai-sdk", "/api/chat"),
+        Shape("a2a", "/a2a"),
+        Shape("a2a", "/a2a", stream=True),
+        Shape("a2a-0.3", "/a2a"),
+        Shape("a2a-0.3", "/a2a", stream=True),
+        Shape("langserve", "/langserve/chat"),
+        Shape("langserve", "/langserve/chat", stream=True),
+    ],
+}
+"""By server; "agents" is a process with pydantic-ai, a2a-sdk and LangServe, behind hypercorn."""
+CASES = [pytest.param(server, shape, id=f"{server}-{shape}") for server, shapes in SHAPES.items() for shape in shapes]
+FAILURES = {("langserve", False): ("http_500", "Internal Server Error"), ("langserve", True): ("target_error", "")}
+"""How a failing model is told, where it is not by its own words."""
+
+
+@pytest.fixture(scope="module")
+def peers(family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Peer]]:
+    node.modules()
+    python = node.PEERS_VENV / "bin" / "python"
+    assert python.is_file(), f"{python} is missing: run `make setup-peers`"
+    folder = tmp_path_factory.mktemp
+    with (
+        served(family, folder("agents"), "agents", python, "-m", "tests.peers.agents.server") as agents,
+        served(family, folder("ai"), "ai", node.node(), node.HERE / "ai.js") as ai,
+    ):
+        yield {"agents": agents, "ai": ai}
+
+
+class Said(NamedTuple):
+    message: str
+    text: str
+    history: list[str]
+    tokens_in: int | None
+
+
+async def converse(lane: Lane, target: CompiledTarget, name: str) -> list[Said]:
+    """One conversation, with its history, as the engine holds one."""
+    connector = connector_class(target.spec.protocol, lane)(target, allow_private=True)
+    connector.begin({"id": name, "number": 0, "user": 0})
+    messages: list[dict[str, str]] = []
+    said = []
+    for turn in range(TURNS):
+        message = f"{name} \U0001f600 asks {turn}"
+        history, messages = messages, [*messages, {"role": "user", "content": message}]
+        if not connector.ready:
+            await wait(connector.connect())
+        context = {"message": message, "messages": messages, "history": history, "turn": turn, "vars": {}}
+        request, timeline = connector.render(context), connector.timeline(time.monotonic_ns())
+        await wait(connector.send_message(request, timeline))
+        connector.finish_turn(timeline)
+        said.append(Said(message, timeline.text, [one["content"] for one in history], timeline.tokens_in))
+        messages = [*messages, {"role": "assistant", "content": timeline.text}]
+    await wait(connector.disconnect())
+    return said
+
+
+async def many(target: CompiledTarget, name: str) -> list[Said]:
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(number: int) -> list[Said]:
+        async with room:
+            return await converse("load", target, f"{name}.{number}")
+
+    found = await asyncio.gather(*map(one, range(CONVERSATIONS)))
+    return [turn for turns in found for turn in turns]
+
+
+@pytest.mark.parametrize(("server", "shape"), CASES)
+def test_every_text_is_the_one_it_sent_and_every_message_the_one_it_got(
+    peers: dict[str, Peer], server: str, shape: Shape
+) -> None:
+    peer = peers[server]
+    target = CompiledTarget(shape.spec(peer))
+    said = uvloop.run(many(target, f"{shape} load"))
+    said += uvloop.run(converse("reference", target, f"{shape} reference"))
+    assert len(said) == (CONVERSATIONS + 1) * TURNS
+    got = peer.entries(f"{shape} ")
+    assert sorted((turn.message, turn.text) for turn in said) == sorted((one["message"], one["text"]) for one in got)
+    assert [turn.text.partition(":")[0] for turn in said] == ["1", "2", "3"] * (CONVERSATIONS + 1)
+    expected = {turn.message: turn.history for turn in said}
+    assert [one["history"] for one in got if "history" in one] == [
+        expected[one["message"]] for one in got if "history" in one
+    ]
+    if shape.counted:
+        assert [turn.tokens_in for turn in said] == [len(turn.message.encode("utf-16-le")) // 2 for turn in said]
+
+
+@pytest.mark.parametrize(("server", "shape"), CASES)
+def test_a_failing_model_has_its_code_and_its_words_on_both_lanes(
+    peers: dict[str, Peer], server: str, shape: Shape
+) -> None:
+    code, words = FAILURES.get((shape.preset, shape.stream), ("target_error", "the model is asleep"))
+    for lane in LANES:
+        with Client(lane, shape.spec(peers[server])) as client:
+            client.say("before")
+            turn = client.say("fail")
+        assert (lane, turn.code) == (lane, code), turn.error
+        assert isinstance(turn.error, TurnError)
+        assert words in turn.error.detail

@@ -1,0 +1,40 @@
+"""One agent of pydantic-ai behind AG-UI and behind the Vercel AI SDK's stream; its model is a function."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from pydantic_ai import Agent
+from pydantic_ai.messages import ModelMessage, TextPart, UserPromptPart
+from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, FunctionModel
+from pydantic_ai.ui.ag_ui import AGUIAdapter
+from pydantic_ai.ui.vercel_ai import VercelAIAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from tests.peers.common import pieces, sent
+
+
+def routes(log: str) -> list[BaseRoute]:
+    async def answer(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str | dict[int, DeltaThinkingPart]]:
+        *history, said = [
+            part.content for one in messages for part in one.parts if isinstance(part, UserPromptPart | TextPart)
+        ]
+        if said == "fail":
+            raise RuntimeError("the model is asleep")
+        drawn = pieces(len(history) // 2 + 1)
+        sent(log, message=said, text="".join(drawn), history=history)
+        yield {0: DeltaThinkingPart(content="What is thought is no part of the answer.")}
+        for piece in drawn:
+            yield piece
+
+    agent = Agent(FunctionModel(stream_function=answer))
+
+    async def ag_ui(request: Request) -> Response:
+        return await AGUIAdapter.dispatch_request(request, agent=agent)
+
+    async def vercel(request: Request) -> Response:
+        return await VercelAIAdapter.dispatch_request(request, agent=agent)
+
+    return [Route("/ag-ui", ag_ui, methods=["POST"]), Route("/api/chat", vercel, methods=["POST"])]
