@@ -9,7 +9,7 @@ from typing import Any
 from connectors.base import BaseConnector
 from connectors.handshake.handshake import Handshake
 from connectors.handshake.progress import Progress
-from connectors.handshake.runner import Steps
+from connectors.handshake.steps import Asking
 from connectors.http.cookies import Cookies, with_cookies
 from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
@@ -82,7 +82,7 @@ class HandshakeConnector(BaseConnector):
         """What the requests of a handshake share with the turns."""
         return self.target.cookies if of_run and self.cookies is not None else self.cookies
 
-    def _session_steps(self) -> Steps | None:
+    def _session_steps(self) -> Asking | None:
         """This conversation's own steps, if they are due; those of the run are done."""
         handshake = self.target.handshake
         if handshake is None:

@@ -62,6 +62,8 @@ class CompiledTarget:
         if spec.greeting is not None and spec.greeting.until is not None:
             condition_test(spec.greeting.until, "greeting.until")
         self.handshake = Handshake(spec, endpoint, self._fold, fold[BUDGET]) if spec.handshake.steps else None
+        self.reads_heads = self.handshake is not None and self.handshake.reads_heads
+        """Whether values are saved from the heads of answers, which lanes read for this alone."""
         self.cookies = Cookies()
 
     def new_cookies(self) -> Cookies | None:

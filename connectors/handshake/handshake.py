@@ -7,10 +7,9 @@ with its own HTTP exchange (`connectors.handshake.runner`).
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
 
 from connectors.handshake.progress import Progress
-from connectors.handshake.steps import Step, StepAnswer, StepRequest
+from connectors.handshake.steps import Asking, Step
 from connectors.http.endpoint import Endpoint
 from connectors.mapping.expressions import Context
 from connectors.mapping.filters import BUDGET, Budget
@@ -26,32 +25,31 @@ class Handshake:
         self.refresh_on = frozenset(target.handshake.refresh_on)
         self.of_run = [step for step in steps if step.spec.per == "run"]
         self.of_session = [step for step in steps if step.spec.per == "session"]
+        self.reads_heads = any(step.reads_head for step in steps)
         self.run = Progress()
 
     def run_due(self) -> bool:
         """Whether the run's own steps are to be done."""
         return bool(self.of_run) and self.run.due()
 
-    def run_steps(self) -> Generator[StepRequest, StepAnswer, None]:
+    def run_steps(self) -> Asking:
         return self.requests(self.of_run, self.run, {}, {})
 
     @staticmethod
     def new_progress() -> Progress:
         return Progress()
 
-    def requests(
-        self, steps: list[Step], progress: Progress, session: Context, before: Context
-    ) -> Generator[StepRequest, StepAnswer, None]:
-        """Yields the request of each step that is due and receives its answer. `before`: values that are already saved.
-        Raises BadRequest, Refused or BadAnswer."""
+    def requests(self, steps: list[Step], progress: Progress, session: Context, before: Context) -> Asking:
+        """Yields the requests of each step that is due and receives their answers. `before`: values that are already
+        saved. Raises BadRequest, Refused, BadAnswer or TimedOut."""
         for step in steps:
             if progress.holds(step.spec.name):
                 continue
             context = {**self._fold, "session": session, "saved": {**before, **progress.saved}}
             if step.wanted(context):
                 asked_ns = time.monotonic_ns()
-                answer = yield step.request(context)
-                progress.store(step.spec.name, asked_ns, *step.read(answer))
+                saved, message = yield from step.ask(context)
+                progress.store(step.spec.name, asked_ns, saved, step.lifetime_s(message))
             else:
                 progress.store(step.spec.name, 0, {}, None)
         progress.done = True

@@ -1,58 +1,83 @@
-"""A compiled handshake step: the request that it sends and the values that it saves from the answer."""
+"""A compiled request beside the turns' own, such as a handshake's step: what it sends, how often, and what it saves."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
 
 from connectors.content.decoding import loads, mended_value
+from connectors.content.heads import AnswerHead, names_of
+from connectors.content.said_errors import said_error
+from connectors.content.styles import EVENTS, WHOLE, Style
 from connectors.content.wording import refusal_text, shape
-from connectors.errors import BadAnswer, BadRequest, Refused
+from connectors.errors import BadAnswer, BadRequest, Refused, TimedOut, TooLarge
 from connectors.handshake.expiry import told_lifetime_s
 from connectors.http.endpoint import Endpoint
 from connectors.mapping.expressions import MISSING, Context
-from connectors.mapping.paths import Getter, compile_path
+from connectors.mapping.paths import Getter, compile_path, condition_test
 from connectors.mapping.request import RenderedRequest, RequestTemplate
+from connectors.mapping.saving import Saving
 from connectors.mapping.templates import absent, compile_string, value_of
 from connectors.opaque.tokens import MARK, PATH, wrapped
 from connectors.request_parts import check_authority, check_url, quoted
-from connectors.spec import RequestSpec, SpecError, StepSpec, TargetSpec
+from connectors.spec import AskSpec, RequestSpec, SpecError, StepSpec, TargetSpec
+from connectors.spec.handshake import EVERY_S, WITHIN_S
 
 HTTP_OF = {"ws": "http", "wss": "https", "grpc": "http", "grpcs": "https"}
+REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+"""Methods of requests that may be sent again if a kept connection is lost (RFC 9110, section 9.2.2)."""
+COMPARE = "compare the step's `save` with what the answer has"
 
 
 class StepRequest(NamedTuple):
     """A step's request, ready to send, and its endpoint. Any status in `expect` is accepted, even a redirect that
-    `follows` would follow."""
+    `follows` would follow. `after_s`: the wait before it, of one that is sent again (`again`). `until`: which event of
+    a stream is read."""
 
     name: str
     endpoint: Endpoint
     request: RenderedRequest
     expect: frozenset[int] = frozenset()
     follows: bool = False
+    style: Style = WHOLE
+    after_s: float = 0.0
+    again: bool = False
+    until: Callable[[bytes], bool] | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent twice where a kept connection is lost at the moment of sending."""
+        return self.request.method in REPEATABLE
 
 
 class StepAnswer(NamedTuple):
     status: int
     body: bytes
     charset: str | None = None
+    head: AnswerHead | None = None
 
 
-class Step:
-    """One StepSpec, compiled."""
+Asking = Generator[StepRequest, StepAnswer, None]
 
-    def __init__(self, spec: StepSpec, target: TargetSpec, endpoint: Endpoint, fold: Context) -> None:
-        self.spec = spec
-        self.where = f"handshake.{spec.name}"
+
+class Ask:
+    """One AskSpec, compiled. `kind` is what it belongs to, for messages."""
+
+    def __init__(self, spec: AskSpec, kind: str, target: TargetSpec, endpoint: Endpoint, fold: Context) -> None:
+        self._spec = spec
+        self._kind = kind
+        self.where = f"{kind}.{spec.name}"
         self._target_url = target.url
         self._follows = target.follow_redirects
         self._endpoint = endpoint
         self._url = compile_string(spec.url, f"{self.where}.url", fold)
-        self._when = compile_string(spec.when, f"{self.where}.when", fold) if spec.when is not None else None
-        self._save = [(name, compile_path(path, f"{self.where}.save.{name}")) for name, path in spec.save.items()]
-        self._expires: Getter | None = compile_path(spec.expires, f"{self.where}.expires") if spec.expires else None
+        self.saving = Saving(spec.save, f"{self.where}.save")
+        self._until = condition_test(spec.until, f"{self.where}.until") if spec.until is not None else None
+        self._streams = spec.read == "sse"
         request = RequestSpec(method=spec.method, headers=spec.headers, body=spec.body)
         self._request = RequestTemplate(request, self.where, fold)
         self._expect = frozenset(spec.expect)
@@ -61,29 +86,53 @@ class Step:
         if self._url.render is None:
             self._place(str(self._url.value))
 
-    def wanted(self, context: Context) -> bool:
-        """Whether the step must be done."""
-        if self._when is None:
-            return True
-        value = value_of(self._when, context)
-        return value is not MISSING and bool(value)
+    @property
+    def reads_head(self) -> bool:
+        """Whether it has to know the head of its answers."""
+        return self.saving.needs_head or self._streams
 
     def request(self, context: dict[str, Any]) -> StepRequest:
         """Raises BadRequest."""
         url = value_of(self._url, context)
         if url is MISSING or not url:
-            raise absent(f"{self.where}.url", self.spec.url, context)
+            raise absent(f"{self.where}.url", self._spec.url, context)
         try:
             endpoint, path = self._place(str(url))
         except SpecError as exc:
             raise BadRequest("request_invalid", str(exc)) from exc
         request = self._request.render(context)._replace(path=path)
-        return StepRequest(self.spec.name, endpoint, request, self._expect, self._follows)
+        made = StepRequest(self._spec.name, endpoint, request, self._expect, self._follows)
+        return made._replace(style=EVENTS, until=self._until) if self._streams else made
+
+    def ask(self, context: dict[str, Any]) -> Generator[StepRequest, StepAnswer, tuple[dict[str, Any], Any]]:
+        """Yields the request, again until the answer is as it is waited for; returns what the answers gave to save, and
+        the last one decoded (None if nothing reads it). Raises BadRequest, Refused, BadAnswer or TimedOut."""
+        polls = self._until is not None and not self._streams
+        every_s = self._spec.every_s or EVERY_S
+        due_s = time.monotonic() + (self._spec.within_s or WITHIN_S)
+        saved: dict[str, Any] = {}
+        times = 1
+        answer = yield self.request(context)
+        while True:
+            self._check_status(answer)
+            met = not polls or (self._until is not None and self._until(answer.body))
+            message = self._decoded(answer, needed=met)
+            saved |= self._found(answer, message)
+            if met:
+                self._check_saved(saved, answer, message)
+                return saved, message
+            if error := said_error(message, typed=True):
+                raise BadAnswer("target_error", f"{self.where}: {error}")
+            if time.monotonic() + every_s > due_s:
+                raise self._never(times, message)
+            times += 1
+            context = {**context, "saved": {**context["saved"], **saved}}
+            answer = yield self.request(context)._replace(after_s=every_s, again=True)
 
     def _place(self, url: str) -> tuple[Endpoint, str]:
         """Endpoint and path. Raises SpecError, which shows the template, because the rendered URL may contain a
         secret."""
-        wrong = f"{self.where}.url: {self.spec.url!r}"
+        wrong = f"{self.where}.url: {self._spec.url!r}"
         try:
             if url.startswith("/"):
                 return self._endpoint, wrapped(PATH, quoted(urlsplit(self._target_url).path + url))
@@ -104,25 +153,79 @@ class Step:
             raise SpecError(f"{wrong}: {exc}") from exc
         return self._endpoint.at(parts.scheme, parts.netloc), path
 
-    def read(self, answer: StepAnswer) -> tuple[dict[str, Any], float | None]:
-        """The saved values, and the number of seconds after which they must be renewed. Raises Refused or BadAnswer."""
-        fine = answer.status in self.spec.expect if self.spec.expect else 200 <= answer.status < 300
+    def _check_status(self, answer: StepAnswer) -> None:
+        fine = answer.status in self._expect if self._expect else 200 <= answer.status < 300
         if not fine:
             said = f"{self.where}: {refusal_text(answer.body)}"
-            raise Refused(answer.status, said, "the handshake was refused: check its step and secrets")
-        if not self._save and self._expires is None:
-            return {}, self.spec.expires_s
+            raise Refused(answer.status, said, f"the {self._kind} was refused: check its step and secrets")
+
+    def _decoded(self, answer: StepAnswer, *, needed: bool) -> Any:
+        """Its JSON, where something reads it. `needed`: raises BadAnswer if it is none."""
+        if needed and not self._reads_json:
+            return None
         try:
             message = loads(answer.body, answer.charset)
-        except orjson.JSONDecodeError as exc:
+        except (orjson.JSONDecodeError, TooLarge) as exc:
+            if not needed:
+                return None
+            if isinstance(exc, TooLarge):
+                raise
             raise BadAnswer("json_invalid", f"{self.where}: the answer is not JSON: {exc}") from exc
-        if (vault := self._endpoint.vault) is not None:
-            message = vault.concealed(message)  # before any path looks into it
-        saved = {}
-        for name, get in self._save:
-            if (value := get(message)) is None:
-                what = f"{self.where}: nothing at {self.spec.save[name]!r}; the answer has {shape(message)}"
-                raise BadAnswer("answer_unmatched", what, "compare the step's `save` paths with the shape shown")
-            saved[name] = mended_value(value)
-        lifetime_s = told_lifetime_s(self._expires(message)) if self._expires else None
-        return saved, self.spec.expires_s if lifetime_s is None else lifetime_s
+        vault = self._endpoint.vault
+        return message if vault is None else vault.concealed(message)  # before any path looks into it
+
+    @property
+    def _reads_json(self) -> bool:
+        return bool(self.saving.paths)
+
+    def _found(self, answer: StepAnswer, message: Any) -> dict[str, Any]:
+        """What there is of the values to save."""
+        given = [(name, get(message)) for name, get in self.saving.paths] if message is not None else []
+        found = {name: mended_value(value) for name, value in given if value is not None}
+        if answer.head is not None:
+            vault = self._endpoint.vault
+            found |= self.saving.beside(answer.head, None if vault is None else vault.concealed)
+        return found
+
+    def _check_saved(self, saved: dict[str, Any], answer: StepAnswer, message: Any) -> None:
+        for name, place in self.saving.places.items():
+            if name not in saved:
+                of_json = isinstance(self._spec.save[name], str)
+                has = shape(message) if of_json else names_of(answer.head)
+                raise BadAnswer("answer_unmatched", f"{self.where}: nothing at {place}; the answer has {has}", COMPARE)
+
+    def _never(self, times: int, message: Any) -> TimedOut:
+        within_s = self._spec.within_s or WITHIN_S
+        last = "" if message is None else f"; the last answer has {shape(message)}"
+        what = f"{self.where}: `until` was not met within {within_s:g} s, in {times} requests{last}"
+        return TimedOut("total_timeout", what, "correct `until`, or raise within_s")
+
+
+class Step(Ask):
+    """A handshake's step."""
+
+    spec: StepSpec
+
+    def __init__(self, spec: StepSpec, target: TargetSpec, endpoint: Endpoint, fold: Context) -> None:
+        self.spec = spec
+        self._expires: Getter | None = None
+        if spec.expires:
+            self._expires = compile_path(spec.expires, f"handshake.{spec.name}.expires")
+        super().__init__(spec, "handshake", target, endpoint, fold)
+        self._when = compile_string(spec.when, f"{self.where}.when", fold) if spec.when is not None else None
+
+    @property
+    def _reads_json(self) -> bool:
+        return super()._reads_json or self._expires is not None
+
+    def wanted(self, context: Context) -> bool:
+        """Whether the step must be done."""
+        if self._when is None:
+            return True
+        value = value_of(self._when, context)
+        return value is not MISSING and bool(value)
+
+    def lifetime_s(self, message: Any) -> float | None:
+        """The number of seconds after which what its answer gave must be renewed."""
+        told_s = told_lifetime_s(self._expires(message)) if self._expires else None
+        return self.spec.expires_s if told_s is None else told_s

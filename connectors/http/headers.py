@@ -60,6 +60,15 @@ class RequestEncoder:
         self._head_of: tuple[object, object, bool] = (None, None, False)
         self._head = b""
 
+    @property
+    def origin(self) -> str:
+        return self._endpoint.origin
+
+    def restyle(self, style: Style) -> None:
+        """The requests that follow ask for answers in another style."""
+        self._style = style
+        self._head_of = (None, None, False)
+
     def encode(self, request: RenderedRequest) -> bytes:
         _, path, headers, body, _ = request
         known_headers, known_path, with_body = self._head_of

@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from connectors.errors import TurnError
-from connectors.handshake.runner import Steps, run_handshake
+from connectors.handshake.runner import run_handshake
+from connectors.handshake.steps import Asking
 from connectors.handshake_connector import HandshakeConnector
 from connectors.http.cookies import Cookies
 from connectors.reference.http.exchange import HttpExchange
+from connectors.reference.http.steps import StepCarrier
 from connectors.waits import RUN_WAIT
 
 _run_lock = threading.Lock()
@@ -55,20 +56,24 @@ class ReferenceConnector(HandshakeConnector):
             self._send_steps(steps, self._step_cookies(of_run=False))
         self._handshake_done()
 
-    def _send_steps(self, steps: Steps, cookies: Cookies | None) -> None:
-        exchanges: list[HttpExchange] = []
+    def own_exchange(self) -> HttpExchange | None:
+        """The one of the turns, where it may carry other requests too."""
+        return None
+
+    def new_carrier(self) -> StepCarrier:
+        """Of requests beside the turns' own."""
         target = self.target
-        secrets = (lambda: target.secrets) if target.spec.follow_redirects else None
-        running = run_handshake(steps, self.add_step)
+        return StepCarrier(
+            target.endpoint,
+            self.own_exchange(),
+            self.add_step,
+            allow_private=self.allow_private,
+            secrets=(lambda: target.secrets) if target.spec.follow_redirects else None,
+        )
+
+    def _send_steps(self, steps: Asking, cookies: Cookies | None) -> None:
+        carrier = self.new_carrier()
         try:
-            for step, timeline in running:
-                exchange = HttpExchange(step.endpoint, allow_private=self.allow_private, secrets=secrets)
-                exchanges.append(exchange)
-                try:
-                    exchange.connect()
-                    exchange.send(step.request, timeline, cookies)
-                except TurnError as exc:
-                    running.throw(exc)
+            carrier.carry(run_handshake(steps, self.add_step), cookies)
         finally:
-            for exchange in exchanges:
-                exchange.close()
+            carrier.close()

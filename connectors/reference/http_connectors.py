@@ -32,6 +32,9 @@ class HttpConnector(ReferenceConnector):
             pieces=target.spec.response.format,
         )
 
+    def own_exchange(self) -> HttpExchange | None:
+        return self._exchange if self.target.spec.reuse_connections else None
+
     def _secrets(self) -> list[str]:
         return secrets_of(self.target.secrets, self.saved)
 
@@ -47,7 +50,7 @@ class HttpConnector(ReferenceConnector):
             exchange.drop()
         self.do_handshake()
         if exchange.ready:
-            return  # only the steps shared by all conversations had expired
+            return  # it has carried the handshake, or only the steps shared by all conversations had expired
         for name, ns in exchange.connect().items():
             self.add_step(name, ns)
 

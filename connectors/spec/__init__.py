@@ -2,10 +2,11 @@
 
 from connectors.origins import SCHEMES, TLS_SCHEMES
 from connectors.spec.base import Frozen, SpecError, spec_problems
-from connectors.spec.handshake import HandshakeSpec, StepSpec
+from connectors.spec.handshake import AskSpec, HandshakeSpec, StepSpec
 from connectors.spec.presets import build_target_spec, load_preset, merge, preset_names
 from connectors.spec.request import CodecSpec, CodecStep, ModelsSpec, RequestSpec
 from connectors.spec.response import Condition, GreetingSpec, PartSpec, ReplyToSpec, ResponseSpec, UsageSpec
+from connectors.spec.saving import Save, Source
 from connectors.spec.target import (
     ONE_ANSWER,
     POSTED,
@@ -28,6 +29,7 @@ __all__ = [
     "POSTED",
     "SCHEMES",
     "TLS_SCHEMES",
+    "AskSpec",
     "CodecSpec",
     "CodecStep",
     "Condition",
@@ -43,7 +45,9 @@ __all__ = [
     "ReplyToSpec",
     "RequestSpec",
     "ResponseSpec",
+    "Save",
     "SocketIoSpec",
+    "Source",
     "SpecError",
     "StepSpec",
     "TargetSpec",

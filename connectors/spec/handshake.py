@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from connectors.spec.base import Frozen
 from connectors.spec.request import Headers, Method
+from connectors.spec.response import Condition
+from connectors.spec.saving import Save
+
+EVERY_S: Final = 1.0
+WITHIN_S: Final = 30.0
 
 
-class StepSpec(Frozen):
-    """One HTTP request before a conversation. `url` is absolute or a path on the target's own origin.
+class AskSpec(Frozen):
+    """One HTTP request beside the turns' own. `url` is absolute or a path on the target's own origin.
 
-    `when`: a template; the step is left out if what it names is not there, or empty. `expect`: statuses that are fine
-    (none: any 2xx). `save`: variable and path in the answer; templates have it as
-    `saved.<variable>`. `per` "run": once in each engine process. What was saved is renewed `expires_s` seconds later,
-    or before the answer's own lifetime is over: at its path `expires`, seconds as a number or a text or, from
-    1,000,000,000 on, a point in time (seconds, or milliseconds, since 1970).
+    `expect`: statuses that are fine (none: any 2xx). `save`: variable and where it stands in the answer; templates have
+    it as `saved.<variable>`. `until`: the request is sent again, `every_s` seconds (1) after the answer before, until
+    an answer meets this condition; `within_s` seconds (30) after the first request no other one is sent. `read` "sse":
+    the answer is a stream of server-sent events, of which the first that meets `until` is read, or the first.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
     method: Method = "POST"
     url: str
-    when: str | None = None
     headers: Headers = Field(default_factory=dict)
     body: Any = None
     expect: list[int] = Field(default_factory=list)
-    save: dict[str, str] = Field(default_factory=dict)
+    save: Save = Field(default_factory=dict)
+    read: Literal["whole", "sse"] = "whole"
+    until: Condition | None = None
+    every_s: float | None = Field(None, ge=0.05, le=3600)
+    within_s: float | None = Field(None, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _polls(self) -> Self:
+        polls = self.until is not None and self.read == "whole"
+        for name, value in (("every_s", self.every_s), ("within_s", self.within_s)):
+            if value is not None and not polls:
+                why = "the stream is opened once" if self.read == "sse" else "without `until` it is sent once"
+                raise ValueError(f"{name} has no effect: {why}")
+        return self
+
+
+class StepSpec(AskSpec):
+    """One HTTP request before a conversation.
+
+    `when`: a template; the step is left out if what it names is not there, or empty. `per` "run": once in each engine
+    process. What was saved is renewed `expires_s` seconds later, or before the answer's own lifetime is over: at its
+    path `expires`, seconds as a number or a text or, from 1,000,000,000 on, a point in time (seconds, or milliseconds,
+    since 1970).
+    """
+
+    when: str | None = None
     per: Literal["session", "run"] = "session"
     expires_s: float | None = Field(None, gt=0)
     expires: str | None = None

@@ -8,13 +8,15 @@ from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 from connectors.errors import ConnectFailed, TurnError
-from connectors.handshake.runner import Steps, run_handshake
+from connectors.handshake.runner import run_handshake
+from connectors.handshake.steps import Asking
 from connectors.handshake_connector import HandshakeConnector
 from connectors.http.cookies import Cookies
 from connectors.security.tls import tls_context
 from connectors.target import CompiledTarget
 from connectors.waits import RUN_WAIT
 from connectors.wire.http.exchange import HttpExchange
+from connectors.wire.http.steps import StepCarrier
 from connectors.wire.transport.dial import dial
 from connectors.wire.transport.stream import StampedStream
 
@@ -94,23 +96,28 @@ class WireConnector(HandshakeConnector):
             await self._send_steps(steps, self._step_cookies(of_run=False))
         self._handshake_done()
 
-    async def _send_steps(self, steps: Steps, cookies: Cookies | None) -> None:
-        exchanges: list[HttpExchange] = []
+    def own_exchange(self) -> HttpExchange | None:
+        """The one of the turns, where it may carry other requests too."""
+        return None
+
+    def new_carrier(self) -> StepCarrier:
+        """Of requests beside the turns' own."""
         target = self.target
-        secrets = (lambda: target.secrets) if target.spec.follow_redirects else None
-        running = run_handshake(steps, self.add_step)
+        return StepCarrier(
+            target.endpoint,
+            self.own_exchange(),
+            self.add_step,
+            allow_private=self.allow_private,
+            secrets=(lambda: target.secrets) if target.spec.follow_redirects else None,
+            heads=target.reads_heads,
+        )
+
+    async def _send_steps(self, steps: Asking, cookies: Cookies | None) -> None:
+        carrier = self.new_carrier()
         try:
-            for step, timeline in running:
-                exchange = HttpExchange(step.endpoint, allow_private=self.allow_private, secrets=secrets)
-                exchanges.append(exchange)
-                try:
-                    await exchange.connect()
-                    await exchange.send(step.request, timeline, cookies)
-                except TurnError as exc:
-                    running.throw(exc)
+            await carrier.carry(run_handshake(steps, self.add_step), cookies)
         finally:
-            for exchange in exchanges:
-                exchange.close()
+            carrier.close()
 
     async def dial(self, *, lasting: bool = False) -> StampedStream:
         """A new connection to the target, its steps' times noted. `lasting`: it will not carry HTTP requests, so that

@@ -32,7 +32,11 @@ class HttpConnector(WireConnector):
             idempotent=target.spec.request.idempotent,
             secrets=self._secrets if target.spec.follow_redirects else None,
             count_unasked=self._count_unasked,
+            heads=target.reads_heads,
         )
+
+    def own_exchange(self) -> HttpExchange | None:
+        return self._exchange if self.target.spec.reuse_connections else None
 
     def _secrets(self) -> list[str]:
         return secrets_of(self.target.secrets, self.saved)
@@ -57,7 +61,7 @@ class HttpConnector(WireConnector):
             await self.disconnect()
         await self.do_handshake()
         if exchange.usable:
-            return  # only the steps shared by all conversations had expired
+            return  # it has carried the handshake, or only the steps shared by all conversations had expired
         await self.disconnect()
         await exchange.connect(self.add_step)
 

@@ -12,6 +12,7 @@ import requests
 import urllib3
 
 from connectors.content.decoding import declared_charset
+from connectors.content.heads import AnswerHead
 from connectors.content.sniff import is_stream, note_type
 from connectors.content.styles import WHOLE, Style
 from connectors.errors import BadRequest, BrokenTransport, Refused, ReusedClosed, TooLarge, TurnError
@@ -26,6 +27,7 @@ from connectors.reference.transport.adapter import NO_HOST, GuardedAdapter
 from connectors.reference.transport.deadlines import DeadlineTracker, GraceOver
 from connectors.security.guard import AllowPrivate
 from connectors.timeline import Timeline
+from connectors.timeline.heads import HeadTimeline
 from connectors.waits import note_resend
 
 READ_BYTES = 16 * 1024
@@ -74,13 +76,19 @@ class HttpExchange:
             self._adapter = GuardedAdapter(self._endpoint, self._watch)
         return self._adapter.connect()
 
+    def sharing(self, kind: type[HttpExchange], *, idempotent: bool, secrets: Secrets | None) -> HttpExchange:
+        """An exchange of another kind over this one's open connection."""
+        made = kind(self._endpoint, allow_private=self._allow_private, idempotent=idempotent, secrets=secrets)
+        made._adapter, made._watch = self._adapter, self._watch
+        return made
+
     def send(self, request: RenderedRequest, timeline: Timeline, cookies: Cookies | None) -> None:
         """Send `request` with its `cookies` and feed the complete answer into `timeline`. Raises TurnError."""
         if self._adapter is None:
             raise RuntimeError("send before connect")
         prepared = self._prepare(with_cookies(request, self._endpoint, cookies))
         try:
-            self._carry(self._adapter, prepared, timeline, cookies)
+            self._carry(self._adapter, prepared, request.path, timeline, cookies)
         except ReusedClosed:
             if not self._idempotent:
                 raise
@@ -122,6 +130,7 @@ class HttpExchange:
         self,
         adapter: GuardedAdapter,
         prepared: requests.PreparedRequest,
+        path: str,
         timeline: Timeline,
         cookies: Cookies | None,
     ) -> None:
@@ -131,6 +140,8 @@ class HttpExchange:
             # Not Session.send: it reads a redirect's whole body, whatever its size, even if told not to follow.
             response = adapter.send(prepared, stream=True)
             self._location = response.headers.get("location", "")
+            if isinstance(timeline, HeadTimeline):
+                timeline.head(self._head(response, path))
             if cookies is not None and (given := response.raw.headers.getlist("set-cookie")):
                 cookies.keep(self._endpoint, prepared.path_url, given)
             timeline.status = response.status_code
@@ -145,6 +156,12 @@ class HttpExchange:
         finally:
             if not keep:
                 adapter.drop()
+
+    def _head(self, response: requests.Response, path: str) -> AnswerHead:
+        """`path` is the request's, without its secrets."""
+        cookies = tuple(response.raw.headers.getlist("set-cookie"))
+        headers = {name.lower(): value for name, value in response.headers.items() if name.lower() != "set-cookie"}
+        return AnswerHead(response.status_code, f"{self._endpoint.origin}{path}", headers, cookies)
 
     def drop(self) -> None:
         """Close the connection."""

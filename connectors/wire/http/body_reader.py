@@ -83,6 +83,10 @@ class BodyReader:
         self.failure: TurnError | None = None
         self.whole = False
 
+    def restyle(self, style: Style) -> None:
+        """The answers that follow are read in another style."""
+        self._style = style
+
     def end(self) -> None:
         """Nobody waits for it any longer."""
         self._timeline = self._pieces = None

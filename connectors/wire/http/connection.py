@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Final
+from typing import ClassVar, Final
 
 import httptools
 
@@ -58,11 +58,12 @@ class HttpConnection:
         "unasked",
         "usable",
     )
+    reader: ClassVar[type[AnswerReader]] = AnswerReader
 
     def __init__(self, stream: StampedStream, endpoint: Endpoint, timeouts: Timeouts, style: Style = WHOLE) -> None:
         self._loop = asyncio.get_running_loop()
         self._stream = stream
-        self.answer = AnswerReader(endpoint.limits, self, style)
+        self.answer = self.reader(endpoint.limits, self, style)
         self._timeouts = timeouts
         # As in `Turn`: a deadline that begins meanwhile must not find the timer set to a later one.
         self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
@@ -77,6 +78,11 @@ class HttpConnection:
         self.usable = True
         self.unasked = 0
         stream.start(self)
+
+    def restyle(self, style: Style) -> None:
+        """What follows is asked for, and read, in another style."""
+        self._encoder.restyle(style)
+        self.answer.restyle(style)
 
     async def exchange(self, request: RenderedRequest, timeline: Timeline) -> tuple[int, int] | None:
         """Send `request` and return when its answer is complete. Raises TurnError. A cancelled turn closes the

@@ -18,6 +18,7 @@ from connectors.security.guard import AllowPrivate
 from connectors.timeline import Timeline
 from connectors.waits import note_resend
 from connectors.wire.http.connection import HttpConnection
+from connectors.wire.http.heads import HeadConnection
 from connectors.wire.transport.dial import NoteStep, dial
 
 Secrets = Callable[[], Iterable[str]]
@@ -30,7 +31,8 @@ def _ignore(_step: str, _ns: int) -> None:
 
 class HttpExchange:
     """`secrets` returns what must not go to another origin; None: redirects are not followed. `idempotent`: a request
-    may be sent twice. `count_unasked` is told of answers that came while nothing was asked.
+    may be sent twice. `count_unasked` is told of answers that came while nothing was asked. `heads`: timelines are told
+    the heads of their answers.
 
     `connection` is None before the first; `usage_wait` says from when to when (monotonic ns) the last request waited
     for what an answer may still tell behind its end.
@@ -45,11 +47,13 @@ class HttpExchange:
         idempotent: bool = False,
         secrets: Secrets | None = None,
         count_unasked: CountUnasked | None = None,
+        heads: bool = False,
     ) -> None:
         self._endpoint = endpoint
         self._allow_private = allow_private
-        self._style = style
-        self._idempotent = idempotent
+        self.style = style
+        self.idempotent = idempotent
+        self._connection_class = HeadConnection if heads else HttpConnection
         self._secrets = secrets
         self._count_unasked = count_unasked
         self.connection: HttpConnection | None = None
@@ -76,7 +80,15 @@ class HttpExchange:
         self.close()
         endpoint = self._endpoint
         stream = await dial(endpoint, note_step, allow_private=self._allow_private)
-        self.connection = HttpConnection(stream, endpoint, endpoint.timeouts, self._style)
+        self.connection = self._connection_class(stream, endpoint, endpoint.timeouts, self.style)
+
+    def restyle(self, style: Style, *, idempotent: bool) -> None:
+        """How the requests that follow are asked, on the connection that there is."""
+        self.idempotent = idempotent
+        if style is not self.style:
+            self.style = style
+            if self.connection is not None:
+                self.connection.restyle(style)
 
     async def send(self, request: RenderedRequest, timeline: Timeline, cookies: Cookies | None) -> None:
         """Send `request` with its `cookies` and feed the complete answer into `timeline`. Raises TurnError."""
@@ -96,7 +108,7 @@ class HttpExchange:
             await self.connect(steps.__setitem__)
             timeline.handshake_ns = {**(timeline.handshake_ns or {}), **steps}
         except ReusedClosed:
-            if not self._idempotent:
+            if not self.idempotent:
                 raise
             await self.connect()
             note_resend(timeline, timeline.sent_ns)
@@ -117,7 +129,8 @@ class HttpExchange:
         handshake_ns = timeline.handshake_ns
         while True:
             hop = chain.next(refused, location)
-            exchange = HttpExchange(hop.endpoint, allow_private=self._allow_private, style=self._style)
+            heads = self._connection_class is HeadConnection
+            exchange = HttpExchange(hop.endpoint, allow_private=self._allow_private, style=self.style, heads=heads)
             try:
                 await exchange.connect()
                 await exchange.send(hop.request, timeline, cookies)

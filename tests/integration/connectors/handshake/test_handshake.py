@@ -88,7 +88,7 @@ def test_with_steps_per_run_only_a_kept_connection_serves_the_next_conversation(
         assert [turn.code for turn in turns] == [None] * 6, turns[0].error
         assert bot.paths == ["POST /token"] + ["POST /say"] * 6
         assert {request.headers["authorization"] for request in bot.requests[1:]} == {"Bearer t1"}
-        assert bot.server.connections == 2, "one for the step, one for all conversations"
+        assert bot.server.connections == 1, "one for the step and all conversations"
 
 
 @lanes
@@ -103,7 +103,7 @@ def test_a_shared_token_is_renewed_without_a_new_connection(lane: Lane) -> None:
             one.idle(0.5)
         assert bot.paths == ["POST /token", "POST /say"] * 3
         assert bot.requests[-1].headers["authorization"] == "Bearer t3"
-        assert bot.server.connections == 4, "one for each token, one for all turns"
+        assert bot.server.connections == 1, "one for tokens and turns"
 
 
 @lanes

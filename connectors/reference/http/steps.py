@@ -1,0 +1,79 @@
+"""Carries requests that belong together, such as a handshake's steps: those to one place over one connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from connectors.content.styles import EVENTS, WHOLE
+from connectors.errors import TurnError
+from connectors.handshake.runner import Carried
+from connectors.handshake.steps import StepRequest
+from connectors.http.cookies import Cookies
+from connectors.http.endpoint import Endpoint
+from connectors.reference.http.exchange import HttpExchange
+from connectors.reference.http.sse import SseExchange
+from connectors.security.guard import AllowPrivate
+from connectors.timeline import Timeline
+
+NoteStep = Callable[[str, int], None]
+KINDS: Final[dict[str, type[HttpExchange]]] = {WHOLE.name: HttpExchange, EVENTS.name: SseExchange}
+
+
+class StepCarrier:
+    """As the load lane's (`connectors.wire.http.steps`)."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        own: HttpExchange | None,
+        note_step: NoteStep,
+        *,
+        allow_private: AllowPrivate,
+        secrets: Callable[[], Iterable[str]] | None,
+    ) -> None:
+        self._own = own
+        self._note_step = note_step
+        self._steps: dict[str, int] = {}
+        self._secrets = secrets
+        self._new = partial(HttpExchange, allow_private=allow_private, secrets=secrets)
+        self._exchanges: list[tuple[Endpoint, HttpExchange]] = [] if own is None else [(endpoint, own)]
+
+    def carry(self, running: Carried, cookies: Cookies | None) -> None:
+        """Raises TurnError."""
+        for step, timeline in running:
+            try:
+                self._send(step, timeline, cookies)
+            except TurnError as exc:
+                running.throw(exc)
+
+    def _send(self, step: StepRequest, timeline: Timeline, cookies: Cookies | None) -> None:
+        if step.after_s:
+            time.sleep(step.after_s)
+        exchange = self._exchange(step.endpoint)
+        if not exchange.ready:
+            steps = exchange.connect()
+            if exchange is self._own and not step.again:
+                for name, ns in steps.items():
+                    self._note(name, ns)
+                timeline.planned_ns = time.monotonic_ns()
+        asking = exchange.sharing(KINDS[step.style.name], idempotent=step.repeatable, secrets=self._secrets)
+        asking.send(step.request, timeline, cookies)
+
+    def _exchange(self, endpoint: Endpoint) -> HttpExchange:
+        found = next((exchange for place, exchange in self._exchanges if place == endpoint), None)
+        if found is None:
+            found = self._new(endpoint)
+            self._exchanges.append((endpoint, found))
+        return found
+
+    def _note(self, step: str, ns: int) -> None:
+        self._steps[step] = ns + self._steps.get(step, 0)
+        self._note_step(step, self._steps[step])
+
+    def close(self) -> None:
+        for _, exchange in self._exchanges:
+            if exchange is not self._own:
+                exchange.close()

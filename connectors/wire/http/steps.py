@@ -1,0 +1,84 @@
+"""Carries requests that belong together, such as a handshake's steps: those to one place over one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from connectors.content.styles import WHOLE
+from connectors.errors import TurnError
+from connectors.handshake.runner import Carried
+from connectors.handshake.steps import StepRequest
+from connectors.http.cookies import Cookies
+from connectors.http.endpoint import Endpoint
+from connectors.security.guard import AllowPrivate
+from connectors.timeline import Timeline
+from connectors.wire.http.exchange import HttpExchange
+from connectors.wire.transport.dial import NoteStep
+
+
+class StepCarrier:
+    """`own`: the exchange of the turns, at `endpoint`, which carries what goes there, and stays open; None: no
+    connection is kept. `note_step` is told how long it took to open that one."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        own: HttpExchange | None,
+        note_step: NoteStep,
+        *,
+        allow_private: AllowPrivate,
+        secrets: Callable[[], Iterable[str]] | None,
+        heads: bool,
+    ) -> None:
+        self._own = own
+        self._style = WHOLE if own is None else own.style
+        self._idempotent = own is not None and own.idempotent
+        self._note_step = note_step
+        self._steps: dict[str, int] = {}
+        self._new = partial(HttpExchange, allow_private=allow_private, secrets=secrets, heads=heads)
+        self._exchanges: list[tuple[Endpoint, HttpExchange]] = [] if own is None else [(endpoint, own)]
+
+    async def carry(self, running: Carried, cookies: Cookies | None) -> None:
+        """Raises TurnError."""
+        for step, timeline in running:
+            try:
+                await self._send(step, timeline, cookies)
+            except TurnError as exc:
+                running.throw(exc)
+
+    async def _send(self, step: StepRequest, timeline: Timeline, cookies: Cookies | None) -> None:
+        if step.after_s:
+            await asyncio.sleep(step.after_s)
+        exchange = self._exchange(step.endpoint)
+        exchange.restyle(step.style, idempotent=step.repeatable)
+        await exchange.drained()
+        if not exchange.usable:
+            if exchange is self._own and not step.again:
+                await exchange.connect(self._note)
+                timeline.planned_ns = time.monotonic_ns()  # opening the turns' own connection is a step of its own
+            else:
+                await exchange.connect()
+        await exchange.send(step.request, timeline, cookies)
+
+    def _exchange(self, endpoint: Endpoint) -> HttpExchange:
+        found = next((exchange for place, exchange in self._exchanges if place == endpoint), None)
+        if found is None:
+            found = self._new(endpoint)
+            self._exchanges.append((endpoint, found))
+        return found
+
+    def _note(self, step: str, ns: int) -> None:
+        """A target may close the connection after each answer, so that it is opened several times."""
+        self._steps[step] = ns + self._steps.get(step, 0)
+        self._note_step(step, self._steps[step])
+
+    def close(self) -> None:
+        """The turns' own exchange is as it was."""
+        for _, exchange in self._exchanges:
+            if exchange is self._own:
+                exchange.restyle(self._style, idempotent=self._idempotent)
+            else:
+                exchange.close()
