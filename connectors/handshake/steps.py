@@ -17,6 +17,7 @@ from connectors.content.wording import refusal_text, shape
 from connectors.errors import BadAnswer, BadRequest, Refused, TimedOut, TooLarge
 from connectors.handshake.expiry import told_lifetime_s
 from connectors.http.endpoint import Endpoint
+from connectors.mapping.addresses import compile_address
 from connectors.mapping.expressions import MISSING, Context
 from connectors.mapping.paths import Getter, compile_path, condition_test
 from connectors.mapping.request import RenderedRequest, RequestTemplate
@@ -74,7 +75,7 @@ class Ask:
         self._target_url = target.url
         self._follows = target.follow_redirects
         self._endpoint = endpoint
-        self._url = compile_string(spec.url, f"{self.where}.url", fold)
+        self._url = compile_address(spec.url, f"{self.where}.url", fold)
         self.saving = Saving(spec.save, f"{self.where}.save")
         self._until = condition_test(spec.until, f"{self.where}.until") if spec.until is not None else None
         self._streams = spec.read == "sse"

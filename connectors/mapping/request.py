@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from connectors.errors import BadRequest
+from connectors.mapping.addresses import compile_address
 from connectors.mapping.expressions import MISSING, Context
 from connectors.mapping.templates import Body, Template, absent, compile_string, value_of
 from connectors.opaque.tokens import HEADER, MARK, PATH, wrapped
@@ -39,7 +40,7 @@ class RequestTemplate:
         self._where = where
         self._base = base
         self._query = query
-        self._path = compile_string(spec.path, f"{where}.path", fold)
+        self._path = compile_address(spec.path, f"{where}.path", fold)
         self._event = compile_string(spec.event, f"{where}.event", fold)
         self._headers = [
             (name, compile_string(text, f"{where}.headers.{name}", fold)) for name, text in spec.headers.items()

@@ -21,6 +21,8 @@ from connectors.opaque.tokens import MARK_BYTES, in_json
 from connectors.spec import SpecError
 from connectors.template_text import expressions_in
 
+EncoderAt = Callable[[int, str], Callable[[Any], Any] | None]
+"""From where an expression begins, and its text, to what is done with its value."""
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -31,16 +33,17 @@ class Template(NamedTuple):
     render: Callable[[Context], Any] | None
 
 
-def compile_string(text: str, where: str, fold: Context) -> Template:
-    """`fold` holds values that are constant during a run: what depends only on them is rendered once."""
+def compile_string(text: str, where: str, fold: Context, encoder: EncoderAt | None = None) -> Template:
+    """`fold` holds values that are constant during a run: what depends only on them is rendered once. `encoder`: what
+    is done with the value of an expression that stands there."""
     found = list(expressions_in(text))
     if not found:
         return Template(text, None)
     names = {name for match in found for name in _NAMES.findall(match[1])}
     if len(found) == 1 and found[0][0] == text.strip():
-        render = compile_expression(found[0][1].strip(), where, fold.get(BUDGET))
+        render = _expression(found[0], where, fold, encoder)
     else:
-        render = _joined(_split(text, found, where, fold), where)
+        render = _joined(_split(text, found, where, fold, encoder), where)
     if names & (CONTEXT_NAMES - fold.keys()):
         return Template(None, render)
     try:
@@ -49,13 +52,22 @@ def compile_string(text: str, where: str, fold: Context) -> Template:
         raise SpecError(exc.detail) from exc
 
 
-def _split(text: str, found: list[re.Match[str]], where: str, fold: Context) -> list[str | Callable[[Context], Any]]:
+def _expression(match: re.Match[str], where: str, fold: Context, encoder: EncoderAt | None) -> Callable[[Context], Any]:
+    text = match[1].strip()
+    render = compile_expression(text, where, fold.get(BUDGET))
+    encode = None if encoder is None else encoder(match.start(), text)
+    return render if encode is None else lambda context: encode(render(context))
+
+
+def _split(
+    text: str, found: list[re.Match[str]], where: str, fold: Context, encoder: EncoderAt | None
+) -> list[str | Callable[[Context], Any]]:
     parts: list[str | Callable[[Context], Any]] = []
     at = 0
     for match in found:
         if match.start() > at:
             parts.append(text[at : match.start()])
-        parts.append(compile_expression(match[1].strip(), where, fold.get(BUDGET)))
+        parts.append(_expression(match, where, fold, encoder))
         at = match.end()
     if at < len(text):
         parts.append(text[at:])

@@ -24,7 +24,7 @@ HOW: Final = (
     "value of a list or an object; `is defined` and `or` tell whether it is set"
 )
 _WORD: Final = re.compile(rf"\b{NAME}\b")
-_ENVIRONMENT: Final = Environment(autoescape=True)
+ENVIRONMENT: Final = Environment(autoescape=True)
 """Only its parser is used."""
 
 
@@ -61,7 +61,7 @@ def kind_of_expression(text: str) -> Kind:
     """Raises MisuseError."""
     shown = f"{{{{ {text[:SHOWN]} }}}}"
     try:
-        return _kind(parse_expression(_ENVIRONMENT, text))
+        return _kind(parse_expression(ENVIRONMENT, text))
     except (MisuseError, LimitError) as exc:
         raise MisuseError(f"{shown}: {exc}") from None
     except (TemplateError, RecursionError, MemoryError, ValueError, OverflowError) as exc:

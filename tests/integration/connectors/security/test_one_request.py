@@ -178,7 +178,7 @@ def test_any_value_in_a_turn(peer: RecordingTarget, lane: Lane, text: str) -> No
     if seen is None:
         assert any("\ud800" <= c <= "\udfff" for c in text)
         return
-    assert (seen.method, decoded(seen.target)) == ("POST", decoded(f"/c/{text}?q={text}"))
+    assert (seen.method, decoded(seen.target)) == ("POST", f"/c/{text}?q={text}".encode())
     assert orjson.loads(seen.body) == {"m": text}
 
 

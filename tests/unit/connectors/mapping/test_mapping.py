@@ -4,6 +4,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from connectors.errors import BadRequest
 from connectors.mapping.paths import compile_path, null_test
@@ -163,7 +164,7 @@ def test_a_path_finds_its_value_or_none(path: str, found: object) -> None:
 
 def test_a_value_in_the_path_cannot_end_the_request_line() -> None:
     turn = {**TURN, "message": "a b\r\nX-Evil: 1", "turn": 7}
-    assert target(None, path="/{{ message }}").render(turn).path == "/v1/a%20b%0D%0AX-Evil:%201"
+    assert target(None, path="/{{ message }}").render(turn).path == "/v1/a%20b%0D%0AX-Evil%3A%201"
     assert target(None, path="/\u00fc/%20?q={{ turn }}").render(turn).path == "/v1/%C3%BC/%20?q=7"
 
 
@@ -192,3 +193,35 @@ def test_a_null_is_known_at_any_of_the_plain_paths() -> None:
     nothing: object
     for nothing in ({}, {"a": 1}, {"b": None}, {"choices": [{"delta": {}}]}, {"choices": [{"text": "x"}]}, [], None):
         assert not found(nothing)
+
+
+ODD_VALUE = "a/b?c=d&e#f ü+%20;~"
+ENCODED = "a%2Fb%3Fc%3Dd%26e%23f%20%C3%BC%2B%2520%3B~"
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/ask/{{ message }}", f"/v1/ask/{ENCODED}"),
+        ("/ask?q={{ message }}&n={{ turn }}", f"/v1/ask?q={ENCODED}&n=2"),
+        ("?q={{ message | upper }}", f"/v1?q={ENCODED.upper().replace('%BC', '%9C')}"),
+        ("/{{ message ~ 'x' }}/{{ [message] | first }}", f"/v1/{ENCODED}x/{ENCODED}"),
+        ("/{{ message | urlencode }}", f"/v1/{ENCODED.replace('%2F', '/')}"),
+        ("/x?{{ {'q': message} | urlencode }}", f"/v1/x?q={ENCODED.replace('%20%', '+%')}"),
+        ("/{{ 'a b' | urlencode ~ '/' ~ message | urlencode }}", f"/v1/a%20b/{ENCODED.replace('%2F', '/')}"),
+        ("/x?k={{ secret.api_key }}", "/v1/x?k=k-1%26%C3%BC"),
+        ("/x?k={{ secret.api_key | urlencode }}", "/v1/x?k=k-1%26%C3%BC"),
+        ("/x?k={{ 'a&' ~ secret.api_key ~ '&' }}", "/v1/x?k=a%26k-1%26%C3%BC%26"),
+        ("/{{ vars.course }}", "/v1/MED1060"),
+        ("{{ '/c?d=' ~ turn }}&m={{ message }}", f"/v1/c?d=2&m={ENCODED}"),
+    ],
+)
+def test_a_value_in_a_path_is_encoded_whole(path: str, sent: str) -> None:
+    spec = target(None, path=path).spec.model_copy(update={"secrets": {"api_key": SecretStr("k-1&ü")}})
+    made = CompiledTarget(spec)
+    assert made.endpoint.released(made.render({**TURN, "message": ODD_VALUE})).path == sent
+
+
+def test_a_missing_value_in_a_path_is_still_an_error() -> None:
+    with pytest.raises(BadRequest, match="uses a value that does not exist"):
+        target(None, path="/{{ vars.nope }}").render(dict(TURN))
