@@ -173,7 +173,8 @@ class BaseConnector(ABC):
     def finish_turn(self, timeline: Timeline) -> None:
         """A turn is over: keep what its answer gave to save. Raises BadAnswer if it is not a good answer (see
         `Timeline.settle`); the connection is as good as before."""
-        timeline.settle()
+        if timeline.kind != "text":
+            timeline.settle()
         if timeline.saved is not None:
             self._keep(timeline.saved)
         if self._vault is not None:

@@ -42,7 +42,7 @@ class HandshakeConnector(BaseConnector):
         return handshake is not None and not handshake.of_session
 
     def begin(self, session: Mapping[str, Any]) -> None:
-        super().begin(session)
+        BaseConnector.begin(self, session)  # `super()` makes an object first, for each conversation
         if self._handshake is not None:
             self._begin_handshake(self._handshake)
         if self.cookies is not None and self.cookies.own:

@@ -124,7 +124,8 @@ class Timeline(JudgedTurn):
             message = orjson.loads(data)
         except orjson.JSONDecodeError as exc:
             message = self._odd(data, exc)
-        part = self.response.part if self.response.plain else self.response.part_of(message)
+        response = self.response
+        part = response.part if response.plain else response.part_of(message)
         if part is None:
             self._signs |= {"whole"}
             self._passed_over(message)
@@ -141,7 +142,7 @@ class Timeline(JudgedTurn):
                 text = quick_piece(message)
             except (KeyError, IndexError, TypeError):
                 text = None
-            if type(text) is str and 0 < len(text) <= TEXT_CHARS:
+            if type(text) is str and text and len(text) <= TEXT_CHARS:
                 self._whole = text
                 self.first_content_ns = self.last_content_ns = ns
                 self._judge_whole(message, text, data)
@@ -267,17 +268,16 @@ class Timeline(JudgedTurn):
                     self.told_in = tokens_in
                 if tokens_out is not None:
                     self.told_out = tokens_out
-                if alone and type(tokens_in) is type(tokens_out) is int:
-                    self.told_alone, self._told = True, None
+                if alone and type(tokens_in) is int and type(tokens_out) is int:
+                    self.told_alone = True
+                    self._told = None
                 else:
-                    self.told_alone, self._told = False, (part, message)
+                    self.told_alone = False
+                    self._told = (part, message)
         if part.whole is not None and self.last_content_ns is None and (text := part.whole(message)) is not None:
             self._content(ns, text, part)
-        for name, get in part.save:
-            if (value := get(message)) is not None:
-                if self.saved is None:
-                    self.saved = {}
-                self.saved[name] = mended_value(value) if "halves" in self._signs else value
+        if part.save:
+            self._save(part, message)
 
     def _odd_event(self, ns: int, data: bytes, error: orjson.JSONDecodeError) -> Any:
         """An event that is no JSON to the letter: its document, or PASSED_OVER for an end mark between spaces."""

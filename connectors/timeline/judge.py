@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.content.answers import BLANK, NO_REASONS, Kind, begins_elsewhere, is_good, kind_of, words_for
+from connectors.content.decoding import mended_value
 from connectors.content.foreign import WHOLE_ADVICE
 from connectors.content.said_errors import said_error
 from connectors.content.usage import NOTHING, Told, find, find_beside, read
@@ -73,10 +74,9 @@ class JudgedTurn(TurnState):
         return f"; text came, and no end mark ({self.response.end_marks})" if self.response.needs_done else ""
 
     def settle(self) -> None:
-        """The turn is over: find the kind of its answer. Raises BadAnswer if it is not a good one: `target_error`,
-        `answer_empty`, `answer_unmatched`, `expect_failed`."""
-        if self.kind == "text":
-            return  # it was seen to be simply text when it came, as nearly every whole answer is
+        """The turn is over: find the kind of its answer, where its `kind` does not yet say that it is simply text, as
+        that of nearly every whole answer. Raises BadAnswer if it is not a good one: `target_error`, `answer_empty`,
+        `answer_unmatched`, `expect_failed`."""
         response = self.response
         reason = self._reason
         try:
@@ -105,8 +105,13 @@ class JudgedTurn(TurnState):
         try:
             if is_harmless(message) or not response.known_errors:
                 finish, by_reason = response.reasons.known[quick_finish(message)]
-                plain = by_reason is None and not self._signs and text.isascii() and not text.isspace()
-                if plain and "text" in self.expected:
+                if (
+                    by_reason is None
+                    and not self._signs
+                    and text.isascii()
+                    and not text.isspace()
+                    and "text" in self.expected
+                ):
                     self.kind = "text"
                     self.finish = finish
                     self._text_event = data
@@ -114,6 +119,14 @@ class JudgedTurn(TurnState):
         except (KeyError, IndexError, TypeError):
             pass
         self._last_with_text = message
+
+    def _save(self, part: Part, message: Any) -> None:
+        """Keep the values that the mapping saves of an event or answer."""
+        for name, get in part.save:
+            if (value := get(message)) is not None:
+                if self.saved is None:
+                    self.saved = {}
+                self.saved[name] = mended_value(value) if "halves" in self._signs else value
 
     def _settle_rare(self, by_reason: str | None, said: str) -> None:
         """Of an answer that is not simply text. `by_reason`: the kind that its finish reason stands for; `said`: its

@@ -15,6 +15,7 @@ from connectors.content.wording import shape
 from connectors.errors import BadAnswer
 from connectors.mapping.response import Part, ResponseMapping
 
+Decode = Callable[[bytes], bytes]
 REFUSAL_CHARS = 120
 NO_CONTENT = frozenset({204, 205})
 NOTHING_CAME = object()
@@ -76,6 +77,7 @@ class TurnState:
         "kind",
         "last_content_ns",
         "planned_ns",
+        "quiet_ns",
         "reasoning_chars",
         "response",
         "saved",
@@ -92,9 +94,22 @@ class TurnState:
     first_content_ns: int | None
     last_content_ns: int | None
     done_ns: int | None
+    quiet_ns: int
+    """How long after `done_ns` it became known that the answer had ended."""
+    gaps_ns: array[int]
+    arrival_errors: array[int]
+    handshake_ns: dict[str, int] | None
+    saved: dict[str, Any] | None
+    charset: str | None
+    """What the answer's content type declares, if not UTF-8."""
     told_in: Any
     told_out: Any
     """Token counts as reported at the mapping's paths; `told` interprets them."""
+    _told: tuple[Part, Any] | None
+    _text_event: bytes | None
+    _reason: str | None
+    kind: Kind | None
+    finish: str | None
     _last_without_text: Any
     _last_with_text: Any
     _text: StringIO
@@ -104,40 +119,44 @@ class TurnState:
     """The target's words, if there was a refusal."""
 
     def __init__(
-        self,
-        response: ResponseMapping,
-        planned_ns: int,
-        *,
-        decode: Callable[[bytes], bytes] | None = None,
-        one_frame: bool = False,
+        self, response: ResponseMapping, planned_ns: int, *, decode: Decode | None = None, one_frame: bool = False
     ) -> None:
         """`decode` undoes the target's codecs. `one_frame`: the first event with text is the whole answer."""
         self.response = response
         self._decode = as_it_is if decode is None and response.reads else decode
         self._one_frame = one_frame
         self.planned_ns = planned_ns
-        self.sent_ns = self.first_byte_ns = self.first_chunk_ns = None
-        self.first_content_ns = self.last_content_ns = self.done_ns = None
-        self.gaps_ns = self.arrival_errors = NO_TIMES
-        self.handshake_ns: dict[str, int] | None = None
-        self.saved: dict[str, Any] | None = None
-        self.charset: str | None = None
-        """What the answer's content type declares, if not UTF-8."""
+        # Each alone: `self.a = self.b = None` takes the interpreter half as many steps again.
+        self.sent_ns = None
+        self.first_byte_ns = None
+        self.first_chunk_ns = None
+        self.first_content_ns = None
+        self.last_content_ns = None
+        self.done_ns = None
+        self.gaps_ns = NO_TIMES
+        self.arrival_errors = NO_TIMES
+        self.handshake_ns = None
+        self.saved = None
+        self.charset = None
         self._whole = ""
-        self.status = self.reasoning_chars = self.bytes_in = self.bytes_out = 0
-        self.told_in = self.told_out = self._last_with_text = None
-        self._told: tuple[Part, Any] | None = None
-        self.told_alone = self.has_unsolicited_text = False
+        self.status = 0
+        self.reasoning_chars = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.told_in = None
+        self.told_out = None
+        self.told_alone = False
+        self._told = None
+        self.has_unsolicited_text = False
+        self._last_with_text = None
         self._last_without_text = NOTHING_CAME
-        self._text_event: bytes | None = None
-        self._reason: str | None = None
+        self._text_event = None
+        self._reason = None
         self._signs = NO_SIGNS
         self.expected = response.expected_kinds
-        self.kind: Kind | None = None
-        self.finish: str | None = None
-
-    quiet_ns: int = 0
-    """How long after `done_ns` it became known that the answer had ended."""
+        self.kind = None
+        self.finish = None
+        self.quiet_ns = 0
 
     @property
     def text(self) -> str:

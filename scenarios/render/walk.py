@@ -83,7 +83,7 @@ class Walk(Scope):
     _checks: tuple[Check, ...]
 
     def __init__(self, scenario: CompiledScenario, rng: random.Random, session: Mapping[str, Any]) -> None:
-        super().__init__(rng, session, scenario.pools)
+        Scope.__init__(self, rng, session, scenario.pools)  # `super()` makes an object first, for each conversation
         program = scenario.program
         self._scenario = scenario
         self._ops: tuple[Op, ...] = program.ops
