@@ -57,7 +57,8 @@ class RequestEncoder:
         self._marker = endpoint.marker
         self._via = endpoint.via
         self._style = style
-        self._head_of: tuple[object, object, bool] = (None, None, False)
+        self._head_of: tuple[object, object, bool] = (None, None, True)
+        """Headers and path of the request that it is for, and whether that had no body."""
         self._head = b""
 
     @property
@@ -71,12 +72,15 @@ class RequestEncoder:
 
     def encode(self, request: RenderedRequest) -> bytes:
         _, path, headers, body, _ = request
-        known_headers, known_path, with_body = self._head_of
-        if headers is not known_headers or path is not known_path or bool(body) is not with_body:
+        known_headers, known_path, without_body = self._head_of
+        if headers is not known_headers or path is not known_path or (not body) is not without_body:
             self._head = encode_head(request, self._endpoint.host_header, self._style, self._via)
             if self._marker is not None and self._marker in self._head:
                 self._head = self._endpoint.release(self._head, headers)
-            self._head_of = (headers, path, bool(body))
+            self._head_of = (headers, path, not body)
         if self._marker is not None and self._marker in body:
-            request = request._replace(body=self._endpoint.release(body, headers))
+            body = self._endpoint.release(body, headers)
+            request = request._replace(body=body)
+        if body:
+            return b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body)
         return encode_request(self._head, request)

@@ -120,6 +120,9 @@ def _may_hold_missing(tree: nodes.Assign) -> bool:
 
 
 def _name_getter(root: str, keys: list[str]) -> Callable[[Context], Any]:
+    if not keys:
+        return lambda context: context.get(root, MISSING)
+
     def get(context: Context) -> Any:
         value = context.get(root, MISSING)
         for key in keys:

@@ -76,7 +76,7 @@ def walk(keys: list[str | int]) -> Getter:
     if not rest and type(first) is int:
         return lambda data: data[first] if type(data) is list and first < len(data) else None
     if not rest:
-        return lambda data: data.get(first) if type(data) is dict else None
+        return _member(first)
     if len(rest) == 1 and type(second := rest[0]) is str:
         return lambda data: inner.get(second) if type(data) is dict and type(inner := data.get(first)) is dict else None
 
@@ -95,6 +95,16 @@ def walk(keys: list[str | int]) -> Getter:
             else:
                 return None
         return value
+
+    return get
+
+
+def _member(key: str | int) -> Getter:
+    def get(data: Any) -> Any:
+        try:
+            return data.get(key)
+        except AttributeError:  # no object, which is rare: to try costs half of what asking does
+            return None
 
     return get
 
@@ -145,9 +155,23 @@ def optional_path(path: str | None, where: str) -> Getter | None:
 def test_of(path: str, equals: Any, where: str) -> Getter:
     """A function that tells whether a decoded event meets the condition `where` with this path."""
     get = compile_path(path, f"{where}.path")
+    if PLAIN_PATH.match(path) and len(keys := keys_of(path)) == 1 and type(equals) in {str, bool}:
+        return _member_equals(keys[0], equals)
     if equals is None:
         return lambda data: get(data) is not None
     return lambda data: get(data) == equals
+
+
+def _member_equals(key: str | int, equals: str | bool) -> Getter:
+    """`test_of` of what most conditions are, without a call on the way."""
+
+    def test(data: Any) -> bool:
+        try:
+            return bool(data.get(key) == equals)
+        except AttributeError:
+            return False
+
+    return test
 
 
 def condition_test(condition: Condition, where: str) -> Callable[[bytes], bool]:

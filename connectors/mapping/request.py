@@ -52,6 +52,7 @@ class RequestTemplate:
             self._constant_headers = self._render_headers(fold) if constant else None
             if self._event.render is None:
                 self._event = Template(self._render_event(fold) if spec.event else "", None)
+            self._constant_event: str | None = self._event.value
         except BadRequest as exc:
             raise SpecError(exc.detail) from exc
         self._body = Body(spec.body, f"{where}.body", fold)
@@ -64,7 +65,9 @@ class RequestTemplate:
         headers = self._constant_headers
         if headers is None:
             headers = self._render_headers(context)
-        event = self._event.value if self._event.render is None else self._render_event(context)
+        event = self._constant_event
+        if event is None:
+            event = self._render_event(context)
         # From its parts in order: half of what calling the class costs, and this is per turn.
         return tuple.__new__(RenderedRequest, (self._method, path, headers, self._body.render(context), event))
 

@@ -24,6 +24,7 @@ from connectors.mapping.paths import (
 from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError, UsageSpec
 from connectors.spec.response import EVENT_NAME
 
+NOT_TOLD = None, None, False
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -108,7 +109,7 @@ def _usage(spec: UsageSpec, where: str) -> Callable[[Any], tuple[Any, Any, bool]
             def get(data: Any) -> tuple[Any, Any, bool]:
                 usage = get_usage(data)
                 if type(usage) is not dict:
-                    return None, None, False
+                    return NOT_TOLD
                 return usage.get(key_in), usage.get(key_out), THOUGHT.isdisjoint(usage)
 
             return get
@@ -119,10 +120,13 @@ def _plain_usage(key: str | int, key_in: str, key_out: str) -> Callable[[Any], t
     """`usage.prompt_tokens` and its like: what nearly every target has, without a call on the way."""
 
     def get(data: Any) -> tuple[Any, Any, bool]:
-        usage = data.get(key) if type(data) is dict else None
-        if type(usage) is not dict:
-            return None, None, False
-        return usage.get(key_in), usage.get(key_out), THOUGHT.isdisjoint(usage)
+        try:
+            usage = data.get(key)
+            if usage is None:
+                return NOT_TOLD
+            return usage.get(key_in), usage.get(key_out), THOUGHT.isdisjoint(usage)
+        except AttributeError:  # one of them is no object
+            return NOT_TOLD
 
     return get
 

@@ -137,7 +137,11 @@ def _dump(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError as exc:
-        raise BadRequest("request_invalid", f"the body cannot be written as JSON: {exc}") from exc
+        raise _unwritable(exc) from exc
+
+
+def _unwritable(exc: TypeError) -> BadRequest:
+    return BadRequest("request_invalid", f"the body cannot be written as JSON: {exc}")
 
 
 def _dump_sealed(value: Any) -> bytes:
@@ -153,6 +157,10 @@ def _encoded(text: str) -> bytes:
         raise BadRequest("request_invalid", f"the body is not valid Unicode: {exc.reason}") from exc
 
 
+_Around = tuple[bytes, Callable[[Context], Any], Callable[[Any], bytes], bytes]
+"""The bytes before the one value that varies, how to render it and how to write it, and the bytes after it."""
+
+
 class Body:
     """The request body. Its constant top-level members are serialised once; only the rest is done per turn."""
 
@@ -160,11 +168,11 @@ class Body:
         """`where` is its place in the target, for errors. Raises SpecError."""
         self._where = where
         self._template = template
-        self._dump = _dump_sealed if fold.get("secret") else _dump
+        self._dump: Callable[[Any], bytes] = _dump_sealed if fold.get("secret") else _dump
         self._parts: list[tuple[bytes, Template]] = []
         self._constant: bytes | None = b""
         self._whole: Template | None = None
-        self._around: tuple[bytes, Callable[[Context], Any], bytes] | None = None
+        self._around: _Around | None = None
         """Set if only one member varies, as in most requests (the messages)."""
         if template is None:
             return
@@ -195,17 +203,20 @@ class Body:
         if len(varying) == 1:
             self._around = self._split(*varying[0])
 
-    def _split(self, at: int, render: Callable[[Context], Any]) -> tuple[bytes, Callable[[Context], Any], bytes]:
-        """The bytes before the one value that varies, how to render it, and the bytes after it."""
+    def _split(self, at: int, render: Callable[[Context], Any]) -> _Around:
         texts = [text for text, _ in self._parts]
         before = b"{" + b"".join(text + b"," for text in texts[:at]) + texts[at]
-        return before, render, b"".join(b"," + text for text in texts[at + 1 :]) + b"}"
+        dump = orjson.dumps if self._dump is _dump else self._dump  # for each turn: no function in between
+        return before, render, dump, b"".join(b"," + text for text in texts[at + 1 :]) + b"}"
 
     def render(self, context: Context) -> bytes:
         if self._around is not None:
-            before, get, behind = self._around
+            before, get, dump, behind = self._around
             if (value := get(context)) is not MISSING:
-                return before + self._dump(value) + behind
+                try:
+                    return before + dump(value) + behind
+                except TypeError as exc:
+                    raise _unwritable(exc) from exc
         if self._constant is not None:
             return self._constant
         if self._whole is not None:
