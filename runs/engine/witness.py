@@ -177,7 +177,8 @@ class Witness:
             self._longest_s = max(self._longest_s, (time.monotonic_ns() - timeline.planned_ns) / 1e9)
             if (why := walk.answer(timeline.text)) is not None:
                 turn.failure = BadAnswer("expect_failed", why)
-        turn.ended_ns = time.monotonic_ns()
+        done_ns = timeline.done_ns
+        turn.ended_ns = time.monotonic_ns() if turn.failure is not None or done_ns is None else done_ns
         self._record(turn, walk)
         return turn.failure
 
@@ -207,7 +208,7 @@ class Witness:
             line["mis"] = 1
         self._write(line)
         if turn.slot is not None:
-            self._flight.give_back(turn.slot)
+            self._flight.give_back([turn.slot])
 
     def _wait_for(self, pending: Awaitable[None] | None) -> None:
         """A custom connector may be asynchronous on both lanes."""

@@ -28,8 +28,9 @@ def tokens_of(timeline: Timeline, sent_chars: int, text: str, worked: bool = Fal
     given, made = timeline.told_in, timeline.told_out
     if (
         timeline.told_alone
-        and sent_chars < given * CHARS_OF_A_TOKEN < MOST_TOKENS
-        and len(text) < made * CHARS_OF_A_TOKEN < MOST_TOKENS
+        and sent_chars < given * CHARS_OF_A_TOKEN
+        and len(text) < made * CHARS_OF_A_TOKEN
+        and given + made <= MOST_TOKENS
         and not timeline.reasoning_chars
     ):
         return given, made, None, "usage"  # as nearly every target reports it

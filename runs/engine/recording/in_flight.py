@@ -52,10 +52,12 @@ class FlightTable:
         _SLOT.pack_into(self._map, slot, turn, session, number, planned_ns, sent_ns)
         return slot
 
-    def give_back(self, slot: int) -> None:
-        """The turn's line is in the ledger."""
-        _MARK.pack_into(self._map, slot, 0)
-        self._free.append(slot)
+    def give_back(self, slots: list[int]) -> None:
+        """The lines of these turns are in the ledger."""
+        mark, slots_map = _MARK.pack_into, self._map
+        for slot in slots:
+            mark(slots_map, slot, 0)
+        self._free += slots
 
     def close(self) -> None:
         self._map.close()

@@ -62,9 +62,9 @@ class Ledger:
             self._failed = True  # the slots stay in use: `recover` finds these turns in the flight table
             self._on_failure(exc)
             return
-        for slot in self._slots:
-            self.flight.give_back(slot)
-        self._slots.clear()
+        if self._slots:
+            self.flight.give_back(self._slots)
+            self._slots.clear()
 
     def close(self) -> None:
         """Flush and release the lock."""

@@ -39,7 +39,7 @@ class TurnRecord:
         self.text: str | None = None
         """The answer, where it is complete; else what there is of it is in the timeline."""
         self.ended_ns = 0
-        """When the turn ended (monotonic); used if the answer has no end time."""
+        """When the turn ended (monotonic): at its answer's end, if it is a good one and has an end."""
 
 
 class TurnLines:
@@ -59,11 +59,12 @@ class TurnLines:
         """`log` is the conversation as it is by now."""
         timeline, failure, t0_ns = turn.timeline, turn.failure, self._t0_ns
         redact, most = self._redact, self._record_chars
-        text = timeline.text if turn.text is None else turn.text
+        message, text, gaps_ns = turn.message, turn.text, timeline.gaps_ns
+        if text is None:
+            text = timeline.text
         left = failure is not None and isinstance(failure, LostPatience) and timeline.sent_ns is not None
-        chars = sent_chars(turn.message, log) if log and self._counts_history else len(turn.message)
+        chars = sent_chars(message, log) if log and self._counts_history else len(message)
         tokens_in, tokens_out, reasoning, source = tokens_of(timeline, chars, text, left)
-        done_ns = timeline.done_ns if failure is None and timeline.done_ns is not None else turn.ended_ns
         line: Line = {
             "k": "turn",
             "id": turn.id,
@@ -78,25 +79,26 @@ class TurnLines:
             "fc": None if timeline.first_chunk_ns is None else timeline.first_chunk_ns - t0_ns,
             "ft": None if timeline.first_content_ns is None else timeline.first_content_ns - t0_ns,
             "lc": None if timeline.last_content_ns is None else timeline.last_content_ns - t0_ns,
-            "done": done_ns - t0_ns,
+            "done": turn.ended_ns - t0_ns,
             "hs": timeline.handshake_ns,
-            "chunks": 0 if timeline.first_content_ns is None else len(timeline.gaps_ns) + 1,
+            "chunks": len(gaps_ns) + 1 if gaps_ns else 0 if timeline.first_content_ns is None else 1,
             "in": timeline.bytes_in,
             "outb": timeline.bytes_out,
             "ti": tokens_in,
             "to": tokens_out,
             "ts": source,
-            "icl": [gap // 1000 for gap in timeline.gaps_ns] if timeline.gaps_ns else None,
+            "icl": [gap // 1000 for gap in gaps_ns] if gaps_ns else None,
             "err": list(timeline.arrival_errors) if timeline.arrival_errors else None,
-            "msg": redact.cut(turn.message, most) if most else None,
+            "msg": redact.cut(message, most) if most else None,
             "ans": redact.cut(text, most) if most else None,
         }
         if timeline.finish is not None:
             line["fin"] = redact.word(timeline.finish)
-        odd = failure is not None or reasoning is not None or timeline.kind != "text"
-        return self._with_rare(line, turn, reasoning) if odd else line
+        if failure is not None or reasoning is not None or timeline.kind != "text":
+            self._add_rare(line, turn, reasoning)
+        return line
 
-    def _with_rare(self, line: Line, turn: TurnRecord, reasoning: int | None) -> Line:
+    def _add_rare(self, line: Line, turn: TurnRecord, reasoning: int | None) -> None:
         """What most lines do not have."""
         kind, failure = turn.timeline.kind, turn.failure
         if failure is not None:
@@ -105,7 +107,6 @@ class TurnLines:
             line["tr"] = reasoning
         if kind != "text" and kind is not None:
             line["kind"] = kind
-        return line
 
 
 def names_history(target: TargetSpec) -> bool:
@@ -122,7 +123,7 @@ def sends_history(target: TargetSpec) -> bool:
 def sent_chars(message: str, log: Log | None) -> int:
     """Characters of a request's message, and of the `log` that went with it: the conversation, to which the answer may
     have been added since, or from which the message may have been taken."""
-    if not log:
+    if not log or (len(log) == 2 and log[0]["role"] == "user"):  # a conversation's first message, and its answer
         return len(message)
     chars = 0
     for said in log:  # a generator for two texts costs a hundredth of a plain turn

@@ -67,6 +67,8 @@ class TurnRunner:
                 turn.failure = BadAnswer("expect_failed", why)
         except (TurnError, asyncio.CancelledError) as exc:
             turn.failure = self._failure_of(exc, timeline, connector)
+            if turn.id < 0:
+                turn.id = self.shard.new_turn_id()
         finally:
             self.in_flight = False
             self.waits_for = None
@@ -96,10 +98,9 @@ class TurnRunner:
 
     def _record(self, session: Session, walk: Walk, turn: TurnRecord, connector: BaseConnector) -> Ending:
         """Write the line of a finished turn, and count it."""
-        shard, timeline = self.shard, turn.timeline
-        turn.ended_ns = time.monotonic_ns()
-        if turn.id < 0:
-            turn.id = shard.new_turn_id()
+        shard, timeline, failure = self.shard, turn.timeline, turn.failure
+        done_ns = timeline.done_ns
+        turn.ended_ns = ended_ns = time.monotonic_ns() if failure is not None or done_ns is None else done_ns
         line = shard.lines.line(turn, walk.messages)
         if shard.grouped:
             line["g"] = session.group
@@ -110,11 +111,10 @@ class TurnRunner:
         self._recorded += 1
         if shard.budget is not None:
             shard.budget.record_usage(line, session.model, self)
-        if turn.failure is not None:
-            shard.took_failure(turn.failure)
-            return turn.failure, turn.ended_ns
-        done_ns = timeline.done_ns
-        ended_ns = turn.ended_ns if done_ns is None else done_ns + timeline.quiet_ns  # its end was not known before
+        if failure is not None:
+            shard.took_failure(failure)
+            return failure, ended_ns
+        ended_ns += timeline.quiet_ns  # its end was not known before
         waits = shard.waits
         waits.answers += 1
         if (took_ns := ended_ns - timeline.planned_ns) > self._longest_ns:

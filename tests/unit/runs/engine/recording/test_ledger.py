@@ -78,7 +78,7 @@ def test_a_slot_is_free_again_only_after_its_line_is_written(tmp_path: Path) -> 
     first = table.take(1, 1, 0, 0, 0)
     second = table.take(2, 1, 1, 0, 0)
     assert first != second
-    table.give_back(first)
+    table.give_back([first])
     assert [flying.turn for flying in read_flight(tmp_path / "f")] == [2]
 
 
