@@ -95,7 +95,7 @@ class Ask:
     def request(self, context: dict[str, Any]) -> StepRequest:
         """Raises BadRequest."""
         url = value_of(self._url, context)
-        if url is MISSING or not url:
+        if url is MISSING or (not url and self._spec.url):
             raise absent(f"{self.where}.url", self._spec.url, context)
         try:
             endpoint, path = self._place(str(url))
@@ -135,8 +135,8 @@ class Ask:
         secret."""
         wrong = f"{self.where}.url: {self._spec.url!r}"
         try:
-            if url.startswith("/"):
-                return self._endpoint, wrapped(PATH, quoted(urlsplit(self._target_url).path + url))
+            if not url or url.startswith("/"):
+                return self._endpoint, wrapped(PATH, quoted(urlsplit(self._target_url).path + url or "/"))
             parts = urlsplit(check_url(url))
             port_ok = parts.port != 0
             path = wrapped(PATH, quoted(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"))
@@ -190,7 +190,7 @@ class Ask:
 
     def _check_saved(self, saved: dict[str, Any], answer: StepAnswer, message: Any) -> None:
         for name, place in self.saving.places.items():
-            if name not in saved:
+            if name not in saved and name not in self.saving.optional:
                 of_json = isinstance(self._spec.save[name], str)
                 has = shape(message) if of_json else names_of(answer.head)
                 raise BadAnswer("answer_unmatched", f"{self.where}: nothing at {place}; the answer has {has}", COMPARE)

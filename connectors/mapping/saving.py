@@ -19,6 +19,7 @@ class Saving:
     def __init__(self, save: Mapping[str, str | Source], where: str) -> None:
         self.places = {name: repr(at) if isinstance(at, str) else at.place for name, at in save.items()}
         """What each value is looked for at, for messages."""
+        self.optional = {name for name, at in save.items() if isinstance(at, Source) and not at.required}
         self.paths: list[tuple[str, Getter]] = [
             (name, compile_path(at, f"{where}.{name}")) for name, at in save.items() if isinstance(at, str)
         ]

@@ -16,7 +16,8 @@ WITHIN_S: Final = 30.0
 
 
 class AskSpec(Frozen):
-    """One HTTP request beside the turns' own. `url` is absolute or a path on the target's own origin.
+    """One HTTP request beside the turns' own. `url` is absolute or a path below the target's address; empty: that
+    address itself.
 
     `expect`: statuses that are fine (none: any 2xx). `save`: variable and where it stands in the answer; templates have
     it as `saved.<variable>`. `until`: the request is sent again, `every_s` seconds (1) after the answer before, until

@@ -10,10 +10,11 @@ from connectors.spec.base import Frozen
 
 
 class Source(Frozen):
-    """The value of a `header` of the answer, or of a `cookie` that it sets."""
+    """The value of a `header` of the answer, or of a `cookie` that it sets. `required`: an answer without it fails."""
 
     header: str | None = Field(None, min_length=1)
     cookie: str | None = Field(None, min_length=1)
+    required: bool = True
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -87,6 +87,21 @@ def test_values_come_from_headers_and_cookies_and_an_address_is_made_absolute(la
 
 
 @lanes
+def test_a_step_goes_to_the_address_itself_and_may_save_what_is_not_always_there(lane: Lane) -> None:
+    save = {"chat": {"header": "X-Chat", "required": False}, "region": {"header": "X-Region"}}
+    here = {"name": "here", "url": "", "save": save}
+    steps = {"handshake": {"steps": [here]}, "request": {"headers": {"X-Chat": "{{ saved.chat }}"}}}
+    for path, asked in (("/base", "/base"), ("", "/")):
+        with scripted(lambda _: whole(http.GOOD, "X-Region: eu")) as bot:
+            spec = make_spec("http", bot.url + path, **steps)
+            with Client(lane, spec) as client:
+                assert client.say().code is None
+                assert client.connector.saved == {"region": "eu"}
+            assert bot.paths[0] == f"POST {asked}"
+            assert "x-chat" not in bot.requests[1].headers
+
+
+@lanes
 def test_a_step_is_repeated_until_its_condition_is_met_with_what_was_saved_so_far(lane: Lane) -> None:
     poll = READY | {
         "url": "/state?after={{ saved.cursor | default('0') }}",
