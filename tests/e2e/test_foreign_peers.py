@@ -4,7 +4,6 @@ server wrote down when it sent it (tests/peers/ has the servers, a few lines eac
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from connectors.spec import TargetSpec, build_target_spec, parse_target_spec
 from runs.load.profile import ClosedLoad
@@ -20,11 +18,10 @@ from runs.models import Run, RunStatus
 from runs.supervisor.local import run_local
 from tests.integration.connectors.lanes import LANES, Client
 from tests.peers import node
-from tests.support.peers import Peer, served
+from tests.support.peers import Peer, commanded, served
 from tests.support.processes import ROOT
 from tests.support.runs import a_run, talk
 from tests.support.services import reserve_port
-from tokenburn_site.local.ports import wait_until
 from tokenburn_site.local.process_groups import ProcessGroups
 
 SpecFor = Callable[[int], TargetSpec]
@@ -38,27 +35,13 @@ PATIENCE = {"connect": 10, "first_byte": 10, "idle": 10, "total": 20}
 
 @contextmanager
 def chainlit(family: ProcessGroups, directory: Path) -> Iterator[Peer]:
-    """It names no port of its own and reads no stdin: it gets a free port, and the family ends it."""
     program = node.PEERS_VENV / "bin" / "chainlit"
     assert program.is_file(), f"{program} is missing: run `make setup-peers`"
-    log, port = directory / "sent.jsonl", reserve_port()
-    log.touch()
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "CHAINLIT_APP_ROOT": str(directory), "PEER_LOG": str(log)}
+    port = reserve_port()
+    more = {"PYTHONPATH": str(ROOT), "CHAINLIT_APP_ROOT": str(directory)}
     argv = [program, "run", ROOT / "tests/peers/chainlit_app.py", "--headless", "--host", "127.0.0.1", "--port", port]
-    with (directory / "chainlit.log").open("wb") as output:
-        child = family.start([str(arg) for arg in argv], cwd=directory, env=env, stdout=output, stderr=output)
-    try:
-        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/"), "Chainlit", 60, lambda: child.poll() is None)
-        yield Peer("chainlit", port, log)
-    finally:
-        family.stop(child)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False
+    with commanded(family, directory, "chainlit", port, *argv, more=more) as peer:
+        yield peer
 
 
 @contextmanager

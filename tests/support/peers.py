@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from tests.support.processes import ROOT, read_json_line
+from tokenburn_site.local.ports import wait_until
 from tokenburn_site.local.process_groups import ProcessGroups
 
 
@@ -55,3 +59,28 @@ def served(
         for pipe in (child.stdin, child.stdout):
             assert pipe is not None
             pipe.close()
+
+
+@contextmanager
+def commanded(
+    family: ProcessGroups, directory: Path, server: str, port: int, *argv: object, more: dict[str, str]
+) -> Iterator[Peer]:
+    """A program of somebody else, which prints no port and reads no stdin: it is told the port on its command line, the
+    log's path as PEER_LOG, and is ready when it answers."""
+    log = directory / "sent.jsonl"
+    log.touch()
+    with (directory / "output.log").open("wb") as output:
+        env = {**os.environ, **more, "PEER_LOG": str(log)}
+        child = family.start([str(arg) for arg in argv], cwd=directory, env=env, stdout=output, stderr=output)
+    try:
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/"), server, 60, lambda: child.poll() is None)
+        yield Peer(server, port, log)
+    finally:
+        family.stop(child)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False

@@ -5,8 +5,11 @@ said (tests/peers/ has the servers, a few lines each)."""
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,21 +21,24 @@ from connectors.spec import TargetSpec, build_target_spec
 from connectors.target import CompiledTarget
 from tests.integration.connectors.lanes import LANES, Client, wait
 from tests.peers import node
-from tests.support.peers import Peer, served
+from tests.support.peers import Peer, commanded, served
+from tests.support.processes import ROOT
+from tests.support.services import reserve_port
 from tokenburn_site.local.process_groups import ProcessGroups
 
-CONVERSATIONS, AT_ONCE, TURNS = 50, 10, 3
+CONVERSATIONS, AT_ONCE, TURNS = 50, 25, 3
 
 
 class Shape(NamedTuple):
     """How a preset is used: below which path, and with at most one param beside the address. `counted`: it tells how
-    much was said; a server here counts letters for tokens."""
+    much was said; a server here counts letters for tokens. `stateless`: it knows nothing of earlier turns."""
 
     preset: str
     path: str
     stream: bool = False
     params: dict[str, Any] = {}
     counted: bool = False
+    stateless: bool = False
 
     def __str__(self) -> str:
         return f"{self.preset}{' streamed' * self.stream}"
@@ -44,7 +50,9 @@ class Shape(NamedTuple):
 
 
 SHAPES: dict[str, list[Shape]] = {
-    "ai": [Shape("ai-sdk", "/api/chat", counted=True)],
+    "ai": [Shape("ai-sdk", "/api/chat", counted=True), Shape("ai-sdk-text", "/api/text")],
+    "mcp": [Shape("mcp-stateless", "/mcp", stateless=True)],
+    "langgraph": [Shape("langgraph", ""), Shape("langgraph", "", stream=True)],
     "agents": [
         Shape("ag-ui", "/ag-ui"),
         Shape("ai-sdk", "/api/chat"),
@@ -52,13 +60,18 @@ SHAPES: dict[str, list[Shape]] = {
         Shape("a2a", "/a2a", stream=True),
         Shape("a2a-0.3", "/a2a"),
         Shape("a2a-0.3", "/a2a", stream=True),
+        Shape("mcp", "/mcp"),
         Shape("langserve", "/langserve/chat"),
         Shape("langserve", "/langserve/chat", stream=True),
     ],
 }
-"""By server; "agents" is a process with pydantic-ai, a2a-sdk and LangServe, behind hypercorn."""
+"""By server; "agents" is a process with pydantic-ai, a2a-sdk, mcp and LangServe, behind hypercorn."""
 CASES = [pytest.param(server, shape, id=f"{server}-{shape}") for server, shapes in SHAPES.items() for shape in shapes]
-FAILURES = {("langserve", False): ("http_500", "Internal Server Error"), ("langserve", True): ("target_error", "")}
+FAILURES = {
+    ("langserve", False): ("http_500", "Internal Server Error"),
+    ("langserve", True): ("target_error", ""),
+    ("ai-sdk-text", False): ("answer_empty", ""),
+}
 """How a failing model is told, where it is not by its own words."""
 
 
@@ -71,8 +84,21 @@ def peers(family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory) -> It
     with (
         served(family, folder("agents"), "agents", python, "-m", "tests.peers.agents.server") as agents,
         served(family, folder("ai"), "ai", node.node(), node.HERE / "ai.js") as ai,
+        served(family, folder("mcp"), "mcp", node.node(), node.HERE / "mcp.js") as mcp,
+        langgraph_dev(family, folder("langgraph")) as langgraph,
     ):
-        yield {"agents": agents, "ai": ai}
+        yield {peer.server: peer for peer in (agents, ai, mcp, langgraph)}
+
+
+@contextmanager
+def langgraph_dev(family: ProcessGroups, directory: Path) -> Iterator[Peer]:
+    """It keeps its state in the folder of the app, which is therefore a copy."""
+    port, program = reserve_port(), node.PEERS_VENV / "bin" / "langgraph"
+    shutil.copytree(ROOT / "tests/peers/langgraph_dev", directory, dirs_exist_ok=True)
+    argv = [program, "dev", "--port", port, "--no-browser", "--no-reload"]
+    more = {"PYTHONPATH": str(ROOT), "LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGSMITH_TRACING": "false"}
+    with commanded(family, directory, "langgraph", port, *argv, "--n-jobs-per-worker", AT_ONCE, more=more) as peer:
+        yield peer
 
 
 class Said(NamedTuple):
@@ -125,7 +151,8 @@ def test_every_text_is_the_one_it_sent_and_every_message_the_one_it_got(
     assert len(said) == (CONVERSATIONS + 1) * TURNS
     got = peer.entries(f"{shape} ")
     assert sorted((turn.message, turn.text) for turn in said) == sorted((one["message"], one["text"]) for one in got)
-    assert [turn.text.partition(":")[0] for turn in said] == ["1", "2", "3"] * (CONVERSATIONS + 1)
+    counts = ["1"] * TURNS if shape.stateless else ["1", "2", "3"]
+    assert [turn.text.partition(":")[0] for turn in said] == counts * (CONVERSATIONS + 1)
     expected = {turn.message: turn.history for turn in said}
     assert [one["history"] for one in got if "history" in one] == [
         expected[one["message"]] for one in got if "history" in one

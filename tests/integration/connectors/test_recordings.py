@@ -16,7 +16,15 @@ from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, wait
-from tests.support.recordings import SESSION, Case, check_outcome, recorded_cases, wire_bytes, without_secrets
+from tests.support.recordings import (
+    SESSION,
+    Case,
+    check_outcome,
+    recorded_cases,
+    recording,
+    wire_bytes,
+    without_secrets,
+)
 
 ANSWERED = ("http", "sse", "ndjson", "text")
 OVER_HTTP = [case for case in recorded_cases() if case.spec().protocol in ANSWERED]
@@ -25,9 +33,12 @@ OVER_HTTP = [case for case in recorded_cases() if case.spec().protocol in ANSWER
 @pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize("case", OVER_HTTP, ids=str)
 def test_a_recorded_exchange_goes_over_the_wire(case: Case, lane: Lane) -> None:
+    steps = recording(case.preset).get("handshake", {}).get("steps", [])
+
     def replay(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(wire_bytes(case.answer))
+        for answer in (*(step["answer"] for step in steps), case.answer):
+            peer.read_request()
+            peer.send(wire_bytes(answer))
         peer.hold()
 
     with HostileServer(replay) as server:
@@ -35,7 +46,7 @@ def test_a_recorded_exchange_goes_over_the_wire(case: Case, lane: Lane) -> None:
         connector = connector_class(spec.protocol, lane)(CompiledTarget(spec))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             timeline, error = runner.run(turn(connector, case))
-        sent = server.requests[0]
+        sent = server.requests[len(steps)]
     check_outcome(case, timeline, error)
     check_request(case, sent)
 

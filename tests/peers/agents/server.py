@@ -17,18 +17,20 @@ from hypercorn.config import Config
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from tests.peers.agents import a2a_agent, pydantic_agents, runnables
+from tests.peers.agents import a2a_agent, mcp_tool, pydantic_agents, runnables
 
 PARTS: tuple[Callable[[str], list[BaseRoute]], ...] = (pydantic_agents.routes, a2a_agent.routes, runnables.routes)
 
 
 async def main(log: str) -> None:
     config = Config()
+    mcp = mcp_tool.server(log)
+    routes = [*mcp.streamable_http_app().routes, *(route for part in PARTS for route in part(log))]
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
         config.bind = [f"fd://{listener.fileno()}"]
         print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
-        app = Starlette(routes=[route for part in PARTS for route in part(log)])
-        await serve(app, config, shutdown_trigger=_end_of_stdin)
+        async with mcp.session_manager.run():
+            await serve(Starlette(routes=routes), config, shutdown_trigger=_end_of_stdin)
         listener.detach()
 
 
