@@ -19,13 +19,14 @@ from functools import partial
 from typing import Any, ClassVar
 
 from connectors.errors import TurnError
+from connectors.mapping.messages import Message
 from connectors.mapping.payload import Codecs
 from connectors.mapping.request import RenderedRequest
 from connectors.opaque.tokens import MARK_BYTES, Bound
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
-from connectors.timeline.greeting import Greeting, carries_text
+from connectors.timeline.greeting import Dialogue, Greeting, carries_text
 from connectors.timeline.kinds import timeline_class
 from connectors.timeline.named import NamedTimeline
 from connectors.timeline.replies import ReplyTimeline, ReplyTo
@@ -94,8 +95,11 @@ class BaseConnector(ABC):
     unassigned = 0
     """Messages of any kind that belong to no turn: they came while nothing was asked, or answer another question."""
 
-    greeting: Greeting | None = None
-    """What a new connection waits for before its first question."""
+    dialogue: Dialogue | None = None
+    """What a connection is about before its next question: it waits for a greeting, or says hello."""
+
+    turn_context: Mapping[str, Any] = {}
+    """What templates saw when a turn was rendered last, if there are messages beside its own."""
 
     reply_id: Any = None
     """What the answer to the turn in flight repeats; None: not known yet."""
@@ -146,6 +150,8 @@ class BaseConnector(ABC):
         request = self.target.render(context)
         if self._as_rendered:
             return request
+        if self.target.says_beside_turns:
+            self.turn_context = context
         if (reply_to := self.target.reply_to) is not None:
             self.reply_id = reply_to.asked(request.body)
         if (codecs := self.codecs) is not None:
@@ -210,8 +216,8 @@ class BaseConnector(ABC):
         """A message that belongs to no turn, arrived at `ns`: it may carry something to save, and is counted. While a
         greeting is waited for, it is part of that."""
         ns = time.monotonic_ns() if ns is None else ns
-        if self.greeting is not None and not self.greeting.over:
-            self._greeted_with(self.greeting, ns, data)
+        if self.dialogue is not None and self.dialogue.wait is not None and self.dialogue.waits:
+            self._heard(self.dialogue, self.dialogue.wait, ns, data)
             return
         self.unassigned_event(data, ns)
 
@@ -235,18 +241,19 @@ class BaseConnector(ABC):
         if message.saved is not None:
             self._keep(message.saved)
 
-    def _greeted_with(self, greeting: Greeting, ns: int, data: bytes) -> None:
+    def _heard(self, dialogue: Dialogue, wait: Greeting, ns: int, data: bytes) -> None:
         try:
-            greeting.take(ns, data, self.message_timeline)
+            wait.take(ns, data, self.message_timeline)
+            if wait.saved:
+                self._keep(wait.saved)
+            dialogue.advance()
         except TurnError as exc:
-            greeting.failure = exc
-        if greeting.saved:
-            self._keep(greeting.saved)
-        if greeting.over or greeting.failure is not None:
-            self.greeting_over()
+            dialogue.failure = exc
+        if not dialogue.waits or dialogue.wait is not wait:
+            self.dialogue_went_on()
 
-    def greeting_over(self) -> None:  # noqa: B027 - a lane that polls needs no notification
-        """The greeting is complete or failed: wake up whoever waits for it."""
+    def dialogue_went_on(self) -> None:  # noqa: B027 - a lane that polls needs no notification
+        """A wait is over, or failed: wake up whoever looks after it."""
 
     def _keep(self, saved: Mapping[str, Any]) -> None:
         """What a message gave to save, for templates, which see no secret that the target repeats in it."""
@@ -259,6 +266,10 @@ class BaseConnector(ABC):
     def _decode(self, data: bytes) -> bytes:
         codecs = self.codecs
         return data if codecs is None else codecs.decode(data)
+
+    def say(self, message: Message) -> None:
+        """Send a message that belongs to no turn. Raises TurnError."""
+        raise NotImplementedError(f"{type(self).__name__} has turns only")
 
     @property
     def codecs(self) -> Codecs | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from connectors.http.cookies import Cookies
 from connectors.http.endpoint import endpoint_of
 from connectors.mapping.expressions import MISSING, Context
 from connectors.mapping.filters import BUDGET, Budget
-from connectors.mapping.paths import condition_test
+from connectors.mapping.messages import AutoReply, Message, greeting_step, step_of
 from connectors.mapping.payload import Codecs, CodecTemplate
 from connectors.mapping.request import RenderedRequest, RequestTemplate
 from connectors.mapping.response import ResponseMapping
@@ -21,7 +21,7 @@ from connectors.mapping.templates import compile_value, value_of
 from connectors.mapping.unset import named_secrets
 from connectors.security.redact import Redactor
 from connectors.spec import ONE_ANSWER, TargetSpec
-from connectors.timeline.greeting import Greeting
+from connectors.timeline.greeting import Dialogue
 from connectors.timeline.replies import ReplyTo, correlates
 
 
@@ -57,10 +57,18 @@ class CompiledTarget:
         self._codecs = CodecTemplate(spec.codec, fold, endpoint.release_text)
         self.has_codecs = bool(spec.codec.request or spec.codec.response)
         self.reply_to = None if spec.reply_to is None else ReplyTo(spec.reply_to)
-        self.reads_requests = self.has_codecs or self.reply_to is not None
+        self.says_beside_turns = bool(spec.before or spec.after or spec.auto_replies)
+        self.reads_requests = self.has_codecs or self.reply_to is not None or self.says_beside_turns
         """Whether something is done with each request when it is rendered."""
-        if spec.greeting is not None and spec.greeting.until is not None:
-            condition_test(spec.greeting.until, "greeting.until")
+        self._opening = [] if spec.greeting is None else [greeting_step(spec.greeting)]
+        self._opening += [step_of(said, "hello", f"hello[{i}]", fold) for i, said in enumerate(spec.hello)]
+        self._before = [step_of(said, "before", f"before[{i}]", fold) for i, said in enumerate(spec.before)]
+        self.renders_late = any(step.awaited is not None for step in self._before)
+        """Whether a turn's request may use what messages before it brought."""
+        self.after = [Message(said, f"after[{i}]", fold) for i, said in enumerate(spec.after)]
+        self.auto_replies = [AutoReply(said, f"auto_replies[{i}]", fold) for i, said in enumerate(spec.auto_replies)]
+        self.keep_alive = None if spec.keep_alive is None else Message(spec.keep_alive, "keep_alive", fold)
+        self.goodbye = [Message(said, f"goodbye[{i}]", fold) for i, said in enumerate(spec.goodbye)]
         self.handshake = Handshake(spec, endpoint, self._fold, fold[BUDGET]) if spec.handshake.steps else None
         self.reads_heads = self.handshake is not None and self.handshake.reads_heads
         """Whether values are saved from the heads of answers, which lanes read for this alone."""
@@ -92,9 +100,18 @@ class CompiledTarget:
         """Whether each answer contains the id of its question, so that answers cannot be confused."""
         return correlates(self.spec, self.response.text_kinds)
 
-    def new_greeting(self) -> Greeting | None:
-        """To be waited for on a new connection; None: the target does not greet."""
-        return None if self.spec.greeting is None else Greeting(self.spec.greeting)
+    def new_opening(self, say: Callable[[Message], object]) -> Dialogue | None:
+        """What precedes the first turn on a new connection: the greeting, then the messages of `hello`. `say` sends
+        one of them. None: nothing does."""
+        return Dialogue(self._opening, say) if self._opening else None
+
+    def new_before(self, say: Callable[[Message], object]) -> Dialogue | None:
+        """The same of what precedes a turn's own message."""
+        return Dialogue(self._before, say) if self._before else None
+
+    def render_message(self, message: Message, context: Context) -> RenderedRequest:
+        """`context` holds session and saved, or is that of a turn. Raises BadRequest."""
+        return message.render({**self._fold, **context})
 
     @property
     def original(self) -> CompiledTarget:

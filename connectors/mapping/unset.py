@@ -9,7 +9,10 @@ from typing import Any, Final
 
 from connectors.errors import DETAIL_LIMIT, TurnError
 
-NAMING_SECRETS: Final = ("request", "standing", "handshake", "socketio", "codec", "models")
+NAMING_SECRETS: Final = (
+    *("request", "standing", "handshake", "socketio", "codec", "models"),
+    *("hello", "before", "after", "auto_replies", "keep_alive", "goodbye"),
+)
 """Parts of a target whose templates may name secrets."""
 _SECRET = re.compile(r"\bsecret\.(\w+)")
 MOSTLY_SECRETS: Final = frozenset({"http_401", "grpc_unauthenticated"})

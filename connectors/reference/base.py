@@ -12,6 +12,7 @@ from connectors.handshake_connector import HandshakeConnector
 from connectors.http.cookies import Cookies
 from connectors.reference.http.exchange import HttpExchange
 from connectors.reference.http.steps import StepCarrier
+from connectors.timeline.greeting import Dialogue
 from connectors.waits import RUN_WAIT
 
 _run_lock = threading.Lock()
@@ -21,25 +22,39 @@ _run_lock = threading.Lock()
 class ReferenceConnector(HandshakeConnector):
     """`connect` of a subclass calls `do_handshake` first."""
 
+    def expect_greeting(self) -> None:
+        """Called before the first message of a new connection is read."""
+        self.dialogue = self.target.new_opening(self.say)
+
     def wait_for_greeting(self, take: Callable[[float], None]) -> None:
-        """Wait for the greeting, if there is one. `take` reads one message within the given seconds, passes it to
-        `idle_event`, and raises TimeoutError or TurnError. Raises TurnError."""
-        greeting = self.greeting
-        if greeting is None:
+        """Return when the greeting has arrived and `hello` was said; immediately without both. Raises TurnError."""
+        dialogue = self.dialogue
+        if dialogue is None:
             return
-        began_s = time.monotonic()
-        due_s = began_s + greeting.spec.within_s
+        self.hold(dialogue, take)
+        for name, took_ns in dialogue.took_ns.items():
+            self.add_step(name, took_ns)
+
+    def hold(self, dialogue: Dialogue, take: Callable[[float], None]) -> None:
+        """Say and hear all of it. `take` reads one message within the given seconds, passes it to `idle_event`, and
+        raises TimeoutError or TurnError. Raises TurnError."""
+        self.dialogue = dialogue
         try:
-            while not greeting.over:
-                take(max(due_s - time.monotonic(), 0.001))
-                if greeting.failure is not None:
-                    raise greeting.failure
-        except TimeoutError as exc:
-            if greeting.spec.required:
-                raise greeting.missed() from exc
+            if dialogue.failure is None:
+                dialogue.start()
+            wait, due_s = None, 0.0
+            while dialogue.failure is None and not dialogue.over and dialogue.wait is not None:
+                if wait is not dialogue.wait:
+                    wait = dialogue.wait
+                    due_s = time.monotonic() + wait.awaited.spec.within_s
+                try:
+                    take(max(due_s - time.monotonic(), 0.001))
+                except TimeoutError:
+                    dialogue.missed()
         finally:
-            self.greeting = None
-        self.add_step("greeting", int((time.monotonic() - began_s) * 1e9))
+            self.dialogue = None
+        if dialogue.failure is not None:
+            raise dialogue.failure
 
     def do_handshake(self) -> None:
         """Do the handshake's steps that are due. Raises TurnError."""

@@ -9,7 +9,7 @@ import orjson
 
 from connectors.content.decoding import loads
 from connectors.errors import BadRequest, BrokenTransport, TurnError
-from connectors.handshake_connector import HandshakeConnector
+from connectors.lasting.connector import LastingConnector
 from connectors.mapping.request import RenderedRequest
 from connectors.opaque.tokens import in_json
 from connectors.security.guard import AllowPrivate
@@ -17,7 +17,7 @@ from connectors.socketio.packets import MOST_REPLIES, Opened, arguments, documen
 from connectors.target import CompiledTarget
 
 
-class SocketIoBase(HandshakeConnector):
+class SocketIoBase(LastingConnector):
     """One namespace over one connection for a whole conversation."""
 
     persistent = True
@@ -29,8 +29,6 @@ class SocketIoBase(HandshakeConnector):
         self._resumes = target.spec.socketio.reconnect == "resume"
         self._packs = bool(target.spec.codec.request)
         self._replies = 0
-        self._upgraded_by: tuple[tuple[str, str], ...] = ()
-        """Headers of the upgrade."""
 
     @property
     def context(self) -> Mapping[str, Any]:
@@ -43,8 +41,8 @@ class SocketIoBase(HandshakeConnector):
         request = self.target.render_connection(self.context)
         base, _, query = request.path.partition("?")
         path = f"{base.rstrip('/')}/{self.target.spec.socketio.path.strip('/')}/"
-        self._upgraded_by = self._with_cookies(request._replace(path=path)).headers
-        return path, query, self._upgraded_by
+        self.upgraded_by = self._with_cookies(request._replace(path=path)).headers
+        return path, query, self.upgraded_by
 
     def upgrade(self) -> RenderedRequest:
         """The upgrade as requested by python-socketio's client. Raises BadRequest."""
@@ -72,7 +70,7 @@ class SocketIoBase(HandshakeConnector):
 
     def released(self, packet: bytes) -> bytes:
         """A packet, whose texts are JSON, with its secrets in clear. Raises BadRequest (secret_withheld)."""
-        return self.target.endpoint.release(in_json(packet), self._upgraded_by)
+        return self.target.endpoint.release(in_json(packet), self.upgraded_by)
 
     def before_ready(self, seen: bytes, ns: int) -> None:
         """An event before `socketio.ready_event` belongs to connecting, so its text is not unsolicited."""

@@ -3,6 +3,7 @@
 from connectors.origins import SCHEMES, TLS_SCHEMES
 from connectors.spec.base import Frozen, SpecError, spec_problems
 from connectors.spec.handshake import AskSpec, HandshakeSpec, StepSpec
+from connectors.spec.lasting import AutoReplySpec, KeepAliveSpec, MessageSpec, SentSpec, WaitingSpec
 from connectors.spec.presets import build_target_spec, load_preset, merge, preset_names
 from connectors.spec.request import CodecSpec, CodecStep, ModelsSpec, RequestSpec
 from connectors.spec.response import Condition, GreetingSpec, PartSpec, ReplyToSpec, ResponseSpec, UsageSpec
@@ -30,6 +31,7 @@ __all__ = [
     "SCHEMES",
     "TLS_SCHEMES",
     "AskSpec",
+    "AutoReplySpec",
     "CodecSpec",
     "CodecStep",
     "Condition",
@@ -37,7 +39,9 @@ __all__ = [
     "GreetingSpec",
     "GrpcSpec",
     "HandshakeSpec",
+    "KeepAliveSpec",
     "Limits",
+    "MessageSpec",
     "ModelsSpec",
     "PartSpec",
     "ProxySpec",
@@ -46,6 +50,7 @@ __all__ = [
     "RequestSpec",
     "ResponseSpec",
     "Save",
+    "SentSpec",
     "SocketIoSpec",
     "Source",
     "SpecError",
@@ -54,6 +59,7 @@ __all__ = [
     "Timeouts",
     "TlsSpec",
     "UsageSpec",
+    "WaitingSpec",
     "WebSocketSpec",
     "build_target_spec",
     "load_preset",

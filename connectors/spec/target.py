@@ -10,8 +10,9 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 
 from connectors.origins import SCHEMES, check_origin, origins_of
 from connectors.request_parts import check_authority, check_metadata_name
-from connectors.spec.base import Frozen, SpecError, problem_line, spec_problems
+from connectors.spec.base import SpecError, problem_line, spec_problems
 from connectors.spec.handshake import HandshakeSpec
+from connectors.spec.lasting import LastingSpec
 from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
 from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
 from connectors.spec.secret_places import SecretPlaces
@@ -27,7 +28,7 @@ APART: Final = {"secrets", "secret_origins"}
 """What a stored run does not hold."""
 
 
-class TargetSpec(Frozen):
+class TargetSpec(LastingSpec):
     """One chatbot endpoint. `secrets` never leave the process but over the engine's stdin. `cookies`: who shares those
     that the target sets: a conversation with its handshake ("session"), all of an engine process ("run"), or nobody
     keeps any ("none"). `secret_origins`: where secrets may go; None: where the target itself leads (`own_origins`)."""
@@ -139,6 +140,9 @@ class TargetSpec(Frozen):
                 raise ValueError(f"{name} has no effect: {what}; it is for connections that last for a conversation")
         if self.reply_to is not None and self.reply_to.ack is not None and self.protocol not in POSTED:
             raise ValueError(f"reply_to.ack: protocol {self.protocol} answers no POST; give reply_to.request")
+        self.check_lasting(self.protocol)
+        if self.hello and any(step.name == "hello" for step in self.handshake.steps):
+            raise ValueError("handshake: a step cannot be called hello beside `hello`, whose time has this name")
         return self
 
     @model_validator(mode="after")
@@ -159,7 +163,8 @@ class TargetSpec(Frozen):
         if self.models is not None:
             places.in_query(self.models.path, "models.path")
             places.headers(self.models.headers or {}, "models")
-        places.packed(self.codec.request, in_body)
+        for kind in sorted({in_body, *self.lasting_secrets(places)}):
+            places.packed(self.codec.request, kind)
         for i, codec in enumerate(self.codec.response):
             places.codec(codec, f"codec.response[{i}]")
         return self

@@ -14,6 +14,7 @@ from connectors.handshake_connector import HandshakeConnector
 from connectors.http.cookies import Cookies
 from connectors.security.tls import tls_context
 from connectors.target import CompiledTarget
+from connectors.timeline.greeting import Dialogue
 from connectors.waits import RUN_WAIT
 from connectors.wire.http.exchange import HttpExchange
 from connectors.wire.http.steps import StepCarrier
@@ -34,7 +35,7 @@ def _run_lock() -> asyncio.Lock:
 class WireConnector(HandshakeConnector):
     """`connect` of a subclass calls `do_handshake` and then, where it needs a stamped stream, `dial`."""
 
-    _greeted: asyncio.Future[None] | None = None
+    _went_on: asyncio.Future[None] | None = None
 
     @classmethod
     def prepare(cls, target: CompiledTarget) -> None:
@@ -44,41 +45,48 @@ class WireConnector(HandshakeConnector):
                 tls_context(target.spec.tls)
 
     def expect_greeting(self) -> None:
-        """Called before a connection is made: its messages belong to the greeting, if the target has one."""
-        self.greeting = self.target.new_greeting()
-        self._greeted = None if self.greeting is None else asyncio.get_running_loop().create_future()
+        """Called before a connection is made: its first messages may be those that the target's opening waits for."""
+        self.dialogue = self.target.new_opening(self.say)
 
     async def wait_for_greeting(self) -> None:
-        """Return when the greeting has arrived; immediately without one. Raises TurnError."""
-        greeting, greeted = self.greeting, self._greeted
-        if greeting is None or greeted is None:
+        """Return when the greeting has arrived and `hello` was said; immediately without both. Raises TurnError."""
+        dialogue = self.dialogue
+        if dialogue is None:
             return
-        began_ns = time.monotonic_ns()
-        try:
-            async with asyncio.timeout(greeting.spec.within_s):
-                await greeted
-        except TimeoutError as exc:
-            if greeting.spec.required:
-                raise greeting.missed() from exc
-        finally:
-            self.greeting = self._greeted = None
-        self.add_step("greeting", time.monotonic_ns() - began_ns)
+        await self.hold(dialogue)
+        for name, took_ns in dialogue.took_ns.items():
+            self.add_step(name, took_ns)
 
-    def greeting_over(self) -> None:
-        greeting, greeted = self.greeting, self._greeted
-        if greeting is None or greeted is None or greeted.done():
-            return
-        if greeting.failure is None:
-            greeted.set_result(None)
-        else:
-            greeted.set_exception(greeting.failure)
+    async def hold(self, dialogue: Dialogue) -> None:
+        """Say and hear all of it. Raises TurnError."""
+        self.dialogue = dialogue
+        loop = asyncio.get_running_loop()
+        try:
+            if dialogue.failure is None:
+                dialogue.start()
+            while dialogue.failure is None and not dialogue.over and dialogue.wait is not None:
+                self._went_on, wait = loop.create_future(), dialogue.wait
+                try:
+                    async with asyncio.timeout(wait.awaited.spec.within_s):
+                        await self._went_on
+                except TimeoutError:
+                    if dialogue.wait is wait and dialogue.waits:  # else it came in this very moment
+                        dialogue.missed()
+        finally:
+            self.dialogue = self._went_on = None
+        if dialogue.failure is not None:
+            raise dialogue.failure
+
+    def dialogue_went_on(self) -> None:
+        if self._went_on is not None and not self._went_on.done():
+            self._went_on.set_result(None)
 
     def greeting_failed(self, error: TurnError) -> bool:
-        """The connection was lost. Returns whether somebody waited for its greeting."""
-        if self.greeting is None or self._greeted is None or self._greeted.done():
+        """The connection was lost. Returns whether somebody waited for a message on it."""
+        if self.dialogue is None or self.dialogue.over or self.dialogue.failure is not None:
             return False
-        self.greeting.failure = error
-        self.greeting_over()
+        self.dialogue.failure = error
+        self.dialogue_went_on()
         return True
 
     async def do_handshake(self) -> None:

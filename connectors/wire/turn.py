@@ -152,7 +152,10 @@ class Turn:
 
     def _deadline(self, timeline: Timeline) -> tuple[int, str]:
         last_ns = None if timeline.first_byte_ns is None else self._last_at
-        return next_deadline(self._timeouts, began_ns=self._sent_at, sent_ns=self._sent_at, last_ns=last_ns)
+        began_ns = (
+            self._sent_at if timeline.sent_ns is None else timeline.sent_ns
+        )  # a message before it may have begun it
+        return next_deadline(self._timeouts, began_ns=began_ns, sent_ns=self._sent_at, last_ns=last_ns)
 
     def _arm(self, delay_ns: int) -> None:
         self._timer = self._loop.call_later(max(delay_ns, 0) / 1e9, self._timer_fired)

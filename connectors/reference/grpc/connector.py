@@ -102,8 +102,8 @@ class GrpcConnector(ReferenceConnector):
             self._channel = self._dial()
         self._method = self._find_method(self._channel.channel)
         check_lasting(self.target.spec, persistent=self._method.persistent)
-        self.greeting = self.target.new_greeting()
-        if self.greeting is not None:
+        self.expect_greeting()
+        if self.dialogue is not None:
             self._be_greeted(self._channel.channel, self._method)
 
     def _be_greeted(self, channel: Any, method: Method) -> None:

@@ -97,6 +97,7 @@ class EngineSocket(WsClient):
         self._opcode = ABNF.OPCODE_TEXT
         self.opened: Opened | None = None
         self.upgraded_ns = 0
+        self.sent_bytes = 0
         self.failure: TurnError | None = None
 
     def settimeout(self, timeout: float | None) -> None:
@@ -118,7 +119,9 @@ class EngineSocket(WsClient):
             except TurnError as exc:
                 self.failure = exc
                 raise
-        return super().send(payload, opcode)
+        size = super().send(payload, opcode)
+        self.sent_bytes += size
+        return size
 
     def recv(self) -> str | bytes:
         """The next message, within limits. Raises TurnError (kept in `failure`), or Dry."""
@@ -222,6 +225,10 @@ class SocketIoClient(socketio.Client):
         self.emit(event, tuple(args), namespace=namespace, callback=_heard)
         ack_id: int = max(self.callbacks[namespace])
         return ack_id
+
+    @property
+    def sent_bytes(self) -> int:
+        return self._ws.sent_bytes
 
     @property
     def joined(self) -> bool:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from connectors.errors import TimedOut, TooLarge, TurnError
 from connectors.mapping.request import RenderedRequest
-from connectors.reference.base import ReferenceConnector
 from connectors.reference.socketio.client import EngineSocket, EngineWatch, SocketIoClient
 from connectors.reference.transport.deadlines import GraceOver
+from connectors.reference.websocket.lasting import ReferenceLasting
 from connectors.reference.websocket.socket import Dry, WatchedSocket, keep
 from connectors.security.guard import AllowPrivate
 from connectors.socketio.base import SocketIoBase, lost_between_turns, silent
@@ -25,8 +25,10 @@ KEEP_S: Final = 1.0
 """Minimum frequency of checks for pings between turns: four times within the time that a target waits for the pong."""
 
 
-class SocketIoConnector(SocketIoBase, ReferenceConnector):
+class SocketIoConnector(SocketIoBase, ReferenceLasting):
     """Blocks; use one connector in one thread at a time. A separate thread answers pings between two turns."""
+
+    _watch: EngineWatch
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
@@ -51,8 +53,8 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
             return self._joined and self.fresh
 
     def begin(self, session: Mapping[str, Any]) -> None:
-        super().begin(session)
         self.disconnect()
+        super().begin(session)
         self._lost = None
 
     def connect(self) -> None:
@@ -61,7 +63,7 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
                 self.do_handshake()  # the handshake's values have expired, the connection has not
                 return
             lost, self._lost = self._lost, None
-            self.disconnect()
+            self._leave()
             if lost is not None and not self._resumes:
                 raise lost
             self.do_handshake()
@@ -69,7 +71,7 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
             try:
                 self._join()
             except TurnError:
-                self.disconnect()
+                self._leave()
                 raise
             self._watch.phase = "idle"
 
@@ -77,7 +79,7 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         """Upgrade, read the open packet, connect the namespace, wait for the event that signals readiness."""
         self._replies = 0
         self._awaited = self.target.spec.socketio.ready_event
-        self.greeting = self.target.new_greeting()
+        self.expect_greeting()
         self._sock = sock = WatchedSocket(self.target.endpoint, self._watch)
         for name, ns in self._watch.handshake_ns.items():
             self.add_step(name, ns)
@@ -102,12 +104,14 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
             client.eio.pump()
         self.add_step("socketio", time.monotonic_ns() - ws.upgraded_ns)
         self.round_trip_ns = self.measured_round_trip_ns()
+        self._watch.phase = "idle"
+        self.keep_alive(sock)
         self.wait_for_greeting(self._take_one)
         self._opened = opened = ws.opened
         self._joined = True
         if opened is not None:
             self._over = threading.Event()
-            every_s = max(min(KEEP_S, opened.timeout_ms / 4000), 0.01)
+            every_s = max(min(KEEP_S, self.keep_s, opened.timeout_ms / 4000), 0.01)
             threading.Thread(
                 target=keep, args=(self._over, every_s, self._lock, self._drain), name="pings", daemon=True
             ).start()
@@ -120,11 +124,14 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         client = self._client
         if client is None:
             raise RuntimeError("no connection")
+        phase = self._watch.phase
         self._watch.expect_within(left_s)
         try:
             client.eio.pump()
         except TimedOut as exc:
             raise TimeoutError from exc
+        finally:
+            self._watch.phase = phase
 
     # --- a turn -------------------------------------------------------------------------------------------------
 
@@ -134,25 +141,46 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
             if client is None or not self._joined:
                 raise RuntimeError("send_message before connect")
             timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-            args = self.arguments(request)
+            if not self.target.renders_late:
+                self.arguments(request)  # raises before anything is sent
             self._watch.begin(timeline)
             self._watch.phase = "turn"
-            self._replies = self._taken = 0
-            self._timeline = timeline
             try:
-                self._emit(client, request.event, args)
-                while timeline.done_ns is None:
-                    try:
-                        client.eio.pump()
-                    except GraceOver:
-                        timeline.look(time.monotonic_ns())
+                self.around(request, timeline, self._ask)
                 self._asked = True
             except TurnError:
-                self.disconnect()
+                self._leave()
                 raise
             finally:
                 self._timeline = self._ack_id = None
                 self._watch.phase = "idle"
+
+    def _ask(self, request: RenderedRequest, timeline: Timeline) -> None:
+        client = self._client
+        if client is None:
+            raise self._lost or RuntimeError("send_message before connect")
+        self._replies = self._taken = 0
+        self._timeline = timeline
+        self._emit(client, request.event, self.arguments(request))
+        while timeline.done_ns is None:
+            try:
+                client.eio.pump()
+            except GraceOver:
+                timeline.look(time.monotonic_ns())
+        self._timeline = None
+
+    @property
+    def can_write(self) -> bool:
+        return self._client is not None and self._client.joined
+
+    def write_message(self, request: RenderedRequest) -> int:
+        client = self._client
+        if client is None:
+            return 0  # it was lost, which is said elsewhere
+        before = client.sent_bytes
+        client.emit(request.event, tuple(self.arguments(request)), namespace=self.namespace)
+        client.eio.flush()
+        return client.sent_bytes - before
 
     def _emit(self, client: SocketIoClient, event: str, args: list[Any]) -> None:
         if self.target.spec.socketio.ack:
@@ -162,6 +190,8 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
         client.eio.flush()
 
     def on_event(self, seen: bytes) -> None:
+        if self.has_replied(seen):
+            return
         if self._feed(seen):
             return
         if self._awaited is None:
@@ -207,9 +237,14 @@ class SocketIoConnector(SocketIoBase, ReferenceConnector):
     def _lose(self, why: TurnError) -> None:
         # an unused connection was not lost between turns: the target's message says why
         self._lost = lost_between_turns(why) if self._asked else why
-        self.disconnect()
+        self._leave()
 
     def disconnect(self) -> None:
+        with self._lock:
+            self.say_goodbye()
+            self._leave()
+
+    def _leave(self) -> None:
         with self._lock:
             self._over.set()
             if self._client is not None:

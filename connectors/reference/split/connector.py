@@ -81,7 +81,7 @@ class SplitConnector(ReferenceConnector):
             self.add_step("standing", time.monotonic_ns() - began_ns)
             self._post = post_exchange(self.target, self.allow_private)
             self._post.connect()
-            self.greeting = self.target.new_greeting()
+            self.expect_greeting()
             self.wait_for_greeting(self._take_one)
         except BaseException:
             self.disconnect()

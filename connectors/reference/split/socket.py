@@ -50,7 +50,7 @@ class SplitSocketConnector(WebSocketConnector):
             self._read_answer(client, timeline)
         except TurnError:
             posting.join(POST_GRACE_S)
-            self.disconnect()
+            self._leave()
             if failures:
                 raise failures[0] from None
             raise
@@ -61,6 +61,6 @@ class SplitSocketConnector(WebSocketConnector):
                 self._post.shut()
         self._asked = True
 
-    def disconnect(self) -> None:
-        super().disconnect()
+    def _leave(self) -> None:
+        super()._leave()
         self._post.close()

@@ -11,9 +11,9 @@ from websocket import ABNF
 
 from connectors.errors import TimedOut, TooLarge, TurnError
 from connectors.mapping.request import RenderedRequest
-from connectors.reference.base import ReferenceConnector
 from connectors.reference.transport.deadlines import GraceOver
 from connectors.reference.websocket.client import WsClient
+from connectors.reference.websocket.lasting import ReferenceLasting
 from connectors.reference.websocket.socket import Dry, MessageWatch, WatchedSocket, keep
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
@@ -22,11 +22,9 @@ from connectors.websocket.failures import lost_between_turns
 
 DRAIN_S: Final = 0.1
 """Maximum time to read unsolicited messages before a turn."""
-KEEP_S: Final = 0.5
-"""Interval at which pings are read while no question is open."""
 
 
-class WebSocketConnector(ReferenceConnector):
+class WebSocketConnector(ReferenceLasting):
     """One WebSocket for a whole conversation. Blocks; use one connector in one thread at a time. A separate thread
     answers pings between two turns."""
 
@@ -40,8 +38,6 @@ class WebSocketConnector(ReferenceConnector):
         self._sock: WatchedSocket | None = None
         self._lost: TurnError | None = None
         self._asked = False
-        self._upgraded_by: tuple[tuple[str, str], ...] = ()
-        """Headers of the upgrade."""
         self._lock = threading.RLock()
         """Lock for reading and writing the connection."""
         self._over = threading.Event()
@@ -53,8 +49,10 @@ class WebSocketConnector(ReferenceConnector):
             return self._client is not None
 
     def begin(self, session: Mapping[str, Any]) -> None:
-        super().begin(session)
-        self.disconnect()  # the upgrade names the session, and the target may hold the conversation by its connection
+        self.disconnect()
+        super().begin(
+            session
+        )  # the upgrade names the session, and the target may hold the conversation by its connection
         self._lost = None
 
     def connect(self) -> None:
@@ -63,7 +61,7 @@ class WebSocketConnector(ReferenceConnector):
 
     def _connect(self) -> None:
         lost, self._lost = self._lost, None
-        self.disconnect()
+        self._leave()
         if lost is not None and self.target.spec.websocket.reconnect == "fail":
             raise lost
         self.do_handshake()
@@ -73,15 +71,16 @@ class WebSocketConnector(ReferenceConnector):
         self._sock = WatchedSocket(self.target.endpoint, self._watch)
         try:
             self._upgrade(self._sock, request)
+            self.keep_alive(self._sock)
             self.round_trip_ns = self.measured_round_trip_ns()
-            self.greeting = self.target.new_greeting()
+            self.expect_greeting()
             self.wait_for_greeting(self._take_one)
         except TurnError:
-            self.disconnect()
+            self._leave()
             raise
         self._over = threading.Event()
         threading.Thread(
-            target=keep, args=(self._over, KEEP_S, self._lock, self._drain), name="pings", daemon=True
+            target=keep, args=(self._over, self.keep_s, self._lock, self._drain), name="pings", daemon=True
         ).start()
 
     def measured_round_trip_ns(self) -> int:
@@ -92,13 +91,14 @@ class WebSocketConnector(ReferenceConnector):
         client = self._client
         if client is None:
             raise RuntimeError("no connection")
+        phase = self._watch.phase
         self._watch.expect_within(left_s)
         try:
-            data = client.read()
+            data = self._next(client)
         except TimedOut as exc:
             raise TimeoutError from exc
         finally:
-            self._watch.phase = "idle"
+            self._watch.phase = phase
         self.idle_event(data, self._watch.last_ns)
 
     def _upgrade(self, sock: WatchedSocket, request: RenderedRequest) -> None:
@@ -107,7 +107,7 @@ class WebSocketConnector(ReferenceConnector):
         for name, ns in self._watch.handshake_ns.items():
             self.add_step(name, ns)
         began_ns = time.monotonic_ns()
-        self._upgraded_by = request.headers
+        self.upgraded_by = request.headers
         ours = spec.websocket
         try:
             client.upgrade(request, self.target.endpoint, ours.subprotocols, compression=ours.compression)
@@ -127,17 +127,37 @@ class WebSocketConnector(ReferenceConnector):
         self._drain()
         if self._client is None and self._lost is not None and self._asked:
             self.connect()  # raises the loss, unless the target's sessions outlive their connections
-        client = self._begun(timeline)
+        self._begun(timeline)
         try:
-            body = self.target.endpoint.release(request.body, self._upgraded_by)
-            client.send(body, ABNF.OPCODE_BINARY if self.target.spec.websocket.binary else ABNF.OPCODE_TEXT)
-            self._read_answer(client, timeline)
+            self.around(request, timeline, self._ask)
         except TurnError:
-            self.disconnect()
+            self._leave()
             raise
         finally:
             self._watch.phase = "idle"
         self._asked = True
+
+    def _ask(self, request: RenderedRequest, timeline: Timeline) -> None:
+        self.write_message(request)
+        if self._client is not None:
+            self._read_answer(self._client, timeline)
+
+    @property
+    def can_write(self) -> bool:
+        return self._client is not None
+
+    def write_message(self, request: RenderedRequest) -> int:
+        if self._client is None:
+            return 0  # it was lost, which is said elsewhere
+        body = self.target.endpoint.release(request.body, self.upgraded_by)
+        opcode = ABNF.OPCODE_BINARY if self.target.spec.websocket.binary else ABNF.OPCODE_TEXT
+        return self._client.send(body, opcode)
+
+    def _next(self, client: WsClient) -> bytes:
+        """The next message that is not replied to automatically. Raises TurnError, or Dry."""
+        while self.has_replied(data := client.read()):
+            pass
+        return data
 
     def _begun(self, timeline: Timeline) -> WsClient:
         """The connection, its time limits begun. Raises TurnError if it was lost."""
@@ -155,7 +175,7 @@ class WebSocketConnector(ReferenceConnector):
         size = 0
         while timeline.done_ns is None:
             try:
-                data = client.read()
+                data = self._next(client)
             except GraceOver:
                 timeline.look(time.monotonic_ns())
                 continue
@@ -169,7 +189,7 @@ class WebSocketConnector(ReferenceConnector):
         self._watch.idle_until = time.monotonic() + DRAIN_S
         try:
             while self._client is not None:
-                self.idle_event(self._client.read(), self._watch.last_ns)
+                self.idle_event(self._next(self._client), self._watch.last_ns)
         except Dry:
             return
         except TurnError as exc:
@@ -177,6 +197,11 @@ class WebSocketConnector(ReferenceConnector):
             self._close()
 
     def disconnect(self) -> None:
+        with self._lock:
+            self.say_goodbye()
+            self._leave()
+
+    def _leave(self) -> None:
         with self._lock:
             if self._client is not None and self._client.connected:
                 self._client.send_close()

@@ -41,6 +41,10 @@ class MessageWatch(DeadlineTracker):
         self.phase = "upgrade"
         self._connect_due_ns = time.monotonic_ns() + int(seconds * 1e9)
 
+    def sent_aside(self) -> None:
+        """A message before the turn's own was answered: the time limits of an answer begin with the next one."""
+        self._sent_ns = 0
+
     def left_s(self) -> float:
         if self.phase == "upgrade":
             try:
@@ -82,6 +86,8 @@ class WatchedSocket:
         self._held = io.BytesIO()
         self.answer = UpgradeAnswer(endpoint.limits.header_bytes)
         self.before_read: Callable[[], None] = lambda: None
+        self.beat: Callable[[], float] | None = None
+        """Sends what keeps the connection alive, if it is due. Returns the seconds until it is due again."""
         self._sock = watch.dial(lasting=True)
         if endpoint.tls:
             self._sock = self._encrypted(endpoint)
@@ -151,6 +157,7 @@ class WatchedSocket:
     def _read(self) -> bytes:
         watch = self._watch
         self.before_read()
+        self._wait_with_beats()
         try:
             if watch.phase == "idle" and (time.monotonic() > watch.idle_until or not self._readable()):
                 raise Dry
@@ -165,14 +172,21 @@ class WatchedSocket:
         watch.received(len(data))
         return data
 
+    def _wait_with_beats(self) -> None:
+        """Until there is something to read, or the time for it is over."""
+        while self.beat is not None:
+            left_s = self.beat()
+            if self._watch.phase == "idle" or self._readable(min(left_s, self._watch.left_s())):
+                return
+
     def _broken(self, exc: OSError) -> TurnError:
         tls = isinstance(self._sock, ssl.SSLSocket)
         return stream_failure(exc, advice="" if self.answer.begun else unanswered_advice(tls=tls))
 
-    def _readable(self) -> bool:
+    def _readable(self, within_s: float = 0) -> bool:
         if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
             return True
-        return bool(select.select([self._sock], [], [], 0)[0])
+        return bool(select.select([self._sock], [], [], within_s)[0])
 
 
 def keep(over: threading.Event, every_s: float, lock: threading.RLock, drain: Callable[[], None]) -> None:

@@ -101,7 +101,7 @@ class GrpcConnector(WireConnector):
         self._method = await self._find_method(self._channel)
         check_lasting(self.target.spec, persistent=self._method.persistent)
         self.expect_greeting()
-        if self.greeting is not None:
+        if self.dialogue is not None:
             await self._be_greeted(self._channel, self._method)
 
     async def _be_greeted(self, channel: grpc.aio.Channel, method: Method) -> None:

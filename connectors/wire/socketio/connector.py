@@ -10,22 +10,23 @@ from typing import Any
 
 from socketio import packet as kinds
 
-from connectors.errors import BrokenTransport, TimedOut, TurnError
+from connectors.errors import TimedOut, TurnError
 from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
 from connectors.socketio import packets
-from connectors.socketio.base import SocketIoBase, disconnected, lost_between_turns, silent
+from connectors.socketio.base import lost_between_turns, silent
 from connectors.socketio.packets import BoundedPacket, Opened, quick_document
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
-from connectors.wire.base import WireConnector
+from connectors.wire.socketio.reading import PacketReader, unheard
 from connectors.wire.socketio.stages import WAITED_FOR, Stage
 from connectors.wire.turn import Turn, new_turn
 from connectors.wire.websocket.connection import WsConnection
+from connectors.wire.websocket.lasting import Take
 from connectors.wire.websocket.upgrade import open_websocket
 
 
-class SocketIoConnector(SocketIoBase, WireConnector):
+class SocketIoConnector(PacketReader):
     """It is its own receiver (`WsReceiver`): packets go from the socket's callback into the turn."""
 
     bytes_read: Callable[[int, int], None]
@@ -56,6 +57,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         self._acks = count(1)
         self._ack_id: int | None = None
         self._replies = 0
+        self._hear: Take = unheard
 
     @property
     def ready(self) -> bool:
@@ -73,6 +75,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         return opened is not None and quiet_ns > opened.silence_ns
 
     def begin(self, session: Mapping[str, Any]) -> None:
+        self.say_goodbye()
         super().begin(session)
         self._drop()
         self._lost = None
@@ -102,6 +105,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         spec = self.target.spec
         self._turn = turn = new_turn(spec, self._beside_a_turn)
         self.bytes_read, self.answer_begun = turn.bytes_read, turn.answer_begun
+        self._hear = self.replying(turn.message)
         self.expect_greeting()
         joining = self._joining = asyncio.get_running_loop().create_future()
         self._connection = connection = await open_websocket(self, self.upgrade(), self)
@@ -118,6 +122,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         self._joining = None
         self._stage = "joined"
         self.round_trip_ns = self.measured_round_trip_ns()
+        self.keep_alive()
         await self.wait_for_greeting()
 
     def measured_round_trip_ns(self) -> int:
@@ -142,13 +147,6 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         if self._stage == "connected" and self._awaited is None and self._joining and not self._joining.done():
             self._joining.set_result(None)
 
-    def _emit(self, packet: BoundedPacket) -> int:
-        """Send a packet. Returns its bytes on the wire."""
-        if self._connection is None:
-            return 0
-        data = f"{packets.MESSAGE}{packet.encode()}".encode()
-        return self._connection.send(self.released(data) if self.marker is not None and self.marker in data else data)
-
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         try:
             await self._exchange(request, timeline)
@@ -167,21 +165,41 @@ class SocketIoConnector(SocketIoBase, WireConnector):
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         if self._lost is not None:
             raise self._lost
+        if self.target.says_beside_turns:
+            await self.around(request, timeline, self._ask)
+        else:
+            await self._ask(request, timeline)
+        self._asked = True
+
+    async def _ask(self, request: RenderedRequest, timeline: Timeline) -> None:
+        if self._turn is None:
+            raise self._lost or RuntimeError("send_message before connect")
         self._ack_id = next(self._acks) if self.target.spec.socketio.ack else None
-        parts = [request.event, *self.arguments(request)]
-        packet = BoundedPacket(kinds.EVENT, parts, self.namespace, self._ack_id, binary=False)
+        packet = self._event_of(request, self._ack_id)
         self._replies = 0
         self._timeline = timeline
         try:
             await self._turn.exchange(timeline, lambda: self._emit(packet))
         finally:
             self._ack_id = self._timeline = None
-        self._asked = True
+
+    @property
+    def can_write(self) -> bool:
+        return self._stage == "joined" and self._connection is not None and self._connection.open
+
+    def write_message(self, request: RenderedRequest) -> int:
+        return self._emit(self._event_of(request))
+
+    def _event_of(self, request: RenderedRequest, ack_id: int | None = None) -> BoundedPacket:
+        parts = [request.event, *self.arguments(request)]
+        return BoundedPacket(kinds.EVENT, parts, self.namespace, ack_id, binary=False)
 
     async def disconnect(self) -> None:
+        self.say_goodbye()
         self._drop()
 
     def _drop(self) -> None:
+        self.rest()
         for part in (self._turn, self._connection):
             if part is not None:
                 part.close()
@@ -198,8 +216,7 @@ class SocketIoConnector(SocketIoBase, WireConnector):
             elif self._opened is None:
                 self._join_namespace(packets.read_open(packets.text_of(data)))
             elif data.startswith(self._quick) and self._attaching is None:
-                if self._turn is not None:
-                    self._turn.message(ns, quick_document(data[self._payload_at :]))
+                self._hear(ns, quick_document(data[self._payload_at :]))
             else:
                 self._packet(ns, data)
         except TurnError as exc:
@@ -230,64 +247,6 @@ class SocketIoConnector(SocketIoBase, WireConnector):
             error = lost_between_turns(error)
         self._lost = self._lost or error
         self._turn.fail(error)
-
-    def _packet(self, ns: int, data: bytes) -> None:
-        text = packets.text_of(data)
-        packets.check_engine(text)
-        if (kind := text[0]) == packets.MESSAGE:
-            if self._attaching is not None:
-                self._attaching.add_attachment(text)  # which says what is wrong with it
-            packet = BoundedPacket(encoded_packet=text[1:])
-            if packet.attachment_count and packet.packet_type in {kinds.BINARY_EVENT, kinds.BINARY_ACK}:
-                self._attaching = packet
-            else:
-                self._take(ns, packet)
-        elif kind == packets.PING:
-            self.count_reply()
-            if self._connection is not None:
-                self._connection.send(f"{packets.PONG}{text[1:]}".encode())
-        elif kind == packets.OPEN:
-            raise packets.protocol_error("a second open packet")
-        elif kind == packets.CLOSE:
-            raise disconnected("closed the Engine.IO connection")
-
-    def _attachment(self, ns: int, data: bytes) -> None:
-        packet = self._attaching
-        if packet is None:
-            raise packets.protocol_error("a binary message that no packet announced")
-        if packet.add_attachment(data):
-            self._attaching = None
-            self._take(ns, packet)
-
-    def _take(self, ns: int, packet: BoundedPacket) -> None:
-        """A whole packet."""
-        if (packet.namespace or "/") != self.namespace:
-            return  # another namespace's: a server may use several
-        kind, data = packet.packet_type, packet.data
-        if kind in packets.EVENTS:
-            if packet.id is not None:
-                self.count_reply()
-                self._emit(BoundedPacket(kinds.ACK, [], self.namespace, packet.id, binary=False))
-            if self._turn is not None:
-                self._turn.message(ns, packets.event_document(data))
-        elif kind in packets.ACKS:
-            self._acknowledged(ns, packet)
-        elif kind == kinds.CONNECT:
-            self._connected()
-        elif kind == kinds.CONNECT_ERROR:
-            raise packets.refused(data)
-        elif self._joining is not None:
-            raise BrokenTransport("socketio_refused", "the target disconnected the namespace")
-        else:
-            raise disconnected("disconnected the namespace")
-
-    def _acknowledged(self, ns: int, packet: BoundedPacket) -> None:
-        seen = packets.document("ack", packet.data)
-        if packet.id == self._ack_id and self._turn is not None:
-            self._ack_id = None
-            self._turn.message(ns, seen)
-        else:
-            self.idle_event(seen, ns)
 
     def _beside_a_turn(self, seen: bytes, ns: int) -> None:
         """An event that belongs to no turn."""

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from connectors.errors import TurnError
+from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
 from connectors.timeline.named import UNNAMED
 from connectors.websocket.failures import lost_between_turns
 from connectors.wire.split.connector import SplitConnector
 from connectors.wire.turn import new_turn
+from connectors.wire.websocket.connection import WsConnection
+from connectors.wire.websocket.lasting import WireLasting
 from connectors.wire.websocket.upgrade import open_websocket
 
 
-class SplitSocketConnector(SplitConnector):
+class SplitSocketConnector(WireLasting, SplitConnector):
     """Posts as its base does. It is the WebSocket's receiver (`WsReceiver`)."""
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._answered = False
+        self._take = self.replying(self._taken)
+
+    def begin(self, session: Mapping[str, Any]) -> None:
+        self.say_goodbye()
+        super().begin(session)
 
     async def connect(self) -> None:
         lost, self._lost = self._lost, None
@@ -28,6 +39,7 @@ class SplitSocketConnector(SplitConnector):
         await self.do_handshake()
         self._answered = False
         request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
+        self.upgraded_by = request.headers
         self._turn = new_turn(spec)
         self._idle_bytes = 0
         self.expect_greeting()
@@ -36,11 +48,30 @@ class SplitSocketConnector(SplitConnector):
                 self, request, self, subprotocols=spec.websocket.subprotocols, compression=spec.websocket.compression
             )
             await self._dial_post()
+            self.keep_alive()
             await self.wait_for_greeting()
         except BaseException:
             self._drop()
             self._lost = None
             raise
+
+    @property
+    def can_write(self) -> bool:
+        return self._standing is not None and self._standing.open
+
+    def write_message(self, request: RenderedRequest) -> int:
+        if not isinstance(self._standing, WsConnection):
+            return self.write_early(request)
+        body = self.target.endpoint.release(request.body, self.upgraded_by)
+        return self._standing.send(body, binary=self.target.spec.websocket.binary)
+
+    async def disconnect(self) -> None:
+        self.say_goodbye()
+        self._drop()
+
+    def _drop(self) -> None:
+        self.rest()
+        SplitConnector._drop(self)
 
     # --- the WebSocket's calls ------------------------------------------------------------------------------------
 
@@ -49,6 +80,9 @@ class SplitSocketConnector(SplitConnector):
             self._turn.answer_begun(ns)
 
     def message(self, ns: int, data: bytes) -> None:
+        self._take(ns, data)
+
+    def _taken(self, ns: int, data: bytes) -> None:
         self._answered |= self._turn is not None and self._turn.sent
         try:
             self.heard(ns, UNNAMED, data)

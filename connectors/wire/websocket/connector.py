@@ -11,13 +11,13 @@ from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from connectors.websocket.failures import lost_between_turns
-from connectors.wire.base import WireConnector
 from connectors.wire.turn import Turn, new_turn
 from connectors.wire.websocket.connection import WsConnection
+from connectors.wire.websocket.lasting import WireLasting
 from connectors.wire.websocket.upgrade import open_websocket
 
 
-class WebSocketConnector(WireConnector):
+class WebSocketConnector(WireLasting):
     """One WebSocket for a whole conversation. It is its own receiver (`WsReceiver`), but what comes for a turn goes to
     the turn without a detour."""
 
@@ -25,8 +25,8 @@ class WebSocketConnector(WireConnector):
     opens_secrets = True
     bytes_read: Callable[[int, int], None]
     answer_begun: Callable[[int], None]
-    message: Callable[[int, bytes], bool]
-    binary: Callable[[int, bytes], bool]
+    message: Callable[[int, bytes], object]
+    binary: Callable[[int, bytes], object]
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
@@ -34,14 +34,13 @@ class WebSocketConnector(WireConnector):
         self._turn: Turn | None = None
         self._lost: TurnError | None = None
         self._asked = False
-        self._upgraded_by: tuple[tuple[str, str], ...] = ()
-        """Headers of the upgrade."""
 
     @property
     def ready(self) -> bool:
         return self._connection is not None and self._connection.open
 
     def begin(self, session: Mapping[str, Any]) -> None:
+        self.say_goodbye()
         super().begin(session)
         self._drop()  # the upgrade names the session, and the target may hold the conversation by its connection
         self._lost = None
@@ -54,10 +53,10 @@ class WebSocketConnector(WireConnector):
             raise lost
         await self.do_handshake()
         request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
-        self._upgraded_by = request.headers
+        self.upgraded_by = request.headers
         self._turn = turn = new_turn(spec, self.idle_event)
-        self.bytes_read, self.answer_begun, self.message = turn.bytes_read, turn.answer_begun, turn.message
-        self.binary = turn.message
+        self.bytes_read, self.answer_begun = turn.bytes_read, turn.answer_begun
+        self.message = self.binary = self.replying(turn.message)
         self._asked = False
         self.expect_greeting()
         self._connection = await open_websocket(
@@ -68,6 +67,7 @@ class WebSocketConnector(WireConnector):
             compression=spec.websocket.compression,
         )
         self.round_trip_ns = self.measured_round_trip_ns()
+        self.keep_alive()
         try:
             await self.wait_for_greeting()
         except BaseException:
@@ -91,15 +91,19 @@ class WebSocketConnector(WireConnector):
             await self._exchange(request, timeline)
 
     async def _exchange(self, request: RenderedRequest, timeline: Timeline) -> None:
-        connection, turn = self._connection, self._turn
-        if connection is None or turn is None:
-            raise RuntimeError("send_message before connect")
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
         if self._lost is not None:
             raise self._lost
-        binary, body = self.target.spec.websocket.binary, request.body
-        if self.marker is not None and self.marker in body:
-            body = self.target.endpoint.release(body, self._upgraded_by)
+        if self.target.says_beside_turns:
+            await self.around(request, timeline, self._ask)
+        else:
+            await self._ask(request, timeline)
+
+    async def _ask(self, request: RenderedRequest, timeline: Timeline) -> None:
+        connection, turn = self._connection, self._turn
+        if connection is None or turn is None:
+            raise self._lost or RuntimeError("send_message before connect")
+        binary, body = self.target.spec.websocket.binary, self._released(request.body)
 
         def write() -> int:
             self._asked = True
@@ -107,10 +111,26 @@ class WebSocketConnector(WireConnector):
 
         await turn.exchange(timeline, write)
 
+    @property
+    def can_write(self) -> bool:
+        return self._connection is not None and self._connection.open
+
+    def write_message(self, request: RenderedRequest) -> int:
+        if self._connection is None:
+            return self.write_early(request)
+        return self._connection.send(self._released(request.body), binary=self.target.spec.websocket.binary)
+
+    def _released(self, body: bytes) -> bytes:
+        if self.marker is not None and self.marker in body:
+            return self.target.endpoint.release(body, self.upgraded_by)
+        return body
+
     async def disconnect(self) -> None:
+        self.say_goodbye()
         self._drop()
 
     def _drop(self) -> None:
+        self.rest()
         if self._turn is not None:
             self._turn.close()
         if self._connection is not None:

@@ -180,7 +180,7 @@ def test_what_has_no_effect_is_refused(protocol: str, told: dict[str, Any], why:
 
 def test_what_comes_while_pings_are_looked_for_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reference lane's thread reads between two turns: what it reads is not an answer, and not a later one's."""
-    monkeypatch.setattr("connectors.reference.websocket.connector.KEEP_S", 0.02)
+    monkeypatch.setattr("connectors.reference.websocket.lasting.KEEP_S", 0.02)
     script = bot(lambda n, asked: [*whole(n), 0.1, {"response": "late", "done": True}])
     with (
         HostileServer(script) as server,

@@ -1,0 +1,70 @@
+"""Messages of the reference lane beside the turns' own, on a connection that lasts."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Final
+
+from connectors.lasting.connector import LastingConnector
+from connectors.mapping.messages import Message
+from connectors.mapping.request import RenderedRequest
+from connectors.reference.base import ReferenceConnector
+from connectors.reference.websocket.socket import MessageWatch, WatchedSocket
+from connectors.timeline import Timeline
+
+KEEP_S: Final = 0.5
+"""Interval at which pings are read while no question is open."""
+
+Exchange = Callable[[RenderedRequest, Timeline], None]
+
+
+class ReferenceLasting(LastingConnector, ReferenceConnector):
+    """`_watch` is that of the connection's socket. A subclass calls `keep_alive` when there is one."""
+
+    _watch: MessageWatch
+
+    @abstractmethod
+    def _take_one(self, left_s: float) -> None:
+        """Read one message that belongs to no turn. Raises TimeoutError, or TurnError."""
+
+    def say(self, message: Message) -> None:
+        phase, self._watch.phase = self._watch.phase, "idle"  # no part of the turn in flight
+        try:
+            super().say(message)
+        finally:
+            self._watch.phase = phase
+
+    def around(self, request: RenderedRequest, timeline: Timeline, exchange: Exchange) -> None:
+        """`exchange`, with what precedes and follows a turn's own message. Raises TurnError."""
+        self.begin_turn()
+        if (dialogue := self.target.new_before(self.say_in_turn)) is not None:
+            self.hold(dialogue, self._take_one)
+            self._watch.sent_aside()
+        exchange(self.rendered_late(request), timeline)
+        self._watch.phase = "idle"  # no time limit is running any more
+        self.say_after(timeline)
+
+    def keep_alive(self, sock: WatchedSocket) -> None:
+        """From now on, as long as the socket is used."""
+        spec, message = self.target.spec.keep_alive, self.target.keep_alive
+        if spec is None or message is None:
+            return
+        every_s, due_s = spec.every_s, time.monotonic() + spec.every_s
+
+        def beat() -> float:
+            nonlocal due_s
+            if (left_s := due_s - time.monotonic()) > 0:
+                return left_s
+            due_s = time.monotonic() + every_s
+            self.say(message)
+            return every_s
+
+        sock.beat = beat
+
+    @property
+    def keep_s(self) -> float:
+        """How often the connection is looked after between two turns."""
+        spec = self.target.spec.keep_alive
+        return KEEP_S if spec is None else min(KEEP_S, spec.every_s / 4)
