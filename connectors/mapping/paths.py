@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from connectors.content.formats import WHOLE_TEXT
+from connectors.content.patterns import compile_pattern
 from connectors.mapping.jmes import PATH_CHARS, compile_jmes, shown
 from connectors.spec import Condition, SpecError
 
 Getter = Callable[[Any], Any]
+SEARCHED_CHARS: Final = 64 * 1024
+"""Of a text, for what a condition `matches`."""
 PLAIN_PATH = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*|\[\d+\])*\Z")
 _PATH_PART = re.compile(r"[A-Za-z_][\w-]*|\[\d+\]")
 
@@ -152,9 +156,13 @@ def optional_path(path: str | None, where: str) -> Getter | None:
     return None if path is None else compile_path(path, where)
 
 
-def test_of(path: str, equals: Any, where: str) -> Getter:
-    """A function that tells whether a decoded event meets the condition `where` with this path."""
+def test_of(condition: Condition, where: str) -> Getter:
+    """A function that tells whether a decoded event meets the condition `where`, which is not a literal one."""
+    path, equals = condition.path or WHOLE_TEXT, condition.equals
     get = compile_path(path, f"{where}.path")
+    if condition.matches is not None:
+        search = compile_pattern(condition.matches).search
+        return lambda data: type(text := get(data)) is str and search(text, 0, SEARCHED_CHARS) is not None
     if PLAIN_PATH.match(path) and len(keys := keys_of(path)) == 1 and type(equals) in {str, bool}:
         return _member_equals(keys[0], equals)
     if equals is None:
@@ -176,10 +184,10 @@ def _member_equals(key: str | int, equals: str | bool) -> Getter:
 
 def condition_test(condition: Condition, where: str) -> Callable[[bytes], bool]:
     """A function that tells whether an undecoded event meets a condition. Raises SpecError."""
-    if condition.path is None:
-        literal = (condition.data or "").encode()
+    if condition.data is not None:
+        literal = condition.data.encode()
         return lambda data: data == literal
-    test = test_of(condition.path, condition.equals, where)
+    test = test_of(condition, where)
 
     def met(data: bytes) -> bool:
         try:

@@ -21,11 +21,24 @@ from connectors.mapping.paths import (
     test_of,
     walk,
 )
-from connectors.spec import Condition, PartSpec, ResponseSpec, SpecError, UsageSpec
+from connectors.spec import PartSpec, ResponseSpec, SpecError, UsageSpec
 from connectors.spec.response import EVENT_NAME
 
 NOT_TOLD = None, None, False
 _NAMES = re.compile(r"[A-Za-z_]\w*")
+
+
+class AnyOf:
+    """Equal to each of some marks: nearly every mapping has one, and a comparison is all that an event pays for it."""
+
+    __slots__ = ("_marks",)
+    __hash__ = None  # type: ignore[assignment]  # it is in no set
+
+    def __init__(self, marks: Sequence[bytes]) -> None:
+        self._marks = frozenset(marks)
+
+    def __eq__(self, other: object) -> bool:
+        return other in self._marks
 
 
 class Part:
@@ -66,13 +79,10 @@ class Part:
         self.reasoning_apart = spec.usage.reasoning_apart
         self.stamp = optional_path(spec.stamp, f"{where}.stamp")
         self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in spec.save.items()]
-        done = spec.done
-        self.done_data = done.data.encode() if isinstance(done, Condition) and done.data is not None else None
-        self.done_test: Getter | None = None
-        if done is True:
-            self.done_test = _always
-        elif isinstance(done, Condition) and done.path is not None:
-            self.done_test = test_of(done.path, done.equals, f"{where}.done")
+        marks = [done.data.encode() for done in spec.ends if done.data is not None]
+        self.done_data = AnyOf(marks) if len(marks) > 1 else next(iter(marks), None)
+        tests = [test_of(done, f"{where}.done") for done in spec.ends if done.data is None]
+        self.done_test: Getter | None = _always if spec.done is True else _any(tests)
         paths = (spec.error, spec.usage.input, spec.usage.output, *spec.save.values(), self.whole and spec.text)
         self.beside_keys = frozenset(key for path in paths if path for key in _NAMES.findall(path))
 
@@ -152,11 +162,16 @@ def _to_be_searched(_data: Any) -> Any:
     raise KeyError
 
 
-def _end_mark(done: bool | Condition | None) -> str:
+def _end_mark(part: PartSpec) -> str:
     """How a mapping would say what ends an answer, for an error message."""
-    if isinstance(done, Condition):
-        return f"done {done.data if done.data is not None else done.path!r}"
-    return "done"
+    marks = [repr(next(filter(None, (done.data, done.path, done.matches)), "")) for done in part.ends]
+    return f"done {' or '.join(marks)}" if marks else "done"
+
+
+def _any(tests: Sequence[Getter]) -> Getter | None:
+    if len(tests) < 2:
+        return next(iter(tests), None)
+    return lambda data: any(test(data) for test in tests)
 
 
 def _always(_data: Any) -> Any:
@@ -199,18 +214,16 @@ class ResponseMapping:
         """Whether an answer has the last shape of which none can say of an error (`connectors.content.said_errors`)."""
         self.reasons = Reasons()
         self.ignored_data = frozenset(c.data.encode() for c in spec.ignore if c.data is not None)
-        self._ignored = [
-            test_of(c.path, c.equals, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.path is not None
-        ]
+        self._ignored = [test_of(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.data is None]
         self.plain = self._kind is None and not self.ignored_data and not self._ignored and not self.by_name
         self.quick_finish = self.part.quick_finish if self.plain else _to_be_searched
         self.reads_usage = any(part.usage for part in (self.part, *self._parts.values()))
         self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
-        ends = [_end_mark(spec.done)] if self.part.ends else []
-        kinds = [(name, part.done) for name, part in spec.kinds.items() if self._parts[name].ends]
+        ends = [_end_mark(spec)] if self.part.ends else []
+        kinds = [(name, part) for name, part in spec.kinds.items() if self._parts[name].ends]
         self.text_kinds = None if kind is None else frozenset(n for n, p in self._parts.items() if p.piece or p.whole)
         """The kinds that have text; None: no kind tells."""
-        self.end_marks = " or ".join(ends + [f"{_end_mark(done)} of kind {name!r}" for name, done in kinds])
+        self.end_marks = " or ".join(ends + [f"{_end_mark(part)} of kind {name!r}" for name, part in kinds])
         """For error messages."""
 
     def part_of(self, message: Any) -> Part | None:

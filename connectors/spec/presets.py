@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from bounds.templates import LimitError, size_of
 from connectors.spec.base import SpecError
+from connectors.spec.response import Condition
 from connectors.spec.target import TargetSpec, parse_target_spec
 from inputs.json_limits import json_problem, text_problem
 
@@ -17,6 +18,8 @@ MAX_SIZE: Final = 4_000_000
 """Characters plus values of params, and of overrides: they are merged and compiled whenever a target is checked."""
 ABOUT: Final = ("title", "doc", "about")
 """What a preset says to people."""
+CONDITIONS: Final = frozenset({"done", "until", "ready"})
+"""Keys at which a condition stands."""
 PRESET_DIR = Path(__file__).parents[1] / "presets"
 
 
@@ -42,15 +45,23 @@ def load_preset(name: str) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` merged into it: objects key by key, everything else replaced; null removes a key."""
+    """`base` with `over` merged into it: objects key by key, everything else replaced, as are conditions; null removes
+    a key."""
     merged = dict(base)
     for key, value in over.items():
         if value is None and key in merged:
             del merged[key]
             continue
         old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not _is_condition(key, value):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = value
     return merged
+
+
+def _is_condition(key: str, value: Mapping[str, Any]) -> bool:
+    return key in CONDITIONS and bool(value) and value.keys() <= Condition.model_fields.keys()
 
 
 def _of_other_texts(data: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +75,8 @@ def _of_other_texts(data: dict[str, Any], overrides: Mapping[str, Any]) -> dict[
         return data
     kept = {key: response[key] for key in ("expect_text", "known_errors", "quiet_ms") if key in response}
     done = response.get("done")
-    if isinstance(done, Mapping) and "data" in done and overrides.get("protocol") != "text":
+    ends = done if isinstance(done, list) else [done]
+    if overrides.get("protocol") != "text" and all(isinstance(end, Mapping) and "data" in end for end in ends):
         kept["done"] = done
     return {**data, "response": kept}
 

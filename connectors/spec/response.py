@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from connectors.content.answers import DEFAULT_EXPECT, Expectation
 from connectors.content.formats import WHOLE_TEXT, Format
+from connectors.content.patterns import compile_pattern
 from connectors.spec.base import Frozen
 
 EVENT_NAME: Final = "@event"
@@ -17,17 +18,31 @@ PATHS: Final = ("text", "delta", "reasoning", "error", "finish", "tool_call", "r
 """Fields of a part that are paths."""
 
 
+def _check_pattern(text: str) -> str:
+    compile_pattern(text)
+    return text
+
+
 class Condition(Frozen):
-    """True of an event: it is literally `data`, or `path` is there, or the value at `path` equals `equals`."""
+    """True of an event: it is literally `data`, or `path` is there, or the value at `path` equals `equals`, or the text
+    at `path` (without it: the event itself, which is one) has what `matches`, a regular expression, describes."""
 
     data: str | None = None
     path: str | None = None
     equals: Any = None
+    matches: Annotated[str, AfterValidator(_check_pattern)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.data is None) == (self.path is None):
+        if self.data is not None and self.path is not None:
             raise ValueError("give either `data` or `path`")
+        if self.data is None and self.path is None and self.matches is None:
+            raise ValueError("give `data`, `path` or `matches`")
+        for name, value in (("equals", self.equals), ("matches", self.matches)):
+            if value is not None and self.data is not None:
+                raise ValueError(f"`{name}` has no effect beside `data`: give `path`")
+        if self.equals is not None and (self.path is None or self.matches is not None):
+            raise ValueError("`equals` stands beside `path`, and without `matches`")
         return self
 
 
@@ -62,7 +77,14 @@ class PartSpec(Frozen):
     stamp: str | None = None
     usage: UsageSpec = UsageSpec()
     save: dict[str, str] = Field(default_factory=dict)
-    done: bool | Condition | None = None
+    done: bool | Condition | Annotated[list[Condition], Field(min_length=1, max_length=16)] | None = None
+
+    @property
+    def ends(self) -> list[Condition]:
+        """The conditions that end an answer, each of them alone."""
+        if isinstance(self.done, Condition):
+            return [self.done]
+        return self.done if isinstance(self.done, list) else []
 
     def paths(self) -> Iterator[tuple[str, str]]:
         """Each field that is a path and is given, by its name."""

@@ -12,6 +12,7 @@ from connectors.content.said_errors import is_error_name
 from connectors.content.styles import EVENTS
 from connectors.errors import TooLarge
 from connectors.http.sse_fields import COMMENT_BYTES, name_of
+from connectors.mapping.response import AnyOf
 from connectors.reference.http.exchange import HttpExchange
 from connectors.timeline import Timeline
 from connectors.timeline.named import named_data
@@ -69,7 +70,7 @@ def _with_data(block: bytes) -> bytes:
     return block + b"data:" + (comments[-1][:COMMENT_BYTES] if comments else b"") + b"\n"
 
 
-def event_blocks(pieces: Iterable[bytes], limit: int, end_mark: bytes | None = None) -> Iterator[bytes]:
+def event_blocks(pieces: Iterable[bytes], limit: int, end_mark: bytes | AnyOf | None = None) -> Iterator[bytes]:
     """The stream's whole events, each with LF line endings and its blank line. Raises TooLarge beyond `limit` bytes
     without a blank line. Text after the last blank line is not an event, unless it is the data `end_mark`."""
     tail = bytearray()

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.errors import BadAnswer, BadRequest, TurnError
 from connectors.handshake.steps import StepAnswer
-from connectors.spec import SpecError, build_target_spec, load_preset, parse_target_spec, preset_names
+from connectors.spec import SpecError, build_target_spec, load_preset, merge, parse_target_spec, preset_names
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from connectors.timeline.named import UNNAMED, NamedTimeline, named_data
@@ -245,3 +245,43 @@ def test_a_nuc_question_is_about_the_course_of_the_scenario_else_of_the_target(
     said = {"message": "hi", "messages": [], "history": [], "turn": 0, "vars": variables}
     request = CompiledTarget(nuc).render({**said, "session": SESSION, "saved": {"session_id": "s"}})
     assert orjson.loads(request.body)["course_id"] == course
+
+
+@pytest.mark.parametrize(
+    ("done", "merged"),
+    [
+        ({"path": "type", "equals": "end"}, {"path": "type", "equals": "end"}),
+        ([{"data": "[DONE]"}, {"path": "end"}], [{"data": "[DONE]"}, {"path": "end"}]),
+        (True, True),
+        (None, None),
+    ],
+)
+def test_a_condition_of_overrides_replaces_that_of_the_preset(done: Any, merged: Any) -> None:
+    spec = build_target_spec(
+        name="t", url="http://h", preset="openai-chat", stream=True, overrides={"response": {"done": done}}
+    )
+    found = spec.model_dump(exclude_unset=True)["response"].get("done")
+    assert found == merged
+
+
+def test_what_only_looks_like_a_condition_is_merged() -> None:
+    assert merge({"done": {"a": 1}}, {"done": {"b": 2}}) == {"done": {"a": 1, "b": 2}}
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ({}, "give `data`, `path` or `matches`"),
+        ({"data": "a", "path": "b"}, "give either `data` or `path`"),
+        ({"data": "a", "equals": "b"}, "`equals` has no effect beside `data`"),
+        ({"data": "a", "matches": "b"}, "`matches` has no effect beside `data`"),
+        ({"equals": "b"}, "give `data`, `path` or `matches`"),
+        ({"path": "a", "equals": "b", "matches": "c"}, "`equals` stands beside `path`"),
+        ({"path": "a", "matches": "(a+)+$"}, "could take too long"),
+        ([], "done"),
+    ],
+)
+def test_a_condition_says_one_thing(condition: Any, words: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        build_target_spec(name="t", url="http://h", preset="openai-chat", overrides={"response": {"done": condition}})
+    assert words in str(refused.value)

@@ -41,6 +41,7 @@ def pieces(*parts: bytes) -> bytes:
 
 
 WORDS = UMLAUTS.encode()
+ENDS = {"response": {"format": "text", "done": [{"data": "[STOP]"}, {"data": "[END]"}, {"matches": "<eos [0-9]+>$"}]}}
 META = {"format": "json", "usage": {"output": "tokens"}, "done": True}
 CASES = {
     "whole": Case(chunk(WORDS), protocol="http"),
@@ -104,6 +105,18 @@ CASES = {
         chunks=2,
     ),
     "lines": Case(pieces(WORDS[:5], WORDS[5:9] + b"\n\n%b\n[DONE]" % WORDS[9:]), protocol="ndjson", chunks=2),
+    "another end mark": Case(
+        pieces(b"data: a\n\ndata: [STOP]\n\ndata: b\n\n"), "a", protocol="sse", kind=SSE_TYPE, overrides=ENDS
+    ),
+    "an end mark without its blank line": Case(
+        pieces(b"data: a\n\ndata: [END]"), "a", protocol="sse", kind=SSE_TYPE, overrides=ENDS
+    ),
+    "an end mark by pattern": Case(
+        pieces(b"data: a\n\ndata: b<eos 7>\n\ndata: c\n\n"), "ab<eos 7>", protocol="sse", kind=SSE_TYPE, overrides=ENDS
+    ),
+    "none of the end marks": Case(
+        pieces(b"data: a\n\n"), "", "stream_incomplete", protocol="sse", kind=SSE_TYPE, overrides=ENDS
+    ),
     "XML": Case(
         chunk(SOAP),
         "Hello",

@@ -265,3 +265,44 @@ def test_a_tool_call_is_found_however_its_name_is_encoded(charset: str) -> None:
     turn.answer(1, orjson.dumps({"choices": [{"message": message}]}).decode().encode(charset))
     turn.settle()
     assert turn.kind == "tool_call"
+
+
+ANY = {
+    "delta": "text",
+    "done": [
+        {"data": "[DONE]"},
+        {"data": "END"},
+        {"path": "type", "equals": "stop"},
+        {"path": "type", "matches": "^end"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("last", "ends"),
+    [
+        (b"[DONE]", True),
+        (b" END ", True),
+        (b'{"type": "stop"}', True),
+        (b'{"type": "end_of_answer"}', True),
+        (b'{"type": "the end"}', False),
+        (b'{"type": 7}', False),
+        (b'{"stop": 1}', False),
+    ],
+)
+def test_an_answer_ends_with_any_of_its_end_marks(last: bytes, ends: bool) -> None:
+    line = Timeline(ResponseMapping(ResponseSpec.model_validate(ANY)), planned_ns=0)
+    line.event(10, b'{"text": "a"}')
+    line.event(20, last)
+    assert (line.done_ns == 20) is ends
+    if not ends:
+        with pytest.raises(BadAnswer, match=r"'\[DONE\]' or 'END' or 'type' or 'type'"):
+            line.end(30)
+
+
+def test_an_event_is_ignored_by_a_pattern() -> None:
+    spec = ResponseSpec.model_validate({"delta": "text", "ignore": [{"path": "text", "matches": "^(?:ping|pong)$"}]})
+    line = Timeline(ResponseMapping(spec), planned_ns=0)
+    for text in ("ping", "ping-pong", "pong"):
+        line.event(10, orjson.dumps({"text": text}))
+    assert line.text == "ping-pong"
