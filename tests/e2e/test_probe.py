@@ -60,6 +60,58 @@ def test_json_is_the_same_and_a_failed_turn_exits_3_with_advice(
     assert found["turns"][0]["frames"][0]["gave"] == ["error"]
 
 
+def learning(capfd: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    command = Command()
+    code = 0
+    try:
+        command.handle(**vars(command.create_parser("manage.py", "probe").parse_args(argv)))
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    said = capfd.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_curl_line_becomes_a_target_that_is_tried_written_and_taken_again(
+    start_mock: Callable[..., Mock], tmp_path: Path, capfd: pytest.CaptureFixture[str], db: None
+) -> None:
+    mock = start_mock(*QUICK, "--api-key", KEY)
+    body = '{"model": "m", "messages": [{"role": "user", "content": "Hello you"}], "stream": true}'
+    line, file = tmp_path / "curl.txt", tmp_path / "bot.json"
+    line.write_text(f"curl {mock.url}/v1/chat/completions -H 'Authorization: Bearer {KEY}' -d '{body}'")
+    code, out, err = learning(capfd, "--learn", str(line), "--write", str(file), "--try")
+    assert (code, err) == (0, "")
+    assert KEY not in out + file.read_text()
+    for words in ("the preset openai-chat", "TOKENBURN_SECRET_API_KEY", "turn 1: Hello you", "every turn was answered"):
+        assert words in out, words
+    assert json.loads(file.read_text())["params"] == {"model": "m"}
+    code, out, _ = learning(capfd, "--target-file", str(file), "--prompt", "Hi", "--model", "other", "--json")
+    found = json.loads(out)
+    assert (code, found["turns"][0]["error"]["code"]) == (3, "http_401"), "secrets are given anew"
+    assert '"model":"other"' in found["turns"][0]["request"]["body"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "says"),
+    [
+        (("--learn", "no-such-file"), 2, "probe: --learn no-such-file: No such file"),
+        (("--learn", "{file}", "--preset", "vllm"), 2, "--learn finds the target: leave --preset out"),
+        (("--learn", "{file}"), 3, "where the user's message is"),
+        (("--learn", "{file}", "--message", "nobody said this"), 2, "no recorded request holds the message"),
+        (("--learn", "{file}", "--message", "ping", "--json"), 3, "{{ message }}"),
+        (("--message", "x"), 2, "--message belongs to --learn"),
+        (("--target-file", "{file}", "--prompt", "x"), 2, "is not JSON"),
+    ],
+)
+def test_learning_says_what_it_could_not_tell(
+    argv: tuple[str, ...], code: int, says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "curl.txt"
+    file.write_text('curl https://bot.example.com/x -d \'{"a": "ping"}\'')
+    ended, out, err = learning(capfd, *(word.replace("{file}", str(file)) for word in argv))
+    assert (ended, err.count("\n")) == (code, int(code == 2))
+    assert says in out + err
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [

@@ -17,7 +17,7 @@ from tokenburn_site.cli.options.regions import RegionOptions, check_regions
 from tokenburn_site.cli.options.results import STDOUT, ResultOptions, check_results
 from tokenburn_site.cli.options.scenarios import ScenarioOptions, check_scenario
 from tokenburn_site.cli.options.search import CapacityOptions
-from tokenburn_site.cli.options.target import TargetOptions, all_params, check_target
+from tokenburn_site.cli.options.target import TargetOptions, all_params, check_target, with_target_file
 from tokenburn_site.cli.options.trace import TraceOptions
 from tokenburn_site.cli.options.users import UserOptions
 
@@ -62,6 +62,7 @@ class Options(TargetOptions, ScenarioOptions, LoadOptions, BudgetOptions, TraceO
 
 def check(given: Mapping[str, Any]) -> Options:
     """What the parser found, as Options. Raises BadUsage where options contradict each other or one is missing."""
+    given = with_target_file(given)
     check_target(given)
     check_scenario(given)
     check_load(given)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.spec import preset_names
+from connectors.spec import merge, preset_names
 from tokenburn_site.cli.errors import BadUsage
 from tokenburn_site.cli.options import values
 from tokenburn_site.cli.options.declare import Group, Option, own
@@ -17,8 +17,11 @@ class TargetOptions(Group):
     title = "the chatbot"
 
     url: str | None = own("base address as the vendor's own SDK takes it: http://host:8000/v1")
-    preset: str | None = own(f"API dialect: {', '.join(preset_names())}", metavar="NAME")
+    preset: str | None = own("API dialect, such as openai-chat: see probe --presets", metavar="NAME")
     target: str | None = own("a stored target, instead of --url and --preset", metavar="NAME")
+    target_file: Mapping[str, Any] | None = own(
+        "a target as JSON, as probe --learn writes it, instead of --url and --preset", values.target_file, "FILE"
+    )
     stream: bool = own("request a streamed answer", action="store_true")
     model = Option("short for --param model=M", {"metavar": "M"})
     params: Mapping[str, Any] = own(
@@ -39,6 +42,25 @@ class TargetOptions(Group):
         "connect through this HTTP proxy; env: the one in HTTP_PROXY, HTTPS_PROXY", metavar="URL|env"
     )
     stamp: str | None = own("path of the send time in each chunk (monotonic ns, same host only)", metavar="PATH")
+
+
+def with_target_file(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options, with those of --target-file in the places of what is not given. Raises BadUsage."""
+    file = given.get("target_file")
+    if file is None:
+        return given
+    if given["target"] is not None or given["preset"] is not None:
+        raise BadUsage("--target-file replaces --target and --preset: give one of them")
+    named = {key for key, _ in given["params"] or ()} | ({"model"} if given["model"] is not None else set())
+    params = [(key, value) for key, value in file.get("params", {}).items() if key not in named]
+    return {
+        **given,
+        "preset": file["preset"],
+        "url": given["url"] or file.get("url"),
+        "stream": given["stream"] or file.get("stream", False),
+        "params": [*params, *(given["params"] or ())],
+        "overrides": merge(file.get("overrides", {}), given["overrides"] or {}),
+    }
 
 
 def check_target(given: Mapping[str, Any], command: str = "burn") -> None:

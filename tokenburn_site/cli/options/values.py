@@ -7,7 +7,7 @@ import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from metrics.shares import parse_share
 
@@ -18,6 +18,10 @@ _RATE = re.compile(rf"{_AMOUNT}/(s|m|h)")
 _NUMBER = re.compile(_AMOUNT)
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
 _TIMES = {"": 1, "k": 1000, "m": 1_000_000}
+TARGET_KINDS: Final[dict[str, type]] = {
+    "name": str, "preset": str, "url": str, "stream": bool, "params": dict, "overrides": dict,
+}  # fmt: skip
+TARGET_EXAMPLE: Final = '{"preset": "openai-chat", "url": "http://127.0.0.1:8000/v1", "params": {"model": "m"}}'
 _SHARE = re.compile(rf"{_AMOUNT}%?")
 
 
@@ -105,6 +109,19 @@ def seed(text: str) -> int:
 def overrides(text: str) -> dict[str, Any]:
     """What the JSON file of that name lays over a preset."""
     return json_object(text, '{"timeouts": {"total": 60}}')
+
+
+def target_file(text: str) -> dict[str, Any]:
+    """A target as `probe --learn --write` writes it and the API takes it."""
+    found = json_object(text, TARGET_EXAMPLE)
+    if unknown := sorted(found.keys() - TARGET_KINDS.keys()):
+        raise ArgumentTypeError(f"{text}: there is no {', '.join(unknown)} in a target: see {TARGET_EXAMPLE}")
+    for name, value in found.items():
+        if not isinstance(value, TARGET_KINDS[name]):
+            raise ArgumentTypeError(f"{text}: {name} is not of the right kind: write for example {TARGET_EXAMPLE}")
+    if "preset" not in found:
+        raise ArgumentTypeError(f"{text} names no preset: write for example {TARGET_EXAMPLE}")
+    return found
 
 
 def json_object(text: str, example: str) -> dict[str, Any]:

@@ -17,19 +17,21 @@ from plain_text.visible import visible
 from policy.limits import limits_for
 from policy.panic import closed
 from policy.targets import NotAllowedError, check_target
+from targets.learning import Proposal
 from targets.probe import probe
 from targets.probe_result import Probe
-from tokenburn_site.cli import secrets
 from tokenburn_site.cli.advice import advice
 from tokenburn_site.cli.console import say
 from tokenburn_site.cli.database import ensure_database
 from tokenburn_site.cli.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, BadUsage, BurnError, CannotRun
-from tokenburn_site.cli.probe.options import ProbeOptions, check
+from tokenburn_site.cli.probe.learning import options_of, proposal_lines, proposed, secrets_of, write
+from tokenburn_site.cli.probe.options import ProbeOptions, check, check_learning
 from tokenburn_site.cli.probe.presets import preset_lines, preset_table
 from tokenburn_site.cli.probe.text import lines
 from tokenburn_site.cli.proxy import with_proxy
 from tokenburn_site.cli.request.parts import adhoc_target, check_params
 from tokenburn_site.cli.request.stored import stored_target
+from tokenburn_site.cli.secrets import from_environment as secrets_from
 
 __all__ = ["main"]
 
@@ -39,8 +41,14 @@ def main(given: Mapping[str, Any]) -> int:
     try:
         if given["presets"]:
             return _list_presets(given["preset"], as_json=given["json"])
+        secrets = secrets_from(os.environ)
+        if given["learn"]:
+            proposal = _learn(given)
+            if not given["try_it"]:
+                return EXIT_FAILED if proposal.untold else EXIT_DONE
+            given, secrets = options_of(proposal, given), secrets_of(proposal, secrets)
         options = check(given)
-        spec, note = with_proxy(_target(options), options.target.proxy, os.environ)
+        spec, note = with_proxy(_target(options, secrets), options.target.proxy, os.environ)
         if note:
             say("probe", note)
         found = _probe(spec, options)
@@ -77,9 +85,22 @@ def _write(rows: Iterable[str]) -> None:
     sys.stdout.write("".join(f"{visible(row)}\n" for row in rows))
 
 
-def _target(options: ProbeOptions) -> TargetSpec:
+def _learn(given: Mapping[str, Any]) -> Proposal:
+    """The proposal, which is printed and, if requested, written."""
+    check_learning(given)
+    found = proposed(given)
+    if given["write"]:
+        write(found, given["write"])
+    if not given["try_it"] and given["json"]:
+        _write_json(found.as_dict())
+    elif not given["json"]:
+        _write(proposal_lines(found))
+    return found
+
+
+def _target(options: ProbeOptions, secrets: Mapping[str, str]) -> TargetSpec:
     if options.target.target is None:
-        return adhoc_target(options.target, secrets.from_environment(os.environ))
+        return adhoc_target(options.target, secrets)
     ensure_database()
     spec = stored_target(options.target)
     if why := closed():

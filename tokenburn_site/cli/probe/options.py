@@ -10,11 +10,12 @@ from connectors.registry import Lane
 from tokenburn_site.cli.errors import BadUsage
 from tokenburn_site.cli.options.burn_options import Options
 from tokenburn_site.cli.options.parser import OneLineParser
-from tokenburn_site.cli.options.target import TargetOptions, all_params, check_target
+from tokenburn_site.cli.options.target import TargetOptions, all_params, check_target, with_target_file
 
 USAGE = """\
 %(prog)s (--url URL --preset NAME | --target NAME) --prompt TEXT [options]
-       %(prog)s --presets [--preset NAME]"""
+       %(prog)s --presets [--preset NAME]
+       %(prog)s --learn FILE|- [--message TEXT] [--write FILE] [--try]"""
 DESCRIPTION = """\
 Send a message to a chatbot and show the exchange in full detail: the
 handshake, the request, each frame with its time, and what the mapping found
@@ -23,6 +24,8 @@ EPILOG = """\
 examples:
   probe --url http://127.0.0.1:11434 --preset ollama-chat --stream --prompt Hello
   probe --target staging --prompt "My name is Ada." --prompt "What is my name?"
+  probe --learn chat.har --write bot.json --try
+  probe --target-file bot.json --prompt Hello
 
 secrets:
   never on the command line: {{ secret.api_key }} in a preset is read from the
@@ -73,6 +76,7 @@ def add_options(parser: ArgumentParser) -> None:
         default="reference",
         help="implementation to use: the usual client library (default) or the one of load tests",
     )
+    _add_learning(parser)
     group.add_argument("--json", action="store_true", help="print JSON on stdout")
     group.add_argument(
         "--presets",
@@ -81,8 +85,39 @@ def add_options(parser: ArgumentParser) -> None:
     )
 
 
+def _add_learning(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("learning a target")
+    group.add_argument(
+        "--learn",
+        action="append",
+        default=[],
+        metavar="FILE|-",
+        help="propose a target from a curl line, a HAR file, an OpenAPI document or a recorded answer, and send "
+        "nothing; repeat it for a request and its answer in two files",
+    )
+    group.add_argument("--message", metavar="TEXT", help="what the user said in it, if that is not found")
+    group.add_argument("--write", metavar="FILE", help="write the target to this file, for --target-file and the API")
+    group.add_argument(
+        "--try",
+        dest="try_it",
+        action="store_true",
+        help="send the recorded message, or --prompt, to the proposed target",
+    )
+
+
+def check_learning(given: Mapping[str, Any]) -> None:
+    """Raises BadUsage for options that --learn replaces."""
+    for name in ("preset", "target", "target_file", "overrides", "stamp"):
+        if given[name]:
+            raise BadUsage(f"--learn finds the target: leave --{name.replace('_', '-')} out")
+
+
 def check(given: Mapping[str, Any]) -> ProbeOptions:
     """The parsed options. Raises BadUsage if options contradict each other or one is missing."""
+    given = with_target_file(given)
+    for name, flag in (("message", "--message"), ("write", "--write"), ("try_it", "--try")):
+        if given[name]:
+            raise BadUsage(f"{flag} belongs to --learn: give --learn FILE")
     check_target(given, "probe")
     prompts = tuple(given["prompts"])
     if not prompts:

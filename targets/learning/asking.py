@@ -1,0 +1,267 @@
+"""Finds the user's message, the conversation, ids and the model in a recorded request, and makes a template of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, unquote
+
+from targets.learning.histories import History, histories
+from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, Path, at, leaves, replaced, words
+from targets.learning.text_like import ASKS, OTHERS, bare, is_id, said, weight
+from targets.learning.written import constant, path_text
+
+LEAST: Final = 3.5
+CLOSE_CALL: Final = 1.0
+SESSION_KEYS: Final = words(
+    """
+    sessionid conversationid chatid threadid sid contextid conversation session sessionkey thread dialogid chat
+    roomid visitorid clientid conversationkey  ticketid parentconversationid
+    """
+)
+OWNERS: Final = frozenset({"sender", "userid", "user", "uid"})
+TURN_KEYS: Final = words(
+    """
+    messageid msgid requestid id nonce traceid runid correlationid clientmessageid uuid
+    """
+)
+MODEL_KEYS: Final = frozenset({"model", "modelid", "modelname"})
+TIME_KEYS: Final = frozenset({"timestamp", "createdat", "time", "sentat", "date", "ts", "clienttime"})
+QUERY: Final = "?"
+"""The first key of a path that leads into the query."""
+
+
+@dataclass
+class Asked:
+    """What became of the request. `saves`: names of values that answers give, with the keys under which they stand."""
+
+    message: str = ""
+    body: Any = None
+    path: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    saves: dict[str, str] = field(default_factory=dict)
+    unsure: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
+    state: bool = False
+    """Whether the chatbot keeps the conversation."""
+
+
+class _Asking:
+    def __init__(self, now: Exchange, before: Exchange | None, marker: str) -> None:
+        self.now, self.before, self.marker = now, before, marker
+        self.asked = Asked()
+        self.changes: dict[Path, Any] = {}
+        query = parse_qsl(now.parts.query, keep_blank_values=True, max_num_fields=1000)
+        self.values: list[tuple[Path, Any]] = [*leaves(now.body), *(((QUERY, name), value) for name, value in query)]
+        self.histories = list(histories(now.body))
+
+    def said_before(self, path: Path) -> Any:
+        if self.before is None:
+            return None
+        if path[:1] == (QUERY,):
+            return dict(parse_qsl(self.before.parts.query, max_num_fields=1000)).get(str(path[1]))
+        return at(self.before.body, path)
+
+    def candidates(self) -> Iterator[tuple[float, Path, str]]:
+        inside = [found.path for found in self.histories]
+        for path, value in self.values:
+            if not isinstance(value, str) or OPEN in value or any(path[: len(one)] == one for one in inside):
+                continue
+            if self.marker:
+                if self.marker in value:
+                    yield 100.0 if value == self.marker else 90.0, path, value
+                continue
+            keys = [bare(key) for key in path if isinstance(key, str)]
+            score = said(value) + 0.5 * weight(keys, ASKS)
+            score -= 6.0 if keys and keys[-1] in OTHERS else 0.0
+            if (old := self.said_before(path)) is not None:
+                score += -4.0 if old == value else 3.0 if said(value) else 0.0
+            if value.strip():
+                yield score, path, value
+
+
+def ask_score(exchange: Exchange, marker: str = "") -> float:
+    """How much a request looks like one with a message."""
+    asking = _Asking(exchange, None, marker)
+    lists = [7.0 for one in asking.histories if one.ends_with_user and (not marker or marker in one.texts[-1])]
+    return max([score for score, _, _ in asking.candidates()] + lists, default=0.0)
+
+
+def asked_in(now: Exchange, before: Exchange | None = None, marker: str = "") -> Asked:
+    """`before`: an earlier exchange of the same kind; `marker`: the message, if it is known."""
+    asking = _Asking(now, before, marker)
+    made = asking.asked
+    leaf = _message(asking)
+    _conversation(asking, leaf)
+    _ids(asking)
+    _models_and_times(asking)
+    made.body = _template(now.body, asking.changes)
+    made.path = _path(now, asking)
+    return made
+
+
+def _message(asking: _Asking) -> tuple[float, Path, str] | None:
+    """The text outside of lists of messages that is the user's; the change for it is noted."""
+    found = sorted(asking.candidates(), key=lambda one: -one[0])
+    lists = [one for one in asking.histories if one.ends_with_user]
+    if not found or found[0][0] < LEAST or (lists and not asking.marker and found[0][0] < 7):
+        return None
+    score, path, value = found[0]
+    if len(found) > 1 and score - found[1][0] < CLOSE_CALL and not asking.marker:
+        asking.asked.unsure.append(
+            f"the message is taken to be at {_place(path)}; it may be at {_place(found[1][1])} (name it with --message)"
+        )
+    inner = asking.marker or value
+    asking.changes[path] = "{{ message }}".join(constant(part) for part in value.split(inner))
+    asking.asked.message = inner
+    return found[0]
+
+
+def _place(path: Path) -> str:
+    return f"the query's {path[1]}" if path[:1] == (QUERY,) else f"body.{path_text(path)}"
+
+
+def _conversation(asking: _Asking, leaf: tuple[float, Path, str] | None) -> None:
+    made = asking.asked
+    lists = asking.histories
+    if asking.marker and leaf is None:
+        lists = [one for one in lists if any(asking.marker in text for text in one.texts)]
+    if not lists:
+        if leaf is None:
+            known = f" {asking.marker[:40]!r} is not in the request" if asking.marker else " name it with --message"
+            made.untold.append(f"where the user's message is:{known}")
+        _empty_history(asking)
+        return
+    chosen = max(lists, key=lambda one: (one.ends_with_user, len(one.items)))
+    if chosen.has_system:
+        made.unsure.append("the recorded system message is left to the scenario, which gives its own")
+    if leaf is not None:
+        last = chosen.ends_with_user and chosen.texts[-1] == leaf[2]
+        asking.changes[chosen.path] = chosen.expression("messages" if last else "history")
+        return
+    made.message = asking.marker or next((t for t in reversed(chosen.texts) if t), "")
+    if _new_only(asking, chosen):
+        made.state = True
+        one = _ids_of_turn(constant(chosen.items[-1]), chosen)
+        asking.changes[chosen.path] = [replaced(one, {chosen.content: "{{ message }}"})]
+    else:
+        asking.changes[chosen.path] = chosen.expression("messages")
+
+
+def _ids_of_turn(item: Any, chosen: History) -> Any:
+    changes = {
+        path: "{{ session.id }}-{{ turn }}"
+        for path, value in leaves(item)
+        if isinstance(value, str) and is_id(value) and path != chosen.role
+    }
+    return replaced(item, changes)
+
+
+def _new_only(asking: _Asking, chosen: History) -> bool:
+    """Whether a list of messages holds the new one alone."""
+    if len(chosen.items) - sum(bare(role) == "system" for role in chosen.roles) > 1:
+        return False
+    earlier = at(asking.before.body, chosen.path) if asking.before else None
+    if isinstance(earlier, list):
+        return len(earlier) == len(chosen.items)
+    has_id = any(bare(path[-1]) in SESSION_KEYS and path[-1] != "user" for path, value in asking.values if value)
+    in_path = (unquote(part) for part in asking.now.parts.path.split("/"))
+    has_id = has_id or any(is_id(part) or part.startswith(f"{OPEN}saved.") for part in in_path)
+    what = "the new message alone" if has_id else "the whole conversation"
+    asking.asked.unsure.append(f"each turn sends {what}: one turn was recorded, a second one would show it")
+    return has_id
+
+
+def _empty_history(asking: _Asking) -> None:
+    """A list for the conversation that was empty shows no shape."""
+    body = asking.now.body if isinstance(asking.now.body, dict) else {}
+    for key, value in body.items():
+        if value == [] and "history" in bare(key):
+            asking.asked.untold.append(
+                f"the shape of body.{key}, which was empty: it is sent empty; record a second turn"
+            )
+
+
+def _ids(asking: _Asking) -> None:
+    """Ids that the recorded conversation had must not be those of all conversations."""
+    documents = asking.now.answer.documents if asking.now.answer else []
+    given = {bare(p[-1]): (p, v) for one in documents[:200] for p, v in leaves(one, 500) if p and isinstance(v, str)}
+    for path, value in asking.values:
+        key = bare(path[-1]) if path else ""
+        if path in asking.changes or any(path[: len(one)] == one for one in asking.changes):
+            continue
+        if key in SESSION_KEYS | OWNERS:
+            _session_id(asking, path, key, value, given)
+        elif key in TURN_KEYS and isinstance(value, str) and is_id(value):
+            asking.changes[path] = "{{ session.id }}-{{ turn }}"
+            asking.asked.unsure.append(f"{_place(path)} is taken to be new with each turn")
+
+
+def _session_id(asking: _Asking, path: Path, key: str, value: Any, given: dict[str, tuple[Path, str]]) -> None:
+    made, old = asking.asked, asking.said_before(path)
+    name = str(path[-1])
+    earlier = asking.before.answer.documents if asking.before and asking.before.answer else []
+    told = [v for one in earlier[:200] for p, v in leaves(one, 500) if p and bare(p[-1]) == key]
+    answered = key in given and "id" in key
+    if (value and value in told) or (answered and (not value or (old is not None and old != value))):
+        asking.changes[path] = f"{{{{ saved.{_name(name)} }}}}"
+        made.saves[_name(name)] = key
+        made.state = True
+        if value not in told:
+            made.unsure.append(f"{_place(path)} is taken from the answer before; the first turn is sent without it")
+    elif isinstance(value, str) and _is_own(key, value) and (old is None or old == value):
+        asking.changes[path] = "{{ session.id }}"
+        made.state = made.state or "id" in key
+        made.unsure.append(f"{_place(path)} is taken to be any text that is the conversation's own")
+
+
+def _is_own(key: str, value: str) -> bool:
+    """Whether a value is an id: of a conversation it may be any word."""
+    return is_id(value) or (key in SESSION_KEYS and bool(value) and OPEN not in value and " " not in value)
+
+
+def _name(key: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in key) or "value"
+
+
+def _models_and_times(asking: _Asking) -> None:
+    for path, value in asking.values:
+        key = bare(path[-1]) if path else ""
+        if path in asking.changes or any(path[: len(one)] == one for one in asking.changes):
+            continue
+        if key in MODEL_KEYS and isinstance(value, str) and path[:1] != (QUERY,):
+            asking.changes[path] = "{{ params.model }}"
+            asking.asked.params["model"] = value
+        elif key in TIME_KEYS and value:
+            asking.asked.unsure.append(f"{_place(path)} is a time, and is sent as it was recorded")
+
+
+def _template(value: Any, changes: dict[Path, Any], path: Path = ()) -> Any:
+    """The recorded body with the changes; the rest as constants."""
+    if path in changes:
+        return changes[path]
+    if isinstance(value, dict):
+        return {key: _template(inner, changes, (*path, key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_template(inner, changes, (*path, index)) for index, inner in enumerate(value)]
+    return constant(value)
+
+
+def _path(now: Exchange, asking: _Asking) -> str:
+    """Path and query as a template."""
+    head, _, query = now.url.partition("://")[2].partition("?")
+    path = head[head.index("/") :] if "/" in head else ""
+    for part in path.split("/"):
+        if is_id(unquote(part)):
+            asking.asked.unsure.append(f"the id {part[:40]!r} in the path is sent as it was recorded")
+    pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+    made = [f"{name}{equals}{_asked(name, value, asking)}" for name, equals, value in pairs]
+    return str(constant(path)) + (f"?{'&'.join(made)}" if made else "")
+
+
+def _asked(name: str, value: str, asking: _Asking) -> str:
+    change = asking.changes.get((QUERY, unquote(name)))
+    if change is None:
+        return str(constant(value))
+    return str(change) if CLOSE in value or change.startswith("{{") else quote(change, safe="{}. ")

@@ -1,0 +1,64 @@
+"""Which of the recorded exchanges is the chat, if no preset says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import unquote
+
+from targets.learning.asking import ask_score
+from targets.learning.recorded.errors import LearnError
+from targets.learning.recorded.exchange import Exchange
+from targets.learning.saying import said_in_whole
+from targets.learning.text_like import is_id
+
+_CHAT: Final = re.compile(
+    r"chat|message|completion|\bask\b|conversation|generate|generation|invoke|quer|stream|bot|prompt|answer|assist|reply|talk|infer|predict|run"
+)
+_ASIDE: Final = re.compile(
+    r"telemetr|analytic|track|collect|beacon|metric|\blogs?\b|sentry|login|log-in|oauth|feedback|suggest|title|config|health|csrf"
+)
+_STREAMS: Final = {"sse": 4.0, "ndjson": 4.0, "frames": 4.0, "json": 1.0, "text": 1.0}
+TRIED: Final = 200
+
+
+def chat_of(exchanges: Sequence[Exchange], message: str) -> tuple[Exchange, Exchange | None]:
+    """The chat's last turn, and the turn before it. Raises LearnError if `message` is in none of them."""
+    tried = list(exchanges[-TRIED:])
+    scores = [_score(one, message) for one in tried]
+    best = max(range(len(tried)), key=lambda number: (scores[number], number))
+    if message and ask_score(tried[best], message) <= 0:
+        raise LearnError(f"no recorded request holds the message {message[:60]!r}: give it as it was sent")
+    last = max(
+        n
+        for n in range(best, len(tried))
+        if n == best or (same_place(tried[n], tried[best]) and scores[n] > 0.5 * scores[best])
+    )
+    now = tried[last]
+    before = next((one for one in reversed(tried[:last]) if same_place(one, now)), None)
+    return now, before
+
+
+def _score(exchange: Exchange, message: str) -> float:
+    score = min(ask_score(exchange, message), 100.0)
+    path = unquote(exchange.parts.path).lower()
+    score += (3.0 if _CHAT.search(path) else 0.0) - (6.0 if _ASIDE.search(path) else 0.0)
+    score += 2.0 if exchange.method == "POST" or exchange.frames else 0.0
+    answer = exchange.answer
+    if answer is None:
+        return score
+    score += _STREAMS[answer.kind] if answer.fine else -4.0
+    if answer.kind == "json" and answer.documents and said_in_whole(answer.documents[0], "").response:
+        score += 3.0
+    return score
+
+
+def same_place(one: Exchange, other: Exchange) -> bool:
+    """Whether two requests go to one address, whatever ids are in it."""
+    shape = [_shape(exchange.parts.path) for exchange in (one, other)]
+    return shape[0] == shape[1] and one.method == other.method and one.parts.netloc == other.parts.netloc
+
+
+def _shape(path: str) -> list[str]:
+    return ["" if is_id(unquote(part)) else part for part in path.split("/")]

@@ -1,0 +1,105 @@
+"""A target of its own, where no preset fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from connectors.spec import RequestSpec, load_preset, merge
+from targets.learning.asking import Asked, asked_in
+from targets.learning.handshakes import Step, spec_of
+from targets.learning.proposal import Proposal
+from targets.learning.recorded.exchange import Exchange
+from targets.learning.saying import Said, paths_of_keys, said_in_whole
+from targets.learning.streams import said_in_stream
+from targets.learning.written import constant, own_headers
+
+BASES: Final = {"json": ("generic-json", False), "sse": ("generic-json", True), "ndjson": ("generic-ndjson", False),
+                "text": ("generic-text", False), "frames": ("generic-websocket", False)}  # fmt: skip
+NO_ADDRESS: Final = "http://127.0.0.1:8000"
+KEPT: Final = ("error", "finish", "tool_call", "refusal")
+"""Of the base: where chatbots mostly say them."""
+
+
+def generic(now: Exchange, before: Exchange | None, marker: str, steps: list[Step]) -> Proposal:
+    """`before`: an earlier turn of the same conversation; `steps`: of the handshake before it."""
+    asked = asked_in(now, before, marker)
+    answer = now.answer if now.answer is not None and now.answer.fine else None
+    base, stream = BASES[answer.kind if answer else "frames" if now.frames else "json"]
+    said = _said(now, asked)
+    parts = now.parts
+    preset = load_preset(base)
+    if stream:
+        preset = merge(preset, preset["stream"])
+    known = (
+        {} if "kinds" in said.response else {key: preset["response"][key] for key in KEPT if key in preset["response"]}
+    )
+    wanted = {"request": _request(now, asked), "response": {**known, **said.response}}
+    over = difference({key: preset[key] for key in wanted}, wanted)
+    origin = f"{parts.scheme}://{parts.netloc}" if now.url else NO_ADDRESS
+    if not now.url:
+        said.untold.append("the address: give it with --url")
+    if steps:
+        over["handshake"] = spec_of(steps, origin)
+    return Proposal(
+        preset=base,
+        url=origin,
+        stream=stream,
+        params=asked.params,
+        overrides=over,
+        reason=f"no preset fits: a mapping of its own, over {base}",
+        message=asked.message,
+        expected=said.text,
+        unsure=[*now.unsure, *asked.unsure, *filter(None, said.unsure)],
+        untold=[*asked.untold, *said.untold],
+    )
+
+
+def _said(now: Exchange, asked: Asked) -> Said:
+    answer = now.answer
+    if answer is None or not answer.fine or not answer.events:
+        what = "the request was refused" if answer is not None and not answer.fine else "no answer was recorded"
+        return Said(
+            response={"text": "text"}, untold=[f"where the answer's text is: {what}; record one with the request"]
+        )
+    if answer.kind == "json":
+        document = answer.events[0].document
+        made = said_in_whole(document, asked.message)
+        saves = {name: path for name, path, _ in paths_of_keys([document], asked.saves)}
+        if saves:
+            made.response["save"] = saves
+        return made
+    if answer.kind == "text":
+        return Said(response={"format": "text"}, text=answer.events[0].data)
+    return said_in_stream(answer, asked.message, asked.saves)
+
+
+def _request(now: Exchange, asked: Asked) -> dict[str, Any]:
+    made: dict[str, Any] = {"path": asked.path, "headers": own_headers(now)}
+    if now.body is not None:
+        made["body"] = asked.body
+    elif now.body_text:
+        made["body"] = constant(
+            now.body_text.replace(asked.message, "{{ message }}") if asked.message else now.body_text
+        )
+    if not now.frames:
+        made["method"] = now.method
+    if now.encoding in {"form", "multipart"} and now.body is not None:
+        if "encoding" in RequestSpec.model_fields:
+            made["encoding"] = now.encoding
+        else:
+            asked.untold.append("how to send a form: requests are JSON here")
+    return made
+
+
+def difference(base: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides that make `wanted` of `base`: what is missing in it becomes null."""
+    found: dict[str, Any] = {key: None for key in base if key not in wanted}
+    for key, value in wanted.items():
+        old = base.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            if inner := difference(old, value):
+                found[key] = inner
+        elif key not in base or old != value or type(old) is not type(value):
+            found[key] = value
+    return found

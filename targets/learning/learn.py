@@ -1,0 +1,154 @@
+"""From inputs to a proposal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+
+from connectors.mapping.unset import named_secrets
+from connectors.security.redact import Redactor
+from connectors.spec import SpecError, build_target_spec, load_preset, merge
+from connectors.target import CompiledTarget
+from targets.learning.choosing import chat_of, same_place
+from targets.learning.concealed import SHORTEST, Secrets, conceal
+from targets.learning.fit import Fit, best_fit
+from targets.learning.generic import generic
+from targets.learning.handshakes import with_handshake
+from targets.learning.histories import histories
+from targets.learning.proposal import Proposal
+from targets.learning.recorded.errors import LearnError
+from targets.learning.recorded.exchange import Exchange
+from targets.learning.recorded.reading import read_inputs
+from targets.learning.replay import replay
+from targets.learning.written import constant, own_headers
+
+SHOWN: Final = 400
+"""Characters of the recorded message and answer that a proposal shows."""
+
+
+_SECRET: Final = re.compile(r"\bsecret\.(\w+) }}")
+_PLACEHOLDER: Final = re.compile(r"^(?:Bearer )?[$<{\[%]|^KEY$|\*\*\*|(?i:your|xxx+)")
+"""Of examples: they stand for a secret, and are none."""
+
+
+def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") -> Proposal:
+    """`message`: what the user said, if it is known; `url`: the address, where the input has none. Raises LearnError,
+    which says what is wrong with the input."""
+    recorded = read_inputs(inputs, url)
+    secrets = Secrets()
+    exchanges = [conceal(one, secrets) for one in recorded.exchanges]
+    fit = best_fit(exchanges)
+    if fit is not None and (not message or _says(fit.exchange, message)):
+        made, chat = _of_preset(fit), fit.exchange
+    else:
+        chat, before = chat_of(exchanges, message)
+        earlier = [one for one in exchanges[: exchanges.index(chat)] if not same_place(one, chat)]
+        chat, steps = with_handshake(chat, earlier, secrets)
+        made = generic(chat, before, message, steps)
+    if recorded.documented:
+        made.unsure.append("it follows from descriptions alone: try it")
+    _name_secrets(made, secrets, {} if fit is None else fit.secrets)
+    _verify(made, chat)
+    made.message = made.message[:SHOWN]
+    _check_leaks(made, secrets)
+    return made
+
+
+def _says(exchange: Exchange, message: str) -> bool:
+    return message in exchange.body_text or message in orjson.dumps(exchange.body).decode()
+
+
+def _of_preset(fit: Fit) -> Proposal:
+    info, chat = fit.info, fit.exchange
+    spec = build_target_spec(name="learned", url=fit.base, preset=info.name, stream=fit.stream)
+    taken = {name.lower() for name in spec.request.headers}
+    headers = {name: value for name, value in own_headers(chat).items() if name.lower() not in taken | {"cookie"}}
+    body: dict[str, Any] = {}
+    for path, value in fit.unknown.items():
+        inside = body
+        for key in path[:-1]:
+            inside = inside.setdefault(key, {})
+        inside[path[-1]] = constant(value)
+    request = {key: value for key, value in (("headers", headers), ("body", body)) if value}
+    talk = next(iter(histories(chat.body)), None)
+    made = Proposal(
+        preset=info.name,
+        url=fit.base,
+        stream=fit.stream,
+        params={name: value for name, value in fit.params.items() if name in info.params},
+        overrides={"request": request} if request else {},
+        reason=f"the preset {info.name} ({info.title}) fits: path, request"
+        + (" and answer" if fit.reading is not None else "; no answer was recorded to check it with"),
+        message=_last_text(chat, talk.texts if talk else []),
+        unsure=[*chat.unsure],
+    )
+    if talk is not None and talk.has_system:
+        made.unsure.append("the recorded system message is left to the scenario, which gives its own")
+    if fit.missing:
+        made.unsure.append(f"the preset also sends {', '.join(fit.missing)}, which the recorded request did not")
+    if left := sorted(fit.left - fit.params.keys()):
+        made.unsure.append(f"it depends on the params {', '.join(left)} where the message stands: see probe --presets")
+    if fit.reading is None:
+        made.unsure.append(f"the preset {info.name} was chosen by the request alone")
+    return made
+
+
+def _last_text(chat: Exchange, texts: Sequence[str]) -> str:
+    return next((text for text in reversed(texts) if text), "")
+
+
+def _name_secrets(made: Proposal, secrets: Secrets, named: dict[str, str]) -> None:
+    """Give the secrets the names that the preset has for them (`named`), and keep those that the proposal uses."""
+    names: dict[str, str] = {}
+    for found in secrets.values:
+        wanted = named.get(found) or (f"{found}_other" if found in named.values() else found)
+        names[found] = wanted if wanted not in names.values() else f"{wanted}_{len(names)}"
+    text = orjson.dumps(made.overrides).decode()
+    made.overrides = orjson.loads(_SECRET.sub(lambda match: f"secret.{names.get(match[1], match[1])} }}}}", text))
+    used = _names_in(made)
+    for found, value in secrets.values.items():
+        if names[found] in used:
+            made.secrets[names[found]] = "" if _PLACEHOLDER.search(value) else value
+
+
+def _names_in(made: Proposal) -> set[str]:
+    preset = load_preset(made.preset)
+    if made.stream:
+        preset = merge(preset, preset["stream"])
+    return set(named_secrets(merge(preset, made.overrides)))
+
+
+def _verify(made: Proposal, chat: Exchange) -> None:
+    """Whether the proposal makes a target, and what it reads in the recorded answer."""
+    try:
+        spec = build_target_spec(
+            name="learned", **made.target(), secrets=dict.fromkeys(made.secrets, "not the recorded one")
+        )
+        CompiledTarget(spec)
+    except SpecError as exc:
+        made.untold.append(f"how to make a target of it: {exc}")
+        return
+    answer = chat.answer
+    if answer is None or not answer.fine or not answer.events or any("text is" in one for one in made.untold):
+        return
+    made.reading = replay(spec, answer)
+    if made.reading.error:
+        made.untold.append(f"how to read the answer: {made.reading.error}")
+    elif made.expected and made.reading.text.strip() != made.expected.strip():
+        made.unsure.append("the mapping reads another text than the recorded pieces have: compare them")
+
+
+def _check_leaks(made: Proposal, secrets: Secrets) -> None:
+    """No value of a secret leaves: texts that quote one lose it, and a target must have none."""
+    redact = Redactor(value for value in secrets.values.values() if len(value) >= SHORTEST)
+    made.message = redact(made.message)
+    made.unsure, made.untold = [*map(redact, made.unsure)], [*map(redact, made.untold)]
+    if made.reading is not None:
+        made.reading = replace(made.reading, text=redact(made.reading.text[:SHOWN]), error=redact(made.reading.error))
+    text = orjson.dumps(made.target()).decode()
+    if redact(text) != text:
+        raise LearnError("a secret stands where it cannot be taken out: remove it from the input, and put *** there")

@@ -1,0 +1,1 @@
+"""Recorded exchanges, and the forms in which they come."""

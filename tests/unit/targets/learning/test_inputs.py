@@ -1,0 +1,226 @@
+"""Inputs of all forms: what is read from them, and that hostile ones are neither opened, nor run, nor dear."""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.target import CompiledTarget
+from targets.learning import LearnError, learn
+from targets.learning.recorded.curl import read_curl
+from targets.learning.recorded.reading import read_inputs
+from tests.support.recorded_chats import har
+from tests.unit.targets.learning.test_learn import spec_of
+
+ASK = "https://bot.example.com/api/ask"
+ANSWER = "HTTP/1.1 200 OK\nContent-Type: application/json\n\n" + '{"answer": "It is in Graz, I think."}'
+BROWSERS = f"curl '{ASK}' \\\n  -H 'X-A: 1' \\\n" + r"""  --data-raw $'{"a":"it\'s \u00fc\\n"}'"""
+WINDOWS = f'curl ^"{ASK}^" ^\n -H ^"X-A: 1^" ^\n --data-raw ^"^{{^\\^"a^\\^":^\\^"b^\\^"^}}^"'
+HEADED = 'content-type: application/json\n\n{"answer": "It is in Graz, I think."}'
+QUESTION = {"question": "Where is my parcel?"}
+LIMIT_S = 10.0
+
+
+@pytest.mark.parametrize(
+    ("line", "method", "url", "header", "body"),
+    [
+        (f"curl {ASK} -d '{{\"a\": \"b c\"}}'", "POST", ASK, None, {"a": "b c"}),
+        (f"$ curl -sSNX PUT --url={ASK} --json '{{\"a\":1}}'", "PUT", ASK, None, {"a": 1}),
+        (BROWSERS, "POST", ASK, ("X-A", "1"), {"a": "it's ü\n"}),
+        (WINDOWS, "POST", ASK, ("X-A", "1"), {"a": "b"}),
+        (f"curl -G {ASK} --data-urlencode 'q=a b&c'", "GET", f"{ASK}?q=a%20b%26c", None, None),
+        (f"curl {ASK} -d a=1 -d 'b=2 3'", "POST", ASK, None, {"a": "1", "b": "2 3"}),
+        (f"curl -F msg=hello -F 'file=@/etc/passwd' {ASK}", "POST", ASK, None, {"msg": "hello"}),
+        (f"curl -u me:pw {ASK}", "GET", ASK, ("Authorization", "Basic bWU6cHc="), None),
+        (f'curl {ASK} -H "Authorization: Bearer $KEY" -o out.json', "GET", ASK, ("Authorization", "Bearer $KEY"), None),
+        (f"curl bot.example.com/x # {ASK}", "GET", "http://bot.example.com/x", None, None),
+        (f"curl {ASK} -d '{{}}' | jq . > /tmp/x", "POST", ASK, None, {}),
+    ],
+)  # fmt: skip
+def test_a_curl_line_is_read_as_a_shell_and_curl_would(
+    line: str, method: str, url: str, header: tuple[str, str] | None, body: Any
+) -> None:
+    [made] = read_curl(line)
+    assert (made.method, made.url, made.body) == (method, url, body)
+    assert header is None or header in made.headers
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (f"curl {ASK} -d @/etc/passwd", "file '/etc/passwd', which is not opened"),
+        (f"curl {ASK} --data-urlencode q@/etc/passwd", "which is not opened"),
+        (f"curl {ASK} -H @headers.txt", "from a file, which is not opened"),
+        ("curl $(touch /tmp/tb-ran) -d '{}'", "left to a shell, which is not run"),
+        ("curl `touch /tmp/tb-ran`", "left to a shell, which is not run"),
+        (f'curl {ASK} -d \'{{"a":1}}', "a quote ' without its end"),
+        (f'curl {ASK} -d "$(cat', "without its end"),
+        (f"curl {ASK} -d", "-d has no value"),
+        ("curl -H 'A: b'", "has no address"),
+        ("curl file:///etc/passwd", "is not an address"),
+        ("curl http://", "is not an address"),
+        (f"curl {ASK} -d '{'&'.join('a=1' for _ in range(2000))}'", "more than 1,000 fields"),
+        ("hello there", "none that can be read"),
+        ("", "is empty"),
+        (b"\x00\xff\xfe\x89PNG", "is not text"),
+        ('{"log": 1}', "no log.entries"),
+        ('{"log": {"entries": []}}', "no request to a chatbot"),
+        ('{"log": ' + "[" * 100 + "]" * 100 + "}", "nested too deeply"),
+        ('{"openapi": "3.1.0", "paths": {}}', "does not say where the server is"),
+        ("openapi: 3.1.0\na: &a [1]\nb: *a\n", "YAML aliases"),
+        ("openapi: [", "not valid YAML"),
+    ],
+)
+def test_what_is_of_no_use_is_refused_and_nothing_is_opened_or_run(line: str | bytes, says: str) -> None:
+    with pytest.raises(LearnError) as refused:
+        learn([line])
+    assert says in str(refused.value)
+    assert not Path("/tmp/tb-ran").exists()
+
+
+def test_what_a_shell_would_replace_in_a_body_is_taken_as_it_is_and_told() -> None:
+    made = learn([f'curl {ASK} -d "{{\\"question\\": \\"Where is $(hostname) now?\\"}}"\n\n{ANSWER}'])
+    assert made.message == "Where is $(hostname) now?"
+    assert any("a shell would replace" in text for text in made.unsure)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        [f"curl {ASK} -d '{json.dumps(QUESTION)}'\n\n{ANSWER}"],
+        [f"curl {ASK} -d '{json.dumps(QUESTION)}'", ANSWER],
+        [f"curl {ASK} -d '{json.dumps(QUESTION)}'", HEADED],
+        [f"POST /api/ask HTTP/1.1\r\nHost: bot.example.com\r\n\r\n{json.dumps(QUESTION)}\r\n{ANSWER}"],
+        [f"* Connected\n> POST /api/ask HTTP/1.1\n> Host: bot.example.com\n>\n{json.dumps(QUESTION)}\n< {ANSWER}"],
+        [b"\xff\xfe" + f"curl {ASK} -d '{json.dumps(QUESTION)}'\n\n{ANSWER}".encode("utf-16-le")],
+    ],
+)  # fmt: skip
+def test_request_and_answer_come_in_many_forms(inputs: list[str | bytes]) -> None:
+    made = learn(inputs)
+    assert (made.message, made.url) == (QUESTION["question"], "https://bot.example.com")
+    assert made.reading is not None and made.reading.text == "It is in Graz, I think."
+    assert made.target()["overrides"]["request"]["path"] == "/api/ask"
+
+
+def test_a_stream_alone_is_read_and_its_request_is_what_cannot_be_told() -> None:
+    stream = 'data: {"piece": "It is "}\n\ndata: {"piece": "in Graz."}\n\ndata: [DONE]\n\n'
+    made = learn([stream], url="https://bot.example.com/ask")
+    assert made.overrides["response"]["delta"] == "piece"
+    assert any("message is" in text for text in made.untold)
+    assert any("--url" in text for text in learn([stream]).untold)
+
+
+def test_a_marker_finds_the_message_where_it_is_not_told_by_its_place() -> None:
+    line = f"curl {ASK} -d '" + json.dumps({"x1": "[INST] ping [/INST]", "x2": "be brief, please"}) + f"'\n\n{ANSWER}"
+    made = learn([line], message="ping")
+    assert made.overrides["request"]["body"]["x1"] == "[INST] {{ message }} [/INST]"
+    with pytest.raises(LearnError, match="no recorded request holds the message"):
+        learn([line], message="pong")
+
+
+def test_an_openapi_document_becomes_a_target() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"query": {"type": "string"}, "session_id": {"$ref": "#/components/schemas/Id"}},
+    }
+    answer = {
+        "type": "object",
+        "properties": {"reply": {"type": "string"}, "self": {"$ref": "#/components/schemas/Loop"}},
+    }
+    document = {
+        "openapi": "3.1.0",
+        "servers": [{"url": "/v3"}],
+        "paths": {
+            "/health": {"get": {"responses": {"200": {}}}},
+            "/chat": {"post": {
+                "security": [{"key": []}],
+                "requestBody": {"content": {"application/json": {"schema": schema}}},
+                "responses": {"200": {"content": {"application/json": {"schema": answer}}}},
+            }},
+        },
+        "components": {
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
+            "schemas": {
+                "Id": {"type": "string", "example": "7c9e6679-7425-40de-944b-e07fc1f90ae7"},
+                "Loop": {"type": "object", "properties": {"again": {"$ref": "#/components/schemas/Loop"}}},
+            },
+        },
+    }  # fmt: skip
+    made = learn([json.dumps(document)], url="https://bot.example.com")
+    request = made.overrides["request"]
+    assert (made.url, request["path"]) == ("https://bot.example.com", "/v3/chat")
+    assert request["body"] == {
+        "message": None, "session": None, "history": None, "query": "{{ message }}", "session_id": "{{ session.id }}",
+    }  # fmt: skip
+    assert made.overrides["response"]["text"] == "reply"
+    assert "it follows from descriptions alone: try it" in made.unsure
+    assert "X-Key" in request["headers"]
+
+
+def entries(answer: str, /, **content: Any) -> str:
+    turn = {
+        "request": {"method": "POST", "url": ASK, "headers": {}, "body": QUESTION},
+        "answer": {"status": 200, "json": {"answer": answer}},
+    }
+    made = json.loads(har({"turns": [turn]}))
+    made["log"]["entries"][-1]["response"]["content"] |= content
+    return json.dumps(made)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        entries("x " * 10_000_000),
+        entries("", encoding="base64", text=b64encode(bytes(range(256)) * 40_000).decode()),
+        entries("", encoding="base64", text="!" * 3_000_000),
+        entries("", text="[" * 200_000),
+        entries("", text='{"a":' * 60 + "1" + "}" * 60),
+        entries("", text="data: {}\n\n" * 300_000),
+        entries("", text='{"t":"x"}\n' * 300_000),
+        entries("", text=json.dumps([{"type": "text", "text": "a b"}] * 20_000)),
+        f"curl {ASK} -d $'{'a' * 3_000_000}'",
+        f"curl {ASK} -d '" + json.dumps({f"k{i}": f"{i} or more" for i in range(15_000)}) + "'",
+        f"curl {ASK} " + "-H a:b " * 20_000,
+        "curl " * 50_000,
+        "{{" * 500_000,
+        "data: " + "{{ x }}" * 400_000,
+        f"curl '{ASK}?" + "a=b&" * 900 + "q=x' -d '{\"message\": \"" + "{{ 7*7 }} {% x %} " * 1000 + "\"}'",
+        "HTTP/1.1 200 OK\n" * 100_000,
+    ],
+    ids=range(16),
+)  # fmt: skip
+def test_a_hostile_input_takes_bounded_time(given: str) -> None:
+    began = time.process_time()
+    try:
+        made = learn([given], url=ASK)
+    except LearnError as refused:
+        assert len(str(refused)) < 500
+    else:
+        assert len(json.dumps(made.as_dict())) < 4_000_000
+    assert time.process_time() - began < LIMIT_S
+
+
+def test_a_recorded_text_is_no_template() -> None:
+    body = {"prompt": "What is {{ 7 * 7 }}?", "note": "{{ secret.api_key }} and {% if %}"}
+    made = learn([f"curl {ASK} -d '{json.dumps(body)}'\n\n{ANSWER}"])
+    assert "secret" not in str(made.secrets)
+    context = {
+        "message": "hi",
+        "messages": [],
+        "history": [],
+        "session": {"id": "s"},
+        "turn": 0,
+        "vars": {},
+        "saved": {},
+    }
+    assert json.loads(CompiledTarget(spec_of(made)).render(context).body) == {**body, "prompt": "hi"}
+
+
+def test_answers_alone_belong_to_the_last_request_without_one() -> None:
+    found = read_inputs([f"curl {ASK} -d '{{}}'\ncurl {ASK} -d '{{}}'", ANSWER])
+    assert [one.answer is not None for one in found.exchanges] == [False, True]

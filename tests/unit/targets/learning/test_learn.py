@@ -1,0 +1,136 @@
+"""What is proposed for recorded chats: it asks as they did, and reads what they answered."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+
+from connectors.spec import TargetSpec, build_target_spec
+from connectors.target import CompiledTarget
+from targets.learning import Proposal, learn
+from tests.support.recorded_chats import KEY, Chat, curl, har, preset_chats, unknown_chats
+from tests.support.recordings import SESSION
+
+PRESETS, UNKNOWN = preset_chats(), unknown_chats()
+MAPPED = {"generic-json", "generic-ndjson", "generic-websocket", "generic-text"}
+FAMILY = {"vllm": "openai-chat", "llama-cpp": "openai-chat", "tgi": "openai-chat"}
+"""Presets with the same requests and answers, unless a request has what only they take."""
+RIGHT_OF_20 = 15
+VENDORS = (
+    "anthropic-messages", "azure-openai", "dify", "directline", "gemini", "llama-cpp", "ollama-chat", "openai-chat",
+    "openai-responses", "rasa-rest", "tgi", "tgi-generate", "vllm", "ai-sdk", "ag-ui", "a2a", "mcp",
+)  # fmt: skip
+
+
+def spec_of(made: Proposal) -> TargetSpec:
+    return build_target_spec(name="learned", **made.target(), secrets=dict.fromkeys(made.secrets, "s3cr3t-value"))
+
+
+def asked(made: Proposal, chat: Chat, message: str) -> Any:
+    """The body, or the path, that the proposal sends for the recorded conversation with `message` as its last."""
+    case = chat.data.get("case", {})
+    log = [*case.get("conversation", []), *chat.data.get("log", [])][:-1]
+    history = [*log] if log else said_before(chat)
+    context = {
+        "message": message,
+        "messages": [*history, {"role": "user", "content": message}],
+        "history": history,
+        "turn": 0,
+        "vars": {},
+        "session": SESSION,
+        "saved": chat.data.get("saved", case.get("saved", {})),
+    }
+    request = CompiledTarget(spec_of(made)).render(context)
+    return orjson.loads(request.body) if request.body else request.path
+
+
+def said_before(chat: Chat) -> list[dict[str, str]]:
+    found = []
+    for turn in chat.data["turns"][:-1]:
+        found += [{"role": "user", "content": turn["message"]}, {"role": "assistant", "content": turn["text"]}]
+    for question, answer in chat.data.get("history", []):
+        found += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return found
+
+
+def without(body: Any, paths: list[str]) -> Any:
+    """The body without what is another value in each conversation."""
+    body = json.loads(json.dumps(body))
+    for path in paths:
+        *parents, last = path.split(".")
+        inside = body
+        for key in parents:
+            inside = inside[key]
+        inside.pop(last, None)
+    return body
+
+
+def wrong(chat: Chat) -> str:
+    """Why what is proposed is not right; empty: it is."""
+    made = learn([chat.text()])
+    turn = chat.last
+    if made.untold:
+        return f"it could not tell {made.untold}"
+    if made.message != turn["message"]:
+        return f"the message is {made.message!r}"
+    if made.reading is None or made.reading.text != turn["text"]:
+        return f"it reads {made.reading}"
+    wanted = turn["request"]["body"]
+    varies = chat.data.get("varies", [])
+    if wanted is not None and without(asked(made, chat, turn["message"]), varies) != without(wanted, varies):
+        return f"it asks {asked(made, chat, turn['message'])}"
+    other = json.dumps(asked(made, chat, "Something quite different?"))
+    return "" if "different" in other and turn["message"] not in other else f"another message gives {other}"
+
+
+@pytest.mark.parametrize("chat", UNKNOWN, ids=str)
+def test_a_mapping_of_its_own_asks_and_reads_as_recorded(chat: Chat) -> None:
+    assert wrong(chat) == ""
+    tokens = chat.data.get("tokens")
+    reading = learn([chat.text()]).reading
+    assert tokens is None or (reading and [reading.tokens_in, reading.tokens_out] == tokens)
+
+
+@pytest.mark.parametrize("chat", [chat for chat in PRESETS if chat.preset in VENDORS], ids=str)
+def test_a_preset_is_recognised_by_its_exchange(chat: Chat) -> None:
+    assert of_preset(chat) == ""
+
+
+def of_preset(chat: Chat) -> str:
+    """Why the proposal for a preset's exchange is not right; empty: it is."""
+    made = learn([chat.text()])
+    assert KEY not in json.dumps(made.as_dict())
+    if made.preset not in {chat.preset, FAMILY.get(chat.preset)} and made.preset not in MAPPED:
+        return f"it proposes {made.preset}"
+    if made.reading is None or made.untold:
+        return f"it could not tell {made.untold}"
+    read = {"text": made.reading.text, "tokens_in": made.reading.tokens_in, "tokens_out": made.reading.tokens_out}
+    wanted = {name: chat.last[name] for name in read if name in chat.last}
+    return "" if {name: read[name] for name in wanted} == wanted else f"it reads {read}"
+
+
+def test_at_least_15_of_20_chatbots_are_right_without_help() -> None:
+    """One recorded exchange of each preset, and all chatbots that no preset knew."""
+    found = {chat.preset: of_preset(chat) for chat in reversed(PRESETS)} | {str(chat): wrong(chat) for chat in UNKNOWN}
+    failed = {name: why for name, why in found.items() if why}
+    assert len(found) >= 20
+    assert len(UNKNOWN) >= 6
+    assert len(failed) <= len(found) * (20 - RIGHT_OF_20) // 20, failed
+
+
+@pytest.mark.parametrize("chat", UNKNOWN, ids=str)
+def test_no_secret_is_in_what_is_written_and_each_is_named(chat: Chat) -> None:
+    turn = json.loads(json.dumps(chat.last))
+    turn["request"]["headers"] |= {
+        "Authorization": f"Bearer {KEY}",
+        "X-Api-Key": f"{KEY}-2",
+        "X-Csrf-Token": f"{KEY}-3",
+    }
+    for text in (har({**chat.data, "turns": [turn]}), *([] if turn.get("frames") else [curl(turn)])):
+        made = learn([text])
+        assert KEY not in json.dumps(made.as_dict()) + repr(made)
+        if not turn.get("frames"):
+            assert "csrf_token" in made.secrets and len(made.secrets) >= 3
