@@ -2,11 +2,12 @@
 
     TurnError
     ├── ConnectFailed       dns_failed, connect_refused, connect_unreachable, tls_failed, address_blocked,
-    │                       local_resources, proxy_refused
+    │                       local_resources, proxy_refused, http2_unavailable
     ├── TimedOut            connect_timeout, first_byte_timeout, idle_timeout, total_timeout
     ├── BrokenTransport     connection_reset, connection_closed, connection_reused_closed, body_truncated,
     │                       http_malformed, encoding_invalid, utf8_invalid, upgrade_malformed, ws_protocol,
-    │                       ws_closed_<code>, socketio_protocol, socketio_refused, grpc_malformed, grpc_<status>
+    │                       ws_closed_<code>, socketio_protocol, socketio_refused, grpc_malformed, grpc_<status>,
+    │                       http2_<error>: a stream was reset, or its connection ended, with this error code
     ├── TooLarge            header_too_large, body_too_large, event_too_large, message_too_large, message_too_deep
     ├── Refused             http_<status>: an answer with a status that is not 2xx
     ├── BadAnswer           json_invalid, xml_invalid, codec_failed, answer_unmatched, answer_empty, stream_incomplete,
@@ -81,6 +82,13 @@ class ClosedUnsent(BrokenTransport):
 
     def __init__(self) -> None:
         super().__init__("connection_closed", "the target closed before the request was sent")
+
+
+class NotProcessed(BrokenTransport):
+    """The target said that it has not processed the request, and will not: it may be sent again."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("http2_refused_stream", detail, "the target takes no more streams: lower the load")
 
 
 class TooLarge(TurnError):

@@ -16,6 +16,9 @@ RESEND = "resend"
 """The step of a request that was sent once more, on a new connection: from the first sending to the second."""
 REUSED_CLOSED_S = 1.0
 """A kept connection that ends later than this after sending, without a byte, was not closed for being idle."""
+STREAM_WAIT = "stream_wait"
+"""The step of a message that waited for a shared HTTP/2 connection to be made, or for a stream that the target allows.
+"""
 SHORTEST_WAIT_NS = 1_000_000
 """A shorter wait is no step: it would fill ledgers, and is no lateness that anybody judges."""
 RUN_WAIT = "run_wait"

@@ -113,7 +113,9 @@ def handshake_metric(step: str) -> Metric:
         "run_wait": "Waiting for a step per run (a login) that another user was executing.",
         "body_wait": "Waiting for the end of the previous answer's body after its end mark, to reuse the connection.",
         "descriptors": "Finding a gRPC method by reflection or by compiling its .proto.",
-        "resend": "From the first to the second attempt to send, when a kept connection was closed at that moment.",
+        "settings": "Waiting for the target's settings on a new HTTP/2 connection.",
+        "stream_wait": "Waiting for a shared HTTP/2 connection to be made, or for a stream that the target allows.",
+        "resend": "From the first to the second attempt to send, when it was closed or refused at that moment.",
     }.get(step, f"The step '{step}' of the target's handshake.")
     return Metric(
         f"{HANDSHAKE_PREFIX}{step}_ms", f"Handshake: {step}", "ms", MS, f"end of {step} - begin of {step}",

@@ -43,7 +43,7 @@ def not_http(first: bytes) -> Foreign | None:
     if first.startswith(_TLS_RECORDS):
         return Foreign("the port speaks TLS", "begin the URL with https:// (wss://, grpcs://)")
     if len(first) >= 9 and first[3] in {_SETTINGS, _GOAWAY} and first[5:9] == bytes(4):
-        advice = "enable HTTP/1.1 in the target or the proxy before it, or use a port that has it"
+        advice = "set http.version to 2, or enable HTTP/1.1 in the target or the proxy before it"
         return Foreign("the port speaks HTTP/2", advice)
     first = first.lstrip(b"\r\n")
     if first and not b"HTTP/".startswith(first[:5]):

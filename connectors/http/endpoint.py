@@ -29,6 +29,8 @@ class Endpoint:
     tls_spec: TlsSpec
     proxies: ProxyRule = NO_PROXY
     vault: Vault | None = field(default=None, compare=False, repr=False)
+    streams: int = 0
+    """Over HTTP/2: how many streams a connection carries at a time. 0: HTTP/1.1."""
 
     @property
     def origin(self) -> str:
@@ -85,11 +87,12 @@ class Endpoint:
 
     def at(self, scheme: str, netloc: str) -> Endpoint:
         """Another place with the same limits, times, certificates and proxy. `netloc` has no user or password, and a
-        port that is valid if it has one."""
+        port that is valid if it has one. Only the target's own origin is known to speak HTTP/2."""
         parts = urlsplit(f"{scheme}://{netloc}")
         tls = scheme in TLS_SCHEMES
         port, header = parts.port or SCHEMES[scheme], check_authority(netloc)
-        return replace(self, host=parts.hostname or "", port=port, tls=tls, host_header=header)
+        there = replace(self, host=parts.hostname or "", port=port, tls=tls, host_header=header)
+        return there if (tls, there.host, port) == (self.tls, self.host, self.port) else replace(there, streams=0)
 
 
 def _origin_named(host: str, *, tls: bool) -> str:
@@ -112,4 +115,5 @@ def endpoint_of(spec: TargetSpec) -> Endpoint:
         tls_spec=spec.tls,
         proxies=proxy_rule(spec.proxy, spec.secrets, spec.allowed_origins()),
         vault=vault_of(spec),
+        streams=spec.http.streams(kept=spec.reuse_connections),
     )

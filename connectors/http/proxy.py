@@ -113,11 +113,11 @@ def _names(entry: str, host: str) -> bool:
 
 
 class TunnelAnswer:
-    """Takes the proxy's answer to CONNECT, in any split."""
+    """Takes the proxy's answer to CONNECT, in any split. `rest`: what came behind it, which is the target's."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
-        self._data = b""
+        self._data = self.rest = b""
 
     def feed(self, data: bytes) -> bool:
         """Whether the tunnel is open. Raises ConnectFailed if the proxy refuses it or answers something else."""
@@ -126,7 +126,7 @@ class TunnelAnswer:
         self._data += data
         if not b"HTTP/1.".startswith(self._data[:7]):
             raise self._refused(f"it does not speak HTTP/1.1: {self._data[:40]!r}", "check the target's proxy.url")
-        head, end, _ = self._data.partition(b"\r\n\r\n")
+        head, end, self.rest = self._data.partition(b"\r\n\r\n")
         if not end:
             if len(self._data) > ANSWER_BYTES:
                 raise self._refused("no end of its headers")

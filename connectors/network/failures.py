@@ -20,7 +20,7 @@ TLS_SIGNS = (
         "HANDSHAKE_FAILURE", "the target refused the handshake",
         "it may require a client certificate (tls.cert_file, tls.key_file), or have no cipher in common",
     ),
-    ("NO_APPLICATION_PROTOCOL", "the target speaks only HTTP/2", "enable HTTP/1.1 in the target or its proxy"),
+    ("NO_APPLICATION_PROTOCOL", "the target speaks only HTTP/2", "set http.version to 2, or enable HTTP/1.1 there"),
     ("UNRECOGNIZED_NAME", "the target does not serve this host name", "check the host name in the URL"),
     *(
         (sign, "the target has no TLS version in common", "enable TLS 1.2 or 1.3 in the target")
@@ -68,7 +68,7 @@ def stream_failure(exc: OSError, bytes_in: int | None = None, advice: str = "") 
     return BrokenTransport("connection_reset", f"{exc.strerror or exc}{after}", advice)
 
 
-Stage = Literal["connect", "proxy", "tls"]
+Stage = Literal["connect", "proxy", "tls", "settings"]
 
 
 def connect_timeout(host: str, limit_s: float, stage: Stage) -> TimedOut:
@@ -79,5 +79,8 @@ def connect_timeout(host: str, limit_s: float, stage: Stage) -> TimedOut:
     if stage == "tls":
         what = f"{host} accepted the connection but did not answer in TLS within {limit_s:g} s"
         return TimedOut("connect_timeout", what, NO_TLS_ADVICE)
+    if stage == "settings":
+        what = f"{host} accepted the connection but did not begin to speak HTTP/2 within {limit_s:g} s"
+        return TimedOut("connect_timeout", what, "check that the port speaks HTTP/2, or remove http.version")
     what = f"no connection to {host} within {limit_s:g} s"
     return TimedOut("connect_timeout", what, "check host and port, the network and firewalls, and the target's load")

@@ -11,7 +11,7 @@ from connectors.spec import TlsSpec
 
 
 @lru_cache(maxsize=64)
-def tls_context(spec: TlsSpec) -> ssl.SSLContext:
+def tls_context(spec: TlsSpec, *, http2: bool = False) -> ssl.SSLContext:
     """One context for all connections of a target, on both lanes. Raises ConnectFailed if a file of it is unusable."""
     context = _trusting(spec.ca_file)
     if spec.cert_file is not None:
@@ -19,6 +19,8 @@ def tls_context(spec: TlsSpec) -> ssl.SSLContext:
     if not spec.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if http2:
+        context.set_alpn_protocols(["h2"])
     return context
 
 

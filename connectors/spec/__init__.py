@@ -16,6 +16,7 @@ from connectors.spec.target import (
 )
 from connectors.spec.transport import (
     GrpcSpec,
+    HttpSpec,
     Limits,
     ProxySpec,
     Reconnect,
@@ -39,6 +40,7 @@ __all__ = [
     "GreetingSpec",
     "GrpcSpec",
     "HandshakeSpec",
+    "HttpSpec",
     "KeepAliveSpec",
     "Limits",
     "MessageSpec",

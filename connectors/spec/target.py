@@ -9,14 +9,23 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from connectors.origins import SCHEMES, check_origin, origins_of
-from connectors.request_parts import check_authority, check_metadata_name
+from connectors.request_parts import OF_CONNECTIONS, check_authority, check_metadata_name
 from connectors.spec.base import SpecError, problem_line, spec_problems
 from connectors.spec.handshake import HandshakeSpec
 from connectors.spec.lasting import LastingSpec
 from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
 from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
 from connectors.spec.secret_places import SecretPlaces
-from connectors.spec.transport import GrpcSpec, Limits, ProxySpec, SocketIoSpec, Timeouts, TlsSpec, WebSocketSpec
+from connectors.spec.transport import (
+    GrpcSpec,
+    HttpSpec,
+    Limits,
+    ProxySpec,
+    SocketIoSpec,
+    Timeouts,
+    TlsSpec,
+    WebSocketSpec,
+)
 
 ONE_ANSWER = frozenset({"http", "sse", "ndjson", "text"})
 """Protocols in which an answer arrives on the request that asked for it."""
@@ -46,6 +55,7 @@ class TargetSpec(LastingSpec):
     limits: Limits = Limits()
     tls: TlsSpec = TlsSpec()
     proxy: ProxySpec | None = None
+    http: HttpSpec = HttpSpec()
     handshake: HandshakeSpec = HandshakeSpec()
     codec: CodecSpec = CodecSpec()
     websocket: WebSocketSpec = WebSocketSpec()
@@ -126,6 +136,22 @@ class TargetSpec(LastingSpec):
         return self
 
     @model_validator(mode="after")
+    def _of_http2(self) -> Self:
+        if self.http.version == "2" and self.protocol not in ONE_ANSWER:
+            spoken = ", ".join(sorted(ONE_ANSWER))
+            raise ValueError(
+                f"http.version: protocol {self.protocol} has HTTP/1.1 only; over HTTP/2 there are {spoken}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _headers_of_http2(self) -> Self:
+        for name in self.request.headers if self.http.version == "2" else ():
+            if name.lower() in OF_CONNECTIONS:
+                raise ValueError(f"request.headers.{name} has no effect over HTTP/2, which has no such header")
+        return self
+
+    @model_validator(mode="after")
     def _has_standing(self) -> Self:
         if self.protocol in POSTED and self.standing is None:
             raise ValueError(f"protocol {self.protocol} needs `standing`: the request of the stream that answers")
@@ -195,6 +221,11 @@ class TargetSpec(LastingSpec):
     def allowed_origins(self) -> tuple[str, ...]:
         """Where the secrets may go."""
         return self.own_origins() if self.secret_origins is None else self.secret_origins
+
+    @property
+    def has_reference_lane(self) -> bool:
+        """Whether the reference lane speaks to it, too: it has no HTTP/2."""
+        return self.http.version != "2"
 
     def frozen_dict(self) -> dict[str, Any]:
         """The spec as JSON data without its secrets: the form that a Run stores."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from connectors.request_parts import (
     check_authority,
@@ -49,6 +49,30 @@ class GrpcSpec(Frozen):
     method: str = Field("", pattern=r"^(/?[A-Za-z_][\w.]*/[A-Za-z_]\w*)?$")
     proto: str | None = None
     reconnect: Reconnect = "fail"
+
+
+STREAMS: Final = 100
+"""On a connection, if the target says nothing else: what servers usually allow."""
+
+
+class HttpSpec(Frozen):
+    """`version` "2": by ALPN over TLS, and with prior knowledge without. `streams_per_connection`: how many requests
+    are in flight on a connection before another one is made (100); 1: each conversation has one of its own."""
+
+    version: Literal["1.1", "2"] = "1.1"
+    streams_per_connection: int | None = Field(None, gt=0, le=100_000)
+
+    @model_validator(mode="after")
+    def _has_streams(self) -> Self:
+        if self.streams_per_connection is not None and self.version != "2":
+            raise ValueError('streams_per_connection has no effect over HTTP/1.1: set http.version to "2"')
+        return self
+
+    def streams(self, *, kept: bool) -> int:
+        """A connection's, 0 over HTTP/1.1. `kept`: connections are, from one conversation to the next."""
+        if self.version != "2":
+            return 0
+        return (self.streams_per_connection or STREAMS) if kept else 1
 
 
 class Timeouts(Frozen):

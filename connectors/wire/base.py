@@ -43,6 +43,7 @@ class WireConnector(HandshakeConnector):
         if target.tls or target.handshake is not None:
             with suppress(ConnectFailed):  # each turn says it
                 tls_context(target.spec.tls)
+                tls_context(target.spec.tls, http2=bool(target.endpoint.streams))
 
     def expect_greeting(self) -> None:
         """Called before a connection is made: its first messages may be those that the target's opening waits for."""

@@ -22,7 +22,7 @@ _BY_CODE = {
     "dns_failed": "the host name was not found: check the address, and the resolver of this machine",
     "connect_refused": "nothing listens there: check that the target is running and the port is right",
     "connect_unreachable": "the host is not reachable: check network and firewall",
-    "connect_timeout": "not connected in time: the detail says which step had no answer (TCP, TLS, upgrade, greeting)",
+    "connect_timeout": "not connected in time: the detail says which step had no answer (TCP, TLS, upgrade, stream)",
     "tls_failed": "no secure connection: the detail says whether it is the protocol, the certificate or one of ours",
     "address_blocked": "point the target at another address: the detail says which one is refused, and why",
     "local_resources": "this machine has no more ports or files: raise its limits, or use more machines",
@@ -34,7 +34,9 @@ _BY_CODE = {
     "connection_closed": "the connection was closed before the answer was complete: the detail says when",
     "connection_reused_closed": "a kept connection ended as the message was sent: raise the target's keep-alive time",
     "body_truncated": "the connection ended before the answer did",
-    "http_malformed": "what came back is not HTTP/1.1: check port and protocol",
+    "http_malformed": "what came back is not proper HTTP: check port and protocol, and http.version",
+    "http2_unavailable": "the target does not speak HTTP/2 there: enable it, or remove http.version",
+    "http2_refused_stream": "the target takes no more streams, or is going away: lower the load, or look at its log",
     "upgrade_malformed": "what came back is not the answer to a WebSocket upgrade: check port and path",
     "ws_protocol": "the target broke the rules of WebSocket: the detail says which",
     "socketio_protocol": "what came back is not Socket.IO v3 or v4: check the target's version",
@@ -93,6 +95,7 @@ _BY_CODE = {
     "engine_died": "in flight when an engine died: it is unknown whether it was answered",
 }
 _BY_BEGINNING = (
+    ("http2_", "the target reset the stream, or ended its connection, with this error code of HTTP/2"),
     ("http_2", "the address answers, but not as expected: check path and preset"),
     ("http_3", "the target redirects: give its final address (or set `follow_redirects`, for HTTP)"),
     ("http_4", "the target refused the request"),

@@ -17,6 +17,7 @@ FAIL_FAST_CODES: Final = frozenset(
         "tls_failed",
         "address_blocked",
         "local_resources",
+        "http2_unavailable",
         "request_invalid",
         "secret_withheld",
         "http_401",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tests.hostile.grpc_breaches
+import tests.hostile.http2_floods
+import tests.hostile.http2_nonsense
 import tests.hostile.http_nonsense
 import tests.hostile.socketio_answers
 import tests.hostile.split_socket_upgrade
 import tests.hostile.sse_nonsense
 import tests.hostile.upgrade
 import tests.hostile.websocket_breaches  # noqa: F401 - it only fills the table
-from tests.hostile import grpc, http, ndjson, socketio, split, split_socket, sse, text, websocket
+from tests.hostile import grpc, http, http2_answers, ndjson, socketio, split, split_socket, sse, text, websocket
 from tests.hostile.server import Script
 
 GOOD: dict[str, Script] = {
@@ -23,3 +25,5 @@ GOOD: dict[str, Script] = {
     "websocket": websocket.good,
     "socketio": socketio.good,
 }
+LOAD_LANE: dict[str, Script] = {"http2": http2_answers.good}
+"""Of what the load lane alone speaks."""

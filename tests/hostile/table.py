@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 
 from tests.hostile.server import Script
 
-Protocol = Literal["http", "sse", "ndjson", "text", "split", "split-websocket", "grpc", "websocket", "socketio"]
+Protocol = Literal[
+    "http", "sse", "ndjson", "text", "split", "split-websocket", "grpc", "websocket", "socketio", "http2"
+]
 
 
 class Behaviour(NamedTuple):

@@ -15,7 +15,7 @@ from connectors.content.decoding import declared_charset
 from connectors.content.heads import AnswerHead
 from connectors.content.sniff import is_stream, note_type
 from connectors.content.styles import WHOLE, Style
-from connectors.errors import BadRequest, BrokenTransport, Refused, ReusedClosed, TooLarge, TurnError
+from connectors.errors import BadRequest, BrokenTransport, ConnectFailed, Refused, ReusedClosed, TooLarge, TurnError
 from connectors.http.body import make_decoder
 from connectors.http.cookies import Cookies, with_cookies
 from connectors.http.endpoint import Endpoint
@@ -72,6 +72,8 @@ class HttpExchange:
     def connect(self) -> dict[str, int]:
         """Open a new connection, and close the old one. Returns how long its steps took (ns). Raises ConnectFailed or
         TimedOut."""
+        if self._endpoint.streams:
+            raise ConnectFailed("http2_unavailable", "the reference lane has HTTP/1.1 only", "use the load lane")
         if self._adapter is None:
             self._adapter = GuardedAdapter(self._endpoint, self._watch)
         return self._adapter.connect()

@@ -80,7 +80,7 @@ class AnswerReader(BodyReader):
                 self._connection.usable = False  # a length beside chunks: who knows where this answer ends
             self.until_close = b"chunked" not in value.lower()
         else:
-            self._header(known, value)
+            self.header(known, value)
 
     def on_message_begin(self) -> None:
         if self.whole:  # a second answer to the one request: not this turn's, and not the next one's
@@ -95,7 +95,7 @@ class AnswerReader(BodyReader):
         if status < 200 and status >= 100:
             self._forget_headers()
             return
-        self._headers_over(status)
+        self.headers_over(status)
         if status in NO_BODY_STATUS or self._is_head:
             self.until_close = False
         if not self._parser.should_keep_alive():

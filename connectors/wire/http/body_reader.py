@@ -98,7 +98,7 @@ class BodyReader:
         self._encoding = ""
         self._content_type = ""
 
-    def _header(self, known: bytes, value: bytes) -> None:
+    def header(self, known: bytes, value: bytes) -> None:
         """A header of the body, by its known name in lower case."""
         if known == b"content-type":
             self._content_type, charset = content_type_of(value)
@@ -111,7 +111,7 @@ class BodyReader:
         elif known == b"location":
             self.location += f"{', ' if self.location else ''}{value.decode('latin-1')}"
 
-    def _headers_over(self, status: int) -> None:
+    def headers_over(self, status: int) -> None:
         """The body of an answer with this final status follows."""
         self.status = status
         self._body_limit = self._answer_limit

@@ -1,15 +1,17 @@
-"""Requests and answers over HTTP/1.1 with one endpoint: turns, the steps of handshakes, and the hops of redirects.
+"""Requests and answers over HTTP with one endpoint: turns, the steps of handshakes, and the hops of redirects.
 
 One connection at a time, kept from request to request. A request that a kept connection has lost unsent goes out on a
-new one, and so does one that may be sent twice; a redirect is followed where that is wanted.
+new one, and so does one that may be sent twice, or that the target says it has not processed; a redirect is followed
+where that is wanted. Over HTTP/2 others use the connection too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from connectors.content.styles import WHOLE, Style
-from connectors.errors import ClosedUnsent, Refused, ReusedClosed, TurnError
+from connectors.errors import ClosedUnsent, NotProcessed, Refused, ReusedClosed, TurnError
 from connectors.http.cookies import Cookies, with_cookies
 from connectors.http.endpoint import Endpoint
 from connectors.http.redirects import REDIRECTS, RedirectChain, behind, pointing
@@ -19,10 +21,16 @@ from connectors.timeline import Timeline
 from connectors.waits import note_resend
 from connectors.wire.http.connection import HttpConnection
 from connectors.wire.http.heads import HeadConnection
+from connectors.wire.http.http2_pool import join
+from connectors.wire.http.http2_user import Http2User
 from connectors.wire.transport.dial import NoteStep, dial
 
 Secrets = Callable[[], Iterable[str]]
 CountUnasked = Callable[[int], None]
+
+
+MOST_TRIES: Final = 3
+"""How often a request is sent that no target has processed."""
 
 
 def _ignore(_step: str, _ns: int) -> None:
@@ -56,7 +64,7 @@ class HttpExchange:
         self._connection_class = HeadConnection if heads else HttpConnection
         self._secrets = secrets
         self._count_unasked = count_unasked
-        self.connection: HttpConnection | None = None
+        self.connection: HttpConnection | Http2User | None = None
         self.usage_wait: tuple[int, int] | None = None
 
     @property
@@ -79,6 +87,9 @@ class HttpExchange:
         """Open a new connection, and close the old one. Raises ConnectFailed or TimedOut."""
         self.close()
         endpoint = self._endpoint
+        if endpoint.streams:
+            self.connection = await join(endpoint, self.style, note_step, allow_private=self._allow_private)
+            return
         stream = await dial(endpoint, note_step, allow_private=self._allow_private)
         self.connection = self._connection_class(stream, endpoint, endpoint.timeouts, self.style)
 
@@ -90,7 +101,7 @@ class HttpExchange:
             if self.connection is not None:
                 self.connection.restyle(style)
 
-    async def send(self, request: RenderedRequest, timeline: Timeline, cookies: Cookies | None) -> None:
+    async def send(self, request: RenderedRequest, timeline: Timeline, cookies: Cookies | None, tries: int = 1) -> None:
         """Send `request` with its `cookies` and feed the complete answer into `timeline`. Raises TurnError."""
         connection = self.connection
         if connection is None:
@@ -104,13 +115,16 @@ class HttpExchange:
                 if connection.answer.set_cookies and cookies is not None:
                     cookies.keep(self._endpoint, request.path, connection.answer.set_cookies)
         except ClosedUnsent:  # a kept connection that the target closed at this moment
+            if tries >= MOST_TRIES:
+                raise
             steps: dict[str, int] = {}
             await self.connect(steps.__setitem__)
             timeline.handshake_ns = {**(timeline.handshake_ns or {}), **steps}
-        except ReusedClosed:
-            if not self.idempotent:
+        except (ReusedClosed, NotProcessed) as exc:
+            if (isinstance(exc, ReusedClosed) and not self.idempotent) or tries >= MOST_TRIES:
                 raise
-            await self.connect()
+            if not connection.usable:
+                await self.connect()
             note_resend(timeline, timeline.sent_ns)
         except Refused as exc:
             if exc.status not in REDIRECTS:
@@ -120,7 +134,7 @@ class HttpExchange:
             chain = RedirectChain(self._endpoint, request, self._secrets(), timeline)
             await self._follow(chain, exc, connection.answer.location, timeline, cookies)
             return
-        await self.send(request, timeline, cookies)
+        await self.send(request, timeline, cookies, tries + 1)
 
     async def _follow(
         self, chain: RedirectChain, refused: Refused, location: str, timeline: Timeline, cookies: Cookies | None

@@ -53,10 +53,12 @@ async def open_stream(
         steps[STEP] = time.monotonic_ns() - connected
         connected = time.monotonic_ns()
     if tls is None:
-        return StampedStream(loop, clock, sock)
-    stream = await _tls_stream(loop, clock, sock, tls, server_name)
+        stream = StampedStream(loop, clock, sock)
+        stream.early = b"" if tunnel is None else tunnel.answer.rest
+        return stream
+    encrypted = await _tls_stream(loop, clock, sock, tls, server_name)
     steps["tls"] = time.monotonic_ns() - connected
-    return stream
+    return encrypted
 
 
 class Tunnel(NamedTuple):

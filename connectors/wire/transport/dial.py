@@ -42,7 +42,7 @@ async def dial(
                     addresses,
                     arrival_clock(),
                     steps,
-                    tls=tls_context(endpoint.tls_spec) if endpoint.tls else None,
+                    tls=tls_context(endpoint.tls_spec, http2=bool(endpoint.streams)) if endpoint.tls else None,
                     server_name=endpoint.host,
                     tunnel=tunnel,
                 )

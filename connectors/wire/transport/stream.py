@@ -34,8 +34,22 @@ class StampedStream:
     """Non-blocking socket, read by the loop; TLS runs over memory buffers on the same socket."""
 
     is_tls: ClassVar[bool] = False
+    alpn: str | None = None
+    """The protocol that TLS agreed on."""
 
-    __slots__ = ("_arrival", "_closed", "_deliver", "_fd", "_loop", "_reader", "_recvmsg", "_sock", "_unsent", "open")
+    __slots__ = (
+        "_arrival",
+        "_closed",
+        "_deliver",
+        "_fd",
+        "_loop",
+        "_reader",
+        "_recvmsg",
+        "_sock",
+        "_unsent",
+        "early",
+        "open",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: ArrivalClock, sock: socket.socket) -> None:
         self._loop = loop
@@ -48,11 +62,20 @@ class StampedStream:
         self._closed: Callable[[int, OSError | None], None] = _nobody
         self._unsent = bytearray()
         self.open = True
+        self.early = b""
+        """What the peer said before `start`, if it speaks first, as over HTTP/2."""
 
     def start(self, receiver: Receiver) -> None:
         """Begin to read."""
         self.hand_over(receiver)
         self._reader.add(self._fd, self._readable)
+        if self.early:
+            self._loop.call_soon(self._deliver_early, time.monotonic_ns())
+
+    def _deliver_early(self, ns: int) -> None:
+        if self.open:
+            early, self.early = self.early, b""
+            self._deliver(ns, early)
 
     def hand_over(self, receiver: Receiver) -> None:
         """From now on `receiver` is called. May be called from within `data_received` of the previous one."""
@@ -76,6 +99,11 @@ class StampedStream:
         if size < len(data):
             self._unsent += data[size:]
             self._loop.add_writer(self._fd, self._writable)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the peer has not taken yet what was written."""
+        return bool(self._unsent)
 
     @property
     def round_trip_ns(self) -> int:

@@ -32,6 +32,10 @@ class TlsStream(StampedStream):
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
 
+    @property
+    def alpn(self) -> str | None:  # type: ignore[override] # read once for a connection
+        return self._tls.selected_alpn_protocol()
+
     async def handshake(self) -> None:
         """Raises ssl.SSLError, OSError or ConnectionError."""
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connectors.errors import PATIENCE_CODES, Aborted, LostPatience, TurnError, Unanswered
+from connectors.errors import PATIENCE_CODES, Aborted, LostPatience, NotProcessed, TurnError, Unanswered
 from tests.hostile import grpc, http
 from tests.hostile.frames import CLOSE, frame, read_message, upgrade
 from tests.hostile.good import GOOD
@@ -172,6 +172,9 @@ CASES = [
         "tls_port_closes_on_http", "connection_closed", "http", closes_unanswered, ("https://",),
         ("crash", "end of the answer"),
     ),
+    of("http2-answer_in_http1", "HTTP/1.1", "http.version"), of("http2-stream_reset", "log"),
+    of("http2-goaway_in_the_answer", "too_many_pings", "attack"), of("http2-no_settings", "HTTP/2"),
+    of("http2-no_stream_is_allowed", "allows 0 at a time"), of("http2-pings_without_end", "no answer"),
     of("http-reset_before_a_byte", "https://", "log", lies=("crash",)),
     Case("polling_only", "http_400", "socketio", answers(whole(b"Invalid transport", status="400 Bad Request")),
          ("only Socket.IO v3 and v4 over WebSocket", "polling"), ("--model",)),
@@ -277,5 +280,6 @@ MADE: list[tuple[TurnError | str, tuple[str, ...]]] = [
     ("local_resources", ("this machine",)),
     ("connect_unreachable", ("network",)),
     ("proxy_refused", ("proxy",)),
+    (NotProcessed("the target refused the stream"), ("streams",)),
 ]
 """What no server raises by itself."""

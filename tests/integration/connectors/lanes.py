@@ -51,7 +51,9 @@ PRESETS = {
     "websocket": "generic-websocket",
     "socketio": "generic-socketio",
 }
-STREAMED = frozenset({"sse", "text", "grpc", "socketio"})
+LOAD_LANE = {"http2": "openai-chat"}
+"""Presets of what the load lane alone speaks."""
+STREAMED = frozenset({"sse", "text", "grpc", "socketio", "http2"})
 """Protocols whose preset is asked for its streamed form."""
 
 
@@ -60,12 +62,18 @@ def make_spec(protocol: str, url: str, **overrides: Any) -> TargetSpec:
     overrides = {"timeouts": PATIENT, "limits": LIMITS} | overrides
     if protocol == "socketio":
         overrides = {"socketio": {"ack": True}} | overrides  # an answer may end either way
+    if protocol == "http2":
+        overrides = {"http": {"version": "2"}} | overrides
     if protocol == "split-websocket":
         overrides = {"protocol": protocol} | overrides
     if protocol == "grpc":
         overrides = {"grpc": {"proto": PROTO}} | overrides  # a hostile server has no reflection
-    preset = PRESETS[protocol]
+    preset = (PRESETS | LOAD_LANE)[protocol]
     return build_target_spec(name="test", url=url, preset=preset, stream=protocol in STREAMED, overrides=overrides)
+
+
+def speaks(lane: Lane, protocol: str) -> bool:
+    return lane == "load" or protocol not in LOAD_LANE
 
 
 def context(text: str = "hello") -> dict[str, Any]:

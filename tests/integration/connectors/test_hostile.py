@@ -12,10 +12,10 @@ import pytest
 
 from connectors.registry import Lane
 from tests.hostile import http
-from tests.hostile.good import GOOD
+from tests.hostile.good import GOOD, LOAD_LANE
 from tests.hostile.server import HostileServer
 from tests.hostile.table import BEHAVIOURS, Behaviour
-from tests.integration.connectors.lanes import LANES, ROOMY, Client, Turn, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, Turn, make_spec, one_turn, speaks
 
 AT_ONCE = 6
 """So many hostile targets at a time: waits cost nothing, floods take turns."""
@@ -40,7 +40,7 @@ def bystander(lane: Lane, protocol: str, turns: list[Turn]) -> Iterator[None]:
 
     def talk() -> None:
         with (
-            HostileServer(GOOD[protocol]) as server,
+            HostileServer((GOOD | LOAD_LANE)[protocol]) as server,
             Client(lane, make_spec(protocol, server.url, timeouts=ROOMY)) as client,
         ):
             while not over.is_set():
@@ -87,8 +87,15 @@ def wrongs(lane: Lane, behaviour: Behaviour) -> Iterator[str]:
         yield f"it took {turn.late_s} s"
 
 
-@pytest.mark.parametrize("lane", LANES)
-@pytest.mark.parametrize("behaviours", alike().values(), ids=alike())
+@pytest.mark.parametrize(
+    ("behaviours", "lane"),
+    [
+        pytest.param(spoken, lane, id=f"{name}-{lane}")
+        for name, behaviours in alike().items()
+        for lane in LANES
+        if (spoken := [behaviour for behaviour in behaviours if speaks(lane, behaviour.protocol)])
+    ],
+)
 def test_each_costs_one_turn_its_exact_code_in_time(
     behaviours: list[Behaviour], lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:

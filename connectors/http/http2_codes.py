@@ -1,0 +1,47 @@
+"""What the error codes of HTTP/2 (RFC 9113, 7) mean for a turn. No I/O; used by both lanes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from h2.errors import ErrorCodes
+
+from connectors.errors import BrokenTransport, ConnectFailed
+
+_ADVICE: Final = {
+    "ENHANCE_YOUR_CALM": "the target takes this for an attack: lower http.streams_per_connection or the load, or raise "
+    "the limits of the target or the proxy before it",
+    "HTTP_1_1_REQUIRED": "the target wants HTTP/1.1 here: remove http.version",
+    "INTERNAL_ERROR": "look at the target's log",
+}
+SETTINGS: Final = "settings"
+"""The step of connecting that waits for the target's settings: how many streams it allows."""
+NO_HTTP2_ADVICE: Final = "enable HTTP/2 in the target or the proxy before it, or remove http.version"
+
+
+def error_name(code: int) -> str:
+    """Its name as the RFC has it, or the number of one that is not known."""
+    try:
+        return ErrorCodes(code).name
+    except ValueError:
+        return str(code)
+
+
+def reset_failure(code: int, bytes_in: int) -> BrokenTransport:
+    """The target reset the stream of a turn."""
+    name = error_name(code)
+    what = f"the target reset the stream after {bytes_in} bytes of answer ({name})"
+    return BrokenTransport(f"http2_{name.lower()}", what, _ADVICE.get(name, ""))
+
+
+def goaway_failure(code: int, said: bytes) -> BrokenTransport:
+    """The target ended a connection with an error, before it had answered."""
+    name = error_name(code)
+    words = f": {said[:80]!r}" if said else ""
+    what = f"the target ended the connection before its answer was whole ({name}{words})"
+    return BrokenTransport(f"http2_{name.lower()}", what, _ADVICE.get(name, ""))
+
+
+def unavailable(what: str) -> ConnectFailed:
+    """The target does not speak HTTP/2."""
+    return ConnectFailed("http2_unavailable", what, NO_HTTP2_ADVICE)

@@ -1,0 +1,131 @@
+"""HTTP/2 in the load lane: how connections end, and what is on the way to the target."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from tests.hostile.sse import TEXT
+from tests.integration.connectors.http.over_http2 import (
+    NO_ERROR,
+    REFUSED_STREAM,
+    Served,
+    events,
+    spec,
+    steps,
+)
+from tests.integration.connectors.lanes import Client, one_turn
+from tests.support.servers.http2_server import Answer, Asked, Seen
+from tests.support.servers.http_proxy import http_proxy
+
+# --- what the target has not processed --------------------------------------------------------------------------
+
+
+def refusing(times: int) -> Answer:
+    def answer(asked: Asked) -> None:
+        if asked.number <= times:
+            asked.refuse(REFUSED_STREAM)
+        else:
+            events(asked)
+
+    return answer
+
+
+def leaving(last_stream: int) -> Answer:
+    """Says that it processed no stream behind that one, and goes."""
+
+    def answer(asked: Asked) -> None:
+        if asked.number > 1:
+            events(asked)
+            return
+        asked.server.h2.close_connection(NO_ERROR, last_stream_id=last_stream)
+        asked.server.flush()
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "sent", "connections"),
+    [
+        (refusing(1), None, 2, 1),
+        (refusing(9), "http2_refused_stream", 3, 1),
+        (leaving(0), None, 2, 2),
+    ],
+    ids=["refused_once", "refused_always", "gone"],
+)
+def test_what_was_not_processed_is_sent_again(answer: Answer, code: str | None, sent: int, connections: int) -> None:
+    with Served(answer) as served:
+        turn = one_turn("load", spec(served.url))
+    assert (turn.code, len(served.seen.asked), served.server.connections) == (code, sent, connections), turn.error
+    assert "resend" in steps(turn)
+
+
+def test_what_may_have_been_processed_is_not_sent_again() -> None:
+    def answer(asked: Asked) -> None:
+        asked.server.h2.close_connection(NO_ERROR, last_stream_id=asked.stream)
+        asked.server.flush()
+        asked.server.peer.reset()
+
+    with Served(answer) as served:
+        turn = one_turn("load", spec(served.url))
+    assert (turn.code, len(served.seen.asked)) == ("connection_closed", 1) or turn.code == "connection_reset"
+    assert len(served.seen.asked) == 1
+
+
+def test_a_connection_that_was_closed_between_two_turns_is_replaced() -> None:
+    def answer(asked: Asked) -> None:
+        events(asked)
+        asked.server.h2.close_connection(NO_ERROR)
+        asked.server.flush()
+
+    with Served(answer) as served, Client("load", spec(served.url)) as client:
+        codes = []
+        for _ in range(3):
+            codes.append(client.say().code)
+            client.idle(0.05)
+    assert codes == [None] * 3
+    assert served.server.connections == 3
+
+
+# --- on the way -------------------------------------------------------------------------------------------------
+
+
+def certified(folder: Path, *protocols: str) -> tuple[ssl.SSLContext, dict[str, Any]]:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
+    return context, {"ca_file": str(folder / "ca.pem")}
+
+
+@pytest.mark.parametrize("through_proxy", [False, True])
+def test_tls_agrees_on_http2(tmp_path: Path, *, through_proxy: bool) -> None:
+    context, tls = certified(tmp_path, "h2")
+    with Served(tls=context) as served, http_proxy(served.server.port) as (proxy, url):
+        more: dict[str, Any] = {"proxy": {"url": url}} if through_proxy else {}
+        turn = one_turn("load", spec(served.url, tls=tls, **more))
+    assert (turn.code, turn.text) == (None, TEXT), turn.error
+    assert list(steps(turn)) == ["resolve", "connect", *(["proxy"] if through_proxy else []), "tls", "settings"]
+    assert bool(proxy.asked) is through_proxy
+
+
+@pytest.mark.parametrize("protocols", [(), ("http/1.1",)])
+def test_a_target_that_does_not_offer_http2_is_not_asked_over_http1(tmp_path: Path, protocols: tuple[str, ...]) -> None:
+    context, tls = certified(tmp_path, *protocols)
+    with Served(tls=context) as served:
+        turn = one_turn("load", spec(served.url, tls=tls))
+    assert turn.code == "http2_unavailable" and turn.error and "http.version" in turn.error.told
+    assert served.seen == Seen(lock=served.seen.lock)
+
+
+def test_plain_http2_goes_through_a_tunnel() -> None:
+    with Served() as served, http_proxy(served.server.port) as (proxy, url):
+        turn = one_turn("load", spec("http://bot.invalid:81/v1", proxy={"url": url}))
+    assert (turn.code, turn.text) == (None, TEXT), turn.error
+    assert proxy.asked == ["CONNECT bot.invalid:81 HTTP/1.1"]
