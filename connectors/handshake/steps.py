@@ -79,7 +79,7 @@ class Ask:
         self.saving = Saving(spec.save, f"{self.where}.save")
         self._until = condition_test(spec.until, f"{self.where}.until") if spec.until is not None else None
         self._streams = spec.read == "sse"
-        request = RequestSpec(method=spec.method, headers=spec.headers, body=spec.body)
+        request = RequestSpec(method=spec.method, headers=spec.headers, encoding=spec.encoding, body=spec.body)
         self._request = RequestTemplate(request, self.where, fold)
         self._expect = frozenset(spec.expect)
         if self._url.value is MISSING:

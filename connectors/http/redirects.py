@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from connectors.content.foreign import LOG_IN_ADVICE, is_log_in
 from connectors.errors import DETAIL_LIMIT, BadAnswer, Refused, TimedOut, TurnError
@@ -56,6 +56,7 @@ class RedirectChain:
         self._timeline = timeline
         self._hops = 0
         self._secrets = [MARK, *secrets]
+        self._in_bodies = {form.encode() for secret in self._secrets for form in (secret, quote(secret, safe=""))}
 
     def next(self, refused: Refused, location: str) -> Hop:
         """Raises `refused` with a reason if it is not to be followed, or TimedOut."""
@@ -74,7 +75,7 @@ class RedirectChain:
             method, body = "HEAD" if method == "HEAD" else "GET", b""
             headers = tuple((name, value) for name, value in headers if not name.lower().startswith("content-"))
         if other:
-            if isinstance(body, Bound) or any(secret.encode() in body for secret in self._secrets):
+            if isinstance(body, Bound) or any(form in body for form in self._in_bodies):
                 raise _stays(refused, "it leads to another origin, and the request's body holds a secret")
             headers = tuple((name, value) for name, value in headers if not self._stays_here(name, value))
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

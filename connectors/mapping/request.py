@@ -7,6 +7,7 @@ from typing import NamedTuple
 from connectors.errors import BadRequest
 from connectors.mapping.addresses import compile_address
 from connectors.mapping.expressions import MISSING, Context
+from connectors.mapping.forms import CONTENT_TYPES, FormBody
 from connectors.mapping.templates import Body, Template, absent, compile_string, value_of
 from connectors.opaque.tokens import HEADER, MARK, PATH, wrapped
 from connectors.request_parts import check_event, name_given_twice, not_in_values, request_target
@@ -45,6 +46,8 @@ class RequestTemplate:
         self._headers = [
             (name, compile_string(text, f"{where}.headers.{name}", fold)) for name, text in spec.headers.items()
         ]
+        if spec.encoding != "json" and not any(name.lower() == "content-type" for name in spec.headers):
+            self._headers.append(("Content-Type", Template(CONTENT_TYPES[spec.encoding], None)))
         self._may_repeat = bool(name_given_twice(spec.headers))
         constant = not any(template.render for _, template in self._headers)
         try:
@@ -55,7 +58,11 @@ class RequestTemplate:
             self._constant_event: str | None = self._event.value
         except BadRequest as exc:
             raise SpecError(exc.detail) from exc
-        self._body = Body(spec.body, f"{where}.body", fold)
+        self._body: Body | FormBody = (
+            Body(spec.body, f"{where}.body", fold)
+            if spec.encoding == "json"
+            else FormBody(spec.body, spec.encoding, f"{where}.body", fold)
+        )
 
     def render(self, context: Context) -> RenderedRequest:
         """Raises BadRequest (nothing is sent then)."""

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from connectors.spec.base import Frozen
-from connectors.spec.request import Headers, Method
+from connectors.spec.request import Encoding, Headers, Method, check_encoding
 from connectors.spec.response import Condition
 from connectors.spec.saving import Save
 
@@ -29,6 +29,7 @@ class AskSpec(Frozen):
     method: Method = "POST"
     url: str
     headers: Headers = Field(default_factory=dict)
+    encoding: Encoding = "json"
     body: Any = None
     expect: list[int] = Field(default_factory=list)
     save: Save = Field(default_factory=dict)
@@ -36,6 +37,11 @@ class AskSpec(Frozen):
     until: Condition | None = None
     every_s: float | None = Field(None, ge=0.05, le=3600)
     within_s: float | None = Field(None, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _body_is_encoded(self) -> Self:
+        check_encoding(self.encoding, self.body, self.headers)
+        return self
 
     @model_validator(mode="after")
     def _polls(self) -> Self:

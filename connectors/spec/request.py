@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from connectors.request_parts import check_event, check_headers, check_method
 from connectors.spec.base import Frozen
 
+Encoding = Literal["json", "form", "multipart", "text"]
 Method = Annotated[str, AfterValidator(check_method)]
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
 
 
+def check_encoding(encoding: str, body: Any, headers: Mapping[str, str]) -> None:
+    """Raises ValueError for a body that cannot be encoded so."""
+    if encoding == "json":
+        return
+    if body is None:
+        raise ValueError(f"encoding {encoding} has no effect: there is no body")
+    wanted, what = (str, "one text") if encoding == "text" else (dict | str, "an object of fields, or a text")
+    problem = "" if isinstance(body, wanted) else f"body: with encoding {encoding} it is {what}"
+    if problem:
+        raise ValueError(problem)
+    if encoding == "multipart" and any(name.lower() == "content-type" for name in headers):
+        raise ValueError("headers.Content-Type: with encoding multipart it is written by Token-Burn itself: remove it")
+
+
 class RequestSpec(Frozen):
-    """How one turn is sent. Strings hold `{{ }}` templates; `body` is JSON (see `connectors.mapping.templates`).
+    """How one turn is sent. Strings hold `{{ }}` templates; `body` is JSON (see `connectors.mapping.templates`), or an
+    object of fields that becomes a form, or a text, as `encoding` says. A body that is one text is sent as it is.
 
     What the parts are to a protocol that has no HTTP request in each turn: websocket's `path` and `headers` are those
     of the upgrade; socketio emits `event` with `body` as its argument (a list: as several); grpc's `headers` are
@@ -25,9 +42,15 @@ class RequestSpec(Frozen):
     method: Method = "POST"
     path: str = ""
     headers: Headers = Field(default_factory=dict)
+    encoding: Encoding = "json"
     body: Any = None
     event: Annotated[str, AfterValidator(check_event)] = ""
     idempotent: bool = False
+
+    @model_validator(mode="after")
+    def _body_is_encoded(self) -> Self:
+        check_encoding(self.encoding, self.body, self.headers)
+        return self
 
 
 class CodecStep(Frozen):

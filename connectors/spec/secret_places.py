@@ -74,7 +74,8 @@ class SecretPlaces:
         self.in_query(spec.path, f"{where}.path")
         self.headers(spec.headers, where)
         self.nowhere(spec.event, f"{where}.event", "the name of an event")
-        return self.anywhere(spec.body, f"{where}.body")
+        found = self.anywhere(spec.body, f"{where}.body")
+        return Kind.ENCODED if found and spec.encoding == "form" else found
 
     def headers(self, headers: dict[str, str], where: str) -> None:
         for name, text in headers.items():

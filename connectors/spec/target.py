@@ -113,6 +113,17 @@ class TargetSpec(LastingSpec):
             raise ValueError("tls.verify: gRPC always checks a certificate: give it, or its CA's, as tls.ca_file")
         return self
 
+    @model_validator(mode="after")
+    def _of_encodings(self) -> Self:
+        encoding = self.request.encoding
+        if encoding == "json":
+            return self
+        if self.protocol in {"websocket", *WITH_OWN_MESSAGES}:
+            raise ValueError(f"request.encoding has no effect: protocol {self.protocol} sends no HTTP body in a turn")
+        if self.reply_to is not None and self.reply_to.request is not None:
+            raise ValueError(f"reply_to.request: a body of encoding {encoding} has no paths; give reply_to.ack")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _text_is_text(cls, data: Any) -> Any:
