@@ -99,7 +99,7 @@ class BaseConnector(ABC):
     """What a connection is about before its next question: it waits for a greeting, or says hello."""
 
     turn_context: Mapping[str, Any] = {}
-    """What templates saw when a turn was rendered last, if there are messages beside its own."""
+    """What templates saw when a turn was rendered last, if more is sent in it than one request."""
 
     reply_id: Any = None
     """What the answer to the turn in flight repeats; None: not known yet."""
@@ -150,7 +150,7 @@ class BaseConnector(ABC):
         request = self.target.render(context)
         if self._as_rendered:
             return request
-        if self.target.says_beside_turns:
+        if self.target.keeps_context:
             self.turn_context = context
         if (reply_to := self.target.reply_to) is not None:
             self.reply_id = reply_to.asked(request.body)

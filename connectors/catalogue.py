@@ -57,6 +57,7 @@ def _listing(spec: TargetSpec, models: ModelsSpec) -> CompiledTarget:
         "response": ResponseSpec(text="@", error=spec.response.error),
         "codec": CodecSpec(),
         "standing": None,
+        "then": [],
         "timeouts": spec.timeouts.model_copy(update=limits),
     }
     return CompiledTarget(spec.model_copy(update=changes))

@@ -10,10 +10,12 @@ from connectors.base import BaseConnector
 from connectors.handshake.handshake import Handshake
 from connectors.handshake.progress import Progress
 from connectors.handshake.steps import Asking
+from connectors.handshake.then import Talk, TurnParts
 from connectors.http.cookies import Cookies, with_cookies
 from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
+from connectors.timeline import Timeline
 from connectors.waits import SHORTEST_WAIT_NS
 
 
@@ -69,6 +71,19 @@ class HandshakeConnector(BaseConnector):
         waited_ns = time.monotonic_ns() - began_ns
         if waited_ns >= SHORTEST_WAIT_NS:
             self.add_step(step, waited_ns)
+
+    def parts_of(self, timeline: Timeline) -> TurnParts:
+        """The requests of a turn whose target has several."""
+        then = self.target.then
+        if then is None:
+            raise RuntimeError("its turns are one request")
+        return TurnParts(then, timeline, Talk(self.turn_context, self._keep, self._packed, self._decode))
+
+    def _packed(self, request: RenderedRequest) -> RenderedRequest:
+        codecs = self.codecs
+        if codecs is None or not request.body:
+            return request
+        return request._replace(body=self._encoded(codecs, request))
 
     def _with_cookies(self, request: RenderedRequest) -> RenderedRequest:
         return with_cookies(request, self.target.endpoint, self.cookies)

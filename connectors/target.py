@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.handshake.handshake import Handshake
+from connectors.handshake.then import Then
 from connectors.http.cookies import Cookies
 from connectors.http.endpoint import endpoint_of
 from connectors.mapping.expressions import MISSING, Context
@@ -57,8 +58,11 @@ class CompiledTarget:
         self._codecs = CodecTemplate(spec.codec, fold, endpoint.release_text)
         self.has_codecs = bool(spec.codec.request or spec.codec.response)
         self.reply_to = None if spec.reply_to is None else ReplyTo(spec.reply_to)
+        self.then = Then(spec, endpoint, fold, fold[BUDGET]) if spec.then else None
         self.says_beside_turns = bool(spec.before or spec.after or spec.auto_replies)
-        self.reads_requests = self.has_codecs or self.reply_to is not None or self.says_beside_turns
+        self.keeps_context = self.says_beside_turns or self.then is not None
+        """Whether something else than the turn's request is rendered with what its templates see."""
+        self.reads_requests = self.has_codecs or self.reply_to is not None or self.keeps_context
         """Whether something is done with each request when it is rendered."""
         self._opening = [] if spec.greeting is None else [greeting_step(spec.greeting)]
         self._opening += [step_of(said, "hello", f"hello[{i}]", fold) for i, said in enumerate(spec.hello)]
@@ -70,7 +74,8 @@ class CompiledTarget:
         self.keep_alive = None if spec.keep_alive is None else Message(spec.keep_alive, "keep_alive", fold)
         self.goodbye = [Message(said, f"goodbye[{i}]", fold) for i, said in enumerate(spec.goodbye)]
         self.handshake = Handshake(spec, endpoint, self._fold, fold[BUDGET]) if spec.handshake.steps else None
-        self.reads_heads = self.handshake is not None and self.handshake.reads_heads
+        asking = [asks for asks in (self.handshake, self.then) if asks is not None]
+        self.reads_heads = any(asks.reads_heads for asks in asking)
         """Whether values are saved from the heads of answers, which lanes read for this alone."""
         self.cookies = Cookies()
 

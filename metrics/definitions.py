@@ -19,7 +19,10 @@ MS = 1_000_000  # ns
 PER_S = 1000  # thousandths
 AFTER_SENDING = "resend"
 """A step after the first attempt to send; it is not part of the time before sending."""
+THEN_STEP = "then."
+"""How the steps begin that are requests of one turn, after its message was sent. Their metrics begin with `then_`."""
 HANDSHAKE_PREFIX = "handshake_"
+THEN_PREFIX = "then_"
 STATS: Final[tuple[Stat, ...]] = ("count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
 QUANTILES: Final[Mapping[Quantile, float]] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 SAMPLES_NEEDED: Final[Mapping[str, int]] = {"p50": 2, "p90": 10, "p95": 20, "p99": 100, "p999": 1000}
@@ -86,7 +89,7 @@ def _turn_tokens_per_s(columns: Columns) -> Pooled:
 def _send_lag(columns: Columns) -> Pooled:
     spent = np.zeros(len(columns), dtype=np.int64)
     for name, step in columns.handshake.items():
-        if name != AFTER_SENDING:
+        if name != AFTER_SENDING and not name.startswith(THEN_STEP):
             np.add.at(spent, step.rows, step.values)
     known = (columns.sent != MISSING) & (columns.planned != MISSING)
     return _where(known, np.maximum(columns.sent - columns.planned - spent, 0))
@@ -98,6 +101,21 @@ def _repetition(columns: Columns) -> Pooled:
 
 def _arrival_error(columns: Columns) -> Pooled:
     return columns.arrival_error_ns
+
+
+def step_metric(step: str) -> Metric:
+    """The metric of a step of a ledger."""
+    if not step.startswith(THEN_STEP):
+        return handshake_metric(step)
+    part = step.removeprefix(THEN_STEP)
+    what = (
+        "The turn's own request." if part == "request" else f"The request '{part}' of the target's `then`, with waits."
+    )
+    return Metric(
+        f"{THEN_PREFIX}{part}_ms", f"Part of the turn: {part}", "ms", MS, f"end of {part} - begin of {part}",
+        f"{what} The parts of a turn follow each other from `sent` to `done`.",
+        "ok turns", lambda columns: columns.handshake.get(step) or Pooled.empty(),
+    )  # fmt: skip
 
 
 def handshake_metric(step: str) -> Metric:
@@ -207,18 +225,20 @@ def given_up(columns: Columns, codes: Sequence[str | None]) -> Pooled:
 
 
 def find(name: str) -> Metric | None:
-    """The metric with this name, including any `handshake_<step>_ms`; None if there is none."""
+    """The metric with this name, including any `handshake_<step>_ms` and `then_<part>_ms`; None if there is none."""
     if name in BY_NAME:
         return BY_NAME[name]
     if name.startswith(HANDSHAKE_PREFIX) and name.endswith("_ms"):
         return handshake_metric(name.removeprefix(HANDSHAKE_PREFIX).removesuffix("_ms"))
+    if name.startswith(THEN_PREFIX) and name.endswith("_ms"):
+        return step_metric(f"{THEN_STEP}{name.removeprefix(THEN_PREFIX).removesuffix('_ms')}")
     return None
 
 
 def measured(columns: Columns) -> Iterator[tuple[Metric, Pooled]]:
     """Yields each metric that has at least one value in these columns, with its values."""
-    others = [handshake_metric(s) for s in columns.handshake if f"{HANDSHAKE_PREFIX}{s}_ms" not in BY_NAME]
-    for metric in (*METRICS, *others):
+    others = [step_metric(step) for step in columns.handshake]
+    for metric in (*METRICS, *(other for other in others if other.name not in BY_NAME)):
         found = metric.of(columns)
         if len(found.values):
             yield metric, found

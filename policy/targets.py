@@ -70,8 +70,11 @@ def allowed_everywhere(limits: Limits) -> bool:
 
 def _places(spec: TargetSpec) -> list[tuple[str, str]]:
     """What leads somewhere, and where."""
+    kinds = {"handshake": "handshake step", "then": "request of `then`,"}
     elsewhere = [
-        (f"handshake step {step.name!r}", step.url) for step in spec.handshake.steps if not step.url.startswith("/")
+        (f"{kinds[where.partition('.')[0]]} {ask.name!r}", ask.url)
+        for where, ask in spec.asks()
+        if not ask.url.startswith("/")
     ]
     proxy = [("its proxy", spec.proxy.url)] if spec.proxy is not None else []
     return [("the target's address", spec.url), *elsewhere, *spec.named_hosts(), *proxy]

@@ -8,7 +8,8 @@ from functools import cache
 
 from connectors.content.heads import AnswerHead
 from connectors.errors import DETAIL_LIMIT, BadAnswer, TurnError
-from connectors.handshake.steps import Asking, StepAnswer, StepRequest
+from connectors.handshake.answers import StepAnswer
+from connectors.handshake.steps import Asking, StepRequest
 from connectors.http.redirects import REDIRECTS
 from connectors.mapping.response import ResponseMapping
 from connectors.spec import ResponseSpec

@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from connectors.content.decoding import loads, mended_value
-from connectors.content.heads import AnswerHead, names_of
 from connectors.content.said_errors import said_error
 from connectors.content.styles import EVENTS, WHOLE, Style
-from connectors.content.wording import refusal_text, shape
+from connectors.content.wording import STATUS_ADVICE, refusal_text, shape
 from connectors.errors import BadAnswer, BadRequest, Refused, TimedOut, TooLarge
+from connectors.handshake.answers import StepAnswer, check_saved, document_of, found_in
 from connectors.handshake.expiry import told_lifetime_s
 from connectors.http.endpoint import Endpoint
 from connectors.mapping.addresses import compile_address
@@ -31,46 +30,38 @@ from connectors.spec.handshake import EVERY_S, WITHIN_S
 HTTP_OF = {"ws": "http", "wss": "https", "grpc": "http", "grpcs": "https"}
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 """Methods of requests that may be sent again if a kept connection is lost (RFC 9110, section 9.2.2)."""
-COMPARE = "compare the step's `save` with what the answer has"
 
 
 class StepRequest(NamedTuple):
     """A step's request, ready to send, and its endpoint. Any status in `expect` is accepted, even a redirect that
-    `follows` would follow. `after_s`: the wait before it, of one that is sent again (`again`). `until`: which event of
-    a stream is read."""
+    `follows` would follow. `style` None: as the target's protocol has it. `after_s`: the wait before it, of one that is
+    sent again (`again`). `until`: which event of a stream is read. `repeatable`: it may be sent twice where a kept
+    connection is lost at the moment of sending."""
 
     name: str
     endpoint: Endpoint
     request: RenderedRequest
     expect: frozenset[int] = frozenset()
     follows: bool = False
-    style: Style = WHOLE
+    style: Style | None = WHOLE
     after_s: float = 0.0
     again: bool = False
     until: Callable[[bytes], bool] | None = None
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether it may be sent twice where a kept connection is lost at the moment of sending."""
-        return self.request.method in REPEATABLE
-
-
-class StepAnswer(NamedTuple):
-    status: int
-    body: bytes
-    charset: str | None = None
-    head: AnswerHead | None = None
+    repeatable: bool = False
 
 
 Asking = Generator[StepRequest, StepAnswer, None]
 
 
 class Ask:
-    """One AskSpec, compiled. `kind` is what it belongs to, for messages."""
+    """One AskSpec, compiled. `kind` is what it belongs to, for messages. `known_errors`: whether answers that are not
+    waited for are searched for errors."""
+
+    spec: AskSpec
 
     def __init__(self, spec: AskSpec, kind: str, target: TargetSpec, endpoint: Endpoint, fold: Context) -> None:
-        self._spec = spec
-        self._kind = kind
+        self.spec = spec
+        self.known_errors = True
         self.where = f"{kind}.{spec.name}"
         self._target_url = target.url
         self._follows = target.follow_redirects
@@ -92,25 +83,26 @@ class Ask:
         """Whether it has to know the head of its answers."""
         return self.saving.needs_head or self._streams
 
-    def request(self, context: dict[str, Any]) -> StepRequest:
+    def request(self, context: Context) -> StepRequest:
         """Raises BadRequest."""
         url = value_of(self._url, context)
-        if url is MISSING or (not url and self._spec.url):
-            raise absent(f"{self.where}.url", self._spec.url, context)
+        if url is MISSING or (not url and self.spec.url):
+            raise absent(f"{self.where}.url", self.spec.url, context)
         try:
             endpoint, path = self._place(str(url))
         except SpecError as exc:
             raise BadRequest("request_invalid", str(exc)) from exc
         request = self._request.render(context)._replace(path=path)
-        made = StepRequest(self._spec.name, endpoint, request, self._expect, self._follows)
+        repeatable = request.method in REPEATABLE
+        made = StepRequest(self.spec.name, endpoint, request, self._expect, self._follows, repeatable=repeatable)
         return made._replace(style=EVENTS, until=self._until) if self._streams else made
 
-    def ask(self, context: dict[str, Any]) -> Generator[StepRequest, StepAnswer, tuple[dict[str, Any], Any]]:
+    def ask(self, context: Context) -> Generator[StepRequest, StepAnswer, tuple[dict[str, Any], Any]]:
         """Yields the request, again until the answer is as it is waited for; returns what the answers gave to save, and
         the last one decoded (None if nothing reads it). Raises BadRequest, Refused, BadAnswer or TimedOut."""
         polls = self._until is not None and not self._streams
-        every_s = self._spec.every_s or EVERY_S
-        due_s = time.monotonic() + (self._spec.within_s or WITHIN_S)
+        every_s = self.spec.every_s or EVERY_S
+        due_s = time.monotonic() + (self.spec.within_s or WITHIN_S)
         saved: dict[str, Any] = {}
         times = 1
         answer = yield self.request(context)
@@ -118,11 +110,11 @@ class Ask:
             self._check_status(answer)
             met = not polls or (self._until is not None and self._until(answer.body))
             message = self._decoded(answer, needed=met)
-            saved |= self._found(answer, message)
+            saved |= found_in(answer, message, self.saving, self._endpoint.vault)
             if met:
-                self._check_saved(saved, answer, message)
+                check_saved(saved, answer, message, self.saving, self.where)
                 return saved, message
-            if error := said_error(message, typed=True):
+            if self.known_errors and (error := said_error(message, typed=True)):
                 raise BadAnswer("target_error", f"{self.where}: {error}")
             if time.monotonic() + every_s > due_s:
                 raise self._never(times, message)
@@ -133,7 +125,7 @@ class Ask:
     def _place(self, url: str) -> tuple[Endpoint, str]:
         """Endpoint and path. Raises SpecError, which shows the template, because the rendered URL may contain a
         secret."""
-        wrong = f"{self.where}.url: {self._spec.url!r}"
+        wrong = f"{self.where}.url: {self.spec.url!r}"
         try:
             if not url or url.startswith("/"):
                 return self._endpoint, wrapped(PATH, quoted(urlsplit(self._target_url).path + url or "/"))
@@ -158,45 +150,26 @@ class Ask:
         fine = answer.status in self._expect if self._expect else 200 <= answer.status < 300
         if not fine:
             said = f"{self.where}: {refusal_text(answer.body)}"
-            raise Refused(answer.status, said, f"the {self._kind} was refused: check its step and secrets")
+            raise Refused(answer.status, said, self._refused_advice(answer.status))
+
+    def _refused_advice(self, status: int) -> str:
+        return STATUS_ADVICE.get(status, "")
 
     def _decoded(self, answer: StepAnswer, *, needed: bool) -> Any:
         """Its JSON, where something reads it. `needed`: raises BadAnswer if it is none."""
-        if needed and not self._reads_json:
-            return None
+        if needed:
+            return document_of(answer, self._endpoint.vault, self.where) if self._reads_json else None
         try:
-            message = loads(answer.body, answer.charset)
-        except (orjson.JSONDecodeError, TooLarge) as exc:
-            if not needed:
-                return None
-            if isinstance(exc, TooLarge):
-                raise
-            raise BadAnswer("json_invalid", f"{self.where}: the answer is not JSON: {exc}") from exc
-        vault = self._endpoint.vault
-        return message if vault is None else vault.concealed(message)  # before any path looks into it
+            return answer.document(self._endpoint.vault)
+        except (orjson.JSONDecodeError, TooLarge):
+            return None
 
     @property
     def _reads_json(self) -> bool:
         return bool(self.saving.paths)
 
-    def _found(self, answer: StepAnswer, message: Any) -> dict[str, Any]:
-        """What there is of the values to save."""
-        given = [(name, get(message)) for name, get in self.saving.paths] if message is not None else []
-        found = {name: mended_value(value) for name, value in given if value is not None}
-        if answer.head is not None:
-            vault = self._endpoint.vault
-            found |= self.saving.beside(answer.head, None if vault is None else vault.concealed)
-        return found
-
-    def _check_saved(self, saved: dict[str, Any], answer: StepAnswer, message: Any) -> None:
-        for name, place in self.saving.places.items():
-            if name not in saved and name not in self.saving.optional:
-                of_json = isinstance(self._spec.save[name], str)
-                has = shape(message) if of_json else names_of(answer.head)
-                raise BadAnswer("answer_unmatched", f"{self.where}: nothing at {place}; the answer has {has}", COMPARE)
-
     def _never(self, times: int, message: Any) -> TimedOut:
-        within_s = self._spec.within_s or WITHIN_S
+        within_s = self.spec.within_s or WITHIN_S
         last = "" if message is None else f"; the last answer has {shape(message)}"
         what = f"{self.where}: `until` was not met within {within_s:g} s, in {times} requests{last}"
         return TimedOut("total_timeout", what, "correct `until`, or raise within_s")
@@ -208,7 +181,6 @@ class Step(Ask):
     spec: StepSpec
 
     def __init__(self, spec: StepSpec, target: TargetSpec, endpoint: Endpoint, fold: Context) -> None:
-        self.spec = spec
         self._expires: Getter | None = None
         if spec.expires:
             self._expires = compile_path(spec.expires, f"handshake.{spec.name}.expires")
@@ -218,6 +190,9 @@ class Step(Ask):
     @property
     def _reads_json(self) -> bool:
         return super()._reads_json or self._expires is not None
+
+    def _refused_advice(self, status: int) -> str:
+        return "the handshake was refused: check its step and secrets"
 
     def wanted(self, context: Context) -> bool:
         """Whether the step must be done."""

@@ -10,6 +10,7 @@ from connectors.reference.base import ReferenceConnector
 from connectors.reference.http.exchange import HttpExchange
 from connectors.reference.http.ndjson import NdjsonExchange
 from connectors.reference.http.sse import SseExchange
+from connectors.reference.http.steps import StepCarrier
 from connectors.reference.http.text import TextExchange
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
@@ -56,7 +57,24 @@ class HttpConnector(ReferenceConnector):
 
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-        self._exchange.send(request, timeline, self.cookies)
+        if self.target.then is None:
+            self._exchange.send(request, timeline, self.cookies)
+        else:
+            self._send_parts(request, timeline)
+
+    def _send_parts(self, request: RenderedRequest, timeline: Timeline) -> None:
+        """A turn that is several requests."""
+        carrier = StepCarrier(
+            self.target.endpoint,
+            self._exchange,
+            None,
+            allow_private=self.allow_private,
+            secrets=self._secrets if self.target.spec.follow_redirects else None,
+        )
+        try:
+            carrier.carry(self.parts_of(timeline).run(request), self.cookies)
+        finally:
+            carrier.close()
 
     def disconnect(self) -> None:
         self._exchange.close()

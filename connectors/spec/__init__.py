@@ -14,6 +14,7 @@ from connectors.spec.target import (
     TargetSpec,
     parse_target_spec,
 )
+from connectors.spec.then import ThenSpec
 from connectors.spec.transport import (
     GrpcSpec,
     HttpSpec,
@@ -58,6 +59,7 @@ __all__ = [
     "SpecError",
     "StepSpec",
     "TargetSpec",
+    "ThenSpec",
     "Timeouts",
     "TlsSpec",
     "UsageSpec",

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from connectors.request_parts import check_event, check_headers, check_method
 from connectors.spec.base import Frozen
+from connectors.spec.saving import Save
 
 Encoding = Literal["json", "form", "multipart", "text"]
 Method = Annotated[str, AfterValidator(check_method)]
@@ -36,7 +37,8 @@ class RequestSpec(Frozen):
     What the parts are to a protocol that has no HTTP request in each turn: websocket's `path` and `headers` are those
     of the upgrade; socketio emits `event` with `body` as its argument (a list: as several); grpc's `headers` are
     metadata. `idempotent`: the target may get it twice without harm. Where a kept connection is closed at the moment
-    of sending, the request is then sent again on a new one, as browsers do; otherwise that is an error.
+    of sending, the request is then sent again on a new one, as browsers do; otherwise that is an error. `save`: what
+    its answer gives to the requests of `then`, as a handshake's step has it.
     """
 
     method: Method = "POST"
@@ -46,6 +48,7 @@ class RequestSpec(Frozen):
     body: Any = None
     event: Annotated[str, AfterValidator(check_event)] = ""
     idempotent: bool = False
+    save: Save = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _body_is_encoded(self) -> Self:

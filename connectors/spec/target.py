@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
@@ -11,11 +11,12 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from connectors.origins import SCHEMES, check_origin, origins_of
 from connectors.request_parts import OF_CONNECTIONS, check_authority, check_metadata_name
 from connectors.spec.base import SpecError, problem_line, spec_problems
-from connectors.spec.handshake import HandshakeSpec
+from connectors.spec.handshake import AskSpec, HandshakeSpec
 from connectors.spec.lasting import LastingSpec
 from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
 from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
 from connectors.spec.secret_places import SecretPlaces
+from connectors.spec.then import ThenSpec, check_then
 from connectors.spec.transport import (
     GrpcSpec,
     HttpSpec,
@@ -46,6 +47,7 @@ class TargetSpec(LastingSpec):
     protocol: str
     url: str
     request: RequestSpec = RequestSpec()
+    then: list[ThenSpec] = Field(default_factory=list, max_length=8)
     standing: RequestSpec | None = None
     response: ResponseSpec = ResponseSpec()
     greeting: GreetingSpec | None = None
@@ -183,33 +185,52 @@ class TargetSpec(LastingSpec):
         return self
 
     @model_validator(mode="after")
+    def _of_then(self) -> Self:
+        check_then(self.then, self.protocol, ONE_ANSWER)
+        requests = {"standing": self.standing, "socketio.hello": self.socketio.hello}
+        if not self.then:
+            requests["request"] = self.request
+        for where in (where for where, request in requests.items() if request is not None and request.save):
+            raise ValueError(f"{where}.save has no effect without `then`: response.save keeps values of the answer")
+        return self
+
+    @model_validator(mode="after")
     def _secrets_are_opaque(self) -> Self:
         places = SecretPlaces()
-        in_body = places.request(self.request, "request")
+        bodies = {places.request(self.request, "request")}
         if self.standing is not None:
             places.request(self.standing, "standing")
         if self.socketio.hello is not None:
             places.request(self.socketio.hello, "socketio.hello")
         places.anywhere(self.socketio.auth, "socketio.auth")
         for step in self.handshake.steps:
-            where = f"handshake.{step.name}"
-            places.in_query(step.url, f"{where}.url")
-            places.anywhere(step.when, f"{where}.when")
-            places.headers(step.headers, where)
-            places.anywhere(step.body, f"{where}.body")
+            places.anywhere(step.when, f"handshake.{step.name}.when")
+        for where, ask in self.asks():
+            places.in_query(ask.url, f"{where}.url")
+            places.headers(ask.headers, where)
+            inside = places.anywhere(ask.body, f"{where}.body")
+            if where.startswith("then."):  # whose bodies are packed too
+                bodies.add(inside)
         if self.models is not None:
             places.in_query(self.models.path, "models.path")
             places.headers(self.models.headers or {}, "models")
-        for kind in sorted({in_body, *self.lasting_secrets(places)}):
+        for kind in sorted(bodies | self.lasting_secrets(places)):
             places.packed(self.codec.request, kind)
         for i, codec in enumerate(self.codec.response):
             places.codec(codec, f"codec.response[{i}]")
         return self
 
+    def asks(self) -> Iterator[tuple[str, AskSpec]]:
+        """All requests beside the turns' own, with their places."""
+        for step in self.handshake.steps:
+            yield f"handshake.{step.name}", step
+        for part in self.then:
+            yield f"then.{part.name}", part
+
     def own_origins(self) -> tuple[str, ...]:
-        """The origins that the target names itself: of its address, of handshake steps elsewhere, of Host headers, of
-        its proxy."""
-        steps = [step.url for step in self.handshake.steps if "://" in step.url]
+        """The origins that the target names itself: of its address, of steps elsewhere, of Host headers, of its
+        proxy."""
+        steps = [ask.url for _, ask in self.asks() if "://" in ask.url]
         hosts = [url for _, url in self.named_hosts()]
         return origins_of([self.url, *steps, *hosts, *([self.proxy.url] if self.proxy else [])])
 
@@ -220,8 +241,7 @@ class TargetSpec(LastingSpec):
             asked.append(("standing", self.url, self.standing.headers))
         if self.models is not None:
             asked.append(("models", self.url, self.models.headers or {}))
-        for step in self.handshake.steps:
-            asked.append((f"handshake.{step.name}", step.url if "://" in step.url else self.url, step.headers))
+        asked += [(where, ask.url if "://" in ask.url else self.url, ask.headers) for where, ask in self.asks()]
         return [
             (f"{where}.headers.{name}", f"{url.partition('://')[0]}://{host}")
             for where, url, headers in asked

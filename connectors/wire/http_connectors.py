@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable
 from typing import ClassVar
 
 from connectors.content.styles import EVENTS, LINES, TEXTS, WHOLE, Style
+from connectors.errors import Aborted
+from connectors.http.cookies import Cookies
 from connectors.http.redirects import secrets_of
 from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
@@ -15,6 +18,7 @@ from connectors.timeline import Timeline
 from connectors.waits import BODY_WAIT, SHORTEST_WAIT_NS
 from connectors.wire.base import WireConnector
 from connectors.wire.http.exchange import HttpExchange
+from connectors.wire.http.steps import StepCarrier
 
 
 class HttpConnector(WireConnector):
@@ -34,6 +38,7 @@ class HttpConnector(WireConnector):
             count_unasked=self._count_unasked,
             heads=target.reads_heads,
         )
+        self._send = self._exchange.send if target.then is None else self._send_parts
 
     def own_exchange(self) -> HttpExchange | None:
         return self._exchange if self.target.spec.reuse_connections else None
@@ -71,7 +76,26 @@ class HttpConnector(WireConnector):
             self._note_usage_wait(*exchange.usage_wait, timeline.planned_ns)
         if self.handshake_ns is not None:
             timeline.handshake_ns, self.handshake_ns = self.handshake_ns, None
-        return exchange.send(request, timeline, self.cookies)  # without a coroutine of its own, which costs each turn
+        return self._send(request, timeline, self.cookies)  # without a coroutine of its own, which costs each turn
+
+    async def _send_parts(self, request: RenderedRequest, timeline: Timeline, cookies: Cookies | None) -> None:
+        """A turn that is several requests."""
+        carrier = StepCarrier(
+            self.target.endpoint,
+            self._exchange,
+            None,
+            allow_private=self.allow_private,
+            secrets=self._secrets if self.target.spec.follow_redirects else None,
+            heads=self.target.reads_heads,
+        )
+        try:
+            await carrier.carry(self.parts_of(timeline).run(request), cookies)
+        except asyncio.CancelledError:
+            self._exchange.close()
+            if timeline.done_ns is None:
+                raise Aborted from None
+        finally:
+            carrier.close()
 
     def _note_usage_wait(self, from_ns: int, to_ns: int, planned_ns: int) -> None:
         """A message that was due while its user still waited for what the answer before may tell behind its end."""

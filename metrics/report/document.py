@@ -41,7 +41,9 @@ def _lines() -> Iterator[str]:
     rows = [(f"`{m.name}`", m.label, m.unit, m.formula, m.counts, m.help) for m in METRICS]
     yield from table(("metric", "name", "unit", "formula", "counts", "meaning"), rows)
     yield from paragraph(
-        "A target with more handshake steps has one metric `handshake_<step>_ms` for each.", before=True
+        "A target with more handshake steps has one metric `handshake_<step>_ms` for each; one whose turns are several "
+        "requests has one metric `then_<part>_ms` for each, and for its own request `then_request_ms`.",
+        before=True,
     )
     yield from _accuracy()
     yield from _given_up()

@@ -78,9 +78,12 @@ class HttpExchange:
             self._adapter = GuardedAdapter(self._endpoint, self._watch)
         return self._adapter.connect()
 
-    def sharing(self, kind: type[HttpExchange], *, idempotent: bool, secrets: Secrets | None) -> HttpExchange:
+    def sharing(
+        self, kind: type[HttpExchange], pieces: str, *, idempotent: bool, secrets: Secrets | None
+    ) -> HttpExchange:
         """An exchange of another kind over this one's open connection."""
-        made = kind(self._endpoint, allow_private=self._allow_private, idempotent=idempotent, secrets=secrets)
+        allow = self._allow_private
+        made = kind(self._endpoint, allow_private=allow, idempotent=idempotent, secrets=secrets, pieces=pieces)
         made._adapter, made._watch = self._adapter, self._watch
         return made
 

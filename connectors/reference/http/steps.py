@@ -29,12 +29,14 @@ class StepCarrier:
         self,
         endpoint: Endpoint,
         own: HttpExchange | None,
-        note_step: NoteStep,
+        note_step: NoteStep | None,
         *,
         allow_private: AllowPrivate,
         secrets: Callable[[], Iterable[str]] | None,
     ) -> None:
         self._own = own
+        self._kind = HttpExchange if own is None else type(own)
+        self._pieces = "json" if own is None else own.style.pieces
         self._note_step = note_step
         self._steps: dict[str, int] = {}
         self._secrets = secrets
@@ -55,11 +57,13 @@ class StepCarrier:
         exchange = self._exchange(step.endpoint)
         if not exchange.ready:
             steps = exchange.connect()
-            if exchange is self._own and not step.again:
+            if self._note_step is not None and exchange is self._own and not step.again:
                 for name, ns in steps.items():
                     self._note(name, ns)
                 timeline.planned_ns = time.monotonic_ns()
-        asking = exchange.sharing(KINDS[step.style.name], idempotent=step.repeatable, secrets=self._secrets)
+        kind = self._kind if step.style is None else KINDS[step.style.name]
+        pieces = self._pieces if step.style is None else step.style.pieces
+        asking = exchange.sharing(kind, pieces, idempotent=step.repeatable, secrets=self._secrets)
         asking.send(step.request, timeline, cookies)
 
     def _exchange(self, endpoint: Endpoint) -> HttpExchange:
@@ -71,7 +75,8 @@ class StepCarrier:
 
     def _note(self, step: str, ns: int) -> None:
         self._steps[step] = ns + self._steps.get(step, 0)
-        self._note_step(step, self._steps[step])
+        if self._note_step is not None:
+            self._note_step(step, self._steps[step])
 
     def close(self) -> None:
         for _, exchange in self._exchanges:

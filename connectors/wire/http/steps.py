@@ -21,13 +21,13 @@ from connectors.wire.transport.dial import NoteStep
 
 class StepCarrier:
     """`own`: the exchange of the turns, at `endpoint`, which carries what goes there, and stays open; None: no
-    connection is kept. `note_step` is told how long it took to open that one."""
+    connection is kept. `note_step` is told how long it took to open that one before a step (None: nobody is)."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         own: HttpExchange | None,
-        note_step: NoteStep,
+        note_step: NoteStep | None,
         *,
         allow_private: AllowPrivate,
         secrets: Callable[[], Iterable[str]] | None,
@@ -43,7 +43,11 @@ class StepCarrier:
 
     async def carry(self, running: Carried, cookies: Cookies | None) -> None:
         """Raises TurnError."""
+        task = asyncio.current_task()
+        cancelled = task.cancelling() if task is not None else 0
         for step, timeline in running:
+            if task is not None and task.cancelling() > cancelled:
+                raise asyncio.CancelledError  # it came with the end of the answer before
             try:
                 await self._send(step, timeline, cookies)
             except TurnError as exc:
@@ -53,10 +57,10 @@ class StepCarrier:
         if step.after_s:
             await asyncio.sleep(step.after_s)
         exchange = self._exchange(step.endpoint)
-        exchange.restyle(step.style, idempotent=step.repeatable)
+        exchange.restyle(step.style or self._style, idempotent=step.repeatable)
         await exchange.drained()
         if not exchange.usable:
-            if exchange is self._own and not step.again:
+            if exchange is self._own and self._note_step is not None and not step.again:
                 await exchange.connect(self._note)
                 timeline.planned_ns = time.monotonic_ns()  # opening the turns' own connection is a step of its own
             else:
@@ -73,7 +77,8 @@ class StepCarrier:
     def _note(self, step: str, ns: int) -> None:
         """A target may close the connection after each answer, so that it is opened several times."""
         self._steps[step] = ns + self._steps.get(step, 0)
-        self._note_step(step, self._steps[step])
+        if self._note_step is not None:
+            self._note_step(step, self._steps[step])
 
     def close(self) -> None:
         """The turns' own exchange is as it was."""

@@ -112,7 +112,8 @@ class RecordingTarget:
     @staticmethod
     def _respond(conn: h11.Connection, sock: socket.socket, answer: Answer) -> None:
         """By hand: h11 would refuse headers that only a hostile target sends."""
-        headers = [("Content-Type", b"application/json"), *answer.headers]
+        typed = any(name.lower() == "content-type" for name, _ in answer.headers)
+        headers = [*([] if typed else [("Content-Type", b"application/json")]), *answer.headers]
         head = f"HTTP/1.1 {answer.status} So\r\nContent-Length: {len(answer.body)}\r\n".encode()
         conn.send(h11.Response(status_code=answer.status, headers=[("Content-Length", str(len(answer.body)))]))
         conn.send(h11.Data(data=answer.body))

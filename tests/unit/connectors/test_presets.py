@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from connectors.errors import BadAnswer, BadRequest, TurnError
-from connectors.handshake.steps import StepAnswer
+from connectors.handshake.answers import StepAnswer
 from connectors.spec import SpecError, build_target_spec, load_preset, merge, parse_target_spec, preset_names
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline

@@ -63,6 +63,14 @@ def test_a_target_s_own_handshake_step_becomes_a_metric() -> None:
     assert values("handshake_login_ms", turn(hs={"login": 2 * MS}), turn(1)) == [2.0]
 
 
+def test_a_part_of_a_turn_becomes_a_metric_and_is_no_time_before_its_sending() -> None:
+    line = turn(hs={"connect": 3 * MS, "then.request": 4 * MS, "then.fetch": 5 * MS})
+    names = [metric.name for metric, _ in measured(columns(line))]
+    assert {"handshake_connect_ms", "then_request_ms", "then_fetch_ms"} <= set(names)
+    assert values("then_fetch_ms", line) == [5.0]
+    assert values("send_lag_ms", line) == [7.0]
+
+
 @pytest.mark.parametrize("changes", [{"to": 1}, {"to": None}, {"lc": 150 * MS}, {"ft": None, "lc": None}])
 def test_time_per_token_needs_two_tokens_in_two_pieces(changes: dict[str, Any]) -> None:
     assert values("tpot_ms", turn(**changes)) == []

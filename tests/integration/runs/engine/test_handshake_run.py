@@ -1,4 +1,5 @@
-"""A handshake in a run: a refused turn is sent again as a turn of its own, and each step has its metric."""
+"""Turns of several requests behind a handshake, in a run: a refused turn is sent again as a turn of its own, and each
+step and each part has its metric."""
 
 from __future__ import annotations
 
@@ -24,7 +25,12 @@ HANDSHAKE = {
         {"name": "chat", "url": "/chat", "body": {"token": "{{ saved.token }}"}, "save": {"chat": "chat"}},
     ]
 }
-REQUEST = {"path": "/say/{{ saved.chat }}", "headers": {"Authorization": "Bearer {{ saved.token }}"}}
+REQUEST = {
+    "path": "/say/{{ saved.chat }}",
+    "headers": {"Authorization": "Bearer {{ saved.token }}"},
+    "save": {"job": {"header": "Location"}},
+}
+THEN = [{"name": "fetch", "url": "{{ saved.job }}"}]
 
 
 class Bot:
@@ -42,15 +48,17 @@ class Bot:
                 return says({"token": f"t{number}"})
             if request.path == "/chat":
                 return says({"chat": f"c{number}"})
+            if request.path == "/job":
+                return whole(http.GOOD)
             token = request.headers["authorization"]
             self._said[token] = self._said.get(token, 0) + 1
             expired = self._said[token] > 3
-        return whole(b'{"error":"expired"}', status="401 No") if expired else whole(http.GOOD)
+        return whole(b'{"error":"expired"}', status="401 No") if expired else says({}, "202 Accepted", "Location: /job")
 
 
 def test_a_refused_turn_is_said_again_and_both_are_counted() -> None:
     with scripted(Bot()) as bot:
-        spec = target(bot.url, overrides={"handshake": HANDSHAKE, "request": REQUEST})
+        spec = target(bot.url, overrides={"handshake": HANDSHAKE, "request": REQUEST, "then": THEN})
         scenario = talk(*(f"turn {number}" for number in range(TURNS)))
         load = ClosedLoad(users=USERS, conversations=USERS * 2)
         run = a_run(1, load, target=spec, scenarios=[(1.0, scenario)])
@@ -58,6 +66,7 @@ def test_a_refused_turn_is_said_again_and_both_are_counted() -> None:
         run.refresh_from_db()
         asked = [path for path in bot.paths if "/say/" in path]
         steps = [path.removeprefix("POST /") for path in bot.paths if "/say/" not in path]
+        fetched = bot.paths.count("GET /job")
     assert run.status == RunStatus.COMPLETED
     assert run.report is not None
     refused = run.turns.filter(code="http_401").count()
@@ -71,5 +80,8 @@ def test_a_refused_turn_is_said_again_and_both_are_counted() -> None:
         metric = run.report["metrics"][f"handshake_{step}_ms"]
         assert metric["count"] == sum(step in times for times in well) >= 1
         assert (metric["p50"] or 0) > 0
+    metrics = run.report["metrics"]
+    assert metrics["then_request_ms"]["count"] == metrics["then_fetch_ms"]["count"] == len(well) == fetched
+    assert (metrics["e2e_ms"]["min"] or 0) > (metrics["then_fetch_ms"]["min"] or 0) > 0
     assert steps.count("chat") > USERS * 2
     assert steps.count("token") > 1
