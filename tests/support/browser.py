@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, sync_playwright
 
 ARGS = [
     "--no-sandbox",
@@ -20,17 +21,30 @@ ARGS = [
 ]
 WAIT_MS = 30_000
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+SIZE: ViewportSize = {"width": 1280, "height": 900}
 
 
 @dataclass
 class Watched:
-    """A page, its console's errors, and its requests to other hosts. `expected`: texts of errors a test provokes."""
+    """A page, the errors in its console, and its requests to other hosts, also of windows that it opens. `expected`:
+    texts of errors a test provokes."""
 
     page: Page
     site: str
     errors: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     expected: tuple[str, ...] = ()
+    _listeners: list[tuple[str, Callable[[Any], None]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.on("console", self.console)
+        self.on("weberror", lambda found: self.errors.append(str(found.error)))
+        self.on("request", self.request)
+
+    def on(self, event: str, listener: Callable[[Any], None]) -> None:
+        """Of the page and of windows that it opens, until somebody else uses it."""
+        self.page.context.on(event, listener)  # type: ignore[call-overload]  # one overload for each event's name
+        self._listeners.append((event, listener))
 
     def console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not any(text in message.text for text in self.expected):
@@ -56,36 +70,77 @@ class Watched:
         assert self.errors == []
         assert self.foreign == []
 
+    def rest(self) -> None:
+        """Show nothing that moves or asks for more, but of the same site: elsewhere the browser would give up the
+        process that has read the site's scripts."""
+        self.page.goto(f"{self.site}/favicon.ico")
+
+    def leave(self) -> bool:
+        """Whether somebody else may use the page: nothing of this visit stays in it, but for the site's files in the
+        browser's cache. Not if the site has ended."""
+        page, context = self.page, self.page.context
+        for event, listener in self._listeners:
+            context.remove_listener(event, listener)
+        for other in context.pages[1:]:
+            other.close()
+        if page.url.startswith(self.site):
+            page.evaluate("sessionStorage.clear()")
+        try:
+            self.rest()
+        except Error:
+            return False
+        context.clear_cookies()
+        tools = context.new_cdp_session(page)
+        tools.send("Storage.clearDataForOrigin", {"origin": self.site, "storageTypes": "all"})
+        tools.detach()
+        page.set_viewport_size(SIZE)
+        page.emulate_media(color_scheme="light")
+        return True
+
+
+class Chrome:
+    """A browser with one page, which one test after another uses: the first address in a page of its own would cost
+    each test three times as much."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self._page: Page | None = None
+
+    @contextmanager
+    def visit(self, site: str) -> Iterator[Watched]:
+        """The page as of a person who was never here. Its errors and requests are checked at the end."""
+        page = self._page or self._new_page()
+        self._page = None
+        watched, is_clean = Watched(page, site), False
+        try:
+            yield watched
+            watched.check()
+            is_clean = watched.leave()
+        finally:
+            if is_clean:
+                self._page = page
+            else:
+                page.context.close()
+
+    def _new_page(self) -> Page:
+        context = self.browser.new_context(viewport=SIZE, color_scheme="light")
+        context.set_default_timeout(WAIT_MS)
+        return context.new_page()
+
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser for several pages that know nothing of each other. Until it ends, an event loop runs in this thread."""
+def chromium() -> Iterator[Chrome]:
+    """Until it ends, an event loop runs in this thread."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     assert path is not None, "the browser tests need Debian's package chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        yield browser
+        yield Chrome(browser)
         browser.close()
-
-
-@contextmanager
-def page_in(browser: Browser, site: str) -> Iterator[Watched]:
-    """A page of a person who was never here. Its errors and requests are checked at the end."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    context.set_default_timeout(WAIT_MS)
-    watched = Watched(context.new_page(), site)
-    watched.page.on("console", watched.console)
-    watched.page.on("pageerror", lambda error: watched.errors.append(str(error)))
-    watched.page.on("request", watched.request)
-    try:
-        yield watched
-        watched.check()
-    finally:
-        context.close()
 
 
 @contextmanager
 def browser_page(site: str) -> Iterator[Watched]:
     """A browser of its own with one such page."""
-    with chromium() as browser, page_in(browser, site) as watched:
+    with chromium() as chrome, chrome.visit(site) as watched:
         yield watched

@@ -8,16 +8,15 @@ from contextlib import contextmanager
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser
 
 from tests.integration.web import made_up
-from tests.support.browser import Watched, chromium, page_in
+from tests.support.browser import Chrome, Watched, chromium
 from tests.support.site import running_site
 from tokenburn_site.local.process_groups import ProcessGroups
 
 
 @pytest.fixture(scope="package")
-def chrome() -> Iterator[Browser]:
+def chrome() -> Iterator[Chrome]:
     """Playwright keeps an event loop in this thread, which is all that Django's guard looks at."""
     with pytest.MonkeyPatch.context() as patch, chromium() as started:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -34,16 +33,16 @@ def site(
 
 
 @contextmanager
-def browse(chrome: Browser, site: str) -> Iterator[Watched]:
+def browse(chrome: Chrome, site: str) -> Iterator[Watched]:
     """A page on which somebody with every right is logged in."""
     client = Client()
     client.force_login(made_up.user(superuser=True))
-    with page_in(chrome, site) as watched:
+    with chrome.visit(site) as watched:
         watched.enter(client.cookies[settings.SESSION_COOKIE_NAME].value)
         yield watched
 
 
 @pytest.fixture
-def browser(chrome: Browser, site: str) -> Iterator[Watched]:
+def browser(chrome: Chrome, site: str) -> Iterator[Watched]:
     with browse(chrome, site) as watched:
         yield watched

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.db import transaction
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from metrics.analysis.threshold_status import ThresholdStatus
 from metrics.ingest.batch import parse
@@ -19,7 +19,7 @@ from runs.reporting.report import collect, report_of
 from runs.supervisor.ticks import GROUPS_A_TICK, RunTotals
 from tests.e2e.browser.conftest import browse
 from tests.integration.web import made_up
-from tests.support.browser import Watched
+from tests.support.browser import Chrome, Watched
 from tests.support.data.curves import forty_users
 from tests.support.ledgers import LedgerMaker, ledger_bytes
 from tests.support.runs import talk
@@ -106,7 +106,7 @@ def test_groups_are_a_table_that_grows_and_is_the_same_for_who_comes_late(browse
 
 
 def test_a_page_comes_back_by_itself_and_shows_everything_once(
-    chrome: Browser, family: ProcessGroups, tmp_path: Path
+    chrome: Chrome, family: ProcessGroups, tmp_path: Path
 ) -> None:
     run, port, log = made_up.run(RunStatus.RUNNING), reserve_port(), tmp_path / "site.log"
     made_up.publish(run, 3, held_back=0)

@@ -55,11 +55,11 @@ def test_the_marks_of_a_short_runs_time_axis_differ(browser: Watched) -> None:
     run, page = made_up.run(RunStatus.COMPLETED), browser.page
     made_up.fill(run, seconds=1)
     made_up.finish(run)
-    page.add_init_script(NOTE_TEXTS)
-    page.goto(f"{browser.site}/runs/{run.pk}/report/")
-    expect(page.locator(".tb-chart canvas")).to_have_count(4)
-    page.wait_for_function("(window.drawn.get('chart-active') || []).length > 3")
-    drawn = page.evaluate("window.drawn.get('chart-active')")
+    with page.add_init_script(NOTE_TEXTS):
+        page.goto(f"{browser.site}/runs/{run.pk}/report/")
+        expect(page.locator(".tb-chart canvas")).to_have_count(4)
+        page.wait_for_function("(window.drawn.get('chart-active') || []).length > 3")
+        drawn = page.evaluate("window.drawn.get('chart-active')")
     seconds = [text for text in drawn if text.endswith(" s")]
     assert len(seconds) > 1
     assert len(seconds) == len(set(seconds)), seconds

@@ -171,9 +171,10 @@ GROUPS = (
 def pages(browser: Watched) -> Iterator[Pages]:
     browser.expected = ("Content Security", "Alpine Expression Error", "htmx:", "Failed to load resource", NO_SOCKET)
     pages = Pages(browser.page.context.new_cdp_session(browser.page))
-    browser.page.on("console", pages.hear)
+    browser.on("console", pages.hear)
     yield pages
-    browser.page.goto("about:blank")  # nothing is said any more
+    pages.tools.detach()
+    browser.rest()  # nothing is said any more
     browser.errors[:] = [error for error in browser.errors if "prohibited in the CSP build" not in error]
 
 

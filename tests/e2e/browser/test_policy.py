@@ -92,7 +92,7 @@ def test_the_parser_knows_every_expression_of_the_theme(browser: Watched) -> Non
     page, wrong = browser.page, []
     known = expressions()
     assert len(known) > 100
-    page.on("console", lambda message: wrong.append(message.text) if "CSP Parser Error" in message.text else None)
+    browser.on("console", lambda message: wrong.append(message.text) if "CSP Parser Error" in message.text else None)
     page.goto(f"{browser.site}/admin/runs/run/")
     page.evaluate(
         """(found) => found.forEach((expression) => {

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from metrics import number_format
 from metrics.report.html.page import report_html
+from tests.support.browser import Chrome
 from tests.support.data.figures import FIGURES
 from tests.unit.metrics.report.html.test_page import EVIL, full_report
 
@@ -25,8 +26,8 @@ HIDDEN = """() => [...document.querySelectorAll("tbody tr")].filter((row) => {
 
 
 @pytest.fixture
-def page(chrome: Browser) -> Iterator[Page]:
-    context = chrome.new_context(color_scheme="dark")
+def page(chrome: Chrome) -> Iterator[Page]:
+    context = chrome.browser.new_context(color_scheme="dark")
     yield context.new_page()
     context.close()
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.test_up import Ports, running_up
-from tests.support.browser import Watched, page_in
+from tests.support.browser import Chrome, Watched
 from tests.support.services import reserve_port
 
 pytestmark = pytest.mark.browser
@@ -73,9 +73,9 @@ def tile(page: Page, label: str) -> int:
 
 
 @pytest.mark.timeout(300)
-def test_from_the_login_to_the_report(chrome: Browser, site: Ports) -> None:
+def test_from_the_login_to_the_report(chrome: Chrome, site: Ports) -> None:
     mock = f"http://127.0.0.1:{site.mock}"
-    with page_in(chrome, f"http://127.0.0.1:{site.web}") as watched:
+    with chrome.visit(f"http://127.0.0.1:{site.web}") as watched:
         page = watched.page
         watched.log_in("admin", PASSWORD)
         make_target(watched, f"{mock}/v1")
