@@ -12,7 +12,7 @@ from connectors.handshake.handshake import Handshake
 from connectors.handshake.then import Then
 from connectors.http.cookies import Cookies
 from connectors.http.endpoint import endpoint_of
-from connectors.mapping.expressions import MISSING, Context
+from connectors.mapping.expressions import MISSING, Context, new_uuid
 from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.messages import AutoReply, Message, greeting_step, step_of
 from connectors.mapping.payload import Codecs, CodecTemplate
@@ -55,6 +55,7 @@ class CompiledTarget:
         self._auth = compile_value(spec.socketio.auth, "socketio.auth", fold)
         hello = spec.socketio.hello
         self._hello = RequestTemplate(hello, "socketio.hello", fold) if hello is not None else None
+        self._names_message_id = "message_id" in str(spec.frozen_dict())
         self._codecs = CodecTemplate(spec.codec, fold, endpoint.release_text)
         self.has_codecs = bool(spec.codec.request or spec.codec.response)
         self.reply_to = None if spec.reply_to is None else ReplyTo(spec.reply_to)
@@ -137,6 +138,8 @@ class CompiledTarget:
         vars; `params` and `secret` are the target's own and are added to it.
         """
         context.update(self._fold)
+        if self._names_message_id:
+            context.setdefault("message_id", new_uuid())
         return self._request.render(context)
 
     def render_connection(self, context: Context) -> RenderedRequest:

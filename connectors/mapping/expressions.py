@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from uuid import uuid4
 
 from jinja2 import Template, TemplateError, Undefined, UndefinedError, nodes
 
@@ -22,8 +23,10 @@ from connectors.spec import SpecError
 Context = Mapping[str, Any]
 
 CONTEXT_NAMES: Final = frozenset(
-    {"message", "messages", "history", "session", "turn", "vars", "params", "secret", "saved"}
+    {"message", "messages", "history", "session", "turn", "vars", "params", "secret", "saved", "message_id", "uuid"}
 )
+UUID: Final = "uuid"
+"""A name whose value is a new one for each expression that is rendered."""
 NOTHING: Final = "nothing"
 """A name that is always missing: `{{ x or nothing }}` leaves the part out if `x` is empty."""
 
@@ -56,6 +59,8 @@ def compile_expression(text: str, where: str, budget: Budget | None = None) -> C
             _pay_for_name(budget, text, where)
         root, *keys = text.split(".")
         _check_root(root, text, where)
+        if text == UUID:
+            return lambda _: new_uuid()
         return _name_getter(root, keys)
     try:
         tree = parse(text, budget)
@@ -68,7 +73,7 @@ def compile_expression(text: str, where: str, budget: Budget | None = None) -> C
         raise SpecError(f"{where}: {{{{ {text[:SHOWN]} }}}} is not an expression: {_first_line(exc)}") from exc
     for root in sorted(used - ENV.globals.keys() - {NOTHING}):
         _check_root(root, text, where)
-    return _evaluator(template, text, where, may_hold_missing)
+    return _evaluator(template, text, where, may_hold_missing, fresh=UUID in used)
 
 
 def _pay_for_name(budget: Budget, text: str, where: str) -> None:
@@ -78,13 +83,21 @@ def _pay_for_name(budget: Budget, text: str, where: str) -> None:
         raise SpecError(f"{where}: {exc}") from exc
 
 
-def _evaluator(template: Template, text: str, where: str, may_hold_missing: bool) -> Callable[[Context], Any]:
+def new_uuid() -> str:
+    return str(uuid4())
+
+
+def _evaluator(
+    template: Template, text: str, where: str, may_hold_missing: bool, *, fresh: bool
+) -> Callable[[Context], Any]:
     run, new_context, given = template.root_render_func, template.new_context, ENV.globals
 
     def evaluate(context: Context) -> Any:
         names = {**given, BUDGET: None, **context}
         if names[BUDGET] is None:
             names[BUDGET] = Budget()
+        if fresh:
+            names[UUID] = new_uuid()
         try:
             scope = new_context(names, True)
             for _ in run(scope):

@@ -1,5 +1,7 @@
 """Request templates and response paths."""
 
+from uuid import UUID
+
 import orjson
 import pytest
 from hypothesis import given
@@ -225,3 +227,30 @@ def test_a_value_in_a_path_is_encoded_whole(path: str, sent: str) -> None:
 def test_a_missing_value_in_a_path_is_still_an_error() -> None:
     with pytest.raises(BadRequest, match="uses a value that does not exist"):
         target(None, path="/{{ vars.nope }}").render(dict(TURN))
+
+
+def test_a_message_id_is_one_per_turn_and_a_uuid_always_new() -> None:
+    body = {"a": "{{ message_id }}", "b": "x-{{ message_id }}", "u": "{{ uuid }}", "v": "{{ uuid | upper }}"}
+    made = target(body, headers={"X-Id": "{{ message_id }}", "X-New": "{{ uuid }}"})
+    seen = set()
+    for _ in range(2):
+        request = made.render(dict(TURN))
+        found, headers = orjson.loads(request.body), dict(request.headers)
+        assert found["b"] == f"x-{found['a']}" and headers["X-Id"] == found["a"]
+        seen |= {found["a"], found["u"], found["v"].lower(), headers["X-New"]}
+    assert len(seen) == 8
+    assert {str(UUID(text)) for text in seen} == seen
+
+
+def test_a_message_id_belongs_to_a_turn() -> None:
+    with pytest.raises(BadRequest, match="uses a value that does not exist"):
+        target(path="/{{ message_id }}").render_connection({"session": {}, "saved": {}})
+
+
+def test_messages_are_numbered() -> None:
+    turn = {**TURN, "messages": [{"role": "user", "content": "$index"}, {"role": "assistant", "content": "b"}]}
+    body = {"m": "{{ messages | shaped({'id': session.id ~ '-$index', 'n': '$index', 't': '$index$content'}) }}"}
+    assert orjson.loads(target(body).render(turn).body)["m"] == [
+        {"id": "s1-0", "n": 0, "t": "0$index"},
+        {"id": "s1-1", "n": 1, "t": "1b"},
+    ]
