@@ -23,6 +23,7 @@ CODECS = {
     "gzip": "connectors.codecs.plain:Gzip",
     "json-field": "connectors.codecs.plain:JsonField",
     "text": "connectors.codecs.plain:PlainText",
+    "stomp": "connectors.codecs.stomp:Stomp",
 }
 ENTRY_POINT_GROUP = "tokenburn.codecs"
 

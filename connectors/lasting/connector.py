@@ -30,6 +30,7 @@ class LastingConnector(HandshakeConnector):
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
+        self._separator = target.spec.websocket.separator.encode()
         if target.renders_late:
             self.render = self._render_early  # type: ignore[method-assign] # a call more would cost every other target
 
@@ -53,6 +54,12 @@ class LastingConnector(HandshakeConnector):
     @abstractmethod
     def write_message(self, request: RenderedRequest) -> int:
         """Send its body, and for Socket.IO its event. Returns the number of bytes. Raises TurnError."""
+
+    def framed(self, body: bytes) -> bytes:
+        """What is sent of a message's body over a WebSocket, with its secrets in clear. Raises BadRequest."""
+        if self.marker is not None and self.marker in body:
+            body = self.target.endpoint.release(body, self.upgraded_by)
+        return body + self._separator if self._separator else body
 
     def say(self, message: Message) -> None:
         """Send a message that belongs to no turn. Raises TurnError."""

@@ -25,6 +25,7 @@ from connectors.spec import PartSpec, ResponseSpec, SpecError, UsageSpec
 from connectors.spec.response import EVENT_NAME
 
 NOT_TOLD = None, None, False
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -205,6 +206,8 @@ class ResponseMapping:
             name: Part(_stamped(part, spec), f"response.kinds.{name}", pieces=pieces)
             for name, part in spec.kinds.items()
         }
+        self._by_number = {int(name): part for name, part in self._parts.items() if _NUMBER.fullmatch(name)}
+        """Those whose kind is a number."""
         if not any(part.piece or part.whole for part in (self.part, *self._parts.values())):
             raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
         self.cumulative = spec.cumulative
@@ -233,11 +236,15 @@ class ResponseMapping:
         if self._kind is None:
             return self.part
         kind = self._kind(message)
-        return self._parts.get(kind) if type(kind) is str else None
+        if type(kind) is str:
+            return self._parts.get(kind)
+        return self._by_number.get(kind) if type(kind) is int else None
 
     def unlisted(self, message: Any) -> str | None:
         """The kind of an event that `kinds` does not list; None: it is listed, or the mapping has no kinds."""
         kind = self._kind(message) if self._kind is not None else None
+        if type(kind) is int and kind not in self._by_number:
+            return str(kind)[:40]
         return kind[:40] if type(kind) is str and kind not in self._parts else None
 
     def unlisted_names(self, names: Sequence[str]) -> str:
@@ -263,7 +270,7 @@ class ResponseMapping:
         """Why no text was found in `message`, in the mapping's words."""
         if self._kind is not None:
             kind = self._kind(message)
-            part = self._parts.get(kind) if type(kind) is str else None
+            part = self.part_of(message)
             if part is None or not part.text_at:
                 known = ", ".join(repr(name) for name, part in self._parts.items() if part.text_at)
                 said = repr(kind[:40]) if type(kind) is str else type(kind).__name__

@@ -15,7 +15,7 @@ MOST_CHARS: Final = 20_000
 """Of all expressions of a target that name a secret: they are read whenever the target is."""
 KEYS: Final = {"passphrase", "key", "iv"}
 ENCRYPTING: Final = frozenset({"cryptojs-aes", "aes-cbc", "aes-gcm"})
-OWN_CODECS: Final = ENCRYPTING | {"base64", "gzip", "json-field", "text"}
+OWN_CODECS: Final = ENCRYPTING | {"base64", "gzip", "json-field", "text", "stomp"}
 ALLOWED: Final = "put it into a header, the query (behind a ? that stands in the text), the body or a codec's key"
 
 

@@ -22,9 +22,12 @@ Reconnect = Literal["fail", "resume"]
 
 
 class WebSocketSpec(Frozen):
+    """`separator` ends each record: a message may hold several of the target's, and one of ours."""
+
     subprotocols: list[Annotated[str, AfterValidator(check_subprotocol)]] = Field(default_factory=list)
     compression: bool = True
     binary: bool = False
+    separator: str = Field("", max_length=8)
     reconnect: Reconnect = "fail"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from connectors.websocket.failures import lost_between_turns
+from connectors.websocket.records import Records
 
 DRAIN_S: Final = 0.1
 """Maximum time to read unsolicited messages before a turn."""
@@ -38,6 +40,9 @@ class WebSocketConnector(ReferenceLasting):
         self._sock: WatchedSocket | None = None
         self._lost: TurnError | None = None
         self._asked = False
+        self._records: Records | None = None
+        self._waiting: deque[bytes] = deque()
+        """Records that came with others and are not read yet."""
         self._lock = threading.RLock()
         """Lock for reading and writing the connection."""
         self._over = threading.Event()
@@ -68,6 +73,9 @@ class WebSocketConnector(ReferenceLasting):
         request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
         self._watch.phase = "upgrade"
         self._asked = False
+        separator = self.target.spec.websocket.separator
+        self._records = Records(separator, self.target.spec.limits.event_bytes) if separator else None
+        self._waiting.clear()
         self._sock = WatchedSocket(self.target.endpoint, self._watch)
         try:
             self._upgrade(self._sock, request)
@@ -149,15 +157,22 @@ class WebSocketConnector(ReferenceLasting):
     def write_message(self, request: RenderedRequest) -> int:
         if self._client is None:
             return 0  # it was lost, which is said elsewhere
-        body = self.target.endpoint.release(request.body, self.upgraded_by)
         opcode = ABNF.OPCODE_BINARY if self.target.spec.websocket.binary else ABNF.OPCODE_TEXT
-        return self._client.send(body, opcode)
+        return self._client.send(self.framed(request.body), opcode)
 
     def _next(self, client: WsClient) -> bytes:
         """The next message that is not replied to automatically. Raises TurnError, or Dry."""
-        while self.has_replied(data := client.read()):
+        while self.has_replied(data := self._record(client)):
             pass
         return data
+
+    def _record(self, client: WsClient) -> bytes:
+        """The next message, or record of one."""
+        if self._records is None:
+            return client.read()
+        while not self._waiting:
+            self._waiting.extend(self._records.feed(client.read()))
+        return self._waiting.popleft()
 
     def _begun(self, timeline: Timeline) -> WsClient:
         """The connection, its time limits begun. Raises TurnError if it was lost."""

@@ -24,7 +24,7 @@ class SplitSocketConnector(WireLasting, SplitConnector):
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
         self._answered = False
-        self._take = self.replying(self._taken)
+        self._take = self.reading(self._taken)
 
     def begin(self, session: Mapping[str, Any]) -> None:
         self.say_goodbye()
@@ -41,6 +41,7 @@ class SplitSocketConnector(WireLasting, SplitConnector):
         request = self._with_cookies(self.target.render_connection({"session": self.session, "saved": self.saved}))
         self.upgraded_by = request.headers
         self._turn = new_turn(spec)
+        self._take = self.reading(self._taken)
         self._idle_bytes = 0
         self.expect_greeting()
         try:
@@ -62,8 +63,7 @@ class SplitSocketConnector(WireLasting, SplitConnector):
     def write_message(self, request: RenderedRequest) -> int:
         if not isinstance(self._standing, WsConnection):
             return self.write_early(request)
-        body = self.target.endpoint.release(request.body, self.upgraded_by)
-        return self._standing.send(body, binary=self.target.spec.websocket.binary)
+        return self._standing.send(self.framed(request.body), binary=self.target.spec.websocket.binary)
 
     async def disconnect(self) -> None:
         self.say_goodbye()

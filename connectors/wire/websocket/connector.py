@@ -56,7 +56,7 @@ class WebSocketConnector(WireLasting):
         self.upgraded_by = request.headers
         self._turn = turn = new_turn(spec, self.idle_event)
         self.bytes_read, self.answer_begun = turn.bytes_read, turn.answer_begun
-        self.message = self.binary = self.replying(turn.message)
+        self.message = self.binary = self.reading(turn.message)
         self._asked = False
         self.expect_greeting()
         self._connection = await open_websocket(
@@ -103,7 +103,7 @@ class WebSocketConnector(WireLasting):
         connection, turn = self._connection, self._turn
         if connection is None or turn is None:
             raise self._lost or RuntimeError("send_message before connect")
-        binary, body = self.target.spec.websocket.binary, self._released(request.body)
+        binary, body = self.target.spec.websocket.binary, self.framed(request.body)
 
         def write() -> int:
             self._asked = True
@@ -118,12 +118,7 @@ class WebSocketConnector(WireLasting):
     def write_message(self, request: RenderedRequest) -> int:
         if self._connection is None:
             return self.write_early(request)
-        return self._connection.send(self._released(request.body), binary=self.target.spec.websocket.binary)
-
-    def _released(self, body: bytes) -> bytes:
-        if self.marker is not None and self.marker in body:
-            return self.target.endpoint.release(body, self.upgraded_by)
-        return body
+        return self._connection.send(self.framed(request.body), binary=self.target.spec.websocket.binary)
 
     async def disconnect(self) -> None:
         self.say_goodbye()

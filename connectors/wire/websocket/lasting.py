@@ -12,6 +12,7 @@ from connectors.lasting.connector import LastingConnector
 from connectors.mapping.messages import Message
 from connectors.mapping.request import RenderedRequest
 from connectors.timeline import Timeline
+from connectors.websocket.records import Records
 from connectors.wire.base import WireConnector
 from connectors.wire.transport.clock import not_before
 
@@ -81,6 +82,25 @@ class WireLasting(LastingConnector, WireConnector):
                 self._lose(ns, exc)
                 return
             take(ns, data)
+
+        return taken
+
+    def reading(self, take: Take) -> Take:
+        """`replying`, of each record of a message, if there are any."""
+        take = self.replying(take)
+        separator = self.target.spec.websocket.separator
+        if not separator:
+            return take
+        records = Records(separator, self.target.spec.limits.event_bytes)
+
+        def taken(ns: int, data: bytes) -> None:
+            try:
+                found = records.feed(data)
+            except TurnError as exc:
+                self._lose(ns, exc)
+                return
+            for record in found:
+                take(ns, record)
 
         return taken
 

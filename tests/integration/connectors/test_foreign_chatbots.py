@@ -52,6 +52,12 @@ class Shape(NamedTuple):
 SHAPES: dict[str, list[Shape]] = {
     "ai": [Shape("ai-sdk", "/api/chat", counted=True), Shape("ai-sdk-text", "/api/text")],
     "mcp": [Shape("mcp-stateless", "/mcp", stateless=True)],
+    "graphql": [Shape("graphql-ws", "/graphql")],
+    "stomp": [Shape("stomp", "/ws", params={"answers": "/queue/{session}"})],
+    "signalr": [
+        Shape("signalr", "/hub", params={"method": "ask"}),
+        Shape("signalr", "/hub", stream=True, params={"method": "recite"}),
+    ],
     "langgraph": [Shape("langgraph", ""), Shape("langgraph", "", stream=True)],
     "agents": [
         Shape("ag-ui", "/ag-ui"),
@@ -85,9 +91,12 @@ def peers(family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory) -> It
         served(family, folder("agents"), "agents", python, "-m", "tests.peers.agents.server") as agents,
         served(family, folder("ai"), "ai", node.node(), node.HERE / "ai.js") as ai,
         served(family, folder("mcp"), "mcp", node.node(), node.HERE / "mcp.js") as mcp,
+        served(family, folder("graphql"), "graphql", node.node(), node.HERE / "graphql.js") as graphql,
+        served(family, folder("stomp"), "stomp", node.node(), node.HERE / "stomp.js") as stomp,
+        served(family, folder("signalr"), "signalr", python, "-m", "tests.peers.agents.signalr_hub") as signalr,
         langgraph_dev(family, folder("langgraph")) as langgraph,
     ):
-        yield {peer.server: peer for peer in (agents, ai, mcp, langgraph)}
+        yield {peer.server: peer for peer in (agents, ai, mcp, graphql, stomp, signalr, langgraph)}
 
 
 @contextmanager
