@@ -13,6 +13,8 @@ from connectors.opaque.tokens import HEADER, MARK, PATH, wrapped
 from connectors.request_parts import check_event, name_given_twice, not_in_values, request_target
 from connectors.spec import RequestSpec, SpecError
 
+_new_tuple = tuple.__new__
+
 
 class RenderedRequest(NamedTuple):
     """One request, ready for the wire. `path` and `headers` are the same objects from turn to turn when nothing in
@@ -76,7 +78,7 @@ class RequestTemplate:
         if event is None:
             event = self._render_event(context)
         # From its parts in order: half of what calling the class costs, and this is per turn.
-        return tuple.__new__(RenderedRequest, (self._method, path, headers, self._body.render(context), event))
+        return _new_tuple(RenderedRequest, (self._method, path, headers, self._body.render(context), event))
 
     def render_head(self, context: Context) -> RenderedRequest:
         """The same without a body."""

@@ -26,6 +26,7 @@ from connectors.spec.response import EVENT_NAME
 
 NOT_TOLD = None, None, False
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
+_tells_of_no_thought = THOUGHT.isdisjoint  # bound once: of an imported name, each call would bind it anew
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -135,7 +136,7 @@ def _plain_usage(key: str | int, key_in: str, key_out: str) -> Callable[[Any], t
             usage = data.get(key)
             if usage is None:
                 return NOT_TOLD
-            return usage.get(key_in), usage.get(key_out), THOUGHT.isdisjoint(usage)
+            return usage.get(key_in), usage.get(key_out), _tells_of_no_thought(usage)
         except AttributeError:  # one of them is no object
             return NOT_TOLD
 

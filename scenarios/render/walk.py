@@ -20,6 +20,8 @@ from scenarios.render.program import LoopEnd, LoopStart, Op, Program, ReplayOp, 
 from scenarios.render.replay import check_messages
 from scenarios.template.compiler import Loop, Scope, bounded
 
+_new_tuple = tuple.__new__
+
 
 class SayAction(NamedTuple):
     """Send `text`; `number` counts the session's turns from 0."""
@@ -40,6 +42,7 @@ class CompiledScenario:
         self.history = spec.history
         self.pools: Mapping[str, tuple[str, ...]] = spec.pools
         self.program = program
+        self.ops: tuple[Op, ...] = program.ops
         self.plain = program.plain
         self.counts = counts(spec.data)
         """Whether it matters which of the scenario's conversations one is: its rows depend on it."""
@@ -84,9 +87,8 @@ class Walk(Scope):
 
     def __init__(self, scenario: CompiledScenario, rng: random.Random, session: Mapping[str, Any]) -> None:
         Scope.__init__(self, rng, session, scenario.pools)  # `super()` makes an object first, for each conversation
-        program = scenario.program
         self._scenario = scenario
-        self._ops: tuple[Op, ...] = program.ops
+        self._ops = scenario.ops
         self._at = 0
         self._turns = 0
         self._said: SayAction | None = None  # rendered, but a wait goes before it
@@ -95,7 +97,7 @@ class Walk(Scope):
         """The history with the message that was just said."""
         self._talk: Iterator[tuple[str, list[str]]] | None = None  # what is left of a replayed conversation
         if not scenario.plain:
-            self._begin(program)
+            self._begin(scenario.program)
 
     def _begin(self, program: Program) -> None:
         self.variables.update(program.constants)
@@ -171,7 +173,7 @@ class Walk(Scope):
 
     def _prepare(self, op: SayOp) -> SayAction:
         text = self._render(op) if op.constant is None else op.constant
-        said = tuple.__new__(SayAction, (text, self._turns))  # half of what calling the class costs, and per turn
+        said = _new_tuple(SayAction, (text, self._turns))  # half of what calling the class costs, and per turn
         self._turns += 1
         self._checks = op.checks
         self.expect_text = op.expect_text

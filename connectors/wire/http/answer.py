@@ -14,7 +14,7 @@ from connectors.errors import TooLarge
 from connectors.http.lenient import mended_head, new_parser, unreadable
 from connectors.spec import Limits
 from connectors.wire.http.body_reader import NO_BODY_STATUS, BodyReader
-from connectors.wire.http.header_names import NAMES, known_name
+from connectors.wire.http.header_names import known_name, remembered
 
 
 class Kept(Protocol):
@@ -66,7 +66,7 @@ class AnswerReader(BodyReader):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.beside_body > self.header_limit:
             self.header_bytes += len(name) + len(value) + 4
-        known = NAMES.get(name)
+        known = remembered(name)
         if known is None:
             known = known_name(name)
         if not known:

@@ -35,6 +35,7 @@ class BodyReader:
         "_limits",
         "_pieces",
         "_stream_limit",
+        "_streamed",
         "_style",
         "_timeline",
         "_undecided",
@@ -55,7 +56,7 @@ class BodyReader:
         self._body_limit = self._stream_limit = limits.body_bytes
         self._answer_limit = min(limits.body_bytes, limits.answer_bytes)
         self.header_limit = limits.header_bytes
-        self._style = style
+        self.restyle(style)
         self._undecided = self._declared = False
         self._pieces: PieceParser | None = None
         self._body: bytes | bytearray = b""
@@ -84,8 +85,9 @@ class BodyReader:
         self.whole = False
 
     def restyle(self, style: Style) -> None:
-        """The answers that follow are read in another style."""
+        """The answers that follow are read in this style."""
         self._style = style
+        self._streamed = style.streamed
 
     def end(self) -> None:
         """Nobody waits for it any longer."""
@@ -115,7 +117,7 @@ class BodyReader:
         """The body of an answer with this final status follows."""
         self.status = status
         self._body_limit = self._answer_limit
-        if types := self._style.streamed:
+        if types := self._streamed:
             self._undecided = status < 300
             self._declared = self._undecided and self._content_type in types
             if self._declared:

@@ -245,8 +245,9 @@ class HttpConnection:
         answer.beside_body = beside = answer.beside_body + size
         if beside > answer.header_limit:  # only then can the headers be too long, and each is counted
             answer.header_bytes = beside - size
+        feed = answer.feed  # as in `Timeline.event`
         try:
-            answer.feed(data)
+            feed(data)
         except (httptools.HttpParserUpgrade, httptools.HttpParserError) as exc:
             answer.unparsable(exc, data, first=timeline.bytes_in == size)
         if answer.failure is not None:

@@ -14,6 +14,7 @@ MOST_NAMES: Final = 500
 """Of headers, that are remembered."""
 NAMES: dict[bytes, bytes] = {}
 """Of a header's name as it came: the name in READ_HEADERS, or nothing for one that is not read."""
+remembered: Final = NAMES.get
 
 
 def known_name(name: bytes) -> bytes:

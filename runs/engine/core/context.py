@@ -33,10 +33,8 @@ class VirtualUser(Waiter, Spender, Protocol):
     """A request has been sent, and its answer is not complete."""
     leaving: bool
     """Set by the driver: the user ends the conversation before the next turn."""
-
-    @property
-    def needs_rest(self) -> bool:
-        """Whether to call `rest` before the next conversation."""
+    needs_rest: bool
+    """Whether to call `rest` before the next conversation."""
 
     async def converse(self, planned_ns: int, session: Session) -> int:
         """Hold one conversation, planned to begin at `planned_ns` (monotonic); return when it ended."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from runs.load.draws.lazy_random import LazyRandom
 from scenarios.render.walk import CompiledScenario
 
 
-class Session(NamedTuple):
+@dataclass(slots=True)
+class Session:
     """A conversation: its id in the ledger, its scenario, and what templates may use."""
 
     id: int

@@ -77,10 +77,10 @@ class ClosedDriver(Driver):
 
     async def _hold_conversations(self, user: VirtualUser, planned_ns: int) -> None:
         await sleep_until(planned_ns)
-        shard = self.shard
+        shard, new_session = self.shard, self.shard.new_session
         try:
             while not (shard.stopping or user.leaving) and self._take_conversation():
-                planned_ns = await user.converse(planned_ns, shard.new_session(user.number))
+                planned_ns = await user.converse(planned_ns, new_session(user.number))
                 if user.needs_rest and not shard.stopping:
                     planned_ns = await user.rest(planned_ns)
         finally:

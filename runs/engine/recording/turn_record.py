@@ -93,7 +93,8 @@ class TurnLines:
             "ans": redact.cut(text, most) if most else None,
         }
         if timeline.finish is not None:
-            line["fin"] = redact.word(timeline.finish)
+            word = redact.word  # as in `Timeline.event`
+            line["fin"] = word(timeline.finish)
         if failure is not None or reasoning is not None or timeline.kind != "text":
             self._add_rare(line, turn, reasoning)
         return line

@@ -32,6 +32,8 @@ class User(TurnRunner):
         self._connector = shard.new_connector()
         self._failures = 0
         """Number of consecutive failed conversations."""
+        self.needs_rest = False
+        """Conversations fail repeatedly: do not overload a dead target."""
 
     async def converse(self, planned_ns: int, session: Session) -> int:
         """Hold one conversation, planned to begin at `planned_ns` (monotonic); return when it ended.
@@ -77,12 +79,17 @@ class User(TurnRunner):
     def _turn(self, session: Session, walk: Walk, action: SayAction, planned_ns: int) -> Awaitable[Ending]:
         """Send one message and wait for its answer."""
         connector = self._connector
-        return self._take_turn(session, walk, TurnRecord(connector.timeline(planned_ns), session.id, action), connector)
+        new_timeline = connector.timeline
+        return self._take_turn(session, walk, TurnRecord(new_timeline(planned_ns), session.id, action), connector)
 
     def _close(self, session: Session, began: int, outcome: str, code: str | None) -> bool:
         """Record how the conversation ended. Returns whether its connection must be closed."""
         shard, connector = self.shard, self._connector
-        self._failures = self._failures + 1 if outcome == "failed" else 0
+        if outcome == "failed":
+            self._failures += 1
+            self.needs_rest = self._failures >= 2
+        elif self._failures:
+            self._end_failures()
         shard.closed(session, began, outcome, code, self._recorded)
         if shard.late_listener is not None and self._keeps_listening(shard.late_listener, session):
             return False
@@ -101,10 +108,9 @@ class User(TurnRunner):
     def _walk(self, session: Session) -> Walk:
         return Walk(session.scenario, session.rng, session.info)  # type: ignore[arg-type] # LazyRandom is one
 
-    @property
-    def needs_rest(self) -> bool:
-        """Conversations fail repeatedly: do not overload a dead target."""
-        return self._failures >= 2
+    def _end_failures(self) -> None:
+        self._failures = 0
+        self.needs_rest = False
 
     async def rest(self, ended_ns: int) -> int:
         """Pause, longer with each failure; return when the next conversation is planned (monotonic ns)."""

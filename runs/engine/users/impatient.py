@@ -53,7 +53,7 @@ class ImpatientUser(PacedUser):
         self._second_begun = self._walked_out = False
         ended_ns = await super().converse(planned_ns, session)
         if self._walked_out:
-            self._failures = 0  # a user who left has already waited: no additional rest
+            self._end_failures()  # a user who left has already waited: no additional rest
         return ended_ns
 
     async def leave(self) -> None:

@@ -86,7 +86,8 @@ class TurnRunner:
         if shard.names_history:
             context["history"] = walk.history
         request = connector.render(context)
-        turn.id = turn_id = shard.new_turn_id()
+        new_turn_id = shard.new_turn_id
+        turn.id = turn_id = new_turn_id()
         t0_ns = shard.t0_ns
         planned_ns, now_ns = turn.timeline.planned_ns - t0_ns, time.monotonic_ns() - t0_ns
         turn.slot = shard.ledger.flight.take(turn_id, turn.session, turn.number, planned_ns, now_ns)
