@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from re import _constants as sre  # type: ignore[attr-defined]  # the parser's own names
-from re import _parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from bounds.patterns import compile_apart
+
+# Not public, and unknown to type checkers.
+sre: Any = import_module("re._constants")
+_parser: Any = import_module("re._parser")
 
 PATTERN_CHARS: Final = 500
 MOST_WAYS: Final = 32
