@@ -22,7 +22,7 @@ from tests.bench.truth import BuildError
 
 RATIO_TO_K6 = 2.0
 CALM_LOAD = 2.8
-PARTS: dict[str, Over] = {"fidelity": "SSE", "websocket": "WebSocket", "socketio": "Socket.IO"}
+PARTS: dict[str, Over] = {"fidelity": "SSE", "websocket": "WebSocket", "socketio": "Socket.IO", "http2": "HTTP/2"}
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:

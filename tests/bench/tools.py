@@ -19,8 +19,10 @@ from tests.bench.truth import Truth
 HERE = Path(__file__).parent
 PEERS = Path(os.environ.get("BENCH_VENV", ROOT / ".venv-bench")) / "bin"
 SERVER_CORE, LOAD_CORE = 1, 0
-Over = Literal["SSE", "WebSocket", "Socket.IO"]
+Over = Literal["SSE", "WebSocket", "Socket.IO", "HTTP/2"]
 """What carries the answers of a run of ours."""
+STREAMS_EACH = 50
+"""Over HTTP/2, on a connection."""
 SLACK_S = 90.0
 """For start and end of a tool, beside the time of its load."""
 
@@ -83,6 +85,7 @@ def burn(server: Truth, *options: str, limit_s: float, over: Over = "SSE", turns
         "SSE": (server.base_url, "openai-chat", "t"),
         "WebSocket": (server.websocket_url, "generic-websocket", "t"),
         "Socket.IO": (server.root_url, "generic-socketio", "data.t"),
+        "HTTP/2": (server.base_url, "openai-chat", "t"),
     }[over]
     pids: list[int] = []
     with _folder() as folder, engine_on(LOAD_CORE, lambda: pids[0] if pids else -1) as engines:
@@ -90,6 +93,10 @@ def burn(server: Truth, *options: str, limit_s: float, over: Over = "SSE", turns
         argv: list[str | Path] = [sys.executable, "manage.py", "burn", "--url", url, "--preset", preset]
         scenario = folder / "scenario.json"
         scenario.write_text(json.dumps(_scenario(turns)))
+        if over == "HTTP/2":
+            overrides = folder / "overrides.json"
+            overrides.write_text(json.dumps({"http": {"version": "2", "streams_per_connection": STREAMS_EACH}}))
+            argv += ["--overrides", overrides]
         argv += ["--scenario", scenario, "--stamp", stamp, "--no-witness", "--json", report, *options]
         env = {"TOKENBURN_VAR_DIR": str(folder), "TOKENBURN_ENV_FILE": "", "DATABASE_URL": _database(folder)}
         limit_s += SLACK_S

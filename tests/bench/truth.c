@@ -7,7 +7,8 @@
  *   POST, streamed  the first chunk after TTFT_MS, one more each ITL_MS, max_tokens (or TOKENS) in all, usage, [DONE];
  *   GET             a list of models at once;
  *   GET, upgraded   WebSocket: a text message for each turn, answered as if streamed, a text message for each chunk;
- *                   at /socket.io/ Socket.IO in the namespace /generic: events instead of bare messages.
+ *                   at /socket.io/ Socket.IO in the namespace /generic: events instead of bare messages;
+ *   HTTP/2          by prior knowledge: the same answers to POST, many at a time on one connection.
  * Chunks and plain answers carry "t": CLOCK_MONOTONIC in ns, taken just before the write.
  *
  * It prints {"port": N} once it listens, and at SIGTERM or SIGINT its own counts, the time from the first request to
@@ -34,6 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "http2.h"
 #include "websocket.h"
 
 enum { EVENTS = 1024, LARGEST_REQUEST = 16 << 20, MOST_TOKENS = 100000, PROMPT_TOKENS = 8 };
@@ -45,7 +47,9 @@ struct queue { struct client *head, *tail; };
 struct client {
     int fd;
     struct buffer in, out;              /* out: what the socket did not take */
-    int websocket, socketio;
+    int websocket, socketio, http2;
+    struct client *carrier;             /* of a stream of HTTP/2: its connection, which alone has a socket */
+    uint32_t stream;
     int streamed, tokens, sent;         /* the turn being answered */
     struct queue *queue;                /* where it waits, or null: ready for a request */
     struct client *next, *prev;
@@ -125,6 +129,15 @@ static void listen_for(struct client *c, uint32_t events, int how)
 
 static void hang_up(struct client *c)
 {
+    if (c->http2) {
+        struct queue *queues[] = {&first, &later};
+        for (int i = 0; i < 2; i++) {
+            for (struct client *s = queues[i]->head, *next; s; s = next) {
+                next = s->next;
+                if (s->carrier == c) leave_queue(s), free(s), count.aborted++;
+            }
+        }
+    }
     count.aborted += c->queue != 0;
     count.clients--;
     leave_queue(c);
@@ -165,6 +178,16 @@ static int transmit_body(struct client *c, const char *head, const char *body, i
     return transmit(c, frame, size);
 }
 
+/* A frame of data of a stream; before its first one comes the head of the answer. */
+static int transmit_data(struct client *s, const char *type, const char *body, int n, int flags)
+{
+    char frame[2048];
+    size_t at = type ? h2_answer_head(frame, s->stream, type) : 0;
+    at += h2_head(frame + at, H2_DATA, flags, s->stream, n);
+    memcpy(frame + at, body, n);
+    return transmit(s->carrier, frame, at + n);
+}
+
 #define JSON_HEAD "HTTP/1.1 200 OK\r\nContent-Type: application/json"
 #define STREAM_HEAD \
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -188,6 +211,7 @@ static int send_plain(struct client *c)
         "\"content\":\"What is said here matters less than when.\"}}]," USAGE ",\"t\":%lld}",
         PROMPT_TOKENS, c->tokens, PROMPT_TOKENS + c->tokens, (long long)now_ns());
     count_answer(), count.output_tokens += c->tokens;
+    if (c->carrier) return transmit_data(c, "application/json", body, n, H2_END_STREAM);
     return transmit_body(c, JSON_HEAD, body, n);
 }
 
@@ -213,6 +237,7 @@ static int send_last(struct client *c)
         "data: {" OBJECT ".chunk\",\"choices\":[]," USAGE "}\n\ndata: [DONE]\n\n",
         PROMPT_TOKENS, c->tokens, PROMPT_TOKENS + c->tokens);
     count_answer();
+    if (c->carrier) return transmit_data(c, 0, body, n, H2_END_STREAM);
     return transmit_body(c, 0, body, n) || transmit(c, "0\r\n\r\n", 5) ? -1 : 0;
 }
 
@@ -226,11 +251,12 @@ static int send_chunk(struct client *c)
         count.chunks++, count.output_tokens++, c->sent++;
         return transmit_message(c, body, n);
     }
-    if (!c->sent && transmit(c, STREAM_HEAD, sizeof STREAM_HEAD - 1)) return -1;
+    if (!c->sent && !c->carrier && transmit(c, STREAM_HEAD, sizeof STREAM_HEAD - 1)) return -1;
     int n = snprintf(body, sizeof body,
         "data: {" OBJECT ".chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"token%d \"},"
         "\"finish_reason\":null}],\"t\":%lld}\n\n", c->sent, (long long)now_ns());
     count.chunks++, count.output_tokens++, c->sent++;
+    if (c->carrier) return transmit_data(c, c->sent == 1 ? "text/event-stream" : 0, body, n, 0);
     return transmit_body(c, 0, body, n);
 }
 
@@ -277,6 +303,43 @@ static int next_message(struct client *c)
     return 1;
 }
 
+/* One frame of a client that speaks HTTP/2. A request's body is one frame. */
+static int next_frame(struct client *c)
+{
+    struct h2_frame f = {0};
+    char reply[2 * H2_HEAD + 8];
+    if (!h2_frame(c->in.data, c->in.used, &f)) return f.size > LARGEST_REQUEST ? -1 : 0;
+    size_t n = 0;
+    if ((f.kind == H2_SETTINGS || f.kind == H2_PING) && !(f.flags & H2_ACK)) {
+        size_t size = f.kind == H2_PING ? 8 : 0;
+        n = h2_head(reply, f.kind, H2_ACK, 0, size);
+        memcpy(reply + n, f.payload, size), n += size;
+    } else if (f.kind == H2_DATA && f.flags & H2_END_STREAM) {
+        struct client *s = calloc(1, sizeof *s);
+        if (!s) die("truth: memory");
+        s->fd = -1, s->carrier = c, s->stream = f.stream;
+        count.requests++;
+        begin_turn(s, f.payload, f.size);
+    }
+    if (f.kind == H2_DATA && f.size) {                  /* the connection's window is as wide as before */
+        n = h2_head(reply, H2_WINDOW_UPDATE, 0, 0, 4);
+        uint32_t size = htonl(f.size);
+        memcpy(reply + n, &size, 4), n += 4;
+    }
+    if (n && transmit(c, reply, n)) return -1;
+    consume(&c->in, H2_HEAD + f.size);
+    return 1;
+}
+
+static int begin_http2(struct client *c)
+{
+    char settings[H2_HEAD];
+    if (c->in.used < sizeof h2_preface - 1) return 0;
+    c->http2 = 1;
+    consume(&c->in, sizeof h2_preface - 1);
+    return transmit(c, settings, h2_head(settings, H2_SETTINGS, 0, 0, 0)) ? -1 : 1;
+}
+
 static int upgrade(struct client *c, const char *key)
 {
     static const char opened[] =
@@ -292,8 +355,9 @@ static int upgrade(struct client *c, const char *key)
 static int next_request(struct client *c)
 {
     while (!c->queue && c->in.used) {
-        if (c->websocket) {
-            int found = next_message(c);
+        int speaks_http2 = c->http2 || (!c->websocket && !memcmp(c->in.data, h2_preface, c->in.used < 8 ? c->in.used : 8));
+        if (c->websocket || speaks_http2) {
+            int found = c->websocket ? next_message(c) : c->http2 ? next_frame(c) : begin_http2(c);
             if (found <= 0) return found;
             continue;
         }
@@ -353,7 +417,12 @@ static void serve_due(void)
             if (c->sent < c->tokens) wait_in(&later, c, c->due + itl_ns);
             else gone = send_last(c);
         }
-        if (gone || next_request(c)) hang_up(c);
+        if (c->carrier) {
+            if (gone) hang_up(c->carrier);
+            if (!c->queue) free(c);
+        } else if (gone || next_request(c)) {
+            hang_up(c);
+        }
     }
 }
 

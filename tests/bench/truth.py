@@ -17,7 +17,7 @@ from typing import Any
 from tests.bench.processes import pin
 
 SOURCE = Path(__file__).with_name("truth.c")
-SOURCES = (SOURCE, SOURCE.with_name("websocket.h"))
+SOURCES = (SOURCE, SOURCE.with_name("websocket.h"), SOURCE.with_name("http2.h"))
 STOP_S = 10.0
 
 

@@ -24,6 +24,7 @@ from connectors.errors import BrokenTransport, ClosedUnsent, NotProcessed, TurnE
 from connectors.http.http2_codes import goaway_failure, unavailable
 from connectors.network.failures import stream_failure
 from connectors.spec import Limits
+from connectors.wire.http.http2_compression import RepeatingEncoder
 from connectors.wire.http.http2_frames import FRAME_BYTES, FrameReader, malformed, same
 from connectors.wire.http.http2_limit import StreamLimit
 from connectors.wire.http.http2_stream import Http2Stream
@@ -288,5 +289,6 @@ def new_h2(limits: Limits) -> H2Connection:
             SettingCodes.MAX_HEADER_LIST_SIZE: limits.header_bytes,
         },
     )
+    h2.encoder = RepeatingEncoder()
     h2.decoder.max_header_list_size = limits.header_bytes
     return h2

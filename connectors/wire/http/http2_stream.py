@@ -13,6 +13,7 @@ from connectors.timeline import Timeline
 from connectors.timeline.heads import HeadTimeline
 from connectors.wire.http.body_reader import NO_BODY_STATUS, BodyReader
 from connectors.wire.http.header_names import NAMES, known_name
+from connectors.wire.http.http2_wakes import wakes
 
 FRAME_HEAD_BYTES = 9
 OF_A_HEADER = 4
@@ -27,14 +28,13 @@ class Carrier(Protocol):
 
 
 class Http2Stream:
-    """`turn` is done when the answer is complete. `waiter`: who waits for the end of a body behind its answer's end.
-
-    `is_plain`: the headers have come, and data may. `holds`: it counts as one of the streams that the target allows.
-    `length`: of the body, as its headers have it; `size`: what came of it."""
+    """`turn` is done soon after the answer is complete, which `is_over` says. `waiter`: who waits for the end of a body
+    behind its answer's end. `is_plain`: the headers have come, and data may. `holds`: it counts as one of the streams
+    that the target allows. `length`: of the body, as its headers have it; `size`: what came of it."""
 
     __slots__ = (
-        "_carrier", "answer", "ended", "has_body", "holds", "id", "is_plain", "last_at", "length", "sent_at", "size",
-        "timeline", "turn", "unsent", "url", "waiter",
+        "_carrier", "_wakes", "answer", "ended", "has_body", "holds", "id", "is_over", "is_plain", "last_at", "length",
+        "sent_at", "size", "timeline", "turn", "unsent", "url", "waiter",
     )  # fmt: skip
 
     def __init__(self, carrier: Carrier, answer: BodyReader, timeline: Timeline, *, has_body: bool) -> None:
@@ -48,7 +48,8 @@ class Http2Stream:
         self.unsent = memoryview(b"")
         """What the target's flow control holds back of the request's body."""
         self.holds = True
-        self.is_plain = self.ended = False
+        self.is_plain = self.ended = self.is_over = False
+        self._wakes = wakes()
         self.has_body = has_body
         self.length: int | None = None
         self.size = self.sent_at = self.last_at = 0
@@ -147,10 +148,11 @@ class Http2Stream:
 
     def finish(self, failure: TurnError | None) -> None:
         """The turn is over; the first call counts. What fails behind the end of an answer costs nobody anything."""
-        if self.turn.done():
+        if self.is_over or self.turn.done():
             return
+        self.is_over = True
         if failure is None or (self.timeline is not None and self.timeline.done_ns is not None):
-            self.turn.set_result(None)
+            self._wakes.wake(self.turn)
         else:
             self.turn.set_exception(failure)
 

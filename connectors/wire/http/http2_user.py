@@ -210,7 +210,7 @@ class Http2User:
         self._timer = None
         stream = self._stream
         timeline = None if stream is None else stream.timeline
-        if stream is None or timeline is None or stream.turn.done() or timeline.sent_ns is None:
+        if stream is None or timeline is None or stream.is_over or timeline.sent_ns is None:
             return  # the next turn arms it again
         last_ns = None if timeline.first_byte_ns is None else stream.last_at
         due_ns, code = next_deadline(self._timeouts, began_ns=timeline.sent_ns, sent_ns=stream.sent_at, last_ns=last_ns)
