@@ -27,6 +27,7 @@ from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from connectors.timeline.greeting import Dialogue, Greeting, carries_text
+from connectors.timeline.heads import saving_class
 from connectors.timeline.kinds import timeline_class
 from connectors.timeline.named import NamedTimeline
 from connectors.timeline.replies import ReplyTimeline, ReplyTo
@@ -79,6 +80,9 @@ class BaseConnector(ABC):
             by_id=target.reply_to is not None,
             quiet_ms=target.spec.response.quiet_ms,
         )
+        if target.saving is not None:
+            conceal = None if self._vault is None else self._vault.concealed
+            reads_turns = partial(saving_class(named=target.response.by_name), saving=target.saving, conceal=conceal)
         self._new_timeline = partial(reads_turns, target.response, **options)  # without keywords, a fast call
         self.timeline: Callable[[int], Timeline] = (
             self._new_timeline if target.reply_to is None else self._correlated_timeline

@@ -18,6 +18,7 @@ from connectors.mapping.messages import AutoReply, Message, greeting_step, step_
 from connectors.mapping.payload import Codecs, CodecTemplate
 from connectors.mapping.request import RenderedRequest, RequestTemplate
 from connectors.mapping.response import ResponseMapping
+from connectors.mapping.saving import Saving
 from connectors.mapping.templates import compile_value, value_of
 from connectors.mapping.unset import named_secrets
 from connectors.security.redact import Redactor
@@ -75,8 +76,11 @@ class CompiledTarget:
         self.keep_alive = None if spec.keep_alive is None else Message(spec.keep_alive, "keep_alive", fold)
         self.goodbye = [Message(said, f"goodbye[{i}]", fold) for i, said in enumerate(spec.goodbye)]
         self.handshake = Handshake(spec, endpoint, self._fold, fold[BUDGET]) if spec.handshake.steps else None
+        self.saving = Saving(spec.response.sources, "response.save") if spec.response.sources else None
+        """What is saved of each answer from other places than paths; None: nothing."""
         asking = [asks for asks in (self.handshake, self.then) if asks is not None]
         self.reads_heads = any(asks.reads_heads for asks in asking)
+        self.reads_heads |= self.saving is not None and self.saving.needs_head
         """Whether values are saved from the heads of answers, which lanes read for this alone."""
         self.cookies = Cookies()
 

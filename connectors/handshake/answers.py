@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from connectors.content.decoding import loads, mended_value
+from connectors.content.decoding import loads, mended_value, plain_text
 from connectors.content.heads import AnswerHead, names_of
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer
@@ -21,6 +21,10 @@ class StepAnswer(NamedTuple):
     body: bytes
     charset: str | None = None
     head: AnswerHead | None = None
+
+    def shown(self, *, head: bool) -> str:
+        """What there is to be found, for a message."""
+        return names_of(self.head) if head else f"a body of {len(self.body)} bytes"
 
     def document(self, vault: Vault | None) -> Any:
         """Its JSON, without secrets that it repeats, before any path looks into it. Raises JSONDecodeError or
@@ -41,8 +45,11 @@ def found_in(answer: StepAnswer, message: Any, saving: Saving, vault: Vault | No
     """What there is of the values to save. `message`: the decoded answer; None: it is no JSON, or not read."""
     given = [(name, get(message)) for name, get in saving.paths] if message is not None else []
     found = {name: mended_value(value) for name, value in given if value is not None}
+    conceal = None if vault is None else vault.concealed
     if answer.head is not None:
-        found |= saving.beside(answer.head, None if vault is None else vault.concealed)
+        found |= saving.of_head(answer.head, conceal)
+    if saving.needs_text:
+        found |= saving.of_text(plain_text(answer.body, answer.charset), conceal)
     return found
 
 
@@ -51,5 +58,5 @@ def check_saved(saved: dict[str, Any], answer: StepAnswer, message: Any, saving:
     paths = dict(saving.paths)
     for name, place in saving.places.items():
         if name not in saved and name not in saving.optional:
-            has = shape(message) if name in paths else names_of(answer.head)
+            has = shape(message) if name in paths else answer.shown(head=name in saving.in_head)
             raise BadAnswer("answer_unmatched", f"{where}: nothing at {place}; the answer has {has}", COMPARE)

@@ -17,7 +17,9 @@ from connectors.request_parts import not_in_values
 
 COOKIE_BYTES: Final = 4096
 MOST_COOKIES: Final = 200
-"""Of one jar, and bytes of one cookie, as browsers have it: a hostile target must not fill our memory or requests."""
+JAR_BYTES: Final = 64 * 1024
+"""Of one cookie, of one jar, as browsers have it, and of all names and values of a jar: a hostile target must not fill
+our memory or requests."""
 
 
 class _Answer:
@@ -40,15 +42,23 @@ class Cookies:
         self.own = False
         """Whether this conversation itself has received cookies."""
         self._jar: CookieJar | None = None
+        self._size = 0
+        """At least what the jar holds, in characters."""
 
     def keep(self, endpoint: Endpoint, path: str, set_cookies: Iterable[str]) -> None:
         """An answer to a request for `path` set these."""
         if self._jar is None:
             self._jar = CookieJar(DefaultCookiePolicy(rfc2965=False))
             self.own = True
-        fit = [value for value in set_cookies if len(value) <= COOKIE_BYTES and not not_in_values(value)]
-        if len(self._jar) < MOST_COOKIES:
-            self._jar.extract_cookies(cast("Any", _Answer(fit)), _request(endpoint, path))
+        for value in set_cookies:
+            if len(value) > COOKIE_BYTES or not_in_values(value):
+                continue
+            if len(self._jar) >= MOST_COOKIES or self._size + len(value) > JAR_BYTES:
+                self._size = sum(len(cookie.name) + len(cookie.value or "") for cookie in self._jar)
+                if len(self._jar) >= MOST_COOKIES or self._size + len(value) > JAR_BYTES:
+                    return
+            self._size += len(value)
+            self._jar.extract_cookies(cast("Any", _Answer((value,))), _request(endpoint, path))
 
     def added_to(self, request: RenderedRequest, endpoint: Endpoint) -> RenderedRequest:
         """`request` with its matching cookies, after those that it already has."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from connectors.content.decoding import plain_text
 from connectors.content.formats import WHOLE_TEXT
 from connectors.content.patterns import compile_pattern
 from connectors.mapping.jmes import PATH_CHARS, compile_jmes, shown
@@ -188,11 +189,15 @@ def condition_test(condition: Condition, where: str) -> Callable[[bytes], bool]:
         literal = condition.data.encode()
         return lambda data: data == literal
     test = test_of(condition, where)
+    reads_text = condition.path is None
 
     def met(data: bytes) -> bool:
         try:
-            return bool(test(orjson.loads(data)))
+            message = orjson.loads(data)
         except orjson.JSONDecodeError:
-            return False
+            message = None
+        if reads_text and type(message) is not str:
+            message = plain_text(data)
+        return message is not None and bool(test(message))
 
     return met

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from connectors.content.answers import Reasons
@@ -21,7 +21,7 @@ from connectors.mapping.paths import (
     test_of,
     walk,
 )
-from connectors.spec import PartSpec, ResponseSpec, SpecError, UsageSpec
+from connectors.spec import PartSpec, ResponseSpec, Source, SpecError, UsageSpec
 from connectors.spec.response import EVENT_NAME
 
 NOT_TOLD = None, None, False
@@ -80,12 +80,18 @@ class Part:
         self.usage = _usage(spec.usage, f"{where}.usage")
         self.reasoning_apart = spec.usage.reasoning_apart
         self.stamp = optional_path(spec.stamp, f"{where}.stamp")
-        self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in spec.save.items()]
+        self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in _paths_of(spec.save)]
         marks = [done.data.encode() for done in spec.ends if done.data is not None]
         self.done_data = AnyOf(marks) if len(marks) > 1 else next(iter(marks), None)
         tests = [test_of(done, f"{where}.done") for done in spec.ends if done.data is None]
         self.done_test: Getter | None = _always if spec.done is True else _any(tests)
-        paths = (spec.error, spec.usage.input, spec.usage.output, *spec.save.values(), self.whole and spec.text)
+        paths = (
+            spec.error,
+            spec.usage.input,
+            spec.usage.output,
+            *(path for _, path in _paths_of(spec.save)),
+            self.whole and spec.text,
+        )
         self.beside_keys = frozenset(key for path in paths if path for key in _NAMES.findall(path))
 
     @property
@@ -153,6 +159,11 @@ def _marks(path: str | None) -> tuple[bytes, ...]:
         return (b"",)
     shortest = [name for name in names if not any(other in name for other in names - {name})]
     return tuple(name.encode() for name in sorted(shortest))
+
+
+def _paths_of(save: Mapping[str, str | Source]) -> list[tuple[str, str]]:
+    """Of values at paths; the others are found by `connectors.mapping.saving`."""
+    return [(name, at) for name, at in save.items() if isinstance(at, str)]
 
 
 def _nothing(_data: Any) -> Any:

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from connectors.content.answers import DEFAULT_EXPECT, Expectation
 from connectors.content.formats import WHOLE_TEXT, Format
-from connectors.content.patterns import compile_pattern
 from connectors.spec.base import Frozen
+from connectors.spec.saving import Pattern, Save, Source
 
 EVENT_NAME: Final = "@event"
 """The `kind` of a mapping that tells events apart by the names that the stream gives them, not by their data."""
 PATHS: Final = ("text", "delta", "reasoning", "error", "finish", "tool_call", "refusal", "stamp")
 """Fields of a part that are paths."""
-
-
-def _check_pattern(text: str) -> str:
-    compile_pattern(text)
-    return text
 
 
 class Condition(Frozen):
@@ -30,7 +25,7 @@ class Condition(Frozen):
     data: str | None = None
     path: str | None = None
     equals: Any = None
-    matches: Annotated[str, AfterValidator(_check_pattern)] | None = None
+    matches: Pattern | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -76,7 +71,7 @@ class PartSpec(Frozen):
     refusal: str | None = None
     stamp: str | None = None
     usage: UsageSpec = UsageSpec()
-    save: dict[str, str] = Field(default_factory=dict)
+    save: Save = Field(default_factory=dict)
     done: bool | Condition | Annotated[list[Condition], Field(min_length=1, max_length=16)] | None = None
 
     @property
@@ -94,8 +89,14 @@ class PartSpec(Frozen):
         for field in ("input", "output", "reasoning"):
             if (path := getattr(self.usage, field)) is not None:
                 yield f"usage.{field}", path
-        for name, path in self.save.items():
-            yield f"save.{name}", path
+        for name, at in self.save.items():
+            if isinstance(at, str):
+                yield f"save.{name}", at
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """What is saved from other places than paths."""
+        return {name: at for name, at in self.save.items() if isinstance(at, Source)}
 
 
 class ResponseSpec(PartSpec):
@@ -129,6 +130,14 @@ class ResponseSpec(PartSpec):
             raise ValueError("`kinds` needs `kind`: the path to what tells them apart")
         if self.cumulative and self.quiet_ms is not None:
             raise ValueError("`quiet_ms` joins messages, `cumulative` replaces them: use one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _of_sources(self) -> Self:
+        for kind, part in self.kinds.items():
+            for name, source in part.sources.items():
+                what = f"kinds.{kind}.save.{name}: {source.place}"
+                raise ValueError(f"{what} belongs to the whole answer: put it into `save` beside `kinds`")
         return self
 
     @model_validator(mode="after")

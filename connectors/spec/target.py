@@ -187,6 +187,9 @@ class TargetSpec(LastingSpec):
     @model_validator(mode="after")
     def _of_then(self) -> Self:
         check_then(self.then, self.protocol, ONE_ANSWER)
+        for name, source in self.response.sources.items() if self.protocol not in ONE_ANSWER else ():
+            why = f"with protocol {self.protocol} an answer has no body and no head of its own"
+            raise ValueError(f"response.save.{name}: {source.place} has no effect: {why}; give a path")
         requests = {"standing": self.standing, "socketio.hello": self.socketio.hello}
         if not self.then:
             requests["request"] = self.request

@@ -33,6 +33,15 @@ EVENT: Step = {
     "until": {"path": "type", "equals": "created"},
     "save": {"chat": "chat.id", "region": {"header": "x-region"}},
 }
+FORM: Step = {
+    "name": "form",
+    "method": "GET",
+    "url": "/form",
+    "save": {
+        "csrf": {"pattern": 'name="csrf" value="([^"]+)"'},
+        "build": {"header": "server", "pattern": "^[^/]+/(.+)$"},
+    },
+}
 TURN = {"path": "/say"}
 
 
@@ -51,6 +60,9 @@ class Stateful:
                 given = (request.headers["x-csrftoken"], request.headers["cookie"])
                 status = "302 Found" if given == ("t0ken", "csrftoken=t0ken") else "403 No"
                 return head("Content-Length: 0", "Location: ../base/chats/17", "X-Region: eu", status=status)
+            case "GET", "/base/form":
+                page = b'<html><input name="csrf" value="t0ken-\xc3\xbc"></html>'
+                return whole(page, "Content-Type: text/html", "Server: Bot/1.2 (x)")
             case "GET", "/base/state":
                 with self._lock:
                     return says({"state": "up" if next(self._looks) % 3 == 0 else "starting", "cursor": "c1"})
@@ -99,6 +111,64 @@ def test_a_step_goes_to_the_address_itself_and_may_save_what_is_not_always_there
                 assert client.connector.saved == {"region": "eu"}
             assert bot.paths[0] == f"POST {asked}"
             assert "x-chat" not in bot.requests[1].headers
+
+
+@lanes
+def test_values_come_from_a_page_by_patterns(lane: Lane) -> None:
+    with scripted(Stateful()) as bot, Client(lane, spec_of(bot.url, FORM)) as client:
+        assert client.say().code is None
+        assert client.connector.saved == {"csrf": "t0ken-ü", "build": "1.2 (x)"}
+
+
+@lanes
+def test_a_step_waits_for_a_text_that_matches(lane: Lane) -> None:
+    answers = iter([whole(b"<p>wait</p>"), whole(b"<p>ready: 7</p>"), whole(http.GOOD)])
+    step = READY | {
+        "until": {"matches": "ready: [0-9]"},
+        "every_s": 0.05,
+        "save": {"id": {"pattern": "ready: ([0-9]+)"}},
+    }
+    with scripted(lambda _: next(answers)) as bot, Client(lane, spec_of(bot.url, step)) as client:
+        assert client.say().code is None
+        assert client.connector.saved == {"id": "7"}
+        assert len(bot.requests) == 3
+
+
+@lanes
+@pytest.mark.parametrize("protocol", ["http", "sse", "ndjson"])
+def test_each_turn_saves_of_the_head_and_the_text_of_its_answer(lane: Lane, protocol: str) -> None:
+    numbers = count(1)
+    bodies = {
+        "http": (b'{"text": "a [ref=%d]"}', "application/json"),
+        "sse": (b'data: {"delta": "a"}\n\ndata: {"delta": " [ref=%d]"}\n\ndata: [DONE]\n\n', "text/event-stream"),
+        "ndjson": (b'{"delta": "a"}\n{"delta": " [ref=%d]"}\n', "application/x-ndjson"),
+    }
+    body, kind = bodies[protocol]
+
+    def answer(_: Asked) -> bytes:
+        number = next(numbers)
+        return whole(
+            body % number, f"Content-Type: {kind}", f"X-Chat: c{number}", f"Set-Cookie: turn=t{number}; Path=/"
+        )
+
+    save = {
+        "chat": {"header": "x-chat"},
+        "turn": {"cookie": "turn"},
+        "ref": {"pattern": r"\[ref=(\d+)\]"},
+        "no": {"header": "n"},
+    }
+    done = {"data": "[DONE]"} if protocol == "sse" else None
+    response = {"text": "text", "delta": None if protocol == "http" else "delta", "done": done, "save": save}
+    request = {"path": "/say?chat={{ saved.chat | default('none') }}&ref={{ saved.ref | default('') }}"}
+    with (
+        scripted(answer) as bot,
+        Client(lane, spec_of(bot.url, protocol=protocol, request=request, response=response)) as client,
+    ):
+        turns = client.say_all(["one", "two"])
+        assert [turn.code for turn in turns] == [None, None], turns[0].error
+        assert client.connector.saved == {"chat": "c2", "turn": "t2", "ref": "2"}
+        assert [path.partition("?")[2] for path in bot.paths] == ["chat=none&ref=", "chat=c1&ref=1"]
+        assert bot.requests[1].headers["cookie"] == "turn=t1"
 
 
 @lanes
@@ -174,7 +244,12 @@ def failing(lane: Lane, step: Step, answer: bytes) -> Turn:
             "nothing at header 'location'",
         ),
         (READY, says({"state": "failed"}), "target_error", "failed"),
-        (READY | {"every_s": 0.05, "within_s": 0.12}, says({"state": "starting"}), "total_timeout", "in 3 requests"),
+        (
+            READY | {"every_s": 0.05, "within_s": 0.12},
+            says({"state": "starting"}),
+            "total_timeout",
+            " requests; the last answer has the keys state",
+        ),
         (READY | {"every_s": 0.05, "within_s": 0.01}, whole(b"<html>"), "total_timeout", "in 1 requests"),
         (EVENT, whole(b'data: {"type": "x"}\n\n', SSE_TYPE), "stream_incomplete", "no event met `until`"),
         (EVENT | {"until": None}, whole(b"data: rubbish\n\n", SSE_TYPE), "json_invalid", "not JSON"),

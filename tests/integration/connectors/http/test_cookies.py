@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
 
+from connectors.http.cookies import JAR_BYTES, MOST_COOKIES
 from connectors.registry import Lane
 from connectors.spec import TargetSpec
 from connectors.target import CompiledTarget
@@ -197,3 +199,29 @@ def test_a_cookie_of_an_upgrade_comes_back_with_the_next_requests(lane: Lane, pr
         sent = [request for request in server.requests if b" HTTP/1.1" in request]
     assert [turn.code for turn in turns] == [None] * len(turns), turns[-1].error
     assert [b"lb=b1" in request and b"second=2" in request for request in sent] == [False, True]
+
+
+@lanes
+def test_a_target_that_sets_ever_more_cookies_does_not_swell_the_requests(lane: Lane) -> None:
+    numbers = count(1)
+
+    def bomb(_: Asked) -> bytes:
+        large = [f"Set-Cookie: c{next(numbers)}={'x' * 3900}; Path=/" for _ in range(3)]
+        return answer_of("http", *large, *(f"Set-Cookie: s{next(numbers)}=1" for _ in range(20)))
+
+    with scripted(bomb) as bot, Client(lane, make_spec("http", bot.url)) as client:
+        turns = client.say_all(["more"] * 30)
+        assert {turn.code for turn in turns} == {None}
+        sent = cookies(bot.requests)
+        assert max(map(len, sent)) < JAR_BYTES + 4 * MOST_COOKIES
+        assert max(header.count("=") for header in sent) <= MOST_COOKIES
+        assert "c1=xxx" in sent[-1], "those that came first stay"
+
+
+@lanes
+def test_a_cookie_that_is_set_anew_in_each_answer_is_always_the_last_one(lane: Lane) -> None:
+    numbers = count(1)
+    with scripted(lambda _: answer_of("http", f"Set-Cookie: turn={next(numbers)}{'.' * 3900}; Path=/")) as bot:
+        with Client(lane, make_spec("http", bot.url)) as client:
+            assert {turn.code for turn in client.say_all(["again"] * 25)} == {None}
+        assert cookies(bot.requests)[-1].startswith("turn=24.")

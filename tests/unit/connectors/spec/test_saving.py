@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from connectors.content.heads import AnswerHead, names_of
-from connectors.spec import SpecError, parse_target_spec
+from connectors.mapping.saving import SEARCHED_CHARS, Saving
+from connectors.spec import Source, SpecError, parse_target_spec
 
 UNTIL = {"path": "state", "equals": "up"}
 
@@ -28,7 +30,10 @@ def spec_with(**step: Any) -> Any:
 @pytest.mark.parametrize(
     ("step", "says_what"),
     [
-        ({"save": {"a": {}}}, "give either `header` or `cookie`"),
+        ({"save": {"a": {}}}, "give `header`, `cookie` or `pattern`"),
+        ({"save": {"a": {"pattern": "("}}}, "handshake.steps[0].save.a"),
+        ({"save": {"a": {"pattern": "(a+)+b"}}}, "could take too long"),
+        ({"save": {"a": {"pattern": ".*x"}}}, "could take too long"),
         ({"save": {"a": {"header": "X", "cookie": "y"}}}, "give either `header` or `cookie`"),
         ({"save": {"a": {"header": ""}}}, "handshake.steps[0].save.a"),
         ({"every_s": 1}, "every_s has no effect: without `until`"),
@@ -45,7 +50,8 @@ def test_a_step_that_cannot_be_meant_is_refused(step: dict[str, Any], says_what:
 
 
 def test_a_step_that_can_is_not() -> None:
-    spec_with(save={"a": "b.c", "d": {"header": "X"}, "e": {"cookie": "f"}}, until=UNTIL, every_s=0.5, within_s=10)
+    sources = {"d": {"header": "X"}, "e": {"cookie": "f", "pattern": "a(b)"}, "g": {"pattern": "h"}}
+    spec_with(save={"a": "b.c", **sources}, until=UNTIL, every_s=0.5, within_s=10)
     spec_with(until=UNTIL, read="sse")
 
 
@@ -65,3 +71,50 @@ def test_the_last_cookie_by_a_name_counts_and_only_names_are_shown() -> None:
     assert [head.cookie(name) for name in "abcd"] == ["3=4", "2", None, None]
     assert names_of(head) == "the headers x and the cookies a, b, a, c"
     assert names_of(None) == "no headers"
+
+
+def response(protocol: str, **fields: Any) -> Any:
+    data = {"name": "t", "protocol": protocol, "url": "http://h", "response": {"text": "a", **fields}}
+    return parse_target_spec(data)
+
+
+def test_only_a_whole_answer_has_a_head() -> None:
+    source = {"header": "X-Chat"}
+    response("http", save={"chat": source})
+    response("sse", save={"chat": source}, kind="type", kinds={"k": {"delta": "d", "save": {"a": "b"}}})
+    with pytest.raises(SpecError, match=r"kinds\.k\.save\.chat: header 'X-Chat' belongs to the whole answer"):
+        response("sse", kind="type", kinds={"k": {"delta": "d", "save": {"chat": source}}})
+    with pytest.raises(
+        SpecError, match=r"response\.save\.chat: header 'X-Chat' has no effect: with protocol websocket"
+    ):
+        response("websocket", save={"chat": source})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        ('name="csrf" value="([^"]+)"', '<input name="csrf" value="t0k">', "t0k"),
+        (r"session_id=\w+", "/messages?session_id=a1b2", "session_id=a1b2"),
+        ("x(y)?z", "xz", None),
+        ("absent", "text", None),
+        ("late(.)", "-" * SEARCHED_CHARS + "late!", None),
+    ],
+)
+def test_a_pattern_gives_its_group_or_all_that_it_finds(pattern: str, text: str, found: str | None) -> None:
+    saving = Saving({"a": Source(pattern=pattern), "b": Source(header="x", pattern=pattern)}, "save")
+    assert saving.of_text(text, None).get("a") == found
+    assert saving.of_head(AnswerHead(200, "", {"x": text}), None).get("b") == found
+
+
+def test_a_pattern_sees_no_secret_that_a_target_repeats() -> None:
+    saving = Saving({"a": Source(pattern="key=(....)")}, "save")
+    assert saving.of_text("key=planted-key", lambda text: text.replace("planted-key", "(hidden)")) == {"a": "(hid"}
+
+
+def test_no_pattern_takes_long_over_a_text_made_for_it() -> None:
+    saving = Saving({"a": Source(pattern='csrf="([^"]+)"'), "b": Source(pattern="a{0,20}b")}, "save")
+    began = time.process_time()
+    assert saving.of_text("csrf=" * SEARCHED_CHARS, None) == {}
+    assert saving.of_text('csrf="' + "-" * SEARCHED_CHARS, None) == {}
+    assert saving.of_text("a" * SEARCHED_CHARS, None) == {}
+    assert time.process_time() - began < 1.0
