@@ -4,7 +4,7 @@ from connectors.origins import SCHEMES, TLS_SCHEMES
 from connectors.spec.base import Frozen, SpecError, spec_problems
 from connectors.spec.handshake import AskSpec, HandshakeSpec, StepSpec
 from connectors.spec.lasting import AutoReplySpec, KeepAliveSpec, MessageSpec, SentSpec, WaitingSpec
-from connectors.spec.presets import build_target_spec, load_preset, merge, preset_names
+from connectors.spec.presets import build_target_spec, load_preset, merge, preset_base, preset_names
 from connectors.spec.request import CodecSpec, CodecStep, ModelsSpec, RequestSpec
 from connectors.spec.response import Condition, GreetingSpec, PartSpec, ReplyToSpec, ResponseSpec, UsageSpec
 from connectors.spec.saving import Save, Source
@@ -69,6 +69,7 @@ __all__ = [
     "load_preset",
     "merge",
     "parse_target_spec",
+    "preset_base",
     "preset_names",
     "spec_problems",
 ]

@@ -44,6 +44,12 @@ def load_preset(name: str) -> dict[str, Any]:
     return data if base is None else merge(load_preset(base), data)
 
 
+def preset_base(name: str) -> str | None:
+    """The preset that it `extends`."""
+    base: str | None = json.loads(_preset_text(name)).get("extends")
+    return base
+
+
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with `over` merged into it: objects key by key, everything else replaced, as are conditions; null removes
     a key."""

@@ -5,9 +5,3 @@ choosing   which of them is the chat, and which preset fits it
 mapping    request template and response paths where no preset fits
 proposal   the target, with what is unsure and what could not be told
 """
-
-from targets.learning.learn import learn
-from targets.learning.proposal import Proposal
-from targets.learning.recorded.errors import LearnError
-
-__all__ = ["LearnError", "Proposal", "learn"]

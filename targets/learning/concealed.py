@@ -9,23 +9,19 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, leaves, replaced
+from targets.secret_names import is_secret_name, snake_case
 
 SHORTEST: Final = 6
 """Characters of a value that is looked for in other places too."""
 _HEADER: Final = re.compile(
     r"api-?key|subscription-?key|token|secret|auth|session|signature|password|credential|csrf|xsrf"
 )
-_FIELD: Final = re.compile(
-    r"(?:^|_|-)(?:pass(?:word|wd|phrase)|secret|api_?key|(?:access|auth|refresh|id|bearer|api|session|csrf)_?token|token|"
-    r"credentials?|authorization|jwt)$"
-)
-_QUERY: Final = re.compile(rf"^(?:key|sig|signature|code|ticket)$|{_FIELD.pattern}")
+_QUERY: Final = frozenset({"key", "sig", "signature", "code", "ticket"})
 _LOOKS: Final = re.compile(
     r"\b(?:sk|pk|rk)-[\w-]{16,200}|\beyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]{4,2000}|\bAKIA[A-Z0-9]{16}\b|\bgh[pousr]_\w{20,200}|"
     r"\bxox[abprs]-[\w-]{10,200}|\bAIza[\w-]{30,50}"
 )
 _SCHEME: Final = re.compile(r"(?i)^(bearer|basic|token|apikey|key)\s+(\S.*)$")
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass
@@ -55,7 +51,7 @@ class Secrets:
 
 def snake(name: str) -> str:
     """A header's or a field's name as that of a secret."""
-    bare = re.sub(r"[^a-z0-9]+", "_", _CAMEL.sub("_", name).lower()).strip("_")
+    bare = re.sub(r"[^a-z0-9]+", "_", snake_case(name)).strip("_")
     bare = re.sub(r"^(?:x|http)_", "", bare)
     if re.search(r"api_?key$|^(?:goog_)?key$|subscription_key$", bare):
         return "api_key"
@@ -69,7 +65,7 @@ def conceal(exchange: Exchange, secrets: Secrets) -> Exchange:
     changes = {
         path: secrets.mark(snake(str(path[-1])), value)
         for path, value in leaves(exchange.body)
-        if path and isinstance(value, str) and value and _FIELD.search(_CAMEL.sub("_", str(path[-1])).lower())
+        if path and isinstance(value, str) and value and is_secret_name(str(path[-1]))
     }
     body = replaced(exchange.body, changes) if changes else exchange.body
     for text in _texts(exchange):
@@ -105,7 +101,7 @@ def _of_query(url: str, secrets: Secrets) -> str:
     pairs = [pair.partition("=") for pair in query.split("&")]
     hidden = [
         f"{name}={secrets.mark(snake(name), unquote(value))}"
-        if value and _QUERY.search(_CAMEL.sub("_", name).lower())
+        if value and (snake_case(name) in _QUERY or is_secret_name(name))
         else f"{name}{equals}{value}"
         for name, equals, value in pairs
     ]

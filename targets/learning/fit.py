@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from connectors.preset_info import PresetInfo, preset_infos
-from connectors.spec import POSTED, SpecError, TargetSpec, build_target_spec
+from connectors.spec import POSTED, SpecError, TargetSpec, build_target_spec, preset_base, preset_names
 from connectors.template_text import expressions_in, is_one_expression
 from targets.learning.proposal import Reading
 from targets.learning.recorded.exchange import CLOSE, OPEN, Answer, Exchange, leaves
@@ -51,12 +51,18 @@ class Fit:
 
 
 def best_fit(exchanges: list[Exchange]) -> Fit | None:
-    """The preset that explains one of the exchanges best; of equal ones the last exchange, and the plainest preset."""
+    """The preset that explains one of the exchanges best; of equal ones the last exchange."""
     found = [fit for exchange in exchanges for fit in _fits(exchange)]
     if not found:
         return None
     order = {id(exchange): number for number, exchange in enumerate(exchanges)}
-    return max(found, key=lambda fit: (fit.score, order[id(fit.exchange)], -len(fit.info.params)))
+    return max(found, key=lambda f: (f.score, order[id(f.exchange)], -len(f.info.params)))
+
+
+@cache
+def _bases() -> frozenset[str | None]:
+    """Presets that others extend: of several with the same request they claim least."""
+    return frozenset(map(preset_base, preset_names()))
 
 
 def _fits(exchange: Exchange) -> Iterator[Fit]:
@@ -232,7 +238,8 @@ def _of_headers(fit: Fit, spec: TargetSpec) -> None:
 
 def _shape_score(fit: Fit, spec: TargetSpec) -> float:
     share = fit.known / (fit.known + len(fit.unknown))
-    score = 3 * share - 1.0 * len(fit.missing) - 0.3 * len(fit.unknown)
+    score = 3 * share - 0.2 * len(fit.missing) - 0.3 * len(fit.unknown)
+    score += 0.3 if fit.info.name in _bases() else 0.0
     host = urlsplit(fit.info.about.address).hostname or ""
     if host.lower() not in _LOOPBACK and fit.exchange.parts.hostname == host:
         score += 6

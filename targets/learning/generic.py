@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from connectors.spec import RequestSpec, load_preset, merge
+from connectors.spec import load_preset, merge
 from targets.learning.asking import Asked, asked_in
 from targets.learning.handshakes import Step, spec_of
 from targets.learning.proposal import Proposal
@@ -85,10 +85,7 @@ def _request(now: Exchange, asked: Asked) -> dict[str, Any]:
     if not now.frames:
         made["method"] = now.method
     if now.encoding in {"form", "multipart"} and now.body is not None:
-        if "encoding" in RequestSpec.model_fields:
-            made["encoding"] = now.encoding
-        else:
-            asked.untold.append("how to send a form: requests are JSON here")
+        made["encoding"] = now.encoding
     return made
 
 

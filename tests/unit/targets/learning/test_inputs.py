@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from connectors.target import CompiledTarget
-from targets.learning import LearnError, learn
+from targets.learning.learn import learn
 from targets.learning.recorded.curl import read_curl
+from targets.learning.recorded.errors import LearnError
 from targets.learning.recorded.reading import read_inputs
 from tests.support.recorded_chats import har
 from tests.unit.targets.learning.test_learn import spec_of

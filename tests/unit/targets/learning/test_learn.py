@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 import pytest
 
 from connectors.spec import TargetSpec, build_target_spec
 from connectors.target import CompiledTarget
-from targets.learning import Proposal, learn
+from targets.learning.learn import learn
+from targets.learning.proposal import Proposal
 from tests.support.recorded_chats import KEY, Chat, curl, har, preset_chats, unknown_chats
 from tests.support.recordings import SESSION
 
@@ -44,6 +46,8 @@ def asked(made: Proposal, chat: Chat, message: str) -> Any:
         "saved": chat.data.get("saved", case.get("saved", {})),
     }
     request = CompiledTarget(spec_of(made)).render(context)
+    if made.overrides.get("request", {}).get("encoding") == "form":
+        return dict(parse_qsl(request.body.decode()))
     return orjson.loads(request.body) if request.body else request.path
 
 
