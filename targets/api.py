@@ -150,7 +150,8 @@ class ProbedSerializer(serializers.Serializer[Any]):
     lane = serializers.ChoiceField(choices=LANES)
     turns = serializers.ListField(
         child=serializers.DictField(),
-        help_text="One turn: request, frames with times, text, tokens, saved values, error. Secrets appear as ***.",
+        help_text="One turn: steps of the handshake, request, frames with times, text, tokens, saved values, error. "
+        "Secrets appear as ***.",
     )
     known = serializers.DictField(help_text="Values saved at the end; *** if they come from a handshake.")
     unsolicited = serializers.IntegerField(help_text="Messages with text that belong to no question.")

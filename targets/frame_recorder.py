@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+import orjson
+
 from connectors.content.formats import makes_text
 from connectors.errors import TurnError
 from connectors.security.redact import Redactor
@@ -18,6 +20,8 @@ from connectors.timeline import Timeline
 from connectors.timeline.named import NamedTimeline
 from connectors.timeline.state import NOTHING_CAME
 from plain_text.visible import visible
+from targets.learning.recorded.exchange import leaves
+from targets.learning.saying import LEAST, score_of
 
 FRAMES_LIMIT = 200
 """Maximum number of frames that are kept; further ones are only counted."""
@@ -48,6 +52,9 @@ class FrameRecorder:
     frames: list[Frame] = field(default_factory=list)
     left_out: int = 0
     unmatched: int = 0
+    unread: int = 0
+    _missed: list[tuple[Frame, list[str]]] = field(default_factory=list)
+    """Frames in which the mapping found nothing, with the texts in them."""
 
     def attach(self, timeline: Timeline) -> None:
         """Record what `timeline` receives from now on."""
@@ -99,9 +106,22 @@ class FrameRecorder:
     def _nothing(self, timeline: Timeline, frame: Frame, plain: bytes) -> None:
         frame.note = _why_nothing(timeline, plain)
         if frame.note in _NOT_MATCHED:
-            self.unmatched += 1
+            self._missed.append((frame, _texts(plain)))
         else:
             frame.gave.append("ignored")
+
+    def settle(self, text: str, *, answered: bool) -> None:
+        """The turn is over. An answer needs no more than some of its frames: vendors also send what says how it comes
+        about. Without an answer, each of the others may be the one to map."""
+        missed, self._missed = self._missed, []
+        for frame, texts in missed:
+            if not answered:
+                self.unmatched += 1
+                continue
+            frame.gave = ["passed over"]
+            if any(one not in text for one in texts):
+                self.unread += 1
+                frame.note = UNREAD
 
     def _decoded(self, timeline: Timeline, frame: Frame, data: bytes) -> bytes:
         if timeline._decode is None:
@@ -117,6 +137,7 @@ class FrameRecorder:
 
 NO_MATCH = "nothing at the mapped paths"
 OTHER_KIND = "of a kind that is not listed"
+UNREAD = "a text that is no part of the answer"
 _NOT_MATCHED = frozenset({NO_MATCH, OTHER_KIND})
 
 
@@ -132,6 +153,19 @@ def _why_nothing(timeline: Timeline, data: bytes) -> str:
     if not response.plain and timeline._part_of(message) is None:
         return "to be ignored" if response.ignores(message) else OTHER_KIND
     return NO_MATCH
+
+
+def _texts(plain: bytes) -> list[str]:
+    """What somebody may have said in a frame."""
+    try:
+        document = orjson.loads(plain)
+    except orjson.JSONDecodeError:
+        return []
+    return [
+        text
+        for path, text in leaves(document, 500)
+        if isinstance(text, str) and " " in text.strip() and score_of(path, text) >= LEAST
+    ]
 
 
 def _state(timeline: Timeline) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from connectors.timeline import Timeline
 from plain_text.visible import visible
 from targets.frame_recorder import FRAME_CHARS, FrameRecorder
 from targets.probe_result import Failure, Probe, Request, Turn, ms, times_of, type_notes, usage_notes
+from targets.step_recorder import StepRecorder
 
 TEXT_CHARS: Final = 20_000
 """Characters of the extracted text that are kept."""
@@ -91,6 +92,9 @@ class _Teller:
         kind = connector_class(spec.protocol, lane)
         self._connector = kind(self._target, allow_private=allow_private)
         self._from_handshake: set[str] = set()
+        self._steps = StepRecorder()
+        if self._target.handshake is not None:
+            self._steps.attach(self._target.handshake)
         self._given_up = False
         self.result = Probe(self._redact(spec.name), spec.protocol, self._redact(spec.url), lane)
 
@@ -187,7 +191,7 @@ class _Teller:
             return
         self._from_handshake |= set(self._connector.saved)
         given = [value for value in self._connector.saved.values() if isinstance(value, str)]
-        self._redact = Redactor([*self._secrets, *given])
+        self._redact = Redactor([*self._secrets, *given, *self._steps.saved])
 
     def _shown(self, request: RenderedRequest, context: Mapping[str, Any]) -> Request:
         spec, redact = self._target.spec, self._redact
@@ -218,13 +222,15 @@ class _Teller:
     def _fill(self, turn: Turn, recorder: FrameRecorder, timeline: Timeline | None, failure: TurnError | None) -> None:
         steps = self._connector.handshake_ns if timeline is None or timeline.sent_ns is None else timeline.handshake_ns
         turn.handshake_ms = {name: ms(ns) for name, ns in (steps or {}).items()}
+        self._show_steps(turn)
         if failure is not None:
             redact = self._redact.error
             turn.error = Failure(failure.code, visible(redact(failure.detail)), redact(failure.advice))
         if timeline is None:
             return
         turn.sent = timeline.sent_ns is not None
-        turn.frames_left_out, turn.unmatched = recorder.left_out, recorder.unmatched
+        recorder.settle(timeline.text, answered=failure is None)
+        turn.frames_left_out, turn.unmatched, turn.unread = recorder.left_out, recorder.unmatched, recorder.unread
         turn.text_chars = len(timeline.text)
         turn.text = visible(self._redact.cut(timeline.text, TEXT_CHARS), lines=True)
         for name in ("reasoning_chars", "chunks", "tokens_in", "tokens_out", "bytes_in", "bytes_out"):
@@ -232,6 +238,12 @@ class _Teller:
         turn.times_ms = times_of(timeline)
         turn.notes += usage_notes(timeline, turn)
         turn.saved = self._told(timeline.saved or {})
+
+    def _show_steps(self, turn: Turn) -> None:
+        """A refused handshake may have saved something before."""
+        if self._steps.saved:
+            self._redact = Redactor([*self._secrets, *self._steps.saved])
+        turn.steps, turn.steps_left_out = self._steps.shown(self._redact), self._steps.left_out
 
     def _finish(self) -> None:
         self.result.known = self._told(self._connector.saved)

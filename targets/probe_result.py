@@ -27,6 +27,16 @@ class Request:
 
 
 @dataclass
+class HandshakeStep:
+    """A request before the conversation, and its answer; `status` None: none came."""
+
+    name: str
+    request: Request
+    status: int | None = None
+    answer: str = ""
+
+
+@dataclass
 class Failure:
     code: str
     detail: str
@@ -41,10 +51,15 @@ class Turn:
     message: str
     sent: bool = False
     handshake_ms: dict[str, float] = field(default_factory=dict)
+    steps: list[HandshakeStep] = field(default_factory=list)
+    steps_left_out: int = 0
     request: Request | None = None
     frames: list[Frame] = field(default_factory=list)
     frames_left_out: int = 0
     unmatched: int = 0
+    """Frames of a turn without an answer in which the mapping found nothing."""
+    unread: int = 0
+    """Frames of an answered turn that hold a text which is no part of the answer."""
     text: str = ""
     text_chars: int = 0
     reasoning_chars: int = 0

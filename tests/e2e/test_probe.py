@@ -121,6 +121,10 @@ def test_learning_says_what_it_could_not_tell(
         (("--target", "nobody", "--prompt", "x"), "there is no target 'nobody'"),
         (("--url", "http://127.0.0.1:9", "--preset", "vllm", "--param", "modl=x", "--prompt", "x"), "modl"),
         (("--bogus",), "see probe --help"),
+        (
+            ("--url", "http://127.0.0.1:9", "--preset", "azure-openai", "--prompt", "x"),
+            "needs --param deployment=gpt-4o",
+        ),
         (("--presets", "--preset", "opnai"), "unknown preset 'opnai'"),
     ],
 )
@@ -134,6 +138,17 @@ def test_bad_usage_exits_2_with_one_line(
     assert (ended.value.code, said.out, said.err.count("\n")) == (2, "", 1)
     assert said.err.startswith("probe: ")
     assert says in said.err
+
+
+def test_a_failed_turn_shows_what_the_preset_wants(capfd: pytest.CaptureFixture[str], db: None) -> None:
+    code, out, _ = learning(capfd, "--url", "http://127.0.0.1:9", "--preset", "gemini", "--prompt", "x")
+    assert code == 3
+    for words in (
+        "gemini wants an address such as https://generativelanguage",
+        "secrets: api_key",
+        "limits: The stream",
+    ):
+        assert words in out, words
 
 
 @pytest.mark.parametrize(

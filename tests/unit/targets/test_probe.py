@@ -11,8 +11,12 @@ import orjson
 import pytest
 
 from connectors.registry import Lane
+from connectors.security.redact import Redactor
 from connectors.spec import TargetSpec, build_target_spec, parse_target_spec
-from targets.frame_recorder import FRAME_CHARS, FRAMES_LIMIT
+from connectors.target import CompiledTarget
+from connectors.timeline.kinds import timeline_class
+from connectors.timeline.named import named_data
+from targets.frame_recorder import FRAME_CHARS, FRAMES_LIMIT, FrameRecorder
 from targets.probe import probe
 from targets.probe_result import Probe
 from tests.hostile.server import HostileServer, Peer
@@ -20,9 +24,11 @@ from tests.hostile.table import whole
 from tests.liars.bots import LIARS
 from tests.liars.runs import target
 from tests.liars.serve import Conduct, LiarServer
+from tests.support.recordings import Case, event_data, recorded_cases
 from tokenburn_site.cli.probe.text import lines
 
 KEY = "sk-planted-91c2"
+SECRET_WORDS = (b"tok-5f3a9", b"again-8812", KEY.encode())
 lanes = pytest.mark.parametrize("lane", ["reference", "load"])
 
 
@@ -83,23 +89,54 @@ def test_each_frame_says_what_it_gave(lane: Lane) -> None:
         found = probe(spec(server.url), ["Which river?"], lane=lane)
     assert found.ok
     assert gave(found) == [
-        ([], "of a kind that is not listed"),
+        (["passed over"], "of a kind that is not listed"),
         (["reasoning"], ""),
         (["text"], ""),
-        ([], "nothing at the mapped paths"),
+        (["passed over"], "nothing at the mapped paths"),
         (["ignored"], "to be ignored"),
         (["ignored"], "keeps the connection alive"),
         (["text", "usage", "saved"], ""),
         (["done"], ""),
     ]
     turn = found.turns[0]
-    assert (turn.text, turn.chunks, turn.tokens_out, turn.unmatched) == ("Seine", 2, 2, 2)
+    assert (turn.text, turn.chunks, turn.tokens_out, turn.unmatched) == ("Seine", 2, 2, 0)
     assert (turn.saved, found.known) == ({"at": "P1"}, {"at": "P1"})
     assert set(turn.times_ms) == {"first_byte", "first_chunk", "first_text", "last_text", "done"}
     assert set(turn.handshake_ms) == {"resolve", "connect"}
     assert turn.request is not None
     assert turn.request.body == '{"q":"Which river?"}'
     assert turn.request.url.endswith("/ask")
+
+
+def test_frames_without_an_answer_are_unmatched_and_texts_beside_an_answer_are_told() -> None:
+    note = {"type": "note", "text": "Looking it up for you."}
+    with HostileServer(answering(stream(note, {"type": "end"}))) as server:
+        failed = probe(spec(server.url), ["x"]).turns[0]
+    assert (failed.error is not None, failed.frames[0].gave, failed.unmatched, failed.unread) == (True, [], 1, 0)
+    with HostileServer(answering(stream(note, {"type": "piece", "d": "Seine"}, {"type": "end"}))) as server:
+        found = probe(spec(server.url), ["x"])
+    turn = found.turns[0]
+    assert (turn.frames[0].gave, turn.frames[0].note) == (["passed over"], "a text that is no part of the answer")
+    assert (turn.unmatched, turn.unread) == (0, 1)
+    assert any("1 of the frames have a text" in line for line in lines(found))
+
+
+@pytest.mark.parametrize("case", [case for case in recorded_cases() if "error" not in case.expected], ids=str)
+def test_no_ordinary_frame_of_a_vendor_is_called_unmatched(case: Case) -> None:
+    target = CompiledTarget(case.spec())
+    timeline = timeline_class(named=target.response.by_name, by_id=False, quiet_ms=None)(target.response, 0)
+    timeline.sent(1, 1)
+    recorder = FrameRecorder(Redactor())
+    recorder.attach(timeline)
+    if "json" in case.answer:
+        timeline.answer(2, orjson.dumps(case.answer["json"]))
+    names = [event.get("event", "message") for event in case.answer.get("events", ())]
+    for ns, data in enumerate(event_data(case.answer), 2):
+        if timeline.done_ns is None:
+            timeline.event(ns, named_data(timeline, names[ns - 2], data) if names else data)
+    recorder.settle(timeline.text, answered=True)
+    assert recorder.unmatched == 0
+    assert [frame.data for frame in recorder.frames if not frame.gave] == []
 
 
 @lanes
@@ -121,20 +158,28 @@ def test_no_secret_is_shown_in_any_text(lane: Lane) -> None:
 
 @lanes
 def test_what_a_handshake_gave_is_secret_too_and_a_refused_one_is_told(lane: Lane) -> None:
-    step = {"name": "token", "url": "/token", "save": {"token": "token"}}
+    asks = {"key": "{{ secret.api_key }}", "user": "ada"}
+    step = {"name": "token", "url": "/token", "body": asks, "save": {"token": "token"}}
     request = {"path": "/ask", "headers": {"Authorization": "Bearer {{ saved.token }}"}, "body": {}}
     changes = {"handshake": {"steps": [step]}, "request": request}
-    answers = [whole(b'{"token": "tok-5f3a9"}'), stream({"type": "piece", "d": "tok-5f3a9"}, {"type": "end"})]
+    given = {"token": "tok-5f3a9", "refresh_token": "again-8812", "expires_in": 60}
+    answers = [whole(orjson.dumps(given)), stream({"type": "piece", "d": "tok-5f3a9"}, {"type": "end"})]
 
     def serve(peer: Peer) -> None:
-        is_token = b"/token" in peer.read_request().split(b"\r\n")[0]
-        peer.send(answers[0 if is_token else 1])
-        peer.hold()
+        while request := peer.read_request():  # on one connection, or on one for each
+            peer.send(answers[0 if b"/token" in request.split(b"\r\n")[0] else 1])
 
     with HostileServer(serve) as server:
         found = probe(spec(server.url, **changes), ["x"], lane=lane)
     assert found.ok
-    assert b"tok-5f3a9" not in orjson.dumps(found.as_dict())
+    shown = orjson.dumps(found.as_dict())
+    assert [word for word in SECRET_WORDS if word in shown] == []
+    [asked] = found.turns[0].steps
+    assert (asked.name, asked.status) == ("token", 200)
+    assert (asked.request.method, asked.request.url) == ("POST", f"{server.url}/token")
+    assert asked.request.body == '{"key":"***","user":"ada"}'
+    assert asked.answer == '{"token":"***","refresh_token":"***","expires_in":60}'
+    assert any("step token" in line for line in lines(found))
     assert found.known == {"token": "***"}
     assert set(found.turns[0].handshake_ms) == {"token", "resolve", "connect"}
 
@@ -145,6 +190,7 @@ def test_what_a_handshake_gave_is_secret_too_and_a_refused_one_is_told(lane: Lan
     assert (error.code, found.turns[0].sent) == ("http_403", False)
     assert error.detail.startswith("handshake.token: ")
     assert "who are you?" in error.detail
+    assert [(asked.status, asked.answer) for asked in found.turns[0].steps] == [(403, '{"error":"who are you?"}')]
 
 
 def test_a_failed_connection_shows_what_would_have_been_sent() -> None:

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import orjson
 
-from targets.learning import LearnError, Proposal, learn
-from targets.learning.recorded.errors import INPUT_BYTES
+from targets.learning.learn import learn
+from targets.learning.proposal import Proposal
+from targets.learning.recorded.errors import INPUT_BYTES, LearnError
 from tokenburn_site.cli.errors import BadUsage
 
 LABEL: Final = 10

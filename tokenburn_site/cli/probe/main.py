@@ -17,7 +17,7 @@ from plain_text.visible import visible
 from policy.limits import limits_for
 from policy.panic import closed
 from policy.targets import NotAllowedError, check_target
-from targets.learning import Proposal
+from targets.learning.proposal import Proposal
 from targets.probe import probe
 from targets.probe_result import Probe
 from tokenburn_site.cli.advice import advice
@@ -61,7 +61,8 @@ def main(given: Mapping[str, Any]) -> int:
     if options.json:
         _write_json(found.as_dict())
     else:
-        _write(lines(found))
+        preset = options.target.preset
+        _write(lines(found, None if preset is None else preset_info(preset)))
     return EXIT_DONE if found.ok else EXIT_FAILED
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from connectors.preset_info import PresetInfo
 from metrics.number_format import counted
 from plain_text.visible import visible
 from targets.frame_recorder import Frame
-from targets.probe_result import Probe, Turn
+from targets.probe_result import Probe, Request, Turn
 
 LABEL = 13
 
 
-def lines(found: Probe) -> Iterator[str]:
-    """The result, line by line. Everything in it is redacted and without control characters."""
+def lines(found: Probe, preset: PresetInfo | None = None) -> Iterator[str]:
+    """The result, line by line, and what the preset wants if it failed. Everything in it is redacted and without
+    control characters."""
     name = "" if found.target == found.url else f"{visible(found.target)}  "
     yield _labelled("target", f"{name}{found.url}  ({found.protocol}, {found.lane} lane)")
     for number, turn in enumerate(found.turns, 1):
@@ -32,27 +34,41 @@ def lines(found: Probe) -> Iterator[str]:
         yield _labelled(
             "unsolicited", f"{what}: answers may belong to other questions (see greeting, reply_to, quiet_ms)"
         )
+    if preset is not None and not found.ok:
+        yield from _block("preset", list(_wanted(preset)))
     failed = sum(turn.error is not None for turn in found.turns)
     yield _labelled(
         "result", "every turn was answered" if found.ok else f"{failed} of {counted(len(found.turns), 'turn')} failed"
     )
 
 
+def _wanted(preset: PresetInfo) -> Iterator[str]:
+    yield f"{preset.name} wants an address such as {preset.about.address}"
+    if preset.secrets:
+        yield f"secrets: {', '.join(f'{name} ({what})' if what else name for name, what in preset.secrets.items())}"
+    if preset.needs:
+        yield f"params: {', '.join(preset.needs)}"
+    if preset.about.limits:
+        yield f"limits: {preset.about.limits}"
+
+
 def _turn(turn: Turn) -> Iterator[str]:
     if turn.handshake_ms:
         yield _labelled("handshake", _times(turn.handshake_ms))
+    for step in turn.steps:
+        answer = "no answer" if step.status is None else f"-> {step.status} {step.answer}".rstrip()
+        yield from _block(f"step {step.name}"[:LABEL], [*_request(step.request), answer])
+    if turn.steps_left_out:
+        yield _labelled("", f"... and {counted(turn.steps_left_out, 'more request')} of the handshake")
     if turn.request is not None:
-        request = turn.request
-        rows = [f"{request.method or 'to'} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
-        rows += [f"calls {request.event}"] if request.event else []
-        rows += [request.body] if request.body else []
-        rows += [f"packed: {request.packed}"] if request.packed is not None else []
-        yield from _block("request" if turn.sent else "unsent", rows)
+        yield from _block("request" if turn.sent else "unsent", _request(turn.request))
     yield from _block("frames", [_frame(frame) for frame in turn.frames])
     if turn.frames_left_out:
         yield _labelled("", f"... and {turn.frames_left_out} more")
     if turn.unmatched:
         yield _labelled("unmatched", f"{turn.unmatched} of the frames, marked with ?, did not match the mapping")
+    if turn.unread:
+        yield _labelled("passed over", f"{turn.unread} of the frames have a text that is no part of the answer")
     if turn.sent:
         yield from _answer(turn)
     if turn.error is not None:
@@ -60,6 +76,13 @@ def _turn(turn: Turn) -> Iterator[str]:
         yield _labelled("error", f"{error.code}: {error.detail}" if error.detail else error.code)
         if error.advice:
             yield _labelled("advice", error.advice)
+
+
+def _request(request: Request) -> list[str]:
+    rows = [f"{request.method or 'to'} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
+    rows += [f"calls {request.event}"] if request.event else []
+    rows += [request.body] if request.body else []
+    return rows + ([f"packed: {request.packed}"] if request.packed is not None else [])
 
 
 def _answer(turn: Turn) -> Iterator[str]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from connectors.mapping.params import lacks_param
-from connectors.spec import SpecError, TargetSpec, build_target_spec
+from connectors.preset_info import preset_info
+from connectors.spec import SpecError, TargetSpec, build_target_spec, preset_names
 from connectors.target import CompiledTarget
 from runs.load.profile import Load, parse_load
 from runs.planning.run_request import RunRequest
@@ -63,9 +64,16 @@ def adhoc_target(options: Options, secrets: Mapping[str, str]) -> TargetSpec:
         )
         CompiledTarget(spec)
     except SpecError as exc:
-        raise BadUsage(str(exc)) from exc
+        raise BadUsage(f"{exc}{_lacking(preset, options.params)}") from exc
     check_params(spec, options.params)
     return spec
+
+
+def _lacking(preset: str, given: Mapping[str, Any]) -> str:
+    """What to add, if a param is missing without which the preset makes no target."""
+    needs = preset_info(preset).needs if preset in preset_names() else {}
+    missing = [f"--param {name}={example}" for name, example in needs.items() if name not in given]
+    return f"; the preset needs {' '.join(missing)}: see probe --presets --preset {preset}" if missing else ""
 
 
 def check_params(spec: TargetSpec, given: Mapping[str, Any]) -> None:

@@ -1,0 +1,104 @@
+"""Records the requests of a handshake with their answers, for a test message.
+
+It stands in for the handshake's own generator, so that the path of a load stays as it is.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from connectors.handshake.answers import StepAnswer
+from connectors.handshake.handshake import Handshake
+from connectors.handshake.progress import Progress
+from connectors.handshake.steps import Asking, Step, StepRequest
+from connectors.mapping.expressions import Context
+from connectors.security.redact import MASK, Redactor
+from plain_text.visible import visible
+from targets.frame_recorder import FRAME_CHARS
+from targets.probe_result import HandshakeStep, Request
+from targets.secret_names import is_secret_name
+
+MOST: Final = 30
+"""Requests that are shown; one that waits for a condition may be sent often."""
+BODY_BYTES: Final = 200_000
+"""Of an answer that is looked into."""
+
+
+@dataclass
+class StepRecorder:
+    """`saved`: texts that the steps gave, which are as secret as what they were given for."""
+
+    taken: list[tuple[StepRequest, StepAnswer | None]] = field(default_factory=list)
+    left_out: int = 0
+    saved: set[str] = field(default_factory=set)
+
+    def attach(self, handshake: Handshake) -> None:
+        """Record what this handshake asks from now on."""
+        own = handshake.requests
+
+        def recorded(steps: list[Step], progress: Progress, session: Context, before: Context) -> Asking:
+            return self._recorded(own(steps, progress, session, before), progress)
+
+        handshake.requests = recorded  # type: ignore[method-assign] # of this one target
+
+    def _recorded(self, asking: Asking, progress: Progress) -> Asking:
+        answer: StepAnswer | None = None
+        while True:
+            try:
+                step = asking.send(answer) if answer is not None else next(asking)
+            except StopIteration:
+                return
+            finally:
+                self.saved |= {value for value in progress.saved.values() if isinstance(value, str)}
+            number = len(self.taken)
+            if number < MOST:
+                self.taken.append((step, None))
+            else:
+                self.left_out += 1
+            answer = yield step
+            if number < MOST:
+                self.taken[number] = (step, answer)
+
+    def shown(self, redact: Redactor) -> list[HandshakeStep]:
+        """What was recorded since the last call, without secrets."""
+        taken, self.taken = self.taken, []
+        return [_shown(step, answer, redact) for step, answer in taken]
+
+
+def _shown(step: StepRequest, answer: StepAnswer | None, redact: Redactor) -> HandshakeStep:
+    endpoint, request = step.endpoint, step.request
+    scheme = "https" if endpoint.tls else "http"
+    made = Request(
+        method=request.method,
+        url=visible(redact(f"{scheme}://{endpoint.host_header}{request.path}")),
+        headers=[(name, visible(redact(value))) for name, value in request.headers],
+        body=_document(request.body, redact),
+    )
+    if answer is None:
+        return HandshakeStep(step.name, made)
+    return HandshakeStep(step.name, made, answer.status, _document(answer.body, redact))
+
+
+def _document(body: bytes, redact: Redactor) -> str:
+    """A body as text; of JSON the values under names of secrets are masked too: a login gives more than is saved."""
+    text = body[:BODY_BYTES].decode(errors="backslashreplace")
+    if len(body) <= BODY_BYTES and body[:1] in {b"{", b"["}:
+        with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+            text = orjson.dumps(masked(orjson.loads(body))).decode()
+    shown = redact.cut(text, FRAME_CHARS + 1)
+    return visible(shown[:FRAME_CHARS]) + ("..." if len(shown) > FRAME_CHARS else "")
+
+
+def masked(value: Any) -> Any:
+    """A JSON document without the texts and numbers that stand under names of secrets."""
+    if isinstance(value, dict):
+        return {key: _masked(key, inner) for key, inner in value.items()}
+    return [masked(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _masked(key: str, value: Any) -> Any:
+    return MASK if is_secret_name(key) and isinstance(value, str | int | float) and value else masked(value)
