@@ -31,7 +31,8 @@ CONVERSATIONS, AT_ONCE, TURNS = 50, 25, 3
 
 class Shape(NamedTuple):
     """How a preset is used: below which path, and with at most one param beside the address. `counted`: it tells how
-    much was said; a server here counts letters for tokens. `stateless`: it knows nothing of earlier turns."""
+    much was said; a server here counts letters for tokens. `stateless`: it knows nothing of earlier turns. `http2`: on
+    the load lane alone."""
 
     preset: str
     path: str
@@ -39,14 +40,22 @@ class Shape(NamedTuple):
     params: dict[str, Any] = {}
     counted: bool = False
     stateless: bool = False
+    http2: bool = False
 
     def __str__(self) -> str:
-        return f"{self.preset}{' streamed' * self.stream}"
+        return f"{self.preset}{' streamed' * self.stream}{' by http2' * self.http2}"
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        return ("load",) if self.http2 else LANES
 
     def spec(self, peer: Peer) -> TargetSpec:
         assert len(self.params) <= 1
         url = f"http://127.0.0.1:{peer.port}{self.path}"
-        return build_target_spec(name="peer", url=url, preset=self.preset, stream=self.stream, params=self.params)
+        overrides = {"http": {"version": "2"}} if self.http2 else {}
+        return build_target_spec(
+            name="peer", url=url, preset=self.preset, stream=self.stream, params=self.params, overrides=overrides
+        )
 
 
 SHAPES: dict[str, list[Shape]] = {
@@ -59,8 +68,10 @@ SHAPES: dict[str, list[Shape]] = {
         Shape("signalr", "/hub", stream=True, params={"method": "recite"}),
     ],
     "langgraph": [Shape("langgraph", ""), Shape("langgraph", "", stream=True)],
+    "gradio": [Shape("gradio", "")],
     "agents": [
         Shape("ag-ui", "/ag-ui"),
+        Shape("ag-ui", "/ag-ui", http2=True),
         Shape("ai-sdk", "/api/chat"),
         Shape("a2a", "/a2a"),
         Shape("a2a", "/a2a", stream=True),
@@ -95,8 +106,18 @@ def peers(family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory) -> It
         served(family, folder("stomp"), "stomp", node.node(), node.HERE / "stomp.js") as stomp,
         served(family, folder("signalr"), "signalr", python, "-m", "tests.peers.agents.signalr_hub") as signalr,
         langgraph_dev(family, folder("langgraph")) as langgraph,
+        gradio_app(family, folder("gradio")) as gradio,
     ):
-        yield {peer.server: peer for peer in (agents, ai, mcp, graphql, stomp, signalr, langgraph)}
+        yield {peer.server: peer for peer in (agents, ai, mcp, graphql, stomp, signalr, langgraph, gradio)}
+
+
+@contextmanager
+def gradio_app(family: ProcessGroups, directory: Path) -> Iterator[Peer]:
+    port, python = reserve_port(), node.PEERS_VENV / "bin" / "python"
+    more = {"PYTHONPATH": str(ROOT), "GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
+    argv = (python, "-m", "tests.peers.agents.gradio_app")
+    with commanded(family, directory, "gradio", port, *argv, more=more) as peer:
+        yield peer
 
 
 @contextmanager
@@ -155,10 +176,10 @@ def test_every_text_is_the_one_it_sent_and_every_message_the_one_it_got(
 ) -> None:
     peer = peers[server]
     target = CompiledTarget(shape.spec(peer))
-    said = uvloop.run(many(target, f"{shape} load"))
-    said += uvloop.run(converse("reference", target, f"{shape} reference"))
+    said = uvloop.run(many(target, f"[{shape}] load"))
+    said += uvloop.run(converse(shape.lanes[-1], target, f"[{shape}] {shape.lanes[-1]} alone"))
     assert len(said) == (CONVERSATIONS + 1) * TURNS
-    got = peer.entries(f"{shape} ")
+    got = peer.entries(f"[{shape}]")
     assert sorted((turn.message, turn.text) for turn in said) == sorted((one["message"], one["text"]) for one in got)
     counts = ["1"] * TURNS if shape.stateless else ["1", "2", "3"]
     assert [turn.text.partition(":")[0] for turn in said] == counts * (CONVERSATIONS + 1)
@@ -175,7 +196,7 @@ def test_a_failing_model_has_its_code_and_its_words_on_both_lanes(
     peers: dict[str, Peer], server: str, shape: Shape
 ) -> None:
     code, words = FAILURES.get((shape.preset, shape.stream), ("target_error", "the model is asleep"))
-    for lane in LANES:
+    for lane in shape.lanes:
         with Client(lane, shape.spec(peers[server])) as client:
             client.say("before")
             turn = client.say("fail")

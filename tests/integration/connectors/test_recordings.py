@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import orjson
 import pytest
@@ -35,8 +36,10 @@ OVER_HTTP = [case for case in recorded_cases() if case.spec().protocol in ANSWER
 def test_a_recorded_exchange_goes_over_the_wire(case: Case, lane: Lane) -> None:
     steps = recording(case.preset).get("handshake", {}).get("steps", []) if case.data.get("handshake", True) else []
 
+    then = case.data.get("then", [])
+
     def replay(peer: Peer) -> None:
-        for answer in (*(step["answer"] for step in steps), case.answer):
+        for answer in (*(part["answer"] for part in (*steps, *then)), case.answer):
             peer.read_request()
             peer.send(wire_bytes(answer))
         peer.hold()
@@ -46,9 +49,11 @@ def test_a_recorded_exchange_goes_over_the_wire(case: Case, lane: Lane) -> None:
         connector = connector_class(spec.protocol, lane)(CompiledTarget(spec))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             timeline, error = runner.run(turn(connector, case))
-        sent = server.requests[len(steps)]
+        sent = server.requests[len(steps) :]
     check_outcome(case, timeline, error)
-    check_request(case, sent)
+    expected = [case.data["request"], *(part["request"] for part in then)]
+    for wanted, request in zip(expected, sent, strict=True):
+        check_request(wanted, case.data.get("secrets") or {}, request)
 
 
 async def turn(connector: BaseConnector, case: Case) -> tuple[Timeline, TurnError | None]:
@@ -66,13 +71,12 @@ async def turn(connector: BaseConnector, case: Case) -> tuple[Timeline, TurnErro
     return timeline, None
 
 
-def check_request(case: Case, sent: bytes) -> None:
+def check_request(expected: dict[str, Any], secrets: dict[str, str], sent: bytes) -> None:
     head, _, body = sent.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    expected = case.data["request"]
     assert first == f"{expected['method']} {expected['path']} HTTP/1.1"
     wanted = {name.lower(): value for name, value in expected["headers"].items()}
-    assert wanted.items() <= without_secrets(headers, case.data.get("secrets", {})).items()
-    assert headers["content-type"] == "application/json"
-    assert orjson.loads(body) == expected["body"]
+    assert wanted.items() <= without_secrets(headers, secrets).items()
+    assert headers.get("content-type") == ("application/json" if body else None)
+    assert orjson.loads(body or b"null") == expected["body"]
