@@ -4,6 +4,7 @@ One file a preset in `tests/recordings/`. A case has `request` (secrets as ***),
 answer), `text` (a body that is one), `events` (server-sent), `lines` (one JSON a line) or `messages` (of a transport
 that goes on), and `expected`; `handshake` is false where no step of the file's `handshake` goes before. `then`
 has the answer to the turn's own request and the request that follows it, and so on; `answer` is the last one.
+`dialogue` is all that `we` and `they` say over a WebSocket, with what comes before the turn's own message.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from connectors.errors import TurnError
 from connectors.registry import Lane, connector_class
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
+from tests.hostile.frames import frame, read_frame, upgrade
 from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, wait
 from tests.support.recordings import (
@@ -54,6 +55,30 @@ def test_a_recorded_exchange_goes_over_the_wire(case: Case, lane: Lane) -> None:
     expected = [case.data["request"], *(part["request"] for part in then)]
     for wanted, request in zip(expected, sent, strict=True):
         check_request(wanted, case.data.get("secrets") or {}, request)
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("case", [case for case in recorded_cases() if "dialogue" in case.data], ids=str)
+def test_a_recorded_dialogue_goes_over_a_websocket(case: Case, lane: Lane) -> None:
+    """With the messages before the turn's own."""
+    heard = []
+
+    def replay(peer: Peer) -> None:
+        upgrade(peer)
+        for part in case.data["dialogue"]:
+            if "they" in part:
+                peer.send(frame(orjson.dumps(part["they"])))
+            else:
+                heard.append(orjson.loads(read_frame(peer)[1]))
+        peer.hold()
+
+    with HostileServer(replay) as server:
+        spec = case.spec(server.url.removesuffix("/v1"), timeouts=TIMEOUTS, limits=LIMITS)
+        connector = connector_class(spec.protocol, lane)(CompiledTarget(spec))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            timeline, error = runner.run(turn(connector, case))
+    check_outcome(case, timeline, error)
+    assert heard == [part["we"] for part in case.data["dialogue"] if "we" in part]
 
 
 async def turn(connector: BaseConnector, case: Case) -> tuple[Timeline, TurnError | None]:

@@ -1,6 +1,6 @@
 """A chat as Gradio's documentation writes one.
 
-    GRADIO_SERVER_PORT=N PEER_LOG=file python -m tests.peers.agents.gradio_app
+GRADIO_SERVER_PORT=N PEER_LOG=file python -m tests.peers.agents.gradio_app
 """
 
 from __future__ import annotations
