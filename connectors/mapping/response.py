@@ -95,6 +95,11 @@ class Part:
         self.beside_keys = frozenset(key for path in paths if path for key in _NAMES.findall(path))
 
     @property
+    def always_ends(self) -> bool:
+        """Whether each of its events is an answer's last."""
+        return self.done_test is _always
+
+    @property
     def only_ends(self) -> bool:
         """Whether its events say nothing but that the answer is over."""
         return self.done_test is _always and not (
@@ -191,11 +196,6 @@ def _always(_data: Any) -> Any:
     return True
 
 
-def _stamped(part: PartSpec, whole: ResponseSpec) -> PartSpec:
-    """A kind without its own stamp path uses the common one."""
-    return part if part.stamp is not None else part.model_copy(update={"stamp": whole.stamp})
-
-
 class ResponseMapping:
     """A ResponseSpec compiled. `Timeline` reads answers with it.
 
@@ -215,11 +215,14 @@ class ResponseMapping:
         kind = spec.kind if spec.kinds and not self.by_name else None
         self._kind = compile_path(kind, "response.kind") if kind is not None else None
         self._parts = {
-            name: Part(_stamped(part, spec), f"response.kinds.{name}", pieces=pieces)
+            name: Part(part.on_top_of(spec), f"response.kinds.{name}", pieces=pieces)
             for name, part in spec.kinds.items()
         }
         self._by_number = {int(name): part for name, part in self._parts.items() if _NUMBER.fullmatch(name)}
         """Those whose kind is a number."""
+        says = bool(spec.ends) or any(field != "stamp" for field, _ in spec.paths())
+        self.rest = self.part if says else None
+        """How events are read whose kind is not listed; None: not at all."""
         if not any(part.piece or part.whole for part in (self.part, *self._parts.values())):
             raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
         self.cumulative = spec.cumulative
@@ -235,8 +238,9 @@ class ResponseMapping:
         self.reads_usage = any(part.usage for part in (self.part, *self._parts.values()))
         self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
         ends = [_end_mark(spec)] if self.part.ends else []
-        kinds = [(name, part) for name, part in spec.kinds.items() if self._parts[name].ends]
-        self.text_kinds = None if kind is None else frozenset(n for n, p in self._parts.items() if p.piece or p.whole)
+        kinds = [(name, part) for name, part in spec.kinds.items() if part.done is True or part.ends]
+        by_kind = kind is not None and not (self.part.piece or self.part.whole)
+        self.text_kinds = frozenset(n for n, p in self._parts.items() if p.piece or p.whole) if by_kind else None
         """The kinds that have text; None: no kind tells."""
         self.end_marks = " or ".join(ends + [f"{_end_mark(part)} of kind {name!r}" for name, part in kinds])
         """For error messages."""
@@ -249,8 +253,8 @@ class ResponseMapping:
             return self.part
         kind = self._kind(message)
         if type(kind) is str:
-            return self._parts.get(kind)
-        return self._by_number.get(kind) if type(kind) is int else None
+            return self._parts.get(kind, self.rest)
+        return self._by_number.get(kind, self.rest) if type(kind) is int else self.rest
 
     def unlisted(self, message: Any) -> str | None:
         """The kind of an event that `kinds` does not list; None: it is listed, or the mapping has no kinds."""

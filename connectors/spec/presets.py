@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from bounds.templates import LimitError, size_of
 from connectors.spec.base import SpecError
-from connectors.spec.response import Condition
+from connectors.spec.response import PATHS, Condition
 from connectors.spec.target import TargetSpec, parse_target_spec
 from inputs.json_limits import json_problem, text_problem
 
@@ -70,21 +70,32 @@ def _is_condition(key: str, value: Mapping[str, Any]) -> bool:
     return key in CONDITIONS and bool(value) and value.keys() <= Condition.model_fields.keys()
 
 
-def _of_other_texts(data: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A preset's data without the paths into its JSON, if the target says that its answers are of another format."""
+def _stale_rules(response: Mapping[str, Any], overrides: Mapping[str, Any]) -> set[str]:
+    """Rules of a preset that were written for other answers than the target's: it says that they are of another format,
+    or which kinds of frames they have."""
     given = overrides.get("response")
-    kind = given.get("format") if isinstance(given, Mapping) else None
-    if overrides.get("protocol") == "text":
-        kind = kind or "text"
-    response = data.get("response", {})
-    if kind is None or kind == response.get("format", "json"):
-        return data
-    kept = {key: response[key] for key in ("expect_text", "known_errors", "quiet_ms") if key in response}
-    done = response.get("done")
-    ends = done if isinstance(done, list) else [done]
-    if overrides.get("protocol") != "text" and all(isinstance(end, Mapping) and "data" in end for end in ends):
-        kept["done"] = done
-    return {**data, "response": kept}
+    given = given if isinstance(given, Mapping) else {}
+    text_pieces = overrides.get("protocol") == "text"
+    kind = given.get("format", "text" if text_pieces else None)
+    if kind is not None and kind != response.get("format", "json"):
+        done = response.get("done")
+        ends = done if isinstance(done, list) else [done]
+        in_clear = all(isinstance(end, Mapping) and "data" in end for end in ends) and not text_pieces
+        return response.keys() - {"expect_text", "known_errors", "quiet_ms", *(["done"] if in_clear else [])}
+    if "kinds" not in response and given.get("kinds"):
+        return {*PATHS, "usage", "save"}
+    return {"kind"} if "kinds" in given and given["kinds"] is None else set()
+
+
+def _overridden(data: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's data with what the target changes in it."""
+    response, given = data.get("response", {}), overrides.get("response")
+    if stale := _stale_rules(response, overrides):
+        data = {**data, "response": {key: value for key, value in response.items() if key not in stale}}
+        if isinstance(given, Mapping):
+            given = {key: value for key, value in given.items() if value is not None or key not in stale}
+            overrides = {**overrides, "response": given}
+    return merge(data, overrides)
 
 
 def _check_size(field: str, given: Any) -> None:
@@ -128,7 +139,7 @@ def build_target_spec(  # noqa: PLR0913  a stored target, field by field
     if "secret_origins" in (overrides or {}):
         text = "secret_origins cannot be set here: they belong to the secrets"
         raise SpecError(f"overrides: {text}", {"overrides": text})
-    data = merge(_of_other_texts(data, overrides or {}), overrides or {})
+    data = _overridden(data, overrides or {})
     data = merge(data, {"name": name, "url": url, "params": dict(params or {}), "secrets": dict(secrets or {})})
     data["secret_origins"] = secret_origins
     if stamp:

@@ -16,6 +16,7 @@ EVENT_NAME: Final = "@event"
 """The `kind` of a mapping that tells events apart by the names that the stream gives them, not by their data."""
 PATHS: Final = ("text", "delta", "reasoning", "error", "finish", "tool_call", "refusal", "stamp")
 """Fields of a part that are paths."""
+CONTENT: Final = ("text", "delta", "reasoning", "refusal")
 
 
 class Condition(Frozen):
@@ -74,6 +75,18 @@ class PartSpec(Frozen):
     save: Save = Field(default_factory=dict)
     done: bool | Condition | Annotated[list[Condition], Field(min_length=1, max_length=16)] | None = None
 
+    def on_top_of(self, whole: PartSpec) -> PartSpec:
+        """The rules of a kind with those of every event below them. A kind that says where its text, reasoning or
+        refusal is has no other text; any end mark of both ends an answer."""
+        below = set(PATHS) - ({"text", "delta"} if any(getattr(self, field) for field in CONTENT) else set())
+        rules: dict[str, Any] = {field: getattr(whole, field) for field in below if getattr(self, field) is None}
+        rules["save"] = whole.save | self.save
+        if self.usage == UsageSpec():
+            rules["usage"] = whole.usage
+        if self.done is not True:
+            rules["done"] = [*whole.ends, *self.ends] or self.done
+        return self.model_copy(update=rules)
+
     @property
     def ends(self) -> list[Condition]:
         """The conditions that end an answer, each of them alone."""
@@ -101,9 +114,9 @@ class PartSpec(Frozen):
 
 class ResponseSpec(PartSpec):
     """How answers are read. `format`: what they are, whole or in frames; of a "text" the path is `@`, and neither
-    `text` nor `delta` need be given. With `kinds` each event is read as the part that is listed for its `kind` (a
-    path); an event of another kind is passed over, as is one for which a condition of `ignore` is true. The kind
-    "@event" is the name that a server-sent event has beside its data.
+    `text` nor `delta` need be given. Every event is read by the rules here; with `kinds`, an event of a `kind` (a
+    path) that is listed there is read by that kind's rules on top of them. An event for which a condition of `ignore`
+    is true is passed over. The kind "@event" is the name that a server-sent event has beside its data.
 
     `cumulative`: a `delta` holds the whole text so far. `done` ends a streamed answer; without it the end of the
     transport does or, where that goes on from turn to turn, the first event with text. A stream that ends after a
@@ -128,6 +141,11 @@ class ResponseSpec(PartSpec):
     def _kinds(self) -> Self:
         if self.kinds and self.kind is None:
             raise ValueError("`kinds` needs `kind`: the path to what tells them apart")
+        if self.kind is not None and not self.kinds:
+            raise ValueError("`kind` has no effect: list the kinds in `kinds`, or remove it")
+        for name, part in self.kinds.items():
+            if any(end.data is not None for end in part.ends):
+                raise ValueError(f"kinds.{name}.done: `data` has no effect in a kind: give it in `done` of every event")
         if self.cumulative and self.quiet_ms is not None:
             raise ValueError("`quiet_ms` joins messages, `cumulative` replaces them: use one of the two")
         return self

@@ -23,8 +23,8 @@ UNNAMED = "message"
 class NamedTimeline(Timeline):
     """For a mapping whose kind is `@event`. The lane sets `event_name` before each `event`.
 
-    An event whose name is not listed is not looked into: its data need not be JSON. Nor need that of one which only
-    ends the answer.
+    An event whose name is not listed is read by the rules of every event, if there are some and it is a document;
+    otherwise it is not looked into: its data need not be JSON. Nor need that of one which ends the answer.
     """
 
     __slots__ = ("_unlisted", "event_name")
@@ -36,17 +36,21 @@ class NamedTimeline(Timeline):
 
     def event(self, ns: int, data: bytes) -> None:
         part = self.response.named(self.event_name)
-        if part is None:
+        readable = _is_document(data) or self._reader() is not None
+        if part is None and self.response.rest is not None and readable:
+            self._check_name(data)
+            super().event(ns, data)
+        elif part is None:
             if self.first_chunk_ns is None:
                 self.first_chunk_ns = ns
             if len(self._unlisted) < MOST_NAMES and self.event_name not in self._unlisted:
                 self._unlisted += (self.event_name[:NAME_CHARS],)
             self._check_name(data)
+        elif part.only_ends or (part.always_ends and not readable):
+            self.done_ns = ns
         elif part.error is not None and not _is_document(data):
             self._check_name(data)
             super().event(ns, data)
-        elif part.only_ends:
-            self.done_ns = ns
         else:
             super().event(ns, data)
 
@@ -72,7 +76,7 @@ class NamedTimeline(Timeline):
         return super()._unmatched(message)
 
     def _part_of(self, message: Any) -> Part | None:
-        return None if self.response.ignores(message) else self.response.named(self.event_name)
+        return None if self.response.ignores(message) else self.response.named(self.event_name) or self.response.rest
 
 
 def _is_document(data: bytes) -> bool:
