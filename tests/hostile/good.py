@@ -5,6 +5,7 @@ from __future__ import annotations
 import tests.hostile.grpc_breaches
 import tests.hostile.http2_floods
 import tests.hostile.http2_nonsense
+import tests.hostile.http_encodings
 import tests.hostile.http_nonsense
 import tests.hostile.socketio_answers
 import tests.hostile.split_socket_upgrade

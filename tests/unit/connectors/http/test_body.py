@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Callable
 
+import brotli
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +31,10 @@ PACKERS: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("gzip", lambda data: gzip.compress(data) + b"\0 padding that means nothing"),
     ("deflate", zlib.compress),
     ("deflate", raw_deflate),
+    ("br", brotli.compress),
+    ("zstd", zstd.compress),
+    ("zstd", lambda data: zstd.compress(data[:5]) + zstd.compress(data[5:])),
+    ("zstd", lambda data: zstd.compress(data) + b"\x53\x2a\x4d\x18\2\0\0\0??" + b"padding that means nothing"),
 ]
 packers = pytest.mark.parametrize(("encoding", "pack"), PACKERS)
 
@@ -77,6 +84,16 @@ def test_what_is_cut_off_is_invalid(encoding: str, pack: Callable[[bytes], bytes
 def test_nothing_and_identity_need_no_decoder_and_others_were_not_asked_for() -> None:
     assert make_decoder("", LIMIT) is None
     assert make_decoder("identity", LIMIT) is None
-    for encoding in ("br", "zstd", "gzip, gzip", "rot13"):
+    for encoding in ("gzip, gzip", "br, gzip", "compress", "rot13"):
         with pytest.raises(BrokenTransport, match="encoding_invalid"):
             make_decoder(encoding, LIMIT)
+
+
+def test_a_window_that_would_take_much_memory_is_refused() -> None:
+    """RFC 9659: 8 MiB at most. The data is larger than that, or else the frame would declare a smaller window."""
+    data = os.urandom(1000) + bytes(10 * 1024 * 1024) + os.urandom(1000)
+    wide = zstd.compress(data, options={zstd.CompressionParameter.window_log: 24})
+    with pytest.raises(BrokenTransport, match="too much memory"):
+        unpack("zstd", wide, 1000, limit=2 * len(data))
+    narrow = zstd.compress(data, options={zstd.CompressionParameter.window_log: 23})
+    assert b"".join(unpack("zstd", narrow, 1000, limit=2 * len(data))) == data
