@@ -34,6 +34,9 @@ class CompiledTarget:
     rendered beforehand. What a handshake sends always has the target's own.
     """
 
+    found_eio: int | None = None
+    """Engine.IO's version, as a connection has found it out."""
+
     def __init__(self, spec: TargetSpec, *, params_vary: bool = False) -> None:
         self.spec = spec
         self.response = ResponseMapping(spec.response)

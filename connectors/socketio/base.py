@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -13,8 +13,12 @@ from connectors.lasting.connector import LastingConnector
 from connectors.mapping.request import RenderedRequest
 from connectors.opaque.tokens import in_json
 from connectors.security.guard import AllowPrivate
-from connectors.socketio.packets import MOST_REPLIES, Opened, arguments, document, protocol_error, unreadable
+from connectors.socketio.opening import Opened
+from connectors.socketio.packets import MOST_REPLIES, arguments, document, protocol_error, unreadable
 from connectors.target import CompiledTarget
+
+FIND_OUT_S: Final = 0.2
+"""How long a target that may be of Socket.IO 2 has to say so, on the first connection to it."""
 
 
 class SocketIoBase(LastingConnector):
@@ -44,15 +48,29 @@ class SocketIoBase(LastingConnector):
         self.upgraded_by = self._with_cookies(request._replace(path=path)).headers
         return path, query, self.upgraded_by
 
+    @property
+    def eio(self) -> int | None:
+        """The version of Engine.IO; None: not known yet."""
+        return self.target.spec.socketio.eio or self.target.original.found_eio
+
+    def found(self, eio: int) -> None:
+        """A connection shows the version of Engine.IO. Raises BadRequest for an `auth` that it does not have."""
+        self.target.original.found_eio = eio
+        if eio == 3:
+            self.auth()
+
     def upgrade(self) -> RenderedRequest:
         """The upgrade as requested by python-socketio's client. Raises BadRequest."""
         path, query, headers = self.address()
-        whole = f"{path}?{query}{'&' if query else ''}transport=websocket&EIO=4"
+        whole = f"{path}?{query}{'&' if query else ''}transport=websocket&EIO={self.eio or 4}"
         return RenderedRequest("GET", whole, headers, b"")
 
     def auth(self) -> Any:
         """What CONNECT carries. Raises BadRequest."""
         auth = self.target.render_auth(self.context)
+        if self.eio == 3 and auth:
+            what = "socketio.auth has no effect: the target is of Socket.IO 2"
+            raise BadRequest("request_invalid", what, "put it into the query of request.path")
         try:
             orjson.dumps(auth)
         except TypeError as exc:

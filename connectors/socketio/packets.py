@@ -9,9 +9,9 @@ fails by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 from socketio import packet as kinds
@@ -27,8 +27,6 @@ MOST_ATTACHMENTS: Final = 64
 MOST_REPLIES: Final = 1000
 """Pings, and events that want an acknowledgement, which are answered in one turn or between two. More is a flood: a
 target that sends them without reading would fill memory with our answers."""
-LONGEST_MS: Final = 2**31 - 1
-"""The maximum of JavaScript's timers; a longer interval would end every browser's connection immediately."""
 SHORT: Final = 500
 """Bytes of an event's payload that cannot be nested too deeply for orjson to write."""
 END: Final = ord("]")
@@ -36,9 +34,11 @@ LONGEST_CONTROL: Final = 128
 """Characters of an Engine.IO packet that carries no message."""
 
 OPEN, CLOSE, PING, PONG, MESSAGE = "0", "1", "2", "3", "4"
+CONNECT: Final = "40"
 EVENTS: Final = frozenset({kinds.EVENT, kinds.BINARY_EVENT})
 ACKS: Final = frozenset({kinds.ACK, kinds.BINARY_ACK})
 _ENGINE_TYPES: Final = frozenset("0123456")
+_OLDER_CONNECT: Final = re.compile(r"40(/[^,?{]*)?(?:\?[^,]*)?,?")
 _DIGITS: Final = frozenset("0123456789")
 
 
@@ -100,14 +100,14 @@ class BoundedPacket(Packet):
         data = self.data
         if self.packet_type in EVENTS:
             if type(data) is not list or not data or type(data[0]) is not str:
-                raise protocol_error(f"an event without a name: {_excerpt(data)}")
+                raise protocol_error(f"an event without a name: {excerpt(data)}")
         elif self.packet_type in ACKS:
             if type(data) is not list or self.id is None:
-                raise protocol_error(f"an acknowledgement without id or arguments: {_excerpt(data)}")
+                raise protocol_error(f"an acknowledgement without id or arguments: {excerpt(data)}")
         elif self.packet_type == kinds.CONNECT:
             if type(data) is not dict or type(data.get("sid")) is not str:
-                advice = f"{ONLY_SOCKETIO}: this target speaks an older one"
-                raise protocol_error(f"CONNECT without a sid: {_excerpt(data)}", advice)
+                advice = f"{ONLY_SOCKETIO}; if this target is of version 2, set socketio.eio to 3"
+                raise protocol_error(f"CONNECT without a sid: {excerpt(data)}", advice)
         elif self.packet_type not in {kinds.DISCONNECT, kinds.CONNECT_ERROR}:
             raise protocol_error(f"a packet of type {self.packet_type}")
         else:
@@ -123,6 +123,13 @@ def _check_announced(text: str) -> None:
         raise TooLarge("message_too_large", f"{announced} attachments announced; at most {MOST_ATTACHMENTS} are taken")
 
 
+def older_connect(text: str) -> str | None:
+    """The namespace that a server of Socket.IO 2 says is connected, which it says of "/" without being asked; None:
+    the packet is another one."""
+    found = _OLDER_CONNECT.fullmatch(text[: LONGEST_CONTROL + 1])
+    return None if found is None else found[1] or "/"
+
+
 def check_engine(text: str) -> None:
     """Whether `text` is an Engine.IO packet that may be read. Raises BrokenTransport."""
     kind = text[:1]
@@ -135,47 +142,6 @@ def check_engine(text: str) -> None:
         raise protocol_error(f"an Engine.IO packet of type {kind} with {len(text)} characters")
     elif kind == PING and not (len(text) == 1 or (text.isascii() and text.isalnum())):
         raise protocol_error(f"a ping that says {text[1:]!r}")  # which we are to say again
-
-
-class Opened(NamedTuple):
-    """The content of Engine.IO's first packet."""
-
-    sid: str
-    interval_ms: float
-    timeout_ms: float
-
-    @property
-    def silence_ns(self) -> int:
-        """Silence after which the target is considered dead, because it pings more often."""
-        return int((self.interval_ms + self.timeout_ms) * 1e6)
-
-    def text(self) -> str:
-        """The packet again, with nothing but what was read of it."""
-        said = {"sid": self.sid, "upgrades": [], "pingInterval": self.interval_ms, "pingTimeout": self.timeout_ms}
-        return OPEN + orjson.dumps(said).decode()
-
-
-def read_open(message: str | bytes) -> Opened:
-    """Read the first packet of a connection. Raises BrokenTransport, BadAnswer or TooLarge."""
-    if not isinstance(message, str) or message[:1] != OPEN:
-        what = f"the first packet is not Engine.IO's open packet: {message[:SHAPE_LIMIT]!r}"
-        raise protocol_error(what, "if the target speaks plain WebSocket, use the preset generic-websocket")
-    try:
-        said = orjson.loads(message[1:])
-    except orjson.JSONDecodeError as exc:
-        raise unreadable(message, exc) from exc
-    if type(said) is not dict:
-        raise protocol_error(f"an open packet that is no object: {message[:SHAPE_LIMIT]!r}")
-    if type(sid := said.get("sid")) is not str or not sid:
-        raise protocol_error("an open packet without a sid")
-    return Opened(sid, _milliseconds(said, "pingInterval", 1), _milliseconds(said, "pingTimeout", 0))
-
-
-def _milliseconds(said: Mapping[str, Any], name: str, least: int) -> float:
-    value = said.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= LONGEST_MS:
-        raise protocol_error(f"{name} is {_excerpt(value)}, not milliseconds from {least} to {LONGEST_MS}")
-    return value
 
 
 def event_document(parts: list[Any]) -> bytes:
@@ -206,7 +172,7 @@ def quick_document(payload: bytes) -> bytes:
 def _named(parts: Any) -> list[Any]:
     """What an event's payload must be. Raises BrokenTransport."""
     if type(parts) is not list or not parts or type(parts[0]) is not str:
-        raise protocol_error(f"an event without a name: {_excerpt(parts)}")
+        raise protocol_error(f"an event without a name: {excerpt(parts)}")
     return parts
 
 
@@ -254,7 +220,7 @@ def _odd_dumps(value: Any) -> bytes:
         raise TooLarge("message_too_deep", "the JSON of a packet is nested too deeply") from exc
 
 
-def _excerpt(value: Any) -> str:
+def excerpt(value: Any) -> str:
     return _dumps(value)[:SHAPE_LIMIT].decode(errors="replace")
 
 

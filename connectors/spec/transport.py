@@ -34,15 +34,23 @@ class WebSocketSpec(Frozen):
 class SocketIoSpec(Frozen):
     """`auth`: payload of CONNECT, a template. `hello`: an event that is emitted (`event`, `body`) once the namespace is
     connected. `ready_event`: to be waited for after that; the mapping may save values of it. `ack`: the answer is the
-    acknowledgement of the turn's event."""
+    acknowledgement of the turn's event. `eio`: the version of Engine.IO, as the addresses of requests have it: 3 for
+    servers of Socket.IO 2, 4 for later ones; without it, it is found out."""
 
     path: Annotated[str, AfterValidator(check_fixed_path)] = "/socket.io/"
     namespace: Annotated[str, AfterValidator(check_namespace)] = "/"
+    eio: Literal[3, 4] | None = None
     auth: Any = None
     hello: RequestSpec | None = None
     ack: bool = False
     ready_event: str | None = None
     reconnect: Reconnect = "fail"
+
+    @model_validator(mode="after")
+    def _has_auth(self) -> Self:
+        if self.eio == 3 and self.auth is not None:
+            raise ValueError("auth has no effect with eio 3: put it into the query of request.path")
+        return self
 
 
 class GrpcSpec(Frozen):

@@ -7,154 +7,31 @@ deadline, packets are taken in their order, and what goes wrong comes out as a T
 from __future__ import annotations
 
 import logging
-import time
-from typing import Any, Protocol
+from typing import Any
 
 import engineio
 import socketio
 from engineio import base_client
 from engineio.packet import Packet as EnginePacket
 from socketio import packet as kinds
-from websocket import ABNF
 
-from connectors.errors import BrokenTransport, TurnError
-from connectors.mapping.request import RenderedRequest
-from connectors.reference.websocket.client import WsClient
-from connectors.reference.websocket.socket import MessageWatch, WatchedSocket
+from connectors.errors import BrokenTransport
+from connectors.reference.socketio.engine_socket import EngineSocket, Owner
 from connectors.socketio.base import disconnected
 from connectors.socketio.packets import (
-    CLOSE,
-    OPEN,
-    PING,
     BoundedPacket,
-    Opened,
-    check_engine,
     document,
     event_document,
-    protocol_error,
-    read_open,
     refused,
-    text_of,
 )
-from connectors.target import CompiledTarget
 
 _silent = logging.getLogger("connectors.socketio")  # the library's own would write to stderr
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
 
 
-class Owner(Protocol):
-    """Whose client it is. Each call may raise TurnError."""
-
-    namespace: str
-
-    def count_reply(self) -> None:
-        """Before an answer to a ping, or an acknowledgement."""
-
-    def released(self, packet: bytes) -> bytes:
-        """A packet with its secrets in clear."""
-
-    def on_event(self, seen: bytes) -> None:
-        """An event of the namespace, as a mapping reads it."""
-
-    def on_ack(self, ack_id: int, seen: bytes) -> None:
-        """An acknowledgement in the namespace."""
-
-
-class EngineWatch(MessageWatch):
-    """Counts the first bytes of a message as an answer's only if its end did not come with them, because it could be a
-    ping."""
-
-    begun = False
-
-    def answer_begun(self) -> None:
-        self.begun = True
-
-    def answered(self) -> None:
-        """A whole message of the answer has arrived."""
-        super().answer_begun()
-
-    def more(self) -> None:
-        """Called before a read, when the data so far is not sufficient."""
-        if self.begun:
-            super().answer_begun()
-
-
 def _heard(*_: Any) -> None:
     """The library requires a callback for an acknowledgement; we handle it earlier (`_handle_ack`)."""
-
-
-class EngineSocket(WsClient):
-    """Stands in for a WebSocket of `websocket.create_connection` in engineio."""
-
-    watch: EngineWatch
-
-    def __init__(self, sock: WatchedSocket, watch: EngineWatch, target: CompiledTarget, owner: Owner) -> None:
-        super().__init__(sock, watch, target.spec.limits.event_bytes)
-        sock.before_read = self._before_read
-        self._endpoint = target.endpoint
-        self._owner = owner
-        self._opcode = ABNF.OPCODE_TEXT
-        self.opened: Opened | None = None
-        self.upgraded_ns = 0
-        self.sent_bytes = 0
-        self.failure: TurnError | None = None
-
-    def settimeout(self, timeout: float | None) -> None:
-        """Time limits are the DeadlineTracker's."""
-
-    def connect(self, url: str, **options: Any) -> None:
-        """Upgrade. Raises TurnError, or Dry when the answer is not a 101."""
-        path = url[url.index("/", len("wss://")) :]
-        headers = tuple(options["header"].items())
-        request = RenderedRequest("GET", path, headers, b"")
-        self.upgrade(request, self._endpoint, [], compression=True)
-        self.upgraded_ns = time.monotonic_ns()
-
-    def send(self, payload: bytes | str, opcode: int = ABNF.OPCODE_TEXT) -> int:
-        """A packet. Raises TurnError (kept in `failure`)."""
-        if isinstance(payload, str):
-            try:
-                payload = self._owner.released(payload.encode()).decode()
-            except TurnError as exc:
-                self.failure = exc
-                raise
-        size = super().send(payload, opcode)
-        self.sent_bytes += size
-        return size
-
-    def recv(self) -> str | bytes:
-        """The next message, within limits. Raises TurnError (kept in `failure`), or Dry."""
-        self.watch.begun = False
-        try:
-            data = self.read()
-            message = text_of(data) if self._opcode == ABNF.OPCODE_TEXT else data
-            return self._checked(message)
-        except TurnError as exc:
-            self.failure = exc
-            raise
-
-    def _checked(self, message: str | bytes) -> str | bytes:
-        if self.opened is None:
-            self.opened = read_open(message)
-            return self.opened.text()
-        if isinstance(message, str):
-            check_engine(message)
-            if message[0] == PING:
-                self._owner.count_reply()
-            elif message[0] == OPEN:
-                raise protocol_error("a second open packet")
-            elif message[0] == CLOSE:
-                raise disconnected("closed the Engine.IO connection")
-        return message
-
-    def recv_data_frame(self, control_frame: bool = False) -> tuple[int, Any]:
-        self._opcode, frame = super().recv_data_frame(control_frame)
-        return self._opcode, frame
-
-    def _before_read(self) -> None:
-        self._answer_ping()
-        self.watch.more()
 
 
 class Engine(engineio.Client):
@@ -214,6 +91,7 @@ class SocketIoClient(socketio.Client):
             )
         except socketio.exceptions.ConnectionError as exc:
             raise self._ws.failure or BrokenTransport("socketio_protocol", str(exc)) from exc
+        self._ws.find_out()
         self.eio.flush()
 
     def emit_asking(self, event: str, args: list[Any]) -> int:

@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from connectors.errors import TimedOut, TooLarge, TurnError
 from connectors.mapping.request import RenderedRequest
-from connectors.reference.socketio.client import EngineSocket, EngineWatch, SocketIoClient
+from connectors.reference.socketio.client import SocketIoClient
+from connectors.reference.socketio.engine_socket import EngineSocket, EngineWatch
 from connectors.reference.transport.deadlines import GraceOver
-from connectors.reference.websocket.lasting import ReferenceLasting
+from connectors.reference.websocket.lasting import ReferenceLasting, every
 from connectors.reference.websocket.socket import Dry, WatchedSocket, keep
 from connectors.security.guard import AllowPrivate
 from connectors.socketio.base import SocketIoBase, lost_between_turns, silent
-from connectors.socketio.packets import Opened, is_event
+from connectors.socketio.opening import Opened
+from connectors.socketio.packets import is_event
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 
@@ -106,6 +108,8 @@ class SocketIoConnector(SocketIoBase, ReferenceLasting):
         self.round_trip_ns = self.measured_round_trip_ns()
         self._watch.phase = "idle"
         self.keep_alive(sock)
+        if self.eio == 3 and ws.opened is not None:
+            sock.beats.append(every(ws.opened.interval_ms / 1e3, ws.send_ping))
         self.wait_for_greeting(self._take_one)
         self._opened = opened = ws.opened
         self._joined = True
@@ -124,14 +128,11 @@ class SocketIoConnector(SocketIoBase, ReferenceLasting):
         client = self._client
         if client is None:
             raise RuntimeError("no connection")
-        phase = self._watch.phase
-        self._watch.expect_within(left_s)
         try:
-            client.eio.pump()
+            with self._watch.only_within(left_s):
+                client.eio.pump()
         except TimedOut as exc:
             raise TimeoutError from exc
-        finally:
-            self._watch.phase = phase
 
     # --- a turn -------------------------------------------------------------------------------------------------
 

@@ -99,14 +99,11 @@ class WebSocketConnector(ReferenceLasting):
         client = self._client
         if client is None:
             raise RuntimeError("no connection")
-        phase = self._watch.phase
-        self._watch.expect_within(left_s)
         try:
-            data = self._next(client)
+            with self._watch.only_within(left_s):
+                data = self._next(client)
         except TimedOut as exc:
             raise TimeoutError from exc
-        finally:
-            self._watch.phase = phase
         self.idle_event(data, self._watch.last_ns)
 
     def _upgrade(self, sock: WatchedSocket, request: RenderedRequest) -> None:

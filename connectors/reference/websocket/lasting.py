@@ -17,6 +17,22 @@ from connectors.timeline import Timeline
 KEEP_S: Final = 0.5
 """Interval at which pings are read while no question is open."""
 
+
+def every(seconds: float, send: Callable[[], None]) -> Callable[[], float]:
+    """What `WatchedSocket.beats` holds."""
+    due_s = time.monotonic() + seconds
+
+    def beat() -> float:
+        nonlocal due_s
+        if (left_s := due_s - time.monotonic()) > 0:
+            return left_s
+        due_s = time.monotonic() + seconds
+        send()
+        return seconds
+
+    return beat
+
+
 Exchange = Callable[[RenderedRequest, Timeline], None]
 
 
@@ -51,17 +67,7 @@ class ReferenceLasting(LastingConnector, ReferenceConnector):
         spec, message = self.target.spec.keep_alive, self.target.keep_alive
         if spec is None or message is None:
             return
-        every_s, due_s = spec.every_s, time.monotonic() + spec.every_s
-
-        def beat() -> float:
-            nonlocal due_s
-            if (left_s := due_s - time.monotonic()) > 0:
-                return left_s
-            due_s = time.monotonic() + every_s
-            self.say(message)
-            return every_s
-
-        sock.beat = beat
+        sock.beats.append(every(spec.every_s, lambda: self.say(message)))
 
     @property
     def keep_s(self) -> float:

@@ -9,7 +9,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Literal
 
 from connectors.content.foreign import unanswered_advice
@@ -40,6 +41,16 @@ class MessageWatch(DeadlineTracker):
         """The next read belongs to no turn, and must complete within `seconds`."""
         self.phase = "upgrade"
         self._connect_due_ns = time.monotonic_ns() + int(seconds * 1e9)
+
+    @contextmanager
+    def only_within(self, seconds: float) -> Iterator[None]:
+        """`expect_within` for what is read here, and then as before."""
+        before = self.phase, self._connect_due_ns
+        self.expect_within(seconds)
+        try:
+            yield
+        finally:
+            self.phase, self._connect_due_ns = before
 
     def sent_aside(self) -> None:
         """A message before the turn's own was answered: the time limits of an answer begin with the next one."""
@@ -86,8 +97,8 @@ class WatchedSocket:
         self._held = io.BytesIO()
         self.answer = UpgradeAnswer(endpoint.limits.header_bytes)
         self.before_read: Callable[[], None] = lambda: None
-        self.beat: Callable[[], float] | None = None
-        """Sends what keeps the connection alive, if it is due. Returns the seconds until it is due again."""
+        self.beats: list[Callable[[], float]] = []
+        """Each sends what keeps the connection alive, if it is due, and returns the seconds until it is due again."""
         self._sock = watch.dial(lasting=True)
         if endpoint.tls:
             self._sock = self._encrypted(endpoint)
@@ -174,8 +185,8 @@ class WatchedSocket:
 
     def _wait_with_beats(self) -> None:
         """Until there is something to read, or the time for it is over."""
-        while self.beat is not None:
-            left_s = self.beat()
+        while self.beats:
+            left_s = min(beat() for beat in self.beats)
             if self._watch.phase == "idle" or self._readable(min(left_s, self._watch.left_s())):
                 return
 

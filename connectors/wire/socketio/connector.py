@@ -15,10 +15,12 @@ from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
 from connectors.socketio import packets
 from connectors.socketio.base import lost_between_turns, silent
-from connectors.socketio.packets import BoundedPacket, Opened, quick_document
+from connectors.socketio.opening import Opened, read_open
+from connectors.socketio.packets import BoundedPacket, quick_document
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
-from connectors.wire.socketio.reading import PacketReader, unheard
+from connectors.wire.socketio.joining import NamespaceJoiner
+from connectors.wire.socketio.reading import unheard
 from connectors.wire.socketio.stages import WAITED_FOR, Stage
 from connectors.wire.turn import Turn, new_turn
 from connectors.wire.websocket.connection import WsConnection
@@ -26,7 +28,7 @@ from connectors.wire.websocket.lasting import Take
 from connectors.wire.websocket.upgrade import open_websocket
 
 
-class SocketIoConnector(PacketReader):
+class SocketIoConnector(NamespaceJoiner):
     """It is its own receiver (`WsReceiver`): packets go from the socket's callback into the turn."""
 
     bytes_read: Callable[[int, int], None]
@@ -56,6 +58,7 @@ class SocketIoConnector(PacketReader):
         self._attaching: BoundedPacket | None = None
         self._acks = count(1)
         self._ack_id: int | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._replies = 0
         self._hear: Take = unheard
 
@@ -128,25 +131,6 @@ class SocketIoConnector(PacketReader):
     def measured_round_trip_ns(self) -> int:
         return 0 if self._connection is None else self._connection.round_trip_ns
 
-    def _join_namespace(self, opened: Opened) -> None:
-        """The first message of all has come."""
-        self._opened = opened
-        self._stage = "asked"
-        self._emit(BoundedPacket(kinds.CONNECT, self.auth(), self.namespace, binary=False))
-
-    def _connected(self) -> None:
-        """CONNECT was answered."""
-        if self._stage != "asked":
-            return
-        self._stage = "connected"
-        if (hello := self.hello()) is not None:
-            self._emit(BoundedPacket(kinds.EVENT, hello, self.namespace, binary=False))
-        self._look_whether_joined()
-
-    def _look_whether_joined(self) -> None:
-        if self._stage == "connected" and self._awaited is None and self._joining and not self._joining.done():
-            self._joining.set_result(None)
-
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
         try:
             await self._exchange(request, timeline)
@@ -200,6 +184,8 @@ class SocketIoConnector(PacketReader):
 
     def _drop(self) -> None:
         self.rest()
+        if self._timer is not None:
+            self._timer.cancel()
         for part in (self._turn, self._connection):
             if part is not None:
                 part.close()
@@ -214,7 +200,7 @@ class SocketIoConnector(PacketReader):
             if self._connection is None:
                 self._early.append((self.message, ns, data))
             elif self._opened is None:
-                self._join_namespace(packets.read_open(packets.text_of(data)))
+                self._join_namespace(read_open(packets.text_of(data)))
             elif data.startswith(self._quick) and self._attaching is None:
                 self._hear(ns, quick_document(data[self._payload_at :]))
             else:
@@ -227,9 +213,9 @@ class SocketIoConnector(PacketReader):
             if self._connection is None:
                 self._early.append((self.binary, ns, data))
             elif self._opened is None:
-                self._join_namespace(packets.read_open(data))
+                self._join_namespace(read_open(data))
             else:
-                self._attachment(ns, data)
+                self._attachment(ns, data[1:] if self.eio == 3 else data)  # which has the packet's type in front
         except TurnError as exc:
             self.connection_lost(ns, exc)
 

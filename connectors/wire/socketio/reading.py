@@ -34,6 +34,10 @@ class PacketReader(SocketIoBase, WireLasting):
     def _connected(self) -> None:
         """CONNECT was answered."""
 
+    @abstractmethod
+    def _older_connected(self, namespace: str) -> None:
+        """A server of Socket.IO 2 says that a namespace is connected."""
+
     def _emit(self, packet: BoundedPacket) -> int:
         """Send a packet. Returns its bytes on the wire."""
         if self._connection is None:
@@ -47,6 +51,9 @@ class PacketReader(SocketIoBase, WireLasting):
         if (kind := text[0]) == packets.MESSAGE:
             if self._attaching is not None:
                 self._attaching.add_attachment(text)  # which says what is wrong with it
+            if self.eio != 4 and (namespace := packets.older_connect(text)) is not None:
+                self._older_connected(namespace)
+                return
             packet = BoundedPacket(encoded_packet=text[1:])
             if packet.attachment_count and packet.packet_type in {kinds.BINARY_EVENT, kinds.BINARY_ACK}:
                 self._attaching = packet

@@ -91,9 +91,9 @@ def closes(code: int, reason: str, *says: str, lies: tuple[str, ...] = ()) -> Ca
 
 
 def opens_as_v2(peer: Peer) -> None:
-    """Socket.IO 2: the server connects the namespace by itself, and sends no sid."""
+    """As Socket.IO 2, the server sends no sid; but its first packet was that of a later one."""
     upgrade(peer)
-    peer.send(frame(b'0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":5000}'))
+    peer.send(frame(b'0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":5000,"maxPayload":9}'))
     peer.send(frame(b"40"))
     peer.hold()
 
@@ -177,15 +177,15 @@ CASES = [
     of("http2-no_stream_is_allowed", "allows 0 at a time"), of("http2-pings_without_end", "no answer"),
     of("http-reset_before_a_byte", "https://", "log", lies=("crash",)),
     Case("polling_only", "http_400", "socketio", answers(whole(b"Invalid transport", status="400 Bad Request")),
-         ("only Socket.IO v3 and v4 over WebSocket", "polling"), ("--model",)),
+         ("Socket.IO v2, v3 and v4 over WebSocket", "polling"), ("--model",)),
     Case("polling_only_node", "http_400", "socketio",
          answers(whole(b'{"code":0,"message":"Transport unknown"}', status="400 Bad Request")),
-         ("only Socket.IO v3 and v4 over WebSocket", "polling"), ("--model",)),
+         ("Socket.IO v2, v3 and v4 over WebSocket", "polling"), ("--model",)),
     Case("version_refused", "http_400", "socketio",
          answers(whole(b'{"code":5,"message":"Unsupported protocol version"}', status="400 Bad Request")),
-         ("only Socket.IO v3 and v4 over WebSocket", "version"), ("--model",)),
+         ("Socket.IO v2, v3 and v4 over WebSocket", "version"), ("--model",)),
     Case("socketio_v2", "socketio_protocol", "socketio", opens_as_v2,
-         ("only Socket.IO v3 and v4 over WebSocket", "older")),
+         ("Socket.IO v2, v3 and v4 over WebSocket", "socketio.eio")),
     Case("plain_websocket", "socketio_protocol", "socketio", speaks_plain_websocket, ("generic-websocket",)),
     Case("no_socketio_there", "http_404", "socketio", page("<html>", "404 Not Found"), ("socketio.path",)),
     Case("socketio_for_websocket", "json_invalid", "websocket", greets_as_engine_io, ("generic-socketio",)),

@@ -61,6 +61,7 @@ class Shape(NamedTuple):
 SHAPES: dict[str, list[Shape]] = {
     "ai": [Shape("ai-sdk", "/api/chat", counted=True), Shape("ai-sdk-text", "/api/text")],
     "mcp": [Shape("mcp-stateless", "/mcp", stateless=True)],
+    "socketio2": [Shape("generic-socketio", ""), Shape("generic-socketio", "", stream=True)],
     "graphql": [Shape("graphql-ws", "/graphql")],
     "stomp": [Shape("stomp", "/ws", params={"answers": "/queue/{session}"})],
     "signalr": [
@@ -102,13 +103,14 @@ def peers(family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory) -> It
         served(family, folder("agents"), "agents", python, "-m", "tests.peers.agents.server") as agents,
         served(family, folder("ai"), "ai", node.node(), node.HERE / "ai.js") as ai,
         served(family, folder("mcp"), "mcp", node.node(), node.HERE / "mcp.js") as mcp,
+        served(family, folder("socketio2"), "socketio2", node.node(), node.HERE / "socketio2.js") as socketio2,
         served(family, folder("graphql"), "graphql", node.node(), node.HERE / "graphql.js") as graphql,
         served(family, folder("stomp"), "stomp", node.node(), node.HERE / "stomp.js") as stomp,
         served(family, folder("signalr"), "signalr", python, "-m", "tests.peers.agents.signalr_hub") as signalr,
         langgraph_dev(family, folder("langgraph")) as langgraph,
         gradio_app(family, folder("gradio")) as gradio,
     ):
-        yield {peer.server: peer for peer in (agents, ai, mcp, graphql, stomp, signalr, langgraph, gradio)}
+        yield {peer.server: peer for peer in (agents, ai, mcp, socketio2, graphql, stomp, signalr, langgraph, gradio)}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from socketio.packet import Packet
 from connectors.errors import BadAnswer, BadRequest, BrokenTransport, TooLarge, TurnError
 from connectors.mapping.request import RenderedRequest
 from connectors.socketio import packets
+from connectors.socketio.opening import read_open
 from connectors.socketio.packets import BoundedPacket
 from connectors.spec import build_target_spec
 from connectors.target import CompiledTarget
@@ -187,9 +188,9 @@ def test_a_placeholder_of_no_attachment_breaks_the_protocol(number: object) -> N
 
 
 def test_the_open_packet_says_when_a_target_is_to_be_given_up() -> None:
-    opened = packets.read_open('0{"sid":"e1","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1}')
+    opened = read_open('0{"sid":"e1","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1}')
     assert opened.silence_ns == 45_000_000_000
-    assert packets.read_open(opened.text()) == opened
+    assert read_open(opened.text()) == opened
 
 
 @pytest.mark.parametrize(
@@ -212,14 +213,14 @@ def test_the_open_packet_says_when_a_target_is_to_be_given_up() -> None:
 def test_an_open_packet_with_silly_values_is_refused(said: dict[str, Any]) -> None:
     whole = {"sid": "e1", "pingInterval": 25000, "pingTimeout": 20000, **said} if said else {}
     with pytest.raises(BrokenTransport) as made:
-        packets.read_open(f"0{json.dumps(whole)}")
+        read_open(f"0{json.dumps(whole)}")
     assert code(made) == "socketio_protocol"
 
 
 @pytest.mark.parametrize("first", ["", "1", "40", "0[]", "07", b"0{}"])
 def test_anything_else_is_no_open_packet(first: str | bytes) -> None:
     with pytest.raises(TurnError) as made:
-        packets.read_open(first)
+        read_open(first)
     assert code(made) == "socketio_protocol"
 
 
