@@ -125,7 +125,7 @@ class Redactor:
 
     def cut(self, text: str, limit: int) -> str:
         """The first `limit` characters, redacted before the cut, so that no part of a value remains at the cut."""
-        if not self._in(text[: limit + self._margin]):
+        if self._all is None or not self._in(text[: limit + self._margin]):
             return text[:limit]
         return self(text)[:limit]
 
@@ -135,7 +135,10 @@ class Redactor:
 
     def _in(self, text: str) -> bool:
         """Plain searches are many times faster than the pattern."""
-        return any(anchor in text for anchor in self._anchors)
+        for anchor in self._anchors:  # noqa: SIM110 - `any` makes a generator first, for each text of a turn
+            if anchor in text:
+                return True
+        return False
 
 
 class RedactedStream:

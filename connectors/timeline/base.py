@@ -101,7 +101,7 @@ class Timeline(JudgedTurn):
                 self._told_beside(part, message, data)
         if (get_stamp := part.stamp) is not None:
             stamp = get_stamp(message)
-            if type(stamp) is int and 0 <= stamp < LATEST_NS:
+            if type(stamp) is int and stamp >= 0 and stamp < LATEST_NS:
                 errors = self.arrival_errors
                 if errors is NO_TIMES:
                     errors = self.arrival_errors = array("q")
@@ -149,7 +149,7 @@ class Timeline(JudgedTurn):
             else:
                 self._odd_text(ns, text, part, message, data)
         get_stamp = part.stamp
-        if get_stamp is not None and type(stamp := get_stamp(message)) is int and 0 <= stamp < LATEST_NS:
+        if get_stamp is not None and type(stamp := get_stamp(message)) is int and stamp >= 0 and stamp < LATEST_NS:
             self.arrival_errors = array("q", (ns - stamp,))
         self.done_ns = ns
 

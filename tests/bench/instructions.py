@@ -29,7 +29,11 @@ from tests.bench.measure import TOKENS
 from tests.bench.truth import BuildError, truth
 from tests.support.engines import sole_order
 
-SCENARIO: Final = {"name": "bench", "steps": [{"do": "repeat", "times": 1, "steps": [{"do": "say", "text": "Hello"}]}]}
+SCENARIO: Final = {
+    "name": "bench",
+    "history": "none",
+    "steps": [{"do": "repeat", "times": 1, "steps": [{"do": "say", "text": "Hello"}]}],
+}
 """That of the other benches."""
 SLOW: Final = dict.fromkeys(("connect", "first_byte", "idle", "total"), 60.0)
 """Time limits: under valgrind an engine is fifty times slower."""
@@ -53,7 +57,6 @@ def counted(conversations: int) -> int:
             target=target,
             scenarios=(WeightedScenario(scenario=check_scenario(SCENARIO)),),
             load=parse_load({"kind": "closed", "users": USERS, "conversations": conversations}),
-            record_chars=0,
         )
         log = Path(folder, "valgrind.log")
         valgrind = (
@@ -64,7 +67,7 @@ def counted(conversations: int) -> int:
             "--cache-sim=no",
             "--cachegrind-out-file=/dev/null",
         )
-        _hold(order, (*valgrind, f"--log-file={log}", sys.executable, "-m", "runs.engine"))
+        hold(order, (*valgrind, f"--log-file={log}", sys.executable, "-m", "runs.engine"))
         ledger = Path(order.ledger_path).read_text("utf-8")
         answered = sum('"k":"turn"' in line and '"out":"ok"' in line for line in ledger.splitlines())
         if answered != conversations:
@@ -75,7 +78,7 @@ def counted(conversations: int) -> int:
         return int(found[1].replace(",", ""))
 
 
-def _hold(order: ShardSpec, command: tuple[str, ...]) -> None:
+def hold(order: ShardSpec, command: tuple[str, ...]) -> None:
     """The load, to its end."""
     engine = EngineProcess(order, command)
     until = time.monotonic() + LIMIT_S
