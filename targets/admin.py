@@ -23,6 +23,8 @@ from targets.credentials.admin import names_text
 from targets.credentials.forms import TakesSecret, secret_name, secret_value
 from targets.credentials.rights import usable
 from targets.credentials.services import NotAllowed, entered
+from targets.learn_page import learned
+from targets.learn_page import page_context as page_of_learning
 from targets.models import Credential, Target
 from targets.probe_page import page_context
 
@@ -97,7 +99,7 @@ class TargetAdmin(TargetBase):
     list_filter = ["preset", "stream"]
     search_fields = ["name", "url"]
     readonly_fields = ["about_preset", "stored_secrets"]
-    actions_list = ["presets"]
+    actions_list = ["learn", "presets"]
     actions_detail = ["test_message"]
     warn_unsaved_form = True
     formfield_overrides = {
@@ -144,6 +146,15 @@ class TargetAdmin(TargetBase):
     @admin.display(description="About the preset")
     def about_preset(self, target: Target) -> str:
         return render_to_string("targets/preset.html", {"preset": preset_of(target)})
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> Any:
+        return {**super().get_changeform_initial_data(request), **learned(request)}
+
+    @action(description="Learn a target", url_path="learn", permissions=["add"], icon="school")
+    def learn(self, request: HttpRequest) -> HttpResponse:
+        """From a curl line or a HAR file to the form of a new target. Sends nothing."""
+        context = self.admin_site.each_context(request) | page_of_learning(request) | {"opts": self.opts}
+        return TemplateResponse(request, "targets/learn.html", context | {"title": "Learn a target"})
 
     @action(description="Presets", url_path="presets", permissions=["view"], icon="list")
     def presets(self, request: HttpRequest) -> HttpResponse:

@@ -151,7 +151,7 @@ def _conversation(asking: _Asking, leaf: tuple[float, Path, str] | None) -> None
 
 def _ids_of_turn(item: Any, chosen: History) -> Any:
     changes = {
-        path: "{{ session.id }}-{{ turn }}"
+        path: "{{ message_id }}"
         for path, value in leaves(item)
         if isinstance(value, str) and is_id(value) and path != chosen.role
     }
@@ -194,7 +194,7 @@ def _ids(asking: _Asking) -> None:
         if key in SESSION_KEYS | OWNERS:
             _session_id(asking, path, key, value, given)
         elif key in TURN_KEYS and isinstance(value, str) and is_id(value):
-            asking.changes[path] = "{{ session.id }}-{{ turn }}"
+            asking.changes[path] = "{{ message_id }}"
             asking.asked.unsure.append(f"{_place(path)} is taken to be new with each turn")
 
 

@@ -64,7 +64,7 @@ class History:
         changes: dict[Path, Any] = {self.role: "$role", self.content: "$content"}
         for path, value in leaves(item):
             if path not in changes and isinstance(value, str) and is_id(value):
-                changes[path] = "$role $content"
+                changes[path] = "message-$index"
         return replaced(item, changes)
 
 

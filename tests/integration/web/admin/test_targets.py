@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from connectors.spec import preset_names
 from targets.models import Credential, Target
 from tests.integration.web import made_up
+from tests.integration.web.permissions.forms import form_values
 from tests.support.credentials import keep
+from tests.support.recorded_chats import KEY, unknown_chats
 
 ADD = "/admin/targets/target/add/"
 FORM = {
@@ -49,6 +53,41 @@ def test_a_target_shows_what_its_preset_needs_and_a_page_what_all_need(admin_pag
     assert "/admin/targets/target/presets/" in admin_page.get(ADD).content.decode()
     page = admin_page.get(change(made_up.target())).content.decode()
     assert "https://platform.openai.com/docs/api-reference/chat" in page
+
+
+LEARN = "/admin/targets/target/learn/"
+
+
+def test_a_curl_line_fills_in_the_form_of_a_new_target_without_its_secrets(admin_page: Client) -> None:
+    body = '{"model": "m-7", "messages": [{"role": "user", "content": "Hello you"}], "temperature": 0.5}'
+    line = f"curl http://127.0.0.1:9/v1/chat/completions -H 'Authorization: Bearer {made_up.SECRET}' -d '{body}'"
+    page = admin_page.post(LEARN, {"text": line}).content.decode()
+    assert made_up.SECRET not in page
+    for words in ("the preset", "Hello you", "<code>api_key</code>", "?learned=1"):
+        assert words in page, words
+    form = form_values(admin_page.get(f"{ADD}?learned=1").content.decode())
+    assert (form["url"], form["preset"]) == ("http://127.0.0.1:9/v1", "openai-chat")
+    assert json.loads(form["params"]) == {"model": "m-7", "temperature": 0.5}
+    posted = form | {"name": "Learned", "secret_name": "api_key", "secret_value": made_up.SECRET}
+    assert admin_page.post(ADD, posted).status_code == 302
+    assert Target.objects.get(name="Learned").params["model"] == "m-7"
+    assert form_values(admin_page.get(ADD).content.decode())["url"] == ""
+
+
+def test_a_recorded_file_is_learned_and_what_is_of_no_use_is_refused(admin_page: Client) -> None:
+    [chat] = [chat for chat in unknown_chats() if chat.name == "thread-first"]
+    file = SimpleUploadedFile("chat.har", chat.text().encode())
+    page = admin_page.post(LEARN, {"file": file, "message": chat.last["message"]}).content.decode()
+    assert chat.last["text"] in page
+    assert KEY not in page
+    for given, says in (
+        ({}, "Paste something"),
+        ({"text": "curl http://127.0.0.1/ -d @/etc/passwd"}, "is not opened"),
+        ({"text": made_up.SECRET}, "none that can be read"),
+    ):
+        page = admin_page.post(LEARN, given).content.decode()
+        assert says in page
+        assert made_up.SECRET not in page
 
 
 def test_a_secret_is_stored_sealed_and_only_its_name_is_shown(admin_page: Client) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 import orjson
 import pytest
 
+from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec
 from connectors.target import CompiledTarget
 from targets.learning.learn import learn
 from targets.learning.proposal import Proposal
+from targets.probe import probe
+from tests.hostile.server import HostileServer, Peer
 from tests.support.recorded_chats import KEY, Chat, curl, har, preset_chats, unknown_chats
-from tests.support.recordings import SESSION
+from tests.support.recordings import SESSION, wire_bytes
 
 PRESETS, UNKNOWN = preset_chats(), unknown_chats()
 MAPPED = {"generic-json", "generic-ndjson", "generic-websocket", "generic-text"}
@@ -43,6 +46,7 @@ def asked(made: Proposal, chat: Chat, message: str) -> Any:
         "turn": 0,
         "vars": {},
         "session": SESSION,
+        "message_id": "3e1b6c0e-0000-4000-8000-000000000000",
         "saved": chat.data.get("saved", case.get("saved", {})),
     }
     request = CompiledTarget(spec_of(made)).render(context)
@@ -123,6 +127,27 @@ def test_at_least_15_of_20_chatbots_are_right_without_help() -> None:
     assert len(found) >= 20
     assert len(UNKNOWN) >= 6
     assert len(failed) <= len(found) * (20 - RIGHT_OF_20) // 20, failed
+
+
+@pytest.mark.parametrize("lane", ["reference", "load"])
+@pytest.mark.parametrize("name", ["thread-first", "growing-text", "token-lines", "form", "query"])
+def test_what_is_proposed_works_through_a_socket(name: str, lane: Lane) -> None:
+    [chat] = [chat for chat in UNKNOWN if str(chat) == name]
+    turns = {urlsplit(turn["request"]["url"]).path: turn for turn in (*chat.data.get("before", ()), chat.last)}
+
+    def serve(peer: Peer) -> None:
+        while True:
+            path = peer.read_request().split(b" ")[1].decode().partition("?")[0]
+            peer.send(wire_bytes(turns[path]["answer"]))
+
+    made = learn([chat.text()])
+    with HostileServer(serve) as server:
+        target = {**made.target(), "url": server.url}
+        spec = build_target_spec(name="learned", **target, secrets=dict.fromkeys(made.secrets, "s3cr3t-value"))
+        found = probe(spec, ["Is that so & good?"], lane=lane)
+    assert found.turns[0].error is None
+    assert (found.turns[0].text, found.turns[0].unmatched) == (chat.last["text"], 0)
+    assert b"Is that so & good?" in unquote_to_bytes(server.requests[-1].replace(b"+", b" "))
 
 
 @pytest.mark.parametrize("chat", UNKNOWN, ids=str)
