@@ -7,8 +7,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,13 +26,13 @@ from tests.support.processes import ROOT
 from tests.support.services import reserve_port
 from tokenburn_site.local.process_groups import ProcessGroups
 
-CONVERSATIONS, AT_ONCE, TURNS = 50, 25, 3
+CONVERSATIONS, TURNS = 50, 3
 
 
 class Shape(NamedTuple):
     """How a preset is used: below which path, and with at most one param beside the address. `counted`: it tells how
     much was said; a server here counts letters for tokens. `stateless`: it knows nothing of earlier turns. `http2`: on
-    the load lane alone."""
+    the load lane alone. `conversations`: fewer where each turn waits for a queue."""
 
     preset: str
     path: str
@@ -41,6 +41,7 @@ class Shape(NamedTuple):
     counted: bool = False
     stateless: bool = False
     http2: bool = False
+    conversations: int = CONVERSATIONS
 
     def __str__(self) -> str:
         return f"{self.preset}{' streamed' * self.stream}{' by http2' * self.http2}"
@@ -68,7 +69,7 @@ SHAPES: dict[str, list[Shape]] = {
         Shape("signalr", "/hub", params={"method": "ask"}),
         Shape("signalr", "/hub", stream=True, params={"method": "recite"}),
     ],
-    "langgraph": [Shape("langgraph", ""), Shape("langgraph", "", stream=True)],
+    "langgraph": [Shape("langgraph", "", conversations=10), Shape("langgraph", "", stream=True)],
     "gradio": [Shape("gradio", "")],
     "agents": [
         Shape("ag-ui", "/ag-ui"),
@@ -93,31 +94,46 @@ FAILURES = {
 """How a failing model is told, where it is not by its own words."""
 
 
+class Peers:
+    """Each server is started when it is first asked for."""
+
+    def __init__(self, family: ProcessGroups, folder: Callable[[str], Path], running: ExitStack) -> None:
+        self._family = family
+        self._folder = folder
+        self._running = running
+        self._started: dict[str, Peer] = {}
+
+    def __getitem__(self, server: str) -> Peer:
+        if server not in self._started:
+            self._started[server] = self._running.enter_context(self._starting(server, self._folder(server)))
+        return self._started[server]
+
+    def _starting(self, server: str, directory: Path) -> AbstractContextManager[Peer]:
+        if server in COMMANDED:
+            return COMMANDED[server](self._family, directory)
+        if server in MODULES:
+            return served(self._family, directory, server, python(), "-m", f"tests.peers.agents.{MODULES[server]}")
+        node.modules()
+        return served(self._family, directory, server, node.node(), node.HERE / f"{server}.js")
+
+
 @pytest.fixture(scope="module")
-def peers(family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Peer]]:
-    node.modules()
-    python = node.PEERS_VENV / "bin" / "python"
-    assert python.is_file(), f"{python} is missing: run `make setup-peers`"
-    folder = tmp_path_factory.mktemp
-    with (
-        served(family, folder("agents"), "agents", python, "-m", "tests.peers.agents.server") as agents,
-        served(family, folder("ai"), "ai", node.node(), node.HERE / "ai.js") as ai,
-        served(family, folder("mcp"), "mcp", node.node(), node.HERE / "mcp.js") as mcp,
-        served(family, folder("socketio2"), "socketio2", node.node(), node.HERE / "socketio2.js") as socketio2,
-        served(family, folder("graphql"), "graphql", node.node(), node.HERE / "graphql.js") as graphql,
-        served(family, folder("stomp"), "stomp", node.node(), node.HERE / "stomp.js") as stomp,
-        served(family, folder("signalr"), "signalr", python, "-m", "tests.peers.agents.signalr_hub") as signalr,
-        langgraph_dev(family, folder("langgraph")) as langgraph,
-        gradio_app(family, folder("gradio")) as gradio,
-    ):
-        yield {peer.server: peer for peer in (agents, ai, mcp, socketio2, graphql, stomp, signalr, langgraph, gradio)}
+def peers(family: ProcessGroups, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
+    with ExitStack() as running:
+        yield Peers(family, tmp_path_factory.mktemp, running)
+
+
+def python() -> Path:
+    program = node.PEERS_VENV / "bin" / "python"
+    assert program.is_file(), f"{program} is missing: run `make setup-peers`"
+    return program
 
 
 @contextmanager
 def gradio_app(family: ProcessGroups, directory: Path) -> Iterator[Peer]:
-    port, python = reserve_port(), node.PEERS_VENV / "bin" / "python"
+    port = reserve_port()
     more = {"PYTHONPATH": str(ROOT), "GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
-    argv = (python, "-m", "tests.peers.agents.gradio_app")
+    argv = (python(), "-m", "tests.peers.agents.gradio_app")
     with commanded(family, directory, "gradio", port, *argv, more=more) as peer:
         yield peer
 
@@ -127,10 +143,17 @@ def langgraph_dev(family: ProcessGroups, directory: Path) -> Iterator[Peer]:
     """It keeps its state in the folder of the app, which is therefore a copy."""
     port, program = reserve_port(), node.PEERS_VENV / "bin" / "langgraph"
     shutil.copytree(ROOT / "tests/peers/langgraph_dev", directory, dirs_exist_ok=True)
-    argv = [program, "dev", "--port", port, "--no-browser", "--no-reload"]
+    argv = [program, "dev", "--port", port, "--no-browser", "--no-reload", "--n-jobs-per-worker", CONVERSATIONS]
     more = {"PYTHONPATH": str(ROOT), "LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGSMITH_TRACING": "false"}
-    with commanded(family, directory, "langgraph", port, *argv, "--n-jobs-per-worker", AT_ONCE, more=more) as peer:
+    with commanded(
+        family, directory, "langgraph", port, *argv, "--n-jobs-per-worker", CONVERSATIONS, more=more
+    ) as peer:
         yield peer
+
+
+MODULES = {"agents": "server", "signalr": "signalr_hub"}
+"""Servers in Python, by their modules; the others run on node, unless they are started by commands of their own."""
+COMMANDED = {"gradio": gradio_app, "langgraph": langgraph_dev}
 
 
 class Said(NamedTuple):
@@ -161,30 +184,24 @@ async def converse(lane: Lane, target: CompiledTarget, name: str) -> list[Said]:
     return said
 
 
-async def many(target: CompiledTarget, name: str) -> list[Said]:
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def one(number: int) -> list[Said]:
-        async with room:
-            return await converse("load", target, f"{name}.{number}")
-
-    found = await asyncio.gather(*map(one, range(CONVERSATIONS)))
+async def many(target: CompiledTarget, name: str, number: int) -> list[Said]:
+    found = await asyncio.gather(*(converse("load", target, f"{name}.{at}") for at in range(number)))
     return [turn for turns in found for turn in turns]
 
 
 @pytest.mark.parametrize(("server", "shape"), CASES)
 def test_every_text_is_the_one_it_sent_and_every_message_the_one_it_got(
-    peers: dict[str, Peer], server: str, shape: Shape
+    peers: Peers, server: str, shape: Shape
 ) -> None:
     peer = peers[server]
     target = CompiledTarget(shape.spec(peer))
-    said = uvloop.run(many(target, f"[{shape}] load"))
+    said = uvloop.run(many(target, f"[{shape}] load", shape.conversations))
     said += uvloop.run(converse(shape.lanes[-1], target, f"[{shape}] {shape.lanes[-1]} alone"))
-    assert len(said) == (CONVERSATIONS + 1) * TURNS
+    assert len(said) == (shape.conversations + 1) * TURNS
     got = peer.entries(f"[{shape}]")
     assert sorted((turn.message, turn.text) for turn in said) == sorted((one["message"], one["text"]) for one in got)
     counts = ["1"] * TURNS if shape.stateless else ["1", "2", "3"]
-    assert [turn.text.partition(":")[0] for turn in said] == counts * (CONVERSATIONS + 1)
+    assert [turn.text.partition(":")[0] for turn in said] == counts * (shape.conversations + 1)
     expected = {turn.message: turn.history for turn in said}
     assert [one["history"] for one in got if "history" in one] == [
         expected[one["message"]] for one in got if "history" in one
@@ -194,9 +211,7 @@ def test_every_text_is_the_one_it_sent_and_every_message_the_one_it_got(
 
 
 @pytest.mark.parametrize(("server", "shape"), CASES)
-def test_a_failing_model_has_its_code_and_its_words_on_both_lanes(
-    peers: dict[str, Peer], server: str, shape: Shape
-) -> None:
+def test_a_failing_model_has_its_code_and_its_words_on_both_lanes(peers: Peers, server: str, shape: Shape) -> None:
     code, words = FAILURES.get((shape.preset, shape.stream), ("target_error", "the model is asleep"))
     for lane in shape.lanes:
         with Client(lane, shape.spec(peers[server])) as client:

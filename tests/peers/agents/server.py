@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ PARTS: tuple[Callable[[str], list[BaseRoute]], ...] = (pydantic_agents.routes, a
 async def main(log: str) -> None:
     config = Config()
     mcp = mcp_tool.server(log)
+    logging.getLogger().handlers.clear()  # that of mcp draws each traceback for more than a second
     routes = [*mcp.streamable_http_app().routes, *(route for part in PARTS for route in part(log))]
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
         config.bind = [f"fd://{listener.fileno()}"]

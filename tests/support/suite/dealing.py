@@ -19,7 +19,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 FOLDERS = ("e2e", "integration/hosts", "integration/metrics", "integration/runs", "integration/web")
-SLOW = (*(f"tests/{folder}/" for folder in FOLDERS), "tests/integration/connectors/test_memory.py")
+CONNECTORS = "tests/integration/connectors"
+SLOW = (
+    *(f"tests/{folder}/" for folder in FOLDERS),
+    f"{CONNECTORS}/test_memory.py",
+    f"{CONNECTORS}/test_foreign_chatbots.py",
+)
 """Their tests start processes."""
 SHARING = ("tests/e2e/browser/",)
 """One browser and one site for all files of the folder."""
@@ -28,7 +33,7 @@ SECONDS = {
     **dict.fromkeys(("liars", "foreign_peers", "secrets_nowhere"), 110),
     **dict.fromkeys(("engine/people", "kill", "hosts/hosts", "schema", "matrix", "search_doors", "memory"), 80),
     **dict.fromkeys(("e2e/up", "burn", "burn_ends", "burn_usage", "supervisor/budget", "outage", "local"), 60),
-    **dict.fromkeys(("local_killed", "browser/live", "browser/pages", "browser/policy"), 60),
+    **dict.fromkeys(("local_killed", "browser/live", "browser/pages", "browser/policy", "foreign_chatbots"), 60),
     **dict.fromkeys(("burn_sweep", "foreign_server", "browser/run", "stages", "beats", "witness", "red_team"), 40),
     **dict.fromkeys(("error_rate_farm", "capacity/search", "burn_search", "burn_error_rate", "aggregate"), 30),
     **dict.fromkeys(("workers/placement", "browser/theme", "groups_run", "burn_people", "ingest_killed"), 30),
