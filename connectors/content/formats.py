@@ -5,18 +5,22 @@ A text becomes a text, which paths know as `@`; XML becomes objects.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
-from connectors.content.foreign import not_text
+from connectors.content.foreign import not_json, not_text
+from connectors.content.patterns import compile_pattern
 from connectors.content.said_errors import said_error
 from connectors.content.sniff import is_page
 from connectors.content.xml_objects import xml_value
 from connectors.errors import BadAnswer, BrokenTransport
 
 Format = Literal["json", "text", "xml"]
+DATA: Final = "data"
+"""The group of a pattern of lines that is what a line says."""
 WHOLE_TEXT: Final = "@"
 """The path to the text that an answer is."""
 
@@ -25,11 +29,60 @@ Reader = Callable[[bytes, str | None, bool], bytes]
 TurnError."""
 
 
-def reader_of(kind: Format | None, *, known_errors: bool) -> Reader | None:
-    """None: it is JSON already. `known_errors`: also find errors in what should be a text."""
+def reader_of(kind: Format | None, *, known_errors: bool, line: str | None = None) -> Reader | None:
+    """None: it is JSON already. `known_errors`: also find errors in what should be a text. `line`: a pattern of which
+    frames are."""
+    if line is not None:
+        return _line_reader(compile_pattern(line), kind or "json", known_errors=known_errors)
     if kind == "text":
         return _text_read_carefully if known_errors else _text
     return _xml if kind == "xml" else None
+
+
+def _line_reader(pattern: re.Pattern[str], kind: Format, *, known_errors: bool) -> Reader:
+    """Of frames that a pattern takes apart: each becomes an object of the pattern's groups, `data` read as `kind`. One
+    that it does not describe becomes `{"line": ...}`. A whole answer is none of them."""
+    inner = reader_of(kind, known_errors=known_errors)
+
+    def read(data: bytes, charset: str | None, whole: bool) -> bytes:
+        if whole:
+            return data if inner is None else inner(data, charset, whole)
+        text = text_in(data, charset)
+        found = pattern.search(text)
+        if found is None:
+            if known_errors:
+                _no_error_in(data)
+            return orjson.dumps({"line": text})
+        groups = {name: value for name, value in found.groupdict().items() if value is not None}
+        if (said := groups.get(DATA)) is not None:
+            groups[DATA] = loads_of(said, kind)
+        return orjson.dumps(groups)
+
+    return read
+
+
+def loads_of(text: str, kind: Format) -> Any:
+    """The value that a part of a frame is. Raises BadAnswer."""
+    if kind == "text":
+        return text
+    if kind == "xml":
+        return xml_value(text.encode())
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise not_json(text, exc) from exc
+
+
+def _no_error_in(data: bytes) -> None:
+    """Raises BadAnswer (target_error)."""
+    if data[:1] != b"{":
+        return
+    try:
+        said = said_error(orjson.loads(data))
+    except orjson.JSONDecodeError:
+        return
+    if said is not None:
+        raise BadAnswer("target_error", said)
 
 
 def makes_text(read: Reader | None) -> bool:
@@ -54,13 +107,7 @@ def _text(data: bytes, charset: str | None, _whole: bool) -> bytes:
 
 def _text_read_carefully(data: bytes, charset: str | None, whole: bool) -> bytes:
     """Targets that fail say so in JSON, also where a text is expected; and a proxy answers with a page."""
-    if data[:1] == b"{":
-        try:
-            said = said_error(orjson.loads(data))
-        except orjson.JSONDecodeError:
-            said = None
-        if said is not None:
-            raise BadAnswer("target_error", said)
+    _no_error_in(data)
     if whole and is_page(data):
         raise not_text(data)
     return _text(data, charset, whole)

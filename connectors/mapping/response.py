@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from connectors.content.answers import Reasons
-from connectors.content.formats import WHOLE_TEXT, Reader, reader_of
+from connectors.content.formats import Reader, reader_of
 from connectors.content.said_errors import ShapeTest, no_shape
 from connectors.content.usage import THOUGHT
 from connectors.mapping.paths import (
@@ -203,12 +203,10 @@ class ResponseMapping:
     """
 
     def __init__(self, spec: ResponseSpec) -> None:
-        self._spec = spec
-        self.read = reader_of(spec.format, known_errors=spec.known_errors)
+        spec = self._spec = spec.with_usual_paths()
+        self.read = reader_of(spec.format, known_errors=spec.known_errors, line=spec.line)
         """Makes JSON of what is not; None: it is."""
         self.reads = self.read is not None or any(part.format is not None for part in spec.kinds.values())
-        if spec.format == "text" and not spec.kinds and spec.text is None and spec.delta is None:
-            spec = self._spec = spec.model_copy(update={"delta": WHOLE_TEXT})
         pieces = self.streamed = any(part.delta is not None for part in (spec, *spec.kinds.values()))
         self.part = Part(spec, "response", pieces=pieces)
         self.by_name = bool(spec.kinds) and spec.kind == EVENT_NAME

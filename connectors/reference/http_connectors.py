@@ -30,7 +30,7 @@ class HttpConnector(ReferenceConnector):
             allow_private=allow_private,
             idempotent=target.spec.request.idempotent,
             secrets=self._secrets if target.spec.follow_redirects else None,
-            pieces=target.spec.response.format,
+            pieces=target.spec.response.pieces,
         )
 
     def own_exchange(self) -> HttpExchange | None:

@@ -77,7 +77,8 @@ def _stale_rules(response: Mapping[str, Any], overrides: Mapping[str, Any]) -> s
     given = given if isinstance(given, Mapping) else {}
     text_pieces = overrides.get("protocol") == "text"
     kind = given.get("format", "text" if text_pieces else None)
-    if kind is not None and kind != response.get("format", "json"):
+    in_lines = given.get("line") is not None and "line" not in response
+    if in_lines or (kind is not None and kind != response.get("format", "json")):
         done = response.get("done")
         ends = done if isinstance(done, list) else [done]
         in_clear = all(isinstance(end, Mapping) and "data" in end for end in ends) and not text_pieces

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from connectors.content.answers import DEFAULT_EXPECT, Expectation
-from connectors.content.formats import WHOLE_TEXT, Format
+from connectors.content.formats import DATA, WHOLE_TEXT, Format
+from connectors.content.patterns import compile_pattern
 from connectors.spec.base import Frozen
 from connectors.spec.saving import Pattern, Save, Source
 
@@ -17,6 +18,12 @@ EVENT_NAME: Final = "@event"
 PATHS: Final = ("text", "delta", "reasoning", "error", "finish", "tool_call", "refusal", "stamp")
 """Fields of a part that are paths."""
 CONTENT: Final = ("text", "delta", "reasoning", "refusal")
+
+
+def _check_line(text: str) -> str:
+    if DATA not in compile_pattern(text).groupindex:
+        raise ValueError(f"the pattern has no group (?P<{DATA}>...): what of a line is its data")
+    return text
 
 
 class Condition(Frozen):
@@ -118,6 +125,9 @@ class ResponseSpec(PartSpec):
     path) that is listed there is read by that kind's rules on top of them. An event for which a condition of `ignore`
     is true is passed over. The kind "@event" is the name that a server-sent event has beside its data.
 
+    `line` is a regular expression that takes a frame apart, such as `^(?P<kind>\\w):(?P<data>.*)`: the frame becomes an
+    object of its groups, of which `data` is of `format`, and `kind` is the default of `kind`.
+
     `cumulative`: a `delta` holds the whole text so far. `done` ends a streamed answer; without it the end of the
     transport does or, where that goes on from turn to turn, the first event with text. A stream that ends after a
     `finish` is whole without its `done`. `quiet_ms`: an answer may have several messages; it ends when no text and no
@@ -129,6 +139,7 @@ class ResponseSpec(PartSpec):
     """
 
     format: Format = "json"
+    line: Annotated[str, AfterValidator(_check_line)] | None = None
     expect_text: list[Expectation] = Field(default_factory=lambda: list(DEFAULT_EXPECT), min_length=1)
     known_errors: bool = True
     ignore: list[Condition] = Field(default_factory=list)
@@ -137,9 +148,21 @@ class ResponseSpec(PartSpec):
     kind: str | None = None
     kinds: dict[str, PartSpec] = Field(default_factory=dict)
 
+    def with_usual_paths(self) -> ResponseSpec:
+        """With the paths that need not be given."""
+        usual: dict[str, Any] = {"kind": "kind"} if self.line is not None and self.kind is None else {}
+        if not self.kinds and self.text is None and self.delta is None and self.pieces == "text":
+            usual["delta"] = WHOLE_TEXT if self.line is None else DATA
+        return self.model_copy(update=usual) if usual else self
+
+    @property
+    def pieces(self) -> Format:
+        """What its frames are, before a pattern takes them apart."""
+        return self.format if self.line is None else "text"
+
     @model_validator(mode="after")
     def _kinds(self) -> Self:
-        if self.kinds and self.kind is None:
+        if self.kinds and self.kind is None and self.line is None:
             raise ValueError("`kinds` needs `kind`: the path to what tells them apart")
         if self.kind is not None and not self.kinds:
             raise ValueError("`kind` has no effect: list the kinds in `kinds`, or remove it")
@@ -161,6 +184,8 @@ class ResponseSpec(PartSpec):
     @model_validator(mode="after")
     def _of_texts(self) -> Self:
         """A text has no keys."""
+        if self.line is not None:
+            return self
         told = next((name for name, part in self.kinds.items() if part.format is not None), None)
         if told is not None and self.kind != EVENT_NAME:
             raise ValueError(

@@ -140,6 +140,10 @@ class TargetSpec(LastingSpec):
         response = self.response
         if self.protocol in WITH_OWN_MESSAGES and response.format != "json":
             raise ValueError(f"response.format has no effect: protocol {self.protocol} has messages of its own")
+        if response.line is not None and self.protocol in {"http", "text", *WITH_OWN_MESSAGES}:
+            raise ValueError(
+                f"response.line has no effect: an answer of protocol {self.protocol} has no lines or frames"
+            )
         if self.protocol == "text":
             if response.format != "text":
                 raise ValueError("response.format: protocol text reads texts; give http for a whole answer")

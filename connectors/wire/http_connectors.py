@@ -32,7 +32,7 @@ class HttpConnector(WireConnector):
         self._exchange = HttpExchange(
             target.endpoint,
             allow_private=allow_private,
-            style=self.style.of(target.spec.response.format),
+            style=self.style.of(target.spec.response.pieces),
             idempotent=target.spec.request.idempotent,
             secrets=self._secrets if target.spec.follow_redirects else None,
             count_unasked=self._count_unasked,

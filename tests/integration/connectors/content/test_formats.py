@@ -41,6 +41,18 @@ def pieces(*parts: bytes) -> bytes:
 
 
 WORDS = UMLAUTS.encode()
+DATA_STREAM = {
+    "response": {
+        "line": r"^(?P<kind>\w):(?P<data>.*)",
+        "done": None,
+        "kinds": {
+            "0": {"delta": "data"},
+            "3": {"error": "data"},
+            "d": {"finish": "data.finishReason", "usage": {"output": "data.usage.out"}, "done": True},
+        },
+    }
+}
+MARKED = {"response": {"format": "text", "line": "^> (?P<data>.*)", "done": None}}
 ENDS = {"response": {"format": "text", "done": [{"data": "[STOP]"}, {"data": "[END]"}, {"matches": "<eos [0-9]+>$"}]}}
 META = {"format": "json", "usage": {"output": "tokens"}, "done": True}
 CASES = {
@@ -105,6 +117,43 @@ CASES = {
         chunks=2,
     ),
     "lines": Case(pieces(WORDS[:5], WORDS[5:9] + b"\n\n%b\n[DONE]" % WORDS[9:]), protocol="ndjson", chunks=2),
+    "lines with kinds": Case(
+        pieces(b'0:"Hel"\n0', b':"lo"\n2:[{"x": 1}]\nd:{"finishReason":"stop",', b'"usage":{"out":2}}\n'),
+        "Hello",
+        protocol="ndjson",
+        overrides=DATA_STREAM,
+        chunks=2,
+    ),
+    "lines with kinds: an error": Case(
+        pieces(b'0:"Hel"\n3:"out of order"\n'), "", "target_error", protocol="ndjson", overrides=DATA_STREAM
+    ),
+    "lines with kinds: cut off": Case(
+        pieces(b'0:"Hel"\n0:"l'), "", "stream_incomplete", protocol="ndjson", overrides=DATA_STREAM
+    ),
+    "lines with kinds: not JSON": Case(
+        pieces(b"0:Hel\n"), "", "json_invalid", protocol="ndjson", overrides=DATA_STREAM
+    ),
+    "lines with kinds: JSON instead": Case(
+        chunk(b'{"error": "no such bot"}'),
+        "",
+        "target_error",
+        protocol="ndjson",
+        kind="Content-Type: application/json",
+        overrides=DATA_STREAM,
+    ),
+    "lines with kinds: other lines": Case(
+        pieces(b"hm\nha\n"), "", "stream_incomplete", protocol="ndjson", overrides=DATA_STREAM
+    ),
+    "lines of text behind a mark": Case(
+        pieces(b"> Hel\n# not this\n> lo\n"), "Hello", protocol="ndjson", overrides=MARKED, chunks=2
+    ),
+    "events behind a mark": Case(
+        pieces(b"data: > a\n\ndata: > b\n\ndata: [DONE]\n\n"),
+        "ab",
+        protocol="sse",
+        kind=SSE_TYPE,
+        overrides={"response": {"format": "text", "line": "^> (?P<data>.*)"}},
+    ),
     "another end mark": Case(
         pieces(b"data: a\n\ndata: [STOP]\n\ndata: b\n\n"), "a", protocol="sse", kind=SSE_TYPE, overrides=ENDS
     ),
