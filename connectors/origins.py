@@ -14,6 +14,9 @@ from connectors.request_parts import check_authority, check_url
 
 SCHEMES: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443, "grpc": 80, "grpcs": 443}
 """What a target's URL may begin with, and the port if it names none."""
+PROXY_SCHEMES: Final = {"http": 80, "socks5": 1080, "socks5h": 1080}
+"""The same of a proxy's. Its origin is that of HTTP at its port."""
+_PORTS: Final = PROXY_SCHEMES | SCHEMES
 TLS_SCHEMES: Final = frozenset({"https", "wss", "grpcs"})
 
 
@@ -26,11 +29,11 @@ def origin_at(host: str, port: int, *, tls: bool) -> str:
 def origin_of(url: str) -> str:
     """That of a URL. Raises ValueError if the URL has none."""
     parts = urlsplit(check_url(url))
-    if parts.scheme not in SCHEMES or not parts.hostname or parts.port == 0:
+    if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0:
         raise ValueError(f"{url[:200]!r} has no origin: give scheme://host:port, such as https://api.example.org:443")
     host = check_authority(parts.netloc.rpartition("@")[2])
     return origin_at(
-        urlsplit(f"//{host}").hostname or "", parts.port or SCHEMES[parts.scheme], tls=parts.scheme in TLS_SCHEMES
+        urlsplit(f"//{host}").hostname or "", parts.port or _PORTS[parts.scheme], tls=parts.scheme in TLS_SCHEMES
     )
 
 

@@ -33,7 +33,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _AUTHORITY: Final = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[^\s\x00-\x20\x7f\"#$%&'()*+,/:;<=>?@\[\\\]^`{|}!]+)(?::[0-9]*)?"
 )
-OF_CONNECTIONS: Final = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
+OF_CONNECTIONS: Final = NOT_IN_HTTP2 - {"content-length"}
 """Headers that HTTP/2 does not have."""
 not_in_values: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]").search
 """Finds what a header's value must not contain: control characters, and halves of characters. Called for

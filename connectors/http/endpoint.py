@@ -45,8 +45,8 @@ class Endpoint:
     @property
     def via(self) -> Via | None:
         """What plain HTTP requests to a proxy have more than those to the endpoint itself."""
-        proxy = None if self.tls else self.proxy
-        return None if proxy is None else Via(self.origin, proxy.headers)
+        proxy = None if self.tls or self.streams else self.proxy
+        return None if proxy is None or proxy.is_socks else Via(self.origin, proxy.headers)
 
     @property
     def marker(self) -> bytes | None:

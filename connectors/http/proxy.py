@@ -1,6 +1,7 @@
-"""HTTP proxies: the request to the proxy and the meaning of its answer. No I/O; used by both lanes.
+"""Proxies: what to say to them, and the meaning of an HTTP proxy's answer. No I/O; used by both lanes.
 
-Plain HTTP goes to it as requests that name the whole URL; TLS and WebSocket go through a tunnel (CONNECT).
+Plain HTTP goes to an HTTP proxy as requests that name the whole URL; all else goes through a tunnel (CONNECT, or what
+SOCKS5 has).
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from connectors.errors import BadRequest, ConnectFailed, TurnError
-from connectors.origins import origin_at
+from connectors.http.socks import SocksTunnel
+from connectors.origins import PROXY_SCHEMES, origin_at
 from connectors.request_parts import check_authority, encoded_head
 from connectors.security.vault import withheld
 from connectors.spec import ProxySpec
@@ -24,7 +26,6 @@ USER, PASSWORD = "proxy_user", "proxy_password"
 STEP: Final = "proxy"
 """The step of connecting that waits for the tunnel."""
 ANSWER_BYTES: Final = 16 * 1024
-DEFAULT_PORT: Final = 80
 _ADVICE: Final = {
     403: "the proxy does not let this host or port through: allow it there, or name the host in proxy.no_proxy",
     407: "set the secrets proxy_user and proxy_password to what the proxy accepts",
@@ -32,13 +33,40 @@ _ADVICE: Final = {
 }
 
 
-class Proxy(NamedTuple):
-    """`authorization`: the value of Proxy-Authorization, or empty. `withheld`: it must not get the secrets for it."""
+class Tunnel(Protocol):
+    """How a tunnel is opened: send `request`, then `feed` what comes and send what `take` gives, until it is open.
+    `rest`: what came behind that, which is the target's. Raises ConnectFailed."""
 
+    request: bytes
+    rest: bytes
+
+    def feed(self, data: bytes) -> bool:
+        """Whether it is open now."""
+
+    def take(self) -> bytes: ...
+
+    def broken(self, exc: OSError) -> NoReturn:
+        """The connection to the proxy broke."""
+
+
+class Proxy(NamedTuple):
+    """`user` and `password` may be empty. `withheld`: it must not get them."""
+
+    scheme: str
     host: str
     port: int
-    authorization: str
+    user: str = ""
+    password: str = ""
     withheld: TurnError | None = None
+
+    @property
+    def is_socks(self) -> bool:
+        return self.scheme != "http"
+
+    @property
+    def resolves(self) -> bool:
+        """Whether the proxy itself looks up the target's name."""
+        return self.scheme != "socks5"
 
     @property
     def name(self) -> str:
@@ -46,10 +74,18 @@ class Proxy(NamedTuple):
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        return [("Proxy-Authorization", self.authorization)] if self.authorization else []
+        if not (self.user or self.password):
+            return []
+        pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return [("Proxy-Authorization", f"Basic {pair}")]
 
-    def tunnel_request(self, host: str, port: int) -> bytes:
-        """The request for a tunnel to the target."""
+    def tunnel(self, host: str, port: int) -> Tunnel:
+        """To the target. Raises ConnectFailed."""
+        if self.is_socks:
+            return SocksTunnel(self.name, host, port, self.user, self.password)
+        return TunnelAnswer(self, self._connect_request(host, port))
+
+    def _connect_request(self, host: str, port: int) -> bytes:
         there = check_authority(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         headers = [("Host", there), ("User-Agent", "token-burn"), *self.headers]
         return encoded_head(f"CONNECT {there} HTTP/1.1", headers) + b"\r\n"
@@ -85,13 +121,13 @@ def proxy_rule(spec: ProxySpec | None, secrets: Mapping[str, SecretStr], allowed
         return NO_PROXY
     parts = urlsplit(spec.url)
     user, password = (secrets[name].get_secret_value() if name in secrets else "" for name in (USER, PASSWORD))
-    pair = base64.b64encode(f"{user}:{password}".encode()).decode() if user or password else ""
-    host, port = parts.hostname or "", parts.port or DEFAULT_PORT
+    host, port = parts.hostname or "", parts.port or PROXY_SCHEMES[parts.scheme]
     refused = None
-    if pair and (origin := origin_at(host, port, tls=False)) not in allowed:
+    if (user or password) and (origin := origin_at(host, port, tls=False)) not in allowed:
         refused = withheld([name for name in (USER, PASSWORD) if name in secrets], origin, allowed)
-    proxy = Proxy(host, port, f"Basic {pair}" if pair and refused is None else "", refused)
-    return ProxyRule(proxy, tuple(spec.no_proxy))
+    if refused is not None:
+        user = password = ""
+    return ProxyRule(Proxy(parts.scheme, host, port, user, password, refused), tuple(spec.no_proxy))
 
 
 def is_left_out(host: str, no_proxy: Sequence[str]) -> bool:
@@ -113,10 +149,11 @@ def _names(entry: str, host: str) -> bool:
 
 
 class TunnelAnswer:
-    """Takes the proxy's answer to CONNECT, in any split. `rest`: what came behind it, which is the target's."""
+    """A tunnel by CONNECT: takes the proxy's answer, in any split."""
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, request: bytes) -> None:
         self._proxy = proxy
+        self.request = request
         self._data = self.rest = b""
 
     def feed(self, data: bytes) -> bool:
@@ -137,8 +174,10 @@ class TunnelAnswer:
             return True
         raise self._refused(f"it answers CONNECT with {first[:100]!r}", _ADVICE.get(status, ""))
 
+    def take(self) -> bytes:
+        return b""
+
     def broken(self, exc: OSError) -> NoReturn:
-        """The connection to the proxy broke."""
         raise self._refused(f"{exc.strerror or exc}, instead of an answer to CONNECT") from exc
 
     def _refused(self, what: str, advice: str = "") -> ConnectFailed:

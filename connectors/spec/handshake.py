@@ -78,7 +78,7 @@ class HandshakeSpec(Frozen):
     def _order(self) -> Self:
         names = [step.name for step in self.steps]
         taken = {"resolve", "connect", "tls", "upgrade", "socketio", "standing", "greeting"}
-        taken |= {"run_wait", "body_wait", "resend", "proxy", "descriptors"}
+        taken |= {"run_wait", "body_wait", "stream_wait", "settings", "resend", "proxy", "descriptors"}
         if len(set(names)) < len(names) or taken & set(names):
             raise ValueError(f"each step needs a name of its own, other than {', '.join(sorted(taken))}")
         if sorted(self.steps, key=lambda step: step.per) != self.steps:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from connectors.origins import PROXY_SCHEMES
 from connectors.request_parts import (
     check_authority,
     check_fixed_path,
@@ -117,7 +118,8 @@ class TlsSpec(Frozen):
 
 
 class ProxySpec(Frozen):
-    """An HTTP proxy that all connections to the target go through. `no_proxy`: hosts that are reached directly: names,
+    """A proxy that all connections to the target go through: of HTTP, or of SOCKS5, which gets the target's address
+    (socks5) or its name (socks5h). `no_proxy`: hosts that are reached directly: names,
     domains that they are in, addresses, networks, "*". User and password are the secrets proxy_user and
     proxy_password."""
 
@@ -134,7 +136,7 @@ class ProxySpec(Frozen):
             raise ValueError(f"it is not a URL: {exc}") from exc
         if "@" in parts.netloc:
             raise ValueError("it holds a user or password: put them into the secrets proxy_user and proxy_password")
-        if parts.scheme != "http" or not parts.hostname or not port_ok:
-            raise ValueError("give http://host:port: other kinds of proxies (https, socks) are not supported")
+        if parts.scheme not in PROXY_SCHEMES or not parts.hostname or not port_ok:
+            raise ValueError("give http://host:port, socks5://host:port or socks5h://host:port (names by the proxy)")
         check_authority(parts.netloc)
         return value.rstrip("/")

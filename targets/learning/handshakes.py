@@ -18,7 +18,19 @@ LOOKED_AT: Final = 200
 SHORTEST: Final = 6
 _MARK: Final = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
 TAKEN: Final = frozenset(
-    {"connect", "resolve", "tls", "upgrade", "socketio", "standing", "greeting", "resend", "proxy"}
+    {
+        "connect",
+        "resolve",
+        "tls",
+        "upgrade",
+        "socketio",
+        "standing",
+        "greeting",
+        "resend",
+        "proxy",
+        "settings",
+        "stream_wait",
+    }
 )
 Step = dict[str, Any]
 

@@ -16,7 +16,7 @@ from connectors.content.foreign import not_http, unanswered_advice
 from connectors.deadlines import next_deadline, timed_out
 from connectors.errors import BrokenTransport, ConnectFailed, ReusedClosed, TimedOut, TooLarge
 from connectors.http.endpoint import Endpoint
-from connectors.http.proxy import ANSWER_BYTES, STEP, Proxy, TunnelAnswer
+from connectors.http.proxy import ANSWER_BYTES, STEP, Proxy, Tunnel
 from connectors.network.failures import connect_failure, connect_timeout
 from connectors.security import guard
 from connectors.timeline import Timeline
@@ -90,12 +90,13 @@ class DeadlineTracker:
         self.handshake_ns = {}
         began_ns = time.monotonic_ns()
         self._connect_due_ns = began_ns + int(limit_s * 1e9)
-        proxy = endpoint.proxy
+        proxy, there = endpoint.proxy, endpoint.host
         if proxy is None:
             addresses = guard.resolve(endpoint.host, endpoint.port, self._allow_private, limit_s)
         else:
-            if guard.is_judged_behind_proxy(endpoint.host, self._allow_private):
-                guard.resolve(endpoint.host, endpoint.port, self._allow_private, limit_s)
+            if not proxy.resolves or guard.is_judged_behind_proxy(endpoint.host, self._allow_private):
+                found = guard.resolve(endpoint.host, endpoint.port, self._allow_private, limit_s)
+                there = there if proxy.resolves else found[0].host
             addresses = self._of_proxy(
                 proxy, lambda: guard.resolve(proxy.host, proxy.port, self._allow_private, limit_s)
             )
@@ -103,8 +104,8 @@ class DeadlineTracker:
         sock = self.sock = self._of_proxy(proxy, lambda: self._first_that_answers(addresses))
         self.dialled_ns = time.monotonic_ns()
         self.handshake_ns = {"resolve": resolved_ns - began_ns, "connect": self.dialled_ns - resolved_ns}
-        if proxy is not None and (endpoint.tls or lasting):
-            self._open_tunnel(sock, proxy)
+        if proxy is not None and (endpoint.tls or lasting or proxy.is_socks):
+            self._open_tunnel(sock, proxy.tunnel(there, endpoint.port))
         return sock
 
     def _of_proxy(self, proxy: Proxy | None, step: Callable[[], T]) -> T:
@@ -113,20 +114,21 @@ class DeadlineTracker:
         except ConnectFailed as exc:
             raise exc if proxy is None else proxy.failed(exc) from exc
 
-    def _open_tunnel(self, sock: socket.socket, proxy: Proxy) -> None:
-        answer = TunnelAnswer(proxy)
+    def _open_tunnel(self, sock: socket.socket, tunnel: Tunnel) -> None:
+        more = tunnel.request
         try:
-            sock.sendall(proxy.tunnel_request(self._endpoint.host, self._endpoint.port))
             while True:
                 sock.settimeout(self.connect_left_s())
-                if answer.feed(sock.recv(ANSWER_BYTES)):
+                sock.sendall(more)
+                if tunnel.feed(sock.recv(ANSWER_BYTES)):
                     break
+                more = tunnel.take()
         except TimeoutError as exc:
             sock.close()
             raise connect_timeout(self._endpoint.host, self._timeouts.connect, "proxy") from exc
         except OSError as exc:
             sock.close()
-            answer.broken(exc)
+            tunnel.broken(exc)
         except ConnectFailed:
             sock.close()
             raise

@@ -9,9 +9,8 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from connectors.http.proxy import STEP, TunnelAnswer
+from connectors.http.proxy import STEP, Tunnel
 from connectors.network.failures import connect_failure, tls_failure
 from connectors.network.tcp_info import kernel_connect_ns
 from connectors.security.guard import Address
@@ -54,29 +53,23 @@ async def open_stream(
         connected = time.monotonic_ns()
     if tls is None:
         stream = StampedStream(loop, clock, sock)
-        stream.early = b"" if tunnel is None else tunnel.answer.rest
+        stream.early = b"" if tunnel is None else tunnel.rest
         return stream
     encrypted = await _tls_stream(loop, clock, sock, tls, server_name)
     steps["tls"] = time.monotonic_ns() - connected
     return encrypted
 
 
-class Tunnel(NamedTuple):
-    """What to say to a proxy, and who reads its answer."""
-
-    request: bytes
-    answer: TunnelAnswer
-
-
 async def _open_tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, tunnel: Tunnel) -> None:
     try:
         await loop.sock_sendall(sock, tunnel.request)
-        while not tunnel.answer.feed(await loop.sock_recv(sock, READ_BYTES)):
-            pass
+        while not tunnel.feed(await loop.sock_recv(sock, READ_BYTES)):
+            if more := tunnel.take():
+                await loop.sock_sendall(sock, more)
     except BaseException as exc:
         sock.close()
         if isinstance(exc, OSError):
-            tunnel.answer.broken(exc)
+            tunnel.broken(exc)
         raise
 
 

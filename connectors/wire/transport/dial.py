@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 
 from connectors.errors import ConnectFailed
 from connectors.http.endpoint import Endpoint
-from connectors.http.proxy import STEP, TunnelAnswer
+from connectors.http.proxy import STEP, Tunnel
 from connectors.network.failures import Stage, connect_timeout
 from connectors.security import guard
 from connectors.security.guard import Address, AllowPrivate
 from connectors.security.tls import tls_context
 from connectors.wire.transport.clock import arrival_clock
-from connectors.wire.transport.connecting import Tunnel, open_stream
+from connectors.wire.transport.connecting import open_stream
 from connectors.wire.transport.dialling import dialling
 from connectors.wire.transport.stream import StampedStream
 
@@ -30,14 +30,14 @@ async def dial(
     proxy, limit_s = endpoint.proxy, endpoint.timeouts.connect
     steps: dict[str, int] = {}
     tunnel = None
-    if proxy is not None and (endpoint.tls or lasting):
-        tunnel = Tunnel(proxy.tunnel_request(endpoint.host, endpoint.port), TunnelAnswer(proxy))
     async with dialling():
         try:
             async with asyncio.timeout(limit_s):
                 began_ns = time.monotonic_ns()
-                addresses = await _addresses(endpoint, allow_private)
+                addresses, there = await _addresses(endpoint, allow_private)
                 note_step("resolve", time.monotonic_ns() - began_ns)
+                if proxy is not None and (endpoint.tls or lasting or proxy.is_socks):
+                    tunnel = proxy.tunnel(there, endpoint.port)
                 stream = await open_stream(
                     addresses,
                     arrival_clock(),
@@ -57,13 +57,15 @@ async def dial(
     return stream
 
 
-async def _addresses(endpoint: Endpoint, allow_private: AllowPrivate) -> list[Address]:
-    proxy = endpoint.proxy
+async def _addresses(endpoint: Endpoint, allow_private: AllowPrivate) -> tuple[list[Address], str]:
+    """What to connect to, and the target as a proxy is told of it."""
+    proxy, there = endpoint.proxy, endpoint.host
     if proxy is None:
-        return await guard.resolve_async(endpoint.host, endpoint.port, allow_private)
-    if guard.is_judged_behind_proxy(endpoint.host, allow_private):
-        await guard.resolve_async(endpoint.host, endpoint.port, allow_private)
-    return await guard.resolve_async(proxy.host, proxy.port, allow_private)
+        return await guard.resolve_async(endpoint.host, endpoint.port, allow_private), there
+    if not proxy.resolves or guard.is_judged_behind_proxy(endpoint.host, allow_private):
+        found = await guard.resolve_async(endpoint.host, endpoint.port, allow_private)
+        there = there if proxy.resolves else found[0].host
+    return await guard.resolve_async(proxy.host, proxy.port, allow_private), there
 
 
 def _stage(steps: Mapping[str, int], tunnel: Tunnel | None) -> Stage:

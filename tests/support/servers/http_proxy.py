@@ -35,7 +35,7 @@ class HttpProxy:
             with socket.create_connection(("127.0.0.1", self._to)) as far:
                 if head.startswith("CONNECT "):
                     peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                    _join(peer, far)
+                    join(peer, far)
                     return
                 self._pass_on(peer, head, far)
                 return
@@ -48,13 +48,13 @@ class HttpProxy:
             parts = urlsplit(url)
             path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
             far.sendall(data.replace(f"{method} {url} {version}".encode(), f"{method} {path} {version}".encode(), 1))
-            _join(peer, far, until_request=True)
+            join(peer, far, until_request=True)
             head = peer.read_request().decode("latin-1")
             self.heads.append(head)
             data = peer.last
 
 
-def _join(peer: Peer, far: socket.socket, *, until_request: bool = False) -> None:
+def join(peer: Peer, far: socket.socket, *, until_request: bool = False) -> None:
     """Bytes both ways until one of the two ends; `until_request`: until the near one says something."""
     with selectors.DefaultSelector() as ready, contextlib.suppress(OSError):
         ready.register(peer.sock, selectors.EVENT_READ, (peer.sock, far))

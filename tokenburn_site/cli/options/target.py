@@ -39,7 +39,7 @@ class TargetOptions(Group):
         start=dict,
     )
     proxy: str | None = own(
-        "connect through this HTTP proxy; env: the one in HTTP_PROXY, HTTPS_PROXY", metavar="URL|env"
+        "connect through this proxy (http, socks5, socks5h); env: the one in HTTP_PROXY, HTTPS_PROXY", metavar="URL|env"
     )
     stamp: str | None = own("path of the send time in each chunk (monotonic ns, same host only)", metavar="PATH")
 
