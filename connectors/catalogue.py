@@ -48,7 +48,6 @@ def fetch_models(spec: TargetSpec, *, allow_private: AllowPrivate = True) -> lis
 def _listing(spec: TargetSpec, models: ModelsSpec) -> CompiledTarget:
     """The target as a plain HTTP one whose request is that for the list; its handshake, TLS and limits stay."""
     scheme, _, rest = spec.url.partition("://")
-    limits = {name: min(value, STEP_S) for name, value in spec.timeouts.model_dump().items()}
     headers = spec.request.headers if models.headers is None else models.headers
     changes: dict[str, Any] = {
         "protocol": "http",
@@ -58,9 +57,8 @@ def _listing(spec: TargetSpec, models: ModelsSpec) -> CompiledTarget:
         "codec": CodecSpec(),
         "standing": None,
         "then": [],
-        "timeouts": spec.timeouts.model_copy(update=limits),
     }
-    return CompiledTarget(spec.model_copy(update=changes))
+    return CompiledTarget(spec.within(STEP_S).model_copy(update=changes))
 
 
 def _in_time(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:

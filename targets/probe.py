@@ -58,18 +58,13 @@ def probe(
     """Send `messages` in one conversation, up to the first that fails. `limit_s` bounds the whole conversation. Raises
     SpecError if the target cannot be used; all other failures are in the result."""
     if limit_s is not None:
-        spec = spec.model_copy(update={"timeouts": _cut(spec, limit_s)})
+        spec = spec.within(limit_s)
     teller = _Teller(spec, lane, allow_private)
     if limit_s is None:
         teller.tell(messages)
     else:
         _in_time(teller, messages, limit_s)
     return teller.result
-
-
-def _cut(spec: TargetSpec, limit_s: float) -> Any:
-    given = spec.timeouts
-    return given.model_copy(update={name: min(value, limit_s) for name, value in given.model_dump().items()})
 
 
 def _in_time(teller: _Teller, messages: Sequence[str], limit_s: float) -> None:

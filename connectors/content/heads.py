@@ -9,6 +9,8 @@ from urllib.parse import urljoin
 LEADING: Final = frozenset({"location", "content-location"})
 """Headers with an address, which may be relative to that of the request."""
 SHOWN: Final = 12
+LONGEST: Final = 8192
+"""Characters of a joined header, to which no more is added."""
 
 
 class AnswerHead(NamedTuple):
@@ -33,6 +35,18 @@ class AnswerHead(NamedTuple):
     def cookie(self, name: str) -> str | None:
         """The value of the cookie that it sets; of the last one by that name."""
         return cookie_value(self.set_cookies, name)
+
+
+def add_header(found: dict[str, str], name: str, value: str) -> None:
+    """One more header of a head; those by the same name are joined, but for cookies, and up to LONGEST only: a target
+    may send one ten thousand times."""
+    if name == "set-cookie":
+        return
+    before = found.get(name)
+    if before is None:
+        found[name] = value
+    elif len(before) < LONGEST:
+        found[name] = f"{before}, {value}"
 
 
 def cookie_value(set_cookies: Iterable[str], name: str) -> str | None:

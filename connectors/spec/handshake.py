@@ -67,6 +67,12 @@ class StepSpec(AskSpec):
     expires_s: float | None = Field(None, gt=0)
     expires: str | None = None
 
+    def within(self, limit_s: float) -> StepSpec:
+        """The same, not repeated for longer than that."""
+        if self.until is None or self.read == "sse":
+            return self
+        return self.model_copy(update={"within_s": min(self.within_s or WITHIN_S, limit_s)})
+
 
 class HandshakeSpec(Frozen):
     """Steps in their order; run again after a turn was refused with a status of `refresh_on`."""

@@ -227,6 +227,17 @@ class TargetSpec(LastingSpec):
             places.codec(codec, f"codec.response[{i}]")
         return self
 
+    def within(self, limit_s: float) -> TargetSpec:
+        """The same without a time limit above `limit_s`: for somebody who waits for it."""
+        limits = {name: min(value, limit_s) for name, value in self.timeouts.model_dump().items()}
+        steps = [step.within(limit_s) for step in self.handshake.steps]
+        return self.model_copy(
+            update={
+                "timeouts": self.timeouts.model_copy(update=limits),
+                "handshake": self.handshake.model_copy(update={"steps": steps}),
+            }
+        )
+
     def asks(self) -> Iterator[tuple[str, AskSpec]]:
         """All requests beside the turns' own, with their places."""
         for step in self.handshake.steps:

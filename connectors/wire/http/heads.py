@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.content.heads import AnswerHead
+from connectors.content.heads import AnswerHead, add_header
 from connectors.content.styles import Style
 from connectors.mapping.request import RenderedRequest
 from connectors.spec import Limits
@@ -29,8 +29,7 @@ class HeadReader(AnswerReader):
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
         key, text = name.decode("latin-1").strip().lower(), value.decode("latin-1").strip()
-        if key != "set-cookie":
-            self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+        add_header(self._headers, key, text)
 
     def on_headers_complete(self) -> None:
         status, timeline = self._parser.get_status_code(), self._timeline

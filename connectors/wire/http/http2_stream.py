@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from connectors.content.heads import AnswerHead
+from connectors.content.heads import AnswerHead, add_header
 from connectors.errors import BrokenTransport, NotProcessed, TurnError
 from connectors.http.http2_codes import error_name, reset_failure
 from connectors.timeline import Timeline
@@ -162,6 +162,5 @@ def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in headers:
         key, text = name.decode("latin-1").strip().lower(), value.decode("latin-1").strip()
-        if key != "set-cookie":
-            found[key] = f"{found[key]}, {text}" if key in found else text
+        add_header(found, key, text)
     return found

@@ -13,12 +13,15 @@ import pytest
 from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec
 from tests.hostile.table import whole
+from tests.integration.connectors.http.over_http2 import Served
 from tests.integration.connectors.lanes import LANES, PATIENT, Client, Turn, make_spec, one_turn, say
 from tests.integration.connectors.scripted import says, scripted
 from tests.support.servers.agents import Agent, DirectLine, Jobs, Threads
+from tests.support.servers.http2_server import Asked
 from tests.support.servers.recording_target import RecordingTarget, Seen, recording_target
 
 lanes = pytest.mark.parametrize("lane", LANES)
+HTTP2 = {"version": "2"}
 SOON = {"every_s": 0.05, "within_s": 3}
 BOT = "activities[?type=='message' && !starts_with(from.id, 'dl_')]"
 LINE = "/conversations/{{ saved.conversation }}/activities"
@@ -255,6 +258,27 @@ def test_bodies_of_all_parts_are_packed_and_their_answers_unpacked(lane: Lane) -
         assert (turn.code, turn.text) == (None, "unpacked"), turn.error
         assert b64decode(bot.requests[1].body) == b'{"job":"7"}'
         assert bot.server.connections == 1
+
+
+def test_the_parts_of_a_turn_go_over_http2() -> None:
+    jobs = Jobs()
+
+    def answer(asked: Asked) -> None:
+        said = jobs(Seen(asked.header(":method"), asked.header(":path"), [], asked.body))
+        headers = [
+            ("content-type", "application/json"),
+            *((name.lower(), value.decode()) for name, value in said.headers),
+        ]
+        asked.answer(said.body, *dict(headers).items(), status=said.status)
+
+    with (
+        Served(answer) as served,
+        Client("load", DIALECTS["job-streams"].spec(served.server.url, http=HTTP2)) as client,
+    ):
+        turns = client.say_all(["one", "two"])
+        assert [turn.code for turn in turns] == [None, None], turns[0].error
+        assert [turn.text for turn in turns] == [text for texts in jobs.told.values() for text in texts]
+        assert served.server.connections == 1
 
 
 def test_a_turn_that_is_ended_between_its_requests_sends_none_after_that() -> None:

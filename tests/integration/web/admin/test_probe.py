@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from audit.models import AuditEvent
 from targets.models import Target
 from tests.hostile.server import HostileServer
+from tests.integration.connectors.scripted import Asked, says, scripted
 from tests.integration.web import made_up
 from tests.integration.web.chatbot import always
 
@@ -117,6 +118,46 @@ def test_the_api_shows_the_same(target: Target, chatbot: HostileServer) -> None:
     assert refused.status_code == 400
     assert "pigeon" in refused.content.decode()
     assert len(chatbot.requests) == 1
+
+
+class Jobs:
+    """Behind a log-in with a cookie; answers are fetched by the Location that a question gives."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __call__(self, request: Asked) -> bytes:
+        if request.path == "/v1/login":
+            return says({}, "204 No", "Set-Cookie: csrf=t0ken; Path=/")
+        if request.headers.get("cookie") != "csrf=t0ken":
+            return says({"error": "no cookie"}, "403 No")
+        if request.path == "/v1/ask" and request.headers["x-csrf"] == "t0ken":
+            return says({}, "202 Accepted", "Location: jobs/7")
+        self.looks += 1
+        return says({"state": "running"} if self.looks % 2 else {"text": "It is done."})
+
+
+STATEFUL = {
+    "handshake": {"steps": [{"name": "login", "url": "/login", "save": {"csrf": {"cookie": "csrf"}}}]},
+    "request": {"path": "/ask", "headers": {"X-CSRF": "{{ saved.csrf }}"}, "save": {"job": {"header": "Location"}}},
+    "then": [{"name": "poll", "url": "{{ saved.job }}", "until": {"path": "text"}, "every_s": 0.05}],
+    "response": {"text": "text"},
+}
+
+
+@pytest.mark.parametrize("lane", ["reference", "load"])
+def test_a_target_with_state_is_made_and_tried_over_the_api_and_in_the_admin(lane: str, admin_page: Client) -> None:
+    with scripted(Jobs()) as bot:
+        body = {"name": f"stateful {lane}", "preset": "generic-json", "url": f"{bot.url}/v1", "overrides": STATEFUL}
+        made = admin_page.post("/api/targets/", body, "application/json")
+        assert made.status_code == 201, made.content
+        found = admin_page.post(f"/api/targets/{made.json()['id']}/probe/", {"message": "x"}, "application/json").json()
+        page = admin_page.post(page_of(Target.objects.get(pk=made.json()["id"])), {"message": "x", "lane": lane})
+    assert found["ok"], found["turns"][0]["error"]
+    assert found["turns"][0]["text"] == "It is done."
+    assert {"login", "then.request", "then.poll"} <= set(found["turns"][0]["handshake_ms"])
+    assert "It is done." in page.content.decode()
+    assert "t0ken" not in page.content.decode()
 
 
 def test_each_is_told_in_the_audit_log(admin_page: Client, boss: User, target: Target, chatbot: HostileServer) -> None:

@@ -51,6 +51,14 @@ def plan_body(**fields: Any) -> dict[str, Any]:
                 "overrides": ["limits: must be an object"],
             },
         ),
+        (
+            {"overrides": {"then": [{"name": "fetch", "every_s": 1}]}},
+            {"overrides": ["then[0].url: is missing"]},
+        ),
+        (
+            {"overrides": {"then": [{"name": "fetch", "url": "/x", "expect": [202]}]}},
+            {"overrides": ["then.fetch.expect has no effect: the turn's answer has a status of 2xx"]},
+        ),
         ({"preset": "generic-grpc", "stream": True, "url": "grpc://h:1"}, {}),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.content.heads import AnswerHead, names_of
+from connectors.content.heads import LONGEST, AnswerHead, add_header, names_of
 from connectors.mapping.saving import SEARCHED_CHARS, Saving
 from connectors.spec import Source, SpecError, parse_target_spec
 
@@ -71,6 +71,24 @@ def test_the_last_cookie_by_a_name_counts_and_only_names_are_shown() -> None:
     assert [head.cookie(name) for name in "abcd"] == ["3=4", "2", None, None]
     assert names_of(head) == "the headers x and the cookies a, b, a, c"
     assert names_of(None) == "no headers"
+
+
+def test_a_header_that_comes_again_and_again_is_joined_up_to_a_length() -> None:
+    found: dict[str, str] = {}
+    for value in ("a", "b", *(["x" * 100] * 10_000)):
+        add_header(found, "x-many", value)
+        add_header(found, "set-cookie", value)
+    assert found["x-many"].startswith("a, b, xxx")
+    assert len(found["x-many"]) <= LONGEST + 102
+    assert "set-cookie" not in found
+
+
+def test_nobody_who_waits_waits_for_an_hour() -> None:
+    spec = spec_with(until=UNTIL, within_s=3600).within(2.0)
+    assert spec.handshake.steps[0].within_s == 2.0
+    assert spec.timeouts.total == 2.0
+    assert spec_with(until=UNTIL, within_s=1).within(2.0).handshake.steps[0].within_s == 1
+    assert spec_with().within(2.0).handshake.steps[0].within_s is None
 
 
 def response(protocol: str, **fields: Any) -> Any:
