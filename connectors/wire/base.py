@@ -42,7 +42,6 @@ class WireConnector(HandshakeConnector):
         """Loading the system's certificates takes tens of milliseconds, in which no user could send."""
         if target.tls or target.handshake is not None:
             with suppress(ConnectFailed):  # each turn says it
-                tls_context(target.spec.tls)
                 tls_context(target.spec.tls, http2=bool(target.endpoint.streams))
 
     def expect_greeting(self) -> None:

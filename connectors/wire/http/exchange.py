@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from connectors.content.foreign import unanswered_advice
 from connectors.content.styles import WHOLE, Style
 from connectors.errors import ClosedUnsent, NotProcessed, Refused, ReusedClosed, TurnError
 from connectors.http.cookies import Cookies, with_cookies
@@ -114,8 +115,9 @@ class HttpExchange:
             finally:
                 if connection.answer.set_cookies and cookies is not None:
                     cookies.keep(self._endpoint, request.path, connection.answer.set_cookies)
-        except ClosedUnsent:  # a kept connection that the target closed at this moment
+        except ClosedUnsent as exc:  # a kept connection that the target closed at this moment
             if tries >= MOST_TRIES:
+                exc.advice = unanswered_advice(tls=self._endpoint.tls)
                 raise
             steps: dict[str, int] = {}
             await self.connect(steps.__setitem__)
