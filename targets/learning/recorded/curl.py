@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from targets.learning.recorded.answers import document
 from targets.learning.recorded.errors import LearnError
@@ -175,6 +175,11 @@ def _exchange(made: _Command) -> Exchange:
     if not made.url:
         raise LearnError("the curl line has no address: copy the whole line")
     url = made.url if "://" in made.url else f"http://{made.url}"
+    scheme, _, rest = url.partition("://")
+    user, at, host = rest.partition("/")[0].rpartition("@")
+    if at:
+        _user(made, Word([unquote(user)]))
+        url = f"{scheme}://{host}{rest[len(user) + len(host) + 1 :]}"
     joined = "&".join(made.data) if not made.json else "".join(made.data)
     if made.query and joined:
         url, joined = f"{url}{'&' if '?' in url else '?'}{joined}", ""

@@ -80,6 +80,7 @@ def checked_url(url: str) -> str:
     """Raises LearnError for what is no address of a chatbot."""
     if len(url) > URL_CHARS:
         raise LearnError(f"the address has more than {URL_CHARS:,} characters")
+    parts = SplitResult("", "", "", "", "")
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname and parts.port != 0
@@ -87,6 +88,8 @@ def checked_url(url: str) -> str:
         usable = False
     if not usable:
         raise LearnError(f"{url[:80]!r} is not an address of the form http(s)://host/path")
+    if "@" in parts.netloc:
+        raise LearnError("the address holds a user or password: give it as the header Authorization")
     return url
 
 

@@ -34,7 +34,7 @@ def _exchanges(entry: dict[str, Any]) -> Iterator[Exchange]:
     request, response = _dict(entry, "request"), _dict(entry, "response")
     content = _dict(response, "content")
     kind = str(content.get("mimeType") or "")
-    if any(name in kind.lower() for name in SIDE_TYPES) or request.get("method") in {"OPTIONS", "HEAD", "CONNECT"}:
+    if any(name in kind.lower() for name in SIDE_TYPES) or str(request.get("method")) in {"OPTIONS", "HEAD", "CONNECT"}:
         return
     try:
         url = checked_url(clean(str(request.get("url"))))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from inputs.json_limits import TOO_DEEP, BoundedDecoder, json_problem
+from inputs.json_limits import NO_TEXT, TOO_DEEP, BoundedDecoder, json_problem
 from targets.learning.recorded.curl import START, is_curl, read_curl
 from targets.learning.recorded.errors import BODY_CHARS, INPUT_BYTES, LearnError
 from targets.learning.recorded.exchange import Answer, Exchange, clean
@@ -72,6 +72,8 @@ def _read(found: Recorded, text: str, url: str) -> None:
         found.exchanges += read_har(data)
         found.kinds.append("a HAR file")
     elif isinstance(data, dict) and ("openapi" in data or "swagger" in data):
+        if problem := json_problem(data):
+            raise LearnError(f"the OpenAPI document {problem}")
         found.exchanges += read_openapi(data, url)
         found.kinds.append("an OpenAPI document")
     elif START.match(bare) or (data is None and is_curl(bare[:BODY_CHARS]) and not is_recorded(bare)):
@@ -105,8 +107,11 @@ def _document(text: str) -> Any:
         found = json.loads(text, cls=BoundedDecoder)
     except ValueError:
         return None
-    if json_problem(found) == TOO_DEEP:
+    problem = json_problem(found)
+    if problem == TOO_DEEP:
         raise LearnError(f"the input {TOO_DEEP}")
+    if problem == NO_TEXT:
+        return json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any, Final
 
@@ -14,13 +15,16 @@ from connectors.mapping.templates import compile_string
 from connectors.spec import SpecError, build_target_spec, load_preset, preset_names
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
+from targets.learning.learn import learn
+from targets.learning.recorded.errors import LearnError
 from tests.fuzz.kinds import Kind
 from tests.fuzz.mutations import Seeds, as_json, damaged
 from tests.support.attacks.expressions import expressions, jmespaths
 from tests.support.attacks.planted import SECRETS, planted
+from tests.support.recorded_chats import curl, har, preset_chats, unknown_chats
 from tests.support.recordings import SESSION, event_data, recorded_cases
 
-_ASIDE: Final = ("title", "doc", "stream", "extends", "protocol")
+_ASIDE: Final = ("title", "doc", "about", "stream", "extends", "protocol")
 TURN: Final[dict[str, Any]] = {
     "message": "Hello",
     "messages": [{"role": "user", "content": "Hello"}],
@@ -196,9 +200,28 @@ def _answered(
     return number, events, status
 
 
+def take_recording(given: tuple[bytes, str]) -> str:
+    """What `probe --learn` makes of it."""
+    try:
+        made = learn([given[0]], message=given[1])
+    except LearnError as exc:
+        str(exc).encode()
+        return "refused"
+    as_json(made.as_dict())
+    return "accepted" if not made.untold else "accepted, not all told"
+
+
+def _recordings() -> st.SearchStrategy[tuple[bytes, str]]:
+    chats = [*unknown_chats(), *preset_chats()[::4]]
+    files = Seeds([json.loads(har(chat.data)) for chat in chats]).mutated(4).map(as_json)
+    lines = st.sampled_from([curl(chat.last).encode() for chat in chats if not chat.last.get("frames")])
+    return st.tuples(damaged(st.one_of(files, lines)), st.sampled_from(["", "", "", "Hello"]))
+
+
 KINDS: Final = [
     Kind("target specs", 14, lambda: Seeds(target_seeds()).mutated(4), take_spec),
     Kind("target templates", 10, _expressions, take_expression),
     Kind("response paths", 12, _paths, take_path),
     Kind("answers", 12, _answers, take_answer),
+    Kind("recordings", 4, _recordings, take_recording),
 ]

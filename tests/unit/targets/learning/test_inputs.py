@@ -38,6 +38,7 @@ LIMIT_S = 10.0
         (f"curl {ASK} -d a=1 -d 'b=2 3'", "POST", ASK, None, {"a": "1", "b": "2 3"}),
         (f"curl -F msg=hello -F 'file=@/etc/passwd' {ASK}", "POST", ASK, None, {"msg": "hello"}),
         (f"curl -u me:pw {ASK}", "GET", ASK, ("Authorization", "Basic bWU6cHc="), None),
+        ("curl https://me:p%77@bot.example.com/api/ask", "GET", ASK, ("Authorization", "Basic bWU6cHc="), None),
         (f'curl {ASK} -H "Authorization: Bearer $KEY" -o out.json', "GET", ASK, ("Authorization", "Bearer $KEY"), None),
         (f"curl bot.example.com/x # {ASK}", "GET", "http://bot.example.com/x", None, None),
         (f"curl {ASK} -d '{{}}' | jq . > /tmp/x", "POST", ASK, None, {}),
@@ -65,6 +66,8 @@ def test_a_curl_line_is_read_as_a_shell_and_curl_would(
         ("curl -H 'A: b'", "has no address"),
         ("curl file:///etc/passwd", "is not an address"),
         ("curl http://", "is not an address"),
+        ("POST http://me:pw@bot.example.com/ HTTP/1.1\nA: b\n\n{}", "holds a user or password"),
+        ('{"log": {"entries": [{"request": {"method": [], "url": "http://me:pw@h/"}}]}}', "no request to a chatbot"),
         (f"curl {ASK} -d '{'&'.join('a=1' for _ in range(2000))}'", "more than 1,000 fields"),
         ("hello there", "none that can be read"),
         ("", "is empty"),
@@ -106,6 +109,13 @@ def test_request_and_answer_come_in_many_forms(inputs: list[str | bytes]) -> Non
     assert (made.message, made.url) == (QUESTION["question"], "https://bot.example.com")
     assert made.reading is not None and made.reading.text == "It is in Graz, I think."
     assert made.target()["overrides"]["request"]["path"] == "/api/ask"
+
+
+def test_halves_of_characters_are_no_hindrance() -> None:
+    text = entries("It is in Graz, I think.").replace("in Graz", "in \\ud83d Graz").replace("my parcel", "my \\ud800")
+    made = learn([text])
+    assert "Where is" in made.message
+    assert made.reading is not None and "Graz, I think" in made.reading.text
 
 
 def test_a_stream_alone_is_read_and_its_request_is_what_cannot_be_told() -> None:
