@@ -27,7 +27,9 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 from django.db import connections
+from django.template import Context, Template
 from django.test import TransactionTestCase
+from django.utils.safestring import SafeString
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
@@ -83,6 +85,20 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(django_settings.VAR_DIR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pages_remembered(django_test_environment: None) -> Iterator[None]:
+    """Django's test client copies the context of each template that is rendered, also of the hundreds of which a page
+    consists. Here it does for pages."""
+    of_each = Template._render  # type: ignore[attr-defined]  # private: the stubs leave it out
+
+    def render(template: Template, context: Context) -> SafeString:
+        return of_each(template, context) if context.template is template else template.nodelist.render(context)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Template, "_render", render)
+        yield
 
 
 @pytest.fixture(scope="session")
