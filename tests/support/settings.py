@@ -45,4 +45,5 @@ def _product() -> dict[str, Any]:
 _prepare()
 globals().update(_product())
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # logins in tests need no slow hash
+WHITENOISE_AUTOREFRESH = True  # else each `Client` looks through all static files at its first request
 STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
