@@ -20,7 +20,8 @@ from joserfc import jws
 from joserfc.jwk import OctKey, RSAKey
 
 CLIENT, SECRET = "burn", "a secret of the client"
-KEYS = {"good": RSAKey.generate_key(2048, {"kid": "good"}), "strange": RSAKey.generate_key(2048, {"kid": "good"})}
+KEYS: dict[str, RSAKey] = {}
+"""Made by its process alone: tests import this module too, and a key takes a tenth of a second."""
 
 
 def b64(data: bytes) -> str:
@@ -121,6 +122,7 @@ class Provider(BaseHTTPRequestHandler):
 
 
 def main() -> None:
+    KEYS.update({name: RSAKey.generate_key(2048, {"kid": "good"}) for name in ("good", "strange")})
     server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()
