@@ -19,6 +19,7 @@ import uvloop
 
 from connectors.content.sniff import WRONG_TYPES
 from connectors.errors import Refused, TurnError
+from connectors.handshake_connector import HandshakeConnector
 from connectors.in_time import OutOfTimeError, in_time
 from connectors.mapping.request import RenderedRequest
 from connectors.mapping.unset import explained
@@ -33,7 +34,7 @@ from connectors.timeline import Timeline
 from plain_text.visible import visible
 from targets.frame_recorder import FRAME_CHARS, FrameRecorder
 from targets.probe_result import Failure, Probe, Request, Turn, ms, times_of, type_notes, usage_notes
-from targets.step_recorder import StepRecorder
+from targets.step_recorder import PartRecorder, StepRecorder
 
 TEXT_CHARS: Final = 20_000
 """Characters of the extracted text that are kept."""
@@ -90,6 +91,9 @@ class _Teller:
         self._steps = StepRecorder()
         if self._target.handshake is not None:
             self._steps.attach(self._target.handshake)
+        self._parts = PartRecorder()
+        if self._target.then is not None and isinstance(self._connector, HandshakeConnector):
+            self._parts.attach(self._connector)
         self._given_up = False
         self.result = Probe(self._redact(spec.name), spec.protocol, self._redact(spec.url), lane)
 
@@ -239,6 +243,7 @@ class _Teller:
         if self._steps.saved:
             self._redact = Redactor([*self._secrets, *self._steps.saved])
         turn.steps, turn.steps_left_out = self._steps.shown(self._redact), self._steps.left_out
+        turn.parts, turn.parts_left_out = self._parts.shown(self._redact), self._parts.left_out
 
     def _finish(self) -> None:
         self.result.known = self._told(self._connector.saved)

@@ -28,7 +28,7 @@ class Request:
 
 @dataclass
 class HandshakeStep:
-    """A request before the conversation, and its answer; `status` None: none came."""
+    """A request before the conversation, or one of a turn's several, and its answer; `status` None: none came."""
 
     name: str
     request: Request
@@ -53,6 +53,9 @@ class Turn:
     handshake_ms: dict[str, float] = field(default_factory=dict)
     steps: list[HandshakeStep] = field(default_factory=list)
     steps_left_out: int = 0
+    parts: list[HandshakeStep] = field(default_factory=list)
+    """The requests of a turn that has several; the answer to the last one is in its frames."""
+    parts_left_out: int = 0
     request: Request | None = None
     frames: list[Frame] = field(default_factory=list)
     frames_left_out: int = 0

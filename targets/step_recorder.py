@@ -1,6 +1,6 @@
-"""Records the requests of a handshake with their answers, for a test message.
+"""Records the requests of a handshake, and those of a turn that has several, with their answers, for a test message.
 
-It stands in for the handshake's own generator, so that the path of a load stays as it is.
+It stands in for their own generators, so that the path of a load stays as it is.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ from typing import Any, Final
 
 import orjson
 
+from connectors.errors import TurnError
 from connectors.handshake.answers import StepAnswer
 from connectors.handshake.handshake import Handshake
 from connectors.handshake.progress import Progress
+from connectors.handshake.runner import Carried, StepTimeline
 from connectors.handshake.steps import Asking, Step, StepRequest
+from connectors.handshake.then import TurnParts
+from connectors.handshake_connector import HandshakeConnector
 from connectors.mapping.expressions import Context
 from connectors.security.redact import MASK, Redactor
+from connectors.timeline import Timeline
 from plain_text.visible import visible
 from targets.frame_recorder import FRAME_CHARS
 from targets.probe_result import HandshakeStep, Request
@@ -67,6 +72,48 @@ class StepRecorder:
         """What was recorded since the last call, without secrets."""
         taken, self.taken = self.taken, []
         return [_shown(step, answer, redact) for step, answer in taken]
+
+
+@dataclass
+class PartRecorder:
+    """The requests of a turn that has several, with their answers; that of the last one is in the turn's frames."""
+
+    taken: list[tuple[StepRequest, Timeline]] = field(default_factory=list)
+    left_out: int = 0
+
+    def attach(self, connector: HandshakeConnector) -> None:
+        """Record what the turns of this connector ask from now on."""
+        own = connector.parts_of
+
+        def recorded(timeline: Timeline) -> TurnParts:
+            parts = own(timeline)
+            run = parts.run
+            parts.run = lambda request: self._recorded(run(request))  # type: ignore[method-assign] # of this one turn
+            return parts
+
+        connector.parts_of = recorded  # type: ignore[method-assign] # of this one connector
+
+    def _recorded(self, running: Carried) -> Carried:
+        for step, timeline in running:
+            if len(self.taken) < MOST:
+                self.taken.append((step, timeline))
+            else:
+                self.left_out += 1
+            try:
+                yield step, timeline
+            except TurnError as exc:
+                running.throw(exc)
+
+    def shown(self, redact: Redactor) -> list[HandshakeStep]:
+        """What was recorded since the last call, without secrets."""
+        taken, self.taken = self.taken, []
+        return [_shown(step, _answer_of(timeline), redact) for step, timeline in taken]
+
+
+def _answer_of(timeline: Timeline) -> StepAnswer | None:
+    if not timeline.status:
+        return None
+    return StepAnswer(timeline.status, timeline.body if isinstance(timeline, StepTimeline) else b"")
 
 
 def _shown(step: StepRequest, answer: StepAnswer | None, redact: Redactor) -> HandshakeStep:

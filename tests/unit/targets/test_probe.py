@@ -212,6 +212,28 @@ def test_what_is_kept_is_bounded() -> None:
     assert turn.text_chars == 5000 + FRAMES_LIMIT + 50
 
 
+@lanes
+def test_each_request_of_a_turn_is_shown_without_secrets(lane: Lane) -> None:
+    fetch = {"name": "fetch", "url": "/jobs/{{ saved.job }}", "headers": {"X-Key": "{{ secret.api_key }}"}}
+    changes = {"request": {"path": "/ask", "save": {"job": "job"}}, "then": [fetch]}
+    answers = [whole(b'{"job": "7"}'), stream({"type": "piece", "d": "Hello"}, {"type": "end"})]
+
+    def serve(peer: Peer) -> None:
+        while request := peer.read_request():
+            peer.send(answers[b"/jobs" in request.split(b"\r\n")[0]])
+
+    with HostileServer(serve) as server:
+        found = probe(spec(server.url, **changes), ["x"], lane=lane)
+    assert found.ok, found.turns[0].error
+    first, second = found.turns[0].parts
+    assert (first.name, first.status, first.answer) == ("request", 200, '{"job":"7"}')
+    assert second.request.url.endswith("/jobs/7")
+    assert ("X-Key", "***") in second.request.headers
+    shown = "\n".join(lines(found))
+    assert "part fetch" in shown
+    assert KEY not in shown
+
+
 def test_a_limit_ends_it_however_many_steps_there_are() -> None:
     """No step lasts as long as the limit: all of them would last eight seconds."""
     steps = [{"name": f"step{i}", "url": f"/{i}"} for i in range(16)]

@@ -8,7 +8,7 @@ from connectors.preset_info import PresetInfo
 from metrics.number_format import counted
 from plain_text.visible import visible
 from targets.frame_recorder import Frame
-from targets.probe_result import Probe, Request, Turn
+from targets.probe_result import HandshakeStep, Probe, Request, Turn
 
 LABEL = 13
 
@@ -56,12 +56,15 @@ def _turn(turn: Turn) -> Iterator[str]:
     if turn.handshake_ms:
         yield _labelled("handshake", _times(turn.handshake_ms))
     for step in turn.steps:
-        answer = "no answer" if step.status is None else f"-> {step.status} {step.answer}".rstrip()
-        yield from _block(f"step {step.name}"[:LABEL], [*_request(step.request), answer])
+        yield from _step("step", step)
     if turn.steps_left_out:
         yield _labelled("", f"... and {counted(turn.steps_left_out, 'more request')} of the handshake")
     if turn.request is not None:
         yield from _block("request" if turn.sent else "unsent", _request(turn.request))
+    for part in turn.parts:
+        yield from _step("part", part)
+    if turn.parts_left_out:
+        yield _labelled("", f"... and {counted(turn.parts_left_out, 'more request')} of the turn")
     yield from _block("frames", [_frame(frame) for frame in turn.frames])
     if turn.frames_left_out:
         yield _labelled("", f"... and {turn.frames_left_out} more")
@@ -76,6 +79,11 @@ def _turn(turn: Turn) -> Iterator[str]:
         yield _labelled("error", f"{error.code}: {error.detail}" if error.detail else error.code)
         if error.advice:
             yield _labelled("advice", error.advice)
+
+
+def _step(kind: str, step: HandshakeStep) -> Iterator[str]:
+    answer = "no answer" if step.status is None else f"-> {step.status} {step.answer}".rstrip()
+    yield from _block(f"{kind} {step.name}"[: LABEL - 1], [*_request(step.request), answer])
 
 
 def _request(request: Request) -> list[str]:

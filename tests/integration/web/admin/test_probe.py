@@ -156,7 +156,15 @@ def test_a_target_with_state_is_made_and_tried_over_the_api_and_in_the_admin(lan
     assert found["ok"], found["turns"][0]["error"]
     assert found["turns"][0]["text"] == "It is done."
     assert {"login", "then.request", "then.poll"} <= set(found["turns"][0]["handshake_ms"])
-    assert "It is done." in page.content.decode()
+    parts = [(part["name"], part["status"], part["answer"]) for part in found["turns"][0]["parts"]]
+    assert parts == [
+        ("request", 202, "{}"),
+        ("poll", 200, '{"state":"running"}'),
+        ("poll", 200, '{"text":"It is done."}'),
+    ]
+    shown = page.content.decode()
+    assert "It is done." in shown
+    assert "<h2>Part poll</h2>" in shown
     assert "t0ken" not in page.content.decode()
 
 
