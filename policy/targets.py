@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from connectors.origins import origin_of
+from connectors.origins import UNIX, origin_of
 from connectors.spec import TargetSpec
 from policy.hosts import HIGHEST_PORT, allowed
 from policy.limits import Limits
@@ -50,6 +50,10 @@ def check_target(spec: TargetSpec, limits: Limits) -> None:
                 "the host out",
                 "target",
             ) from exc
+        if origin.startswith(UNIX):
+            if allowed_everywhere(limits):
+                continue
+            raise NotAllowedError(f"{what}: a Unix socket is no host that a policy could allow: {ASK}", "target")
         if patterns is not None and not allowed(patterns, origin):
             raise NotAllowedError(f"{what}: the policy does not allow {origin}: {ASK}", "target")
         if why := lacks_proof(origin, patterns):
@@ -77,4 +81,4 @@ def _places(spec: TargetSpec) -> list[tuple[str, str]]:
         if not ask.url.startswith("/")
     ]
     proxy = [("its proxy", spec.proxy.url)] if spec.proxy is not None else []
-    return [("the target's address", spec.url), *elsewhere, *spec.named_hosts(), *proxy]
+    return [("the target's address", spec.connects_to), *elsewhere, *spec.named_hosts(), *proxy]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from connectors.http.proxy import NO_PROXY, Proxy, ProxyRule, proxy_rule
 from connectors.mapping.request import RenderedRequest, Via
 from connectors.opaque.tokens import MARK_BYTES
-from connectors.origins import origin_at, origin_of
+from connectors.origins import UNIX, origin_at, origin_of
 from connectors.request_parts import check_authority
 from connectors.security.vault import Vault, vault_of
 from connectors.spec import SCHEMES, TLS_SCHEMES, Limits, TargetSpec, Timeouts, TlsSpec
@@ -29,6 +29,8 @@ class Endpoint:
     tls_spec: TlsSpec
     proxies: ProxyRule = NO_PROXY
     vault: Vault | None = field(default=None, compare=False, repr=False)
+    unix_socket: str | None = None
+    """What is connected to, in the place of host and port."""
     streams: int = 0
     """Over HTTP/2: how many streams a connection carries at a time. 0: HTTP/1.1."""
 
@@ -77,7 +79,7 @@ class Endpoint:
 
     def _receivers(self, headers: Iterable[tuple[str, str]]) -> list[str]:
         """Everybody who gets what is sent here: a proxy too, and whoever a Host header names."""
-        found = [origin_of(self.origin)]
+        found = [origin_of(self.origin if self.unix_socket is None else f"{UNIX}{self.unix_socket}")]
         for name, value in headers:
             if name.lower() == "host" and value != self.host_header:
                 found.append(_origin_named(value, tls=self.tls))
@@ -87,12 +89,17 @@ class Endpoint:
 
     def at(self, scheme: str, netloc: str) -> Endpoint:
         """Another place with the same limits, times, certificates and proxy. `netloc` has no user or password, and a
-        port that is valid if it has one. Only the target's own origin is known to speak HTTP/2."""
+        port that is valid if it has one. Only the target's own origin is known to speak HTTP/2,
+        or to be behind a Unix socket."""
         parts = urlsplit(f"{scheme}://{netloc}")
         tls = scheme in TLS_SCHEMES
         port, header = parts.port or SCHEMES[scheme], check_authority(netloc)
         there = replace(self, host=parts.hostname or "", port=port, tls=tls, host_header=header)
-        return there if (tls, there.host, port) == (self.tls, self.host, self.port) else replace(there, streams=0)
+        return (
+            there
+            if (tls, there.host, port) == (self.tls, self.host, self.port)
+            else replace(there, streams=0, unix_socket=None)
+        )
 
 
 def _origin_named(host: str, *, tls: bool) -> str:
@@ -115,5 +122,6 @@ def endpoint_of(spec: TargetSpec) -> Endpoint:
         tls_spec=spec.tls,
         proxies=proxy_rule(spec.proxy, spec.secrets, spec.allowed_origins()),
         vault=vault_of(spec),
+        unix_socket=spec.http.unix_socket,
         streams=spec.http.streams(kept=spec.reuse_connections),
     )

@@ -31,7 +31,12 @@ def reset_failure(code: int, bytes_in: int) -> BrokenTransport:
     """The target reset the stream of a turn."""
     name = error_name(code)
     what = f"the target reset the stream after {bytes_in} bytes of answer ({name})"
-    return BrokenTransport(f"http2_{name.lower()}", what, _ADVICE.get(name, ""))
+    return BrokenTransport(_code(name), what, _ADVICE.get(name, ""))
+
+
+def _code(name: str) -> str:
+    """Numbers that the RFC does not know have one code: a target must not fill a report with them."""
+    return "http2_unknown" if name.isdigit() else f"http2_{name.lower()}"
 
 
 def goaway_failure(code: int, said: bytes) -> BrokenTransport:
@@ -39,7 +44,7 @@ def goaway_failure(code: int, said: bytes) -> BrokenTransport:
     name = error_name(code)
     words = f": {said[:80]!r}" if said else ""
     what = f"the target ended the connection before its answer was whole ({name}{words})"
-    return BrokenTransport(f"http2_{name.lower()}", what, _ADVICE.get(name, ""))
+    return BrokenTransport(_code(name), what, _ADVICE.get(name, ""))
 
 
 def unavailable(what: str) -> ConnectFailed:

@@ -38,6 +38,9 @@ def connect_failure(exc: OSError) -> ConnectFailed:
     """What an operating system's refusal means; both lanes call it."""
     if exc.errno == errno.ECONNREFUSED:
         return ConnectFailed("connect_refused", "nobody listens there", "start the target, or check host and port")
+    if exc.errno == errno.ENOENT:
+        advice = "start the target, or check http.unix_socket"
+        return ConnectFailed("connect_refused", "there is no such Unix socket", advice)
     if exc.errno == errno.EADDRNOTAVAIL:
         advice = "more TOKENBURN_SOURCE_ADDRESSES, a wider net.ipv4.ip_local_port_range, or more machines"
         return ConnectFailed("local_resources", "this host has no port left for connections to that address", advice)

@@ -76,6 +76,11 @@ class Address(NamedTuple):
         return str(self.sockaddr[0])
 
     @property
+    def target(self) -> Any:
+        """What `connect` takes."""
+        return self.sockaddr if self.family != socket.AF_UNIX else self.host
+
+    @property
     def port(self) -> int:
         return int(self.sockaddr[1])
 
@@ -91,6 +96,13 @@ def refusal(ip: IP, *, allow_private: AllowPrivate) -> str | None:
     if all(_public(candidate) or _permitted(candidate, allow_private) for candidate in candidates):
         return None
     return "a private address"
+
+
+def unix_address(path: str, allow_private: AllowPrivate) -> Address:
+    """A Unix socket, which is as private as an address can be. Raises ConnectFailed (address_blocked)."""
+    if allow_private is not True:
+        raise ConnectFailed("address_blocked", f"{path} is a socket of this machine: a private address", PRIVATE_ADVICE)
+    return Address(socket.AF_UNIX, (path,))
 
 
 def _permitted(ip: IP, allow_private: AllowPrivate) -> bool:

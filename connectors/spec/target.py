@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from connectors.origins import SCHEMES, check_origin, origins_of
-from connectors.request_parts import OF_CONNECTIONS, check_authority, check_metadata_name
+from connectors.origins import SCHEMES, UNIX, check_origin, origins_of
+from connectors.request_parts import check_authority, check_metadata_name
 from connectors.spec.base import SpecError, problem_line, spec_problems
 from connectors.spec.handshake import AskSpec, HandshakeSpec
+from connectors.spec.http_rules import check_http
 from connectors.spec.lasting import LastingSpec
 from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
 from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
@@ -153,19 +154,9 @@ class TargetSpec(LastingSpec):
         return self
 
     @model_validator(mode="after")
-    def _of_http2(self) -> Self:
-        if self.http.version == "2" and self.protocol not in ONE_ANSWER:
-            spoken = ", ".join(sorted(ONE_ANSWER))
-            raise ValueError(
-                f"http.version: protocol {self.protocol} has HTTP/1.1 only; over HTTP/2 there are {spoken}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _headers_of_http2(self) -> Self:
-        for name in self.request.headers if self.http.version == "2" else ():
-            if name.lower() in OF_CONNECTIONS:
-                raise ValueError(f"request.headers.{name} has no effect over HTTP/2, which has no such header")
+    def _of_http(self) -> Self:
+        proxied = self.proxy is not None
+        check_http(self.http, self.protocol, self.request.headers, spoken=ONE_ANSWER, has_proxy=proxied)
         return self
 
     @model_validator(mode="after")
@@ -250,7 +241,12 @@ class TargetSpec(LastingSpec):
         proxy."""
         steps = [ask.url for _, ask in self.asks() if "://" in ask.url]
         hosts = [url for _, url in self.named_hosts()]
-        return origins_of([self.url, *steps, *hosts, *([self.proxy.url] if self.proxy else [])])
+        return origins_of([self.connects_to, *steps, *hosts, *([self.proxy.url] if self.proxy else [])])
+
+    @property
+    def connects_to(self) -> str:
+        """The URL, or the Unix socket in the place of its host."""
+        return self.url if self.http.unix_socket is None else f"{UNIX}{self.http.unix_socket}"
 
     def named_hosts(self) -> list[tuple[str, str]]:
         """Where each Host header stands, and what it leads to: a server passes a request on by it."""

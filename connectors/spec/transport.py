@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from connectors.origins import PROXY_SCHEMES
+from connectors.origins import PROXY_SCHEMES, check_socket_path
 from connectors.request_parts import (
     check_authority,
     check_fixed_path,
@@ -69,10 +69,12 @@ STREAMS: Final = 100
 
 class HttpSpec(Frozen):
     """`version` "2": by ALPN over TLS, and with prior knowledge without. `streams_per_connection`: how many requests
-    are in flight on a connection before another one is made (100); 1: each conversation has one of its own."""
+    are in flight on a connection before another one is made (100); 1: each conversation has one of its own.
+    `unix_socket`: path of the socket that is connected to in the place of the URL's host."""
 
     version: Literal["1.1", "2"] = "1.1"
     streams_per_connection: int | None = Field(None, gt=0, le=100_000)
+    unix_socket: Annotated[str, AfterValidator(check_socket_path)] | None = None
 
     @model_validator(mode="after")
     def _has_streams(self) -> Self:

@@ -89,7 +89,7 @@ def http2_stream_reset(peer: Peer) -> None:
     hold(http2)
 
 
-@hostile("http2", "http2_4711")
+@hostile("http2", "http2_unknown")
 def http2_stream_reset_for_an_unknown_reason(peer: Peer) -> None:
     http2, stream = begun(peer)
     peer.send(frame(RST_STREAM, 0, stream, struct.pack(">I", 4711)))

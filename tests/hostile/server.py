@@ -103,7 +103,10 @@ class HostileServer:
     `requests` holds every request it read, whole; `connections` counts what it accepted; `stopping` is set at the end.
     """
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, script: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", unix: str | None = None
+    ) -> None:
+        """`unix`: the path of a socket, in the place of a port."""
         self._script = script
         self._tls = tls
         self._lock = threading.Lock()
@@ -112,9 +115,14 @@ class HostileServer:
         self.stopping = threading.Event()
         self.requests: list[bytes] = []
         self.connections = 0
-        self._listener = socket.create_server((host, 0))
-        self.host = host
-        self.port: int = self._listener.getsockname()[1]
+        self.host, self.port = host, 0
+        if unix is None:
+            self._listener = socket.create_server((host, 0))
+            self.port = self._listener.getsockname()[1]
+        else:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(unix)
+            self._listener.listen()
 
     @property
     def url(self) -> str:
@@ -165,7 +173,8 @@ class HostileServer:
     def _serve(self, sock: socket.socket) -> None:
         carried = sock
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 carried = self._tls.wrap_socket(sock, server_side=True)
                 self._swap(sock, carried)

@@ -91,7 +91,9 @@ class DeadlineTracker:
         began_ns = time.monotonic_ns()
         self._connect_due_ns = began_ns + int(limit_s * 1e9)
         proxy, there = endpoint.proxy, endpoint.host
-        if proxy is None:
+        if endpoint.unix_socket is not None:
+            addresses = [guard.unix_address(endpoint.unix_socket, self._allow_private)]
+        elif proxy is None:
             addresses = guard.resolve(endpoint.host, endpoint.port, self._allow_private, limit_s)
         else:
             if not proxy.resolves or guard.is_judged_behind_proxy(endpoint.host, self._allow_private):
@@ -142,12 +144,13 @@ class DeadlineTracker:
 
     def _first_that_answers(self, addresses: list[guard.Address]) -> socket.socket:
         failure = OSError("no address")
-        for family, address in addresses:
-            sock = socket.socket(family, socket.SOCK_STREAM)
+        for address in addresses:
+            sock = socket.socket(address.family, socket.SOCK_STREAM)
             try:
                 sock.settimeout(self.connect_left_s())
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.connect(address)
+                if address.family != socket.AF_UNIX:
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.connect(address.target)
                 sock.settimeout(self.connect_left_s())  # for the TLS handshake that may follow
             except TimeoutError as exc:
                 sock.close()

@@ -80,12 +80,13 @@ async def _connect(loop: asyncio.AbstractEventLoop, addresses: Sequence[Address]
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if address.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                bind_source(sock)
             stamp_reads(sock)
-            bind_source(sock)
             # The last one may take what is left of the caller's time.
             async with asyncio.timeout(TRY_S if place < len(order) else None):
-                await loop.sock_connect(sock, address.sockaddr)
+                await loop.sock_connect(sock, address.target)
         except OSError as exc:
             sock.close()
             if exc.errno not in OURS:

@@ -60,6 +60,8 @@ async def dial(
 async def _addresses(endpoint: Endpoint, allow_private: AllowPrivate) -> tuple[list[Address], str]:
     """What to connect to, and the target as a proxy is told of it."""
     proxy, there = endpoint.proxy, endpoint.host
+    if endpoint.unix_socket is not None:
+        return [guard.unix_address(endpoint.unix_socket, allow_private)], there
     if proxy is None:
         return await guard.resolve_async(endpoint.host, endpoint.port, allow_private), there
     if not proxy.resolves or guard.is_judged_behind_proxy(endpoint.host, allow_private):

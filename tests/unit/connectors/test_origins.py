@@ -16,6 +16,8 @@ from connectors.spec import SpecError, build_target_spec
         ("wss://bot.example.org:8443/chat", "https://bot.example.org:8443"),
         ("grpc://[::1]:50051", "http://[::1]:50051"),
         ("https://bücher.example.", "https://xn--bcher-kva.example:443"),
+        ("socks5h://Proxy.example", "http://proxy.example:1080"),
+        ("unix:/run/Bot.sock", "unix:/run/Bot.sock"),
     ],
 )
 def test_an_origin_has_one_spelling(url: str, origin: str) -> None:
@@ -28,11 +30,11 @@ def test_an_origin_has_one_spelling(url: str, origin: str) -> None:
     [
         *("api.example.org", "https://", "ftp://x:21", "https://api.example.org/path", "https://u:p@api.example.org"),
         *("https://api.example.org:0", "https://api.example.org:99999", "https://a.example\n.org", "https://*:443"),
-        "https://api.example.org:443?x",
+        *("https://api.example.org:443?x", "unix:run/bot.sock", "unix:/run/../bot.sock", "unix://run/bot.sock"),
     ],
 )
 def test_what_is_no_origin_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"(?i)origin|host|port|control"):
+    with pytest.raises(ValueError, match=r"(?i)origin|host|port|control|socket"):
         check_origin(text)
 
 
