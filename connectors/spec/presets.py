@@ -13,6 +13,7 @@ from connectors.spec.base import SpecError
 from connectors.spec.response import PATHS, Condition
 from connectors.spec.target import TargetSpec, parse_target_spec
 from inputs.json_limits import json_problem, text_problem
+from inputs.wording import nearest
 
 MAX_SIZE: Final = 4_000_000
 """Characters plus values of params, and of overrides: they are merged and compiled whenever a target is checked."""
@@ -31,7 +32,8 @@ def preset_names() -> list[str]:
 @cache
 def _preset_text(name: str) -> str:
     if name not in preset_names():
-        text = f"unknown preset {name[:80]!r}: choose one of {', '.join(preset_names())}"
+        known = preset_names()
+        text = f"unknown preset {name[:80]!r}: choose one of {', '.join(known)}{nearest(name[:80], known)}"
         raise SpecError(text, {"preset": text})
     return (PRESET_DIR / f"{name}.json").read_text(encoding="utf-8")
 

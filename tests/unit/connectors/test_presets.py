@@ -41,7 +41,12 @@ TALK = [
 def test_a_name_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(SpecError, match="unknown preset") as refused:
         load_preset(name)
-    assert len(str(refused.value)) < 800
+    assert len(str(refused.value)) < 1500
+
+
+def test_the_preset_that_was_meant_is_named() -> None:
+    with pytest.raises(SpecError, match="did you mean 'openai-chat'"):
+        load_preset("openai_chat")
 
 
 @pytest.mark.parametrize(

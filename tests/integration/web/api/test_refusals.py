@@ -194,8 +194,9 @@ def test_a_row_as_it_was_read_may_be_sent_back(api: APIClient) -> None:
 
 def test_parameters_that_no_request_uses_are_refused_at_every_door(api: APIClient, admin_page: Client) -> None:
     text = (
-        "temprature: the target's request has no such parameter: it has max_completion_tokens, max_tokens, model, seed,"
-        " stop, temperature, top_p; did you mean 'temperature'?"
+        "temprature: the target's request has no such parameter: it has max_completion_tokens, max_tokens, model,"
+        " reasoning_effort, response_format, seed, stop, temperature, tool_choice, tools, top_p; did you mean"
+        " 'temperature'?"
     )
     params = {"model": "m", "temprature": 1}
     answer = api.post("/api/targets/", TARGET | {"params": params})
