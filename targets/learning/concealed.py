@@ -62,12 +62,7 @@ def conceal(exchange: Exchange, secrets: Secrets) -> Exchange:
     """The request with marks; its answer stays."""
     headers = tuple((name, _header(name, value, secrets)) for name, value in exchange.headers)
     url = _of_query(exchange.url, secrets)
-    changes = {
-        path: secrets.mark(snake(str(path[-1])), value)
-        for path, value in leaves(exchange.body)
-        if path and isinstance(value, str) and value and is_secret_name(str(path[-1]))
-    }
-    body = replaced(exchange.body, changes) if changes else exchange.body
+    body, socketio = (_marked(value, secrets) for value in (exchange.body, exchange.socketio))
     for text in _texts(exchange):
         for number, found in enumerate(_LOOKS.finditer(text)):
             if number < 20 and not any(value in found[0] for value in secrets.values.values()):
@@ -77,9 +72,19 @@ def conceal(exchange: Exchange, secrets: Secrets) -> Exchange:
         headers=tuple((name, secrets.hidden(value)) for name, value in headers),
         url=secrets.hidden(url),
         body=_hidden(body, secrets),
+        socketio=_hidden(socketio, secrets),
         body_text=secrets.hidden(exchange.body_text),
         frames=tuple(map(secrets.hidden, exchange.frames)),
     )
+
+
+def _marked(document: Any, secrets: Secrets) -> Any:
+    changes = {
+        path: secrets.mark(snake(str(path[-1])), value)
+        for path, value in leaves(document)
+        if path and isinstance(value, str) and value and is_secret_name(str(path[-1]))
+    }
+    return replaced(document, changes) if changes else document
 
 
 def _header(name: str, value: str, secrets: Secrets) -> str:

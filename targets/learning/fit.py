@@ -11,13 +11,20 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from connectors.preset_info import PresetInfo, preset_infos
 from connectors.spec import POSTED, SpecError, TargetSpec, build_target_spec, preset_base, preset_names
-from connectors.template_text import expressions_in, is_one_expression
+from connectors.template_text import blanked, expressions_in, is_one_expression
 from targets.learning.proposal import Reading
 from targets.learning.recorded.exchange import CLOSE, OPEN, Answer, Exchange, leaves
 from targets.learning.replay import replay
+from targets.learning.text_like import is_date
 
-FRAMES: Final = {"http": False, "sse": False, "ndjson": False, "websocket": True}
-ANSWERS: Final = {"http": {"json"}, "sse": {"sse", "json"}, "ndjson": {"ndjson"}, "websocket": {"frames"}}
+FRAMES: Final = {"http": False, "sse": False, "ndjson": False, "websocket": True, "socketio": True}
+ANSWERS: Final = {
+    "http": {"json"},
+    "sse": {"sse", "json"},
+    "ndjson": {"ndjson"},
+    "websocket": {"frames"},
+    "socketio": {"frames"},
+}
 LEAST: Final = 2.5
 FEWEST: Final = 3
 """Keys of a body that a preset has to share where it has no path of its own."""
@@ -90,10 +97,11 @@ def _fit(info: PresetInfo, spec: TargetSpec, stream: bool, exchange: Exchange) -
     if answer is not None and answer.fine and answer.kind not in ANSWERS[protocol]:
         return None
     fit = Fit(info, stream, exchange)
-    if not _of_path(fit, spec.request.path) or not isinstance(exchange.body, dict):
+    placed = _of_event(fit, spec) if protocol == "socketio" else _of_path(fit, spec.request.path)
+    if not placed or not isinstance(exchange.body, dict) or (exchange.socketio is None) is (protocol == "socketio"):
         return None
     _compare(fit, spec.request.body, exchange.body, ())
-    if fit.conflict or not fit.says or (not spec.request.path and fit.known < FEWEST):
+    if fit.conflict or not fit.says or (not spec.request.path and not exchange.event and fit.known < FEWEST):
         return None
     _of_headers(fit, spec)
     fit.score += _shape_score(fit, spec)
@@ -136,6 +144,15 @@ def _of_path(fit: Fit, template: str) -> bool:
             return False
         fit.score += 1
     return True
+
+
+def _of_event(fit: Fit, spec: TargetSpec) -> bool:
+    """Whether a Socket.IO server has the preset's path and namespace, and got its event."""
+    given = fit.exchange.socketio or {}
+    fit.base = fit.exchange.url
+    fit.score += 3
+    same = given.get("path", "").rstrip("/") == spec.socketio.path.rstrip("/")
+    return same and given["namespace"] == spec.socketio.namespace and fit.exchange.event == spec.request.event
 
 
 def _of_whole_address(fit: Fit) -> bool:
@@ -196,7 +213,7 @@ def _compare(fit: Fit, template: Any, given: Any, path: tuple[str, ...]) -> None
     elif isinstance(template, list) and isinstance(given, list) and "{{" in str(template):
         fit.known += 1
         fit.says = fit.says or any(isinstance(v, str) and "{{" in v and _SAYS.search(v) for _, v in leaves(template))
-    elif template == given:
+    elif template == given or (is_date(template) and is_date(given)):
         fit.known += 1
     else:
         fit.conflict = True
@@ -232,7 +249,7 @@ def _of_headers(fit: Fit, spec: TargetSpec) -> None:
             continue
         fit.score += 0.5
         secret, mark = _SECRET.search(template), _MARK.search(given)
-        if secret and mark:
+        if secret and mark and blanked(template).split() == _MARK.sub("", given).split():
             fit.secrets[mark[1]] = secret[1]
 
 

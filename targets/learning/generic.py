@@ -15,7 +15,8 @@ from targets.learning.streams import said_in_stream
 from targets.learning.written import constant, own_headers
 
 BASES: Final = {"json": ("generic-json", False), "sse": ("generic-json", True), "ndjson": ("generic-ndjson", False),
-                "text": ("generic-text", False), "frames": ("generic-websocket", False)}  # fmt: skip
+                "text": ("generic-text", False), "frames": ("generic-websocket", False),
+                "events": ("generic-socketio", True)}  # fmt: skip
 NO_ADDRESS: Final = "http://127.0.0.1:8000"
 KEPT: Final = ("error", "finish", "tool_call", "refusal")
 """Of the base: where chatbots mostly say them."""
@@ -25,7 +26,7 @@ def generic(now: Exchange, before: Exchange | None, marker: str, steps: list[Ste
     """`before`: an earlier turn of the same conversation; `steps`: of the handshake before it."""
     asked = asked_in(now, before, marker)
     answer = now.answer if now.answer is not None and now.answer.fine else None
-    base, stream = BASES[answer.kind if answer else "frames" if now.frames else "json"]
+    base, stream = BASES["events" if now.socketio else answer.kind if answer else "frames" if now.frames else "json"]
     said = _said(now, asked)
     parts = now.parts
     preset = load_preset(base)
@@ -35,6 +36,8 @@ def generic(now: Exchange, before: Exchange | None, marker: str, steps: list[Ste
         {} if "kinds" in said.response else {key: preset["response"][key] for key in KEPT if key in preset["response"]}
     )
     wanted = {"request": _request(now, asked), "response": {**known, **said.response}}
+    if now.socketio is not None:
+        wanted["socketio"] = constant(now.socketio)
     over = difference({key: preset[key] for key in wanted}, wanted)
     origin = f"{parts.scheme}://{parts.netloc}" if now.url else NO_ADDRESS
     if not now.url:
@@ -76,6 +79,12 @@ def _said(now: Exchange, asked: Asked) -> Said:
 
 def _request(now: Exchange, asked: Asked) -> dict[str, Any]:
     made: dict[str, Any] = {"path": asked.path, "headers": own_headers(now)}
+    if len(now.frames) > 1:
+        what = ", ".join(frame[:40] for frame in now.frames[:-1][:5])
+        asked.unsure.append(f"what was sent before the message is left out (see hello): {what}")
+    if now.event:
+        made["event"] = now.event
+        del made["path"]
     if now.body is not None:
         made["body"] = asked.body
     elif now.body_text:
@@ -86,6 +95,10 @@ def _request(now: Exchange, asked: Asked) -> dict[str, Any]:
         made["method"] = now.method
     if now.encoding in {"form", "multipart"} and now.body is not None:
         made["encoding"] = now.encoding
+    if any(name.lower() == "cookie" for name in made["headers"]):
+        asked.unsure.append("the browser's cookies are sent as the secret cookie: without a log-in, leave it unset")
+    if expired := [name for name in made["headers"] if "csrf" in name.lower() or "xsrf" in name.lower()]:
+        asked.unsure.append(f"{', '.join(expired)} mostly belongs to one log-in: a handshake step may have to get it")
     return made
 
 

@@ -21,7 +21,7 @@ from targets.learning.handshakes import with_handshake
 from targets.learning.histories import histories
 from targets.learning.proposal import Proposal
 from targets.learning.recorded.errors import LearnError
-from targets.learning.recorded.exchange import Exchange
+from targets.learning.recorded.exchange import Exchange, leaves
 from targets.learning.recorded.reading import read_inputs
 from targets.learning.replay import replay
 from targets.learning.written import constant, own_headers
@@ -41,8 +41,8 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
     recorded = read_inputs(inputs, url)
     secrets = Secrets()
     exchanges = [conceal(one, secrets) for one in recorded.exchanges]
-    fit = best_fit(exchanges)
-    if fit is not None and (not message or _says(fit.exchange, message)):
+    fit = best_fit([one for one in exchanges if not message or _says(one, message)])
+    if fit is not None:
         made, chat = _of_preset(fit), fit.exchange
     else:
         chat, before = chat_of(exchanges, message)
@@ -59,7 +59,7 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
 
 
 def _says(exchange: Exchange, message: str) -> bool:
-    return message in exchange.body_text or message in orjson.dumps(exchange.body).decode()
+    return any(isinstance(text, str) and message in text for _, text in leaves(exchange.body))
 
 
 def _of_preset(fit: Fit) -> Proposal:

@@ -59,6 +59,10 @@ def is_id(text: str) -> bool:
     return 8 <= len(text) <= 200 and " " not in text and digits >= 3 and compact.isalnum() and (letters + digits) >= 8
 
 
+def is_date(value: object) -> bool:
+    return isinstance(value, str) and _DATE.match(value) is not None
+
+
 def said(text: str) -> float:
     """From 0 to 4: how much a text looks like one that somebody said, whatever its place."""
     if not text.strip() or is_id(text) or text.startswith(("http://", "https://", "data:")) or _DATE.match(text):

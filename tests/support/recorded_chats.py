@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from connectors.spec import load_preset
 from tests.support.recordings import RECORDINGS, event_data, recorded_presets, recording, wire_bytes
 
 UNKNOWN = RECORDINGS / "unknown"
@@ -60,17 +61,19 @@ def preset_chats() -> list[Chat]:
         data = recording(preset)
         for case in data["cases"]:
             answer = case["answer"]
-            if (
-                preset.startswith("generic")
-                or "error" in case["expected"]
-                or not answer.keys() & {"json", "events", "lines"}
-            ):
+            emits = bool(case["request"].get("event"))
+            read = emits or answer.keys() & {"json", "events", "lines"}
+            if preset.startswith("generic") or not read or "error" in case["expected"]:
                 continue
             request = {**case["request"], "url": f"https://bots.example.com{case['request']['path']}"}
+            if emits:
+                path = load_preset(preset).get("socketio", {}).get("path", "/socket.io/")
+                request["url"] = f"wss://bots.example.com{path}?EIO=4&transport=websocket"
             request["headers"] = {name: value.replace("***", KEY) for name, value in request["headers"].items()}
             conversation = case.get("conversation", data["conversation"])
             turn = {"request": request, "answer": answer, "message": conversation[-1]["content"], **case["expected"]}
-            form = "har" if len(found) % 2 else "curl"
+            turn["frames"] = emits
+            form = "har" if emits or len(found) % 2 else "curl"
             found.append(Chat(f"{preset}: {case['name']}", {"form": form, "turns": [turn], "case": case}, preset))
     return found
 
@@ -99,12 +102,36 @@ def _turn_entry(turn: dict[str, Any]) -> dict[str, Any]:
     request = turn["request"]
     if turn.get("frames"):
         made = _entry("GET", request["url"], {}, None, "x-unknown", "")
-        sent = [{"type": "send", "opcode": 1, "data": json.dumps(request["body"])}]
-        came = [{"type": "receive", "opcode": 1, "data": data.decode()} for data in event_data(turn["answer"])]
-        return made | {"_webSocketMessages": sent + came}
+        if "event" in request:
+            return made | {"_webSocketMessages": _socketio(turn)}
+        came = [data.decode() for data in event_data(turn["answer"])]
+        return made | {"_webSocketMessages": [_frame("send", json.dumps(request["body"])), *_received(came)]}
     head, _, body = wire_bytes(turn["answer"]).partition(b"\r\n\r\n")
     kind = head.partition(b"Content-Type: ")[2].partition(b"\r\n")[0].decode()
     return _entry(request["method"], request["url"], request["headers"], request["body"], kind, body.decode())
+
+
+def _socketio(turn: dict[str, Any]) -> list[dict[str, Any]]:
+    """With the frames around the events: connect, a ping, an event of the page itself."""
+    request = turn["request"]
+    came = [json.loads(data) for data in event_data(turn["answer"])]
+    events = [f"42{json.dumps([event['event'], *event.get('args', [event.get('data')])])}" for event in came]
+    auth, asked = json.dumps({"token": f"{KEY}-auth"}), json.dumps([request["event"], request["body"]])
+    first = [_frame("receive", '0{"sid":"a"}'), _frame("send", f"40{auth}"), _frame("receive", '40{"sid":"b"}')]
+    return [
+        *first,
+        _frame("send", '42["page_opened",{"x":1}]'),
+        _frame("send", f"42{asked}"),
+        *_received(["2", *events]),
+    ]
+
+
+def _received(texts: list[str]) -> list[dict[str, Any]]:
+    return [_frame("receive", text) for text in texts]
+
+
+def _frame(kind: str, text: str) -> dict[str, Any]:
+    return {"type": kind, "opcode": 1, "data": text}
 
 
 def _entry(method: str, url: str, headers: dict[str, str], body: Any, kind: str, text: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Answer:
 @dataclass(frozen=True)
 class Exchange:
     """`body`: the document of a JSON or form body; None: there is none, or it is `body_text` that is neither. `frames`:
-    what was sent on a WebSocket."""
+    what was sent on a WebSocket. `event` and `socketio` (of a target's): of Socket.IO."""
 
     method: str
     url: str
@@ -57,6 +57,8 @@ class Exchange:
     encoding: Literal["json", "form", "multipart", "text"] = "json"
     answer: Answer | None = None
     frames: tuple[str, ...] = ()
+    event: str = ""
+    socketio: dict[str, Any] | None = None
     unsure: tuple[str, ...] = field(default=(), compare=False)
 
     @property

@@ -12,11 +12,13 @@ from targets.learning.recorded.answers import document, read_answer
 from targets.learning.recorded.curl import with_body
 from targets.learning.recorded.errors import BODY_CHARS, ENTRIES, EVENTS, LearnError
 from targets.learning.recorded.exchange import Answer, Event, Exchange, checked_url, clean
+from targets.learning.recorded.socketio import Connection, Emitted, Reader, settings
 
 SIDE_TYPES: Final = ("image/", "font/", "video/", "audio/", "text/css", "text/html", "javascript", "wasm")
 """Content types in which no chat answers."""
 HEADERS: Final = 200
 WEBSOCKET: Final = {"http": "ws", "https": "wss"}
+HTTP: Final = {"ws": "http", "wss": "https"}
 
 
 def read_har(data: Any) -> list[Exchange]:
@@ -65,28 +67,47 @@ def with_posted(made: Exchange, posted: dict[str, Any]) -> Exchange:
 
 def _conversation(made: Exchange, frames: Any) -> Iterator[Exchange]:
     """A WebSocket: each text that was sent, with what came before the next one."""
+    scheme, _, rest = made.url.partition("://")
+    if "EIO=" in made.parts.query:
+        yield from _socketio(made, frames)
+        return
+    url = f"{WEBSOCKET.get(scheme, scheme)}://{rest}"
     sent: list[str] = []
     came: list[Event] = []
-    for frame in frames[: EVENTS * 2] if isinstance(frames, list) else []:
-        if not isinstance(frame, dict) or not isinstance(text := frame.get("data"), str) or frame.get("opcode") == 2:
-            continue
-        if frame.get("type") == "send":
-            if sent and came:
-                yield _turn(made, sent, came)
-                sent, came = [], []
-            sent.append(clean(text[:BODY_CHARS]))
+    for text, is_sent in [*_texts(frames), ("", True)]:
+        if is_sent and sent and (came or not text):
+            answer = Answer(200, "frames", tuple(came)) if came else None
+            yield replace(with_body(replace(made, url=url, answer=answer), sent[-1]), frames=(*sent,))
+            sent, came = [], []
+        if is_sent:
+            sent.append(text)
         else:
-            text = clean(text[:BODY_CHARS])
             came.append(Event(text, document(text)))
-    if sent:
-        yield _turn(made, sent, came)
 
 
-def _turn(made: Exchange, sent: list[str], came: list[Event]) -> Exchange:
-    scheme, _, rest = made.url.partition("://")
-    url = f"{WEBSOCKET.get(scheme, scheme)}://{rest}"
-    answer = Answer(200, "frames", tuple(came)) if came else None
-    return replace(with_body(replace(made, url=url, answer=answer), sent[-1]), frames=(*sent,))
+def _texts(frames: Any) -> Iterator[tuple[str, bool]]:
+    """Texts in their order, and whether each was sent."""
+    for frame in frames[: EVENTS * 2] if isinstance(frames, list) else []:
+        if isinstance(frame, dict) and isinstance(text := frame.get("data"), str) and frame.get("opcode") != 2:
+            yield clean(text[:BODY_CHARS]), frame.get("type") == "send"
+
+
+def _socketio(made: Exchange, frames: Any) -> Iterator[Exchange]:
+    parts = made.parts
+    url = f"{HTTP.get(parts.scheme, parts.scheme)}://{parts.netloc}"
+    reader = Reader(Connection(parts.path))
+    asked: Emitted | None = None
+    came: list[Event] = []
+    for text, is_sent in [*_texts(frames), ("", True)]:
+        emitted = reader.sent(text) if is_sent else None
+        if asked is not None and (emitted is not None or not text):
+            answer = Answer(200, "frames", tuple(came)) if came else None
+            changes: dict[str, Any] = {"body": asked.body, "event": asked.event, "answer": answer}
+            yield replace(made, url=url, frames=(*reader.emitted,), socketio=settings(reader.connection), **changes)
+        if emitted is not None:
+            asked, came = emitted, []
+        elif not is_sent and (event := reader.came(text)) is not None:
+            came.append(event)
 
 
 def _headers(request: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -20,13 +20,14 @@ from tests.support.recorded_chats import KEY, Chat, curl, har, preset_chats, unk
 from tests.support.recordings import SESSION, wire_bytes
 
 PRESETS, UNKNOWN = preset_chats(), unknown_chats()
-MAPPED = {"generic-json", "generic-ndjson", "generic-websocket", "generic-text"}
-FAMILY = {"vllm": "openai-chat", "llama-cpp": "openai-chat", "tgi": "openai-chat"}
+MAPPED = {"generic-json", "generic-socketio", "generic-ndjson", "generic-websocket", "generic-text"}
+FAMILY = {"chainlit-plain": "chainlit", "vllm": "openai-chat", "llama-cpp": "openai-chat", "tgi": "openai-chat"}
 """Presets with the same requests and answers, unless a request has what only they take."""
 RIGHT_OF_20 = 15
 VENDORS = (
     "anthropic-messages", "azure-openai", "dify", "directline", "gemini", "llama-cpp", "ollama-chat", "openai-chat",
     "openai-responses", "rasa-rest", "tgi", "tgi-generate", "vllm", "ai-sdk", "ag-ui", "a2a", "mcp",
+    "chainlit", "talksy",
 )  # fmt: skip
 
 
