@@ -18,7 +18,6 @@ from typing import Any, cast
 import pytest
 import redis
 from django.conf import settings
-from django.core.management import call_command
 
 from runs import broker_keys, live_stream, redis_client
 from runs.models import Installation, Run
@@ -28,6 +27,7 @@ from tests.integration.runs.workers.test_placement import worker_of
 from tests.support.databases import as_default, configuration
 from tests.support.processes import ROOT, child_env
 from tests.support.runs import until
+from tests.support.suite.prepared import Prepared
 from tokenburn_site.local.process_groups import ProcessGroups
 
 pytestmark = pytest.mark.timeout(300)
@@ -79,19 +79,19 @@ class Site:
 
 @pytest.fixture
 def two_sites(
-    family: ProcessGroups, tmp_path: Path, start_worker: Start, transactional_db: None
+    family: ProcessGroups, tmp_path: Path, start_worker: Start, prepared: Prepared, transactional_db: None
 ) -> Iterator[tuple[Site, Site]]:
-    """Two databases, each as `migrate` leaves it."""
+    """Two databases, each as `migrate` leaves it, which gives each a name of its own."""
     with ExitStack() as stack:
         found = []
         for number, users in enumerate((6, 17)):
             folder = tmp_path / f"site{number}"
             shutil.copytree(settings.VAR_DIR, folder, ignore=lambda *_: ["valkey", "ledgers", "test.sqlite3"])
             config = configuration(f"sqlite:///{folder / 'tokenburn.sqlite3'}")
-            (folder / "tokenburn.sqlite3").unlink(missing_ok=True)
+            shutil.copyfile(prepared.sqlite(), folder / "tokenburn.sqlite3")
+            name = str(number + 1) * 16
             with as_default(config):
-                call_command("migrate", verbosity=0, interactive=False)
-                name = Installation.objects.get().name
+                Installation.objects.update(name=name)
             target = stack.enter_context(counting_target(family, folder / "received", 0.05))
             found.append(Site(users, config, name, folder, target, start_worker))
         first, second = found
