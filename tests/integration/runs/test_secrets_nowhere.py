@@ -125,8 +125,10 @@ def redis_values(url: str) -> Iterator[bytes]:
 
 
 def pages(client: Client, runs: list[Run]) -> Iterator[tuple[str, bytes]]:
-    """Every page and every answer of the API, filled with each run's numbers; of its turns, some that failed."""
+    """Every page and every answer of the API, filled with each run's numbers; of its turns, some that failed. What
+    shows nothing of one run, and the list of what was done to a row in the admin, are not asked for of another."""
     seen: set[str] = set()
+    enough: set[str] = set()
     hook = Webhook.objects.get()
     for run in runs:
         plan = run.plan or TestPlan.objects.earliest("pk")  # burn's run has none
@@ -142,12 +144,15 @@ def pages(client: Client, runs: list[Run]) -> Iterator[tuple[str, bytes]]:
             "webhook": [hook.pk],
             "webhooks": [hook.pk],
         }
-        for address in EVERY:
+        for address in [one for one in EVERY if one not in enough and "logout" not in one]:
             known = next((found for part, found in numbers.items() if f"/{part}/" in address), [run.pk])
             for concrete in {address.replace("/1/", f"/{number}/") for number in known} - seen:
                 seen.add(concrete)
-                if "logout" not in concrete and (answer := client.get(concrete)).status_code == 200:
+                answer = client.get(concrete)
+                if answer.status_code == 200:
                     yield concrete, answer.getvalue()
+                if answer.status_code != 200 or address.endswith("/history/"):
+                    enough.add(address)
 
 
 def burnt(target: str, tmp_path: Path, watch: Watch) -> list[bytes]:
@@ -196,7 +201,7 @@ def test_secrets_in_every_field_are_found_nowhere(
 
     client.force_login(made_up.user(superuser=True))
     shown = list(pages(client, list(Run.objects.order_by("pk"))))
-    assert len(shown) > 150
+    assert len(shown) > 300
     found: dict[str, list[Any]] = {
         "processes": watch.found,
         "commands of Redis": [command for command in heard if holds(command)],
