@@ -25,13 +25,13 @@ def admits(source: str, action: str) -> bool:
     with transaction.atomic():
         key = {"minute": minute, "action": action[:80], "source": source}
         rows = AuditTally.objects.filter(**key)
-        if not rows.exists():
+        if not rows.update(count=F("count") + 1):
             if AuditTally.objects.filter(minute=minute).count() >= SOURCES:
                 key["source"] = OTHERS
                 rows = AuditTally.objects.filter(**key)
             AuditTally.objects.bulk_create([AuditTally(**key)], ignore_conflicts=True)
-        rows.update(count=F("count") + 1)
-        return rows.get().count <= EACH
+            rows.update(count=F("count") + 1)
+        return rows.values_list("count", flat=True).get() <= EACH
 
 
 def write_counts(before: datetime | None = None) -> int:
