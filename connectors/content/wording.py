@@ -11,7 +11,7 @@ from connectors.errors import TooLarge
 
 SHAPE_LIMIT = 160
 """Characters."""
-ONLY_SOCKETIO = "Socket.IO v2, v3 and v4 over WebSocket are supported"
+ONLY_SOCKETIO = "Socket.IO v2, v3 and v4 are supported"
 REDIRECTED = "the target redirects: give its final address, or set follow_redirects"
 STATUS_ADVICE = {
     **dict.fromkeys((301, 302, 303, 307, 308), REDIRECTED),

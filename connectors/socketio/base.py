@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 
@@ -33,6 +34,7 @@ class SocketIoBase(LastingConnector):
         self._resumes = target.spec.socketio.reconnect == "resume"
         self._packs = bool(target.spec.codec.request)
         self._replies = 0
+        self._polled: tuple[str, str, tuple[tuple[str, str], ...]] = ("", "", ())
 
     @property
     def context(self) -> Mapping[str, Any]:
@@ -45,6 +47,7 @@ class SocketIoBase(LastingConnector):
         request = self.target.render_connection(self.context)
         base, _, query = request.path.partition("?")
         path = f"{base.rstrip('/')}/{self.target.spec.socketio.path.strip('/')}/"
+        self._polled = (path, query, request.headers)
         self.upgraded_by = self._with_cookies(request._replace(path=path)).headers
         return path, query, self.upgraded_by
 
@@ -64,6 +67,15 @@ class SocketIoBase(LastingConnector):
         path, query, headers = self.address()
         whole = f"{path}?{query}{'&' if query else ''}transport=websocket&EIO={self.eio or 4}"
         return RenderedRequest("GET", whole, headers, b"")
+
+    def polled(self, method: str, sid: str = "", body: bytes = b"") -> RenderedRequest:
+        """A request of long polling, after `address`."""
+        path, query, headers = self._polled
+        named = [query, f"EIO={self.eio or 4}", "transport=polling"]
+        named += ["" if self.eio == 4 else "b64=1", sid and f"sid={quote(sid, safe='')}"]
+        if method == "POST" and not any(name.lower() == "content-type" for name, _ in headers):
+            headers = (*headers, ("Content-Type", "text/plain;charset=UTF-8"))
+        return RenderedRequest(method, f"{path}?{'&'.join(filter(None, named))}", headers, body)
 
     def auth(self) -> Any:
         """What CONNECT carries. Raises BadRequest."""

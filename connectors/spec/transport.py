@@ -40,6 +40,7 @@ class SocketIoSpec(Frozen):
 
     path: Annotated[str, AfterValidator(check_fixed_path)] = "/socket.io/"
     namespace: Annotated[str, AfterValidator(check_namespace)] = "/"
+    transport: Literal["websocket", "polling"] = "websocket"
     eio: Literal[3, 4] | None = None
     auth: Any = None
     hello: RequestSpec | None = None

@@ -96,9 +96,9 @@ class UpgradeAnswer:
 
 def _refusal_advice(status: int, detail: str, *, socketio: bool) -> str:
     if socketio and status == 400 and "transport" in detail.lower():
-        return f"{ONLY_SOCKETIO}: the target accepts only long polling; enable its transport `websocket`"
+        return 'the target accepts only long polling: set socketio.transport to "polling"'
     if socketio and status == 400:
-        return f"{ONLY_SOCKETIO}: check the target's version and transports"
+        return f"{ONLY_SOCKETIO}: check the target's version (socketio.eio) and transports (socketio.transport)"
     if socketio and status == 404:
         return "no Socket.IO at this address: check the URL and socketio.path"
     if 200 <= status < 300:

@@ -16,7 +16,9 @@ from engineio.packet import Packet as EnginePacket
 from socketio import packet as kinds
 
 from connectors.errors import BrokenTransport
-from connectors.reference.socketio.engine_socket import EngineSocket, Owner
+from connectors.reference.socketio.engine_socket import EngineSocket
+from connectors.reference.socketio.messages import Owner
+from connectors.reference.socketio.polling_socket import PollingSocket
 from connectors.socketio.base import disconnected
 from connectors.socketio.packets import (
     BoundedPacket,
@@ -61,7 +63,7 @@ class Engine(engineio.Client):
 class SocketIoClient(socketio.Client):
     """One namespace of one connection. Not to be used again once it failed."""
 
-    def __init__(self, ws: EngineSocket, owner: Owner) -> None:
+    def __init__(self, ws: EngineSocket | PollingSocket, owner: Owner) -> None:
         super().__init__(
             reconnection=False,
             logger=_silent,

@@ -11,6 +11,7 @@ from connectors.errors import TimedOut, TooLarge, TurnError
 from connectors.mapping.request import RenderedRequest
 from connectors.reference.socketio.client import SocketIoClient
 from connectors.reference.socketio.engine_socket import EngineSocket, EngineWatch
+from connectors.reference.socketio.polling_socket import PollingSocket
 from connectors.reference.transport.deadlines import GraceOver
 from connectors.reference.websocket.lasting import ReferenceLasting, every
 from connectors.reference.websocket.socket import Dry, WatchedSocket, keep
@@ -37,7 +38,7 @@ class SocketIoConnector(SocketIoBase, ReferenceLasting):
         self._watch = EngineWatch(target.endpoint, allow_private=allow_private)
         self._lock = threading.RLock()
         """Lock for reading and writing the connection."""
-        self._sock: WatchedSocket | None = None
+        self._sock: WatchedSocket | PollingSocket | None = None
         self._client: SocketIoClient | None = None
         self._opened: Opened | None = None
         self._joined = self._asked = False
@@ -82,21 +83,7 @@ class SocketIoConnector(SocketIoBase, ReferenceLasting):
         self._replies = 0
         self._awaited = self.target.spec.socketio.ready_event
         self.expect_greeting()
-        self._sock = sock = WatchedSocket(self.target.endpoint, self._watch)
-        for name, ns in self._watch.handshake_ns.items():
-            self.add_step(name, ns)
-        ws = EngineSocket(sock, self._watch, self.target, self)
-        self._client = client = SocketIoClient(ws, self)
-        path, query, headers = self.address()
-        auth = self.auth()
-        began_ns = time.monotonic_ns()
-        try:
-            client.open(f"ws://{self.target.endpoint.host_header}/?{query}", path, dict(headers), auth)
-        except Dry:
-            sock.answer.refuse(self.timeline(0), socketio=True)
-        finally:
-            self.keep_cookies(f"{path}?{query}", sock.answer.set_cookies)
-        self.add_step("upgrade", ws.upgraded_ns - began_ns)
+        client, ws, sock = self._open()
         while not client.joined:
             client.eio.pump()
         if (hello := self.hello()) is not None:
@@ -119,6 +106,39 @@ class SocketIoConnector(SocketIoBase, ReferenceLasting):
             threading.Thread(
                 target=keep, args=(self._over, every_s, self._lock, self._drain), name="pings", daemon=True
             ).start()
+
+    def _open(self) -> tuple[SocketIoClient, EngineSocket | PollingSocket, WatchedSocket | PollingSocket]:
+        """Connect and send CONNECT. Raises TurnError."""
+        endpoint = self.target.endpoint
+        sock: WatchedSocket | PollingSocket
+        if self.target.spec.socketio.transport == "polling":
+            sock = polling = PollingSocket(self._watch, self.target, self, allow_private=self.allow_private)
+            ws: EngineSocket | PollingSocket = polling
+            self._sock = sock
+        else:
+            self._sock = sock = WatchedSocket(endpoint, self._watch)
+            for name, ns in self._watch.handshake_ns.items():
+                self.add_step(name, ns)
+            ws = EngineSocket(sock, self._watch, self.target, self)
+        self._client = client = SocketIoClient(ws, self)
+        path, query, headers = self.address()
+        auth = self.auth()
+        began_ns = time.monotonic_ns()
+        try:
+            client.open(f"ws://{endpoint.host_header}/?{query}", path, dict(headers), auth)
+        except Dry:
+            if isinstance(sock, WatchedSocket):
+                sock.answer.refuse(self.timeline(0), socketio=True)
+            raise
+        finally:
+            if isinstance(sock, WatchedSocket):
+                self.keep_cookies(f"{path}?{query}", sock.answer.set_cookies)
+        if isinstance(ws, PollingSocket):
+            for name, ns in ws.handshake_ns.items():
+                self.add_step(name, ns)
+        else:
+            self.add_step("upgrade", ws.upgraded_ns - began_ns)
+        return client, ws, sock
 
     def measured_round_trip_ns(self) -> int:
         return 0 if self._sock is None else self._sock.round_trip_ns

@@ -3,52 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from websocket import ABNF
 
 from connectors.errors import TimedOut, TurnError
 from connectors.mapping.request import RenderedRequest
+from connectors.reference.socketio.messages import EngineMessages, Owner
 from connectors.reference.websocket.client import WsClient
 from connectors.reference.websocket.socket import MessageWatch, WatchedSocket
-from connectors.socketio.base import FIND_OUT_S, disconnected
-from connectors.socketio.opening import Opened, read_open
+from connectors.socketio.base import FIND_OUT_S
 from connectors.socketio.packets import (
-    CLOSE,
-    CONNECT,
-    OPEN,
     PING,
-    check_engine,
-    older_connect,
-    protocol_error,
     text_of,
 )
 from connectors.target import CompiledTarget
-
-
-class Owner(Protocol):
-    """Whose client it is. Each call may raise TurnError."""
-
-    namespace: str
-
-    @property
-    def eio(self) -> int | None:
-        """The version of Engine.IO; None: not known yet."""
-
-    def found(self, eio: int) -> None:
-        """What it is."""
-
-    def count_reply(self) -> None:
-        """Before an answer to a ping, or an acknowledgement."""
-
-    def released(self, packet: bytes) -> bytes:
-        """A packet with its secrets in clear."""
-
-    def on_event(self, seen: bytes) -> None:
-        """An event of the namespace, as a mapping reads it."""
-
-    def on_ack(self, ack_id: int, seen: bytes) -> None:
-        """An acknowledgement in the namespace."""
 
 
 class EngineWatch(MessageWatch):
@@ -70,22 +39,18 @@ class EngineWatch(MessageWatch):
             super().answer_begun()
 
 
-class EngineSocket(WsClient):
+class EngineSocket(EngineMessages, WsClient):
     """Stands in for a WebSocket of `websocket.create_connection` in engineio."""
 
     watch: EngineWatch
 
     def __init__(self, sock: WatchedSocket, watch: EngineWatch, target: CompiledTarget, owner: Owner) -> None:
-        super().__init__(sock, watch, target.spec.limits.event_bytes)
+        WsClient.__init__(self, sock, watch, target.spec.limits.event_bytes)
+        EngineMessages.__init__(self, owner)
         sock.before_read = self._before_read
         self._endpoint = target.endpoint
-        self._owner = owner
         self._opcode = ABNF.OPCODE_TEXT
-        self.opened: Opened | None = None
-        self.upgraded_ns = 0
-        self.sent_bytes = 0
         self._read_before: str | None = None
-        self.failure: TurnError | None = None
 
     def settimeout(self, timeout: float | None) -> None:
         """Time limits are the DeadlineTracker's."""
@@ -101,16 +66,14 @@ class EngineSocket(WsClient):
     def send(self, payload: bytes | str, opcode: int = ABNF.OPCODE_TEXT) -> int:
         """A packet. Raises TurnError (kept in `failure`)."""
         if isinstance(payload, str):
-            if self._owner.eio == 3 and payload.startswith(CONNECT):
-                if self._owner.namespace == "/":
-                    return 0  # it is connected without being asked
-                payload = f"{CONNECT}{self._owner.namespace},"
             try:
-                payload = self._owner.released(payload.encode()).decode()
+                payload = self._said(payload)
             except TurnError as exc:
                 self.failure = exc
                 raise
-        size = super().send(payload, opcode)
+            if not payload:
+                return 0
+        size = WsClient.send(self, payload, opcode)
         self.sent_bytes += size
         return size
 
@@ -128,28 +91,6 @@ class EngineSocket(WsClient):
         except TurnError as exc:
             self.failure = exc
             raise
-
-    def _checked(self, message: str | bytes) -> str | bytes:
-        if self.opened is None:
-            self.opened = read_open(message)
-            return self.opened.text()
-        if isinstance(message, str):
-            check_engine(message)
-            if message[0] == PING:
-                self._owner.count_reply()
-            elif self._owner.eio != 4 and (namespace := older_connect(message)) is not None:
-                return self._as_newer(namespace)
-            elif message[0] == OPEN:
-                raise protocol_error("a second open packet")
-            elif message[0] == CLOSE:
-                raise disconnected("closed the Engine.IO connection")
-        return message
-
-    def _as_newer(self, namespace: str) -> str:
-        """What a server of Socket.IO 4 would have said: the library knows no other."""
-        if self._owner.eio is None:
-            self._owner.found(3)
-        return f'{CONNECT}{namespace},{{"sid":"-"}}'
 
     def find_out(self) -> None:
         """Wait a little for what only a server of Socket.IO 2 says first. Raises TurnError."""
@@ -170,7 +111,7 @@ class EngineSocket(WsClient):
         """In version 3 the client pings. Raises TurnError."""
         phase, self.watch.phase = self.watch.phase, "idle"
         try:
-            super().send(PING)
+            WsClient.send(self, PING)
         finally:
             self.watch.phase = phase
 

@@ -16,7 +16,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HeaderParsingError
 from urllib3.util.response import assert_header_parsing
 
-from connectors.errors import BrokenTransport
+from connectors.errors import BrokenTransport, ReusedClosed
 from connectors.http.endpoint import Endpoint
 from connectors.http.headers import ANOTHER_ANSWER
 from connectors.network.failures import tls_failure
@@ -100,6 +100,8 @@ class _Watched(HTTPConnection):
 
     def send(self, data: Any) -> None:
         self.fresh = False
+        if self.sock is None:
+            raise ReusedClosed("closed")  # since it was looked at, which the library has found out
         self._watch.sending(len(data))
         self.sock.settimeout(self._watch.left_s())
         try:

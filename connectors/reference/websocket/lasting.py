@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from connectors.lasting.connector import LastingConnector
 from connectors.mapping.messages import Message
 from connectors.mapping.request import RenderedRequest
 from connectors.reference.base import ReferenceConnector
-from connectors.reference.websocket.socket import MessageWatch, WatchedSocket
+from connectors.reference.websocket.socket import MessageWatch
 from connectors.timeline import Timeline
 
 KEEP_S: Final = 0.5
@@ -31,6 +31,11 @@ def every(seconds: float, send: Callable[[], None]) -> Callable[[], float]:
         return seconds
 
     return beat
+
+
+class Beating(Protocol):
+    beats: list[Callable[[], float]]
+    """See `WatchedSocket`."""
 
 
 Exchange = Callable[[RenderedRequest, Timeline], None]
@@ -62,7 +67,7 @@ class ReferenceLasting(LastingConnector, ReferenceConnector):
         self._watch.phase = "idle"  # no time limit is running any more
         self.say_after(timeline)
 
-    def keep_alive(self, sock: WatchedSocket) -> None:
+    def keep_alive(self, sock: Beating) -> None:
         """From now on, as long as the socket is used."""
         spec, message = self.target.spec.keep_alive, self.target.keep_alive
         if spec is None or message is None:

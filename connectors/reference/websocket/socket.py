@@ -77,6 +77,10 @@ class MessageWatch(DeadlineTracker):
             self.ended = True
             raise BrokenTransport("connection_closed", "the target closed without a close frame")
         self.last_ns = time.monotonic_ns()
+        self.read_aside(size)
+
+    def read_aside(self, size: int) -> None:
+        """So many bytes came, at `last_ns`. Raises TooLarge."""
         if self.phase == "turn":
             self._timeline.bytes_in += size
             if self._timeline.bytes_in > self._limits.body_bytes:

@@ -140,6 +140,12 @@ class HttpConnection:
         if self._timer is None:
             self._arm(self._patience_ns)
 
+    def leave(self, request: RenderedRequest) -> None:
+        """Send a request whose answer nobody waits for, and close."""
+        if self.usable and self._timeline is None:
+            self._stream.write(self._encoder.encode(request))
+        self.close()
+
     def close(self) -> None:
         self.usable = False
         self._stop_draining()

@@ -10,7 +10,7 @@ from typing import Any
 
 from socketio import packet as kinds
 
-from connectors.errors import TimedOut, TurnError
+from connectors.errors import Aborted, TimedOut, TurnError
 from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
 from connectors.socketio import packets
@@ -20,10 +20,10 @@ from connectors.socketio.packets import BoundedPacket, quick_document
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from connectors.wire.socketio.joining import NamespaceJoiner
-from connectors.wire.socketio.reading import unheard
+from connectors.wire.socketio.polling import PollingConnection
+from connectors.wire.socketio.reading import EngineConnection, unheard
 from connectors.wire.socketio.stages import WAITED_FOR, Stage
 from connectors.wire.turn import Turn, new_turn
-from connectors.wire.websocket.connection import WsConnection
 from connectors.wire.websocket.lasting import Take
 from connectors.wire.websocket.upgrade import open_websocket
 
@@ -36,7 +36,7 @@ class SocketIoConnector(NamespaceJoiner):
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
-        self._connection: WsConnection | None = None
+        self._connection: EngineConnection | None = None
         self._turn: Turn | None = None
         self._lost: TurnError | None = None
         self._forget()
@@ -79,8 +79,8 @@ class SocketIoConnector(NamespaceJoiner):
 
     def begin(self, session: Mapping[str, Any]) -> None:
         self.say_goodbye()
-        super().begin(session)
         self._drop()
+        super().begin(session)
         self._lost = None
 
     # --- connecting ---------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class SocketIoConnector(NamespaceJoiner):
         self._hear = self.replying(turn.message)
         self.expect_greeting()
         joining = self._joining = asyncio.get_running_loop().create_future()
-        self._connection = connection = await open_websocket(self, self.upgrade(), self)
+        self._connection = connection = await self._open()
         steps = self.handshake_ns or {}
         spent_ns = sum(steps.get(step, 0) for step in ("resolve", "connect", "proxy", "tls", "upgrade"))
         for take, ns, data in self._early:
@@ -127,6 +127,22 @@ class SocketIoConnector(NamespaceJoiner):
         self.round_trip_ns = self.measured_round_trip_ns()
         self.keep_alive()
         await self.wait_for_greeting()
+
+    async def _open(self) -> EngineConnection:
+        if self.target.spec.socketio.transport == "websocket":
+            return await open_websocket(self, self.upgrade(), self)
+        self.address()
+        connection = PollingConnection(self, self)
+        limit_s = self.target.spec.timeouts.connect
+        limit = asyncio.timeout(limit_s)
+        try:
+            async with limit:
+                await connection.start()
+        except (TimeoutError, Aborted) as exc:
+            if not limit.expired():
+                raise
+            raise TimedOut("connect_timeout", f"no answer to long polling within {limit_s:g} s") from exc
+        return connection
 
     def measured_round_trip_ns(self) -> int:
         return 0 if self._connection is None else self._connection.round_trip_ns

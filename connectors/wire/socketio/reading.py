@@ -11,9 +11,12 @@ from connectors.errors import BrokenTransport
 from connectors.socketio import packets
 from connectors.socketio.base import SocketIoBase, disconnected
 from connectors.socketio.packets import BoundedPacket
+from connectors.wire.socketio.polling import PollingConnection
 from connectors.wire.turn import Turn
 from connectors.wire.websocket.connection import WsConnection
 from connectors.wire.websocket.lasting import Take, WireLasting
+
+EngineConnection = WsConnection | PollingConnection
 
 
 def unheard(_ns: int, _data: bytes) -> None:
@@ -23,7 +26,7 @@ def unheard(_ns: int, _data: bytes) -> None:
 class PacketReader(SocketIoBase, WireLasting):
     """`_hear` takes the documents of events."""
 
-    _connection: WsConnection | None
+    _connection: EngineConnection | None
     _turn: Turn | None
     _joining: asyncio.Future[None] | None
     _attaching: BoundedPacket | None

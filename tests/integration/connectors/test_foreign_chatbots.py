@@ -32,7 +32,7 @@ CONVERSATIONS, TURNS = 50, 3
 class Shape(NamedTuple):
     """How a preset is used: below which path, and with at most one param beside the address. `counted`: it tells how
     much was said; a server here counts letters for tokens. `stateless`: it knows nothing of earlier turns. `http2`: on
-    the load lane alone. `conversations`: fewer where each turn waits for a queue."""
+    the load lane alone. `conversations`: fewer where each turn waits for a queue. `polling`: of Socket.IO."""
 
     preset: str
     path: str
@@ -42,9 +42,10 @@ class Shape(NamedTuple):
     stateless: bool = False
     http2: bool = False
     conversations: int = CONVERSATIONS
+    polling: bool = False
 
     def __str__(self) -> str:
-        return f"{self.preset}{' streamed' * self.stream}{' by http2' * self.http2}"
+        return f"{self.preset}{' streamed' * self.stream}{' by http2' * self.http2}{' polling' * self.polling}"
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -53,7 +54,9 @@ class Shape(NamedTuple):
     def spec(self, peer: Peer) -> TargetSpec:
         assert len(self.params) <= 1
         url = f"http://127.0.0.1:{peer.port}{self.path}"
-        overrides = {"http": {"version": "2"}} if self.http2 else {}
+        overrides: dict[str, Any] = {"http": {"version": "2"}} if self.http2 else {}
+        if self.polling:
+            overrides["socketio"] = {"transport": "polling"}
         return build_target_spec(
             name="peer", url=url, preset=self.preset, stream=self.stream, params=self.params, overrides=overrides
         )
@@ -62,7 +65,15 @@ class Shape(NamedTuple):
 SHAPES: dict[str, list[Shape]] = {
     "ai": [Shape("ai-sdk", "/api/chat", counted=True), Shape("ai-sdk-text", "/api/text")],
     "mcp": [Shape("mcp-stateless", "/mcp", stateless=True)],
-    "socketio2": [Shape("generic-socketio", ""), Shape("generic-socketio", "", stream=True)],
+    "socketio2": [
+        Shape("generic-socketio", ""),
+        Shape("generic-socketio", "", stream=True),
+        Shape("generic-socketio", "", stream=True, polling=True),
+    ],
+    "socketio4": [
+        Shape("generic-socketio", "", polling=True),
+        Shape("generic-socketio", "", stream=True, polling=True),
+    ],
     "graphql": [Shape("graphql-ws", "/graphql")],
     "stomp": [Shape("stomp", "/ws", params={"answers": "/queue/{session}"})],
     "signalr": [
@@ -114,6 +125,9 @@ class Peers:
         if server in MODULES:
             return served(self._family, directory, server, python(), "-m", f"tests.peers.agents.{MODULES[server]}")
         node.modules()
+        if server in SOCKETIO:
+            program, more = node.HERE / "generic_socketio.js", (SOCKETIO[server],)
+            return served(self._family, directory, server, node.node(), program, more=more)
         return served(self._family, directory, server, node.node(), node.HERE / f"{server}.js")
 
 
@@ -153,6 +167,8 @@ def langgraph_dev(family: ProcessGroups, directory: Path) -> Iterator[Peer]:
 
 MODULES = {"agents": "server", "signalr": "signalr_hub"}
 """Servers in Python, by their modules; the others run on node, unless they are started by commands of their own."""
+SOCKETIO = {"socketio2": "socket.io-2", "socketio4": "socket.io"}
+"""Versions of one server, by their packages."""
 COMMANDED = {"gradio": gradio_app, "langgraph": langgraph_dev}
 
 

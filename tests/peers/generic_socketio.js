@@ -1,10 +1,12 @@
-// A server of Socket.IO 2 in the shape of generic-socketio: node socketio2.js LOG
+// A Socket.IO server in the shape of generic-socketio: node generic_socketio.js LOG socket.io|socket.io-2
 "use strict";
 const http = require("node:http");
 const { pieces, sent, ready, tick } = require("./common");
 
 const server = http.createServer();
-const io = require("socket.io-2")(server, { pingInterval: 400, pingTimeout: 400, serveClient: false });
+const made = require(process.argv[3]);
+const options = { pingInterval: 5000, pingTimeout: 10000, serveClient: false };
+const io = made.Server ? new made.Server(server, options) : made(server, options);
 
 const converse = (socket) => {
   let count = 0;
