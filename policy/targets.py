@@ -74,7 +74,7 @@ def allowed_everywhere(limits: Limits) -> bool:
 
 def _places(spec: TargetSpec) -> list[tuple[str, str]]:
     """What leads somewhere, and where."""
-    kinds = {"handshake": "handshake step", "then": "request of `then`,"}
+    kinds = {"handshake": "handshake step", "then": "request of `then`"}
     elsewhere = [
         (f"{kinds[where.partition('.')[0]]} {ask.name!r}", ask.url)
         for where, ask in spec.asks()

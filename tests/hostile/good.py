@@ -12,7 +12,7 @@ import tests.hostile.split_socket_upgrade
 import tests.hostile.sse_nonsense
 import tests.hostile.upgrade
 import tests.hostile.websocket_breaches  # noqa: F401 - it only fills the table
-from tests.hostile import grpc, http, http2_answers, ndjson, socketio, split, split_socket, sse, text, websocket
+from tests.hostile import grpc, http, http2_answers, ndjson, socketio, split, split_socket, sse, text, then, websocket
 from tests.hostile.server import Script
 
 GOOD: dict[str, Script] = {
@@ -28,3 +28,5 @@ GOOD: dict[str, Script] = {
 }
 LOAD_LANE: dict[str, Script] = {"http2": http2_answers.good}
 """Of what the load lane alone speaks."""
+VARIANTS: dict[str, Script] = {"then": then.good}
+"""Of the same protocols otherwise: turns of several requests."""

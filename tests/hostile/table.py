@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from tests.hostile.server import Script
 
 Protocol = Literal[
-    "http", "sse", "ndjson", "text", "split", "split-websocket", "grpc", "websocket", "socketio", "http2"
+    "http", "sse", "ndjson", "text", "split", "split-websocket", "grpc", "websocket", "socketio", "http2", "then"
 ]
 
 

@@ -40,7 +40,7 @@ def text_that_stops(peer: Peer) -> None:
 @hostile("text", "total_timeout")
 def text_that_drips(peer: Peer) -> None:
     _begin(peer)
-    peer.drip(chunk(b"x"), 0.05)
+    peer.drip(chunk(b"x") * 20, 0.05)
 
 
 @hostile("text", "utf8_invalid")

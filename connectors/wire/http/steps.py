@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from functools import partial
 
 from connectors.content.styles import WHOLE
@@ -45,13 +46,14 @@ class StepCarrier:
         """Raises TurnError."""
         task = asyncio.current_task()
         cancelled = task.cancelling() if task is not None else 0
-        for step, timeline in running:
-            if task is not None and task.cancelling() > cancelled:
-                raise asyncio.CancelledError  # it came with the end of the answer before
-            try:
-                await self._send(step, timeline, cookies)
-            except TurnError as exc:
-                running.throw(exc)
+        with closing(running):
+            for step, timeline in running:
+                if task is not None and task.cancelling() > cancelled:
+                    raise asyncio.CancelledError  # it came with the end of the answer before
+                try:
+                    await self._send(step, timeline, cookies)
+                except TurnError as exc:
+                    running.throw(exc)
 
     async def _send(self, step: StepRequest, timeline: Timeline, cookies: Cookies | None) -> None:
         if step.after_s:

@@ -53,6 +53,9 @@ PRESETS = {
 }
 LOAD_LANE = {"http2": "openai-chat"}
 """Presets of what the load lane alone speaks."""
+VARIANTS: dict[str, str] = {"then": "openai-chat"}
+"""Presets of targets that are asked otherwise than these."""
+POLL = {"name": "poll", "url": "{{ saved.job }}", "until": {"path": "choices"}, "every_s": 0.05, "within_s": 60}
 STREAMED = frozenset({"sse", "text", "grpc", "socketio", "http2"})
 """Protocols whose preset is asked for its streamed form."""
 
@@ -64,11 +67,13 @@ def make_spec(protocol: str, url: str, **overrides: Any) -> TargetSpec:
         overrides = {"socketio": {"ack": True}} | overrides  # an answer may end either way
     if protocol == "http2":
         overrides = {"http": {"version": "2"}} | overrides
+    if protocol == "then":
+        overrides = {"request": {"save": {"job": {"header": "Location"}}}, "then": [POLL]} | overrides
     if protocol == "split-websocket":
         overrides = {"protocol": protocol} | overrides
     if protocol == "grpc":
         overrides = {"grpc": {"proto": PROTO}} | overrides  # a hostile server has no reflection
-    preset = (PRESETS | LOAD_LANE)[protocol]
+    preset = (PRESETS | LOAD_LANE | VARIANTS)[protocol]
     return build_target_spec(name="test", url=url, preset=preset, stream=protocol in STREAMED, overrides=overrides)
 
 

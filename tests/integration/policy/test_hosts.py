@@ -72,6 +72,15 @@ def test_a_line_that_is_none_is_refused_with_a_sentence(line: str) -> None:
             {"overrides": {"handshake": {"steps": [{"name": "login", "url": "{{ params.model }}/t"}]}}},
             "handshake step 'login': the host that it leads to",
         ),
+        ({"overrides": {"then": [{"name": "fetch", "url": "/jobs/{{ saved.job }}"}]}}, None),
+        (
+            {"overrides": {"then": [{"name": "fetch", "url": "https://jobs.example/7"}]}},
+            "request of `then` 'fetch': the policy does not allow https://jobs.example:443",
+        ),
+        (
+            {"overrides": {"then": [{"name": "fetch", "url": "{{ saved.location }}"}]}},
+            "request of `then` 'fetch': the host that it leads to is only known during a run",
+        ),
         ({"overrides": {"request": {"headers": {"host": "127.0.0.1:9"}}}}, None),
         (
             {"overrides": {"request": {"headers": {"Host": "bot.example"}}}},

@@ -149,7 +149,7 @@ def server() -> Iterator[RecordingTarget]:
 @lanes
 @pytest.mark.parametrize("name", DIALECTS)
 def test_an_answer_is_fetched_after_it_was_asked_for(server: RecordingTarget, lane: Lane, name: str) -> None:
-    dialect, talks = DIALECTS[name], 3
+    dialect, talks = DIALECTS[name], 2
     agent = dialect.make()
     server.forget()
     server.answer = agent

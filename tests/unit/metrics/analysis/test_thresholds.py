@@ -31,6 +31,7 @@ FACTS = RunFacts(1, "completed", "target", "scenario", {}, None)
         (" e2e_ms.max  <= 1.5e3 ", ("e2e_ms", "max", "<=", 1500)),
         ("icl_ms.count>=10", ("icl_ms", "count", ">=", 10)),
         ("handshake_login_ms.p50<20", ("handshake_login_ms", "p50", "<", 20)),
+        ("then_fetch_ms.p95<300", ("then_fetch_ms", "p95", "<", 300)),
         ("error_rate<1%", ("error_rate", None, "<", 0.01)),
         ("turns_per_s>10", ("turns_per_s", None, ">", 10)),
         ("dropped_arrivals==0", ("dropped_arrivals", None, "==", 0)),
