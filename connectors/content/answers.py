@@ -6,6 +6,7 @@ refusal     the target refused to answer
 filtered    a content filter took the answer, or ended it
 length      it was cut off by a length limit
 reasoning   it has reasoning, and no text
+result      it is something else than a text that was asked for: a vector, a ranking, an image
 empty       none of these: its text is empty, or white space alone
 """
 
@@ -15,11 +16,13 @@ import re
 import string
 from typing import Final, Literal
 
-Kind = Literal["text", "tool_call", "refusal", "filtered", "length", "reasoning", "empty"]
-Expectation = Literal["text", "complete", "tool_call", "refusal", "filtered", "length", "reasoning", "empty", "any"]
+Kind = Literal["text", "tool_call", "refusal", "filtered", "length", "reasoning", "result", "empty"]
+Expectation = Literal[
+    "text", "complete", "tool_call", "refusal", "filtered", "length", "reasoning", "result", "empty", "any"
+]
 """A word of `expect_text`: which answers are good. `text`: any that has text; `complete`: text that was neither cut nor
 filtered nor refused, and calls no tool; `any`: every answer; the others are kinds, with or without text."""
-DEFAULT_EXPECT: Final[tuple[Expectation, ...]] = ("text", "tool_call")
+DEFAULT_EXPECT: Final[tuple[Expectation, ...]] = ("text", "tool_call", "result")
 
 REASON_CHARS: Final = 40
 MOST_REASONS: Final = 30
@@ -64,6 +67,7 @@ _WORDS: Final = {
     "filtered": "a content filter ended it",
     "length": "it was cut off by a length limit",
     "reasoning": "it has only reasoning",
+    "result": "it has a result instead of a text",
     "empty": "its text is empty",
 }
 
@@ -74,7 +78,9 @@ def kind_of_reason(reason: str) -> str | None:
     return kind or _KIND_OF_REASON.get(_HUMP.sub("_", reason).lower().replace("-", "_").replace(" ", "_"))
 
 
-def kind_of(*, text: bool, by_reason: str | None, tool_call: bool, refusal: bool, reasoning: bool) -> Kind:
+def kind_of(
+    *, text: bool, by_reason: str | None, tool_call: bool, refusal: bool, reasoning: bool, result: bool = False
+) -> Kind:
     """`by_reason`: the kind according to the finish reason. An answer cut during reasoning is `reasoning`."""
     if by_reason == "filtered":
         return "filtered"
@@ -82,6 +88,8 @@ def kind_of(*, text: bool, by_reason: str | None, tool_call: bool, refusal: bool
         return "refusal"
     if tool_call or by_reason == "tool_call":
         return "tool_call"
+    if not text and result:
+        return "result"
     if not text and reasoning:
         return "reasoning"
     if by_reason == "length":

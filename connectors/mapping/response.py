@@ -64,7 +64,8 @@ class Part:
             self.piece = optional_path(spec.text, f"{where}.text")
             self.quick_piece = quick_path(spec.text, self.piece) if spec.text and self.piece else _nothing
             self.whole = None
-        self.text_at = " or ".join(repr(path) for path in (spec.delta, spec.text) if path is not None)
+        texts = [path for path in (spec.delta, spec.text) if path is not None]
+        self.text_at = " or ".join(map(repr, texts or filter(None, [spec.result])))
         self.reasoning = optional_path(spec.reasoning, f"{where}.reasoning")
         self.reasoning_marks = _marks(spec.reasoning)
         self.error = optional_path(spec.error, f"{where}.error")
@@ -72,7 +73,9 @@ class Part:
         self.quick_finish = quick_path(spec.finish, self.finish) if spec.finish and self.finish else _nothing
         self.tool_call = optional_path(spec.tool_call, f"{where}.tool_call")
         self.refusal = optional_path(spec.refusal, f"{where}.refusal")
-        marks = [mark for path in (spec.finish, spec.tool_call, spec.refusal) for mark in _marks(path)]
+        self.result = optional_path(spec.result, f"{where}.result")
+        beside = (spec.finish, spec.tool_call, spec.refusal, spec.result)
+        marks = [mark for path in beside for mark in _marks(path)]
         self.tells = re.compile(b"|".join(map(re.escape, marks))).search if marks else None
         """Whether a document may hold a finish reason, a tool call or a refusal (see `_marks`)."""
         self.null_text = null_test(spec.delta, spec.text)
@@ -221,8 +224,8 @@ class ResponseMapping:
         says = bool(spec.ends) or any(field != "stamp" for field, _ in spec.paths())
         self.rest = self.part if says else None
         """How events are read whose kind is not listed; None: not at all."""
-        if not any(part.piece or part.whole for part in (self.part, *self._parts.values())):
-            raise SpecError("response: give `text` (a whole answer) or `delta` (a piece of one)")
+        if not any(part.piece or part.whole or part.result for part in (self.part, *self._parts.values())):
+            raise SpecError("response: give `text` (a whole answer), `delta` (a piece of one) or `result` (no text)")
         self.cumulative = spec.cumulative
         self.expected_kinds: frozenset[str] = frozenset(spec.expect_text)
         self.known_errors = spec.known_errors

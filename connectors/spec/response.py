@@ -15,9 +15,9 @@ from connectors.spec.saving import Pattern, Save, Source
 
 EVENT_NAME: Final = "@event"
 """The `kind` of a mapping that tells events apart by the names that the stream gives them, not by their data."""
-PATHS: Final = ("text", "delta", "reasoning", "error", "finish", "tool_call", "refusal", "stamp")
+PATHS: Final = ("text", "delta", "reasoning", "error", "finish", "tool_call", "refusal", "result", "stamp")
 """Fields of a part that are paths."""
-CONTENT: Final = ("text", "delta", "reasoning", "refusal")
+CONTENT: Final = ("text", "delta", "reasoning", "refusal", "result")
 
 
 def _check_line(text: str) -> str:
@@ -65,7 +65,8 @@ class PartSpec(Frozen):
     `delta` is a piece of the answer, `text` a whole one: in a stream it counts if no piece came before it. `error` is
     what the target says went wrong, if it is there and not empty. `save` keeps values for the requests that follow.
     `finish` is the reason why the answer ended, as a word; `tool_call` and `refusal` say, if they are there and not
-    empty, that the answer asks for a tool, or that the target refused (and its words). `format`: what its events are,
+    empty, that the answer asks for a tool, or that the target refused (and its words). `result` is what an answer has
+    instead of a text, such as a vector, if it is there and not empty. `format`: what its events are,
     if they are not what the others are.
     """
 
@@ -77,6 +78,7 @@ class PartSpec(Frozen):
     finish: str | None = None
     tool_call: str | None = None
     refusal: str | None = None
+    result: str | None = None
     stamp: str | None = None
     usage: UsageSpec = UsageSpec()
     save: Save = Field(default_factory=dict)

@@ -144,6 +144,7 @@ class JudgedTurn(TurnState):
             tool_call="tool_call" in self._signs,
             refusal="refusal" in self._signs,
             reasoning=bool(self.reasoning_chars),
+            result="result" in self._signs,
         )
         if not is_good(self.kind, text=text, expected=self.expected):
             raise self._not_good(self.kind, text=text)
@@ -164,13 +165,15 @@ class JudgedTurn(TurnState):
             self._told_beside(part, message)
 
     def _told_beside(self, part: Part, message: Any, data: bytes | None = None) -> None:
-        """What an event or answer says that has no text: why it ended, a tool call, a refusal, or an error. `data`: it
-        as it came, where that is at hand."""
+        """What an event or answer says that has no text: why it ended, a tool call, a result, a refusal, or an error.
+        `data`: it as it came, where that is at hand."""
         if part.tells is not None and (data is None or part.tells(data) is not None or "halves" in self._signs):
             if part.finish is not None:
                 self._reason = _reason_at(part, message) or self._reason
             if part.tool_call is not None and part.tool_call(message):
                 self._signs |= {"tool_call"}
+            if part.result is not None and part.result(message):
+                self._signs |= {"result"}
             if part.refusal is not None and type(said := part.refusal(message)) is str:
                 before = self._refusal_text if "refusal" in self._signs else ""
                 self._refusal_text = before + said[: REFUSAL_CHARS - len(before)]

@@ -20,11 +20,12 @@ REFUSAL_CHARS = 120
 NO_CONTENT = frozenset({204, 205})
 NOTHING_CAME = object()
 """No event without text yet: one may be a JSON null."""
-Sign = Literal["empty_text", "tool_call", "refusal", "empty_body", "whole", "halves"]
-"""What an answer showed beside its text: a text that is empty, a tool call, a refusal; or that it came without a body,
-or as a whole document; or that its JSON was odd, so that halves of surrogate pairs may be in it."""
+Sign = Literal["empty_text", "tool_call", "refusal", "result", "empty_body", "whole", "halves"]
+"""What an answer showed beside its text: a text that is empty, a tool call, a refusal, a result that is no text; or
+that it came without a body, or as a whole document; or that its JSON was odd, so that halves of surrogate pairs may be
+in it."""
 NO_SIGNS: frozenset[Sign] = frozenset()
-SAID: frozenset[Sign] = frozenset({"empty_text", "tool_call", "refusal"})
+SAID: frozenset[Sign] = frozenset({"empty_text", "tool_call", "refusal", "result"})
 """Those that may stand in the place of a text."""
 NO_TIMES = array("q")
 """Stands where no time has been noted yet; nothing is ever added to it."""

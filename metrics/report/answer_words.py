@@ -14,6 +14,7 @@ KIND_LABELS: Final = {
     "filtered": "filtered",
     "length": "cut by length",
     "reasoning": "reasoning only",
+    "result": "results without text",
     "empty": "empty",
 }
 

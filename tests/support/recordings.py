@@ -1,15 +1,18 @@
 """Recorded exchanges of the presets: what we must send, and what the vendor's documentation says comes back.
 
-One file a preset in `tests/recordings/`. A case has `request` (secrets as ***), `answer` as one of `json` (a whole
-answer), `text` (a body that is one), `events` (server-sent), `lines` (one JSON a line) or `messages` (of a transport
-that goes on), and `expected`; `handshake` is false where no step of the file's `handshake` goes before. `then`
-has the answer to the turn's own request and the request that follows it, and so on; `answer` is the last one.
-`dialogue` is all that `we` and `they` say over a WebSocket, with what comes before the turn's own message.
+One file a preset in `tests/recordings/`. A case has `request` (secrets as ***; of a form, the body is a list of its
+parts), `answer` as one of `json` (a whole answer), `text` (a body that is one), `events` (server-sent), `lines` (one
+JSON a line) or `messages` (of a transport that goes on), and `expected`; `handshake` is false where no step of the
+file's `handshake` goes before. `then` has the answer to the turn's own request and the request that follows it, and so
+on; `answer` is the last one. `dialogue` is all that `we` and `they` say over a WebSocket, with what comes before the
+turn's own message.
 """
 
 from __future__ import annotations
 
 import json
+from email.parser import BytesParser
+from email.policy import HTTP
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +92,25 @@ def without_secrets(headers: dict[str, str], secrets: dict[str, str]) -> dict[st
     for secret in secrets.values():
         headers = {name: value.replace(secret, "***") for name, value in headers.items()}
     return headers
+
+
+def sent_body(headers: dict[str, str], body: bytes) -> Any:
+    """What a request's body says: JSON, or name, file name, content type and text of each part of a form. The content
+    type of a form loses its boundary."""
+    name = next((name for name, value in headers.items() if value.startswith("multipart/form-data")), None)
+    if name is None:
+        return orjson.loads(body or b"null")
+    kind, headers[name] = headers[name], "multipart/form-data"
+    whole = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
+    return [
+        [
+            part.get_param("name", header="content-disposition"),
+            part.get_filename(),
+            part.get_content_type(),
+            bytes(part.get_payload(decode=True)).decode(),
+        ]
+        for part in whole.iter_parts()
+    ]
 
 
 def event_data(answer: dict[str, Any]) -> list[bytes]:
