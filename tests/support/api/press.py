@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import schemathesis
 from django.core import signals
@@ -61,12 +61,20 @@ class Tally:
                 yield f"{rule}: {operation}: {example}"
 
 
-class Drawn(NamedTuple):
+@dataclass
+class Drawn:
     """Valid or invalid requests of an operation, which are drawn from its schema."""
 
     operation: Any
     mode: GenerationMode
-    cases: SearchStrategy[Any]
+    strategy: SearchStrategy[Any]
+    _last: tuple[tuple[int, int] | None, list[Any]] = (None, [])
+
+    def cases(self, examples: int, number: int, until: float) -> list[Any]:
+        """Those of the round `number`, which are the same for every role: drawing one takes longer than sending it."""
+        if self._last[0] != (examples, number):
+            self._last = (examples, number), _draw(self.strategy, examples, number, until)
+        return self._last[1]
 
 
 def operations(site: Site, raw: dict[str, Any]) -> list[Drawn]:
@@ -132,7 +140,8 @@ def press(
         for number, drawn in ((number, one) for number in rounds for one in found):
             if time.monotonic() > until:
                 break
-            _draw(site, drawn, examples, number, more, tally, until)
+            for case in drawn.cases(examples, number, until):
+                _send(site, drawn, case, more, tally)
     return tally
 
 
@@ -156,31 +165,36 @@ def credentials(site: Site, who: str) -> dict[str, dict[str, str]]:
     return {"headers": {"Authorization": f"Token {site.tokens[who]}"}}
 
 
-def _draw(site: Site, drawn: Drawn, examples: int, number: int, more: Any, tally: Tally, until: float) -> None:
-    operation = drawn.operation
+def _draw(strategy: SearchStrategy[Any], examples: int, number: int, until: float) -> list[Any]:
     limits = settings(
         max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
+    found: list[Any] = []
 
     @limits
     @seed(number)
-    @given(case=drawn.cases)
+    @given(case=strategy)
     def one(case: Any) -> None:
-        if time.monotonic() > until:
-            return
-        with transaction.atomic():
-            site.prepare(operation.path.replace("{id}", "ID"), operation.method.upper())
-            if drawn.mode is POSITIVE:
-                case.query = {name: _written(value) for name, value in (case.query or {}).items()}
-            _judge(case, case.call(**more), operation, tally)
-            transaction.set_rollback(True)
+        if time.monotonic() < until:
+            found.append(case)
 
     try:
         one()
     except Exception as exc:
         if type(exc).__name__ not in {"Unsatisfiable", "SkipTest"}:
             raise
+    return found
+
+
+def _send(site: Site, drawn: Drawn, case: Any, more: Any, tally: Tally) -> None:
+    operation = drawn.operation
+    with transaction.atomic():
+        site.prepare(operation.path.replace("{id}", "ID"), operation.method.upper())
+        if drawn.mode is POSITIVE:
+            case.query = {name: _written(value) for name, value in (case.query or {}).items()}
+        _judge(case, case.call(**more), operation, tally)
+        transaction.set_rollback(True)
 
 
 def _written(value: Any) -> Any:
