@@ -1,10 +1,11 @@
 """Presets against servers of other makers' libraries: 50 conversations of three turns on the load lane and one on the
 reference lane. Every text is the one that the server wrote down, and the server got every message and history as it was
-said (tests/peers/ has the servers, a few lines each)."""
+said (tests/peers/ has the servers, a few lines each). A probe needs no more than address, preset and one param."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,9 @@ from tests.peers import node
 from tests.support.peers import Peer, commanded, served
 from tests.support.processes import ROOT
 from tests.support.services import reserve_port
+from tokenburn_site.cli.probe.main import main
 from tokenburn_site.local.process_groups import ProcessGroups
+from tokenburn_site.management.commands.probe import Command
 
 CONVERSATIONS, TURNS = 50, 3
 
@@ -51,14 +54,21 @@ class Shape(NamedTuple):
     def lanes(self) -> tuple[Lane, ...]:
         return ("load",) if self.http2 else LANES
 
+    def url(self, peer: Peer) -> str:
+        return f"http://127.0.0.1:{peer.port}{self.path}"
+
     def spec(self, peer: Peer) -> TargetSpec:
         assert len(self.params) <= 1
-        url = f"http://127.0.0.1:{peer.port}{self.path}"
         overrides: dict[str, Any] = {"http": {"version": "2"}} if self.http2 else {}
         if self.polling:
             overrides["socketio"] = {"transport": "polling"}
         return build_target_spec(
-            name="peer", url=url, preset=self.preset, stream=self.stream, params=self.params, overrides=overrides
+            name="peer",
+            url=self.url(peer),
+            preset=self.preset,
+            stream=self.stream,
+            params=self.params,
+            overrides=overrides,
         )
 
 
@@ -97,6 +107,12 @@ SHAPES: dict[str, list[Shape]] = {
 }
 """By server; "agents" is a process with pydantic-ai, a2a-sdk, mcp and LangServe, behind hypercorn."""
 CASES = [pytest.param(server, shape, id=f"{server}-{shape}") for server, shapes in SHAPES.items() for shape in shapes]
+USUAL = [
+    pytest.param(server, shape, id=f"{server}-{shape}")
+    for server, shapes in SHAPES.items()
+    for shape in shapes
+    if not (shape.http2 or shape.polling)
+]
 FAILURES = {
     ("langserve", False): ("http_500", "Internal Server Error"),
     ("langserve", True): ("target_error", ""),
@@ -236,3 +252,18 @@ def test_a_failing_model_has_its_code_and_its_words_on_both_lanes(peers: Peers, 
         assert (lane, turn.code) == (lane, code), turn.error
         assert isinstance(turn.error, TurnError)
         assert words in turn.error.detail
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("server", "shape"), USUAL)
+def test_a_probe_succeeds_with_address_and_preset_and_at_most_one_param(
+    peers: Peers, server: str, shape: Shape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peer = peers[server]
+    hello = f"{shape} probed"
+    params = [part for name, value in shape.params.items() for part in ("--param", f"{name}={value}")]
+    given = ["--url", shape.url(peer), "--preset", shape.preset, *["--stream"] * shape.stream, *params]
+    parser = Command().create_parser("manage.py", "probe")
+    assert main(vars(parser.parse_args([*given, "--prompt", hello, "--json"]))) == 0
+    (turn,) = json.loads(capsys.readouterr().out)["turns"]
+    assert [(hello, turn["text"])] == peer.sent(hello)
