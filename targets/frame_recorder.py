@@ -152,7 +152,7 @@ def _why_nothing(timeline: Timeline, data: bytes) -> str:
         return "an empty text"
     if not response.plain and timeline._part_of(message) is None:
         return "to be ignored" if response.ignores(message) else OTHER_KIND
-    return NO_MATCH
+    return NO_MATCH if response.unlisted(message) is None else OTHER_KIND  # rules of every frame found nothing in it
 
 
 def _texts(plain: bytes) -> list[str]:
