@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from connectors.origins import SCHEMES, UNIX, check_origin, origins_of
 from connectors.request_parts import check_authority, check_metadata_name
 from connectors.spec.base import SpecError, problem_line, spec_problems
+from connectors.spec.format_rules import check_formats, check_turn_encoding
 from connectors.spec.handshake import AskSpec, HandshakeSpec
 from connectors.spec.http_rules import check_http
 from connectors.spec.lasting import LastingSpec
@@ -31,8 +32,6 @@ from connectors.spec.transport import (
 
 ONE_ANSWER = frozenset({"http", "sse", "ndjson", "text"})
 """Protocols in which an answer arrives on the request that asked for it."""
-WITH_OWN_MESSAGES = frozenset({"socketio", "grpc"})
-"""Protocols whose messages reach the mapping as documents that they make."""
 OWN_FIELDS = frozenset({"name", "url", "params"})
 POSTED = frozenset({"split", "split-websocket"})
 APART: Final = {"secrets", "secret_origins"}
@@ -116,17 +115,6 @@ class TargetSpec(LastingSpec):
             raise ValueError("tls.verify: gRPC always checks a certificate: give it, or its CA's, as tls.ca_file")
         return self
 
-    @model_validator(mode="after")
-    def _of_encodings(self) -> Self:
-        encoding = self.request.encoding
-        if encoding == "json":
-            return self
-        if self.protocol in {"websocket", *WITH_OWN_MESSAGES}:
-            raise ValueError(f"request.encoding has no effect: protocol {self.protocol} sends no HTTP body in a turn")
-        if self.reply_to is not None and self.reply_to.request is not None:
-            raise ValueError(f"reply_to.request: a body of encoding {encoding} has no paths; give reply_to.ack")
-        return self
-
     @model_validator(mode="before")
     @classmethod
     def _text_is_text(cls, data: Any) -> Any:
@@ -138,19 +126,8 @@ class TargetSpec(LastingSpec):
 
     @model_validator(mode="after")
     def _of_formats(self) -> Self:
-        response = self.response
-        if self.protocol in WITH_OWN_MESSAGES and response.format != "json":
-            raise ValueError(f"response.format has no effect: protocol {self.protocol} has messages of its own")
-        if response.line is not None and self.protocol in {"http", "text", *WITH_OWN_MESSAGES}:
-            raise ValueError(
-                f"response.line has no effect: an answer of protocol {self.protocol} has no lines or frames"
-            )
-        if self.protocol == "text":
-            if response.format != "text":
-                raise ValueError("response.format: protocol text reads texts; give http for a whole answer")
-            given = {"kind": response.kind, "done": response.done, "ignore": response.ignore}
-            for name in (name for name, value in given.items() if value):
-                raise ValueError(f"response.{name} has no effect: pieces of protocol text are cut anywhere")
+        check_formats(self.response, self.protocol, self.reply_to)
+        check_turn_encoding(self.request.encoding, self.protocol, self.reply_to)
         return self
 
     @model_validator(mode="after")

@@ -180,6 +180,20 @@ CASES = {
         kind=SSE_TYPE,
         overrides={"response": {"format": "xml", "delta": "m.t"}},
     ),
+    "XML with entities": Case(
+        chunk(b"<!DOCTYPE a [<!ENTITY b 'xx'><!ENTITY c '&b;&b;'>]><a>&c;</a>"),
+        "",
+        "xml_invalid",
+        protocol="http",
+        overrides={"response": {"format": "xml", "text": "a"}},
+    ),
+    "XML without end": Case(
+        chunk(b"<a>" * 5000),
+        "",
+        "message_too_deep",
+        protocol="http",
+        overrides={"response": {"format": "xml", "text": "a"}},
+    ),
     "XML that is none": Case(
         chunk(b"<a><b></a>"),
         "",

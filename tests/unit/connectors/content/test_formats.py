@@ -83,6 +83,11 @@ def test_whatever_comes_as_xml_is_read_or_refused(data: bytes) -> None:
         ({"protocol": "text", "response": {"format": "xml", "text": "a"}}, "protocol text reads texts"),
         ({"protocol": "text", "response": {"done": {"data": "[DONE]"}}}, "response.done has no effect"),
         ({"response": {"format": "yaml"}}, "format"),
+        ({"protocol": "sse", "response": {"format": "text", "save": {"a": "@"}}}, "response.save.a has no effect"),
+        (
+            {"protocol": "websocket", "response": {"format": "text"}, "reply_to": {"response": "a", "request": "b"}},
+            "reply_to has no effect",
+        ),
         ({"response": {"line": "^(?P<data>.*)"}}, "response.line has no effect: an answer of protocol http"),
         ({"protocol": "ndjson", "response": {"line": "^>(.*)"}}, "has no group"),
         ({"protocol": "ndjson", "response": {"line": ".*(?P<data>x)"}}, "could take too long"),
