@@ -80,14 +80,16 @@ def empty() -> None:
     makes permissions and whatever else comes with a migration anew."""
     with transaction.atomic(), connection.cursor() as cursor:
         AuditChain.objects.update_or_create(id=1, defaults={"pruning": 2**63 - 1})  # else triggers keep the events
-        cursor.execute("DELETE FROM audit_auditevent")
-        for table, rows in _first_rows[_name()].items():
-            quoted = connection.ops.quote_name(table)
-            if not rows:
-                cursor.execute(f"DELETE FROM {quoted}")
-            elif _rows(table) != rows:
-                cursor.execute(f"DELETE FROM {quoted}")
-                cursor.executemany(f"INSERT INTO {quoted} VALUES ({', '.join(['%s'] * len(rows[0]))})", rows)
+        kept = {table: rows for table, rows in _first_rows[_name()].items() if rows}
+        changed = [table for table, rows in kept.items() if _rows(table) != rows]
+        emptied = ["audit_auditevent", *(table for table in _first_rows[_name()] if table not in kept), *changed]
+        deletes = [f"DELETE FROM {connection.ops.quote_name(table)}" for table in emptied]
+        together = connection.vendor == "postgresql"  # a message to a server costs more than what it says
+        for statement in ["; ".join(deletes)] if together else deletes:
+            cursor.execute(statement)
+        for table in changed:
+            places = ", ".join(["%s"] * len(kept[table][0]))
+            cursor.executemany(f"INSERT INTO {connection.ops.quote_name(table)} VALUES ({places})", kept[table])
 
 
 _first_rows: dict[str, dict[str, list[tuple[Any, ...]]]] = {}
