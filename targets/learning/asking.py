@@ -13,6 +13,8 @@ from targets.learning.text_like import ASKS, OTHERS, bare, is_id, said, weight
 from targets.learning.written import constant, path_text
 
 LEAST: Final = 3.5
+MOST: Final = 4_000
+"""Values of a body among which the message is."""
 CLOSE_CALL: Final = 1.0
 SESSION_KEYS: Final = words(
     """
@@ -53,7 +55,10 @@ class _Asking:
         self.asked = Asked()
         self.changes: dict[Path, Any] = {}
         query = parse_qsl(now.parts.query, keep_blank_values=True, max_num_fields=1000)
-        self.values: list[tuple[Path, Any]] = [*leaves(now.body), *(((QUERY, name), value) for name, value in query)]
+        self.values: list[tuple[Path, Any]] = [
+            *leaves(now.body, MOST),
+            *(((QUERY, name), value) for name, value in query),
+        ]
         self.histories = list(histories(now.body))
 
     def said_before(self, path: Path) -> Any:

@@ -20,12 +20,34 @@ _ASIDE: Final = re.compile(
     r"telemetr|analytic|track|collect|beacon|metric|\blogs?\b|sentry|login|log-in|oauth|feedback|suggest|title|config|health|csrf"
 )
 _STREAMS: Final = {"sse": 4.0, "ndjson": 4.0, "frames": 4.0, "json": 1.0, "text": 1.0}
-TRIED: Final = 200
+TRIED: Final = 60
+"""Exchanges that are looked into: each is compared with all presets."""
+BEFORE: Final = 140
+"""Exchanges before the last of them that may have given what it needs."""
+
+
+def promising(exchanges: Sequence[Exchange], message: str) -> tuple[list[Exchange], list[Exchange]]:
+    """Of many exchanges those that are looked into, in their order, and those that may be the chat."""
+    numbers = sorted(range(len(exchanges)), key=lambda number: (_rough(exchanges[number], message), number))[-TRIED:]
+    numbers.sort()
+    last = numbers[-1] if numbers else 0
+    kept = sorted({*numbers, *range(max(last - BEFORE, 0), last)})
+    return [exchanges[number] for number in kept], [exchanges[number] for number in numbers]
+
+
+def _rough(exchange: Exchange, message: str) -> float:
+    """How likely it is the chat, without a look at what was said."""
+    path = exchange.parts.path.lower()[:500]
+    score = (2.0 if _CHAT.search(path) else 0.0) - (4.0 if _ASIDE.search(path) else 0.0)
+    score += 2.0 if exchange.frames or (exchange.method == "POST" and exchange.body is not None) else 0.0
+    score += 20.0 if message and message in exchange.body_text else 0.0
+    answer = exchange.answer
+    return score if answer is None else score + (_STREAMS[answer.kind] if answer.fine else -4.0)
 
 
 def chat_of(exchanges: Sequence[Exchange], message: str) -> tuple[Exchange, Exchange | None]:
     """The chat's last turn, and the turn before it. Raises LearnError if `message` is in none of them."""
-    tried = list(exchanges[-TRIED:])
+    tried = list(exchanges)
     scores = [_score(one, message) for one in tried]
     best = max(range(len(tried)), key=lambda number: (scores[number], number))
     if message and ask_score(tried[best], message) <= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +27,8 @@ ANSWERS: Final = {
     "socketio": {"frames"},
 }
 LEAST: Final = 2.5
+LIMIT_S: Final = 10.0
+"""Of all comparisons: each reads the whole answer."""
 FEWEST: Final = 3
 """Keys of a body that a preset has to share where it has no path of its own."""
 _PARAM: Final = re.compile(r"\s*params\.(\w+)\s*")
@@ -59,7 +62,12 @@ class Fit:
 
 def best_fit(exchanges: list[Exchange]) -> Fit | None:
     """The preset that explains one of the exchanges best; of equal ones the last exchange."""
-    found = [fit for exchange in exchanges for fit in _fits(exchange)]
+    found: list[Fit] = []
+    due_s = time.thread_time() + LIMIT_S
+    for exchange in reversed(exchanges):
+        if time.thread_time() > due_s:
+            break
+        found += _fits(exchange)
     if not found:
         return None
     order = {id(exchange): number for number, exchange in enumerate(exchanges)}
@@ -110,6 +118,9 @@ def _fit(info: PresetInfo, spec: TargetSpec, stream: bool, exchange: Exchange) -
     fit.score -= 1.0 if protocol == "sse" and answer.kind == "json" else 0.0
     fit.reading = _read(spec, {**info.needs, **spec.params, **fit.params}, answer)
     fit.score += 10
+    if fit.reading.cut_off:
+        fit.score -= 3
+        return fit
     return fit if not fit.reading.error else None
 
 

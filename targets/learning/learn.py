@@ -13,7 +13,7 @@ from connectors.mapping.unset import named_secrets
 from connectors.security.redact import Redactor
 from connectors.spec import SpecError, build_target_spec, load_preset, merge
 from connectors.target import CompiledTarget
-from targets.learning.choosing import chat_of, same_place
+from targets.learning.choosing import chat_of, promising, same_place
 from targets.learning.concealed import SHORTEST, Secrets, conceal
 from targets.learning.fit import Fit, best_fit
 from targets.learning.generic import generic
@@ -40,12 +40,14 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
     which says what is wrong with the input."""
     recorded = read_inputs(inputs, url)
     secrets = Secrets()
-    exchanges = [conceal(one, secrets) for one in recorded.exchanges]
-    fit = best_fit([one for one in exchanges if not message or _says(one, message)])
+    kept, tried = promising(recorded.exchanges, message)
+    concealed = {id(one): conceal(one, secrets) for one in kept}
+    exchanges, likely = [*concealed.values()], [concealed[id(one)] for one in tried]
+    fit = best_fit([one for one in likely if not message or _says(one, message)])
     if fit is not None:
         made, chat = _of_preset(fit), fit.exchange
     else:
-        chat, before = chat_of(exchanges, message)
+        chat, before = chat_of(likely, message)
         earlier = [one for one in exchanges[: exchanges.index(chat)] if not same_place(one, chat)]
         chat, steps = with_handshake(chat, earlier, secrets)
         made = generic(chat, before, message, steps)
@@ -136,7 +138,9 @@ def _verify(made: Proposal, chat: Exchange) -> None:
     if answer is None or not answer.fine or not answer.events or any("text is" in one for one in made.untold):
         return
     made.reading = replay(spec, answer)
-    if made.reading.error:
+    if made.reading.cut_off:
+        made.unsure.append(f"the recorded answer has no end: {made.reading.error}")
+    elif made.reading.error:
         made.untold.append(f"how to read the answer: {made.reading.error}")
     elif made.expected and made.reading.text.strip() != made.expected.strip():
         made.unsure.append("the mapping reads another text than the recorded pieces have: compare them")

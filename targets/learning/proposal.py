@@ -15,6 +15,11 @@ class Reading:
     tokens_out: int | None = None
     error: str = ""
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether it read a text whose end was not recorded."""
+        return bool(self.text and self.error)
+
 
 @dataclass
 class Proposal:

@@ -15,6 +15,7 @@ from targets.learning.proposal import Reading
 from targets.learning.recorded.exchange import Answer
 
 WHOLE: Final = {"json", "text"}
+CUT_OFF: Final = "stream_incomplete"
 LIMIT_S: Final = 2.0
 """Of one answer: paths may be dear, and a stream has thousands of events."""
 
@@ -23,13 +24,16 @@ def replay(spec: TargetSpec, answer: Answer) -> Reading:
     """What `spec` reads in the answer."""
     try:
         target = CompiledTarget(spec)
-        timeline = timeline_class(named=target.response.by_name, by_id=False, quiet_ms=None)(
-            target.response, 0, one_frame=answer.kind == "frames" and not target.response.needs_done
-        )
+    except SpecError as exc:
+        return Reading("", error=str(exc))
+    timeline = timeline_class(named=target.response.by_name, by_id=False, quiet_ms=None)(
+        target.response, 0, one_frame=answer.kind == "frames" and not target.response.needs_done
+    )
+    try:
         _feed(timeline, answer)
         timeline.settle()
-    except (TurnError, SpecError) as exc:
-        return Reading("", error=str(exc))
+    except TurnError as exc:
+        return Reading(timeline.text if exc.code == CUT_OFF else "", error=str(exc))
     return Reading(timeline.text, timeline.tokens_in, timeline.tokens_out)
 
 

@@ -75,7 +75,7 @@ def proposal_lines(found: Proposal) -> Iterator[str]:
     yield _row("address", found.url)
     if found.message:
         yield _row("message", found.message)
-    if (reads := found.reading) is not None and not reads.error:
+    if (reads := found.reading) is not None and (reads.text or not reads.error):
         told = [
             f"{n} tokens {name}" for n, name in ((reads.tokens_in, "in"), (reads.tokens_out, "out")) if n is not None
         ]

@@ -111,6 +111,15 @@ def test_request_and_answer_come_in_many_forms(inputs: list[str | bytes]) -> Non
     assert made.target()["overrides"]["request"]["path"] == "/api/ask"
 
 
+def test_an_answer_that_is_cut_off_still_shows_its_preset() -> None:
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hello you"}]}
+    event = {"choices": [{"index": 0, "delta": {"content": "It is "}}]}
+    line = f"curl {ASK}/chat/completions -d '{json.dumps(body)}'\n\nHTTP/1.1 200 OK\n\ndata: {json.dumps(event)}\n\n"
+    made = learn([line])
+    assert (made.preset, made.stream, made.untold) == ("openai-chat", True, [])
+    assert any("has no end" in text for text in made.unsure)
+
+
 def test_halves_of_characters_are_no_hindrance() -> None:
     text = entries("It is in Graz, I think.").replace("in Graz", "in \\ud83d Graz").replace("my parcel", "my \\ud800")
     made = learn([text])
@@ -183,6 +192,14 @@ def entries(answer: str, /, **content: Any) -> str:
     return json.dumps(made)
 
 
+def many(number: int) -> dict[str, Any]:
+    """Each with a secret of its own, to be compared with all presets."""
+    body = {"model": "m", "messages": [{"role": "user", "content": f"Question {number}, please"}]}
+    headers = {"Authorization": f"Bearer secret-{number}"}
+    request = {"method": "POST", "url": f"{ASK}/v1/chat/completions", "headers": headers, "body": body}
+    return {"request": request, "answer": {"status": 200, "json": {"choices": [{"message": {"content": "An answer"}}]}}}
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -194,6 +211,7 @@ def entries(answer: str, /, **content: Any) -> str:
         entries("", text="data: {}\n\n" * 60_000),
         entries("", text='{"t":"x"}\n' * 60_000),
         entries("", text=json.dumps([{"type": "text", "text": "a b"}] * 8_000)),
+        har({"turns": [many(number) for number in range(1500)]}),
         f"curl {ASK} -d $'{'a' * 3_000_000}'",
         f"curl {ASK} -d '" + json.dumps({f"k{i}": f"{i} or more" for i in range(6_000)}) + "'",
         f"curl {ASK} " + "-H a:b " * 20_000,
@@ -203,7 +221,7 @@ def entries(answer: str, /, **content: Any) -> str:
         f"curl '{ASK}?" + "a=b&" * 900 + "q=x' -d '{\"message\": \"" + "{{ 7*7 }} {% x %} " * 1000 + "\"}'",
         "HTTP/1.1 200 OK\n" * 100_000,
     ],
-    ids=range(16),
+    ids=range(17),
 )  # fmt: skip
 def test_a_hostile_input_takes_bounded_time(given: str) -> None:
     began = time.process_time()
