@@ -73,7 +73,7 @@ def _section(info: PresetInfo) -> Iterator[str]:
 
 
 def _param(name: str, value: Any) -> str:
-    return f"`{name}`" if value is None else f"`{name}`={value if isinstance(value, str) else json.dumps(value)}"
+    return f"`{name}`" if value is None else f"`{name}={value if isinstance(value, str) else json.dumps(value)}`"
 
 
 def _command(info: PresetInfo) -> Iterator[str]:
