@@ -15,16 +15,16 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.support.servers.recording_target import Answer, Seen
 
-LOOKS = 2
-"""How often it is asked for in vain."""
-
 
 def says(value: Any, status: int = 200, *headers: tuple[str, bytes]) -> Answer:
     return Answer(status, tuple(headers), json.dumps(value).encode())
 
 
 class Agent:
-    """`_serve` answers a request for a path, in parts, with its query. One at a time."""
+    """`_serve` answers a request for a path, in parts, with its query. One at a time. `looks`: how often an answer is
+    asked for in vain."""
+
+    looks = 2
 
     def __init__(self) -> None:
         self.told: dict[str, list[str]] = {}
@@ -74,7 +74,7 @@ class DirectLine(Agent):
             activity = {**json.loads(seen.body), "id": f"{name}|{len(found):07}"}
             found += [activity, {"type": "typing", "from": {"id": "bot"}, "id": f"{name}|{len(found) + 1:07}"}]
             answer = {"type": "message", "from": {"id": "bot"}, "replyToId": activity["id"]}
-            self._waiting[name] = (LOOKS, {**answer, "text": self._tell(name, activity["text"])})
+            self._waiting[name] = (self.looks, {**answer, "text": self._tell(name, activity["text"])})
             return says({"id": activity["id"]})
         self._look(name, found)
         return says({"activities": found[int(query["watermark"] or "0") :], "watermark": str(len(found))})
@@ -123,7 +123,7 @@ class Threads(Agent):
 
     def _run(self, name: str, asked: dict[str, Any]) -> Answer:
         run = f"run_{next(self._numbers)}"
-        self._runs[run] = (name, LOOKS)
+        self._runs[run] = (name, self.looks)
         answer = self._tell(name, self._messages[name][-1]["content"])
         if not asked.get("stream"):
             return says({"id": run, "object": "thread.run", "status": "queued"})

@@ -168,6 +168,30 @@ def test_an_answer_is_fetched_after_it_was_asked_for(server: RecordingTarget, la
         check_times(turn, dialect)
 
 
+@pytest.mark.parametrize(
+    ("preset", "stream", "agent", "params"),
+    [
+        ("directline-polling", False, DirectLine(), {}),
+        ("openai-assistants", False, Threads(is_openai), {"assistant": "asst_1"}),
+        ("openai-assistants", True, Threads(is_openai), {"assistant": "asst_1"}),
+        ("azure-ai-agents", False, Threads(is_azure), {"assistant": "asst_1"}),
+        ("azure-ai-agents", True, Threads(is_azure), {"assistant": "asst_1"}),
+    ],
+)
+def test_presets_fetch_their_answers(
+    server: RecordingTarget, preset: str, stream: bool, agent: Agent, params: dict[str, str]
+) -> None:
+    agent.looks = 1
+    server.answer = agent
+    secrets = {"direct_line": "line-secret"} if preset == "directline-polling" else {"api_key": "line-secret"}
+    given: dict[str, Any] = {"preset": preset, "stream": stream, "params": params, "secrets": secrets}
+    with Client("load", build_target_spec(name="t", url=server.url, **given)) as client:
+        turn = client.say("And through Paris?")
+    server.settle()
+    assert turn.code is None, turn.error
+    assert [turn.text] == [text for texts in agent.told.values() for text in texts]
+
+
 def check_times(turn: Turn, dialect: Dialect) -> None:
     """All parts are parts of the turn, which began when its message was sent."""
     timeline = turn.timeline
