@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from connectors.spec import build_target_spec
 from tests.hostile import http
 from tests.hostile.http2_answers import ANSWER
 from tests.hostile.server import HostileServer
@@ -217,3 +218,13 @@ def test_cookies_redirects_and_handshake_steps_go_over_http2() -> None:
         ("t-1", "seat=9"), ("t-1", "seat=9"),
     ]  # fmt: skip
     assert served.server.connections == 1
+
+
+def test_a_streamed_text_is_read_as_over_http1() -> None:
+    text = "Grüße, 你好"
+    with Served(lambda asked: asked.answer(text.encode(), ("content-type", "text/plain"))) as served:
+        target = build_target_spec(
+            name="t", url=served.url, preset="generic-text", stream=True, overrides={"http": {"version": "2"}}
+        )
+        turns: list[Turn] = users(2, target, at_once)
+    assert [(turn.code, turn.text) for turn in turns] == [(None, text)] * 2, turns
