@@ -1,7 +1,7 @@
 """`python -m tests.bench.instructions`: how many instructions of the processor a plain turn costs an engine.
 
 CPU time moves by tenths from run to run; instructions, which valgrind counts, by a hundredth or two, but by more beside
-other work, for then fewer answers share a turn of the loop. Count two trees in turn.
+other work, for then fewer answers share a turn of the loop. Count two trees in turn (as root with `nice -n -15`).
 
 Two engines hold a different number of conversations, so that what starting costs cancels out. It takes a minute. Of
 streams it says nothing: how many chunks one turn of the loop reads depends on time.
@@ -38,7 +38,7 @@ SCENARIO: Final = {
 SLOW: Final = dict.fromkeys(("connect", "first_byte", "idle", "total"), 60.0)
 """Time limits: under valgrind an engine is fifty times slower."""
 LIMIT_S: Final = 300.0
-USERS, FEWER, MORE = 8, 200, 1200
+USERS, FEWER, MORE = 32, 200, 2200
 """MORE and FEWER conversations."""
 
 
