@@ -22,11 +22,29 @@ MESSAGE_BYTE: Final = b"\x04"
 _OLDER: Final = re.compile(rb"[0-9]{1,10}:0\{")
 
 
+MOST_EMPTY: Final = 100
+"""Answers to polls, one after the other, in which a target says nothing. It would be asked again without a pause."""
+NOTHING: Final = frozenset({b"", b"6"})
+
+
 class Piece(NamedTuple):
     """A packet as it would have come in a WebSocket message."""
 
     data: bytes
     binary: bool = False
+
+
+class EmptyPolls:
+    """Counts them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def look_at(self, found: Sequence[Piece]) -> None:
+        """Raises BrokenTransport when they are too many."""
+        self._count = self._count + 1 if all(piece.data in NOTHING for piece in found) else 0
+        if self._count > MOST_EMPTY:
+            raise protocol_error(f"over {MOST_EMPTY} answers to polls in a row that say nothing")
 
 
 def version_of(body: bytes) -> int:

@@ -17,7 +17,7 @@ from scenarios.definition.spec import ScenarioError
 ENOUGH_TURNS = 20
 """Minimum number of good turns of a run whose answers serve for an estimate."""
 LOOKED_AT = 20
-ANSWERED_BY = ("protocol", "request", "standing", "response", "greeting", "reply_to", "params")
+ANSWERED_BY = ("protocol", "request", "standing", "response", "greeting", "hello", "before", "reply_to", "params")
 """Parts of a target that decide how it answers."""
 
 
@@ -42,7 +42,7 @@ def last_answers(target: TargetSpec) -> Assumption | None:
     runs = Run.objects.filter(target_spec__url=target.url, status__in=[RunStatus.COMPLETED, RunStatus.STOPPED])
     for run in runs.order_by("-pk").only("pk", "start_at", "report", "target_spec")[:LOOKED_AT]:
         report = run.report
-        if report is None or any(run.target_spec.get(name) != frozen[name] for name in ANSWERED_BY):
+        if report is None or not _asked_alike(run.target_spec, frozen):
             continue
         if (answered := report["turns"]["ok"]) < ENOUGH_TURNS:
             continue
@@ -52,6 +52,11 @@ def last_answers(target: TargetSpec) -> Assumption | None:
         tokens = per_s * lasted_s / answered if is_known else UNKNOWN.likely.tokens
         return known_answers(seconds, tokens, f"as in run {run.pk}")
     return None
+
+
+def _asked_alike(stored: dict[str, Any], frozen: dict[str, Any]) -> bool:
+    """Runs of earlier versions lack fields that are empty mostly."""
+    return all((stored.get(name) or None) == (frozen[name] or None) for name in ANSWERED_BY)
 
 
 def estimate_lines(found: dict[str, Any]) -> list[str]:

@@ -22,11 +22,11 @@ from connectors.reference.websocket.socket import Dry
 from connectors.security.guard import AllowPrivate
 from connectors.socketio.opening import read_open
 from connectors.socketio.packets import CLOSE, PING, text_of
-from connectors.socketio.payloads import Piece, joined, pieces, version_of
+from connectors.socketio.payloads import EmptyPolls, Piece, joined, pieces, version_of
 from connectors.target import CompiledTarget
 from connectors.timeline.polls import PollTimeline, poll_timeouts
 
-MOST_WAITING: Final = 64
+MOST_WAITING: Final = 8
 """Answers that are read before they are asked for."""
 STOP_S: Final = 5.0
 
@@ -54,6 +54,7 @@ class PollingSocket(EngineMessages):
         self._sid = ""
         self._answers: queue.Queue[tuple[int, int, bytes] | TurnError] = queue.Queue(MOST_WAITING)
         self._waiting: deque[Piece] = deque()
+        self._empty = EmptyPolls()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="polls", daemon=True)
 
@@ -117,7 +118,9 @@ class PollingSocket(EngineMessages):
         self.watch.begun = False
         try:
             while not self._waiting:
-                self._waiting.extend(self._pieces(self._next_body()))
+                found = self._pieces(self._next_body())
+                self._empty.look_at(found)
+                self._waiting.extend(piece for piece in found if piece.data)
             data, binary = self._waiting.popleft()
             if binary:
                 return self._checked(data[1:] if self._owner.eio == 3 else data)

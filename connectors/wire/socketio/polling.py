@@ -14,7 +14,7 @@ from connectors.mapping.request import RenderedRequest
 from connectors.socketio.base import SocketIoBase
 from connectors.socketio.opening import read_open
 from connectors.socketio.packets import CLOSE, text_of
-from connectors.socketio.payloads import joined, pieces, version_of
+from connectors.socketio.payloads import EmptyPolls, joined, pieces, version_of
 from connectors.timeline.polls import PollTimeline, poll_timeouts
 from connectors.wire.http.connection import HttpConnection
 from connectors.wire.http.exchange import HttpExchange
@@ -40,6 +40,7 @@ class PollingConnection:
         self._loop = asyncio.get_running_loop()
         self._sid = ""
         self._eio = 4
+        self._empty = EmptyPolls()
         self._unsent: list[bytes] = []
         self._polling: asyncio.Task[None] | None = None
         self._post_task: asyncio.Task[None] | None = None
@@ -90,7 +91,9 @@ class PollingConnection:
             timeline = await self._asked(self._polls, self._connector.polled("GET", self._sid))
             ns = self.read_ns = timeline.answered_ns
             self._receiver.bytes_read(ns, timeline.bytes_in)
-            for piece in pieces(timeline.body, self._eio, self._limit):
+            found = pieces(timeline.body, self._eio, self._limit)
+            self._empty.look_at(found)
+            for piece in found:
                 self._hand_on(ns, *piece)
 
     def _hand_on(self, ns: int, data: bytes, binary: bool) -> None:

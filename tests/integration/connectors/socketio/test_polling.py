@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -96,12 +97,13 @@ def test_a_conversation_by_polls_and_posts(lane: Lane, eio: int) -> None:
     assert all("transport=polling" in path for path in paths)
 
 
-def opened(body: bytes, **kwargs: Any) -> Callable[[Asked], bytes]:
-    """A server whose first poll after opening has this body."""
+def opened(body: bytes, after_s: float = 0, **kwargs: Any) -> Callable[[Asked], bytes]:
+    """A server whose polls after opening have this body."""
     bot = Bot(4, [])
 
     def answer(asked: Asked) -> bytes:
         if asked.method == "GET" and "sid=" in asked.path:
+            time.sleep(after_s)
             return whole(body, "Content-Type: text/plain", **kwargs)
         return bot(asked)
 
@@ -130,14 +132,16 @@ def asked_first(body: bytes) -> Callable[[Asked], bytes]:
         (opened(b"4" + b"x" * 70_000), "message_too_large", "one packet"),
         (opened(b"6\x1e" * 200_000), "body_too_large", ""),
         (opened(b'44/generic,{"message":"no such user"}'), "socketio_refused", "no such user"),
-        (opened(b"6"), "connect_timeout", ""),
+        (opened(b"6"), "socketio_protocol", "say nothing"),
+        (opened(b""), "socketio_protocol", "say nothing"),
+        (opened(b"6", after_s=0.5), "connect_timeout", ""),
     ],
 )
 def test_what_a_server_does_wrong_has_its_code(
     lane: Lane, answer: Callable[[Asked], bytes], code: str, told: str
 ) -> None:
     limits = {"event_bytes": 65536, "body_bytes": 262144, "header_bytes": 16384, "answer_bytes": 131072}
-    patience = {"connect": 0.5, "first_byte": 4.0, "idle": 4.0, "total": 5.0}
+    patience = {"connect": 1.0 if code != "connect_timeout" else 0.3, "first_byte": 4.0, "idle": 4.0, "total": 5.0}
     with scripted(answer) as server:
         target = make_spec(
             "socketio", server.url, socketio={"transport": "polling", "ack": False}, limits=limits, timeouts=patience
