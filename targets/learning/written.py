@@ -14,6 +14,18 @@ NOISE: Final = words(
     upgrade if-none-match if-modified-since transfer-encoding keep-alive
     """
 )
+OF_TOOLS: Final = (
+    "sec-",
+    ":",
+    "x-forwarded",
+    "x-stainless",
+    "x-datadog",
+    "sentry-",
+    "traceparent",
+    "tracestate",
+    "baggage",
+)
+"""How headers begin that browsers, proxies, SDKs and tracers add."""
 _MARK: Final = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
 _PLAIN: Final = re.compile(r"[A-Za-z_][\w-]*")
 _SPECIAL: Final = re.compile(r"[\\'{}\x00-\x1f]")
@@ -39,7 +51,7 @@ def own_headers(exchange: Exchange) -> dict[str, str]:
     for name, value in exchange.headers:
         low = name.lower()
         both = low == "accept" and "event-stream" in value and "json" in value
-        if both or not (low in NOISE or low.startswith(("sec-", ":", "x-forwarded"))):
+        if both or not (low in NOISE or low.startswith(OF_TOOLS)):
             found[name] = constant(value)
     return found
 

@@ -151,6 +151,19 @@ def test_what_is_proposed_works_through_a_socket(name: str, lane: Lane) -> None:
     assert b"Is that so & good?" in unquote_to_bytes(server.requests[-1].replace(b"+", b" "))
 
 
+def test_headers_of_browsers_sdks_and_tracers_are_left_out_and_the_chatbots_own_are_kept() -> None:
+    [chat] = [chat for chat in UNKNOWN if str(chat) == "chain-invoke"]
+    added = {
+        "X-Stainless-OS": "Linux",
+        "traceparent": "00-1",
+        "Sec-CH-UA": "x",
+        "Origin": "https://x",
+        "X-Tenant": "acme",
+    }
+    turn = {**chat.last, "request": {**chat.last["request"], "headers": added}}
+    assert learn([curl(turn)]).overrides["request"]["headers"] == {"Authorization": None, "X-Tenant": "acme"}
+
+
 @pytest.mark.parametrize("chat", UNKNOWN, ids=str)
 def test_no_secret_is_in_what_is_written_and_each_is_named(chat: Chat) -> None:
     turn = json.loads(json.dumps(chat.last))
