@@ -15,6 +15,11 @@ class Style(NamedTuple):
     pieces: str = "json"
     """What its pieces are."""
 
+    @property
+    def in_frames(self) -> bool:
+        """Whether its pieces have a beginning and an end of their own: white space alone is none of them."""
+        return self.name != "texts"
+
     def of(self, pieces: str) -> Style:
         """The same for answers that are not JSON."""
         accept = self.accept if self.streamed else _ACCEPT.get(pieces, self.accept)

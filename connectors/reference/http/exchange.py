@@ -221,7 +221,7 @@ class HttpExchange:
         if streams:
             self._begun = chain((held,), pieces)
             self._read_stream(response, timeline)
-        elif streams is None and declared and held:
+        elif streams is None and declared and held and self.style.in_frames:
             timeline.end(self._watch.last_ns)  # a stream that ended before it had meaning
         else:
             body = bytearray(held)

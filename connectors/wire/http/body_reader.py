@@ -201,7 +201,7 @@ class BodyReader:
             elif self._pieces is not None:
                 last_piece(self._pieces, timeline, self.ns)
                 timeline.end(self.ns)
-            elif self._undecided and self._declared and self._body:
+            elif self._undecided and self._declared and self._body and self._style.in_frames:
                 timeline.end(self.ns)  # a stream that ended before it could mean anything
             else:
                 timeline.answer(self.ns, bytes(self._body))

@@ -84,6 +84,8 @@ CASES = {
         pieces(b'{"error": ', b'"busy"}'), "", "target_error", kind="Content-Type: application/json"
     ),
     "pieces: a page": Case(pieces(b"<html>", b"<title>Log in"), "", "answer_unmatched", kind="Content-Type: text/html"),
+    "pieces: white space alone": Case(pieces(b" ", b"\n"), "", "answer_empty"),
+    "pieces: white space first": Case(pieces(b" ", b"\n", b"a"), " \na"),
     "pieces: nothing": Case(b"", "", "answer_empty"),
     "events": Case(
         pieces(b"data: Gr\xc3\xbc\xc3\x9fe, \n\n", b": hm\n\ndata: %b\n\ndata: [DONE]\n\n" % WORDS[9:]),
