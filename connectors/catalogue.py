@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
 from typing import Any, Final
 
 import orjson
 
-from connectors.base import BaseConnector
 from connectors.content.decoding import loads
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer, TimedOut
@@ -73,29 +70,18 @@ def _in_time(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:
 
 
 def _ask(target: CompiledTarget, allow_private: AllowPrivate) -> bytes:
-    """By the reference lane, or the load lane over HTTP/2. What few runs need is loaded for them alone."""
-    from connectors.reference import http_connectors as reference
-    from connectors.wire import http_connectors as load
+    from connectors.reference.http_connectors import HttpConnector  # what few runs need is loaded for them alone
 
-    lane = reference if target.spec.has_reference_lane else load
-    return asyncio.run(_answer(lane.HttpConnector(target, allow_private=allow_private), target))
-
-
-async def _answer(connector: BaseConnector, target: CompiledTarget) -> bytes:
+    connector = HttpConnector(target, allow_private=allow_private)
     connector.begin({"id": "models", "number": 0, "user": -1})
     timeline = _Raw(target.response, 0)
     try:
-        await _done(connector.connect())
+        connector.connect()
         empty: dict[str, Any] = {"message": "", "messages": [], "history": [], "turn": 0, "vars": {}}
-        await _done(connector.send_message(connector.render(empty), timeline))
+        connector.send_message(connector.render(empty), timeline)
     finally:
-        await _done(connector.disconnect())
+        connector.disconnect()
     return timeline.body
-
-
-async def _done(pending: Awaitable[None] | None) -> None:
-    if pending is not None:
-        await pending
 
 
 def _names(body: bytes, models: ModelsSpec) -> list[str]:

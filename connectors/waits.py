@@ -14,6 +14,8 @@ TIMER_S = 0.001
 """The loop's timers count whole milliseconds, so a wait may end that much early: it is over then, not begun again."""
 RESEND = "resend"
 """The step of a request that was sent once more, on a new connection: from the first sending to the second."""
+MOST_TRIES = 3
+"""How often a request is sent that no target has processed."""
 REUSED_CLOSED_S = 1.0
 """A kept connection that ends later than this after sending, without a byte, was not closed for being idle."""
 STREAM_WAIT = "stream_wait"

@@ -166,7 +166,7 @@ def _freeze(request: RunRequest, secrets: Mapping[str, str], site: SiteLimits, *
         request.abort_on_fail,
         seed,
         shard_regions(request.regions, processes),
-        witness and target.has_reference_lane and witness_is_useful(load) and not used_once(mix),  # a row used twice
+        witness and witness_is_useful(load) and not used_once(mix),  # it would use a row a second time
         use,
         limits,
         site,

@@ -84,7 +84,6 @@ class _Teller:
         self._secrets = [value.get_secret_value() for value in spec.secrets.values()]
         self._redact = Redactor(self._secrets)
         self._mask = Redactor(value for value in self._secrets if len(value) >= LONG)
-        lane = lane if spec.has_reference_lane else "load"
         kind = connector_class(spec.protocol, lane)
         self._connector = kind(self._target, allow_private=allow_private)
         self._from_handshake: set[str] = set()

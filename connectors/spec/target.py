@@ -244,11 +244,6 @@ class TargetSpec(LastingSpec):
         """Where the secrets may go."""
         return self.own_origins() if self.secret_origins is None else self.secret_origins
 
-    @property
-    def has_reference_lane(self) -> bool:
-        """Whether the reference lane speaks to it, too: it has no HTTP/2."""
-        return self.http.version != "2"
-
     def frozen_dict(self) -> dict[str, Any]:
         """The spec as JSON data without its secrets: the form that a Run stores."""
         data: dict[str, Any] = self.model_dump(mode="json", exclude=APART)

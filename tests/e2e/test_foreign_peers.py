@@ -186,8 +186,7 @@ def test_every_turn_with_a_foreign_server_is_ok_and_every_text_the_one_it_sent(p
         run = a_run(target=spec, scenarios=[(1.0, SCENARIO)], load=ClosedLoad(users=USERS, conversations=SESSIONS))
         run_local(run)
         check(run, peer, name)
-        if spec.has_reference_lane:
-            converse_on_the_reference_lane(spec, peer, name)
+        converse_on_the_reference_lane(spec, peer, name)
 
 
 def check(run: Run, peer: Peer, name: str) -> None:
@@ -219,7 +218,7 @@ def test_what_a_foreign_server_refuses_has_its_code_on_both_lanes(peer: Peer) ->
         spec = spec_for(peer.port)
         known = {name: value.get_secret_value() for name, value in spec.secrets.items()}
         wrong = parse_target_spec(spec.frozen_dict() | {"secrets": known | secrets, "timeouts": PATIENCE})
-        for lane in LANES if spec.has_reference_lane else LANES[:1]:
+        for lane in LANES:
             with Client(lane, wrong) as client:
                 turn = client.say("fail")
             assert (lane, turn.code) == (lane, code), turn.error

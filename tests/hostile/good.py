@@ -26,7 +26,7 @@ GOOD: dict[str, Script] = {
     "websocket": websocket.good,
     "socketio": socketio.good,
 }
-LOAD_LANE: dict[str, Script] = {"http2": http2_answers.good}
-"""Of what the load lane alone speaks."""
 VARIANTS: dict[str, Script] = {"then": then.good}
 """Of the same protocols otherwise: turns of several requests."""
+HTTP2: dict[str, Script] = {"http2": http2_answers.good}
+"""The same protocol as `sse`, in another version of HTTP, and with tests of its own."""

@@ -15,7 +15,7 @@ from connectors.content.decoding import declared_charset
 from connectors.content.heads import AnswerHead
 from connectors.content.sniff import is_stream, note_type
 from connectors.content.styles import WHOLE, Style
-from connectors.errors import BadRequest, BrokenTransport, ConnectFailed, Refused, ReusedClosed, TooLarge, TurnError
+from connectors.errors import BadRequest, BrokenTransport, NotProcessed, Refused, ReusedClosed, TooLarge, TurnError
 from connectors.http.body import make_decoder
 from connectors.http.cookies import Cookies, with_cookies
 from connectors.http.endpoint import Endpoint
@@ -25,12 +25,14 @@ from connectors.mapping.request import RenderedRequest
 from connectors.network.failures import stream_failure
 from connectors.reference.transport.adapter import NO_HOST, GuardedAdapter
 from connectors.reference.transport.deadlines import DeadlineTracker, GraceOver
+from connectors.reference.transport.http2 import Http2Adapter
 from connectors.security.guard import AllowPrivate
 from connectors.timeline import Timeline
 from connectors.timeline.heads import HeadTimeline
-from connectors.waits import note_resend
+from connectors.waits import MOST_TRIES, note_resend
 
 READ_BYTES = 16 * 1024
+Adapter = GuardedAdapter | Http2Adapter
 Secrets = Callable[[], Iterable[str]]
 
 
@@ -55,7 +57,7 @@ class HttpExchange:
         self._idempotent = idempotent
         self._secrets = secrets
         self._watch = DeadlineTracker(endpoint, allow_private=allow_private)
-        self._adapter: GuardedAdapter | None = None
+        self._adapter: Adapter | None = None
         self._location = ""
         self._begun: Iterator[bytes] | None = None
 
@@ -72,10 +74,8 @@ class HttpExchange:
     def connect(self) -> dict[str, int]:
         """Open a new connection, and close the old one. Returns how long its steps took (ns). Raises ConnectFailed or
         TimedOut."""
-        if self._endpoint.streams:
-            raise ConnectFailed("http2_unavailable", "the reference lane has HTTP/1.1 only", "use the load lane")
         if self._adapter is None:
-            self._adapter = GuardedAdapter(self._endpoint, self._watch)
+            self._adapter = (Http2Adapter if self._endpoint.streams else GuardedAdapter)(self._endpoint, self._watch)
         return self._adapter.connect()
 
     def sharing(
@@ -87,19 +87,19 @@ class HttpExchange:
         made._adapter, made._watch = self._adapter, self._watch
         return made
 
-    def send(self, request: RenderedRequest, timeline: Timeline, cookies: Cookies | None) -> None:
+    def send(self, request: RenderedRequest, timeline: Timeline, cookies: Cookies | None, tries: int = 1) -> None:
         """Send `request` with its `cookies` and feed the complete answer into `timeline`. Raises TurnError."""
         if self._adapter is None:
             raise RuntimeError("send before connect")
         prepared = self._prepare(with_cookies(request, self._endpoint, cookies))
         try:
             self._carry(self._adapter, prepared, request.path, timeline, cookies)
-        except ReusedClosed:
-            if not self._idempotent:
+        except (ReusedClosed, NotProcessed) as exc:
+            if (isinstance(exc, ReusedClosed) and not self._idempotent) or tries >= MOST_TRIES:
                 raise
             self.connect()
             note_resend(timeline, timeline.sent_ns)
-            self.send(request, timeline, cookies)
+            self.send(request, timeline, cookies, tries + 1)
         except Refused as exc:
             if exc.status not in REDIRECTS:
                 raise
@@ -133,7 +133,7 @@ class HttpExchange:
 
     def _carry(
         self,
-        adapter: GuardedAdapter,
+        adapter: Adapter,
         prepared: requests.PreparedRequest,
         path: str,
         timeline: Timeline,

@@ -70,6 +70,10 @@ class DeadlineTracker:
         self._section_bytes = 0
 
     @property
+    def header_limit(self) -> int:
+        return self._limits.header_bytes
+
+    @property
     def bytes_in(self) -> int:
         return self._timeline.bytes_in
 

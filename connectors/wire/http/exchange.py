@@ -8,7 +8,6 @@ where that is wanted. Over HTTP/2 others use the connection too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from connectors.content.foreign import unanswered_advice
 from connectors.content.styles import WHOLE, Style
@@ -19,7 +18,7 @@ from connectors.http.redirects import REDIRECTS, RedirectChain, behind, pointing
 from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
 from connectors.timeline import Timeline
-from connectors.waits import note_resend
+from connectors.waits import MOST_TRIES, note_resend
 from connectors.wire.http.connection import HttpConnection
 from connectors.wire.http.heads import HeadConnection
 from connectors.wire.http.http2_pool import join
@@ -28,10 +27,6 @@ from connectors.wire.transport.dial import NoteStep, dial
 
 Secrets = Callable[[], Iterable[str]]
 CountUnasked = Callable[[int], None]
-
-
-MOST_TRIES: Final = 3
-"""How often a request is sent that no target has processed."""
 
 
 def _ignore(_step: str, _ns: int) -> None:

@@ -51,11 +51,10 @@ PRESETS = {
     "websocket": "generic-websocket",
     "socketio": "generic-socketio",
 }
-LOAD_LANE = {"http2": "openai-chat"}
-"""Presets of what the load lane alone speaks."""
 VARIANTS: dict[str, str] = {"then": "openai-chat"}
 """Presets of targets that are asked otherwise than these."""
 POLL = {"name": "poll", "url": "{{ saved.job }}", "until": {"path": "choices"}, "every_s": 0.05, "within_s": 60}
+HTTP2 = {"http2": "openai-chat"}
 STREAMED = frozenset({"sse", "text", "grpc", "socketio", "http2"})
 """Protocols whose preset is asked for its streamed form."""
 
@@ -73,12 +72,8 @@ def make_spec(protocol: str, url: str, **overrides: Any) -> TargetSpec:
         overrides = {"protocol": protocol} | overrides
     if protocol == "grpc":
         overrides = {"grpc": {"proto": PROTO}} | overrides  # a hostile server has no reflection
-    preset = (PRESETS | LOAD_LANE | VARIANTS)[protocol]
+    preset = (PRESETS | HTTP2 | VARIANTS)[protocol]
     return build_target_spec(name="test", url=url, preset=preset, stream=protocol in STREAMED, overrides=overrides)
-
-
-def speaks(lane: Lane, protocol: str) -> bool:
-    return lane == "load" or protocol not in LOAD_LANE
 
 
 def context(text: str = "hello") -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Http2Session:
         self._seen = seen
         self._answer = answer
         self._open: dict[int, Asked] = {}
-        self._answered: set[int] = set()
+        self._is_gone = False
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         shown = {SettingCodes.MAX_CONCURRENT_STREAMS: 1000, **settings}
         self.h2.local_settings = Settings(client=False, initial_values=shown)
@@ -80,9 +80,16 @@ class Http2Session:
         if data := self.h2.data_to_send():
             self.peer.send(data)
 
+    def go_away(self, last_stream: int | None = None) -> None:
+        """Say so, and read no frame any more."""
+        self.h2.close_connection(0, last_stream_id=last_stream)
+        self.flush()
+        self._is_gone = True
+
     def serve(self) -> None:
         while True:
-            for event in self.h2.receive_data(self.peer.receive()):
+            data = self.peer.receive()
+            for event in [] if self._is_gone else self.h2.receive_data(data):
                 self._take(event)
             self.flush()
 

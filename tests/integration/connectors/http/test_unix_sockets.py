@@ -47,9 +47,10 @@ def test_a_conversation(lane: Lane, protocol: str, path: str) -> None:
         assert server.connections == 1 and "connect" in (turns[0].timeline.handshake_ns or {})
 
 
-def test_http2(path: str) -> None:
+@lanes
+def test_http2(lane: Lane, path: str) -> None:
     with HostileServer(http2_answers.good, unix=path):
-        turn = one_turn("load", spec("http2", path))
+        turn = one_turn(lane, spec("http2", path))
     assert (turn.code, turn.text) == (None, sse.TEXT), turn.error
 
 

@@ -27,7 +27,6 @@ def built(**overrides: Any) -> Any:
 def test_how_many_streams_a_connection_carries(overrides: dict[str, Any], streams: int) -> None:
     spec = built(**overrides)
     assert endpoint_of(spec).streams == streams
-    assert spec.has_reference_lane is (streams == 0)
 
 
 @pytest.mark.parametrize(
