@@ -122,6 +122,12 @@ class CompiledTarget:
         """The same of what precedes a turn's own message."""
         return Dialogue(self._before, say) if self._before else None
 
+    def messages(self) -> list[Message]:
+        """All that are sent beside the turns' own."""
+        steps = [step.message for step in (*self._opening, *self._before) if step.message is not None]
+        beats = [] if self.keep_alive is None else [self.keep_alive]
+        return [*steps, *self.after, *(reply.message for reply in self.auto_replies), *beats, *self.goodbye]
+
     def render_message(self, message: Message, context: Context) -> RenderedRequest:
         """`context` holds session and saved, or is that of a turn. Raises BadRequest."""
         return message.render({**self._fold, **context})

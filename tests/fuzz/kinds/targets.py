@@ -77,6 +77,8 @@ def take_spec(data: Any) -> str:
         compiled.render_auth(TURN)
         compiled.render_hello(TURN)
         compiled.codecs(TURN)
+        for message in compiled.messages():
+            compiled.render_message(message, TURN)
         if compiled.handshake is not None:
             spec.handshake.model_dump(mode="json")
     except TurnError:

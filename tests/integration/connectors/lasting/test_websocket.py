@@ -16,6 +16,7 @@ from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import PATIENT, Client, one_turn
 from tests.integration.connectors.websocket.talking import lanes, said, wait_for
 
+SECRET = "t0p-s3cret"
 SPEC: dict[str, Any] = {
     "request": {
         "body": {"type": "create", "item": "{{ saved.item }}", "message": None, "session": None, "history": None}
@@ -58,7 +59,7 @@ SPEC: dict[str, Any] = {
 }
 
 
-def spec(url: str, **overrides: Any) -> TargetSpec:
+def spec(url: str, *, origins: list[str] | None = None, **overrides: Any) -> TargetSpec:
     """SPEC with other fields, and without those that are None."""
     fields = SPEC | {"timeouts": PATIENT} | overrides
     return build_target_spec(
@@ -66,7 +67,8 @@ def spec(url: str, **overrides: Any) -> TargetSpec:
         url=url,
         preset="generic-websocket",
         overrides={name: value for name, value in fields.items() if value is not None},
-        secrets={"api_key": "t0p-s3cret"},
+        secrets={"api_key": SECRET},
+        secret_origins=origins,
     )
 
 
@@ -120,7 +122,7 @@ def test_all_messages_beside_the_turns_are_said_in_their_order_and_answer_nothin
     pings = [item["n"] for item in heard if item and item["type"] == "pong"]
     assert pings == [0, 1, 2]
     assert [item for item in heard if not item or item["type"] != "pong"] == [
-        {"type": "auth", "token": "t0p-s3cret", "sid": 7},
+        {"type": "auth", "token": SECRET, "sid": 7},
         {"type": "join", "user": "u1"},
         {"type": "item", "text": "first", "turn": 0},
         {"type": "typing"},
@@ -250,6 +252,36 @@ def test_what_goes_wrong_beside_a_turn_has_its_code(
     assert (turn.code, told in turn.error.detail) == (code, True), turn.error
 
 
+@lanes
+@pytest.mark.parametrize("field", ["hello", "before"])
+def test_a_secret_goes_only_where_it_may_and_is_not_kept_when_it_comes_back(lane: Lane, field: str) -> None:
+    heard: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        upgrade(peer)
+        heard.append(read_frame(peer)[1])
+        peer.send(says({"type": "ok", "user": {"id": f"is {SECRET}"}}))
+        heard.append(read_frame(peer)[1])
+        peer.send(says({"type": "delta", "text": "x"}, {"type": "end"}))
+        peer.hold()
+
+    asks = HELLO | USER | {"body": {"type": "auth", "key": "{{ secret.api_key }}"}}
+    none = {"greeting": None, "hello": None, "before": None, "after": None, "goodbye": None}
+    fields: dict[str, Any] = none | {field: [asks]}
+    fields["request"] = {"headers": {"Authorization": None}, "body": {"type": "create"}}
+    with HostileServer(script) as server:
+        with Client(lane, spec(server.url, **fields)) as client:
+            turn = client.say()
+            kept = client.connector.saved["user"]
+        assert said([turn]) == [(None, "x")], turn.error
+        assert json.loads(heard[0]) == {"type": "auth", "key": SECRET}
+        assert SECRET not in str(kept)
+        heard.clear()
+        turn = one_turn(lane, spec(server.url, origins=["https://other.example"], **fields))
+    assert turn.code == "secret_withheld"
+    assert not any(SECRET.encode() in data for data in heard)
+
+
 def in_records(*values: Any) -> bytes:
     return b"".join(json.dumps(value).encode() + b"\x1e" for value in values)
 
@@ -268,8 +300,8 @@ def test_records_are_read_one_by_one_however_they_are_sent(lane: Lane) -> None:
         peer.send(frame(in_records({"type": "delta", "text": "three"}) + b"x" * 70_000))
         peer.hold()
 
-    quiet = {"hello": None, "before": None, "after": None, "goodbye": None}
-    separated = {"websocket": {"separator": "\x1e"}, "limits": {"event_bytes": 65536}}
+    quiet: dict[str, Any] = {"hello": None, "before": None, "after": None, "goodbye": None}
+    separated: dict[str, Any] = {"websocket": {"separator": "\x1e"}, "limits": {"event_bytes": 65536}}
     with HostileServer(script) as server, Client(lane, spec(server.url, **quiet, **separated)) as client:
         turns = [client.say(), client.say()]
     assert said(turns) == [(None, "one two"), ("message_too_large", turns[1].text)], [turn.error for turn in turns]
