@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from connectors.errors import BrokenTransport, ReusedClosed, TimedOut, TooLarge, TurnError
+from connectors.errors import BadRequest, BrokenTransport, ReusedClosed, TimedOut, TurnError
 from connectors.mapping.request import RenderedRequest
 from connectors.reference.http.exchange import HttpExchange
 from connectors.reference.socketio.engine_socket import EngineWatch
@@ -148,7 +148,7 @@ class PollingSocket(EngineMessages):
     def send(self, payload: bytes | str, _opcode: int = 0) -> int:
         """A packet. Raises TurnError (kept in `failure`)."""
         if isinstance(payload, bytes):
-            raise TooLarge("request_too_large", "attachments are not sent")
+            raise BadRequest("request_invalid", "attachments are not sent by long polling")
         try:
             if not (said := self._said(payload)):
                 return 0
