@@ -13,10 +13,12 @@ from scenarios.definition.synthetic import shared_text
 ROOT: Final = Path(__file__).resolve().parents[3]
 PACKAGES: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["root_packages"]
 FEW: Final = {
+    "connectors.preset_info.preset_info",
     "connectors.registry.connector_class",
     "connectors.spec.presets._preset_text",
     "runs.live_stream._publisher",
     "runs.redis_client._client",
+    "targets.learning.fit._spec",
 }
 """Functions with arguments whose cache has no bound, because the product itself chooses among few of them."""
 

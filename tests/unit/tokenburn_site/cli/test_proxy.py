@@ -72,8 +72,8 @@ def test_env_and_no_proxy() -> None:
     ("option", "environ", "says"),
     [
         ("env", {}, "neither HTTP_PROXY nor ALL_PROXY is set"),
-        ("env", {"ALL_PROXY": "socks5://x:1"}, "http://host:port"),
-        ("socks5://x:1", {}, "http://host:port"),
+        ("env", {"ALL_PROXY": "socks4://x:1"}, "http://host:port"),
+        ("socks4://x:1", {}, "http://host:port"),
         ("http://ada:pw@x:1", {}, "proxy_user"),
     ],
 )
