@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import tests.hostile.grpc_breaches
-import tests.hostile.http2_floods
-import tests.hostile.http2_nonsense
-import tests.hostile.http_encodings
-import tests.hostile.http_nonsense
-import tests.hostile.socketio_answers
-import tests.hostile.split_socket_upgrade
-import tests.hostile.sse_nonsense
-import tests.hostile.upgrade
-import tests.hostile.websocket_breaches  # noqa: F401 - it only fills the table
-from tests.hostile import grpc, http, http2_answers, ndjson, socketio, split, split_socket, sse, text, then, websocket
+from tests.hostile import grpc, http, ndjson, socketio, split, split_socket, sse, text, then, websocket
+from tests.hostile.http2 import answers as http2_answers
 from tests.hostile.server import Script
 
 GOOD: dict[str, Script] = {

@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from tests.hostile.http2 import (
+from tests.hostile.http2.frames import (
     CONTINUATION,
     DATA,
     HEADERS,

@@ -20,7 +20,7 @@ from connectors.mapping.unset import explained
 from connectors.registry import Lane
 from metrics.report import advice as table
 from metrics.report.advice import advice
-from tests.hostile.http2_reference import REFERENCE
+from tests.hostile.http2.reference import REFERENCE
 from tests.hostile.server import HostileServer
 from tests.integration.connectors.advice_cases import CASES, MADE, ROOT, Case, Told
 from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec

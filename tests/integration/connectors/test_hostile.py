@@ -13,7 +13,7 @@ import pytest
 from connectors.registry import Lane
 from tests.hostile import http
 from tests.hostile.good import GOOD, HTTP2, VARIANTS
-from tests.hostile.http2_reference import REFERENCE, SENT_AGAIN
+from tests.hostile.http2.reference import REFERENCE, SENT_AGAIN
 from tests.hostile.server import HostileServer
 from tests.hostile.table import BEHAVIOURS, Behaviour
 from tests.integration.connectors.lanes import LANES, ROOMY, Client, Turn, make_spec, one_turn

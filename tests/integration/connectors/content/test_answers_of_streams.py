@@ -7,8 +7,8 @@ import pytest
 
 from connectors.registry import Lane
 from tests.hostile import grpc, socketio, split
-from tests.hostile import http2 as h2
 from tests.hostile.frames import frame, read_message, upgrade
+from tests.hostile.http2 import frames as h2
 from tests.hostile.ndjson import LINES_HEAD
 from tests.hostile.server import Peer, Script
 from tests.hostile.table import LAST_CHUNK, chunk

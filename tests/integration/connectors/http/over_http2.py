@@ -12,7 +12,7 @@ import uvloop
 from connectors.registry import connector_class
 from connectors.spec import TargetSpec
 from connectors.target import CompiledTarget
-from tests.hostile.http2_answers import ANSWER
+from tests.hostile.http2.answers import ANSWER
 from tests.hostile.server import HostileServer
 from tests.integration.connectors.lanes import Turn, make_spec, say
 from tests.support.servers.http2_server import Answer, Asked, http2_script

@@ -11,7 +11,7 @@ import pytest
 from connectors.registry import Lane
 from connectors.spec import build_target_spec
 from tests.hostile import http
-from tests.hostile.http2_answers import ANSWER
+from tests.hostile.http2.answers import ANSWER
 from tests.hostile.server import HostileServer
 from tests.hostile.sse import PIECES, TEXT
 from tests.integration.connectors.http.over_http2 import (
@@ -166,7 +166,7 @@ def test_an_answer_that_comes_before_the_end_of_the_request_counts() -> None:
     del seen
 
     def impatient(peer: Any) -> None:
-        from tests.hostile.http2 import DATA, END_STREAM, Http2Peer, frame, headers
+        from tests.hostile.http2.frames import DATA, END_STREAM, Http2Peer, frame, headers
 
         peer.receive()
         http2 = Http2Peer(peer)

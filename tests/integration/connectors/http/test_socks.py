@@ -11,8 +11,9 @@ import trustme
 
 from connectors.registry import Lane
 from connectors.spec import TargetSpec
-from tests.hostile import http, http2_answers, sse
+from tests.hostile import http, sse
 from tests.hostile.good import GOOD
+from tests.hostile.http2 import answers as http2_answers
 from tests.hostile.server import HostileServer
 from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn
 from tests.support.servers.socks_proxy import socks_proxy

@@ -15,8 +15,9 @@ from connectors.spec import SpecError, TargetSpec
 from policy.hosts import parse
 from policy.limits import Limits
 from policy.targets import NotAllowedError, check_target
-from tests.hostile import http, http2_answers, sse
+from tests.hostile import http, sse
 from tests.hostile.good import GOOD
+from tests.hostile.http2 import answers as http2_answers
 from tests.hostile.server import HostileServer
 from tests.hostile.table import whole
 from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn

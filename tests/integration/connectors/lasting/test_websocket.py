@@ -280,29 +280,3 @@ def test_a_secret_goes_only_where_it_may_and_is_not_kept_when_it_comes_back(lane
         turn = one_turn(lane, spec(server.url, origins=["https://other.example"], **fields))
     assert turn.code == "secret_withheld"
     assert not any(SECRET.encode() in data for data in heard)
-
-
-def in_records(*values: Any) -> bytes:
-    return b"".join(json.dumps(value).encode() + b"\x1e" for value in values)
-
-
-@lanes
-def test_records_are_read_one_by_one_however_they_are_sent(lane: Lane) -> None:
-    heard: list[bytes] = []
-
-    def script(peer: Peer) -> None:
-        upgrade(peer)
-        peer.send(frame(in_records({"type": "noise"}, {"type": "welcome", "sid": 7})))
-        heard.append(read_frame(peer)[1])
-        whole = in_records({"type": "delta", "text": "one "}, {"type": "delta", "text": "two"}, {"type": "end"})
-        peer.send(frame(whole[:20]) + frame(whole[20:50]) + frame(whole[50:]))
-        heard.append(read_frame(peer)[1])
-        peer.send(frame(in_records({"type": "delta", "text": "three"}) + b"x" * 70_000))
-        peer.hold()
-
-    quiet: dict[str, Any] = {"hello": None, "before": None, "after": None, "goodbye": None}
-    separated: dict[str, Any] = {"websocket": {"separator": "\x1e"}, "limits": {"event_bytes": 65536}}
-    with HostileServer(script) as server, Client(lane, spec(server.url, **quiet, **separated)) as client:
-        turns = [client.say(), client.say()]
-    assert said(turns) == [(None, "one two"), ("message_too_large", turns[1].text)], [turn.error for turn in turns]
-    assert heard == [in_records({"type": "create"}).replace(b" ", b"")] * 2

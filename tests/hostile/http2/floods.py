@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 
 from tests.hostile.http import _bomb
-from tests.hostile.http2 import (
+from tests.hostile.http2.answers import CANCEL, OK, PADDED, PRIORITY, asked, begun, hold
+from tests.hostile.http2.frames import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -20,7 +21,6 @@ from tests.hostile.http2 import (
     frame,
     headers,
 )
-from tests.hostile.http2_answers import CANCEL, OK, PADDED, PRIORITY, asked, begun, hold
 from tests.hostile.server import BLOCK, Peer
 from tests.hostile.sse import PIECES
 from tests.hostile.table import hostile

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from tests.hostile.http2 import (
+from tests.hostile.http2.answers import ANSWER, EVENTS, OK, PADDED, asked, begun, hold
+from tests.hostile.http2.frames import (
     DATA,
     END_HEADERS,
     END_STREAM,
@@ -17,7 +18,6 @@ from tests.hostile.http2 import (
     frame,
     headers,
 )
-from tests.hostile.http2_answers import ANSWER, EVENTS, OK, PADDED, asked, begun, hold
 from tests.hostile.server import Peer
 from tests.hostile.sse import DONE, PIECES
 from tests.hostile.table import hostile

@@ -17,7 +17,7 @@ from tests.hostile.grpc import (
     text_field,
     trailers,
 )
-from tests.hostile.http2 import (
+from tests.hostile.http2.frames import (
     DATA,
     END_STREAM,
     GOAWAY,

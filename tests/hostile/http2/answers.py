@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from tests.hostile.http2 import (
+from tests.hostile.http2.frames import (
     DATA,
     END_STREAM,
     GOAWAY,
