@@ -69,6 +69,19 @@ class CompiledTarget:
         """Whether something else than the turn's request is rendered with what its templates see."""
         self.reads_requests = self.has_codecs or self.reply_to is not None or self.keeps_context
         """Whether something is done with each request when it is rendered."""
+        self._compile_dialogue(fold)
+        self.handshake = Handshake(spec, endpoint, self._fold, fold[BUDGET]) if spec.handshake.steps else None
+        self.saving = Saving(spec.response.sources, "response.save") if spec.response.sources else None
+        """What is saved of each answer from other places than paths; None: nothing."""
+        asking = [asks for asks in (self.handshake, self.then) if asks is not None]
+        self.reads_heads = any(asks.reads_heads for asks in asking)
+        self.reads_heads |= self.saving is not None and self.saving.needs_head
+        """Whether values are saved from the heads of answers, which lanes read for this alone."""
+        self.cookies = Cookies()
+
+    def _compile_dialogue(self, fold: Context) -> None:
+        """The messages beside those of the turns."""
+        spec = self.spec
         self._opening = [] if spec.greeting is None else [greeting_step(spec.greeting)]
         self._opening += [step_of(said, "hello", f"hello[{i}]", fold) for i, said in enumerate(spec.hello)]
         self._before = [step_of(said, "before", f"before[{i}]", fold) for i, said in enumerate(spec.before)]
@@ -78,14 +91,6 @@ class CompiledTarget:
         self.auto_replies = [AutoReply(said, f"auto_replies[{i}]", fold) for i, said in enumerate(spec.auto_replies)]
         self.keep_alive = None if spec.keep_alive is None else Message(spec.keep_alive, "keep_alive", fold)
         self.goodbye = [Message(said, f"goodbye[{i}]", fold) for i, said in enumerate(spec.goodbye)]
-        self.handshake = Handshake(spec, endpoint, self._fold, fold[BUDGET]) if spec.handshake.steps else None
-        self.saving = Saving(spec.response.sources, "response.save") if spec.response.sources else None
-        """What is saved of each answer from other places than paths; None: nothing."""
-        asking = [asks for asks in (self.handshake, self.then) if asks is not None]
-        self.reads_heads = any(asks.reads_heads for asks in asking)
-        self.reads_heads |= self.saving is not None and self.saving.needs_head
-        """Whether values are saved from the heads of answers, which lanes read for this alone."""
-        self.cookies = Cookies()
 
     def new_cookies(self) -> Cookies | None:
         """The cookies for a new conversation; None if cookies are not kept."""

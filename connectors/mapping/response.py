@@ -3,179 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from connectors.content.answers import Reasons
 from connectors.content.formats import Reader, reader_of
 from connectors.content.said_errors import ShapeTest, no_shape
-from connectors.content.usage import THOUGHT
+from connectors.mapping.part import Part
 from connectors.mapping.paths import (
-    PLAIN_PATH,
-    Getter,
     compile_path,
-    keys_of,
-    null_test,
-    optional_path,
-    quick_path,
     test_of,
-    walk,
 )
-from connectors.spec import PartSpec, ResponseSpec, Source, SpecError, UsageSpec
+from connectors.spec import PartSpec, ResponseSpec, SpecError
 from connectors.spec.response import EVENT_NAME
 
-NOT_TOLD = None, None, False
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
-_tells_of_no_thought = THOUGHT.isdisjoint  # bound once: of an imported name, each call would bind it anew
-_NAMES = re.compile(r"[A-Za-z_]\w*")
-
-
-class AnyOf:
-    """Equal to each of some marks: nearly every mapping has one, and a comparison is all that an event pays for it."""
-
-    __slots__ = ("_marks",)
-    __hash__ = None  # type: ignore[assignment]  # it is in no set
-
-    def __init__(self, marks: Sequence[bytes]) -> None:
-        self._marks = frozenset(marks)
-
-    def __eq__(self, other: object) -> bool:
-        return other in self._marks
-
-
-class Part:
-    """A PartSpec with its paths compiled: how one kind of event, or every event, is read.
-
-    `piece` finds the text of an event or of a whole answer; `quick_piece` does so too, or raises if there is none.
-    `beside_keys` are the top-level keys below which what else an answer may say can stand: one without them need not
-    be searched.
-    """
-
-    def __init__(self, spec: PartSpec, where: str, *, pieces: bool) -> None:
-        """`pieces`: some part of the mapping has a `delta`, so that a `text` is the whole of what came in pieces."""
-        if spec.delta is not None:
-            self.piece: Getter | None = compile_path(spec.delta, f"{where}.delta")
-            self.quick_piece = quick_path(spec.delta, self.piece)
-            self.whole = optional_path(spec.text, f"{where}.text")
-        elif pieces:
-            self.piece, self.quick_piece = None, _nothing
-            self.whole = optional_path(spec.text, f"{where}.text")
-        else:
-            self.piece = optional_path(spec.text, f"{where}.text")
-            self.quick_piece = quick_path(spec.text, self.piece) if spec.text and self.piece else _nothing
-            self.whole = None
-        texts = [path for path in (spec.delta, spec.text) if path is not None]
-        self.text_at = " or ".join(map(repr, texts or filter(None, [spec.result])))
-        self.reasoning = optional_path(spec.reasoning, f"{where}.reasoning")
-        self.reasoning_marks = _marks(spec.reasoning)
-        self.error = optional_path(spec.error, f"{where}.error")
-        self.finish = optional_path(spec.finish, f"{where}.finish")
-        self.quick_finish = quick_path(spec.finish, self.finish) if spec.finish and self.finish else _nothing
-        self.tool_call = optional_path(spec.tool_call, f"{where}.tool_call")
-        self.refusal = optional_path(spec.refusal, f"{where}.refusal")
-        self.result = optional_path(spec.result, f"{where}.result")
-        beside = (spec.finish, spec.tool_call, spec.refusal, spec.result)
-        marks = [mark for path in beside for mark in _marks(path)]
-        self.tells = re.compile(b"|".join(map(re.escape, marks))).search if marks else None
-        """Whether a document may hold a finish reason, a tool call or a refusal (see `_marks`)."""
-        self.null_text = null_test(spec.delta, spec.text)
-        self.reasoning_tokens = optional_path(spec.usage.reasoning, f"{where}.usage.reasoning")
-        self.usage = _usage(spec.usage, f"{where}.usage")
-        self.reasoning_apart = spec.usage.reasoning_apart
-        self.stamp = optional_path(spec.stamp, f"{where}.stamp")
-        self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in _paths_of(spec.save)]
-        marks = [done.data.encode() for done in spec.ends if done.data is not None]
-        self.done_data = AnyOf(marks) if len(marks) > 1 else next(iter(marks), None)
-        tests = [test_of(done, f"{where}.done") for done in spec.ends if done.data is None]
-        self.done_test: Getter | None = _always if spec.done is True else _any(tests)
-        paths = (
-            spec.error,
-            spec.usage.input,
-            spec.usage.output,
-            *(path for _, path in _paths_of(spec.save)),
-            self.whole and spec.text,
-        )
-        self.beside_keys = frozenset(key for path in paths if path for key in _NAMES.findall(path))
-
-    @property
-    def always_ends(self) -> bool:
-        """Whether each of its events is an answer's last."""
-        return self.done_test is _always
-
-    @property
-    def only_ends(self) -> bool:
-        """Whether its events say nothing but that the answer is over."""
-        return self.done_test is _always and not (
-            self.piece or self.stamp or self.reasoning or self.beside_keys or self.tells
-        )
-
-    @property
-    def ends(self) -> bool:
-        """Whether an event of this part may be the answer's last."""
-        return self.done_data is not None or self.done_test is not None
-
-
-def _usage(spec: UsageSpec, where: str) -> Callable[[Any], tuple[Any, Any, bool]] | None:
-    """Input and output tokens of an answer, and whether it is sure that nothing of reasoning is told beside them;
-    mostly they stand side by side, and the way to them is gone once."""
-    tokens_in, tokens_out = spec.input, spec.output
-    if tokens_in is None and tokens_out is None:
-        return None
-    get_in = compile_path(tokens_in, f"{where}.input") if tokens_in is not None else _nothing
-    get_out = compile_path(tokens_out, f"{where}.output") if tokens_out is not None else _nothing
-    plain = [keys_of(path) for path in (tokens_in, tokens_out) if path is not None and PLAIN_PATH.match(path)]
-    match plain:
-        case [[*parent, str() as key_in], [*other, str() as key_out]] if (
-            parent and parent == other and spec.reasoning is None
-        ):
-            if len(parent) == 1:
-                return _plain_usage(parent[0], key_in, key_out)
-            get_usage = walk(parent)
-
-            def get(data: Any) -> tuple[Any, Any, bool]:
-                usage = get_usage(data)
-                if type(usage) is not dict:
-                    return NOT_TOLD
-                return usage.get(key_in), usage.get(key_out), THOUGHT.isdisjoint(usage)
-
-            return get
-    return lambda data: (get_in(data), get_out(data), False)
-
-
-def _plain_usage(key: str | int, key_in: str, key_out: str) -> Callable[[Any], tuple[Any, Any, bool]]:
-    """`usage.prompt_tokens` and its like: what nearly every target has, without a call on the way."""
-
-    def get(data: Any) -> tuple[Any, Any, bool]:
-        try:
-            usage = data.get(key)
-            if usage is None:
-                return NOT_TOLD
-            return usage.get(key_in), usage.get(key_out), _tells_of_no_thought(usage)
-        except AttributeError:  # one of them is no object
-            return NOT_TOLD
-
-    return get
-
-
-def _marks(path: str | None) -> tuple[bytes, ...]:
-    """Names of which a document must hold one, as they stand in it, for anything to be at `path`: to search bytes for
-    a name is far cheaper than to follow a path that leads nowhere. Of a path that is not plain, nothing is known."""
-    if path is None:
-        return ()
-    names = {choice.strip().rpartition(".")[2] for choice in path.split("||")}
-    if not all(map(_NAMES.fullmatch, names)):
-        return (b"",)
-    shortest = [name for name in names if not any(other in name for other in names - {name})]
-    return tuple(name.encode() for name in sorted(shortest))
-
-
-def _paths_of(save: Mapping[str, str | Source]) -> list[tuple[str, str]]:
-    """Of values at paths; the others are found by `connectors.mapping.saving`."""
-    return [(name, at) for name, at in save.items() if isinstance(at, str)]
-
-
-def _nothing(_data: Any) -> Any:
-    return None
 
 
 def _to_be_searched(_data: Any) -> Any:
@@ -187,16 +30,6 @@ def _end_mark(part: PartSpec) -> str:
     """How a mapping would say what ends an answer, for an error message."""
     marks = [repr(next(filter(None, (done.data, done.path, done.matches)), "")) for done in part.ends]
     return f"done {' or '.join(marks)}" if marks else "done"
-
-
-def _any(tests: Sequence[Getter]) -> Getter | None:
-    if len(tests) < 2:
-        return next(iter(tests), None)
-    return lambda data: any(test(data) for test in tests)
-
-
-def _always(_data: Any) -> Any:
-    return True
 
 
 class ResponseMapping:
@@ -215,12 +48,7 @@ class ResponseMapping:
         self.by_name = bool(spec.kinds) and spec.kind == EVENT_NAME
         kind = spec.kind if spec.kinds and not self.by_name else None
         self._kind = compile_path(kind, "response.kind") if kind is not None else None
-        self._parts = {
-            name: Part(part.on_top_of(spec), f"response.kinds.{name}", pieces=pieces)
-            for name, part in spec.kinds.items()
-        }
-        self._by_number = {int(name): part for name, part in self._parts.items() if _NUMBER.fullmatch(name)}
-        """Those whose kind is a number."""
+        self._compile_kinds(spec, pieces=pieces)
         says = bool(spec.ends) or any(field != "stamp" for field, _ in spec.paths())
         self.rest = self.part if says else None
         """How events are read whose kind is not listed; None: not at all."""
@@ -238,13 +66,24 @@ class ResponseMapping:
         self.quick_finish = self.part.quick_finish if self.plain else _to_be_searched
         self.reads_usage = any(part.usage for part in (self.part, *self._parts.values()))
         self.needs_done = any(part.ends for part in (self.part, *self._parts.values()))
-        ends = [_end_mark(spec)] if self.part.ends else []
-        kinds = [(name, part) for name, part in spec.kinds.items() if part.done is True or part.ends]
         by_kind = kind is not None and not (self.part.piece or self.part.whole)
         self.text_kinds = frozenset(n for n, p in self._parts.items() if p.piece or p.whole) if by_kind else None
         """The kinds that have text; None: no kind tells."""
-        self.end_marks = " or ".join(ends + [f"{_end_mark(part)} of kind {name!r}" for name, part in kinds])
-        """For error messages."""
+
+    def _compile_kinds(self, spec: ResponseSpec, *, pieces: bool) -> None:
+        self._parts = {
+            name: Part(part.on_top_of(spec), f"response.kinds.{name}", pieces=pieces)
+            for name, part in spec.kinds.items()
+        }
+        self._by_number = {int(name): part for name, part in self._parts.items() if _NUMBER.fullmatch(name)}
+        """Those whose kind is a number."""
+
+    @cached_property
+    def end_marks(self) -> str:
+        """What ends an answer, for error messages."""
+        ends = [_end_mark(self._spec)] if self.part.ends else []
+        kinds = [(name, part) for name, part in self._spec.kinds.items() if part.done is True or part.ends]
+        return " or ".join(ends + [f"{_end_mark(part)} of kind {name!r}" for name, part in kinds])
 
     def part_of(self, message: Any) -> Part | None:
         """How a decoded event is read; None: not at all."""

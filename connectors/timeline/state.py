@@ -13,7 +13,8 @@ from connectors.content.formats import Reader
 from connectors.content.said_errors import harmless_shape, said_error
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer
-from connectors.mapping.response import Part, ResponseMapping
+from connectors.mapping.part import Part
+from connectors.mapping.response import ResponseMapping
 
 Decode = Callable[[bytes], bytes]
 REFUSAL_CHARS = 120

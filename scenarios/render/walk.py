@@ -93,8 +93,7 @@ class Walk(Scope):
         self._turns = 0
         self._said: SayAction | None = None  # rendered, but a wait goes before it
         self._open = False  # the last message of the log waits for its answer
-        self.messages: list[dict[str, str]] = []
-        """The history with the message that was just said."""
+        self.messages: list[dict[str, str]] = []  # the history with the message that was just said
         self._talk: Iterator[tuple[str, list[str]]] | None = None  # what is left of a replayed conversation
         if not scenario.plain:
             self._begin(scenario.program)

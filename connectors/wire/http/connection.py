@@ -206,8 +206,6 @@ class HttpConnection:
             else:
                 turn.set_exception(failure)
 
-    # --- deadlines: one timer per connection, rearmed only when it fires -------------------------------------
-
     def _deadline(self) -> tuple[int, str]:
         """The next deadline of the turn in flight (monotonic ns) and its code."""
         timeline = self._timeline
@@ -230,8 +228,6 @@ class HttpConnection:
             self._arm(min(left, self._patience_ns))
         else:
             self._finish(timed_out(code, self._timeouts, self._timeline.bytes_in if self._timeline else 0))
-
-    # --- the stream's calls ---------------------------------------------------------------------------------
 
     def data_received(self, ns: int, data: bytes) -> None:
         timeline = self._timeline

@@ -59,9 +59,8 @@ class TurnLines:
         """`log` is the conversation as it is by now."""
         timeline, failure, t0_ns = turn.timeline, turn.failure, self._t0_ns
         redact, most = self._redact, self._record_chars
-        message, text, gaps_ns = turn.message, turn.text, timeline.gaps_ns
-        if text is None:
-            text = timeline.text
+        message, gaps_ns = turn.message, timeline.gaps_ns
+        text = timeline.text if turn.text is None else turn.text
         left = failure is not None and isinstance(failure, LostPatience) and timeline.sent_ns is not None
         chars = sent_chars(message, log) if log and self._counts_history else len(message)
         tokens_in, tokens_out, reasoning, source = tokens_of(timeline, chars, text, left)

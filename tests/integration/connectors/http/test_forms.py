@@ -11,6 +11,14 @@ from connectors.spec import build_target_spec
 from tests.integration.connectors.lanes import LANES, PATIENT, Client
 from tests.integration.connectors.scripted import Asked, says, scripted
 
+LOGIN = {
+    "name": "login",
+    "url": "/login",
+    "encoding": "form",
+    "body": {"user": "{{ params.user }}", "password": "{{ secret.password }}"},
+    "save": {"token": "token"},
+}
+
 
 @pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize("encoding", ["form", "multipart", "text"])
@@ -18,13 +26,6 @@ def test_a_log_in_and_a_turn_are_forms(lane: Lane, encoding: str) -> None:
     def answer(asked: Asked) -> bytes:
         return says({"token": "t&1", "response": "fine"})
 
-    login = {
-        "name": "login",
-        "url": "/login",
-        "encoding": "form",
-        "body": {"user": "{{ params.user }}", "password": "{{ secret.password }}"},
-        "save": {"token": "token"},
-    }
     fields = {"message": None, "session": None, "history": None, "q": "{{ message }}", "token": "{{ saved.token }}"}
     body = "{{ message }}" if encoding == "text" else fields
     with scripted(answer) as bot:
@@ -36,7 +37,7 @@ def test_a_log_in_and_a_turn_are_forms(lane: Lane, encoding: str) -> None:
             secrets={"password": "a&b=c d+e"},
             overrides={
                 "timeouts": PATIENT,
-                "handshake": {"steps": [login]},
+                "handshake": {"steps": [LOGIN]},
                 "request": {"encoding": encoding, "body": body, "path": "/ask"},
             },
         )

@@ -9,7 +9,7 @@ from connectors.registry import Lane
 from tests.hostile.frames import frame, read_frame, upgrade
 from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import Client
-from tests.integration.connectors.lasting.test_websocket import lanes, said, spec
+from tests.integration.connectors.lasting.test_websocket import spec
 from tests.integration.connectors.websocket.talking import lanes, said
 
 
