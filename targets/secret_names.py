@@ -6,9 +6,15 @@ import re
 from typing import Final
 
 _NAME: Final = re.compile(
-    r"(?:^|_|-)(?:pass(?:word|wd|phrase)|secret|api_?key|(?:access|auth|refresh|id|bearer|api|session|csrf)_?token|token|"
-    r"credentials?|authorization|jwt)$"
+    r"(?:^|[^a-z0-9])(?:"
+    r"(?:user)?pass(?:_?word|_?wd|_?phrase|_?code|_?key)?|p?pwd|pin(?:_?code)?|[ht]?otp|one_?time_?code|"
+    r"(?:mfa|2fa|tan|sms|verification|security|auth)_?code|cv[vc]2?|(?:credit_?|debit_?)?card(?:_?(?:number|num|no))?|"
+    r"iban|ssn|(?:client_?|app_?|shared_?)?secret|credentials?|authorization|jwt|hash|hmac|signature|"
+    r"(?:api|secret|private|access|auth|licen[cs]e|signing|encryption|subscription|master|account)[_-]?key|"
+    r"(?:(?:access|auth|refresh|id|bearer|api|session|csrf|xsrf)_?)?token"
+    r")[^a-z0-9]*$"
 )
+"""The last word decides: a pinned message, a passenger and a hashtag are none."""
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 

@@ -257,9 +257,6 @@ def _path(now: Exchange, asking: _Asking) -> str:
     """Path and query as a template."""
     head, _, query = now.url.partition("://")[2].partition("?")
     path = head[head.index("/") :] if "/" in head else ""
-    for part in path.split("/"):
-        if is_id(unquote(part)):
-            asking.asked.unsure.append(f"the id {part[:40]!r} in the path is sent as it was recorded")
     pairs = [pair.partition("=") for pair in query.split("&")] if query else []
     made = [f"{name}{equals}{_asked(name, value, asking)}" for name, equals, value in pairs]
     return str(constant(path)) + (f"?{'&'.join(made)}" if made else "")

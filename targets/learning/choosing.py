@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from targets.learning.asking import ask_score
 from targets.learning.recorded.errors import LearnError
-from targets.learning.recorded.exchange import Exchange
+from targets.learning.recorded.exchange import OPEN, Exchange
 from targets.learning.saying import said_in_whole
 from targets.learning.text_like import is_id
 
@@ -83,4 +83,4 @@ def same_place(one: Exchange, other: Exchange) -> bool:
 
 
 def _shape(path: str) -> list[str]:
-    return ["" if is_id(unquote(part)) else part for part in path.split("/")]
+    return ["" if OPEN in part or is_id(unquote(part)) else part for part in path.split("/")]

@@ -6,9 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_plus
 
-from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, leaves, replaced
+import orjson
+
+from targets.learning.credential_like import KNOWN, cards, looks_secret, names_an_id
+from targets.learning.histories import histories
+from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, Path, at, leaves, replaced
+from targets.learning.text_like import bare
+from targets.learning.written import path_text
 from targets.secret_names import is_secret_name, snake_case
 
 SHORTEST: Final = 6
@@ -17,10 +23,17 @@ _HEADER: Final = re.compile(
     r"api-?key|subscription-?key|token|secret|auth|session|signature|password|credential|csrf|xsrf"
 )
 _QUERY: Final = frozenset({"key", "sig", "signature", "code", "ticket"})
-_LOOKS: Final = re.compile(
-    r"\b(?:sk|pk|rk)-[\w-]{16,200}|\beyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]{4,2000}|\bAKIA[A-Z0-9]{16}\b|\bgh[pousr]_\w{20,200}|"
-    r"\bxox[abprs]-[\w-]{10,200}|\bAIza[\w-]{30,50}"
-)
+_SAID: Final = frozenset(
+    {
+        "message", "prompt", "question", "query", "text", "content", "q", "msg", "input", "inputs", "utterance", "ask",
+        "usermessage", "userinput", "chatinput", "inputtext", "messagetext",
+    }
+)  # fmt: skip
+"""Keys of what a person said: only what says that it is a credential is taken out of it."""
+_FIELD: Final = re.compile(r"""(([A-Za-z][\w-]{1,40})["']?[ ]?[=:>][ ]?["']?)([^\s"'<>&,;{}]{1,400})""")
+_DEEP: Final = re.compile(r"^(?:credentials?|password|secrets?)$")
+"""Keys under which everything is a secret."""
+_THREADS: Final = re.compile(r"^(?:conversation|thread|session|chat|dialog|room|channel|run|message|user|visitor)s?$")
 _SCHEME: Final = re.compile(r"(?i)^(bearer|basic|token|apikey|key)\s+(\S.*)$")
 
 
@@ -61,30 +74,83 @@ def snake(name: str) -> str:
 def conceal(exchange: Exchange, secrets: Secrets) -> Exchange:
     """The request with marks; its answer stays."""
     headers = tuple((name, _header(name, value, secrets)) for name, value in exchange.headers)
-    url = _of_query(exchange.url, secrets)
+    url = _of_path(_of_query(exchange.url.partition("#")[0], secrets), secrets)
     body, socketio = (_marked(value, secrets) for value in (exchange.body, exchange.socketio))
+    text_body = exchange.body_text if exchange.body is not None else _of_text(exchange.body_text, secrets)
+    for frame in exchange.frames[:-1]:
+        _in_json(frame, secrets)
     for text in _texts(exchange):
-        for number, found in enumerate(_LOOKS.finditer(text)):
-            if number < 20 and not any(value in found[0] for value in secrets.values.values()):
-                secrets.mark("secret", found[0])
+        for number, found in enumerate((*KNOWN.findall(text), *cards(text))):
+            if number < 20 and not any(value in found for value in secrets.values.values()):
+                secrets.mark("secret", found)
     return replace(
         exchange,
         headers=tuple((name, secrets.hidden(value)) for name, value in headers),
         url=secrets.hidden(url),
         body=_hidden(body, secrets),
+        unsure=(*exchange.unsure, *numbers(exchange.body, body)),
         socketio=_hidden(socketio, secrets),
-        body_text=secrets.hidden(exchange.body_text),
+        body_text=secrets.hidden(text_body),
         frames=tuple(map(secrets.hidden, exchange.frames)),
     )
 
 
 def _marked(document: Any, secrets: Secrets) -> Any:
-    changes = {
-        path: secrets.mark(snake(str(path[-1])), value)
-        for path, value in leaves(document)
-        if path and isinstance(value, str) and value and is_secret_name(str(path[-1]))
-    }
+    talks = [one.path for one in histories(document)]
+    changes: dict[Path, Any] = {}
+    for path, value in leaves(document):
+        if not path or isinstance(value, bool) or value in (None, "") or any(path[: len(t)] == t for t in talks):
+            continue
+        name = _secret_of(document, path, str(value))
+        if name:
+            changes[path] = secrets.mark(snake(name), str(value))
+        elif isinstance(value, str) and (inner := _in_json(value, secrets)) != value:
+            changes[path] = inner
     return replaced(document, changes) if changes else document
+
+
+def numbers(recorded: Any, marked: Any) -> Iterator[str]:
+    """Which numbers became secrets."""
+    for path, value in leaves(recorded):
+        if not isinstance(value, str | None) and at(marked, path) != value:
+            yield f"body.{path_text(path)} is a number: the secret in its place is sent as a text"
+
+
+def _of_text(text: str, secrets: Secrets) -> str:
+    """Of a body that is neither JSON nor a form: what stands beside the name of a secret."""
+
+    def marked(found: re.Match[str]) -> str:
+        return found[1] + secrets.mark(snake(found[2]), found[3]) if is_secret_name(found[2]) else found[0]
+
+    return _FIELD.sub(marked, text)
+
+
+def _secret_of(document: Any, path: Path, value: str) -> str:
+    """The name under which a value is a secret; empty: it is none."""
+    keys = [str(key) for key in path if isinstance(key, str)]
+    last = keys[-1] if keys else "secret"
+    if OPEN in value:
+        return ""
+    if is_secret_name(last) or any(_DEEP.match(bare(key)) for key in keys[:-1]):
+        return last
+    named = at(document, (*path[:-1], "name")) or at(document, (*path[:-1], "key")) if last == "value" else None
+    if isinstance(named, str) and is_secret_name(named):
+        return named
+    if bare(last) in _SAID:
+        return ""
+    return last if looks_secret(value) and not (names_an_id(last) and not KNOWN.search(value)) else ""
+
+
+def _in_json(text: str, secrets: Secrets) -> str:
+    """A text that is itself JSON, with marks for the secrets in it."""
+    if text[:1] not in {"{", "["}:
+        return text
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    marked = _marked(document, secrets)
+    return text if marked == document else orjson.dumps(marked).decode()
 
 
 def _header(name: str, value: str, secrets: Secrets) -> str:
@@ -98,7 +164,9 @@ def _header(name: str, value: str, secrets: Secrets) -> str:
         return secrets.mark("api_key", value)
     if low == "cookie":
         return secrets.mark("cookie", value)
-    return secrets.mark(snake(low), value) if _HEADER.search(low) else value
+    if _HEADER.search(low) or is_secret_name(low) or (not names_an_id(low) and looks_secret(value)):
+        return secrets.mark(snake(low), value)
+    return value
 
 
 def _of_query(url: str, secrets: Secrets) -> str:
@@ -106,11 +174,29 @@ def _of_query(url: str, secrets: Secrets) -> str:
     pairs = [pair.partition("=") for pair in query.split("&")]
     hidden = [
         f"{name}={secrets.mark(snake(name), unquote(value))}"
-        if value and (snake_case(name) in _QUERY or is_secret_name(name))
+        if value and _is_secret_field(unquote(name), unquote_plus(value))
         else f"{name}{equals}{value}"
         for name, equals, value in pairs
     ]
     return f"{head}{asked}{'&'.join(hidden)}"
+
+
+def _is_secret_field(name: str, value: str) -> bool:
+    if snake_case(name) in _QUERY or is_secret_name(name):
+        return True
+    return not names_an_id(name) and bare(name) not in _SAID and looks_secret(value)
+
+
+def _of_path(url: str, secrets: Secrets) -> str:
+    head, asked, query = url.partition("?")
+    scheme, slashes, rest = head.partition("://")
+    parts = rest.split("/")
+    for number, part in enumerate(parts[1:], 1):
+        value, before = unquote(part), parts[number - 1]
+        named = number > 1 and is_secret_name(before) and len(value) >= SHORTEST
+        if OPEN not in part and (named or (looks_secret(value) and not _THREADS.match(before.lower()))):
+            parts[number] = secrets.mark("path_secret", value)
+    return f"{scheme}{slashes}{'/'.join(parts)}{asked}{query}"
 
 
 def _texts(exchange: Exchange) -> Iterator[str]:

@@ -9,8 +9,10 @@ from connectors.spec import load_preset, merge
 from targets.learning.asking import Asked, asked_in
 from targets.learning.handshakes import Step, spec_of
 from targets.learning.proposal import Proposal
+from targets.learning.recorded.answers import document
 from targets.learning.recorded.exchange import Exchange
 from targets.learning.saying import Said, paths_of_keys, said_in_whole
+from targets.learning.shared import keys_of
 from targets.learning.streams import said_in_stream
 from targets.learning.written import constant, own_headers
 
@@ -80,8 +82,8 @@ def _said(now: Exchange, asked: Asked) -> Said:
 def _request(now: Exchange, asked: Asked) -> dict[str, Any]:
     made: dict[str, Any] = {"path": asked.path, "headers": own_headers(now)}
     if len(now.frames) > 1:
-        what = ", ".join(frame[:40] for frame in now.frames[:-1][:5])
-        asked.unsure.append(f"what was sent before the message is left out (see hello): {what}")
+        what = "; ".join(keys_of(document(frame)) for frame in now.frames[:-1][:5])
+        asked.unsure.append(f"what was sent before the message is left out (see hello): messages with {what}")
     if now.event:
         made["event"] = now.event
         del made["path"]

@@ -24,6 +24,7 @@ from targets.learning.recorded.errors import LearnError
 from targets.learning.recorded.exchange import Exchange, leaves
 from targets.learning.recorded.reading import read_inputs
 from targets.learning.replay import replay
+from targets.learning.shared import leave_out, name_shared, veil
 from targets.learning.written import constant, own_headers
 
 SHOWN: Final = 400
@@ -53,6 +54,8 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
         made = generic(chat, before, message, steps)
     if recorded.documented:
         made.unsure.append("it follows from descriptions alone: try it")
+    leave_out(made)
+    name_shared(made)
     _name_secrets(made, secrets, {} if fit is None else fit.secrets)
     _verify(made, chat)
     made.message = made.message[:SHOWN]
@@ -149,10 +152,11 @@ def _verify(made: Proposal, chat: Exchange) -> None:
 def _check_leaks(made: Proposal, secrets: Secrets) -> None:
     """No value of a secret leaves: texts that quote one lose it, and a target must have none."""
     redact = Redactor(value for value in secrets.values.values() if len(value) >= SHORTEST)
+    veiled = veil(redact)
     made.message = redact(made.message)
-    made.unsure, made.untold = [*map(redact, made.unsure)], [*map(redact, made.untold)]
+    made.unsure, made.untold = [*map(veiled, made.unsure)], [*map(veiled, made.untold)]
     if made.reading is not None:
-        made.reading = replace(made.reading, text=redact(made.reading.text[:SHOWN]), error=redact(made.reading.error))
+        made.reading = replace(made.reading, text=veiled(made.reading.text[:SHOWN]), error=veiled(made.reading.error))
     text = orjson.dumps(made.target()).decode()
     if redact(text) != text:
         raise LearnError("a secret stands where it cannot be taken out: remove it from the input, and put *** there")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from targets.learning.recorded.exchange import NO_JSON, Answer, Event, Path, at, leaves
 from targets.learning.saying import FINISH, LEAST, Said, beside, paths_of_keys, score_of
+from targets.learning.shared import keys_of
 from targets.learning.text_like import bare
 from targets.learning.written import path_text
 
@@ -58,8 +59,8 @@ def said_in_stream(answer: Answer, message: str, saves: dict[str, str]) -> Said:
     kinds = [_kind_of(event, kind) for event in events]
     found = sorted(_all_pieces(events, kinds), key=lambda one: -one.score(message))
     if not found or found[0].score(message) < LEAST:
-        first = next((event.data[:80] for event in events), "nothing")
-        made.untold.append(f"where the pieces of the answer are: the stream begins with {first!r}")
+        first = next((keys_of(event.document) for event in events if event.document is not NO_JSON), "no JSON")
+        made.untold.append(f"where the pieces of the answer are: the stream begins with {first}")
         return made
     best = found[0]
     made.text = best.whole
