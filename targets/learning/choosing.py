@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from targets.learning.asking import ask_score
 from targets.learning.recorded.errors import LearnError
 from targets.learning.recorded.exchange import OPEN, Exchange
+from targets.learning.rivals import message_of, rivals_of, text_of
 from targets.learning.saying import said_in_whole
 from targets.learning.text_like import is_id
 
@@ -45,11 +46,14 @@ def _rough(exchange: Exchange, message: str) -> float:
     return score if answer is None else score + (_STREAMS[answer.kind] if answer.fine else -4.0)
 
 
-def chat_of(exchanges: Sequence[Exchange], message: str) -> tuple[Exchange, Exchange | None]:
-    """The chat's last turn, and the turn before it. Raises LearnError if `message` is in none of them."""
+def chat_of(exchanges: Sequence[Exchange], message: str) -> tuple[Exchange, Exchange | None, str]:
+    """The chat's last turn, the turn before it, and the message where it is known. Raises LearnError if `message` is in
+    none of them."""
     tried = list(exchanges)
     scores = [_score(one, message) for one in tried]
     best = max(range(len(tried)), key=lambda number: (scores[number], number))
+    if (other := _answering(tried, scores, best, message)) != best:
+        best, message = other, message_of(tried[best], message)
     if message and ask_score(tried[best], message) <= 0:
         raise LearnError(f"no recorded request holds the message {message[:60]!r}: give it as it was sent")
     last = max(
@@ -59,7 +63,17 @@ def chat_of(exchanges: Sequence[Exchange], message: str) -> tuple[Exchange, Exch
     )
     now = tried[last]
     before = next((one for one in reversed(tried[:last]) if same_place(one, now)), None)
-    return now, before
+    return now, before, message
+
+
+def _answering(tried: list[Exchange], scores: list[float], best: int, message: str) -> int:
+    """The best, or a request with the same message to which a text was answered, where the best has none."""
+    said = message_of(tried[best], message)
+    if text_of(tried[best], said):
+        return best
+    numbers = {id(one): number for number, one in enumerate(tried)}
+    rivals = [numbers[id(one)] for one in rivals_of(tried[best], tried, said) if text_of(one, said)]
+    return max(rivals, key=lambda number: (scores[number], number), default=best)
 
 
 def _score(exchange: Exchange, message: str) -> float:

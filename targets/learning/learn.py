@@ -24,6 +24,7 @@ from targets.learning.recorded.errors import LearnError
 from targets.learning.recorded.exchange import Exchange, leaves
 from targets.learning.recorded.reading import read_inputs
 from targets.learning.replay import replay
+from targets.learning.rivals import message_of, rivals_of, text_of, told
 from targets.learning.shared import leave_out, name_shared, veil
 from targets.learning.written import constant, own_headers
 
@@ -45,15 +46,18 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
     concealed = {id(one): conceal(one, secrets) for one in kept}
     exchanges, likely = [*concealed.values()], [concealed[id(one)] for one in tried]
     fit = best_fit([one for one in likely if not message or _says(one, message)])
+    if fit is not None and _answered_elsewhere(fit, likely):
+        fit = None
     if fit is not None:
         made, chat = _of_preset(fit), fit.exchange
     else:
-        chat, before = chat_of(likely, message)
+        chat, before, marker = chat_of(likely, message)
         earlier = [one for one in exchanges[: exchanges.index(chat)] if not same_place(one, chat)]
         chat, steps = with_handshake(chat, earlier, secrets)
-        made = generic(chat, before, message, steps)
+        made = generic(chat, before, marker, steps)
     if recorded.documented:
         made.unsure.append("it follows from descriptions alone: try it")
+    made.unsure += told(rivals_of(chat, likely, made.message), made.message)
     leave_out(made)
     name_shared(made)
     _name_secrets(made, secrets, {} if fit is None else fit.secrets)
@@ -61,6 +65,14 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
     made.message = made.message[:SHOWN]
     _check_leaks(made, secrets)
     return made
+
+
+def _answered_elsewhere(fit: Fit, likely: Sequence[Exchange]) -> bool:
+    """Whether the preset's request has no text as its answer, and another one with the same message has."""
+    if fit.reading is not None and fit.reading.text:
+        return False
+    said = message_of(fit.exchange)
+    return any(text_of(one, said) for one in rivals_of(fit.exchange, likely, said))
 
 
 def _says(exchange: Exchange, message: str) -> bool:
