@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, unquote
 
+from targets.learning.asked import OWNERS, SESSION_KEYS, TURN_KEYS, Asked
 from targets.learning.histories import History, histories
-from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, Path, at, leaves, replaced, words
-from targets.learning.text_like import ASKS, OTHERS, bare, is_id, said, weight
+from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, Path, at, leaves, replaced
+from targets.learning.text_like import ASKS, OTHERS, bare, is_date, is_id, said, weight
+from targets.learning.unnamed_ids import counted, is_fixed, texts_of
 from targets.learning.written import constant, path_text
 
 LEAST: Final = 3.5
 MOST: Final = 4_000
 """Values of a body among which the message is."""
 CLOSE_CALL: Final = 1.0
-SESSION_KEYS: Final = words(
-    """
-    sessionid conversationid chatid threadid sid contextid conversation session sessionkey thread dialogid chat
-    roomid visitorid clientid conversationkey  ticketid parentconversationid
-    """
-)
-OWNERS: Final = frozenset({"sender", "userid", "user", "uid"})
-TURN_KEYS: Final = words(
-    """
-    messageid msgid requestid id nonce traceid runid correlationid clientmessageid uuid
-    """
-)
 MODEL_KEYS: Final = frozenset({"model", "modelid", "modelname"})
 TIME_KEYS: Final = frozenset({"timestamp", "createdat", "time", "sentat", "date", "ts", "clienttime"})
 QUERY: Final = "?"
 """The first key of a path that leads into the query."""
-
-
-@dataclass
-class Asked:
-    """What became of the request. `saves`: names of values that answers give, with the keys under which they stand."""
-
-    message: str = ""
-    body: Any = None
-    path: str = ""
-    params: dict[str, Any] = field(default_factory=dict)
-    saves: dict[str, str] = field(default_factory=dict)
-    unsure: list[str] = field(default_factory=list)
-    untold: list[str] = field(default_factory=list)
-    state: bool = False
-    """Whether the chatbot keeps the conversation."""
 
 
 class _Asking:
@@ -102,6 +76,7 @@ def asked_in(now: Exchange, before: Exchange | None = None, marker: str = "") ->
     _ids(asking)
     _models_and_times(asking)
     made.body = _template(now.body, asking.changes)
+    made.ids = _known_ids(asking)
     made.path = _path(now, asking)
     return made
 
@@ -201,6 +176,43 @@ def _ids(asking: _Asking) -> None:
         elif key in TURN_KEYS and isinstance(value, str) and is_id(value):
             asking.changes[path] = "{{ message_id }}"
             asking.asked.unsure.append(f"{_place(path)} is taken to be new with each turn")
+    _unnamed(asking)
+
+
+def _unnamed(asking: _Asking) -> None:
+    """Ids and counters of other names."""
+    asked = asking.asked
+    told, echoed = texts_of(asking.before), texts_of(asking.now)
+    for path, value in asking.values:
+        if path in asking.changes or any(path[: len(one)] == one for one in asking.changes):
+            continue
+        old = asking.said_before(path)
+        if found := counted(path, value, old):
+            asked.unsure.append(f"{_place(path)} {found[1]}")
+            if found[0]:
+                asking.changes[path] = found[0]
+        elif not isinstance(value, str) or not is_id(value) or is_fixed(path) or is_date(value):
+            continue
+        elif value in told and isinstance(told[value][-1], str):
+            name = _name(str(path[-1]))
+            asked.saves[name] = bare(told[value][-1])
+            asking.changes[path] = f"{{{{ saved.{name} }}}}"
+            asked.unsure.append(f"{_place(path)} is taken from the answer before; the first turn is sent without it")
+        elif old is not None and old != value:
+            asking.changes[path] = "{{ message_id }}"
+            asked.unsure.append(f"{_place(path)} is taken to be new with each turn")
+        elif value in echoed:
+            asking.changes[path] = "{{ session.id }}"
+            asked.unsure.append(f"{_place(path)} stands in the answer too: it is taken to be the conversation's own")
+
+
+def _known_ids(asking: _Asking) -> dict[str, str]:
+    """Recorded ids with what stands for them, for other places of the request."""
+    return {
+        value: asking.changes[path]
+        for path, value in asking.values
+        if isinstance(value, str) and is_id(value) and isinstance(asking.changes.get(path), str)
+    }
 
 
 def _session_id(asking: _Asking, path: Path, key: str, value: Any, given: dict[str, tuple[Path, str]]) -> None:
@@ -255,11 +267,13 @@ def _template(value: Any, changes: dict[Path, Any], path: Path = ()) -> Any:
 
 def _path(now: Exchange, asking: _Asking) -> str:
     """Path and query as a template."""
+    made = asking.asked
     head, _, query = now.url.partition("://")[2].partition("?")
     path = head[head.index("/") :] if "/" in head else ""
+    path = "/".join(made.ids.get(unquote(part), str(constant(part))) for part in path.split("/"))
     pairs = [pair.partition("=") for pair in query.split("&")] if query else []
-    made = [f"{name}{equals}{_asked(name, value, asking)}" for name, equals, value in pairs]
-    return str(constant(path)) + (f"?{'&'.join(made)}" if made else "")
+    asked = [f"{name}{equals}{_asked(name, value, asking)}" for name, equals, value in pairs]
+    return path + (f"?{'&'.join(asked)}" if asked else "")
 
 
 def _asked(name: str, value: str, asking: _Asking) -> str:

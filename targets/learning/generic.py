@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from connectors.spec import load_preset, merge
-from targets.learning.asking import Asked, asked_in
+from targets.learning.asked import SESSION_KEYS, TURN_KEYS, Asked
+from targets.learning.asking import asked_in
 from targets.learning.handshakes import Step, spec_of
 from targets.learning.proposal import Proposal
 from targets.learning.recorded.answers import document
@@ -14,6 +15,7 @@ from targets.learning.recorded.exchange import Exchange
 from targets.learning.saying import Said, paths_of_keys, said_in_whole
 from targets.learning.shared import keys_of
 from targets.learning.streams import said_in_stream
+from targets.learning.text_like import bare, is_id
 from targets.learning.written import constant, own_headers
 
 BASES: Final = {"json": ("generic-json", False), "sse": ("generic-json", True), "ndjson": ("generic-ndjson", False),
@@ -80,7 +82,7 @@ def _said(now: Exchange, asked: Asked) -> Said:
 
 
 def _request(now: Exchange, asked: Asked) -> dict[str, Any]:
-    made: dict[str, Any] = {"path": asked.path, "headers": own_headers(now)}
+    made: dict[str, Any] = {"path": asked.path, "headers": with_ids(own_headers(now), asked)}
     if len(now.frames) > 1:
         what = "; ".join(keys_of(document(frame)) for frame in now.frames[:-1][:5])
         asked.unsure.append(f"what was sent before the message is left out (see hello): messages with {what}")
@@ -102,6 +104,21 @@ def _request(now: Exchange, asked: Asked) -> dict[str, Any]:
     if expired := [name for name in made["headers"] if "csrf" in name.lower() or "xsrf" in name.lower()]:
         asked.unsure.append(f"{', '.join(expired)} mostly belongs to one log-in: a handshake step may have to get it")
     return made
+
+
+def with_ids(headers: dict[str, str], asked: Asked) -> dict[str, str]:
+    """Headers with expressions in the places of ids."""
+    found = {}
+    for name, value in headers.items():
+        key = bare(name.lower().removeprefix("x-"))
+        own = {"{{ session.id }}": key in SESSION_KEYS, "{{ message_id }}": key in TURN_KEYS}
+        guess = next((text for text, fits in own.items() if fits and "{{" not in value and is_id(value)), value)
+        found[name] = asked.ids.get(value, guess)
+        if found[name] != value:
+            asked.unsure.append(f"the header {name} is taken to be {found[name]}")
+        elif "session" in key and key.endswith("id"):
+            asked.unsure.append(f"the header {name} is the same for all users: {{{{ session.id }}}} is not")
+    return found
 
 
 def difference(base: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from connectors.mapping.unset import named_secrets
 from connectors.security.redact import Redactor
 from connectors.spec import SpecError, build_target_spec, load_preset, merge
 from connectors.target import CompiledTarget
+from targets.learning.asked import SESSION_KEYS
 from targets.learning.choosing import chat_of, promising, same_place
 from targets.learning.concealed import SHORTEST, Secrets, conceal
 from targets.learning.fit import Fit, best_fit
@@ -26,6 +27,7 @@ from targets.learning.recorded.reading import read_inputs
 from targets.learning.replay import replay
 from targets.learning.rivals import message_of, rivals_of, text_of, told
 from targets.learning.shared import leave_out, name_shared, veil
+from targets.learning.text_like import bare, is_id
 from targets.learning.written import constant, own_headers
 
 SHOWN: Final = 400
@@ -89,7 +91,8 @@ def _of_preset(fit: Fit) -> Proposal:
         inside = body
         for key in path[:-1]:
             inside = inside.setdefault(key, {})
-        inside[path[-1]] = constant(value)
+        own = bare(path[-1]) in SESSION_KEYS and isinstance(value, str) and is_id(value)
+        inside[path[-1]] = "{{ session.id }}" if own else constant(value)
     request = {key: value for key, value in (("headers", headers), ("body", body)) if value}
     talk = next(iter(histories(chat.body)), None)
     made = Proposal(

@@ -51,7 +51,7 @@ def name_shared(made: Proposal) -> None:
     """Say which ids, or unknown credentials, all users will send."""
     found = [*_places(made)]
     for place in found[:MOST]:
-        made.unsure.append(f"{place} may be an id or a credential: all users send it as it was recorded")
+        made.unsure.append(f"{place} may be an id or a credential: all users send, and share, the recorded one")
     if len(found) > MOST:
         made.unsure.append(f"and {len(found) - MOST} more")
 
