@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import walk_packages
+
+import tests.hostile
 from tests.hostile import grpc, http, ndjson, socketio, split, split_socket, sse, text, then, websocket
 from tests.hostile.http2 import answers as http2_answers
 from tests.hostile.server import Script
+
+for module in walk_packages(tests.hostile.__path__, "tests.hostile."):
+    import_module(module.name)
 
 GOOD: dict[str, Script] = {
     "http": http.good,
