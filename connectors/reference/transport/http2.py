@@ -1,13 +1,13 @@
 """HTTP/2 in the reference lane: httpcore's connection (that of httpx), opened and read through a DeadlineTracker.
 
-It stands where the lane's adapter of `requests` stands, and carries one stream at a time. httpcore takes a GOAWAY for
-the end of its connection, also of answers that could still come.
+It stands where the lane's adapter of `requests` stands, and carries one stream at a time.
 """
 
 from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +23,7 @@ from connectors.http.endpoint import Endpoint
 from connectors.http.http2_codes import error_name, goaway_failure, reset_failure, unavailable
 from connectors.network.failures import stream_failure, tls_failure
 from connectors.reference.transport.deadlines import DeadlineTracker
+from connectors.reference.transport.http2_frames import FrameFilter
 from connectors.request_parts import OF_CONNECTIONS
 from connectors.security.tls import tls_context
 
@@ -38,11 +39,17 @@ class WatchedNetwork(httpcore.NetworkStream):
         self._sock = sock
         self._watch = watch
         self._unanswered = 0
-        self._begun = False
+        self._frames = FrameFilter(watch.header_limit)
 
-    def begin(self) -> None:
-        """A request follows."""
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the target takes no more requests on it."""
+        return self._frames.is_leaving
+
+    def begin(self, stream: int) -> None:
+        """The request with this number follows."""
         self._unanswered = 0
+        self._frames.stream = stream
 
     def answered(self) -> None:
         """Headers, or a piece of the body, have come."""
@@ -53,23 +60,21 @@ class WatchedNetwork(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         watch = self._watch
-        if watch.section == "head" and self._unanswered > watch.header_limit:
-            raise TooLarge("header_too_large", f"no end of the headers within {watch.header_limit} bytes")
-        try:
-            self._sock.settimeout(watch.left_s())
-            data = self._sock.recv(max_bytes)
-        except TimeoutError as exc:
-            raise watch.timed_out() from exc
-        except OSError as exc:
-            watch.judge_reused("reset")
-            raise stream_failure(exc, watch.bytes_in, watch.unanswered_advice()) from exc
-        if not self._begun and data.startswith(b"HTTP/1."):
-            raise unavailable("the port answers in HTTP/1.1")
-        self._begun = True
-        self._unanswered += len(data)
-        if not data:
-            watch.received(0)  # the end
-        return data
+        while True:
+            try:
+                self._sock.settimeout(watch.left_s())
+                data = self._sock.recv(max_bytes)
+            except TimeoutError as exc:
+                raise watch.timed_out() from exc
+            except OSError as exc:
+                watch.judge_reused("reset")
+                raise stream_failure(exc, watch.bytes_in, watch.unanswered_advice()) from exc
+            self._unanswered += len(data)
+            if not data:
+                watch.received(0)  # the end
+                return data
+            if frames := self._frames.feed(time.monotonic_ns(), data):
+                return frames
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         watch = self._watch
@@ -139,7 +144,9 @@ class Http2Adapter:
     @property
     def ready(self) -> bool:
         connection, network = self._connection, self._network
-        return connection is not None and network is not None and connection.is_idle() and network.is_open
+        if connection is None or network is None or network.is_leaving:
+            return False
+        return connection.is_idle() and network.is_open
 
     def connect(self) -> dict[str, int]:
         """Open a new connection. Returns how long its steps took in ns."""
@@ -193,8 +200,8 @@ class Http2Adapter:
         path = (prepared.url or "").partition("://")[2]
         url = httpcore.URL(scheme=scheme, host=host, port=port, target=path[path.index("/") :].encode("latin-1"))
         body: Any = prepared.body or b""
-        network.begin()
         self._stream += 2
+        network.begin(self._stream)
         try:
             found = connection.handle_request(
                 httpcore.Request(prepared.method or "", url, headers=headers, content=body)

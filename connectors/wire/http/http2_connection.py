@@ -22,10 +22,11 @@ from hyperframe.frame import WindowUpdateFrame
 
 from connectors.errors import BrokenTransport, ClosedUnsent, NotProcessed, TurnError
 from connectors.http.http2_codes import goaway_failure, unavailable
+from connectors.http.http2_flood import FRAME_BYTES, malformed
 from connectors.network.failures import stream_failure
 from connectors.spec import Limits
 from connectors.wire.http.http2_compression import RepeatingEncoder
-from connectors.wire.http.http2_frames import FRAME_BYTES, FrameReader, malformed, same
+from connectors.wire.http.http2_frames import FrameReader, same
 from connectors.wire.http.http2_limit import StreamLimit
 from connectors.wire.http.http2_stream import Http2Stream
 from connectors.wire.transport.stream import StampedStream
@@ -38,8 +39,6 @@ TABLE_BYTES: Final = 4096
 """Of header compression, as much as we keep for a target, whatever it allows."""
 ENDS: Final = frozenset({"connection_closed", "connection_reset", "http2_no_error"})
 """How a connection may end whose target does nothing wrong."""
-CALM_NS: Final = 1_000_000_000
-"""How long bytes that belong to no answer are counted together: more than `limits.header_bytes` of them are a flood."""
 
 
 class Http2Connection:
@@ -59,14 +58,14 @@ class Http2Connection:
         self._header_limit = limits.header_bytes
         self._h2 = new_h2(limits)
         self._streams: dict[int, Http2Stream] = {}
-        self._frames = FrameReader(self._h2, self._streams, self, limits.header_bytes)
+        self._frames = FrameReader(self._h2, self._streams, self, limits)
         self._stream: StampedStream | None = None
         self._blocked: dict[int, Http2Stream] = {}
         """Those whose request's body waits for the target's windows."""
         self._settings: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._goaway: TurnError | None = None
         self._broken: TurnError | None = None
-        self._beside = self._beside_since_ns = self._unread = 0
+        self._unread = 0
 
     @property
     def has_room(self) -> bool:
@@ -144,6 +143,7 @@ class Http2Connection:
         if self.alive and stream.id in self._streams:
             self._h2.reset_stream(stream.id, ErrorCodes.CANCEL)
             self._flush()
+            self._frames.late = 0
         stream.close()
 
     def forget(self, stream: Http2Stream) -> None:
@@ -160,21 +160,10 @@ class Http2Connection:
     def data_received(self, ns: int, data: bytes) -> None:
         self.read_ns = ns
         try:
-            if self._frames.feed(ns, data):
-                self._beside = 0
-            else:
-                self._count_beside(ns, len(data))
+            self._frames.feed(ns, data)
             self._flush(replies=True)
         except TurnError as exc:
             self._break(exc)
-
-    def _count_beside(self, ns: int, size: int) -> None:
-        """Settings, pings and the like, which bring no answer further."""
-        if ns - self._beside_since_ns > CALM_NS:
-            self._beside, self._beside_since_ns = 0, ns
-        self._beside += size
-        if self._beside > self._header_limit:
-            raise malformed(f"more than {self._header_limit} bytes within a second that belong to no answer")
 
     def _flush(self, *, replies: bool = False) -> None:
         """Send what h2 has to say, and open the connection's window again. Raises TurnError if what we reply is never

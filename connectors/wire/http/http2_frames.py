@@ -16,16 +16,30 @@ from h2.exceptions import DenialOfServiceError, H2Error
 from hpack.exceptions import HPACKError
 from hyperframe.exceptions import HyperframeError
 
-from connectors.errors import BrokenTransport, TooLarge, TurnError
+from connectors.errors import TooLarge, TurnError
 from connectors.http.http2_codes import unavailable
-from connectors.wire.http.http2_stream import FRAME_HEAD_BYTES, Http2Stream
+from connectors.http.http2_flood import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    FRAME_BYTES,
+    FRAME_HEAD_BYTES,
+    GOAWAY,
+    HEADERS,
+    PADDED,
+    PUSH_PROMISE,
+    RST_STREAM,
+    FloodLimit,
+    malformed,
+    overlong,
+    padded,
+)
+from connectors.spec import Limits
+from connectors.wire.http.http2_stream import Http2Stream
 
-FRAME_BYTES: Final = 16 * 1024
-"""The largest frame that we accept, HTTP/2's default."""
 _HEAD: Final = struct.Struct(">HBBBI")
 _GOAWAY_HEAD: Final = struct.Struct(">II")
-_DATA, _HEADERS, _RST_STREAM, _PUSH_PROMISE, _GOAWAY, _CONTINUATION = 0, 1, 3, 5, 7, 9
-_END_STREAM, _END_HEADERS, _PADDED = 1, 4, 8
 _HTTP1: Final = b"HTTP/1."
 _STREAM_BITS: Final = (1 << 31) - 1
 
@@ -46,60 +60,74 @@ class Owner(Protocol):
 
 class FrameReader:
     """`consumed`: bytes that count for the connection's window and that h2 does not know of. `begun`: whether a frame
-    has come."""
+    has come. `late`: bytes of streams that are over, since the last of them was cancelled."""
 
-    __slots__ = ("_h2", "_header_limit", "_in_block", "_owner", "_rest", "_streams", "begun", "consumed")
+    __slots__ = (
+        "_body_limit", "_flood", "_h2", "_in_block", "_owner", "_rest", "_streams", "begun", "consumed", "late",
+    )  # fmt: skip
 
-    def __init__(self, h2: H2Connection, streams: dict[int, Http2Stream], owner: Owner, header_limit: int) -> None:
+    def __init__(self, h2: H2Connection, streams: dict[int, Http2Stream], owner: Owner, limits: Limits) -> None:
         """`streams`: those that are open, by their numbers."""
         self._h2 = h2
         self._streams = streams
         self._owner = owner
-        self._header_limit = header_limit
+        self._body_limit = limits.body_bytes
+        self._flood = FloodLimit(limits.header_bytes)
         self._rest = b""
         self._in_block = False
         """Whether a header block has begun, in which only its own frames may come."""
         self.begun = False
-        self.consumed = 0
+        self.consumed = self.late = 0
 
-    def feed(self, ns: int, data: bytes) -> bool:
-        """Returns whether some of it is part of an awaited answer. Raises TurnError."""
+    def feed(self, ns: int, data: bytes) -> None:
+        """Raises TurnError."""
         if self._rest:
             data = self._rest + data
         if not self.begun and not self._begins(data):
             self._rest = data
-            return True
+            return
         at, end = 0, len(data)
-        answered = False
+        answered = late = 0
         streams, unpack, owner = self._streams, _HEAD.unpack_from, self._owner
         while end - at >= FRAME_HEAD_BYTES and owner.alive:
             high, low, kind, flags, number = unpack(data, at)
             size = high << 8 | low
             if size > FRAME_BYTES:
-                raise malformed(f"a frame of {size} bytes, and {FRAME_BYTES} are allowed")
+                raise overlong(size)
             body = at + FRAME_HEAD_BYTES
             after = body + size
             if after > end:
-                if kind == _DATA and (stream := streams.get(number)) is not None:
-                    stream.last_at = ns  # it is being answered, however slowly
-                    answered = True
+                if kind == DATA and (stream := streams.get(number)) is not None:
+                    self._part(ns, stream, size, data[body:] if flags & PADDED else None)
                 break
-            if kind == _DATA and (stream := streams.get(number)) is not None and stream.is_plain and not self._in_block:
+            if kind == DATA and (stream := streams.get(number)) is not None and stream.is_plain and not self._in_block:
                 self.consumed += size
-                if flags & _PADDED:
-                    body, after_body = self._unpadded(data, body, after)
-                    stream.piece(ns, data[body:after_body], size + FRAME_HEAD_BYTES)
-                    answered = answered or after_body > body
-                else:
-                    stream.piece(ns, data[body:after], size + FRAME_HEAD_BYTES)
-                    answered = answered or size > 0
-                if flags & _END_STREAM:
+                first, last = padded(data, body, after) if flags & PADDED else (body, after)
+                stream.piece(ns, data[first:last], size + FRAME_HEAD_BYTES)
+                if first < last or flags & END_STREAM:
+                    answered += last - first + FRAME_HEAD_BYTES
+                if flags & END_STREAM:
                     self._end(ns, stream)
+            elif kind == DATA and number not in streams:
+                late += self._late(ns, number, data[at:after])
             elif self._other(ns, kind, flags, data[at:after]):
-                answered = True
+                answered += after - at
             at = after
         self._rest = data[at:]
-        return answered
+        if (beside := at - answered - late) or self._flood.beside:
+            self._flood.count(ns, beside, answered)
+
+    def _part(self, ns: int, stream: Http2Stream, size: int, padded_body: bytes | None) -> None:
+        """The beginning of a frame of data: an answer that comes slowly is one, and padding is none."""
+        if padded_body is None or (padded_body and padded_body[0] + 1 < size):
+            stream.last_at = ns
+
+    def _late(self, ns: int, number: int, frame: bytes) -> int:
+        """Data that was on its way when its stream ended. Returns how much of it is no flood."""
+        self._library(ns, frame)
+        size = len(frame) - FRAME_HEAD_BYTES
+        self.late += size
+        return size if self.late <= self._body_limit else 0
 
     def _begins(self, data: bytes) -> bool:
         """Whether enough came to see what is spoken there."""
@@ -108,30 +136,24 @@ class FrameReader:
         self.begun = not _HTTP1.startswith(data[: len(_HTTP1)])
         return self.begun
 
-    def _unpadded(self, data: bytes, body: int, after: int) -> tuple[int, int]:
-        """Where the frame's data begins and ends."""
-        padding = data[body] if body < after else 0
-        if body + 1 + padding > after:
-            raise malformed("a frame that is shorter than its padding")
-        return body + 1, after - padding
-
     def _end(self, ns: int, stream: Http2Stream) -> None:
         """Its last frame. h2 has seen no data of it: where a length was declared, which h2 would miss, it is told that
         the stream was reset."""
         if stream.length is None:
-            self._library(ns, _HEAD.pack(0, 0, _DATA, _END_STREAM, stream.id))
+            self._library(ns, _HEAD.pack(0, 0, DATA, END_STREAM, stream.id))
         else:
             self._owner.ended(ns, stream)
-            self._library(ns, _HEAD.pack(0, 4, _RST_STREAM, 0, stream.id) + bytes(4))
+            self._library(ns, _HEAD.pack(0, 4, RST_STREAM, 0, stream.id) + bytes(4))
 
     def _other(self, ns: int, kind: int, flags: int, frame: bytes) -> bool:
         """Whatever is not a plain piece of an answer."""
-        if kind == _GOAWAY and not self._in_block and len(frame) >= FRAME_HEAD_BYTES + _GOAWAY_HEAD.size:
+        if kind == GOAWAY and not self._in_block and len(frame) >= FRAME_HEAD_BYTES + _GOAWAY_HEAD.size:
             last, code = _GOAWAY_HEAD.unpack_from(frame, FRAME_HEAD_BYTES)
             self._owner.going_away(last & _STREAM_BITS, code, frame[FRAME_HEAD_BYTES + _GOAWAY_HEAD.size :])
             return False
-        if kind in {_HEADERS, _PUSH_PROMISE, _CONTINUATION}:
-            self._in_block = not flags & _END_HEADERS
+        if kind in {HEADERS, PUSH_PROMISE, CONTINUATION}:
+            self._in_block = not flags & END_HEADERS
+            self._flood.block(len(frame), ends=not self._in_block)
         return self._library(ns, frame)
 
     def _library(self, ns: int, frame: bytes) -> bool:
@@ -141,14 +163,10 @@ class FrameReader:
             for event in self._h2.receive_data(frame):
                 answered = self._owner.event(ns, event) or answered
         except DenialOfServiceError as exc:
-            raise TooLarge("header_too_large", f"the headers have more than {self._header_limit} bytes") from exc
+            raise TooLarge("header_too_large", "the headers, unpacked, have more bytes than are allowed") from exc
         except (H2Error, HPACKError, HyperframeError) as exc:
             raise malformed(str(exc) or type(exc).__name__) from exc
         return answered
-
-
-def malformed(what: str) -> BrokenTransport:
-    return BrokenTransport("http_malformed", f"the target breaks the rules of HTTP/2: {what}")
 
 
 def same(failure: TurnError) -> TurnError:

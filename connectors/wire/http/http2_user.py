@@ -11,13 +11,14 @@ from connectors.content.styles import Style
 from connectors.deadlines import next_deadline, timed_out
 from connectors.errors import Aborted, ClosedUnsent, ReusedClosed, TimedOut, TurnError
 from connectors.http.endpoint import Endpoint
+from connectors.http.http2_flood import FRAME_HEAD_BYTES
 from connectors.mapping.request import RenderedRequest
 from connectors.timeline import Timeline
 from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S, SHORTEST_WAIT_NS, STREAM_WAIT, TIMER_S
 from connectors.wire.http.body_reader import BodyReader
 from connectors.wire.http.http2_connection import Http2Connection
 from connectors.wire.http.http2_request import Headers, Http2RequestEncoder
-from connectors.wire.http.http2_stream import FRAME_HEAD_BYTES, Http2Stream
+from connectors.wire.http.http2_stream import Http2Stream
 from connectors.wire.transport.clock import not_before
 
 REST_S: Final = 1.0

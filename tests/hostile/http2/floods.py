@@ -78,6 +78,30 @@ def http2_padding_without_end(peer: Peer) -> None:
     peer.send_forever(frame(DATA, PADDED, stream, bytes((255,)) + bytes(255)))
 
 
+@hostile("http2", "http_malformed")
+def http2_padding_in_parts(peer: Peer) -> None:
+    """No read of it ends with a frame."""
+    _, stream = begun(peer)
+    padding = frame(DATA, PADDED, stream, bytes((255,)) + bytes(255)) * 100
+    peer.send(padding[:100])
+    while True:
+        peer.send(padding[100:] + padding[:100])
+        peer.pause(0.001)
+
+
+@hostile("http2", "http_malformed")
+def http2_priorities_around_pieces(peer: Peer) -> None:
+    """Whatever is read together, something of it is an answer's."""
+    _, stream = begun(peer)
+    peer.send_forever(frame(DATA, 0, stream, b"\n") + frame(PRIORITY, 0, stream, struct.pack(">IB", 0, 1)) * 20)
+
+
+@hostile("http2", "http_malformed")
+def http2_padding_around_pieces(peer: Peer) -> None:
+    _, stream = begun(peer)
+    peer.send_forever(frame(DATA, PADDED, stream, bytes((255,)) + b"\n" + bytes(255)))
+
+
 @hostile("http2", "http2_cancel")
 def http2_resets_without_end(peer: Peer) -> None:
     _, stream = begun(peer)
@@ -90,7 +114,7 @@ def http2_early_hints_without_end(peer: Peer) -> None:
     peer.send_forever(headers(stream, (":status", "103"), ("link", "x" * 1000)))
 
 
-@hostile("http2", "http_malformed")
+@hostile("http2", "header_too_large")
 def http2_continuation_without_end(peer: Peer) -> None:
     _, stream = asked(peer)
     peer.send(frame(HEADERS, 0, stream, field(*OK)))

@@ -10,6 +10,9 @@ import pytest
 import trustme
 
 from connectors.registry import Lane
+from tests.hostile.http2.answers import ANSWER, EVENTS, OK, asked, hold
+from tests.hostile.http2.frames import DATA, END_STREAM, frame, headers
+from tests.hostile.server import HostileServer, Peer
 from tests.hostile.sse import TEXT
 from tests.integration.connectors.http.over_http2 import (
     REFUSED_STREAM,
@@ -18,7 +21,7 @@ from tests.integration.connectors.http.over_http2 import (
     spec,
     steps,
 )
-from tests.integration.connectors.lanes import LANES, Client, one_turn
+from tests.integration.connectors.lanes import LANES, Client, make_spec, one_turn
 from tests.support.servers.http2_server import Answer, Asked, Seen
 from tests.support.servers.http_proxy import http_proxy
 
@@ -94,6 +97,20 @@ def test_a_connection_that_was_closed_between_two_turns_is_replaced(lane: Lane) 
             client.idle(0.05)
     assert codes == [None] * 3
     assert served.server.connections == 3
+
+
+def test_what_was_on_its_way_when_a_stream_was_cancelled_is_no_flood() -> None:
+    def script(peer: Peer) -> None:
+        http2, first = asked(peer)
+        peer.send(headers(first, OK, EVENTS) + frame(DATA, 0, first, ANSWER))  # whole, but for its end
+        second = http2.read_request()
+        peer.send(frame(DATA, 0, first, bytes(16_000)) * 10)
+        peer.send(headers(second, OK, EVENTS) + frame(DATA, END_STREAM, second, ANSWER))
+        hold(http2)
+
+    with HostileServer(script) as server, Client("load", make_spec("http2", server.url)) as client:
+        turns = client.say_all(["one", "two"])
+    assert [(turn.code, turn.text) for turn in turns] == [(None, TEXT)] * 2, turns[1].error
 
 
 # --- on the way -------------------------------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+"""What the library of the reference lane gets to see of HTTP/2: whole frames, no flood, and no farewell that leaves the
+answer its time."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from connectors.http.http2_codes import unavailable
+from connectors.http.http2_flood import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    FRAME_BYTES,
+    FRAME_HEAD_BYTES,
+    GOAWAY,
+    HEADERS,
+    PADDED,
+    PUSH_PROMISE,
+    FloodLimit,
+    overlong,
+    padded,
+)
+
+_HEAD: Final = struct.Struct(">HBBBI")
+_GOAWAY_HEAD: Final = struct.Struct(">II")
+_HTTP1: Final = b"HTTP/1."
+_STREAM_BITS: Final = (1 << 31) - 1
+
+
+class FrameFilter:
+    """`stream`: the one that is being answered. `is_leaving`: the target has said that it takes no more requests, and
+    may still answer this one. The library takes that for the end, so it does not get it."""
+
+    def __init__(self, header_limit: int) -> None:
+        self.stream = 0
+        self.is_leaving = False
+        self._flood = FloodLimit(header_limit)
+        self._rest = b""
+        self._begun = self._in_block = False
+
+    def feed(self, ns: int, data: bytes) -> bytes:
+        """The frames that are whole with `data`. Raises TurnError."""
+        data = self._rest + data
+        if not self._begun and _HTTP1.startswith(data[: len(_HTTP1)]):
+            self._rest = data
+            if len(data) >= len(_HTTP1):
+                raise unavailable("the port answers in HTTP/1.1")
+            return b""
+        self._begun = True
+        at = answered = 0
+        given = bytearray()
+        while len(data) - at >= FRAME_HEAD_BYTES:
+            high, low, kind, flags, number = _HEAD.unpack_from(data, at)
+            size = high << 8 | low
+            if size > FRAME_BYTES:
+                raise overlong(size)
+            body = at + FRAME_HEAD_BYTES
+            after = body + size
+            if after > len(data):
+                break
+            if kind == DATA and number == self.stream:
+                first, last = padded(data, body, after) if flags & PADDED else (body, after)
+                if first < last or flags & END_STREAM:
+                    answered += last - first + FRAME_HEAD_BYTES
+            if not self._is_farewell(kind, data[body:after]):
+                given += data[at:after]
+            self._follow_block(kind, flags, after - at)
+            at = after
+        self._rest = data[at:]
+        self._flood.count(ns, at - answered, answered)
+        return bytes(given)
+
+    def _is_farewell(self, kind: int, payload: bytes) -> bool:
+        if kind != GOAWAY or self._in_block or len(payload) < _GOAWAY_HEAD.size:
+            return False
+        last, code = _GOAWAY_HEAD.unpack_from(payload)
+        if code or last & _STREAM_BITS < self.stream:
+            return False
+        self.is_leaving = True
+        return True
+
+    def _follow_block(self, kind: int, flags: int, size: int) -> None:
+        if kind in {HEADERS, PUSH_PROMISE, CONTINUATION}:
+            self._in_block = not flags & END_HEADERS
+            self._flood.block(size, ends=not self._in_block)
