@@ -12,7 +12,7 @@ from targets.learning.handshakes import Step, spec_of
 from targets.learning.proposal import Proposal
 from targets.learning.recorded.answers import document
 from targets.learning.recorded.exchange import Exchange
-from targets.learning.saying import Said, paths_of_keys, said_in_whole
+from targets.learning.saying import Said, paths_of_keys, said_in_whole, unknown_usage
 from targets.learning.shared import keys_of
 from targets.learning.streams import said_in_stream
 from targets.learning.text_like import bare, is_id
@@ -43,6 +43,9 @@ def generic(now: Exchange, before: Exchange | None, marker: str, steps: list[Ste
     if now.socketio is not None:
         wanted["socketio"] = constant(now.socketio)
     over = difference({key: preset[key] for key in wanted}, wanted)
+    if answer is not None and "usage" in preset["response"] and "usage" not in str(wanted["response"]):
+        where = unknown_usage(answer.documents[-20:])
+        said.unsure.append(f"which tokens {where} counts is unknown: see response.usage" if where else "")
     origin = f"{parts.scheme}://{parts.netloc}" if now.url else NO_ADDRESS
     if not now.url:
         said.untold.append("the address: give it with --url")
@@ -67,7 +70,8 @@ def _said(now: Exchange, asked: Asked) -> Said:
     if answer is None or not answer.fine or not answer.events:
         what = "the request was refused" if answer is not None and not answer.fine else "no answer was recorded"
         return Said(
-            response={"text": "text"}, untold=[f"where the answer's text is: {what}; record one with the request"]
+            response={"text": "text"},
+            untold=[f"where the answer's text is: {what}; record one (response.text is a guess)"],
         )
     if answer.kind == "json":
         document = answer.events[0].document

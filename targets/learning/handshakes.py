@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote
 
-from targets.learning.concealed import Secrets, snake
-from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, Path, leaves, replaced
-from targets.learning.text_like import is_id
+from targets.learning.concealed import Secrets
+from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, Path, leaves, replaced, words
+from targets.learning.text_like import bare, is_id
 from targets.learning.written import constant, own_headers, path_text
+from targets.secret_names import is_secret_name, snake_case
 
 DEEPEST: Final = 3
 LOOKED_AT: Final = 200
@@ -32,6 +33,9 @@ TAKEN: Final = frozenset(
         "stream_wait",
     }
 )
+LIFETIMES: Final = words("ttl ttlseconds expires expiresin expiresat expiry exp validfor maxage")
+VAGUE: Final = frozenset({"key", "id", "value", "name"})
+"""Keys that say little without the one before them."""
 Step = dict[str, Any]
 
 
@@ -78,20 +82,50 @@ def _save(
     source: Exchange, path: Path, earlier: Sequence[Exchange], secrets: Secrets, steps: list[Step], depth: int
 ) -> str:
     """The name under which the step of that exchange saves the value; the step is added if it is not there."""
-    name = snake(str(path[-1])) if isinstance(path[-1], str) else "value"
     step = next((one for one in steps if one["of"] is source), None)
     if step is None:
         before = earlier if depth < DEEPEST else ()
         step = {"of": source, **_request(_needed(source, before, secrets, steps, depth + 1), steps), "save": {}}
         steps.append(step)
-    step["save"][name] = path_text(path)
+    where = path_text(path)
+    taken = {name for one in steps for name, other in one["save"].items() if one is not step or other != where}
+    name = _name(path, taken)
+    step["save"][name] = where
+    if is_secret_name(str(path[-1])) and (lifetime := _lifetime(source)):
+        step["expires"] = lifetime
     return name
+
+
+def _lifetime(source: Exchange) -> str:
+    """Where the answer says how long its token holds; empty: nowhere."""
+    documents = source.answer.documents if source.answer is not None else []
+    return next(
+        (
+            path_text(path)
+            for document in documents[:1]
+            for path, value in leaves(document)
+            if path and bare(path[-1]) in LIFETIMES and isinstance(value, int) and not isinstance(value, bool)
+        ),
+        "",
+    )
+
+
+def _name(path: Path, taken: set[str]) -> str:
+    """A saved value's name: its key, and what that is a key or an id of."""
+    keys = [re.sub(r"[^a-z0-9]+", "_", snake_case(key)).strip("_") for key in path if isinstance(key, str)]
+    own = keys[-2:] if keys and keys[-1] in VAGUE else keys[-1:]
+    name = re.sub(r"^(?=[^a-z])", "value_", "_".join(own)[:40]) or "value"
+    number = 2
+    made = name
+    while made in taken:
+        made, number = f"{name}_{number}", number + 1
+    return made
 
 
 def _request(source: Exchange, steps: list[Step]) -> Step:
     parts = source.parts
-    words = [word for word in re.split(r"[^a-z0-9]+", parts.path.lower()) if word[:1].isalpha() and not is_id(word)]
-    name = (words[-1] if words else "step")[:24]
+    named = [word for word in re.split(r"[^a-z0-9]+", parts.path.lower()) if word[:1].isalpha() and not is_id(word)]
+    name = (named[-1] if named else "step")[:24]
     taken = {one["name"] for one in steps} | TAKEN
     made: Step = {
         "name": name if name not in taken else f"{name}_{len(steps) + 1}",

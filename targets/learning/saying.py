@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ OUTPUT: Final = words(
     numoutputtokens responsetokens
     """
 )
+INPUT_WORDS: Final = frozenset({"input", "in", "prompt", "request", "sent"})
+OUTPUT_WORDS: Final = frozenset({"output", "out", "completion", "response", "generated", "received", "answer"})
 FINISH: Final = frozenset({"finishreason", "stopreason", "donereason", "finish"})
 REASONING: Final = ("reason", "think", "thought")
 ITEMS: Final = 20
@@ -123,13 +125,38 @@ def beside(document: Any) -> dict[str, Any]:
     for path, value in leaves(document, 2000):
         key = bare(path[-1]) if path else ""
         if isinstance(value, int) and not isinstance(value, bool):
-            if key in INPUT:
+            side = _side(path)
+            if side == "input":
                 usage.setdefault("input", path_text(path))
-            elif key in OUTPUT:
+            elif side == "output":
                 usage.setdefault("output", path_text(path))
         elif key in FINISH and isinstance(value, str) and value:
             found.setdefault("finish", path_text(path))
     return found | ({"usage": usage} if usage else {})
+
+
+def _side(path: Path) -> str:
+    """Which tokens a number counts: by its key, with the key before it, or within a usage."""
+    keys = [bare(key) for key in path if isinstance(key, str)]
+    named = {*keys[-1:], "".join(keys[-2:])}
+    if named & INPUT:
+        return "input"
+    if named & OUTPUT:
+        return "output"
+    if any("usage" in key or key == "tokens" for key in keys[:-1]):
+        return "input" if keys[-1] in INPUT_WORDS else "output" if keys[-1] in OUTPUT_WORDS else ""
+    return ""
+
+
+def unknown_usage(documents: Iterable[Any]) -> str:
+    """Where something is counted that may be tokens, without a word that says which; empty: nowhere."""
+    for document in documents:
+        for path, value in leaves(document, 2000):
+            keys = [bare(key) for key in path if isinstance(key, str)]
+            counts = isinstance(value, int) and not isinstance(value, bool)
+            if counts and any("usage" in key or "token" in key for key in keys):
+                return path_text(path)
+    return ""
 
 
 def paths_of_keys(documents: list[Any], saves: dict[str, str]) -> Iterator[tuple[str, str, int]]:

@@ -1,0 +1,63 @@
+"""Names of saved values, lifetimes of tokens, usage, and guesses."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from targets.learning.learn import learn
+from tests.unit.targets.learning.test_learn import spec_of
+
+HOST = "https://bot.example.com"
+TOKEN = "3f9a8b7c6d5e4f3a2b1c"
+ROOM = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+
+def entry(path: str, body: Any, answer: Any, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    pairs = [{"name": name, "value": value} for name, value in (headers or {}).items()]
+    posted = {"mimeType": "application/json", "text": json.dumps(body)}
+    request = {"method": "POST", "url": f"{HOST}{path}", "headers": pairs, "postData": posted}
+    content = {"mimeType": "application/json", "text": json.dumps(answer)}
+    return {"request": request, "response": {"status": 200, "content": content}}
+
+
+def test_what_a_step_saves_has_the_names_of_the_answer_and_a_token_its_lifetime() -> None:
+    entries = [
+        entry("/guest", {}, {"access_token": TOKEN, "ttl": 900}),
+        entry("/rooms", {}, {"room": {"key": ROOM}, "ttl": 60}),
+        entry(f"/rooms/{ROOM}/ask", {"question": "Where is it?"}, {"answer": "In Graz, I think."}, {"X-Pass": TOKEN}),
+    ]
+    made = learn([json.dumps({"log": {"entries": entries}})])
+    steps = {step["name"]: step for step in made.overrides["handshake"]["steps"]}
+    assert steps["guest"]["save"] == {"access_token": "access_token"}
+    assert steps["guest"]["expires"] == "ttl"
+    assert steps["rooms"]["save"] == {"room_key": "room.key"}
+    assert "expires" not in steps["rooms"]
+    assert made.overrides["request"]["path"] == "/rooms/{{ saved.room_key }}/ask"
+    spec_of(made)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens", "unknown"),
+    [
+        ({"usage": {"input": 12, "output": 5}}, (12, 5), ""),
+        ({"meta": {"tokens": {"prompt": 12, "completion": 5}}}, (12, 5), ""),
+        ({"usage": {"prompt": {"tokens": 12}, "completion": {"tokens": 5}}}, (12, 5), ""),
+        ({"usage": {"a": 12, "b": 5}}, (None, None), "which tokens usage.a counts is unknown: see response.usage"),
+    ],
+)
+def test_usage_is_found_within_others_or_called_unknown(usage: Any, tokens: tuple[Any, Any], unknown: str) -> None:
+    body = json.dumps({"question": "Where is it now?"})
+    answer = json.dumps({"answer": "In Graz, I think.", **usage})
+    made = learn([f"curl {HOST}/ask -d '{body}'\n\nHTTP/1.1 200 OK\n\n{answer}"])
+    assert made.reading is not None
+    assert (made.reading.tokens_in, made.reading.tokens_out) == tokens
+    assert [text for text in made.unsure if "tokens" in text] == ([unknown] if unknown else [])
+
+
+def test_a_path_without_a_recorded_answer_is_called_a_guess() -> None:
+    made = learn([f"curl {HOST}/ask -d '{json.dumps({'question': 'Where is it now?'})}'"])
+    assert made.overrides["response"]["text"] == "text"
+    assert any("response.text is a guess" in text for text in made.untold)
