@@ -32,3 +32,10 @@ def note_resend(timeline: Timeline, sent_ns: int | None) -> None:
     a new connection's own steps are part of it."""
     since_ns = time.monotonic_ns() - (sent_ns or 0)
     timeline.handshake_ns = {**(timeline.handshake_ns or {}), RESEND: since_ns}
+
+
+def note_stream_wait(timeline: Timeline, waited_ns: int) -> None:
+    """A message waited so long for a stream of HTTP/2."""
+    if waited_ns >= SHORTEST_WAIT_NS:
+        steps = timeline.handshake_ns or {}
+        timeline.handshake_ns = {**steps, STREAM_WAIT: waited_ns + steps.get(STREAM_WAIT, 0)}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from h2.errors import ErrorCodes
+from h2.exceptions import NoSuchStreamError, StreamClosedError
 
-from connectors.errors import BrokenTransport, ConnectFailed
+from connectors.errors import BrokenTransport, ConnectFailed, TimedOut
+from connectors.spec import Timeouts
 
 _ADVICE: Final = {
     "ENHANCE_YOUR_CALM": "the target takes this for an attack: lower http.streams_per_connection or the load, or raise "
@@ -50,3 +52,33 @@ def goaway_failure(code: int, said: bytes) -> BrokenTransport:
 def unavailable(what: str) -> ConnectFailed:
     """The target does not speak HTTP/2."""
     return ConnectFailed("http2_unavailable", what, NO_HTTP2_ADVICE)
+
+
+def stream_wait_s(timeouts: Timeouts) -> float:
+    """How long a message waits for a stream."""
+    return min(timeouts.connect, timeouts.total)
+
+
+def no_stream(timeouts: Timeouts, allowed: int) -> TimedOut:
+    """The target allows so many streams at a time, and none was free in time."""
+    what = f"no stream was free within {stream_wait_s(timeouts):g} s: the target allows {allowed} at a time"
+    advice = (
+        "lower http.streams_per_connection to that number, or raise it in the target"
+        if allowed
+        else "look at why the target allows no streams (SETTINGS_MAX_CONCURRENT_STREAMS)"
+    )
+    return TimedOut("total_timeout" if timeouts.total < timeouts.connect else "connect_timeout", what, advice)
+
+
+def bad_status(status: bytes) -> BrokenTransport | None:
+    """What is wrong with an answer's status: of several, all."""
+    if len(status) == 3 and status.isdigit():
+        return None
+    return BrokenTransport("http_malformed", f"an answer with the status {status[:20]!r}")
+
+
+def in_words(exc: Exception) -> str:
+    """What h2 found, which for streams says their number alone."""
+    if isinstance(exc, NoSuchStreamError) and not isinstance(exc, StreamClosedError):
+        return f"a frame on stream {exc.stream_id}, which was never opened"
+    return str(exc) or type(exc).__name__

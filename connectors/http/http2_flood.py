@@ -6,8 +6,8 @@ from typing import Final
 
 from connectors.errors import BrokenTransport, TooLarge
 
-DATA, HEADERS, RST_STREAM, PUSH_PROMISE, GOAWAY, CONTINUATION = 0, 1, 3, 5, 7, 9
-END_STREAM, END_HEADERS, PADDED = 1, 4, 8
+DATA, HEADERS, RST_STREAM, SETTINGS, PUSH_PROMISE, GOAWAY, CONTINUATION = 0, 1, 3, 4, 5, 7, 9
+ACK, END_STREAM, END_HEADERS, PADDED = 1, 1, 4, 8
 FRAME_HEAD_BYTES: Final = 9
 FRAME_BYTES: Final = 16 * 1024
 """The largest frame that we accept, HTTP/2's default."""

@@ -20,7 +20,7 @@ from connectors.http.proxy import ANSWER_BYTES, STEP, Proxy, Tunnel
 from connectors.network.failures import connect_failure, connect_timeout
 from connectors.security import guard
 from connectors.timeline import Timeline
-from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S
+from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S, note_stream_wait
 
 T = TypeVar("T")
 REUSED_CLOSED_NS: Final = int(REUSED_CLOSED_S * 1e9)
@@ -42,7 +42,7 @@ class DeadlineTracker:
         self._endpoint = endpoint
         self._allow_private = allow_private
         self._limits = endpoint.limits
-        self._timeouts = endpoint.timeouts
+        self._timeouts = self.timeouts = endpoint.timeouts
         self._connect_due_ns = 0
         self.dialled_ns = 0
         self.handshake_ns: dict[str, int] = {}
@@ -173,6 +173,9 @@ class DeadlineTracker:
             raise TimeoutError
         return left_s
 
+    def settings_timeout(self) -> TimedOut:
+        return connect_timeout(self._endpoint.host, self._timeouts.connect, "settings")
+
     def connect_timeout(self) -> TimedOut:
         waits_for_tls = self.dialled_ns > 0 and self._endpoint.tls and "tls" not in self.handshake_ns
         return connect_timeout(self._endpoint.host, self._timeouts.connect, "tls" if waits_for_tls else "connect")
@@ -186,6 +189,9 @@ class DeadlineTracker:
             return
         self._sent_ns = self.last_ns = time.monotonic_ns()
         self._timeline.sent(self._sent_ns, size)
+
+    def waited_for_stream(self, ns: int) -> None:
+        note_stream_wait(self._timeline, ns)
 
     def left_s(self) -> float:
         """Seconds until the next deadline. Raises TimedOut when it has passed, GraceOver after the end mark's."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,93 +19,15 @@ from urllib3 import HTTPHeaderDict
 
 from connectors.errors import BrokenTransport, NotProcessed, TooLarge, TurnError
 from connectors.http.endpoint import Endpoint
-from connectors.http.http2_codes import error_name, goaway_failure, reset_failure, unavailable
-from connectors.network.failures import stream_failure, tls_failure
+from connectors.http.http2_codes import error_name, goaway_failure, in_words, reset_failure, unavailable
+from connectors.network.failures import tls_failure
 from connectors.reference.transport.deadlines import DeadlineTracker
-from connectors.reference.transport.http2_frames import FrameFilter
+from connectors.reference.transport.http2_client import Http2Client, WatchedNetwork
 from connectors.request_parts import OF_CONNECTIONS
 from connectors.security.tls import tls_context
 
 HOST = b"target"
 """A placeholder: the DeadlineTracker knows the address."""
-
-
-class WatchedNetwork(httpcore.NetworkStream):
-    """What httpcore reads from and writes to. What comes is an answer's when its headers, or a piece of it, are whole:
-    settings and pings are no first byte, and keep no answer alive."""
-
-    def __init__(self, sock: socket.socket, watch: DeadlineTracker) -> None:
-        self._sock = sock
-        self._watch = watch
-        self._unanswered = 0
-        self._frames = FrameFilter(watch.header_limit)
-
-    @property
-    def is_leaving(self) -> bool:
-        """Whether the target takes no more requests on it."""
-        return self._frames.is_leaving
-
-    def begin(self, stream: int) -> None:
-        """The request with this number follows."""
-        self._unanswered = 0
-        self._frames.stream = stream
-
-    def answered(self) -> None:
-        """Headers, or a piece of the body, have come."""
-        if self._unanswered:
-            self._watch.received(self._unanswered)
-            self._unanswered = 0
-        self._watch.enter("body")
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        watch = self._watch
-        while True:
-            try:
-                self._sock.settimeout(watch.left_s())
-                data = self._sock.recv(max_bytes)
-            except TimeoutError as exc:
-                raise watch.timed_out() from exc
-            except OSError as exc:
-                watch.judge_reused("reset")
-                raise stream_failure(exc, watch.bytes_in, watch.unanswered_advice()) from exc
-            self._unanswered += len(data)
-            if not data:
-                watch.received(0)  # the end
-                return data
-            if frames := self._frames.feed(time.monotonic_ns(), data):
-                return frames
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        watch = self._watch
-        if watch.section == "head":
-            watch.sending(len(buffer))
-        try:
-            self._sock.settimeout(watch.left_s())
-            self._sock.sendall(buffer)
-        except TimeoutError as exc:
-            raise watch.timed_out() from exc
-        except OSError as exc:
-            if watch.section == "body":
-                return  # windows and the like: the next read says what is the matter
-            watch.judge_reused("reset")
-            raise stream_failure(exc, watch.bytes_in, watch.unanswered_advice()) from exc
-
-    def close(self) -> None:
-        self._sock.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        return None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the peer has not closed. What it said meanwhile (a ping, a GOAWAY) is read with the next answer."""
-        try:
-            with socket.fromfd(self._sock.fileno(), self._sock.family, self._sock.type) as same:
-                return bool(same.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except BlockingIOError:
-            return True
-        except (OSError, ValueError):
-            return False
 
 
 class _Body:
@@ -137,7 +58,7 @@ class Http2Adapter:
         self._endpoint = endpoint
         self._watch = watch
         self._network: WatchedNetwork | None = None
-        self._connection: httpcore.HTTP2Connection | None = None
+        self._connection: Http2Client | None = None
         self._stream = -1
         """The number of the last stream."""
 
@@ -155,8 +76,14 @@ class Http2Adapter:
         if self._endpoint.tls:
             sock = self._encrypted(sock)
         self._network = WatchedNetwork(sock, self._watch)
-        self._connection = httpcore.HTTP2Connection(self._origin, self._network)
+        self._connection = Http2Client(self._origin, self._network)
         self._stream = -1
+        try:
+            self._connection.greet(self._origin)
+            self._network.wait_for_settings()
+        except TurnError:
+            self.drop()
+            raise
         return dict(self._watch.handshake_ns)
 
     @property
@@ -200,6 +127,9 @@ class Http2Adapter:
         path = (prepared.url or "").partition("://")[2]
         url = httpcore.URL(scheme=scheme, host=host, port=port, target=path[path.index("/") :].encode("latin-1"))
         body: Any = prepared.body or b""
+        if network.is_leaving:
+            raise NotProcessed("the target left the request unread (GOAWAY)")
+        network.wait_for_stream()
         self._stream += 2
         network.begin(self._stream)
         try:
@@ -246,7 +176,7 @@ class Http2Adapter:
             return BrokenTransport("body_truncated", str(reason))
         if self._watch.ended:
             return BrokenTransport("body_truncated", "the target closed in the middle of the body")
-        return BrokenTransport("http_malformed", f"the target breaks the rules of HTTP/2: {event or exc}")
+        return BrokenTransport("http_malformed", f"the target breaks the rules of HTTP/2: {in_words(reason)}")
 
     def answered(self) -> None:
         if self._network is not None:

@@ -6,8 +6,11 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from h2.settings import SettingCodes
+
 from connectors.http.http2_codes import unavailable
 from connectors.http.http2_flood import (
+    ACK,
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -18,6 +21,8 @@ from connectors.http.http2_flood import (
     HEADERS,
     PADDED,
     PUSH_PROMISE,
+    RST_STREAM,
+    SETTINGS,
     FloodLimit,
     overlong,
     padded,
@@ -25,20 +30,27 @@ from connectors.http.http2_flood import (
 
 _HEAD: Final = struct.Struct(">HBBBI")
 _GOAWAY_HEAD: Final = struct.Struct(">II")
+_SETTING: Final = struct.Struct(">HI")
 _HTTP1: Final = b"HTTP/1."
 _STREAM_BITS: Final = (1 << 31) - 1
 
 
 class FrameFilter:
     """`stream`: the one that is being answered. `is_leaving`: the target has said that it takes no more requests, and
-    may still answer this one. The library takes that for the end, so it does not get it."""
+    may still answer this one. The library takes that for the end, so it does not get it. `allowed`: streams at a time,
+    None before the target's settings."""
 
     def __init__(self, header_limit: int) -> None:
         self.stream = 0
         self.is_leaving = False
+        self.allowed: int | None = None
         self._flood = FloodLimit(header_limit)
         self._rest = b""
         self._begun = self._in_block = False
+
+    def allows_none(self) -> bool:
+        """No stream at all."""
+        return self.allowed == 0
 
     def feed(self, ns: int, data: bytes) -> bytes:
         """The frames that are whole with `data`. Raises TurnError."""
@@ -64,6 +76,10 @@ class FrameFilter:
                 first, last = padded(data, body, after) if flags & PADDED else (body, after)
                 if first < last or flags & END_STREAM:
                     answered += last - first + FRAME_HEAD_BYTES
+            elif kind == RST_STREAM and number == self.stream:
+                answered += after - at  # it ends the turn
+            elif kind == SETTINGS and not flags & ACK:
+                self._learn(data[body:after])
             if not self._is_farewell(kind, data[body:after]):
                 given += data[at:after]
             self._follow_block(kind, flags, after - at)
@@ -71,6 +87,14 @@ class FrameFilter:
         self._rest = data[at:]
         self._flood.count(ns, at - answered, answered)
         return bytes(given)
+
+    def _learn(self, settings: bytes) -> None:
+        if self.allowed is None:
+            self.allowed = _STREAM_BITS
+        for at in range(0, len(settings) - _SETTING.size + 1, _SETTING.size):
+            name, value = _SETTING.unpack_from(settings, at)
+            if name == SettingCodes.MAX_CONCURRENT_STREAMS:
+                self.allowed = value
 
     def _is_farewell(self, kind: int, payload: bytes) -> bool:
         if kind != GOAWAY or self._in_block or len(payload) < _GOAWAY_HEAD.size:

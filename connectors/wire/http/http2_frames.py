@@ -17,7 +17,7 @@ from hpack.exceptions import HPACKError
 from hyperframe.exceptions import HyperframeError
 
 from connectors.errors import TooLarge, TurnError
-from connectors.http.http2_codes import unavailable
+from connectors.http.http2_codes import in_words, unavailable
 from connectors.http.http2_flood import (
     CONTINUATION,
     DATA,
@@ -165,7 +165,7 @@ class FrameReader:
         except DenialOfServiceError as exc:
             raise TooLarge("header_too_large", "the headers, unpacked, have more bytes than are allowed") from exc
         except (H2Error, HPACKError, HyperframeError) as exc:
-            raise malformed(str(exc) or type(exc).__name__) from exc
+            raise malformed(in_words(exc)) from exc
         return answered
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from connectors.content.heads import AnswerHead, add_header
 from connectors.errors import BrokenTransport, NotProcessed, TurnError
-from connectors.http.http2_codes import error_name, reset_failure
+from connectors.http.http2_codes import bad_status, error_name, reset_failure
 from connectors.http.http2_flood import FRAME_HEAD_BYTES
 from connectors.timeline import Timeline
 from connectors.timeline.heads import HeadTimeline
@@ -75,11 +75,11 @@ class Http2Stream:
             elif known:
                 answer.header(known, value)
             elif name == b":status":
-                status = value
+                status = status + b", " + value if status else value
         answer.ns = ns
         self.is_plain = True
-        if len(status) != 3 or not status.isdigit():
-            self.finish(BrokenTransport("http_malformed", f"an answer with the status {status[:20]!r}"))
+        if (wrong := bad_status(status)) is not None:
+            self.finish(wrong)
             return
         if isinstance(timeline, HeadTimeline):
             named = joined((name, value) for name, value in headers if not name.startswith(b":"))

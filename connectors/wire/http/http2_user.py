@@ -11,10 +11,11 @@ from connectors.content.styles import Style
 from connectors.deadlines import next_deadline, timed_out
 from connectors.errors import Aborted, ClosedUnsent, ReusedClosed, TimedOut, TurnError
 from connectors.http.endpoint import Endpoint
+from connectors.http.http2_codes import no_stream, stream_wait_s
 from connectors.http.http2_flood import FRAME_HEAD_BYTES
 from connectors.mapping.request import RenderedRequest
 from connectors.timeline import Timeline
-from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S, SHORTEST_WAIT_NS, STREAM_WAIT, TIMER_S
+from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S, TIMER_S, note_stream_wait
 from connectors.wire.http.body_reader import BodyReader
 from connectors.wire.http.http2_connection import Http2Connection
 from connectors.wire.http.http2_request import Headers, Http2RequestEncoder
@@ -117,21 +118,16 @@ class Http2User:
         self._give_up_place()
 
     async def _wait_for_stream(self, timeline: Timeline) -> None:
-        connection, limit_s = self._connection, self._timeouts.connect
+        connection = self._connection
         began_ns = time.monotonic_ns()
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(stream_wait_s(self._timeouts)):
                 await connection.limit.wait()
         except TimeoutError as exc:
-            what = f"no stream was free within {limit_s:g} s: the target allows {connection.limit.allowed} at a time"
-            advice = "lower http.streams_per_connection to that number, or raise it in the target"
-            raise TimedOut("connect_timeout", what, advice) from exc
+            raise no_stream(self._timeouts, connection.limit.allowed) from exc
         except asyncio.CancelledError:
             raise Aborted from None
-        waited_ns = time.monotonic_ns() - began_ns
-        if waited_ns >= SHORTEST_WAIT_NS:
-            steps = timeline.handshake_ns or {}
-            timeline.handshake_ns = {**steps, STREAM_WAIT: waited_ns + steps.get(STREAM_WAIT, 0)}
+        note_stream_wait(timeline, time.monotonic_ns() - began_ns)
 
     def _give_up_place(self) -> None:
         if self._has_place:

@@ -135,6 +135,13 @@ def http2_status_that_is_none(peer: Peer) -> None:
 
 
 @hostile("http2", "http_malformed")
+def http2_two_statuses(peer: Peer) -> None:
+    http2, stream = asked(peer)
+    peer.send(headers(stream, (":status", "500"), OK, EVENTS) + frame(DATA, END_STREAM, stream, ANSWER))
+    hold(http2)
+
+
+@hostile("http2", "http_malformed")
 def http2_length_that_is_none(peer: Peer) -> None:
     http2, stream = asked(peer)
     peer.send(headers(stream, OK, EVENTS, ("content-length", "many")))

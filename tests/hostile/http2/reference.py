@@ -1,6 +1,6 @@
 """Where the reference lane may end otherwise than the load lane over HTTP/2: by the behaviour, its codes there.
 
-Its library waits for no settings, and some ends depend on what comes in one read.
+Some ends depend on what comes in one read.
 """
 
 from __future__ import annotations
@@ -9,14 +9,7 @@ from typing import Final
 
 REFERENCE: Final[dict[str, tuple[str | None, ...]]] = {
     "http2-pings_without_end_and_nobody_reads_the_answers": ("http_malformed", "first_byte_timeout"),
-    "http2-no_status": (None,),
-    "http2-no_settings": ("first_byte_timeout",),
-    "http2-no_stream_is_allowed": ("first_byte_timeout",),
     "http2-dripping": ("idle_timeout",),
-    "http2-closed_before_settings": ("connection_closed", "connection_reset"),
     "http2-closed_before_the_answer": ("connection_closed", "connection_reset"),
     "http2-closed_in_the_body": ("body_truncated", "connection_reset"),
-    "http2-goodbye_before_settings": ("http2_refused_stream", "http_malformed"),
 }
-SENT_AGAIN: Final = frozenset({"http2-goodbye_before_settings"})
-"""What the target says it has not read."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,10 @@ import pytest
 import trustme
 
 from connectors.registry import Lane
+from tests.hostile.http2 import answers, nonsense
 from tests.hostile.http2.answers import ANSWER, EVENTS, OK, asked, hold
-from tests.hostile.http2.frames import DATA, END_STREAM, frame, headers
-from tests.hostile.server import HostileServer, Peer
+from tests.hostile.http2.frames import DATA, END_STREAM, SETTINGS, Http2Peer, frame, headers
+from tests.hostile.server import HostileServer, Peer, Script
 from tests.hostile.sse import TEXT
 from tests.integration.connectors.http.over_http2 import (
     REFUSED_STREAM,
@@ -21,12 +24,13 @@ from tests.integration.connectors.http.over_http2 import (
     spec,
     steps,
 )
-from tests.integration.connectors.lanes import LANES, Client, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn
 from tests.support.servers.http2_server import Answer, Asked, Seen
 from tests.support.servers.http_proxy import http_proxy
 
 # --- what the target has not processed --------------------------------------------------------------------------
 
+MAX_CONCURRENT_STREAMS = 3
 lanes = pytest.mark.parametrize("lane", LANES)
 
 
@@ -113,6 +117,40 @@ def test_what_was_on_its_way_when_a_stream_was_cancelled_is_no_flood() -> None:
     assert [(turn.code, turn.text) for turn in turns] == [(None, TEXT)] * 2, turns[1].error
 
 
+@lanes
+@pytest.mark.parametrize(
+    ("script", "code", "told"),
+    [
+        (nonsense.http2_two_statuses, "http_malformed", "the status b'500, 200'"),
+        (nonsense.http2_data_on_a_stream_that_nobody_opened, "http_malformed", "stream 21, which was never opened"),
+        (answers.http2_no_stream_is_allowed, "total_timeout", "within 0.3 s: the target allows 0"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words(lane: Lane, script: Script, code: str, told: str) -> None:
+    with HostileServer(script) as server:
+        turn = one_turn(lane, make_spec("http2", server.url, timeouts=ROOMY | {"total": 0.3, "idle": 0.2}))
+    assert (turn.code, told in turn.error.told if turn.error else None) == (code, True), turn.error
+    assert turn.late_s < 10
+
+
+@lanes
+def test_a_message_waits_for_the_first_stream_that_is_allowed(lane: Lane) -> None:
+    def script(peer: Peer) -> None:
+        http2 = Http2Peer(peer)
+        peer.send(frame(SETTINGS, 0, 0, struct.pack(">HI", MAX_CONCURRENT_STREAMS, 0)))
+        time.sleep(0.1)
+        peer.send(frame(SETTINGS, 0, 0, struct.pack(">HI", MAX_CONCURRENT_STREAMS, 1)))
+        http2.shake()
+        stream = http2.read_request()
+        peer.send(headers(stream, OK, EVENTS) + frame(DATA, END_STREAM, stream, ANSWER))
+        hold(http2)
+
+    with HostileServer(script) as server:
+        turn = one_turn(lane, make_spec("http2", server.url))
+    assert (turn.code, turn.text) == (None, TEXT), turn.error
+    assert steps(turn)["stream_wait"] >= 50_000_000
+
+
 # --- on the way -------------------------------------------------------------------------------------------------
 
 
@@ -139,7 +177,7 @@ def test_tls_agrees_on_http2(lane: Lane, tmp_path: Path, *, through_proxy: bool)
         "connect",
         *(["proxy"] if through_proxy else []),
         "tls",
-        *(["settings"] if lane == "load" else []),
+        "settings",
     ]
     assert bool(proxy.asked) is through_proxy
 
