@@ -53,6 +53,8 @@ class DeadlineTracker:
         self.section: Literal["head", "body", "trailer"] = "head"
         self.ended = False
         self.unread = False
+        self.early = b""
+        """What the target sent together with the proxy's answer."""
         self.unasked = 0
         """Number of answers that arrived unrequested."""
 
@@ -91,7 +93,7 @@ class DeadlineTracker:
         endpoint = self._endpoint
         limit_s = self._timeouts.connect
         self._turns = self.dialled_ns = 0
-        self.handshake_ns = {}
+        self.handshake_ns, self.early = {}, b""
         began_ns = time.monotonic_ns()
         self._connect_due_ns = began_ns + int(limit_s * 1e9)
         proxy, there = endpoint.proxy, endpoint.host
@@ -138,6 +140,7 @@ class DeadlineTracker:
         except ConnectFailed:
             sock.close()
             raise
+        self.early = tunnel.rest
         self.handshake_ns[STEP] = time.monotonic_ns() - self.dialled_ns
         self.dialled_ns = time.monotonic_ns()
         sock.settimeout(self.connect_left_s())

@@ -57,6 +57,7 @@ class WatchedNetwork(httpcore.NetworkStream):
         self._held = b""
         """Frames that came before the library asked for any."""
         self._greeted = self._has_read = False
+        self._write_error: OSError | None = None
 
     @property
     def is_leaving(self) -> bool:
@@ -67,10 +68,11 @@ class WatchedNetwork(httpcore.NetworkStream):
         """As the load lane does before the first request. Raises TurnError."""
         self._greeted = True
         began_ns = time.monotonic_ns()
-        frames = self._frames
+        frames, early = self._frames, self._watch.early
         while frames.allowed is None:
             try:
-                data = self._receive(self._watch.connect_left_s)
+                data = early or self._receive(self._watch.connect_left_s)
+                early = b""
                 self._held += frames.feed(time.monotonic_ns(), data)
             except TimeoutError as exc:
                 raise self._watch.settings_timeout() from exc
@@ -129,6 +131,9 @@ class WatchedNetwork(httpcore.NetworkStream):
                 raise stream_failure(exc, watch.bytes_in, watch.unanswered_advice()) from exc
             self._unanswered += len(data)
             if not data:
+                if self._write_error is not None and watch.section == "head":
+                    watch.judge_reused("reset")
+                    raise stream_failure(self._write_error, watch.bytes_in, watch.unanswered_advice())
                 watch.received(0)  # the end
                 return data
             held = self._frames.feed(time.monotonic_ns(), data)
@@ -152,6 +157,7 @@ class WatchedNetwork(httpcore.NetworkStream):
             raise watch.timed_out() from exc
         except OSError as exc:
             if self._has_read:
+                self._write_error = exc
                 return  # windows and the like: the next read says what is the matter
             watch.judge_reused("reset")
             raise stream_failure(exc, watch.bytes_in, watch.unanswered_advice()) from exc

@@ -200,3 +200,21 @@ def test_plain_http2_goes_through_a_tunnel(lane: Lane) -> None:
         turn = one_turn(lane, spec("http://bot.invalid:81/v1", proxy={"url": url}))
     assert (turn.code, turn.text) == (None, TEXT), turn.error
     assert proxy.asked == ["CONNECT bot.invalid:81 HTTP/1.1"]
+
+
+@lanes
+def test_what_comes_together_with_the_answer_of_the_proxy_is_the_target_s(lane: Lane) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        settings = frame(SETTINGS)
+        peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n" + settings[:4])
+        peer.send(settings[4:])
+        http2 = Http2Peer(peer)
+        http2.shake()
+        stream = http2.read_request()
+        peer.send(headers(stream, OK, EVENTS) + frame(DATA, END_STREAM, stream, ANSWER))
+        hold(http2)
+
+    with HostileServer(script) as server:
+        turn = one_turn(lane, spec("http://bot.invalid:81/v1", proxy={"url": server.url}))
+    assert (turn.code, turn.text) == (None, TEXT), turn.error
