@@ -153,13 +153,13 @@ class TargetAdmin(TargetBase):
     @action(description="Learn a target", url_path="learn", permissions=["add"], icon="school")
     def learn(self, request: HttpRequest) -> HttpResponse:
         """From a curl line or a HAR file to the form of a new target. Sends nothing."""
-        context = self.admin_site.each_context(request) | page_of_learning(request) | {"opts": self.opts}
+        context = self.admin_site.each_context(request) | page_of_learning(request) | {"model_admin": self}
         return TemplateResponse(request, "targets/learn.html", context | {"title": "Learn a target"})
 
     @action(description="Presets", url_path="presets", permissions=["view"], icon="list")
     def presets(self, request: HttpRequest) -> HttpResponse:
         """What each needs: addresses, secrets, params and limits."""
-        context = self.admin_site.each_context(request) | {"presets": preset_infos(), "opts": self.opts}
+        context = self.admin_site.each_context(request) | {"presets": preset_infos(), "model_admin": self}
         return TemplateResponse(request, "targets/presets.html", context | {"title": "Presets"})
 
     @action(description="Send a test message", url_path="test-message", permissions=["change"], icon="send")

@@ -21,13 +21,14 @@ TARGET_BYTES: Final = 200_000
 
 
 class LearnForm(forms.Form):
-    """What is pasted may hold secrets, so that no page shows it again."""
+    """What is pasted may hold secrets: it is shown again to who sent it, in the answer to that request, and stored
+    nowhere."""
 
     text = forms.CharField(
         required=False,
         max_length=TEXT_CHARS,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 8, "autocomplete": "off"}),
-        label="A curl line, a recorded exchange or an OpenAPI document",
+        label="A curl line and, below it, its answer; a recorded exchange; or an OpenAPI document",
     )
     file = forms.FileField(
         required=False, widget=UnfoldAdminFileFieldWidget, label="Or a file, such as a browser's HAR"
@@ -62,7 +63,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
     found = _proposed(form) if form.is_valid() else None
     if found is not None:
         request.session[LEARNED] = found.target()
-    shown = LearnForm(initial={name: request.POST.get(name, "") for name in ("message", "address")})
+    shown = LearnForm(initial={name: request.POST.get(name, "") for name in ("text", "message", "address")})
     return {"form": shown, "problems": _problems(form), "found": found, "target": found and _shown(found)}
 
 

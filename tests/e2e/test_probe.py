@@ -154,7 +154,7 @@ def test_a_failed_turn_shows_what_the_preset_wants(capfd: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        ((), ("base address", "openai-chat  ", "https://api.openai.com/v1", "deployment")),
+        ((), ("base address", "openai-chat  ", "https://api.openai.com/v1", "deployment", "api_key (optional)")),
         (
             ("--preset", "vllm"),
             ("ignore_eos", "model=default", "secret    api_key: optional", "--preset vllm --stream"),
@@ -169,6 +169,14 @@ def test_presets_are_listed_with_what_they_need(
     command.handle(**vars(command.create_parser("manage.py", "probe").parse_args(["--presets", *argv])))
     shown = capfd.readouterr().out
     assert [words for words in says if words not in shown] == []
+    assert argv or max(map(len, shown.splitlines())) <= 100
+
+
+def test_a_preset_without_an_address_is_shown_with_what_it_needs(capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, err = learning(capfd, "--preset", "azure-openai")
+    assert (code, err) == (0, "")
+    for words in ("preset    azure-openai: ", "address   https://NAME.openai", "secret    ", "needs     deployment"):
+        assert words in out, words
 
 
 def test_bad_usage_is_the_same_in_a_process_of_its_own(tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ FIELD = re.compile('field "([^"]+)"')
 JSON_FORM = """write a list as ["a", "b"] and a mapping as {"a": "b"}"""
 
 
+FORMS = {"allow_private": 'true, false or a list of networks, such as ["10.20.0.0/16"]'}
+"""What fields take whose kinds would each complain for themselves."""
+
+
 class FromEnvironment(BaseSettings):
     @classmethod
     def read(cls) -> Self:
@@ -38,11 +42,17 @@ class FromEnvironment(BaseSettings):
         try:
             return cls(_env_file=os.environ.get("TOKENBURN_ENV_FILE", ".env") or None)
         except ValidationError as exc:
-            wrong = [f"{cls._variable(*map(str, error['loc'][:1]))}: {error['msg']}" for error in exc.errors()]
+            wrong = dict.fromkeys(
+                cls._problem("".join(map(str, error["loc"][:1])), error["msg"]) for error in exc.errors()
+            )
             raise BadEnvironment("; ".join(wrong)) from None  # the cause contains the values
         except SettingsError as exc:
             name = cls._variable(*FIELD.findall(str(exc))[:1])
             raise BadEnvironment(f"{name}: this is not JSON: {JSON_FORM}") from None
+
+    @classmethod
+    def _problem(cls, field: str, told: str) -> str:
+        return f"{cls._variable(field)}: {f'give {FORMS[field]}' if field in FORMS else told}"
 
     @classmethod
     def _variable(cls, field: str = "") -> str:

@@ -39,7 +39,7 @@ __all__ = ["main"]
 def main(given: Mapping[str, Any]) -> int:
     """Send the messages and print the result. Returns the exit code; bad usage is one line on stderr."""
     try:
-        if given["presets"]:
+        if given["presets"] or _asks_about_a_preset(given):
             return _list_presets(given["preset"], as_json=given["json"])
         secrets = secrets_from(os.environ)
         if given["learn"]:
@@ -64,6 +64,13 @@ def main(given: Mapping[str, Any]) -> int:
         preset = options.target.preset
         _write(lines(found, None if preset is None else preset_info(preset)))
     return EXIT_DONE if found.ok else EXIT_FAILED
+
+
+def _asks_about_a_preset(given: Mapping[str, Any]) -> bool:
+    """Whether a preset is named and nothing else that a test takes."""
+    return bool(given["preset"]) and not any(
+        given[name] for name in ("url", "target", "target_file", "prompts", "learn", "message", "write", "try_it")
+    )
 
 
 def _list_presets(name: str | None, *, as_json: bool) -> int:

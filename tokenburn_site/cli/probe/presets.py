@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import json
 import shlex
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from connectors.preset_info import PresetInfo, command
+from connectors.preset_info import OPTIONAL, PresetInfo, command
 
 LABEL = 10
+WIDTH = 100
 
 
 def preset_table(infos: Sequence[PresetInfo]) -> Iterator[str]:
-    """One line for each: name, title, address, secrets, and params that must be given."""
-    heads = ("preset", "speaks to", "base address", "secrets", "needs")
-    rows = [heads, *((i.name, i.title, i.about.address, ", ".join(i.secrets), ", ".join(i.needs)) for i in infos)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    """Of each: name and title, then address, secrets, and params that must be given."""
+    column = max(len(info.name) for info in infos) + 2
+    yield f"{'preset':<{column}}speaks to: base address; secrets; needs"
+    for info in infos:
+        address, room = info.about.address, WIDTH - column - 2
+        facts = [address if len(address) <= room else f"{address[: room - 3]}..."]
+        if info.secrets:
+            named = [
+                f"{name}{' (optional)' if what.startswith(OPTIONAL) else ''}" for name, what in info.secrets.items()
+            ]
+            facts.append(f"secrets: {', '.join(named)}")
+        if info.needs:
+            facts.append(f"needs: {', '.join(info.needs)}")
+        yield f"{info.name:<{column}}{info.title}"[:WIDTH]
+        yield from (f"{'':<{column}}{line}" for line in _wrapped("; ".join(facts), WIDTH - column))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def preset_lines(info: PresetInfo) -> Iterator[str]:

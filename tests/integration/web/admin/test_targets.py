@@ -61,10 +61,18 @@ LEARN = "/admin/targets/target/learn/"
 def test_a_curl_line_fills_in_the_form_of_a_new_target_without_its_secrets(admin_page: Client) -> None:
     body = '{"model": "m-7", "messages": [{"role": "user", "content": "Hello you"}], "temperature": 0.5}'
     line = f"curl http://127.0.0.1:9/v1/chat/completions -H 'Authorization: Bearer {made_up.SECRET}' -d '{body}'"
-    page = admin_page.post(LEARN, {"text": line}).content.decode()
-    assert made_up.SECRET not in page
-    for words in ("the preset", "Hello you", "<code>api_key</code>", "?learned=1"):
+    answer = 'HTTP/1.1 200 OK\n\n{"choices": [{"message": {"content": "It is <i>me</i>."}}]}'
+    page = admin_page.post(LEARN, {"text": f"{line}\n\n{answer}"}).content.decode()
+    assert page.count(made_up.SECRET) == 1, "in the text that was pasted alone"
+    assert made_up.SECRET in page[page.index("<textarea") : page.index("</textarea>")]
+    assert made_up.SECRET not in str(dict(admin_page.session))
+    for words in (
+        "the preset", "Hello you", "<code>api_key</code>", "?learned=1", '<h2 class="tb-heading">Learn a target</h2>',
+        "<dd>It is &lt;i&gt;me", "<h3>Proposal</h3>",
+    ):  # fmt: skip
         assert words in page, words
+    crumbs = page[page.index("<h1") : page.index("</h1>")]
+    assert ['href="/admin/targets/target/"' in crumbs, "Learn a target" in crumbs] == [True, True]
     form = form_values(admin_page.get(f"{ADD}?learned=1").content.decode())
     assert (form["url"], form["preset"]) == ("http://127.0.0.1:9/v1", "openai-chat")
     assert json.loads(form["params"]) == {"model": "m-7", "temperature": 0.5}
@@ -77,6 +85,7 @@ def test_a_curl_line_fills_in_the_form_of_a_new_target_without_its_secrets(admin
 def test_a_recorded_file_is_learned_and_what_is_of_no_use_is_refused(admin_page: Client) -> None:
     [chat] = [chat for chat in unknown_chats() if chat.name == "thread-first"]
     file = SimpleUploadedFile("chat.har", chat.text().encode())
+    assert made_up.SECRET not in admin_page.get(LEARN).content.decode()
     page = admin_page.post(LEARN, {"file": file, "message": chat.last["message"]}).content.decode()
     assert chat.last["text"] in page
     assert KEY not in page
@@ -87,7 +96,7 @@ def test_a_recorded_file_is_learned_and_what_is_of_no_use_is_refused(admin_page:
     ):
         page = admin_page.post(LEARN, given).content.decode()
         assert says in page
-        assert made_up.SECRET not in page
+        assert page.count(made_up.SECRET) == (given.get("text") == made_up.SECRET)
 
 
 def test_a_secret_is_stored_sealed_and_only_its_name_is_shown(admin_page: Client) -> None:

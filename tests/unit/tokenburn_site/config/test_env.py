@@ -51,6 +51,17 @@ def test_a_wrong_value_is_refused_by_name(name: str, value: str, monkeypatch: py
     assert "\n" not in str(caught.value) and value not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["10.0.0.0/8", '["10.0.0.1/8"]', "some"])
+def test_private_addresses_in_a_wrong_form_are_told_with_the_right_one(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENBURN_ALLOW_PRIVATE", value)
+    with pytest.raises(BadEnvironment) as caught:
+        Env.read()
+    told = 'TOKENBURN_ALLOW_PRIVATE: give true, false or a list of networks, such as ["10.20.0.0/16"]'
+    assert str(caught.value) == told
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("TOKENBURN_ALLOWED_HOSTS", "a.example"), ("TOKENBURN_OIDC_GROUPS", "staff=operator")]
 )
