@@ -70,7 +70,9 @@ def test_waiting_for_the_log_in_of_another_user_is_a_step_and_no_lag(lane: Lane,
         assert len(login.requests) == 1
     assert [t.code for t in turns] == [None] * users, turns[0].error
     steps = [turn.timeline.handshake_ns or {} for turn in turns]
-    assert sorted("run_wait" in taken for taken in steps) == [False, True, True, True]
+    [logged_in] = [taken for taken in steps if "token" in taken]
+    assert logged_in.get("run_wait", 0) < logged_in["token"]  # to take a free lock takes a busy machine a while, too
+    assert all("run_wait" in taken for taken in steps if taken is not logged_in)
     for turn, taken in zip(turns, steps, strict=True):
         assert turn.timeline.sent_ns is not None
         lag_s = (turn.timeline.sent_ns - turn.timeline.planned_ns - sum(taken.values())) / 1e9
