@@ -41,6 +41,7 @@ class SplitSocketConnector(WebSocketConnector):
                 failures.append(exc)
                 self._watch.shut()  # stop waiting: the message was not accepted
 
+        self.begin_turn()
         posting = threading.Thread(target=ask, name="split", daemon=True)
         self._drain()
         client = self._begun(timeline)

@@ -9,6 +9,7 @@ from connectors.errors import TurnError
 from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
+from connectors.timeline import Timeline
 from connectors.timeline.named import UNNAMED
 from connectors.websocket.failures import lost_between_turns
 from connectors.wire.split.connector import SplitConnector
@@ -55,6 +56,10 @@ class SplitSocketConnector(WireLasting, SplitConnector):
             self._drop()
             self._lost = None
             raise
+
+    async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:
+        self.begin_turn()
+        await super().send_message(request, timeline)
 
     @property
     def can_write(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 from connectors.registry import Lane
@@ -111,3 +112,32 @@ def test_a_websocket_that_answers_what_was_posted_is_subscribed_to_first(lane: L
     assert said([turn]) == [(None, "hello")], turn.error
     assert sorted(map(str, heard[:2])) == [str({"pong": 1}), str({"subscribe": "room"})]
     assert heard[2:] == [{"leave": "room"}]
+
+
+@lanes
+def test_replies_of_split_websocket_are_counted_anew_in_each_turn(lane: Lane) -> None:
+    posted = threading.Semaphore(0)
+
+    def script(peer: Peer) -> None:
+        request = peer.read_request()
+        if not request.startswith(b"GET"):
+            while True:
+                posted.release()
+                peer.send(ACK)
+                peer.read_request()
+        peer.send(accepted(request))
+        for _ in range(2):
+            assert posted.acquire(timeout=10)
+            peer.send(frame(b'{"ping": 1}') * 600 + frame(b'{"delta": "hello"}') + frame(b'{"done": true}'))
+        peer.hold()
+
+    overrides: dict[str, Any] = {
+        "protocol": "split-websocket",
+        "timeouts": PATIENT,
+        "auto_replies": [{"when": {"path": "ping"}, "body": {"pong": 1}}],
+    }
+    with HostileServer(script) as server:
+        spec = build_target_spec(name="t", url=server.url, preset="generic-split", overrides=overrides)
+        with Client(lane, spec) as client:
+            turns = client.say_all(["one", "two"])
+    assert said(turns) == [(None, "hello")] * 2, turns[1].error
