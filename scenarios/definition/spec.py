@@ -29,7 +29,9 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-AnswerKind = Literal["text", "complete", "tool_call", "refusal", "filtered", "length", "reasoning", "empty", "any"]
+AnswerKind = Literal[
+    "text", "complete", "tool_call", "refusal", "filtered", "length", "reasoning", "result", "empty", "any"
+]
 """As `connectors.content.answers.Expectation`, which this package may not import; a test holds the two together."""
 
 

@@ -51,7 +51,7 @@ def make_target(watched: Watched, url: str) -> None:
     page.fill("#id_secret_name", "api_key")
     page.fill("#id_secret_value", SECRET)
     save(page, "_continue")
-    expect(page.get_by_text("api_key", exact=True)).to_be_visible()
+    expect(page.locator("div.readonly").filter(has_text=re.compile(r"^\s*api_key\s*$"))).to_be_visible()
     assert SECRET not in page.content()
 
 
