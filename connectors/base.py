@@ -273,7 +273,7 @@ class BaseConnector(ABC):
 
     def say(self, message: Message) -> None:
         """Send a message that belongs to no turn. Raises TurnError."""
-        raise NotImplementedError(f"{type(self).__name__} has turns only")
+        raise TypeError(f"{type(self).__name__} has turns only")
 
     @property
     def codecs(self) -> Codecs | None:

@@ -136,23 +136,20 @@ class ZstdDecoder(Decoder):
         """The beginning of what may be another frame."""
 
     def _unpacked(self, data: bytes) -> Iterator[bytes]:
-        while data or (self._zstd is not None and not self._zstd.needs_input):
-            if self._zstd is None or self._zstd.eof:
-                data = self._next_frame(data)
+        frame = self._zstd
+        while data or (frame is not None and not frame.needs_input):
+            if frame is None or frame.eof:
+                data, self._held = self._held + data, b""
+                if frame is not None and not data.startswith(ZSTD_MAGIC):  # other bytes after an end mean nothing
+                    if any(magic.startswith(data) for magic in ZSTD_MAGIC):
+                        self._held = data
+                    return
                 if not data:
                     return
-            yield self._zstd.decompress(data, PIECE_BYTES)  # type: ignore[union-attr] # `_next_frame` made one
-            data = self._zstd.unused_data if self._zstd.eof else b""  # type: ignore[union-attr]
-
-    def _next_frame(self, data: bytes) -> bytes:
-        """There may be several; other bytes after an end mean nothing."""
-        data, self._held = self._held + data, b""
-        if self._zstd is not None and not data.startswith(ZSTD_MAGIC):
-            if any(magic.startswith(data) for magic in ZSTD_MAGIC):
-                self._held = data
-            return b""
-        self._zstd = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG})
-        return data
+                options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}
+                frame = self._zstd = zstd.ZstdDecompressor(options=options)
+            yield frame.decompress(data, PIECE_BYTES)
+            data = frame.unused_data if frame.eof else b""
 
     @property
     def _is_over(self) -> bool:

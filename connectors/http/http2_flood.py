@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.errors import BrokenTransport, TooLarge
+from connectors.http.http2_format import FRAME_BYTES
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PUSH_PROMISE, GOAWAY, CONTINUATION = 0, 1, 3, 4, 5, 7, 9
-ACK, END_STREAM, END_HEADERS, PADDED = 1, 1, 4, 8
-FRAME_HEAD_BYTES: Final = 9
-FRAME_BYTES: Final = 16 * 1024
-"""The largest frame that we accept, HTTP/2's default."""
 BESIDE_EACH: Final = 4
 """Bytes beside an answer that each byte of an answer excuses."""
 BLOCK_FRAMES: Final = 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from connectors.content.decoding import plain_text
@@ -16,9 +17,9 @@ class HeadTimeline(Timeline):
 
     __slots__ = ()
 
+    @abstractmethod
     def head(self, head: AnswerHead) -> None:
         """Look at the head, or keep it."""
-        raise NotImplementedError
 
 
 class SavingTimeline(HeadTimeline):

@@ -9,7 +9,8 @@ from typing import Final
 from h2.settings import SettingCodes
 
 from connectors.http.http2_codes import unavailable
-from connectors.http.http2_flood import (
+from connectors.http.http2_flood import FloodLimit, overlong, padded
+from connectors.http.http2_format import (
     ACK,
     CONTINUATION,
     DATA,
@@ -18,21 +19,18 @@ from connectors.http.http2_flood import (
     FRAME_BYTES,
     FRAME_HEAD_BYTES,
     GOAWAY,
+    GOAWAY_HEAD,
+    HEAD,
     HEADERS,
+    HTTP1,
     PADDED,
     PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
-    FloodLimit,
-    overlong,
-    padded,
+    STREAM_BITS,
 )
 
-_HEAD: Final = struct.Struct(">HBBBI")
-_GOAWAY_HEAD: Final = struct.Struct(">II")
 _SETTING: Final = struct.Struct(">HI")
-_HTTP1: Final = b"HTTP/1."
-_STREAM_BITS: Final = (1 << 31) - 1
 
 
 class FrameFilter:
@@ -55,16 +53,16 @@ class FrameFilter:
     def feed(self, ns: int, data: bytes) -> bytes:
         """The frames that are whole with `data`. Raises TurnError."""
         data = self._rest + data
-        if not self._begun and _HTTP1.startswith(data[: len(_HTTP1)]):
+        if not self._begun and HTTP1.startswith(data[: len(HTTP1)]):
             self._rest = data
-            if len(data) >= len(_HTTP1):
+            if len(data) >= len(HTTP1):
                 raise unavailable("the port answers in HTTP/1.1")
             return b""
         self._begun = True
         at = answered = 0
         given = bytearray()
         while len(data) - at >= FRAME_HEAD_BYTES:
-            high, low, kind, flags, number = _HEAD.unpack_from(data, at)
+            high, low, kind, flags, number = HEAD.unpack_from(data, at)
             size = high << 8 | low
             if size > FRAME_BYTES:
                 raise overlong(size)
@@ -90,17 +88,17 @@ class FrameFilter:
 
     def _learn(self, settings: bytes) -> None:
         if self.allowed is None:
-            self.allowed = _STREAM_BITS
+            self.allowed = STREAM_BITS
         for at in range(0, len(settings) - _SETTING.size + 1, _SETTING.size):
             name, value = _SETTING.unpack_from(settings, at)
             if name == SettingCodes.MAX_CONCURRENT_STREAMS:
                 self.allowed = value
 
     def _is_farewell(self, kind: int, payload: bytes) -> bool:
-        if kind != GOAWAY or self._in_block or len(payload) < _GOAWAY_HEAD.size:
+        if kind != GOAWAY or self._in_block or len(payload) < GOAWAY_HEAD.size:
             return False
-        last, code = _GOAWAY_HEAD.unpack_from(payload)
-        if code or last & _STREAM_BITS < self.stream:
+        last, code = GOAWAY_HEAD.unpack_from(payload)
+        if code or last & STREAM_BITS < self.stream:
             return False
         self.is_leaving = True
         return True

@@ -21,8 +21,8 @@ from connectors.timeline import Timeline
 from connectors.waits import MOST_TRIES, note_resend
 from connectors.wire.http.connection import HttpConnection
 from connectors.wire.http.heads import HeadConnection
-from connectors.wire.http.http2_pool import join
-from connectors.wire.http.http2_user import Http2User
+from connectors.wire.http.http2.pool import join
+from connectors.wire.http.http2.user import Http2User
 from connectors.wire.transport.dial import NoteStep, dial
 
 Secrets = Callable[[], Iterable[str]]

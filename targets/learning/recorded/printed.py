@@ -34,9 +34,9 @@ def read_recorded(text: str) -> tuple[Exchange | None, Answer | None]:
 
 def split_answer(text: str) -> tuple[str, str]:
     """What stands before the last status line, and what from it on: earlier ones are redirects, or 100 Continue."""
-    starts = [found.start() for found in STATUS.finditer(text)]
-    last = next((start for start in reversed(starts) if not STATUS.match(text, start)[1].startswith(("1", "3"))), None)  # type: ignore[index]
-    return (text, "") if last is None else (text[: starts[0]], text[last:])
+    lines = list(STATUS.finditer(text))
+    last = next((line for line in reversed(lines) if not line[1].startswith(("1", "3"))), None)
+    return (text, "") if last is None else (text[: lines[0].start()], text[last.start() :])
 
 
 def _answer(text: str) -> Answer:

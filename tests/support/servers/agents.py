@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -20,7 +21,7 @@ def says(value: Any, status: int = 200, *headers: tuple[str, bytes]) -> Answer:
     return Answer(status, tuple(headers), json.dumps(value).encode())
 
 
-class Agent:
+class Agent(ABC):
     """`_serve` answers a request for a path, in parts, with its query. One at a time. `looks`: how often an answer is
     asked for in vain."""
 
@@ -37,8 +38,8 @@ class Agent:
         with self._lock:
             return self._serve(seen, url.path.strip("/").split("/"), query)
 
-    def _serve(self, seen: Seen, path: list[str], query: dict[str, str]) -> Answer:
-        raise NotImplementedError
+    @abstractmethod
+    def _serve(self, seen: Seen, path: list[str], query: dict[str, str]) -> Answer: ...
 
     def _tell(self, conversation: str, said: str) -> str:
         answer = f"{len(self.told[conversation]) + 1}. to {conversation}: {said[::-1]} ü"

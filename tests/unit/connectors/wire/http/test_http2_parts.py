@@ -8,9 +8,9 @@ import pytest
 from hpack import Decoder
 
 from connectors.errors import ClosedUnsent
-from connectors.wire.http.http2_compression import MOST_BLOCKS, RepeatingEncoder
-from connectors.wire.http.http2_limit import StreamLimit
-from connectors.wire.http.http2_wakes import Wakes
+from connectors.wire.http.http2.compression import MOST_BLOCKS, RepeatingEncoder
+from connectors.wire.http.http2.limit import StreamLimit
+from connectors.wire.http.http2.wakes import Wakes
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -22,13 +22,14 @@ from hyperframe.frame import WindowUpdateFrame
 
 from connectors.errors import BrokenTransport, ClosedUnsent, NotProcessed, TurnError
 from connectors.http.http2_codes import goaway_failure, unavailable
-from connectors.http.http2_flood import FRAME_BYTES, malformed
+from connectors.http.http2_flood import malformed
+from connectors.http.http2_format import FRAME_BYTES
 from connectors.network.failures import stream_failure
 from connectors.spec import Limits
-from connectors.wire.http.http2_compression import RepeatingEncoder
-from connectors.wire.http.http2_frames import FrameReader, same
-from connectors.wire.http.http2_limit import StreamLimit
-from connectors.wire.http.http2_stream import Http2Stream
+from connectors.wire.http.http2.compression import RepeatingEncoder
+from connectors.wire.http.http2.frames import FrameReader, same
+from connectors.wire.http.http2.limit import StreamLimit
+from connectors.wire.http.http2.stream import Http2Stream
 from connectors.wire.transport.stream import StampedStream
 
 WINDOW: Final = 1 << 30

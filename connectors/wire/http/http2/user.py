@@ -12,14 +12,14 @@ from connectors.deadlines import next_deadline, timed_out
 from connectors.errors import Aborted, ClosedUnsent, ReusedClosed, TimedOut, TurnError
 from connectors.http.endpoint import Endpoint
 from connectors.http.http2_codes import no_stream, stream_wait_s
-from connectors.http.http2_flood import FRAME_HEAD_BYTES
+from connectors.http.http2_format import FRAME_HEAD_BYTES
 from connectors.mapping.request import RenderedRequest
 from connectors.timeline import Timeline
 from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S, TIMER_S, note_stream_wait
 from connectors.wire.http.body_reader import BodyReader
-from connectors.wire.http.http2_connection import Http2Connection
-from connectors.wire.http.http2_request import Headers, Http2RequestEncoder
-from connectors.wire.http.http2_stream import Http2Stream
+from connectors.wire.http.http2.connection import Http2Connection
+from connectors.wire.http.http2.request import Headers, Http2RequestEncoder
+from connectors.wire.http.http2.stream import Http2Stream
 from connectors.wire.transport.clock import not_before
 
 REST_S: Final = 1.0

@@ -7,8 +7,7 @@ end of a connection on which answers may still arrive (python-hyper/h2, issue 11
 
 from __future__ import annotations
 
-import struct
-from typing import Final, Protocol
+from typing import Protocol
 
 from h2.connection import H2Connection
 from h2.events import Event
@@ -18,7 +17,8 @@ from hyperframe.exceptions import HyperframeError
 
 from connectors.errors import TooLarge, TurnError
 from connectors.http.http2_codes import in_words, unavailable
-from connectors.http.http2_flood import (
+from connectors.http.http2_flood import FloodLimit, malformed, overlong, padded
+from connectors.http.http2_format import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -26,22 +26,17 @@ from connectors.http.http2_flood import (
     FRAME_BYTES,
     FRAME_HEAD_BYTES,
     GOAWAY,
+    GOAWAY_HEAD,
+    HEAD,
     HEADERS,
+    HTTP1,
     PADDED,
     PUSH_PROMISE,
     RST_STREAM,
-    FloodLimit,
-    malformed,
-    overlong,
-    padded,
+    STREAM_BITS,
 )
 from connectors.spec import Limits
-from connectors.wire.http.http2_stream import Http2Stream
-
-_HEAD: Final = struct.Struct(">HBBBI")
-_GOAWAY_HEAD: Final = struct.Struct(">II")
-_HTTP1: Final = b"HTTP/1."
-_STREAM_BITS: Final = (1 << 31) - 1
+from connectors.wire.http.http2.stream import Http2Stream
 
 
 class Owner(Protocol):
@@ -88,7 +83,7 @@ class FrameReader:
             return
         at, end = 0, len(data)
         answered = late = 0
-        streams, unpack, owner = self._streams, _HEAD.unpack_from, self._owner
+        streams, unpack, owner = self._streams, HEAD.unpack_from, self._owner
         while end - at >= FRAME_HEAD_BYTES and owner.alive:
             high, low, kind, flags, number = unpack(data, at)
             size = high << 8 | low
@@ -131,25 +126,25 @@ class FrameReader:
 
     def _begins(self, data: bytes) -> bool:
         """Whether enough came to see what is spoken there."""
-        if data.startswith(_HTTP1):
+        if data.startswith(HTTP1):
             raise unavailable("the port answers in HTTP/1.1")
-        self.begun = not _HTTP1.startswith(data[: len(_HTTP1)])
+        self.begun = not HTTP1.startswith(data[: len(HTTP1)])
         return self.begun
 
     def _end(self, ns: int, stream: Http2Stream) -> None:
         """Its last frame. h2 has seen no data of it: where a length was declared, which h2 would miss, it is told that
         the stream was reset."""
         if stream.length is None:
-            self._library(ns, _HEAD.pack(0, 0, DATA, END_STREAM, stream.id))
+            self._library(ns, HEAD.pack(0, 0, DATA, END_STREAM, stream.id))
         else:
             self._owner.ended(ns, stream)
-            self._library(ns, _HEAD.pack(0, 4, RST_STREAM, 0, stream.id) + bytes(4))
+            self._library(ns, HEAD.pack(0, 4, RST_STREAM, 0, stream.id) + bytes(4))
 
     def _other(self, ns: int, kind: int, flags: int, frame: bytes) -> bool:
         """Whatever is not a plain piece of an answer."""
-        if kind == GOAWAY and not self._in_block and len(frame) >= FRAME_HEAD_BYTES + _GOAWAY_HEAD.size:
-            last, code = _GOAWAY_HEAD.unpack_from(frame, FRAME_HEAD_BYTES)
-            self._owner.going_away(last & _STREAM_BITS, code, frame[FRAME_HEAD_BYTES + _GOAWAY_HEAD.size :])
+        if kind == GOAWAY and not self._in_block and len(frame) >= FRAME_HEAD_BYTES + GOAWAY_HEAD.size:
+            last, code = GOAWAY_HEAD.unpack_from(frame, FRAME_HEAD_BYTES)
+            self._owner.going_away(last & STREAM_BITS, code, frame[FRAME_HEAD_BYTES + GOAWAY_HEAD.size :])
             return False
         if kind in {HEADERS, PUSH_PROMISE, CONTINUATION}:
             self._in_block = not flags & END_HEADERS

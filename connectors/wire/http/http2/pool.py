@@ -15,9 +15,9 @@ from connectors.http.http2_codes import SETTINGS, unavailable
 from connectors.network.failures import connect_timeout
 from connectors.security.guard import AllowPrivate
 from connectors.waits import SHORTEST_WAIT_NS, STREAM_WAIT
-from connectors.wire.http.http2_connection import Http2Connection
-from connectors.wire.http.http2_frames import same
-from connectors.wire.http.http2_user import Http2User
+from connectors.wire.http.http2.connection import Http2Connection
+from connectors.wire.http.http2.frames import same
+from connectors.wire.http.http2.user import Http2User
 from connectors.wire.transport.dial import NoteStep, dial
 
 _Pool = dict[Hashable, list[Http2Connection]]

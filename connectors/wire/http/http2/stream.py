@@ -9,12 +9,12 @@ from typing import Protocol
 from connectors.content.heads import AnswerHead, add_header
 from connectors.errors import BrokenTransport, NotProcessed, TurnError
 from connectors.http.http2_codes import bad_status, error_name, reset_failure
-from connectors.http.http2_flood import FRAME_HEAD_BYTES
+from connectors.http.http2_format import FRAME_HEAD_BYTES
 from connectors.timeline import Timeline
 from connectors.timeline.heads import HeadTimeline
 from connectors.wire.http.body_reader import NO_BODY_STATUS, BodyReader
 from connectors.wire.http.header_names import NAMES, known_name
-from connectors.wire.http.http2_wakes import wakes
+from connectors.wire.http.http2.wakes import wakes
 
 OF_A_HEADER = 4
 """Bytes that a header counts beside its name and value, as in HTTP/1.1: compressed, it has no size of its own."""
