@@ -79,10 +79,7 @@ class Part:
         self.reasoning_apart = spec.usage.reasoning_apart
         self.stamp = optional_path(spec.stamp, f"{where}.stamp")
         self.save = [(name, compile_path(path, f"{where}.save.{name}")) for name, path in _paths_of(spec.save)]
-        marks = [done.data.encode() for done in spec.ends if done.data is not None]
-        self.done_data = AnyOf(marks) if len(marks) > 1 else next(iter(marks), None)
-        tests = [test_of(done, f"{where}.done") for done in spec.ends if done.data is None]
-        self.done_test: Getter | None = _always if spec.done is True else _any(tests)
+        self._compile_ends(spec, where)
         paths = (
             spec.error,
             spec.usage.input,
@@ -91,6 +88,12 @@ class Part:
             self.whole and spec.text,
         )
         self.beside_keys = frozenset(key for path in paths if path for key in _NAMES.findall(path))
+
+    def _compile_ends(self, spec: PartSpec, where: str) -> None:
+        marks = [done.data.encode() for done in spec.ends if done.data is not None]
+        self.done_data = AnyOf(marks) if len(marks) > 1 else next(iter(marks), None)
+        tests = [test_of(done, f"{where}.done") for done in spec.ends if done.data is None]
+        self.done_test: Getter | None = _always if spec.done is True else _any(tests)
 
     @property
     def always_ends(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 
 from connectors.content.styles import EVENTS, WHOLE
 from connectors.errors import TurnError
+from connectors.handshake.carrier import Carrier
 from connectors.handshake.runner import Carried
 from connectors.handshake.steps import StepRequest
 from connectors.http.cookies import Cookies
@@ -22,8 +23,8 @@ NoteStep = Callable[[str, int], None]
 KINDS: Final[dict[str, type[HttpExchange]]] = {WHOLE.name: HttpExchange, EVENTS.name: SseExchange}
 
 
-class StepCarrier:
-    """As the load lane's (`connectors.wire.http.steps`)."""
+class StepCarrier(Carrier[HttpExchange]):
+    """In the reference lane."""
 
     def __init__(
         self,
@@ -34,14 +35,11 @@ class StepCarrier:
         allow_private: AllowPrivate,
         secrets: Callable[[], Iterable[str]] | None,
     ) -> None:
-        self._own = own
+        new = partial(HttpExchange, allow_private=allow_private, secrets=secrets)
+        super().__init__(endpoint, own, note_step, new)
         self._kind = HttpExchange if own is None else type(own)
         self._pieces = "json" if own is None else own.style.pieces
-        self._note_step = note_step
-        self._steps: dict[str, int] = {}
         self._secrets = secrets
-        self._new = partial(HttpExchange, allow_private=allow_private, secrets=secrets)
-        self._exchanges: list[tuple[Endpoint, HttpExchange]] = [] if own is None else [(endpoint, own)]
 
     def carry(self, running: Carried, cookies: Cookies | None) -> None:
         """Raises TurnError."""
@@ -65,20 +63,3 @@ class StepCarrier:
         pieces = self._pieces if step.style is None else step.style.pieces
         asking = exchange.sharing(kind, pieces, idempotent=step.repeatable, secrets=self._secrets)
         asking.send(step.request, timeline, cookies)
-
-    def _exchange(self, endpoint: Endpoint) -> HttpExchange:
-        found = next((exchange for place, exchange in self._exchanges if place == endpoint), None)
-        if found is None:
-            found = self._new(endpoint)
-            self._exchanges.append((endpoint, found))
-        return found
-
-    def _note(self, step: str, ns: int) -> None:
-        self._steps[step] = ns + self._steps.get(step, 0)
-        if self._note_step is not None:
-            self._note_step(step, self._steps[step])
-
-    def close(self) -> None:
-        for _, exchange in self._exchanges:
-            if exchange is not self._own:
-                exchange.close()

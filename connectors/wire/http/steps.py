@@ -10,6 +10,7 @@ from functools import partial
 
 from connectors.content.styles import WHOLE
 from connectors.errors import TurnError
+from connectors.handshake.carrier import Carrier
 from connectors.handshake.runner import Carried
 from connectors.handshake.steps import StepRequest
 from connectors.http.cookies import Cookies
@@ -20,9 +21,8 @@ from connectors.wire.http.exchange import HttpExchange
 from connectors.wire.transport.dial import NoteStep
 
 
-class StepCarrier:
-    """`own`: the exchange of the turns, at `endpoint`, which carries what goes there, and stays open; None: no
-    connection is kept. `note_step` is told how long it took to open that one before a step (None: nobody is)."""
+class StepCarrier(Carrier[HttpExchange]):
+    """In the load lane."""
 
     def __init__(
         self,
@@ -34,13 +34,10 @@ class StepCarrier:
         secrets: Callable[[], Iterable[str]] | None,
         heads: bool,
     ) -> None:
-        self._own = own
+        new = partial(HttpExchange, allow_private=allow_private, secrets=secrets, heads=heads)
+        super().__init__(endpoint, own, note_step, new)
         self._style = WHOLE if own is None else own.style
         self._idempotent = own is not None and own.idempotent
-        self._note_step = note_step
-        self._steps: dict[str, int] = {}
-        self._new = partial(HttpExchange, allow_private=allow_private, secrets=secrets, heads=heads)
-        self._exchanges: list[tuple[Endpoint, HttpExchange]] = [] if own is None else [(endpoint, own)]
 
     async def carry(self, running: Carried, cookies: Cookies | None) -> None:
         """Raises TurnError."""
@@ -69,23 +66,8 @@ class StepCarrier:
                 await exchange.connect()
         await exchange.send(step.request, timeline, cookies)
 
-    def _exchange(self, endpoint: Endpoint) -> HttpExchange:
-        found = next((exchange for place, exchange in self._exchanges if place == endpoint), None)
-        if found is None:
-            found = self._new(endpoint)
-            self._exchanges.append((endpoint, found))
-        return found
-
-    def _note(self, step: str, ns: int) -> None:
-        """A target may close the connection after each answer, so that it is opened several times."""
-        self._steps[step] = ns + self._steps.get(step, 0)
-        if self._note_step is not None:
-            self._note_step(step, self._steps[step])
-
     def close(self) -> None:
         """The turns' own exchange is as it was."""
-        for _, exchange in self._exchanges:
-            if exchange is self._own:
-                exchange.restyle(self._style, idempotent=self._idempotent)
-            else:
-                exchange.close()
+        super().close()
+        if self._own is not None:
+            self._own.restyle(self._style, idempotent=self._idempotent)
