@@ -9,6 +9,7 @@ from connectors.opaque.uses import Kind, MisuseError, expressions, kind_of_expre
 from connectors.template_text import blanked, is_one_expression
 
 if TYPE_CHECKING:
+    from connectors.spec.handshake import AskSpec
     from connectors.spec.request import CodecStep, RequestSpec
 
 MOST_CHARS: Final = 20_000
@@ -74,6 +75,10 @@ class SecretPlaces:
         self.in_query(spec.path, f"{where}.path")
         self.headers(spec.headers, where)
         self.nowhere(spec.event, f"{where}.event", "the name of an event")
+        return self.body(spec, where)
+
+    def body(self, spec: RequestSpec | AskSpec, where: str) -> Kind:
+        """Returns what is in it."""
         found = self.anywhere(spec.body, f"{where}.body")
         return Kind.ENCODED if found and spec.encoding == "form" else found
 

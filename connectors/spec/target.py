@@ -183,7 +183,7 @@ class TargetSpec(LastingSpec):
         for where, ask in self.asks():
             places.in_query(ask.url, f"{where}.url")
             places.headers(ask.headers, where)
-            inside = places.anywhere(ask.body, f"{where}.body")
+            inside = places.body(ask, where)
             if where.startswith("then."):  # whose bodies are packed too
                 bodies.add(inside)
         if self.models is not None:

@@ -17,7 +17,10 @@ from scenarios.definition.spec import ScenarioError
 ENOUGH_TURNS = 20
 """Minimum number of good turns of a run whose answers serve for an estimate."""
 LOOKED_AT = 20
-ANSWERED_BY = ("protocol", "request", "standing", "response", "greeting", "hello", "before", "reply_to", "params")
+ANSWERED_BY = (
+    *("protocol", "request", "then", "standing", "response", "greeting"),
+    *("hello", "before", "auto_replies", "reply_to", "params"),
+)
 """Parts of a target that decide how it answers."""
 
 

@@ -17,6 +17,8 @@ from scenarios.render.walk import SayAction
 
 Log = Sequence[Mapping[str, str]]
 """Messages, each with `role` and `content`."""
+_OF_TURNS = ("request", "then", "before", "after")
+"""Parts of a target whose templates see the conversation."""
 _HISTORY = re.compile(r"(?:\b|\\[nrt])(?:messages|history)\b")
 """In JSON: a line break in an expression is two characters there."""
 
@@ -110,14 +112,19 @@ class TurnLines:
 
 
 def names_history(target: TargetSpec) -> bool:
-    """Whether a request may name what was said before its message."""
-    return "history" in json.dumps(target.frozen_dict()["request"])
+    """Whether what is sent in a turn may name what was said before its message."""
+    return "history" in _sent_in_turns(target)
 
 
 def sends_history(target: TargetSpec) -> bool:
-    """Whether each request carries the conversation so far: its tokens are paid for again with every turn."""
-    templates = json.dumps(target.frozen_dict()["request"])
-    return any(_HISTORY.search(expression[1]) for expression in expressions_in(templates))
+    """Whether each turn carries the conversation so far: its tokens are paid for again with every turn."""
+    return any(_HISTORY.search(expression[1]) for expression in expressions_in(_sent_in_turns(target)))
+
+
+def _sent_in_turns(target: TargetSpec) -> str:
+    """All that is rendered with the conversation, as JSON."""
+    data = target.frozen_dict()
+    return json.dumps([data[part] for part in _OF_TURNS])
 
 
 def sent_chars(message: str, log: Log | None) -> int:

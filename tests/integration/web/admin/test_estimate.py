@@ -54,12 +54,17 @@ def test_a_run_that_asked_in_another_way_shows_nothing_of_the_next(boss: User) -
     run = made_up.run(RunStatus.COMPLETED)
     assert run.plan is not None
     spec = target_spec(run.plan.target).frozen_dict()
-    run.target_spec = {**spec, "request": {**spec["request"], "path": "/another"}}
-    run.save()
     made_up.fill(run, seconds=6)
     made_up.finish(run)
-    found = client.get(f"/api/plans/{run.plan.pk}/estimate/").json()
-    assert "nothing is known of this target" in found["assumptions"][0]
+    for other in (
+        {"request": {**spec["request"], "path": "/another"}},
+        {"then": [{"name": "fetch", "url": "/jobs"}]},
+        {"auto_replies": [{"when": {"path": "ask"}, "body": "yes"}]},
+    ):
+        run.target_spec = {**spec, **other}
+        run.save()
+        found = client.get(f"/api/plans/{run.plan.pk}/estimate/").json()
+        assert "nothing is known of this target" in found["assumptions"][0], other
 
 
 def test_a_plan_that_cannot_be_estimated_says_why(boss: User) -> None:

@@ -39,6 +39,11 @@ def made(then: list[dict[str, Any]], **fields: Any) -> TargetSpec:
             {"codec": {"request": [{"name": "gzip"}]}},
             "gzip cannot pack a body with a secret",
         ),
+        (
+            [FETCH | {"method": "POST", "encoding": "form", "body": {"a": "{{ secret.key }}"}}],
+            {"codec": {"request": [{"name": "base64"}]}},
+            "encoded twice",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(then: list[dict[str, Any]], fields: dict[str, Any], says_what: str) -> None:
@@ -65,6 +70,11 @@ def test_what_cannot_be_compiled_is_refused_before_anything_is_sent(part: dict[s
 def test_a_target_leads_to_the_origins_of_all_its_requests() -> None:
     spec = made([FETCH | {"url": "https://other.example/x", "headers": {"Host": "third.example"}}])
     assert spec.own_origins() == ("http://h:80", "https://other.example:443", "https://third.example:443")
+
+
+def test_a_secret_that_only_these_requests_name_is_missed_by_its_name() -> None:
+    target = CompiledTarget(made([FETCH | {"headers": {"X-Key": "{{ secret.of_jobs }}"}}]))
+    assert target.unset_secrets == ("of_jobs",)
 
 
 def test_parts_see_the_params_of_their_conversation() -> None:

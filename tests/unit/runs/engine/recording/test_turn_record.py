@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.spec import build_target_spec, preset_names
-from runs.engine.recording.turn_record import sends_history, sent_chars
+from runs.engine.recording.turn_record import names_history, sends_history, sent_chars
 from runs.load.tokens import estimate
 from scenarios.render.walk import SayAction, Walk, check_scenario, compile_scenario
 from tests.support.attacks.expressions import SLOW_S
@@ -73,3 +73,18 @@ def test_only_an_expression_carries_it_and_a_long_request_is_soon_read() -> None
     begun = time.process_time()
     assert not sends("{{" * 20_000)
     assert time.process_time() - begun < SLOW_S
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "finds"),
+    [
+        ("generic-json", {"then": [{"name": "a", "url": "/a", "body": ["{{ history }}"]}]}, True),
+        ("generic-websocket", {"before": [{"body": ["{{ history }}"]}]}, True),
+        ("generic-websocket", {"after": [{"body": ["{{ history }}"]}]}, True),
+        ("generic-websocket", {"goodbye": [{"body": ["{{ session.id }}"]}]}, False),
+    ],
+)
+def test_all_that_is_sent_in_a_turn_may_carry_it(preset: str, overrides: dict[str, Any], finds: bool) -> None:
+    overrides["request"] = None  # that of the preset carries it anyway
+    spec = build_target_spec(name="t", url="http://127.0.0.1:9", preset=preset, overrides=overrides)
+    assert names_history(spec) is sends_history(spec) is finds
