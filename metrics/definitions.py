@@ -133,7 +133,7 @@ def handshake_metric(step: str) -> Metric:
         "descriptors": "Finding a gRPC method by reflection or by compiling its .proto.",
         "settings": "Waiting for the target's settings on a new HTTP/2 connection.",
         "stream_wait": "Waiting for a shared HTTP/2 connection to be made, or for a stream that the target allows.",
-        "resend": "From the first to the second attempt to send, when it was closed or refused at that moment.",
+        "resend": "From the first to the last attempt to send, when the connection was closed, or the stream refused.",
     }.get(step, f"The step '{step}' of the target's handshake.")
     return Metric(
         f"{HANDSHAKE_PREFIX}{step}_ms", f"Handshake: {step}", "ms", MS, f"end of {step} - begin of {step}",

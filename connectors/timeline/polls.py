@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from connectors.spec import Timeouts
 from connectors.timeline.acks import STREAM_LIFE_S
 from connectors.timeline.base import Timeline
@@ -12,8 +14,8 @@ class PollTimeline(Timeline):
 
     __slots__ = ("answered_ns", "body")
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type] # those of its base
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.body = b""
         self.answered_ns = 0
 
