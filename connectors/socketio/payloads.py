@@ -60,9 +60,10 @@ def joined(packets: Sequence[bytes], eio: int) -> bytes:
 
 
 def pieces(body: bytes, eio: int, limit: int) -> list[Piece]:
-    """The packets of a body, each of at most `limit` bytes. Raises BrokenTransport or TooLarge."""
+    """The packets of a body, each of at most `limit` bytes; of an empty body one that says nothing. Raises
+    BrokenTransport or TooLarge."""
     found = []
-    for text in body.split(SEPARATOR) if eio == 4 else _older(body):
+    for text in body.split(SEPARATOR) if eio == 4 or not body else _older(body):
         if len(text) > limit:
             raise TooLarge("message_too_large", f"one packet has more than {limit} bytes")
         if text.startswith(b"b"):

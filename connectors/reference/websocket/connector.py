@@ -54,10 +54,8 @@ class WebSocketConnector(ReferenceLasting):
             return self._client is not None
 
     def begin(self, session: Mapping[str, Any]) -> None:
-        self.disconnect()
-        super().begin(
-            session
-        )  # the upgrade names the session, and the target may hold the conversation by its connection
+        self.disconnect()  # the upgrade names the session, and the target may hold the conversation by its connection
+        super().begin(session)
         self._lost = None
 
     def connect(self) -> None:

@@ -115,6 +115,14 @@ def asked_first(body: bytes) -> Callable[[Asked], bytes]:
 
 
 @lanes
+def test_a_server_of_version_2_that_opens_with_nothing_has_its_code(lane: Lane) -> None:
+    with scripted(asked_first(b"")) as server:
+        turn = one_turn(lane, spec(server.url, eio=3))
+    assert turn.error is not None
+    assert (turn.code, "open packet" in turn.error.detail) == ("socketio_protocol", True), turn.error
+
+
+@lanes
 @pytest.mark.parametrize(
     ("answer", "code", "told"),
     [

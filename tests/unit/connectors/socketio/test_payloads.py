@@ -48,3 +48,8 @@ def test_a_body_is_read_or_refused(body: bytes, eio: int) -> None:
 def test_what_servers_say_is_read(body: bytes, eio: int, found: list[Piece | bytes]) -> None:
     assert version_of(body) == (3 if body.startswith(b"12:") else 4)
     assert pieces(body, eio, LIMIT) == [piece if isinstance(piece, Piece) else Piece(piece) for piece in found]
+
+
+@pytest.mark.parametrize("eio", [3, 4])
+def test_an_empty_body_is_a_packet_that_says_nothing(eio: int) -> None:
+    assert pieces(b"", eio, LIMIT) == [Piece(b"")]
