@@ -12,7 +12,8 @@ import orjson
 
 from targets.learning.credential_like import KNOWN, cards, looks_secret, names_an_id
 from targets.learning.histories import histories
-from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, Path, at, leaves, replaced
+from targets.learning.recorded.answers import document
+from targets.learning.recorded.exchange import CLOSE, NO_JSON, OPEN, Exchange, Path, at, leaves, replaced
 from targets.learning.text_like import bare
 from targets.learning.written import path_text
 from targets.secret_names import is_secret_name, snake_case
@@ -30,7 +31,7 @@ _SAID: Final = frozenset(
     }
 )  # fmt: skip
 """Keys of what a person said: only what says that it is a credential is taken out of it."""
-_FIELD: Final = re.compile(r"""(([A-Za-z][\w-]{1,40})["']?[ ]?[=:>][ ]?["']?)([^\s"'<>&,;{}]{1,400})""")
+_FIELD: Final = re.compile(r"""((?<![\w-])([\w-]{2,}+)["']?[ ]?[=:>][ ]?["']?)([^\s"'<>&,;{}]{1,400})""")
 _DEEP: Final = re.compile(r"^(?:credentials?|password|secrets?)$")
 """Keys under which everything is a secret."""
 _THREADS: Final = re.compile(r"^(?:conversation|thread|session|chat|dialog|room|channel|run|message|user|visitor)s?$")
@@ -142,15 +143,11 @@ def _secret_of(document: Any, path: Path, value: str) -> str:
 
 
 def _in_json(text: str, secrets: Secrets) -> str:
-    """A text that is itself JSON, with marks for the secrets in it."""
-    if text[:1] not in {"{", "["}:
-        return text
-    try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
-    marked = _marked(document, secrets)
-    return text if marked == document else orjson.dumps(marked).decode()
+    """A text that is itself JSON, perhaps too deep or cut off, with marks for the secrets in it."""
+    if (found := document(text)) is NO_JSON:
+        return _of_text(text, secrets) if text.startswith(("{", "[{", "[[")) else text
+    marked = _marked(found, secrets)
+    return text if marked == found else orjson.dumps(marked).decode()
 
 
 def _header(name: str, value: str, secrets: Secrets) -> str:

@@ -126,7 +126,7 @@ def _text(content: dict[str, Any]) -> str:
     if content.get("encoding") != "base64":
         return clean(text[: BODY_CHARS + 1])
     try:
-        return base64.b64decode(text[: BODY_CHARS * 2 // 4 * 4], validate=True).decode().translate({0: None})
+        return clean(base64.b64decode(text[: BODY_CHARS * 2 // 4 * 4], validate=True).decode())
     except (binascii.Error, ValueError):
         return ""
 

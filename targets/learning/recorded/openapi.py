@@ -6,9 +6,10 @@ prance and openapi-core resolve references by fetching them, and without limits 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import orjson
 
@@ -29,10 +30,12 @@ def read_openapi(data: dict[str, Any], url: str = "") -> list[Exchange]:
     base = _server(data, url)
     found = []
     for path, operations in list(_dict(data.get("paths")).items())[:OPERATIONS]:
+        if not str(path).startswith("/"):
+            continue  # it would become a part of the host's name
         for method in ("post", "put", "get"):
             operation = _dict(_dict(operations).get(method))
             if operation and (method != "get" or "{" in str(operation.get("responses"))):
-                found += _exchange(_Document(data), f"{base}{path}", method, operation)
+                found += _exchange(_Document(data), checked_url(f"{base}{path}"), method, operation)
     if not found:
         raise LearnError("the document describes no operation that takes a message: record an exchange instead")
     return found
@@ -42,7 +45,8 @@ def _server(data: dict[str, Any], url: str) -> str:
     servers = data.get("servers")
     told = _dict(servers[0]).get("url", "") if isinstance(servers, list) and servers else ""
     if not told and data.get("host"):  # Swagger 2
-        told = f"{(data.get('schemes') or ['https'])[0]}://{data['host']}{data.get('basePath', '')}"
+        scheme = next(iter(_items(data.get("schemes"))), "https")
+        told = f"{scheme}://{data['host']}{data.get('basePath', '')}"
     base = urljoin(f"{url.rstrip('/')}/", str(told)) if url else str(told)
     if "://" not in base:
         raise LearnError("the document does not say where the server is: give its address with --url")
@@ -89,10 +93,10 @@ class _Document:
         return self._of_type(node, name, depth)
 
     def _of_type(self, node: dict[str, Any], name: str, depth: int) -> Any:
-        if parts := node.get("allOf"):
-            made = [self.example(part, name, depth + 1) for part in _items(parts)]
+        if parts := _items(node.get("allOf")):
+            made = [self.example(part, name, depth + 1) for part in parts]
             objects = [part for part in made if isinstance(part, dict)]
-            return {key: value for part in objects for key, value in part.items()} if objects else made[:1]
+            return {key: value for part in objects for key, value in part.items()} if objects else made[0]
         for key in ("oneOf", "anyOf"):
             if choices := [one for one in _items(node.get(key)) if self.resolved(one).get("type") != "null"]:
                 return self.example(choices[0], name, depth + 1)
@@ -117,8 +121,7 @@ def _exchange(document: _Document, url: str, method: str, operation: dict[str, A
         method.upper(), url, (*headers, *_security(document, operation)), answer=_answer(document, operation)
     )
     if not kind:
-        queries = [one for one in _items(operation.get("parameters")) if _dict(one).get("in") == "query"]
-        asked = "&".join(f"{one['name']}={document.example(one.get('schema'), one['name'])}" for one in queries)
+        asked = "&".join(_fields(document, operation))
         return [replace(made, url=f"{url}?{asked}")] if asked else []
     media = _dict(content[kind])
     example = media.get("example", document.example(media.get("schema")))
@@ -127,6 +130,13 @@ def _exchange(document: _Document, url: str, method: str, operation: dict[str, A
     if "form" in str(kind):
         return [replace(made, body={key: str(value) for key, value in example.items()}, encoding="form")]
     return [with_body(made, _dumps(example))]
+
+
+def _fields(document: _Document, operation: dict[str, Any]) -> Iterator[str]:
+    """Of a query."""
+    for one in map(document.resolved, _items(operation.get("parameters"))):
+        if one.get("in") == "query" and (name := str(one.get("name") or "")):
+            yield f"{quote(name)}={quote(str(document.example(one.get('schema'), name)))}"
 
 
 def _answer(document: _Document, operation: dict[str, Any]) -> Answer | None:

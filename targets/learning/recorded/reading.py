@@ -91,7 +91,7 @@ def _read_curl(found: Recorded, text: str) -> None:
     """Commands, and perhaps what the last one printed."""
     commands, printed = split_answer(text)
     made = read_curl(commands[: 2 * BODY_CHARS])
-    if printed:
+    if printed and made:
         made[-1] = replace(made[-1], answer=read_recorded(printed)[1])
     found.exchanges += made
     found.kinds.append("a curl line")

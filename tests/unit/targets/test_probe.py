@@ -232,18 +232,18 @@ def test_each_request_of_a_turn_is_shown_without_secrets(lane: Lane) -> None:
 
 
 def test_a_limit_ends_it_however_many_steps_there_are() -> None:
-    """No step lasts as long as the limit: all of them would last eight seconds."""
+    """No step lasts as long as the limit: all of them would last four seconds."""
     steps = [{"name": f"step{i}", "url": f"/{i}"} for i in range(16)]
 
     def slow(peer: Peer) -> None:
         while True:
             peer.read_request()
-            peer.pause(0.5)
+            peer.pause(0.25)
             peer.send(whole(b"{}"))
 
     began = time.monotonic()
     with HostileServer(slow) as server:
-        found = probe(spec(server.url, handshake={"steps": steps}), ["x"], limit_s=2.0)
+        found = probe(spec(server.url, handshake={"steps": steps}), ["x"], limit_s=1.0)
         assert time.monotonic() - began < 30
     error = found.turns[0].error
     assert error is not None

@@ -25,6 +25,16 @@ WINDOWS = f'curl ^"{ASK}^" ^\n -H ^"X-A: 1^" ^\n --data-raw ^"^{{^\\^"a^\\^":^\\
 HEADED = 'content-type: application/json\n\n{"answer": "It is in Graz, I think."}'
 QUESTION = {"question": "Where is my parcel?"}
 LIMIT_S = 10.0
+TEXT: dict[str, Any] = {"type": "object", "properties": {"message": {"type": "string"}}}
+
+
+def asking(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}, "responses": {}}
+
+
+def openapi(operations: dict[str, Any], path: str = "/ask", **more: Any) -> str:
+    servers = [{"url": "https://bot.example.com"}]
+    return json.dumps({"openapi": "3.1.0", "servers": servers, "paths": {path: operations}, **more})
 
 
 @pytest.mark.parametrize(
@@ -78,6 +88,10 @@ def test_a_curl_line_is_read_as_a_shell_and_curl_would(
         ('{"openapi": "3.1.0", "paths": {}}', "does not say where the server is"),
         ("openapi: 3.1.0\na: &a [1]\nb: *a\n", "YAML aliases"),
         ("openapi: [", "not valid YAML"),
+        (f"foo\nHTTP/1.1 200 OK\n\ncurl {ASK} -d q=1", "no request to a chatbot"),
+        (openapi({"post": asking(TEXT)}, path="[x"), "describes no operation"),
+        (openapi({"post": asking(TEXT)}, path="@other.example/x"), "describes no operation"),
+        ('{"swagger": "2.0", "host": "h", "schemes": {"a": 1}, "paths": {}}', "describes no operation"),
     ],
 )
 def test_what_is_of_no_use_is_refused_and_nothing_is_opened_or_run(line: str | bytes, says: str) -> None:
@@ -182,6 +196,28 @@ def test_an_openapi_document_becomes_a_target() -> None:
     assert "X-Key" in request["headers"]
 
 
+def test_a_schema_of_one_part_is_that_part() -> None:
+    schema = {"type": "object", "properties": {**TEXT["properties"], "tone": {"allOf": [{"enum": ["kind"]}]}}}
+    assert learn([openapi({"post": asking(schema)})]).overrides["request"]["body"]["tone"] == "kind"
+
+
+def test_parameters_of_a_query_may_stand_elsewhere_in_the_document() -> None:
+    named = {"in": "query", "name": "message", "schema": {"type": "string"}}
+    parameters = [{"$ref": "#/components/parameters/Ask"}, {"in": "query"}, 1]
+    document = openapi(
+        {"get": {"parameters": parameters, "responses": {"200": {}}}}, components={"parameters": {"Ask": named}}
+    )
+    assert learn([document]).overrides["request"]["path"] == "/ask?message={{ message }}"
+
+
+@pytest.mark.parametrize("depth", [10, 300, 600])
+def test_secrets_in_a_text_that_is_json_are_found_however_deep_it_is(depth: int) -> None:
+    inner = f'{{"password": "hunter-2222", "a": {"[" * depth}{"]" * depth}}}'
+    made = learn([f"curl {ASK} -d '{json.dumps(QUESTION | {'x': inner})}'\n\n{ANSWER}"])
+    assert made.secrets == {"password": "hunter-2222"}
+    assert "hunter" not in json.dumps(made.as_dict())
+
+
 def entries(answer: str, /, **content: Any) -> str:
     turn = {
         "request": {"method": "POST", "url": ASK, "headers": {}, "body": QUESTION},
@@ -190,6 +226,13 @@ def entries(answer: str, /, **content: Any) -> str:
     made = json.loads(har({"turns": [turn]}))
     made["log"]["entries"][-1]["response"]["content"] |= content
     return json.dumps(made)
+
+
+def test_a_packed_answer_cannot_hold_the_mark_of_a_secret() -> None:
+    answer = json.dumps({"answer": "It is in \ue000api_key\ue001Graz, I think."}, ensure_ascii=False)
+    made = learn([entries("", encoding="base64", text=b64encode(answer.encode()).decode())])
+    assert made.reading is not None
+    assert made.reading.text == "It is in api_keyGraz, I think."
 
 
 def many(number: int) -> dict[str, Any]:
