@@ -1,16 +1,19 @@
-"""What presets say to people is all that their templates use, and the commands that the page shows work."""
+"""What presets say to people is all that their templates use, no line of theirs is said twice, and the commands that
+the page shows work."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from connectors.preset_info import command, preset_info
-from connectors.spec import SpecError, load_preset, preset_names
+from connectors.spec import SpecError, load_preset, merge, preset_base, preset_names
+from connectors.spec.presets import PRESET_DIR
 from connectors.target import CompiledTarget
 from tests.support.processes import ROOT
 from tokenburn_site import chatbots_page
@@ -34,6 +37,22 @@ def test_a_preset_names_and_explains_all_its_secrets_and_params(name: str) -> No
     assert set(info.params) == named_in(name, "params") | set(load_preset(name).get("params", {})) & set(info.params)
     assert set(info.needs) <= set(info.params)
     assert "NAME" not in info.needs.values(), "about.needs has an example of each"
+
+
+@pytest.mark.parametrize("name", [name for name in preset_names() if preset_base(name)])
+def test_each_line_of_a_preset_changes_the_one_that_it_extends(name: str) -> None:
+    data = json.loads((PRESET_DIR / f"{name}.json").read_text("utf-8"))
+    base = load_preset(data.pop("extends"))
+    assert [path for path, rest in without_one(data) if merge(base, rest) == merge(base, data)] == []
+
+
+def without_one(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The data without each of its values in turn, and where that stood."""
+    for key, value in data.items():
+        if isinstance(value, dict) and value:
+            yield from ((f"{key}.{path}", {**data, key: rest}) for path, rest in without_one(value))
+        else:
+            yield key, {other: data[other] for other in data if other != key}
 
 
 def test_params_without_which_there_is_no_target_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
