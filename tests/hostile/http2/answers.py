@@ -179,6 +179,13 @@ def http2_byte_by_byte(peer: Peer) -> None:
 
 
 @hostile("http2", None, TEXT)
+def http2_length_in_capitals_that_is_none(peer: Peer) -> None:
+    http2, stream = asked(peer)
+    peer.send(headers(stream, OK, EVENTS, ("Content-Length", "many")) + frame(DATA, END_STREAM, stream, ANSWER))
+    hold(http2)
+
+
+@hostile("http2", None, TEXT)
 def http2_padded(peer: Peer) -> None:
     http2, stream = asked(peer)
     padded = [frame(DATA, PADDED, stream, b"\x07" + event + bytes(7)) for event in (*PIECES, USAGE, DONE)]

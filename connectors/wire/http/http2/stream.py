@@ -71,7 +71,8 @@ class Http2Stream:
             if known is None:
                 known = known_name(name)
             if known == b"content-length":
-                self.length = int(value)  # h2 lets nothing through that is no number
+                if name == known and self.has_body:
+                    self.length = int(value)  # h2 lets no such header through that is no number
             elif known:
                 answer.header(known, value)
             elif name == b":status":
@@ -109,16 +110,12 @@ class Http2Stream:
         self.close()
         if self.timeline is not None:
             self.answer.ns = ns
-            if self.length is not None and self.size != self.length and self._expects_body:
+            if self.length is not None and self.size != self.length and self.answer.status not in NO_BODY_STATUS:
                 what = f"the target declared {self.length} bytes of body and sent {self.size}"
                 self.finish(BrokenTransport("body_truncated" if self.size < self.length else "http_malformed", what))
                 return
             self.answer.on_message_complete()
             self.finish(self.answer.failure)
-
-    @property
-    def _expects_body(self) -> bool:
-        return self.has_body and self.answer.status not in NO_BODY_STATUS
 
     def reset(self, code: int) -> None:
         """The target wants no more of it."""
