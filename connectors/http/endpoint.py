@@ -89,17 +89,14 @@ class Endpoint:
 
     def at(self, scheme: str, netloc: str) -> Endpoint:
         """Another place with the same limits, times, certificates and proxy. `netloc` has no user or password, and a
-        port that is valid if it has one. Only the target's own origin is known to speak HTTP/2,
-        or to be behind a Unix socket."""
+        port that is valid if it has one. Only the target's own origin is known to speak HTTP/2, or to be behind a Unix
+        socket."""
         parts = urlsplit(f"{scheme}://{netloc}")
         tls = scheme in TLS_SCHEMES
         port, header = parts.port or SCHEMES[scheme], check_authority(netloc)
         there = replace(self, host=parts.hostname or "", port=port, tls=tls, host_header=header)
-        return (
-            there
-            if (tls, there.host, port) == (self.tls, self.host, self.port)
-            else replace(there, streams=0, unix_socket=None)
-        )
+        is_same = (tls, there.host, port) == (self.tls, self.host, self.port)
+        return there if is_same else replace(there, streams=0, unix_socket=None)
 
 
 def _origin_named(host: str, *, tls: bool) -> str:

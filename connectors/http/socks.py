@@ -69,7 +69,7 @@ class SocksTunnel:
     # --- one answer after the other: None while it is not whole, True when the tunnel is open ----------------------
 
     def _method(self) -> bool | None:
-        self._check_version(VERSION, "SOCKS5")
+        self._check_version()
         if len(self.rest) < 2:
             return None
         method, self.rest = self.rest[1], self.rest[2:]
@@ -93,7 +93,7 @@ class SocksTunnel:
         return False
 
     def _reply(self) -> bool | None:
-        self._check_version(VERSION, "SOCKS5")
+        self._check_version()
         if len(self.rest) >= 2 and self.rest[1]:
             what, advice = _REPLIES.get(self.rest[1], (f"it answers with the code {self.rest[1]}", ""))
             raise self._refused(what, advice)
@@ -108,9 +108,9 @@ class SocksTunnel:
         self.rest = self.rest[size:]
         return True
 
-    def _check_version(self, version: int, name: str) -> None:
-        if self.rest and self.rest[0] != version:
-            raise self._refused(f"it does not speak {name}: {self.rest[:40]!r}", "check the target's proxy.url")
+    def _check_version(self) -> None:
+        if self.rest and self.rest[0] != VERSION:
+            raise self._refused(f"it does not speak SOCKS5: {self.rest[:40]!r}", "check the target's proxy.url")
 
     def _address(self, host: str) -> bytes:
         try:

@@ -152,9 +152,9 @@ class Turn:
 
     def _deadline(self, timeline: Timeline) -> tuple[int, str]:
         last_ns = None if timeline.first_byte_ns is None else self._last_at
-        began_ns = (
-            self._sent_at if timeline.sent_ns is None else timeline.sent_ns
-        )  # a message before it may have begun it
+        began_ns = timeline.sent_ns  # by a message before its own, where there is one
+        if began_ns is None:
+            began_ns = self._sent_at
         return next_deadline(self._timeouts, began_ns=began_ns, sent_ns=self._sent_at, last_ns=last_ns)
 
     def _arm(self, delay_ns: int) -> None:

@@ -34,8 +34,6 @@ class StampedStream:
     """Non-blocking socket, read by the loop; TLS runs over memory buffers on the same socket."""
 
     is_tls: ClassVar[bool] = False
-    alpn: str | None = None
-    """The protocol that TLS agreed on."""
 
     __slots__ = (
         "_arrival",
@@ -99,6 +97,11 @@ class StampedStream:
         if size < len(data):
             self._unsent += data[size:]
             self._loop.add_writer(self._fd, self._writable)
+
+    @property
+    def alpn(self) -> str | None:
+        """The protocol that TLS agreed on."""
+        return None
 
     @property
     def is_behind(self) -> bool:

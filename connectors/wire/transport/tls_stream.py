@@ -33,7 +33,7 @@ class TlsStream(StampedStream):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
 
     @property
-    def alpn(self) -> str | None:  # type: ignore[override] # read once for a connection
+    def alpn(self) -> str | None:
         return self._tls.selected_alpn_protocol()
 
     async def handshake(self) -> None:
