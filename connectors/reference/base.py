@@ -10,8 +10,8 @@ from connectors.handshake.runner import run_handshake
 from connectors.handshake.steps import Asking
 from connectors.handshake_connector import HandshakeConnector
 from connectors.http.cookies import Cookies
-from connectors.reference.http.exchange import HttpExchange
-from connectors.reference.http.steps import StepCarrier
+from connectors.reference.http.exchange import HttpExchange, Secrets
+from connectors.reference.http.steps import NoteStep, StepCarrier
 from connectors.timeline.greeting import Dialogue
 from connectors.waits import RUN_WAIT
 
@@ -75,19 +75,19 @@ class ReferenceConnector(HandshakeConnector):
         """The one of the turns, where it may carry other requests too."""
         return None
 
-    def new_carrier(self) -> StepCarrier:
-        """Of requests beside the turns' own."""
+    def new_carrier(self, own: HttpExchange | None, note_step: NoteStep | None, secrets: Secrets) -> StepCarrier:
+        """Of requests that belong together; the arguments are StepCarrier's."""
         target = self.target
         return StepCarrier(
             target.endpoint,
-            self.own_exchange(),
-            self.add_step,
+            own,
+            note_step,
             allow_private=self.allow_private,
-            secrets=(lambda: target.secrets) if target.spec.follow_redirects else None,
+            secrets=secrets if target.spec.follow_redirects else None,
         )
 
     def _send_steps(self, steps: Asking, cookies: Cookies | None) -> None:
-        carrier = self.new_carrier()
+        carrier = self.new_carrier(self.own_exchange(), self.add_step, lambda: self.target.secrets)
         try:
             carrier.carry(run_handshake(steps, self.add_step), cookies)
         finally:

@@ -10,7 +10,6 @@ from connectors.reference.base import ReferenceConnector
 from connectors.reference.http.exchange import HttpExchange
 from connectors.reference.http.ndjson import NdjsonExchange
 from connectors.reference.http.sse import SseExchange
-from connectors.reference.http.steps import StepCarrier
 from connectors.reference.http.text import TextExchange
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
@@ -64,13 +63,7 @@ class HttpConnector(ReferenceConnector):
 
     def _send_parts(self, request: RenderedRequest, timeline: Timeline) -> None:
         """A turn that is several requests."""
-        carrier = StepCarrier(
-            self.target.endpoint,
-            self._exchange,
-            None,
-            allow_private=self.allow_private,
-            secrets=self._secrets if self.target.spec.follow_redirects else None,
-        )
+        carrier = self.new_carrier(self._exchange, None, self._secrets)
         try:
             carrier.carry(self.parts_of(timeline).run(request), self.cookies)
         finally:

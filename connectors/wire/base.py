@@ -16,9 +16,9 @@ from connectors.security.tls import tls_context
 from connectors.target import CompiledTarget
 from connectors.timeline.greeting import Dialogue
 from connectors.waits import RUN_WAIT
-from connectors.wire.http.exchange import HttpExchange
+from connectors.wire.http.exchange import HttpExchange, Secrets
 from connectors.wire.http.steps import StepCarrier
-from connectors.wire.transport.dial import dial
+from connectors.wire.transport.dial import NoteStep, dial
 from connectors.wire.transport.stream import StampedStream
 
 _run_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -108,20 +108,20 @@ class WireConnector(HandshakeConnector):
         """The one of the turns, where it may carry other requests too."""
         return None
 
-    def new_carrier(self) -> StepCarrier:
-        """Of requests beside the turns' own."""
+    def new_carrier(self, own: HttpExchange | None, note_step: NoteStep | None, secrets: Secrets) -> StepCarrier:
+        """Of requests that belong together; the arguments are StepCarrier's."""
         target = self.target
         return StepCarrier(
             target.endpoint,
-            self.own_exchange(),
-            self.add_step,
+            own,
+            note_step,
             allow_private=self.allow_private,
-            secrets=(lambda: target.secrets) if target.spec.follow_redirects else None,
+            secrets=secrets if target.spec.follow_redirects else None,
             heads=target.reads_heads,
         )
 
     async def _send_steps(self, steps: Asking, cookies: Cookies | None) -> None:
-        carrier = self.new_carrier()
+        carrier = self.new_carrier(self.own_exchange(), self.add_step, lambda: self.target.secrets)
         try:
             await carrier.carry(run_handshake(steps, self.add_step), cookies)
         finally:

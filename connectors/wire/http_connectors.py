@@ -18,7 +18,6 @@ from connectors.timeline import Timeline
 from connectors.waits import BODY_WAIT, SHORTEST_WAIT_NS
 from connectors.wire.base import WireConnector
 from connectors.wire.http.exchange import HttpExchange
-from connectors.wire.http.steps import StepCarrier
 
 
 class HttpConnector(WireConnector):
@@ -80,14 +79,7 @@ class HttpConnector(WireConnector):
 
     async def _send_parts(self, request: RenderedRequest, timeline: Timeline, cookies: Cookies | None) -> None:
         """A turn that is several requests."""
-        carrier = StepCarrier(
-            self.target.endpoint,
-            self._exchange,
-            None,
-            allow_private=self.allow_private,
-            secrets=self._secrets if self.target.spec.follow_redirects else None,
-            heads=self.target.reads_heads,
-        )
+        carrier = self.new_carrier(self._exchange, None, self._secrets)
         try:
             await carrier.carry(self.parts_of(timeline).run(request), cookies)
         except asyncio.CancelledError:

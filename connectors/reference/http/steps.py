@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -14,7 +14,7 @@ from connectors.handshake.runner import Carried
 from connectors.handshake.steps import StepRequest
 from connectors.http.cookies import Cookies
 from connectors.http.endpoint import Endpoint
-from connectors.reference.http.exchange import HttpExchange
+from connectors.reference.http.exchange import HttpExchange, Secrets
 from connectors.reference.http.sse import SseExchange
 from connectors.security.guard import AllowPrivate
 from connectors.timeline import Timeline
@@ -33,7 +33,7 @@ class StepCarrier(Carrier[HttpExchange]):
         note_step: NoteStep | None,
         *,
         allow_private: AllowPrivate,
-        secrets: Callable[[], Iterable[str]] | None,
+        secrets: Secrets | None,
     ) -> None:
         new = partial(HttpExchange, allow_private=allow_private, secrets=secrets)
         super().__init__(endpoint, own, note_step, new)

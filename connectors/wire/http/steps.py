@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
 
@@ -17,7 +16,7 @@ from connectors.http.cookies import Cookies
 from connectors.http.endpoint import Endpoint
 from connectors.security.guard import AllowPrivate
 from connectors.timeline import Timeline
-from connectors.wire.http.exchange import HttpExchange
+from connectors.wire.http.exchange import HttpExchange, Secrets
 from connectors.wire.transport.dial import NoteStep
 
 
@@ -31,7 +30,7 @@ class StepCarrier(Carrier[HttpExchange]):
         note_step: NoteStep | None,
         *,
         allow_private: AllowPrivate,
-        secrets: Callable[[], Iterable[str]] | None,
+        secrets: Secrets | None,
         heads: bool,
     ) -> None:
         new = partial(HttpExchange, allow_private=allow_private, secrets=secrets, heads=heads)
