@@ -66,13 +66,16 @@ class StampedStream:
     def start(self, receiver: Receiver) -> None:
         """Begin to read."""
         self.hand_over(receiver)
-        self._reader.add(self._fd, self._readable)
         if self.early:
             self._loop.call_soon(self._deliver_early, time.monotonic_ns())
+        else:
+            self._reader.add(self._fd, self._readable)
 
     def _deliver_early(self, ns: int) -> None:
+        """Before anything is read: the loop may look at its sockets before it makes this call."""
         if self.open:
             early, self.early = self.early, b""
+            self._reader.add(self._fd, self._readable)
             self._deliver(ns, early)
 
     def hand_over(self, receiver: Receiver) -> None:
