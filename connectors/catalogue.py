@@ -56,6 +56,7 @@ def _listing(spec: TargetSpec, models: ModelsSpec) -> CompiledTarget:
         "response": ResponseSpec(text="@", error=spec.response.error),
         "codec": CodecSpec(),
         "standing": None,
+        "reply_to": None,
         "then": [],
     }
     return CompiledTarget(spec.within(STEP_S).model_copy(update=changes))

@@ -62,7 +62,12 @@ def test_a_handshake_comes_first() -> None:
 
 
 def test_a_target_over_websocket_is_asked_over_http() -> None:
-    more = {"models": {"path": "/models", "pick": "names", "headers": {"X-Key": "{{ secret.api_key }}"}}}
+    more = {
+        "models": {"path": "/models", "pick": "names", "headers": {"X-Key": "{{ secret.api_key }}"}},
+        "request": {"body": {"id": "{{ uuid }}"}},
+        "reply_to": {"request": "id", "response": "id"},
+        "before": [{"body": "{{ saved.nothing }}"}],
+    }
     with scripted(lambda _: says({"names": ["m"]})) as target:
         url = target.url.replace("http", "ws", 1)
         assert fetch_models(spec(url, "generic-websocket", overrides=more)) == ["m"]
