@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from connectors.content.said_errors import described, said_error
+from connectors.content.said_errors import described, real_error, said_error
 from connectors.errors import BadAnswer, TimedOut, TooLarge, TurnError
 from connectors.handshake.answers import StepAnswer, check_saved, document_of, found_in
 from connectors.handshake.runner import Carried, StepTimeline, of_step
@@ -25,6 +25,7 @@ from connectors.mapping.saving import Saving
 from connectors.spec import TargetSpec
 from connectors.spec.then import OF_REQUEST
 from connectors.timeline import Timeline
+from connectors.timeline.heads import HeadTimeline
 
 STEP: Final = "then."
 """How the names of a turn's parts begin among its steps in ledgers. The name of no handshake step has a dot."""
@@ -177,6 +178,8 @@ class TurnParts:
             return
         timeline.first_byte_ns = part.first_byte_ns
         timeline.status, timeline.charset = part.status, part.charset
+        if part.last_head is not None and isinstance(timeline, HeadTimeline):
+            timeline.head(part.last_head)
         timeline.answer(part.done_ns or time.monotonic_ns(), part.body)
 
     def _answer_of(self, part: PartTimeline) -> StepAnswer:
@@ -190,7 +193,7 @@ class TurnParts:
             message = answer.document(None)
         except (orjson.JSONDecodeError, TooLarge):
             return
-        if response.part.error is not None and (error := response.part.error(message)):
+        if response.part.error is not None and real_error(error := response.part.error(message)):
             raise BadAnswer("target_error", f"{where}{described(message, error)}")
         if response.known_errors and (said := said_error(message)) is not None:
             raise BadAnswer("target_error", f"{where}{said}")

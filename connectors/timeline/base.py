@@ -180,7 +180,7 @@ class Timeline(JudgedTurn):
         except (orjson.JSONDecodeError, TooLarge):
             return
         part = self.response.part
-        if part.error is not None and (error := part.error(message)):
+        if part.error is not None and real_error(error := part.error(message)):
             raise BadAnswer("target_error", described(message, error))
         if self.response.known_errors:
             self._no_error(said_error(message))

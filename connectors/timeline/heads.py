@@ -44,8 +44,11 @@ class SavingTimeline(HeadTimeline):
         self._search(data)
 
     def _search(self, data: bytes) -> None:
-        if self._saving.needs_text and data:
-            self._found(self._saving.of_text(plain_text(self.decoded(data), self.charset), self._conceal))
+        """As it came: a text or XML is no JSON here, and escapes nothing."""
+        if not self._saving.needs_text or self._is_mark(data):
+            return
+        body = data if self._decode is None else self._decode(data)
+        self._found(self._saving.of_text(plain_text(body, self.charset), self._conceal))
 
     def _found(self, values: dict[str, str]) -> None:
         if values:

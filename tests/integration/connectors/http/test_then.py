@@ -236,6 +236,18 @@ def test_what_goes_wrong_names_the_part(lane: Lane, first: bytes, next_one: byte
 
 
 @lanes
+def test_an_answer_that_was_waited_for_gives_what_its_head_and_body_have(lane: Lane) -> None:
+    """`error` has a word that says that there is none."""
+    save = {"next": {"header": "X-Next"}, "tail": {"pattern": "h(i)"}}
+    first, last = says({"job": "7", "error": "none"}), says({"text": "hi"}, "200 OK", "X-Next: 42")
+    with scripted(lambda asked: first if asked.method == "POST" else last) as bot:
+        response = {"text": "text", "error": "error", "save": save}
+        turn = one_turn(lane, make_spec("http", bot.url, **POLLED, response=response))
+    assert turn.code is None, turn.error
+    assert turn.timeline.saved == {"next": "42", "tail": "i"}
+
+
+@lanes
 def test_a_turn_of_many_requests_has_one_time_limit(lane: Lane) -> None:
     spec = {**POLLED, "then": [POLL | {"within_s": 60, "every_s": 0.2}], "timeouts": {**PATIENT, "total": 0.7}}
     with scripted(lambda asked: ASKED if asked.method == "POST" else says({"state": "running"})) as bot:

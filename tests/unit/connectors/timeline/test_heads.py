@@ -1,0 +1,32 @@
+"""Values that are saved of the bodies of answers by patterns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.mapping.response import ResponseMapping
+from connectors.mapping.saving import Saving
+from connectors.spec import ResponseSpec, Source
+from connectors.timeline.heads import saving_class
+
+
+@pytest.mark.parametrize(
+    "response", [{"format": "text"}, {"format": "xml", "text": 'input."#text"'}], ids=["text", "xml"]
+)
+def test_a_pattern_is_searched_in_a_body_as_it_came(response: dict[str, Any]) -> None:
+    mapping = ResponseMapping(ResponseSpec.model_validate(response))
+    saving = Saving({"found": Source(pattern=r'value="(\d)"')}, "save")
+    line = saving_class(named=False)(mapping, 0, saving=saving, conceal=None)
+    line.answer(1, b'<input value="7">hello</input>')
+    assert line.saved == {"found": "7"}
+
+
+def test_frames_that_nobody_reads_need_not_be_xml() -> None:
+    kinds = {"answer": {"text": "a", "format": "xml"}}
+    mapping = ResponseMapping(ResponseSpec.model_validate({"format": "xml", "kind": "@event", "kinds": kinds}))
+    saving = Saving({"found": Source(pattern=r"run=(\d)")}, "save")
+    line = saving_class(named=True)(mapping, 0, saving=saving, conceal=None)
+    line.event(1, b"run=7")
+    assert line.saved == {"found": "7"}
