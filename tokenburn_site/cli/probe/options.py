@@ -13,7 +13,8 @@ from tokenburn_site.cli.options.parser import OneLineParser
 from tokenburn_site.cli.options.target import TargetOptions, all_params, check_target, with_target_file
 
 USAGE = """\
-%(prog)s (--url URL --preset NAME | --target NAME) --prompt TEXT [options]
+%(prog)s (--url URL --preset NAME | --target NAME | --target-file FILE)
+             --prompt TEXT [options]
        %(prog)s --presets [--preset NAME]
        %(prog)s --learn FILE|- [--message TEXT] [--write FILE] [--try]"""
 DESCRIPTION = """\
@@ -33,7 +34,8 @@ secrets:
   A stored --target has its own. Secrets are shown as ***.
 
 exit codes:
-  0 every turn was answered   2 bad usage   3 a turn failed   130 interrupted"""
+  0 every turn was answered   2 bad usage   130 interrupted
+  3 a turn failed, or --learn could not find all that a target needs"""
 
 
 class ProbeOptions(NamedTuple):
