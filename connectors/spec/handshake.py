@@ -13,6 +13,13 @@ from connectors.spec.saving import Save
 
 EVERY_S: Final = 1.0
 WITHIN_S: Final = 30.0
+TAKEN: Final = frozenset(
+    {
+        "resolve", "connect", "tls", "upgrade", "socketio", "standing", "greeting", "run_wait", "body_wait",
+        "stream_wait", "settings", "resend", "proxy", "descriptors",
+    }
+)  # fmt: skip
+"""Names under which other parts of connecting, and of a turn, are timed."""
 
 
 class AskSpec(Frozen):
@@ -83,10 +90,8 @@ class HandshakeSpec(Frozen):
     @model_validator(mode="after")
     def _order(self) -> Self:
         names = [step.name for step in self.steps]
-        taken = {"resolve", "connect", "tls", "upgrade", "socketio", "standing", "greeting"}
-        taken |= {"run_wait", "body_wait", "stream_wait", "settings", "resend", "proxy", "descriptors"}
-        if len(set(names)) < len(names) or taken & set(names):
-            raise ValueError(f"each step needs a name of its own, other than {', '.join(sorted(taken))}")
+        if len(set(names)) < len(names) or TAKEN & set(names):
+            raise ValueError(f"each step needs a name of its own, other than {', '.join(sorted(TAKEN))}")
         if sorted(self.steps, key=lambda step: step.per) != self.steps:
             raise ValueError("steps that are done once a run come before those of each session")
         return self

@@ -1,7 +1,9 @@
 """From a recorded exchange with a chatbot to a proposal for a target. Pure: nothing is opened, run or sent.
 
-reading    a curl line, a HAR file, an OpenAPI document or a recorded stream becomes exchanges
-choosing   which of them is the chat, and which preset fits it
-mapping    request template and response paths where no preset fits
+recorded   a curl line, a HAR file, an OpenAPI document or a recorded stream becomes exchanges
+concealed  their secrets are taken out
+fit        which preset fits one of them
+choosing   which of them is the chat, where no preset fits, and
+generic    its request template and response paths
 proposal   the target, with what is unsure and what could not be told
 """

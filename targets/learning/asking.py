@@ -75,7 +75,7 @@ def asked_in(now: Exchange, before: Exchange | None = None, marker: str = "") ->
     _conversation(asking, leaf)
     _ids(asking)
     _models_and_times(asking)
-    made.body = _template(now.body, asking.changes)
+    made.body = replaced(now.body, asking.changes, constant)
     made.ids = _known_ids(asking)
     made.path = _path(now, asking)
     return made
@@ -120,7 +120,7 @@ def _conversation(asking: _Asking, leaf: tuple[float, Path, str] | None) -> None
         last = chosen.ends_with_user and chosen.texts[-1] == leaf[2]
         asking.changes[chosen.path] = chosen.expression("messages" if last else "history")
         return
-    made.message = asking.marker or next((t for t in reversed(chosen.texts) if t), "")
+    made.message = asking.marker or chosen.last_text
     if _new_only(asking, chosen):
         made.state = True
         one = _ids_of_turn(constant(chosen.items[-1]), chosen)
@@ -252,17 +252,6 @@ def _models_and_times(asking: _Asking) -> None:
             asking.asked.params["model"] = value
         elif key in TIME_KEYS and value:
             asking.asked.unsure.append(f"{_place(path)} is a time, and is sent as it was recorded")
-
-
-def _template(value: Any, changes: dict[Path, Any], path: Path = ()) -> Any:
-    """The recorded body with the changes; the rest as constants."""
-    if path in changes:
-        return changes[path]
-    if isinstance(value, dict):
-        return {key: _template(inner, changes, (*path, key)) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_template(inner, changes, (*path, index)) for index, inner in enumerate(value)]
-    return constant(value)
 
 
 def _path(now: Exchange, asking: _Asking) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote
 
+from connectors.spec.handshake import TAKEN
 from targets.learning.concealed import Secrets
 from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, Path, leaves, replaced, words
 from targets.learning.text_like import bare, is_id
@@ -18,21 +19,6 @@ DEEPEST: Final = 3
 LOOKED_AT: Final = 200
 SHORTEST: Final = 6
 _MARK: Final = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
-TAKEN: Final = frozenset(
-    {
-        "connect",
-        "resolve",
-        "tls",
-        "upgrade",
-        "socketio",
-        "standing",
-        "greeting",
-        "resend",
-        "proxy",
-        "settings",
-        "stream_wait",
-    }
-)
 LIFETIMES: Final = words("ttl ttlseconds expires expiresin expiresat expiry exp validfor maxage")
 VAGUE: Final = frozenset({"key", "id", "value", "name"})
 """Keys that say little without the one before them."""
@@ -134,6 +120,8 @@ def _request(source: Exchange, steps: list[Step]) -> Step:
     }
     headers = {key: value for key, value in own_headers(source).items() if key.lower() != "cookie"}
     body = None if source.body is None else constant(source.body)
+    if body is not None and source.encoding in {"form", "multipart"}:
+        made["encoding"] = source.encoding
     return made | ({"headers": headers} if headers else {}) | ({} if body is None else {"body": body})
 
 

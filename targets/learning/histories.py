@@ -38,6 +38,10 @@ class History:
     def has_system(self) -> bool:
         return any(bare(role) in SYSTEM for role in self.roles)
 
+    @property
+    def last_text(self) -> str:
+        return next((text for text in reversed(self.texts) if text), "")
+
     def names(self) -> dict[str, str]:
         """Which of its words stand for user and assistant, where they are others."""
         found = {}

@@ -22,10 +22,10 @@ from targets.learning.handshakes import with_handshake
 from targets.learning.histories import histories
 from targets.learning.proposal import Proposal
 from targets.learning.recorded.errors import LearnError
-from targets.learning.recorded.exchange import Exchange, leaves
+from targets.learning.recorded.exchange import Exchange
 from targets.learning.recorded.reading import read_inputs
 from targets.learning.replay import replay
-from targets.learning.rivals import message_of, rivals_of, text_of, told
+from targets.learning.rivals import holds, message_of, rivals_of, text_of, told
 from targets.learning.shared import leave_out, name_shared, veil
 from targets.learning.text_like import bare, is_id
 from targets.learning.written import constant, own_headers
@@ -47,7 +47,7 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
     kept, tried = promising(recorded.exchanges, message)
     concealed = {id(one): conceal(one, secrets) for one in kept}
     exchanges, likely = [*concealed.values()], [concealed[id(one)] for one in tried]
-    fit = best_fit([one for one in likely if not message or _says(one, message)])
+    fit = best_fit([one for one in likely if not message or holds(one, message)])
     if fit is not None and _answered_elsewhere(fit, likely):
         fit = None
     if fit is not None:
@@ -77,10 +77,6 @@ def _answered_elsewhere(fit: Fit, likely: Sequence[Exchange]) -> bool:
     return any(text_of(one, said) for one in rivals_of(fit.exchange, likely, said))
 
 
-def _says(exchange: Exchange, message: str) -> bool:
-    return any(isinstance(text, str) and message in text for _, text in leaves(exchange.body))
-
-
 def _of_preset(fit: Fit) -> Proposal:
     info, chat = fit.info, fit.exchange
     spec = build_target_spec(name="learned", url=fit.base, preset=info.name, stream=fit.stream)
@@ -103,7 +99,7 @@ def _of_preset(fit: Fit) -> Proposal:
         overrides={"request": request} if request else {},
         reason=f"the preset {info.name} ({info.title}) fits: path, request"
         + (" and answer" if fit.reading is not None else "; no answer was recorded to check it with"),
-        message=_last_text(chat, talk.texts if talk else []),
+        message=talk.last_text if talk is not None else "",
         unsure=[*chat.unsure],
     )
     if talk is not None and talk.has_system:
@@ -115,10 +111,6 @@ def _of_preset(fit: Fit) -> Proposal:
     if fit.reading is None:
         made.unsure.append(f"the preset {info.name} was chosen by the request alone")
     return made
-
-
-def _last_text(chat: Exchange, texts: Sequence[str]) -> str:
-    return next((text for text in reversed(texts) if text), "")
 
 
 def _name_secrets(made: Proposal, secrets: Secrets, named: dict[str, str]) -> None:

@@ -39,10 +39,11 @@ def rivals_of(chat: Exchange, exchanges: Sequence[Exchange], message: str) -> li
     """Requests to other places that hold the message."""
     if len(message) < SHORTEST:
         return []
-    return [one for one in exchanges if _place(one) != _place(chat) and _holds(one, message)]
+    return [one for one in exchanges if _place(one) != _place(chat) and holds(one, message)]
 
 
-def _holds(exchange: Exchange, message: str) -> bool:
+def holds(exchange: Exchange, message: str) -> bool:
+    """Whether a text of its body has the message in it."""
     return any(isinstance(text, str) and message in text for _, text in leaves(exchange.body))
 
 

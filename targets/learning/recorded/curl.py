@@ -68,7 +68,8 @@ def _command(words: list[Word]) -> _Command:
         elif (take := _known(option)) is not None:
             take(made, Word([joined], word.substituted) if joined is not None else _next(option, rest))
         elif option in WITH_VALUE:
-            _ = joined if joined is not None else _next(option, rest)
+            if joined is None:
+                _next(option, rest)
         elif option in {"-G", "--get"}:
             made.query = True
     return made
@@ -112,7 +113,7 @@ def _known(option: str) -> Callable[[_Command, Word], None] | None:
 
 def _data(made: _Command, option: str, word: Word) -> None:
     text = word.text
-    opens = text.startswith("@") and option not in {"--data-raw"}
+    opens = text.startswith("@") and option != "--data-raw"
     if option == "--data-urlencode":
         name, equals, value = text.partition("=")
         opens = not equals and "@" in text
@@ -158,12 +159,8 @@ def _set_method(made: _Command, word: Word) -> None:
     made.method = word.text.upper()
 
 
-def _set_url(made: _Command, word: Word) -> None:
-    _address(made, word)
-
-
 _TAKERS: Final[dict[str, Callable[[_Command, Word], None]]] = {
-    "-H": _header, "--header": _header, "-X": _set_method, "--request": _set_method, "--url": _set_url,
+    "-H": _header, "--header": _header, "-X": _set_method, "--request": _set_method, "--url": _address,
     "-b": _cookie, "--cookie": _cookie, "-u": _user, "--user": _user, "-F": _form, "--form": _form,
     "--form-string": _form, "--oauth2-bearer": lambda made, word: made.headers.append(
         ("Authorization", f"Bearer {word.text}")

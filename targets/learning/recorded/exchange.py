@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -121,12 +121,14 @@ def at(value: Any, path: Sequence[str | int]) -> Any:
     return value
 
 
-def replaced(value: Any, changes: dict[Path, Any], path: Path = ()) -> Any:
-    """A copy of a document with other values at some paths."""
+def replaced(
+    value: Any, changes: dict[Path, Any], rest: Callable[[Any], Any] = lambda kept: kept, path: Path = ()
+) -> Any:
+    """A copy of a document with other values at some paths, and what `rest` makes of the others."""
     if path in changes:
         return changes[path]
     if isinstance(value, dict):
-        return {key: replaced(inner, changes, (*path, key)) for key, inner in value.items()}
+        return {key: replaced(inner, changes, rest, (*path, key)) for key, inner in value.items()}
     if isinstance(value, list):
-        return [replaced(inner, changes, (*path, index)) for index, inner in enumerate(value)]
-    return value
+        return [replaced(inner, changes, rest, (*path, index)) for index, inner in enumerate(value)]
+    return rest(value)

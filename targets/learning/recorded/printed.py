@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final
 
 from targets.learning.recorded.answers import lines_of, read_answer
@@ -61,7 +60,7 @@ def _request(text: str) -> Exchange:
 
 def _head(text: str) -> tuple[dict[str, str], str]:
     """Headers by their names in small letters, and what comes after the empty line."""
-    head, _, body = re.sub(r"\r\n", "\n", text).partition("\n\n")
+    head, _, body = text.replace("\r\n", "\n").partition("\n\n")
     pairs = (line.partition(":") for line in lines_of(head)[1:])
     return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}, body
 
@@ -74,4 +73,4 @@ def read_stream(text: str) -> Answer | None:
         headers, text = _head(f"\n{text}")
         kind = headers.get("content-type", "")
     answer = read_answer(200, kind, text.lstrip("\r\n"))
-    return replace(answer, status=200) if answer.kind != "text" or kind else None
+    return answer if answer.kind != "text" or kind else None

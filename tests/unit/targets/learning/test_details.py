@@ -39,6 +39,26 @@ def test_what_a_step_saves_has_the_names_of_the_answer_and_a_token_its_lifetime(
     spec_of(made)
 
 
+def test_a_step_sends_its_body_as_it_was_recorded() -> None:
+    login = entry("/token", {}, {"access_token": TOKEN})
+    login["request"]["postData"] = {
+        "mimeType": "application/x-www-form-urlencoded", "text": "grant_type=client_credentials&scope=chat",
+    }  # fmt: skip
+    login["request"]["headers"] = [{"name": "Content-Type", "value": "application/x-www-form-urlencoded"}]
+    entries = [login, entry("/ask", {"question": "Where is it?"}, {"answer": "In Graz, I think."}, {"X-Pass": TOKEN})]
+    made = learn([json.dumps({"log": {"entries": entries}})])
+    [step] = spec_of(made).handshake.steps
+    assert (step.encoding, step.body) == ("form", {"grant_type": "client_credentials", "scope": "chat"})
+
+
+def test_a_step_has_a_name_that_a_target_may_give() -> None:
+    entries = [
+        entry("/descriptors", {}, {"room": ROOM}),
+        entry(f"/rooms/{ROOM}/ask", {"question": "Where is it?"}, {"answer": "In Graz, I think."}),
+    ]
+    spec_of(learn([json.dumps({"log": {"entries": entries}})]))
+
+
 @pytest.mark.parametrize(
     ("usage", "tokens", "unknown"),
     [
