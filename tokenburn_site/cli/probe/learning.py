@@ -49,14 +49,11 @@ def write(found: Proposal, path: str) -> None:
 
 def options_of(found: Proposal, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a probe of the proposed target."""
-    named = {key for key, _ in given["params"] or ()} | ({"model"} if given["model"] is not None else set())
     return {
         **given,
-        "url": found.url,
-        "preset": found.preset,
-        "stream": found.stream,
-        "params": [*((k, v) for k, v in found.params.items() if k not in named), *(given["params"] or ())],
-        "overrides": found.overrides,
+        "url": None,
+        "stream": False,
+        "target_file": found.target(),
         "prompts": given["prompts"] or [found.message or "Hello"],
         "message": None,
         "write": None,
@@ -76,10 +73,9 @@ def proposal_lines(found: Proposal) -> Iterator[str]:
     if found.message:
         yield _row("message", found.message)
     if (reads := found.reading) is not None and (reads.text or not reads.error):
-        told = [
-            f"{n} tokens {name}" for n, name in ((reads.tokens_in, "in"), (reads.tokens_out, "out")) if n is not None
-        ]
-        yield _row("reads", f"{reads.text or 'no text'}{f'  ({chr(44).join(told)})' if told else ''}")
+        counts = (("in", reads.tokens_in), ("out", reads.tokens_out))
+        told = ", ".join(f"{count} tokens {name}" for name, count in counts if count is not None)
+        yield _row("reads", f"{reads.text or 'no text'}{f'  ({told})' if told else ''}")
     for name in sorted(found.secrets):
         yield _row("secret", f"{name}: give it as TOKENBURN_SECRET_{name.upper()}, or in the target's credential")
     for label, texts in (("unsure", found.unsure), ("unknown", found.untold)):
