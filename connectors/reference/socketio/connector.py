@@ -109,36 +109,39 @@ class SocketIoConnector(SocketIoBase, ReferenceLasting):
 
     def _open(self) -> tuple[SocketIoClient, EngineSocket | PollingSocket, WatchedSocket | PollingSocket]:
         """Connect and send CONNECT. Raises TurnError."""
-        endpoint = self.target.endpoint
-        sock: WatchedSocket | PollingSocket
-        if self.target.spec.socketio.transport == "polling":
-            sock = polling = PollingSocket(self._watch, self.target, self, allow_private=self.allow_private)
-            ws: EngineSocket | PollingSocket = polling
-            self._sock = sock
-        else:
-            self._sock = sock = WatchedSocket(endpoint, self._watch)
-            for name, ns in self._watch.handshake_ns.items():
-                self.add_step(name, ns)
-            ws = EngineSocket(sock, self._watch, self.target, self)
-        self._client = client = SocketIoClient(ws, self)
         path, query, headers = self.address()
-        auth = self.auth()
+        url = f"ws://{self.target.endpoint.host_header}/?{query}"
+        if self.target.spec.socketio.transport == "polling":
+            polling = PollingSocket(self._watch, self.target, self, allow_private=self.allow_private)
+            self._sock = polling
+            client = self._dial(polling, url, path, headers)
+            self._add_steps(polling.handshake_ns)
+            return client, polling, polling
+        self._sock = sock = WatchedSocket(self.target.endpoint, self._watch)
+        self._add_steps(self._watch.handshake_ns)
+        ws = EngineSocket(sock, self._watch, self.target, self)
         began_ns = time.monotonic_ns()
         try:
-            client.open(f"ws://{endpoint.host_header}/?{query}", path, dict(headers), auth)
+            client = self._dial(ws, url, path, headers)
         except Dry:
-            if isinstance(sock, WatchedSocket):
-                sock.answer.refuse(self.timeline(0), socketio=True)
+            sock.answer.refuse(self.timeline(0), socketio=True)
             raise
         finally:
-            if isinstance(sock, WatchedSocket):
-                self.keep_cookies(f"{path}?{query}", sock.answer.set_cookies)
-        if isinstance(ws, PollingSocket):
-            for name, ns in ws.handshake_ns.items():
-                self.add_step(name, ns)
-        else:
-            self.add_step("upgrade", ws.upgraded_ns - began_ns)
+            self.keep_cookies(f"{path}?{query}", sock.answer.set_cookies)
+        self.add_step("upgrade", ws.upgraded_ns - began_ns)
         return client, ws, sock
+
+    def _dial(
+        self, ws: EngineSocket | PollingSocket, url: str, path: str, headers: tuple[tuple[str, str], ...]
+    ) -> SocketIoClient:
+        """Raises TurnError, or Dry if a WebSocket is refused."""
+        self._client = client = SocketIoClient(ws, self)
+        client.open(url, path, dict(headers), self.auth())
+        return client
+
+    def _add_steps(self, spent_ns: Mapping[str, int]) -> None:
+        for name, ns in spent_ns.items():
+            self.add_step(name, ns)
 
     def measured_round_trip_ns(self) -> int:
         return 0 if self._sock is None else self._sock.round_trip_ns
