@@ -99,6 +99,6 @@ def cut_off() -> Iterator[None]:
     try:
         yield
     except TurnError as exc:
-        if exc.code not in {"json_invalid", "utf8_invalid"}:
+        if exc.code not in {"json_invalid", "xml_invalid", "utf8_invalid"}:
             raise
         raise BadAnswer("stream_incomplete", "the stream ended in the middle of a line", exc.advice) from exc

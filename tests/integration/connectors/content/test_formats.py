@@ -53,6 +53,7 @@ DATA_STREAM = {
     }
 }
 MARKED = {"response": {"format": "text", "line": "^> (?P<data>.*)", "done": None}}
+XML_LINES = {"response": {"format": "xml", "delta": "a", "done": None}}
 ENDS = {"response": {"format": "text", "done": [{"data": "[STOP]"}, {"data": "[END]"}, {"matches": "<eos [0-9]+>$"}]}}
 META = {"format": "json", "usage": {"output": "tokens"}, "done": True}
 CASES = {
@@ -145,6 +146,9 @@ CASES = {
     ),
     "lines with kinds: other lines": Case(
         pieces(b"hm\nha\n"), "", "stream_incomplete", protocol="ndjson", overrides=DATA_STREAM
+    ),
+    "lines of XML: cut off": Case(
+        pieces(b"<a>Hel</a>\n<a>l"), "", "stream_incomplete", protocol="ndjson", overrides=XML_LINES
     ),
     "lines of text behind a mark": Case(
         pieces(b"> Hel\n# not this\n> lo\n"), "Hello", protocol="ndjson", overrides=MARKED, chunks=2
