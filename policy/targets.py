@@ -78,7 +78,7 @@ def _places(spec: TargetSpec) -> list[tuple[str, str]]:
     elsewhere = [
         (f"{kinds[where.partition('.')[0]]} {ask.name!r}", ask.url)
         for where, ask in spec.asks()
-        if not ask.url.startswith("/")
+        if ask.url and not ask.url.startswith("/")
     ]
     proxy = [("its proxy", spec.proxy.url)] if spec.proxy is not None else []
     return [("the target's address", spec.connects_to), *elsewhere, *spec.named_hosts(), *proxy]

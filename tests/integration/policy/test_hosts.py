@@ -64,6 +64,7 @@ def test_a_line_that_is_none_is_refused_with_a_sentence(line: str) -> None:
         ({"overrides": {"proxy": {"url": "http://proxy.example:3128"}}}, "its proxy: the policy does not allow"),
         ({"overrides": {"follow_redirects": True}}, "follow_redirects: hosts have to be allowed"),
         ({"overrides": {"handshake": {"steps": [{"name": "login", "url": "/login"}]}}}, None),
+        ({"overrides": {"handshake": {"steps": [{"name": "login", "url": ""}]}}}, None),
         (
             {"overrides": {"handshake": {"steps": [{"name": "login", "url": "https://id.example/t"}]}}},
             "handshake step 'login': the policy does not allow https://id.example:443",
