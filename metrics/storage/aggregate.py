@@ -13,6 +13,7 @@ from metrics.analysis.totals import Aggregate, merge
 from metrics.earlier_names import session_end
 from metrics.ingest.windows import Closed, Opened, Span, Windows, add_sessions, add_turns, is_counted
 from metrics.models import Window
+from metrics.storage.chunks import in_chunks
 from metrics.storage.rows import read_columns, read_turns
 from metrics.storage.store import session_model
 
@@ -32,7 +33,7 @@ def windows_between(run_id: int, from_s: int, to_s: int) -> list[dict[str, Any]]
 def _data(windows: QuerySet[Window]) -> Iterator[dict[str, Any]]:
     ordered = windows.order_by("shard_id", "second", "ledger_offset")
     texts = ordered.annotate(text=Cast("data", TextField())).values_list("text", flat=True)
-    return map(orjson.loads, texts.iterator(chunk_size=500))
+    return map(orjson.loads, in_chunks(texts, 500))
 
 
 def aggregate_rows(run_id: int, counted: Span = (0, None), groups: int = 1) -> Aggregate:
@@ -53,7 +54,7 @@ def _session_windows(run_id: int, counted: Span, *, grouped: bool) -> Windows:
     windows: Windows = {}
     begun: list[Opened] = []
     ended: list[Closed] = []
-    for started_ns, ended_ns, outcome, code, group in rows.iterator():
+    for started_ns, ended_ns, outcome, code, group in in_chunks(rows):
         if not is_counted(started_ns, counted):
             continue
         begun.append((started_ns, group))

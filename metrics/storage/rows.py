@@ -24,6 +24,7 @@ from metrics.columns import (
 from metrics.earlier_names import present_code
 from metrics.ingest.turns import ROW_FIELDS
 from metrics.models import SessionMetric
+from metrics.storage.chunks import in_chunks
 
 Fields = Mapping[str, Sequence[Any]]
 """Values by the name of their column (`metrics.ingest.turns.ROW_FIELDS`), all of one length."""
@@ -35,7 +36,7 @@ def read_turns(run_id: int, *, texts: bool = False, grouped: bool = False, size:
     """The run's turns in the order of their ids, at most `size` at a time; with the long texts, and with their
     session's group (GROUP), only on request. Error codes have their present names."""
     names = [name for name in ROW_FIELDS if texts or name not in TEXTS] + [GROUP] * grouped
-    rows = SessionMetric.objects.filter(run=run_id).order_by("pk").values_list(*names).iterator(chunk_size=size)
+    rows = in_chunks(SessionMetric.objects.filter(run=run_id).order_by("pk").values_list(*names), size)
     while piece := list(islice(rows, size)):
         fields: dict[str, Sequence[Any]] = dict(zip(names, zip(*piece, strict=True), strict=True))
         yield fields | {"code": [present_code(code) for code in fields["code"]]}

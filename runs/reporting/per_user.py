@@ -20,6 +20,7 @@ from metrics.earlier_names import TRUNCATED, present_code, session_end
 from metrics.ingest.windows import Span, is_counted
 from metrics.models import SessionMetric
 from metrics.number_format import load_s_of
+from metrics.storage.chunks import in_chunks
 from runs.load.profile import parse_load
 from runs.models import Run, Session
 
@@ -88,7 +89,7 @@ def users(run_id: int, numbers: Sequence[int]) -> list[dict[str, Any]]:
     turns = SessionMetric.objects.filter(counted.within("planned_ns"), run=run_id, session__user_no__in=numbers)
     rows = turns.order_by("session__user_no", "session_id", "id").values_list("session__user_no", *TURN_FIELDS)
     found: dict[int, Figures] = {}
-    for user, own in groupby(rows.iterator(chunk_size=CHUNK), key=itemgetter(0)):
+    for user, own in groupby(in_chunks(rows, CHUNK), key=itemgetter(0)):
         figures = found[user] = Figures()
         for _, talk in groupby((TurnRow(*row[1:]) for row in own), key=attrgetter("session_id")):
             add_conversation(figures, talk)
@@ -135,7 +136,7 @@ def _pieces(total: int, read: Callable[[int, int], list[T]], size: int = 500) ->
 
 
 def _of_sessions(rows: QuerySet[SessionMetric]) -> Iterator[tuple[int, Figures]]:
-    turns = (TurnRow(*row) for row in rows.values_list(*TURN_FIELDS).iterator(chunk_size=CHUNK))
+    turns = (TurnRow(*row) for row in in_chunks(rows.values_list(*TURN_FIELDS), CHUNK))
     for session_id, own in groupby(turns, key=attrgetter("session_id")):
         figures = Figures()
         add_conversation(figures, own)

@@ -26,6 +26,7 @@ from metrics.ingest.batch import Batch
 from metrics.models import Window
 from metrics.report.bound_words import missed_words
 from metrics.storage.aggregate import Aggregate
+from metrics.storage.chunks import in_chunks
 from runs import live_stream
 from runs.capacity.search_controller import doing_of
 from runs.lifecycle.transitions import SHARD_ACTIVE
@@ -81,7 +82,7 @@ class RunTotals:
         for shard_id in self._shard_ids():
             new |= Q(shard=shard_id, ledger_offset__gt=self._read_to.get(shard_id, NOTHING_READ))
         rows = Window.objects.filter(new).order_by("shard_id", "ledger_offset", "second")
-        for shard_id, offset, data in rows.values_list("shard_id", "ledger_offset", "data").iterator(chunk_size=200):
+        for shard_id, offset, data in in_chunks(rows.values_list("shard_id", "ledger_offset", "data"), 200):
             self.take(shard_id, data)
             self._read_to[shard_id] = offset
         self.settle(active)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -32,15 +32,16 @@ def answer_s() -> float:
 
 @pytest.mark.parametrize("outage_s", [3.0, LEASE_S + 3])
 def test_a_database_that_comes_back_finds_the_run_going_and_gets_everything(
-    outage_s: float, counting: Counting, family: ProcessGroups
+    outage_s: float, counting: Counting, family: ProcessGroups, tmp_path: Path
 ) -> None:
     here = urlsplit(database_url())
     assert here.hostname and here.port
     run = counting.run(1, ClosedLoad(users=USERS, duration_s=outage_s + 8))
-    with Proxy(here.hostname, here.port) as proxy:
+    log = tmp_path / "supervisor.log"
+    with Proxy(here.hostname, here.port) as proxy, log.open("wb") as stderr:
         url = here._replace(netloc=f"{here.username}@127.0.0.1:{proxy.port}").geturl()
         argv = (sys.executable, "-c", SUPERVISE, str(shards(run)[0].pk))
-        child = family.start(argv, cwd=ROOT, env=child_env() | {"DATABASE_URL": url}, stderr=subprocess.DEVNULL)
+        child = family.start(argv, cwd=ROOT, env=child_env() | {"DATABASE_URL": url}, stderr=stderr)
         until(lambda: run.turns.count() > USERS)
         proxy.cut()
         stored, received = run.turns.count(), counting.count()
@@ -48,6 +49,7 @@ def test_a_database_that_comes_back_finds_the_run_going_and_gets_everything(
         while time.monotonic() < end:
             reap_lost()  # the others still reach the database, and must not take the shard too early
             time.sleep(0.5)
+        assert child.poll() is None, log.read_text("utf-8")
         assert run.turns.count() == stored
         until(lambda: counting.count() > received + USERS, 30, "the engine's going on without it")
         proxy.mend()
