@@ -47,7 +47,10 @@ def _server(data: dict[str, Any], url: str) -> str:
     if not told and data.get("host"):  # Swagger 2
         scheme = next(iter(_items(data.get("schemes"))), "https")
         told = f"{scheme}://{data['host']}{data.get('basePath', '')}"
-    base = urljoin(f"{url.rstrip('/')}/", str(told)) if url else str(told)
+    try:
+        base = urljoin(f"{url.rstrip('/')}/", str(told)) if url else str(told)
+    except ValueError as exc:
+        raise LearnError(f"{str(told)[:80]!r} is not the address of a server") from exc
     if "://" not in base:
         raise LearnError("the document does not say where the server is: give its address with --url")
     return checked_url(base).rstrip("/")
@@ -157,7 +160,7 @@ def _security(document: _Document, operation: dict[str, Any]) -> tuple[tuple[str
         scheme = document.resolved(schemes.get(name))
         if scheme.get("type") == "apiKey" and scheme.get("in") == "header":
             return ((str(scheme.get("name")), "KEY"),)
-        if scheme.get("type") in {"http", "oauth2", "openIdConnect"}:
+        if str(scheme.get("type")) in {"http", "oauth2", "openIdConnect"}:
             return (("Authorization", "Basic KEY" if scheme.get("scheme") == "basic" else "Bearer KEY"),)
     return ()
 

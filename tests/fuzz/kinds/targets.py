@@ -35,6 +35,29 @@ TURN: Final[dict[str, Any]] = {
     "vars": {"name": "Ada"},
 }
 CASES: Final = recorded_cases()
+_PATHS: Final[dict[str, Any]] = {
+    "/chat": {"post": {
+        "security": [{"key": []}],
+        "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ask"}}}},
+        "responses": {"200": {"content": {"application/json": {"example": {"reply": "In Graz, I think."}}}}},
+    }},
+    "/ask": {"get": {
+        "parameters": [{"in": "query", "name": "q", "schema": {"type": "string"}}], "responses": {"200": {}},
+    }},
+}  # fmt: skip
+DOCUMENTS: Final[list[dict[str, Any]]] = [
+    {
+        "openapi": "3.1.0", "servers": [{"url": "https://bot.example.com/v1"}], "paths": _PATHS,
+        "components": {
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
+            "schemas": {"Ask": {"type": "object", "properties": {
+                "message": {"type": "string"}, "tone": {"allOf": [{"enum": ["kind"]}]},
+                "again": {"$ref": "#/components/schemas/Ask"},
+            }}},
+        },
+    },
+    {"swagger": "2.0", "host": "bot.example.com", "schemes": ["https"], "basePath": "/v1", "paths": _PATHS},
+]  # fmt: skip
 
 
 def target_seeds() -> list[dict[str, Any]]:
@@ -215,7 +238,7 @@ def take_recording(given: tuple[bytes, str]) -> str:
 
 def _recordings() -> st.SearchStrategy[tuple[bytes, str]]:
     chats = [*unknown_chats(), *preset_chats()[::4]]
-    files = Seeds([json.loads(har(chat.data)) for chat in chats]).mutated(4).map(as_json)
+    files = Seeds([*(json.loads(har(chat.data)) for chat in chats), *DOCUMENTS]).mutated(4).map(as_json)
     lines = st.sampled_from([curl(chat.last).encode() for chat in chats if not chat.last.get("frames")])
     return st.tuples(damaged(st.one_of(files, lines)), st.sampled_from(["", "", "", "Hello"]))
 

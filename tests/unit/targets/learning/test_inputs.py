@@ -25,16 +25,6 @@ WINDOWS = f'curl ^"{ASK}^" ^\n -H ^"X-A: 1^" ^\n --data-raw ^"^{{^\\^"a^\\^":^\\
 HEADED = 'content-type: application/json\n\n{"answer": "It is in Graz, I think."}'
 QUESTION = {"question": "Where is my parcel?"}
 LIMIT_S = 10.0
-TEXT: dict[str, Any] = {"type": "object", "properties": {"message": {"type": "string"}}}
-
-
-def asking(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"schema": schema}}}, "responses": {}}
-
-
-def openapi(operations: dict[str, Any], path: str = "/ask", **more: Any) -> str:
-    servers = [{"url": "https://bot.example.com"}]
-    return json.dumps({"openapi": "3.1.0", "servers": servers, "paths": {path: operations}, **more})
 
 
 @pytest.mark.parametrize(
@@ -89,9 +79,6 @@ def test_a_curl_line_is_read_as_a_shell_and_curl_would(
         ("openapi: 3.1.0\na: &a [1]\nb: *a\n", "YAML aliases"),
         ("openapi: [", "not valid YAML"),
         (f"foo\nHTTP/1.1 200 OK\n\ncurl {ASK} -d q=1", "no request to a chatbot"),
-        (openapi({"post": asking(TEXT)}, path="[x"), "describes no operation"),
-        (openapi({"post": asking(TEXT)}, path="@other.example/x"), "describes no operation"),
-        ('{"swagger": "2.0", "host": "h", "schemes": {"a": 1}, "paths": {}}', "describes no operation"),
     ],
 )
 def test_what_is_of_no_use_is_refused_and_nothing_is_opened_or_run(line: str | bytes, says: str) -> None:
@@ -155,59 +142,6 @@ def test_a_marker_finds_the_message_where_it_is_not_told_by_its_place() -> None:
     assert made.overrides["request"]["body"]["x1"] == "[INST] {{ message }} [/INST]"
     with pytest.raises(LearnError, match="no recorded request holds the message"):
         learn([line], message="pong")
-
-
-def test_an_openapi_document_becomes_a_target() -> None:
-    schema = {
-        "type": "object",
-        "properties": {"query": {"type": "string"}, "session_id": {"$ref": "#/components/schemas/Id"}},
-    }
-    answer = {
-        "type": "object",
-        "properties": {"reply": {"type": "string"}, "self": {"$ref": "#/components/schemas/Loop"}},
-    }
-    document = {
-        "openapi": "3.1.0",
-        "servers": [{"url": "/v3"}],
-        "paths": {
-            "/health": {"get": {"responses": {"200": {}}}},
-            "/chat": {"post": {
-                "security": [{"key": []}],
-                "requestBody": {"content": {"application/json": {"schema": schema}}},
-                "responses": {"200": {"content": {"application/json": {"schema": answer}}}},
-            }},
-        },
-        "components": {
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
-            "schemas": {
-                "Id": {"type": "string", "example": "7c9e6679-7425-40de-944b-e07fc1f90ae7"},
-                "Loop": {"type": "object", "properties": {"again": {"$ref": "#/components/schemas/Loop"}}},
-            },
-        },
-    }  # fmt: skip
-    made = learn([json.dumps(document)], url="https://bot.example.com")
-    request = made.overrides["request"]
-    assert (made.url, request["path"]) == ("https://bot.example.com", "/v3/chat")
-    assert request["body"] == {
-        "message": None, "session": None, "history": None, "query": "{{ message }}", "session_id": "{{ session.id }}",
-    }  # fmt: skip
-    assert made.overrides["response"]["text"] == "reply"
-    assert "it follows from descriptions alone: try it" in made.unsure
-    assert "X-Key" in request["headers"]
-
-
-def test_a_schema_of_one_part_is_that_part() -> None:
-    schema = {"type": "object", "properties": {**TEXT["properties"], "tone": {"allOf": [{"enum": ["kind"]}]}}}
-    assert learn([openapi({"post": asking(schema)})]).overrides["request"]["body"]["tone"] == "kind"
-
-
-def test_parameters_of_a_query_may_stand_elsewhere_in_the_document() -> None:
-    named = {"in": "query", "name": "message", "schema": {"type": "string"}}
-    parameters = [{"$ref": "#/components/parameters/Ask"}, {"in": "query"}, 1]
-    document = openapi(
-        {"get": {"parameters": parameters, "responses": {"200": {}}}}, components={"parameters": {"Ask": named}}
-    )
-    assert learn([document]).overrides["request"]["path"] == "/ask?message={{ message }}"
 
 
 @pytest.mark.parametrize("depth", [10, 300, 600])
