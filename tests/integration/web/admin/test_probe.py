@@ -164,6 +164,7 @@ def test_a_target_with_state_is_made_and_tried_over_the_api_and_in_the_admin(lan
     ]
     shown = page.content.decode()
     assert "It is done." in shown
+    assert "<h2>Handshake step login</h2>" in shown
     assert "<h2>Part poll</h2>" in shown
     assert "t0ken" not in page.content.decode()
 
