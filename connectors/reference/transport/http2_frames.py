@@ -8,23 +8,17 @@ from typing import Final
 
 from h2.settings import SettingCodes
 
-from connectors.http.http2_codes import unavailable
-from connectors.http.http2_flood import FloodLimit, overlong, padded
+from connectors.http.http2_flood import FloodLimit, begins, overlong, padded
 from connectors.http.http2_format import (
     ACK,
-    CONTINUATION,
     DATA,
-    END_HEADERS,
     END_STREAM,
     FRAME_BYTES,
     FRAME_HEAD_BYTES,
     GOAWAY,
     GOAWAY_HEAD,
     HEAD,
-    HEADERS,
-    HTTP1,
     PADDED,
-    PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
     STREAM_BITS,
@@ -44,7 +38,7 @@ class FrameFilter:
         self.allowed: int | None = None
         self._flood = FloodLimit(header_limit)
         self._rest = b""
-        self._begun = self._in_block = False
+        self._begun = False
 
     def allows_none(self) -> bool:
         """No stream at all."""
@@ -53,10 +47,8 @@ class FrameFilter:
     def feed(self, ns: int, data: bytes) -> bytes:
         """The frames that are whole with `data`. Raises TurnError."""
         data = self._rest + data
-        if not self._begun and HTTP1.startswith(data[: len(HTTP1)]):
+        if not self._begun and not begins(data):
             self._rest = data
-            if len(data) >= len(HTTP1):
-                raise unavailable("the port answers in HTTP/1.1")
             return b""
         self._begun = True
         at = answered = 0
@@ -80,7 +72,7 @@ class FrameFilter:
                 self._learn(data[body:after])
             if not self._is_farewell(kind, data[body:after]):
                 given += data[at:after]
-            self._follow_block(kind, flags, after - at)
+            self._flood.follow_block(kind, flags, after - at)
             at = after
         self._rest = data[at:]
         self._flood.count(ns, at - answered, answered)
@@ -95,15 +87,10 @@ class FrameFilter:
                 self.allowed = value
 
     def _is_farewell(self, kind: int, payload: bytes) -> bool:
-        if kind != GOAWAY or self._in_block or len(payload) < GOAWAY_HEAD.size:
+        if kind != GOAWAY or self._flood.in_block or len(payload) < GOAWAY_HEAD.size:
             return False
         last, code = GOAWAY_HEAD.unpack_from(payload)
         if code or last & STREAM_BITS < self.stream:
             return False
         self.is_leaving = True
         return True
-
-    def _follow_block(self, kind: int, flags: int, size: int) -> None:
-        if kind in {HEADERS, PUSH_PROMISE, CONTINUATION}:
-            self._in_block = not flags & END_HEADERS
-            self._flood.block(size, ends=not self._in_block)

@@ -16,22 +16,17 @@ from hpack.exceptions import HPACKError
 from hyperframe.exceptions import HyperframeError
 
 from connectors.errors import TooLarge, TurnError
-from connectors.http.http2_codes import in_words, unavailable
-from connectors.http.http2_flood import FloodLimit, malformed, overlong, padded
+from connectors.http.http2_codes import in_words
+from connectors.http.http2_flood import FloodLimit, begins, malformed, overlong, padded
 from connectors.http.http2_format import (
-    CONTINUATION,
     DATA,
-    END_HEADERS,
     END_STREAM,
     FRAME_BYTES,
     FRAME_HEAD_BYTES,
     GOAWAY,
     GOAWAY_HEAD,
     HEAD,
-    HEADERS,
-    HTTP1,
     PADDED,
-    PUSH_PROMISE,
     RST_STREAM,
     STREAM_BITS,
 )
@@ -54,11 +49,11 @@ class Owner(Protocol):
 
 
 class FrameReader:
-    """`consumed`: bytes that count for the connection's window and that h2 does not know of. `begun`: whether a frame
-    has come. `late`: bytes of streams that are over, since the last of them was cancelled."""
+    """`consumed`: bytes that count for the connection's window and that h2 does not know of. `late`: bytes of streams
+    that are over, since the last of them was cancelled."""
 
     __slots__ = (
-        "_body_limit", "_flood", "_h2", "_in_block", "_owner", "_rest", "_streams", "begun", "consumed", "late",
+        "_begun", "_body_limit", "_flood", "_h2", "_owner", "_rest", "_streams", "consumed", "late",
     )  # fmt: skip
 
     def __init__(self, h2: H2Connection, streams: dict[int, Http2Stream], owner: Owner, limits: Limits) -> None:
@@ -69,21 +64,21 @@ class FrameReader:
         self._body_limit = limits.body_bytes
         self._flood = FloodLimit(limits.header_bytes)
         self._rest = b""
-        self._in_block = False
-        """Whether a header block has begun, in which only its own frames may come."""
-        self.begun = False
+        self._begun = False
         self.consumed = self.late = 0
 
     def feed(self, ns: int, data: bytes) -> None:
         """Raises TurnError."""
         if self._rest:
             data = self._rest + data
-        if not self.begun and not self._begins(data):
-            self._rest = data
-            return
+        if not self._begun:
+            if not begins(data):
+                self._rest = data
+                return
+            self._begun = True
         at, end = 0, len(data)
         answered = late = 0
-        streams, unpack, owner = self._streams, HEAD.unpack_from, self._owner
+        streams, unpack, owner, flood = self._streams, HEAD.unpack_from, self._owner, self._flood
         while end - at >= FRAME_HEAD_BYTES and owner.alive:
             high, low, kind, flags, number = unpack(data, at)
             size = high << 8 | low
@@ -95,7 +90,7 @@ class FrameReader:
                 if kind == DATA and (stream := streams.get(number)) is not None:
                     self._part(ns, stream, size, data[body:] if flags & PADDED else None)
                 break
-            if kind == DATA and (stream := streams.get(number)) is not None and stream.is_plain and not self._in_block:
+            if kind == DATA and (stream := streams.get(number)) is not None and stream.is_plain and not flood.in_block:
                 self.consumed += size
                 first, last = padded(data, body, after) if flags & PADDED else (body, after)
                 stream.piece(ns, data[first:last], size + FRAME_HEAD_BYTES)
@@ -109,8 +104,8 @@ class FrameReader:
                 answered += after - at
             at = after
         self._rest = data[at:]
-        if (beside := at - answered - late) or self._flood.beside:
-            self._flood.count(ns, beside, answered)
+        if (beside := at - answered - late) or flood.beside:
+            flood.count(ns, beside, answered)
 
     def _part(self, ns: int, stream: Http2Stream, size: int, padded_body: bytes | None) -> None:
         """The beginning of a frame of data: an answer that comes slowly is one, and padding is none."""
@@ -124,13 +119,6 @@ class FrameReader:
         self.late += size
         return size if self.late <= self._body_limit else 0
 
-    def _begins(self, data: bytes) -> bool:
-        """Whether enough came to see what is spoken there."""
-        if data.startswith(HTTP1):
-            raise unavailable("the port answers in HTTP/1.1")
-        self.begun = not HTTP1.startswith(data[: len(HTTP1)])
-        return self.begun
-
     def _end(self, ns: int, stream: Http2Stream) -> None:
         """Its last frame. h2 has seen no data of it: where a length was declared, which h2 would miss, it is told that
         the stream was reset."""
@@ -142,13 +130,11 @@ class FrameReader:
 
     def _other(self, ns: int, kind: int, flags: int, frame: bytes) -> bool:
         """Whatever is not a plain piece of an answer."""
-        if kind == GOAWAY and not self._in_block and len(frame) >= FRAME_HEAD_BYTES + GOAWAY_HEAD.size:
+        if kind == GOAWAY and not self._flood.in_block and len(frame) >= FRAME_HEAD_BYTES + GOAWAY_HEAD.size:
             last, code = GOAWAY_HEAD.unpack_from(frame, FRAME_HEAD_BYTES)
             self._owner.going_away(last & STREAM_BITS, code, frame[FRAME_HEAD_BYTES + GOAWAY_HEAD.size :])
             return False
-        if kind in {HEADERS, PUSH_PROMISE, CONTINUATION}:
-            self._in_block = not flags & END_HEADERS
-            self._flood.block(len(frame), ends=not self._in_block)
+        self._flood.follow_block(kind, flags, len(frame))
         return self._library(ns, frame)
 
     def _library(self, ns: int, frame: bytes) -> bool:
