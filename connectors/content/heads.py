@@ -37,16 +37,17 @@ class AnswerHead(NamedTuple):
         return cookie_value(self.set_cookies, name)
 
 
-def add_header(found: dict[str, str], name: str, value: str) -> None:
+def add_header(found: dict[str, str], name: bytes, value: bytes) -> None:
     """One more header of a head; those by the same name are joined, but for cookies, and up to LONGEST only: a target
     may send one ten thousand times."""
-    if name == "set-cookie":
+    key, text = name.decode("latin-1").strip().lower(), value.decode("latin-1").strip()
+    if key == "set-cookie":
         return
-    before = found.get(name)
+    before = found.get(key)
     if before is None:
-        found[name] = value
+        found[key] = text
     elif len(before) < LONGEST:
-        found[name] = f"{before}, {value}"
+        found[key] = f"{before}, {text}"
 
 
 def cookie_value(set_cookies: Iterable[str], name: str) -> str | None:

@@ -28,8 +28,7 @@ class HeadReader(AnswerReader):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        key, text = name.decode("latin-1").strip().lower(), value.decode("latin-1").strip()
-        add_header(self._headers, key, text)
+        add_header(self._headers, name, value)
 
     def on_headers_complete(self) -> None:
         status, timeline = self._parser.get_status_code(), self._timeline

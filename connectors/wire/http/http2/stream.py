@@ -83,8 +83,7 @@ class Http2Stream:
             self.finish(wrong)
             return
         if isinstance(timeline, HeadTimeline):
-            named = joined((name, value) for name, value in headers if not name.startswith(b":"))
-            timeline.head(AnswerHead(int(status), self.url, named, tuple(answer.set_cookies)))
+            timeline.head(AnswerHead(int(status), self.url, joined(headers), tuple(answer.set_cookies)))
         answer.headers_over(int(status))
         if answer.failure is not None:
             self.finish(answer.failure)
@@ -155,9 +154,9 @@ class Http2Stream:
 
 
 def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers as values are saved from them: by names in lower case, without those that set cookies."""
+    """Headers as values are saved from them: by names in lower case, without pseudo-headers and cookies."""
     found: dict[str, str] = {}
     for name, value in headers:
-        key, text = name.decode("latin-1").strip().lower(), value.decode("latin-1").strip()
-        add_header(found, key, text)
+        if not name.startswith(b":"):
+            add_header(found, name, value)
     return found
