@@ -98,9 +98,9 @@ def test_a_shared_token_is_renewed_without_a_new_connection(lane: Lane) -> None:
         Client(lane, spec_with(bot.url, [{**RUN_TOKEN, "expires_s": 0.3}], request=SAY)) as one,
     ):
         for number in range(3):
+            one.idle(0.35 if number else 0)
             one.connector.begin({"id": f"s{number}"})
             assert one.say().code is None
-            one.idle(0.5)
         assert bot.paths == ["POST /token", "POST /say"] * 3
         assert bot.requests[-1].headers["authorization"] == "Bearer t3"
         assert bot.server.connections == 1, "one for tokens and turns"

@@ -12,7 +12,7 @@ import pytest
 from connectors.handshake.expiry import told_lifetime_s
 from connectors.registry import Lane, connector_class
 from connectors.target import CompiledTarget
-from tests.hostile import http, ndjson, split, sse, websocket
+from tests.hostile import http, split, websocket
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import whole
 from tests.integration.connectors.handshake.steps import CHAT, SAY, TOKEN, Bot, converse_at_once, lanes, spec_with
@@ -46,11 +46,11 @@ def test_a_lifetime_may_come_as_a_number_or_as_text(lane: Lane, said: object) ->
 
 
 @lanes
-@pytest.mark.parametrize("protocol", ["http", "sse", "ndjson", "split", "websocket"])
+@pytest.mark.parametrize("protocol", ["http", "split", "websocket"])
 def test_waiting_for_the_log_in_of_another_user_is_a_step_and_no_lag(lane: Lane, protocol: str) -> None:
     log_in_s, users = 0.5, 4
     begun = threading.Semaphore(0)
-    good = {"http": http.good, "sse": sse.good, "ndjson": ndjson.good, "split": split.good, "websocket": websocket.good}
+    good = {"http": http.good, "split": split.good, "websocket": websocket.good}
 
     def script(peer: Peer) -> None:
         good[protocol](peer)

@@ -118,7 +118,7 @@ def test_after_a_failed_turn_the_next_one_has_a_new_connection(lane: Lane, proto
         peer.hold()
 
     with HostileServer(fails_once) as server:
-        spec = make_spec(protocol, server.url, timeouts=LONG | {"first_byte": 1})
+        spec = make_spec(protocol, server.url, timeouts=LONG | {"first_byte": 0.5})
         with Client(lane, spec) as client:
             assert [t.code for t in client.say_all(["one", "two"])] == ["first_byte_timeout", None]
         assert (server.connections, len(server.requests)) == (2, 2)

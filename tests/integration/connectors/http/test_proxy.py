@@ -140,7 +140,7 @@ def test_a_proxy_that_wants_credentials_of_a_plain_request(lane: Lane) -> None:
 @pytest.mark.parametrize("script", [Peer.hold, Peer.read_request])
 def test_a_proxy_that_says_nothing(lane: Lane, script: Any) -> None:
     with HostileServer(script) as server:
-        turn = one_turn(lane, spec("http", f"https://{ELSEWHERE}", server.url, timeouts=TIMEOUTS))
+        turn = one_turn(lane, spec("http", f"https://{ELSEWHERE}", server.url, timeouts=TIMEOUTS | {"connect": 0.5}))
     assert turn.code == ("connect_timeout" if script is Peer.hold else "proxy_refused"), turn.error
     assert turn.error is not None and "proxy" in turn.error.detail
 

@@ -152,9 +152,9 @@ def test_an_answer_is_fetched_after_it_was_asked_for(server: RecordingTarget, la
         turns = []
         for number in range(talks):
             client.connector.begin({"id": f"s{number}"})
-            turns += client.say_all([f"{number} one", f"{number} two ?&#ü", f"{number} three"])
+            turns += client.say_all([f"{number} one", f"{number} two ?&#ü"])
     server.settle()
-    assert [turn.code for turn in turns] == [None] * 3 * talks, turns[0].error
+    assert [turn.code for turn in turns] == [None] * 2 * talks, turns[0].error
     assert [turn.text for turn in turns] == [text for texts in agent.told.values() for text in texts]
     assert not server.broken
     before = talks * len(dialect.overrides.get("handshake", {}).get("steps", ()))

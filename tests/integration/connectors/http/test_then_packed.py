@@ -59,11 +59,11 @@ def test_a_turn_that_is_ended_between_its_requests_sends_none_after_that() -> No
         task.cancel()
         return (await task).code or ""
 
-    spec = make_spec("http", "http://127.0.0.1:1", **{**POLLED, "then": [POLL | {"within_s": 60, "every_s": 0.3}]})
+    spec = make_spec("http", "http://127.0.0.1:1", **{**POLLED, "then": [POLL | {"within_s": 60, "every_s": 0.1}]})
     with scripted(lambda asked: ASKED if asked.method == "POST" else says({"state": "running"})) as bot:
         spec = spec.model_copy(update={"url": bot.url})
         with Client("load", spec) as client:
             assert asyncio.run(end_early(client)) == "stopped"
         asked = len(bot.requests)
-        time.sleep(0.5)
+        time.sleep(0.25)
         assert len(bot.requests) == asked
