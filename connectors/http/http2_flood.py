@@ -11,8 +11,6 @@ from connectors.http.http2_format import CONTINUATION, END_HEADERS, FRAME_BYTES,
 
 BESIDE_EACH: Final = 4
 """Bytes beside an answer that each byte of an answer excuses."""
-BLOCK_FRAMES: Final = 64
-"""Frames of a header block, as many as h2 takes."""
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -22,11 +20,11 @@ class FloodLimit:
     BESIDE_EACH times their own size, a second excuses the limit. `in_block`: a header block has begun, in which only
     its own frames may come."""
 
-    __slots__ = ("_block", "_frames", "_limit", "_ns", "beside", "in_block")
+    __slots__ = ("_block", "_limit", "_ns", "beside", "in_block")
 
     def __init__(self, header_limit: int) -> None:
         self._limit = header_limit
-        self._ns = self._block = self._frames = self.beside = 0
+        self._ns = self._block = self.beside = 0
         self.in_block = False
 
     def count(self, ns: int, beside: int, answered: int) -> None:
@@ -38,18 +36,15 @@ class FloodLimit:
             raise malformed(f"more than {self._limit} bytes that belong to no answer came faster than answers")
 
     def follow_block(self, kind: int, flags: int, size: int) -> None:
-        """What a frame of `size` bytes means for header blocks. Raises TooLarge or BrokenTransport."""
+        """What a frame of `size` bytes means for header blocks. Raises TooLarge."""
         if kind not in {HEADERS, PUSH_PROMISE, CONTINUATION}:
             return
         self._block += size
-        self._frames += 1
         if self._block > self._limit:
             raise TooLarge("header_too_large", f"no end of the headers within {self._limit} bytes")
-        if self._frames > BLOCK_FRAMES:
-            raise malformed(f"more than {BLOCK_FRAMES} frames of one header block")
         self.in_block = not flags & END_HEADERS
         if not self.in_block:
-            self._block = self._frames = 0
+            self._block = 0
 
 
 def begins(data: bytes) -> bool:
