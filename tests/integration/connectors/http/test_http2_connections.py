@@ -14,7 +14,17 @@ import trustme
 from connectors.registry import Lane
 from tests.hostile.http2 import answers, nonsense
 from tests.hostile.http2.answers import ANSWER, EVENTS, OK, asked, hold
-from tests.hostile.http2.frames import DATA, END_STREAM, SETTINGS, Http2Peer, frame, headers
+from tests.hostile.http2.frames import (
+    DATA,
+    END_STREAM,
+    HEADERS,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    Http2Peer,
+    frame,
+    headers,
+)
 from tests.hostile.server import HostileServer, Peer, Script
 from tests.hostile.sse import TEXT
 from tests.integration.connectors.http.over_http2 import (
@@ -103,18 +113,54 @@ def test_a_connection_that_was_closed_between_two_turns_is_replaced(lane: Lane) 
     assert served.server.connections == 3
 
 
-def test_what_was_on_its_way_when_a_stream_was_cancelled_is_no_flood() -> None:
+@lanes
+def test_a_connection_on_which_nothing_comes_any_more_is_given_up(lane: Lane) -> None:
+    def script(peer: Peer) -> None:
+        http2, stream = asked(peer)
+        peer.send(headers(stream, OK, EVENTS) + frame(DATA, END_STREAM, stream, ANSWER))
+        while server.connections > 1:
+            http2.read_frame()
+        peer.hold()
+
+    with HostileServer(script) as server:
+        target = make_spec("http2", server.url, timeouts=ROOMY | {"first_byte": 0.5})
+        with Client(lane, target) as client:
+            turns = client.say_all(["one", "two", "three"])
+    assert [turn.code for turn in turns] == [None, "first_byte_timeout", None]
+
+
+def test_a_request_ends_where_its_answer_came_before_the_rest_of_it() -> None:
+    def script(peer: Peer) -> None:
+        http2 = Http2Peer(peer)
+        http2.shake()
+        while (found := http2.read_frame()).kind != HEADERS:
+            pass
+        peer.send(headers(found.stream, OK, EVENTS) + frame(DATA, END_STREAM, found.stream, ANSWER))
+        while http2.read_frame().kind != RST_STREAM:
+            pass
+        peer.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 60_000)))
+        second = http2.read_request()
+        peer.send(headers(second, OK, EVENTS) + frame(DATA, END_STREAM, second, ANSWER))
+        hold(http2)
+
+    with HostileServer(script) as server, Client("load", make_spec("http2", server.url)) as client:
+        turns = client.say_all(["more than a window " * 10_000, "two"])
+    assert [(turn.code, turn.text) for turn in turns] == [(None, TEXT)] * 2, turns[1].error
+
+
+@pytest.mark.parametrize(("pieces", "code"), [(10, None), (40, "http_malformed")])
+def test_what_was_on_its_way_when_a_stream_was_cancelled_is_no_flood(pieces: int, code: str | None) -> None:
     def script(peer: Peer) -> None:
         http2, first = asked(peer)
         peer.send(headers(first, OK, EVENTS) + frame(DATA, 0, first, ANSWER))  # whole, but for its end
         second = http2.read_request()
-        peer.send(frame(DATA, 0, first, bytes(16_000)) * 10)
+        peer.send(frame(DATA, 0, first, bytes(16_000)) * pieces)
         peer.send(headers(second, OK, EVENTS) + frame(DATA, END_STREAM, second, ANSWER))
         hold(http2)
 
     with HostileServer(script) as server, Client("load", make_spec("http2", server.url)) as client:
         turns = client.say_all(["one", "two"])
-    assert [(turn.code, turn.text) for turn in turns] == [(None, TEXT)] * 2, turns[1].error
+    assert [turn.code for turn in turns] == [None, code], turns[1].error
 
 
 @lanes
