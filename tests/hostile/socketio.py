@@ -8,7 +8,7 @@ from typing import Any
 from tests.hostile.frames import BINARY, frame, read_message, upgrade
 from tests.hostile.server import Peer
 from tests.hostile.sse import TEXT, WORDS
-from tests.hostile.table import hostile, whole
+from tests.hostile.table import hostile, saying, whole
 
 NAMESPACE = "/generic"
 OPENING = {"sid": "e1", "upgrades": [], "pingInterval": 25000, "pingTimeout": 20000, "maxPayload": 1_000_000}
@@ -67,6 +67,10 @@ def _begin(peer: Peer) -> str:
     number = _asked(peer)
     peer.send(PIECES[0])
     return number
+
+
+says = saying("socketio", _begin)
+greets = saying("socketio", upgrade)
 
 
 def good(peer: Peer) -> None:
@@ -131,13 +135,8 @@ def socketio_open_packet_deeply_nested(peer: Peer) -> None:
 def _opens_with(name: str, **said: Any) -> None:
     """A behaviour whose open packet says `said`; None leaves a key out."""
 
-    def script(peer: Peer) -> None:
-        upgrade(peer)
-        peer.send(packet("0" + json.dumps({key: value for key, value in {**OPENING, **said}.items() if value != ""})))
-        peer.hold()
-
-    script.__name__ = f"socketio_opens_with_{name}"
-    hostile("socketio", "socketio_protocol")(script)
+    opening = {key: value for key, value in {**OPENING, **said}.items() if value != ""}
+    greets(f"opens_with_{name}", "socketio_protocol", packet("0" + json.dumps(opening)))
 
 
 _opens_with("no_sid", sid="")

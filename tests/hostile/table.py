@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from tests.hostile.server import Script
+from tests.hostile.server import Peer, Script
 
 Protocol = Literal[
     "http", "sse", "ndjson", "text", "split", "split-websocket", "grpc", "websocket", "socketio", "http2", "then"
@@ -38,6 +38,21 @@ def hostile(protocol: Protocol, code: str | None, text: str = "") -> Callable[[S
         return script
 
     return register
+
+
+def saying(protocol: Protocol, begin: Callable[[Peer], object]) -> Callable[..., Script]:
+    """What registers a behaviour that begins so, says one thing more, and waits."""
+
+    def says(name: str, code: str | None, said: bytes, text: str = "") -> Script:
+        def script(peer: Peer) -> None:
+            begin(peer)
+            peer.send(said)
+            peer.hold()
+
+        script.__name__ = f"{protocol.replace('-', '_')}_{name}"
+        return hostile(protocol, code, text)(script)
+
+    return says
 
 
 def head(*headers: str, status: str = "200 OK") -> bytes:

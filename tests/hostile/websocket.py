@@ -21,7 +21,7 @@ from tests.hostile.frames import (
 )
 from tests.hostile.server import BLOCK, Peer
 from tests.hostile.sse import TEXT, WORDS
-from tests.hostile.table import hostile
+from tests.hostile.table import hostile, saying
 
 
 def piece(word: str) -> bytes:
@@ -57,14 +57,14 @@ def _begin(peer: Peer) -> None:
     peer.send(PIECES[0])
 
 
+answers = saying("websocket", _asked)
+says = saying("websocket", _begin)
+
+
 # --- too much ----------------------------------------------------------------------------------------------------
 
 
-@hostile("websocket", "message_too_large")
-def websocket_huge_message(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(piece("x" * (2 << 20))))
-    peer.hold()
+says("huge_message", "message_too_large", frame(piece("x" * (2 << 20))))
 
 
 @hostile("websocket", "message_too_large")
@@ -183,25 +183,9 @@ def websocket_nothing_but_pings(peer: Peer) -> None:
         wait(peer, 0.05)
 
 
-@hostile("websocket", "idle_timeout")
-def websocket_half_a_frame(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(PIECES[1][:9])
-    peer.hold()
-
-
-@hostile("websocket", "first_byte_timeout")
-def websocket_half_a_header(peer: Peer) -> None:
-    _asked(peer)
-    peer.send(DONE[:1])
-    peer.hold()
-
-
-@hostile("websocket", "idle_timeout")
-def websocket_done_never_comes(peer: Peer) -> None:
-    _asked(peer)
-    peer.send(b"".join(PIECES))
-    peer.hold()
+says("half_a_frame", "idle_timeout", PIECES[1][:9])
+answers("half_a_header", "first_byte_timeout", DONE[:1])
+answers("done_never_comes", "idle_timeout", b"".join(PIECES))
 
 
 @hostile("websocket", "total_timeout")

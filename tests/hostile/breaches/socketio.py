@@ -20,6 +20,7 @@ from tests.hostile.socketio import (
     message,
     packet,
     piece,
+    says,
 )
 from tests.hostile.sse import TEXT
 from tests.hostile.table import hostile
@@ -34,11 +35,11 @@ def socketio_huge_number_of_attachments(peer: Peer) -> None:
     peer.send_forever(frame(b"x" * 1000, BINARY))
 
 
-@hostile("socketio", "message_too_large")
-def socketio_huger_number_of_attachments(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(message("51000000000000-", ["delta", {"_placeholder": True, "num": 0}]))
-    peer.hold()
+says(
+    "huger_number_of_attachments",
+    "message_too_large",
+    message("51000000000000-", ["delta", {"_placeholder": True, "num": 0}]),
+)
 
 
 @hostile("socketio", "body_too_large")
@@ -86,25 +87,17 @@ def socketio_endless_events_to_acknowledge(peer: Peer) -> None:
     peer.send_forever(packet(f'42{NAMESPACE},7["noise"]') * 1000)
 
 
-@hostile("socketio", "message_too_deep")
-def socketio_deeply_nested_json(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(packet(f"42{NAMESPACE}," + '["delta",' + "[" * 20_000 + "]" * 20_001))
-    peer.hold()
-
-
-@hostile("socketio", "message_too_deep")
-def socketio_nested_too_deeply_to_be_written_again(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(packet(f"42{NAMESPACE}," + '["delta",' + "[" * 500 + "]" * 501))
-    peer.hold()
-
-
-@hostile("socketio", "message_too_deep")
-def socketio_deeply_nested_around_an_attachment(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(packet(f"451-{NAMESPACE}," + '["delta",' + "[" * 900 + "]" * 901) + frame(b"x", BINARY))
-    peer.hold()
+says("deeply_nested_json", "message_too_deep", packet(f"42{NAMESPACE}," + '["delta",' + "[" * 20_000 + "]" * 20_001))
+says(
+    "nested_too_deeply_to_be_written_again",
+    "message_too_deep",
+    packet(f"42{NAMESPACE}," + '["delta",' + "[" * 500 + "]" * 501),
+)
+says(
+    "deeply_nested_around_an_attachment",
+    "message_too_deep",
+    packet(f"451-{NAMESPACE}," + '["delta",' + "[" * 900 + "]" * 901) + frame(b"x", BINARY),
+)
 
 
 # --- too slow ----------------------------------------------------------------------------------------------------
@@ -134,11 +127,11 @@ def socketio_pings_instead_of_the_rest(peer: Peer) -> None:
         wait(peer, 0.1)
 
 
-@hostile("socketio", "idle_timeout")
-def socketio_attachments_never_sent(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(message("52-", ["delta", {"_placeholder": True, "num": 0}]) + frame(b"x", BINARY))
-    peer.hold()
+says(
+    "attachments_never_sent",
+    "idle_timeout",
+    message("52-", ["delta", {"_placeholder": True, "num": 0}]) + frame(b"x", BINARY),
+)
 
 
 @hostile("socketio", "idle_timeout")
@@ -148,11 +141,7 @@ def socketio_done_never_comes(peer: Peer) -> None:
     peer.hold()
 
 
-@hostile("socketio", "idle_timeout")
-def socketio_answers_in_another_namespace(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(event("done", LAST, "/other"))
-    peer.hold()
+says("answers_in_another_namespace", "idle_timeout", event("done", LAST, "/other"))
 
 
 @hostile("socketio", "idle_timeout")
@@ -166,44 +155,32 @@ def socketio_acknowledges_what_nobody_asked(peer: Peer) -> None:
 # --- nonsense ----------------------------------------------------------------------------------------------------
 
 
-def _says(name: str, code: str, said: bytes) -> None:
-    """A behaviour that says `said` in the middle of an answer."""
-
-    def script(peer: Peer) -> None:
-        _begin(peer)
-        peer.send(said)
-        peer.hold()
-
-    script.__name__ = f"socketio_{name}"
-    hostile("socketio", code)(script)
-
-
-_says("empty_packet", "socketio_protocol", packet(""))
-_says("no_packet_at_all", "socketio_protocol", packet("hello"))
-_says("base64_as_for_polling", "socketio_protocol", packet("bAAAA"))
-_says("unknown_engine_packet", "socketio_protocol", packet("9"))
-_says("unknown_packet", "socketio_protocol", message("7", ["delta", {}]))
-_says("message_without_a_packet", "socketio_protocol", packet("4"))
-_says("second_open_packet", "socketio_protocol", OPENED)
-_says("ping_with_a_long_story", "socketio_protocol", packet("2" + "x" * 1000))
-_says("ping_that_cannot_be_said_again", "socketio_protocol", packet('2"\\ud800"'))
-_says("event_that_is_an_object", "socketio_protocol", message("2", {"delta": "x"}))
-_says("event_without_a_name", "socketio_protocol", message("2", [{"text": "x"}]))
-_says("id_of_200_digits", "socketio_protocol", packet(f"42{NAMESPACE},{'9' * 200}[]"))
-_says("acknowledgement_without_id", "socketio_protocol", message("3", [LAST]))
-_says("attachments_without_number", "socketio_protocol", message("5-", ["delta"]))
-_says("attachment_that_nobody_announced", "socketio_protocol", frame(b"x", BINARY))
-_says("text_for_an_attachment", "socketio_protocol", message("51-", ["delta"]) + PIECES[1])
-_says(
+says("empty_packet", "socketio_protocol", packet(""))
+says("no_packet_at_all", "socketio_protocol", packet("hello"))
+says("base64_as_for_polling", "socketio_protocol", packet("bAAAA"))
+says("unknown_engine_packet", "socketio_protocol", packet("9"))
+says("unknown_packet", "socketio_protocol", message("7", ["delta", {}]))
+says("message_without_a_packet", "socketio_protocol", packet("4"))
+says("second_open_packet", "socketio_protocol", OPENED)
+says("ping_with_a_long_story", "socketio_protocol", packet("2" + "x" * 1000))
+says("ping_that_cannot_be_said_again", "socketio_protocol", packet('2"\\ud800"'))
+says("event_that_is_an_object", "socketio_protocol", message("2", {"delta": "x"}))
+says("event_without_a_name", "socketio_protocol", message("2", [{"text": "x"}]))
+says("id_of_200_digits", "socketio_protocol", packet(f"42{NAMESPACE},{'9' * 200}[]"))
+says("acknowledgement_without_id", "socketio_protocol", message("3", [LAST]))
+says("attachments_without_number", "socketio_protocol", message("5-", ["delta"]))
+says("attachment_that_nobody_announced", "socketio_protocol", frame(b"x", BINARY))
+says("text_for_an_attachment", "socketio_protocol", message("51-", ["delta"]) + PIECES[1])
+says(
     "placeholder_of_no_attachment",
     "socketio_protocol",
     message("51-", ["delta", {"_placeholder": True, "num": 7}]) + frame(b"x", BINARY),
 )
-_says("invalid_json", "json_invalid", packet(f'42{NAMESPACE},["delta",{{"text"'))
-_says("invalid_json_in_another_namespace", "json_invalid", packet('42/other,["delta",{"text"'))
-_says("invalid_utf8", "utf8_invalid", frame(b'42/generic,["delta",{"text":"w\xff\xfe"}]'))
-_says("error_event", "target_error", event("error", {"code": "RATE_LIMIT", "message": "too many"}))
-_says(
+says("invalid_json", "json_invalid", packet(f'42{NAMESPACE},["delta",{{"text"'))
+says("invalid_json_in_another_namespace", "json_invalid", packet('42/other,["delta",{"text"'))
+says("invalid_utf8", "utf8_invalid", frame(b'42/generic,["delta",{"text":"w\xff\xfe"}]'))
+says("error_event", "target_error", event("error", {"code": "RATE_LIMIT", "message": "too many"}))
+says(
     "attachment_for_text",
     "answer_unmatched",
     message("51-", ["delta", {"text": {"_placeholder": True, "num": 0}}]) + frame(b"x", BINARY),
@@ -211,10 +188,10 @@ _says(
 
 # --- the end -----------------------------------------------------------------------------------------------------
 
-_says("disconnects_in_the_middle", "connection_closed", message("1"))
-_says("engine_closes_in_the_middle", "connection_closed", packet("1"))
-_says("refuses_in_the_middle", "socketio_refused", message("4", {"message": "enough"}))
-_says("closes_in_the_middle", "ws_closed_1001", frame((1001).to_bytes(2, "big"), CLOSE))
+says("disconnects_in_the_middle", "connection_closed", message("1"))
+says("engine_closes_in_the_middle", "connection_closed", packet("1"))
+says("refuses_in_the_middle", "socketio_refused", message("4", {"message": "enough"}))
+says("closes_in_the_middle", "ws_closed_1001", frame((1001).to_bytes(2, "big"), CLOSE))
 
 
 @hostile("socketio", "connection_closed")

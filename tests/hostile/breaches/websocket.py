@@ -25,23 +25,13 @@ from tests.hostile.frames import (
 from tests.hostile.server import Peer
 from tests.hostile.sse import TEXT, WORDS
 from tests.hostile.table import hostile
-from tests.hostile.websocket import ANSWER, DONE, PIECES, _asked, _begin, piece
+from tests.hostile.websocket import ANSWER, DONE, PIECES, _asked, _begin, piece, says
 
 # --- not allowed -------------------------------------------------------------------------------------------------
 
 
-@hostile("websocket", "ws_protocol")
-def websocket_masked_frame(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(b"\x81\x82\x01\x02\x03\x04zz" + DONE)
-    peer.hold()
-
-
-@hostile("websocket", "ws_protocol")
-def websocket_packed_though_not_agreed(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(piece("x"), TEXTUAL, FIN | RSV1))
-    peer.hold()
+says("masked_frame", "ws_protocol", b"\x81\x82\x01\x02\x03\x04zz" + DONE)
+says("packed_though_not_agreed", "ws_protocol", frame(piece("x"), TEXTUAL, FIN | RSV1))
 
 
 @hostile("websocket", "ws_protocol")
@@ -51,105 +41,27 @@ def websocket_packed_badly(peer: Peer) -> None:
     peer.hold()
 
 
-@hostile("websocket", "ws_protocol")
-def websocket_reserved_bit(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(piece("x"), TEXTUAL, FIN | 0x20))
-    peer.hold()
-
-
-@hostile("websocket", "ws_protocol")
-def websocket_reserved_opcode(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(piece("x"), 0x3))
-    peer.hold()
-
-
-@hostile("websocket", "ws_protocol")
-def websocket_reserved_control_opcode(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b"", 0xB))
-    peer.hold()
-
-
-@hostile("websocket", "ws_protocol")
-def websocket_continues_nothing(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(piece("x"), CONT))
-    peer.hold()
-
-
-@hostile("websocket", "ws_protocol")
-def websocket_begins_a_message_in_another(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b'{"delta":', TEXTUAL, 0) + DONE)
-    peer.hold()
-
-
-@hostile("websocket", "ws_protocol")
-def websocket_ping_in_pieces(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b"half", PING, 0))
-    peer.hold()
-
-
-@hostile("websocket", "ws_protocol")
-def websocket_long_ping(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b"x" * 126, PING))
-    peer.hold()
-
-
-@hostile("websocket", "ws_protocol")
-def websocket_close_of_one_byte(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b"\x03", CLOSE))
-    peer.hold()
-
-
-@hostile("websocket", "ws_protocol")
-def websocket_close_with_a_code_that_is_none(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame((999).to_bytes(2, "big"), CLOSE))
-    peer.hold()
-
-
-@hostile("websocket", "utf8_invalid")
-def websocket_close_reason_not_utf8(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame((1000).to_bytes(2, "big") + b"\xff\xfe", CLOSE))
-    peer.hold()
-
-
-@hostile("websocket", "utf8_invalid")
-def websocket_invalid_utf8(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b'{"delta": "\xc3\x28"}') + DONE)
-    peer.hold()
+says("reserved_bit", "ws_protocol", frame(piece("x"), TEXTUAL, FIN | 0x20))
+says("reserved_opcode", "ws_protocol", frame(piece("x"), 0x3))
+says("reserved_control_opcode", "ws_protocol", frame(b"", 0xB))
+says("continues_nothing", "ws_protocol", frame(piece("x"), CONT))
+says("begins_a_message_in_another", "ws_protocol", frame(b'{"delta":', TEXTUAL, 0) + DONE)
+says("ping_in_pieces", "ws_protocol", frame(b"half", PING, 0))
+says("long_ping", "ws_protocol", frame(b"x" * 126, PING))
+says("close_of_one_byte", "ws_protocol", frame(b"\x03", CLOSE))
+says("close_with_a_code_that_is_none", "ws_protocol", frame((999).to_bytes(2, "big"), CLOSE))
+says("close_reason_not_utf8", "utf8_invalid", frame((1000).to_bytes(2, "big") + b"\xff\xfe", CLOSE))
+says("invalid_utf8", "utf8_invalid", frame(b'{"delta": "\xc3\x28"}') + DONE)
 
 
 # --- the end comes early -----------------------------------------------------------------------------------------
 
 
-@hostile("websocket", "ws_closed_1005")
-def websocket_close_without_code(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b"", CLOSE))
-    peer.hold()
-
-
-@hostile("websocket", "ws_closed_1011")
-def websocket_close_1011_in_mid_answer(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame((1011).to_bytes(2, "big") + b"out of tokens", CLOSE))
-    peer.hold()
-
-
-@hostile("websocket", "ws_closed_4002")
-def websocket_close_in_mid_message(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b'{"delta":', TEXTUAL, 0) + frame((4002).to_bytes(2, "big"), CLOSE))
-    peer.hold()
+says("close_without_code", "ws_closed_1005", frame(b"", CLOSE))
+says("close_1011_in_mid_answer", "ws_closed_1011", frame((1011).to_bytes(2, "big") + b"out of tokens", CLOSE))
+says(
+    "close_in_mid_message", "ws_closed_4002", frame(b'{"delta":', TEXTUAL, 0) + frame((4002).to_bytes(2, "big"), CLOSE)
+)
 
 
 @hostile("websocket", "ws_closed_1000")
@@ -190,25 +102,9 @@ def websocket_resets_right_behind_half_a_frame(peer: Peer) -> None:
 # --- what it says is wrong ---------------------------------------------------------------------------------------
 
 
-@hostile("websocket", "message_too_deep")
-def websocket_deeply_nested_json(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b"[" * 20_000 + b"]" * 20_000))
-    peer.hold()
-
-
-@hostile("websocket", "json_invalid")
-def websocket_not_json(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b"Internal Server Error"))
-    peer.hold()
-
-
-@hostile("websocket", "target_error")
-def websocket_error_in_the_stream(peer: Peer) -> None:
-    _begin(peer)
-    peer.send(frame(b'{"error": {"message": "overloaded"}}'))
-    peer.hold()
+says("deeply_nested_json", "message_too_deep", frame(b"[" * 20_000 + b"]" * 20_000))
+says("not_json", "json_invalid", frame(b"Internal Server Error"))
+says("error_in_the_stream", "target_error", frame(b'{"error": {"message": "overloaded"}}'))
 
 
 # --- unusual, and allowed ----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import struct
 from tests.hostile.http2.frames import (
     DATA,
     END_STREAM,
+    FIRST_STREAM,
     GOAWAY,
     INITIAL_WINDOW_SIZE,
     PING,
@@ -18,13 +19,12 @@ from tests.hostile.http2.frames import (
 )
 from tests.hostile.server import Gone, Peer
 from tests.hostile.sse import DONE, PIECES, TEXT, USAGE
-from tests.hostile.table import hostile
+from tests.hostile.table import hostile, saying
 
-PRIORITY, PUSH_PROMISE, PADDED = 2, 5, 8
+PRIORITY, PADDED = 2, 8
 OK = (":status", "200")
 EVENTS = ("content-type", "text/event-stream")
-INTERNAL_ERROR, FLOW_CONTROL_ERROR, CANCEL, ENHANCE_YOUR_CALM = 2, 3, 8, 11
-LARGEST = (1 << 31) - 1
+INTERNAL_ERROR, CANCEL, ENHANCE_YOUR_CALM = 2, 8, 11
 ANSWER = b"".join((*PIECES, USAGE, DONE))
 
 
@@ -40,6 +40,10 @@ def begun(peer: Peer) -> tuple[Http2Peer, int]:
     http2, stream = asked(peer)
     peer.send(headers(stream, OK, EVENTS) + frame(DATA, 0, stream, PIECES[0]))
     return http2, stream
+
+
+answers = saying("http2", asked)
+says = saying("http2", begun)
 
 
 def hold(http2: Http2Peer) -> None:
@@ -59,11 +63,11 @@ def good(peer: Peer) -> None:
 # --- an end that is none ----------------------------------------------------------------------------------------
 
 
-@hostile("http2", "body_truncated")
-def http2_less_than_was_declared(peer: Peer) -> None:
-    http2, stream = asked(peer)
-    peer.send(headers(stream, OK, EVENTS, ("content-length", "1000")) + frame(DATA, END_STREAM, stream, PIECES[0]))
-    hold(http2)
+answers(
+    "less_than_was_declared",
+    "body_truncated",
+    headers(FIRST_STREAM, OK, EVENTS, ("content-length", "1000")) + frame(DATA, END_STREAM, FIRST_STREAM, PIECES[0]),
+)
 
 
 @hostile("http2", "body_truncated")
@@ -82,18 +86,8 @@ def http2_reset_before_the_answer(peer: Peer) -> None:
     peer.reset()
 
 
-@hostile("http2", "http2_internal_error")
-def http2_stream_reset(peer: Peer) -> None:
-    http2, stream = asked(peer)
-    peer.send(frame(RST_STREAM, 0, stream, struct.pack(">I", INTERNAL_ERROR)))
-    hold(http2)
-
-
-@hostile("http2", "http2_unknown")
-def http2_stream_reset_for_an_unknown_reason(peer: Peer) -> None:
-    http2, stream = begun(peer)
-    peer.send(frame(RST_STREAM, 0, stream, struct.pack(">I", 4711)))
-    hold(http2)
+answers("stream_reset", "http2_internal_error", frame(RST_STREAM, 0, FIRST_STREAM, struct.pack(">I", INTERNAL_ERROR)))
+says("stream_reset_for_an_unknown_reason", "http2_unknown", frame(RST_STREAM, 0, FIRST_STREAM, struct.pack(">I", 4711)))
 
 
 @hostile("http2", "http2_enhance_your_calm")
@@ -102,11 +96,7 @@ def http2_goaway_in_the_answer(peer: Peer) -> None:
     peer.send(frame(GOAWAY, 0, 0, struct.pack(">II", stream, ENHANCE_YOUR_CALM) + b"too_many_pings"))
 
 
-@hostile("http2", "stream_incomplete")
-def http2_stream_without_end_mark(peer: Peer) -> None:
-    http2, stream = begun(peer)
-    peer.send(frame(DATA, END_STREAM, stream))
-    hold(http2)
+says("stream_without_end_mark", "stream_incomplete", frame(DATA, END_STREAM, FIRST_STREAM))
 
 
 # --- too slow ---------------------------------------------------------------------------------------------------
@@ -178,11 +168,12 @@ def http2_byte_by_byte(peer: Peer) -> None:
     hold(http2)
 
 
-@hostile("http2", None, TEXT)
-def http2_length_in_capitals_that_is_none(peer: Peer) -> None:
-    http2, stream = asked(peer)
-    peer.send(headers(stream, OK, EVENTS, ("Content-Length", "many")) + frame(DATA, END_STREAM, stream, ANSWER))
-    hold(http2)
+answers(
+    "length_in_capitals_that_is_none",
+    None,
+    headers(FIRST_STREAM, OK, EVENTS, ("Content-Length", "many")) + frame(DATA, END_STREAM, FIRST_STREAM, ANSWER),
+    TEXT,
+)
 
 
 @hostile("http2", None, TEXT)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 
-from tests.hostile.http2.answers import ANSWER, EVENTS, OK, PADDED, asked, begun, hold
+from tests.hostile.http2.answers import ANSWER, EVENTS, OK, PADDED, answers, says
 from tests.hostile.http2.frames import (
     DATA,
     END_HEADERS,
     END_STREAM,
+    FIRST_STREAM,
     GOAWAY,
     HEADERS,
     INITIAL_WINDOW_SIZE,
@@ -29,130 +30,50 @@ LARGEST = (1 << 31) - 1
 # --- frames that must not be ------------------------------------------------------------------------------------
 
 
-@hostile("http2", "http_malformed")
-def http2_overlong_frame(peer: Peer) -> None:
-    http2, stream = begun(peer)
-    peer.send(frame(DATA, 0, stream, b"x" * 20_000))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_more_padding_than_frame(peer: Peer) -> None:
-    http2, stream = begun(peer)
-    peer.send(frame(DATA, PADDED, stream, b"\xffdata"))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_padded_without_a_length(peer: Peer) -> None:
-    http2, stream = begun(peer)
-    peer.send(frame(DATA, PADDED, stream))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_data_before_headers(peer: Peer) -> None:
-    http2, stream = asked(peer)
-    peer.send(frame(DATA, 0, stream, PIECES[0]))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_data_within_headers(peer: Peer) -> None:
-    http2, stream = begun(peer)
-    peer.send(frame(HEADERS, 0, stream, field("x-trailer", "1")) + frame(DATA, END_STREAM, stream, DONE))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_data_on_a_stream_that_nobody_opened(peer: Peer) -> None:
-    http2, stream = begun(peer)
-    peer.send(frame(DATA, 0, stream + 20, PIECES[1]))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_push_promise(peer: Peer) -> None:
-    http2, stream = begun(peer)
-    peer.send(frame(PUSH_PROMISE, END_HEADERS, stream, struct.pack(">I", 2) + field(":method", "GET")))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_trailers_before_the_end(peer: Peer) -> None:
-    http2, stream = begun(peer)
-    peer.send(headers(stream, ("x-trailer", "1")))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_window_over_its_limit(peer: Peer) -> None:
-    http2, _ = begun(peer)
-    peer.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", LARGEST)) * 2)
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_window_update_of_nothing(peer: Peer) -> None:
-    http2, _ = begun(peer)
-    peer.send(frame(WINDOW_UPDATE, 0, 0, bytes(4)))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_settings_of_an_odd_length(peer: Peer) -> None:
-    http2, _ = begun(peer)
-    peer.send(frame(SETTINGS, 0, 0, b"12345"))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_settings_against_the_rules(peer: Peer) -> None:
-    http2, _ = begun(peer)
-    peer.send(frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, 1 << 31)))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_header_block_that_is_none(peer: Peer) -> None:
-    http2, stream = asked(peer)
-    peer.send(frame(HEADERS, END_HEADERS, stream, b"\xff" * 50))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_no_status(peer: Peer) -> None:
-    http2, stream = asked(peer)
-    peer.send(headers(stream, EVENTS) + frame(DATA, END_STREAM, stream, ANSWER))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_status_that_is_none(peer: Peer) -> None:
-    http2, stream = asked(peer)
-    peer.send(headers(stream, (":status", "fine"), EVENTS) + frame(DATA, END_STREAM, stream, ANSWER))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_two_statuses(peer: Peer) -> None:
-    http2, stream = asked(peer)
-    peer.send(headers(stream, (":status", "500"), OK, EVENTS) + frame(DATA, END_STREAM, stream, ANSWER))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_length_that_is_none(peer: Peer) -> None:
-    http2, stream = asked(peer)
-    peer.send(headers(stream, OK, EVENTS, ("content-length", "many")))
-    hold(http2)
-
-
-@hostile("http2", "http_malformed")
-def http2_more_than_was_declared(peer: Peer) -> None:
-    http2, stream = asked(peer)
-    peer.send(headers(stream, OK, EVENTS, ("content-length", "10")) + frame(DATA, END_STREAM, stream, PIECES[0]))
-    hold(http2)
+says("overlong_frame", "http_malformed", frame(DATA, 0, FIRST_STREAM, b"x" * 20_000))
+says("more_padding_than_frame", "http_malformed", frame(DATA, PADDED, FIRST_STREAM, b"\xffdata"))
+says("padded_without_a_length", "http_malformed", frame(DATA, PADDED, FIRST_STREAM))
+answers("data_before_headers", "http_malformed", frame(DATA, 0, FIRST_STREAM, PIECES[0]))
+says(
+    "data_within_headers",
+    "http_malformed",
+    frame(HEADERS, 0, FIRST_STREAM, field("x-trailer", "1")) + frame(DATA, END_STREAM, FIRST_STREAM, DONE),
+)
+UNKNOWN_STREAM = says(
+    "data_on_a_stream_that_nobody_opened", "http_malformed", frame(DATA, 0, FIRST_STREAM + 20, PIECES[1])
+)
+says(
+    "push_promise",
+    "http_malformed",
+    frame(PUSH_PROMISE, END_HEADERS, FIRST_STREAM, struct.pack(">I", 2) + field(":method", "GET")),
+)
+says("trailers_before_the_end", "http_malformed", headers(FIRST_STREAM, ("x-trailer", "1")))
+says("window_over_its_limit", "http_malformed", frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", LARGEST)) * 2)
+says("window_update_of_nothing", "http_malformed", frame(WINDOW_UPDATE, 0, 0, bytes(4)))
+says("settings_of_an_odd_length", "http_malformed", frame(SETTINGS, 0, 0, b"12345"))
+says(
+    "settings_against_the_rules",
+    "http_malformed",
+    frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, 1 << 31)),
+)
+answers("header_block_that_is_none", "http_malformed", frame(HEADERS, END_HEADERS, FIRST_STREAM, b"\xff" * 50))
+answers("no_status", "http_malformed", headers(FIRST_STREAM, EVENTS) + frame(DATA, END_STREAM, FIRST_STREAM, ANSWER))
+answers(
+    "status_that_is_none",
+    "http_malformed",
+    headers(FIRST_STREAM, (":status", "fine"), EVENTS) + frame(DATA, END_STREAM, FIRST_STREAM, ANSWER),
+)
+TWO_STATUSES = answers(
+    "two_statuses",
+    "http_malformed",
+    headers(FIRST_STREAM, (":status", "500"), OK, EVENTS) + frame(DATA, END_STREAM, FIRST_STREAM, ANSWER),
+)
+answers("length_that_is_none", "http_malformed", headers(FIRST_STREAM, OK, EVENTS, ("content-length", "many")))
+answers(
+    "more_than_was_declared",
+    "http_malformed",
+    headers(FIRST_STREAM, OK, EVENTS, ("content-length", "10")) + frame(DATA, END_STREAM, FIRST_STREAM, PIECES[0]),
+)
 
 
 @hostile("http2", "http2_unavailable")

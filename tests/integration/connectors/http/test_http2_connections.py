@@ -167,8 +167,8 @@ def test_what_was_on_its_way_when_a_stream_was_cancelled_is_no_flood(pieces: int
 @pytest.mark.parametrize(
     ("script", "code", "told"),
     [
-        (nonsense.http2_two_statuses, "http_malformed", "the status b'500, 200'"),
-        (nonsense.http2_data_on_a_stream_that_nobody_opened, "http_malformed", "stream 21, which was never opened"),
+        (nonsense.TWO_STATUSES, "http_malformed", "the status b'500, 200'"),
+        (nonsense.UNKNOWN_STREAM, "http_malformed", "stream 21, which was never opened"),
         (answers.http2_no_stream_is_allowed, "total_timeout", "within 0.3 s: the target allows 0"),
     ],
 )
