@@ -122,7 +122,8 @@ def metric_names(counts: Counts) -> list[str]:
 
 def stats_of(counts: Counts, name: str) -> Stats:
     metric = find(name)
-    assert metric is not None, name  # noqa: S101 - windows only hold metrics that `definitions` computed
+    if metric is None:  # windows only hold metrics that `definitions` computed
+        raise KeyError(name)
     found = counts.histograms.get(name, Histogram())
     return bounded_stats(metric, found, counts.given_up) if name == BOUNDED else stats(metric, found)
 

@@ -1,4 +1,4 @@
-"""Values that are saved of the bodies of answers by patterns."""
+"""Values that are saved of the heads of answers, and by patterns of their bodies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from connectors.content.heads import AnswerHead
 from connectors.mapping.response import ResponseMapping
 from connectors.mapping.saving import Saving
 from connectors.spec import ResponseSpec, Source
@@ -30,3 +31,13 @@ def test_frames_that_nobody_reads_need_not_be_xml() -> None:
     line = saving_class(named=True)(mapping, 0, saving=saving, conceal=None)
     line.event(1, b"run=7")
     assert line.saved == {"found": "7"}
+
+
+def test_an_answer_on_the_way_gives_cookies_alone() -> None:
+    mapping = ResponseMapping(ResponseSpec(text="a"))
+    saving = Saving({"place": Source(header="Location"), "cookie": Source(cookie="c")}, "save")
+    line = saving_class(named=False)(mapping, 0, saving=saving, conceal=None)
+    line.head(AnswerHead(302, "http://h/a", {"location": "/b"}, ("c=1",)))
+    assert line.saved == {"cookie": "1"}
+    line.head(AnswerHead(201, "http://h/b", {"location": "/d"}))
+    assert line.saved == {"cookie": "1", "place": "http://h/d"}
