@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from connectors.content.heads import AnswerHead
 from connectors.errors import BrokenTransport, Refused, TurnError
 from connectors.handshake.handshake import Handshake
-from connectors.handshake.runner import run_handshake
+from connectors.handshake.runner import StepTimeline, run_handshake
 from connectors.spec import build_target_spec
 from connectors.target import CompiledTarget
 
@@ -62,3 +63,12 @@ def test_a_broken_connection_names_its_step() -> None:
     with pytest.raises(BrokenTransport) as caught:
         run([(200, b'{"token": "t1"}'), BrokenTransport("connection_reset", "it broke")])
     assert caught.value.detail == "handshake.open: it broke"
+
+
+def test_a_step_has_the_cookies_of_all_answers_on_its_way() -> None:
+    shared = handshake()
+    step = next(shared.requests(shared.of_session, Handshake.new_progress(), {}, {}))
+    line = StepTimeline(step, 0)
+    line.head(AnswerHead(302, "http://h/a", {"location": "/b"}, ("a=1",)))
+    line.head(AnswerHead(200, "http://h/b", {}, ("b=2",)))
+    assert line.last_head == AnswerHead(200, "http://h/b", {}, ("a=1", "b=2"))
