@@ -1,8 +1,8 @@
 """`python -m tests.bench.steps`: how many steps of the interpreter a plain turn and a chunk of a stream cost an engine.
 
-CPU follows them: each step is a jump that the processor has to predict. They come out the same to a step or two on a
-busy machine, where CPU time and the processor's instructions do not. What costs time within a step they do not show,
-such as a method that the interpreter has to look up: count instructions, too.
+CPU follows them: each step is a jump that the processor has to predict. Those of a turn come out the same to a step or
+two on a busy machine, those of a chunk within 1 %; CPU time and the processor's instructions do not. What costs time
+within a step they do not show, such as a method that the interpreter has to look up: count instructions, too.
 
 Two engines hold a different number of conversations, so that what starting costs cancels out.
 """
