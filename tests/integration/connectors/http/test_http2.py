@@ -149,6 +149,18 @@ def test_a_turn_out_of_time_gives_its_stream_back() -> None:
 # --- bodies -----------------------------------------------------------------------------------------------------
 
 
+@lanes
+def test_a_plain_text_is_read_as_it_arrives(lane: Lane) -> None:
+    def in_pieces(asked: Asked) -> None:
+        asked.begin(("content-type", "text/plain"))
+        asked.send(b"Gr\xc3")
+        asked.send(b"\xbc\xc3\x9fe", end=True)
+
+    with Served(in_pieces) as served, Client(lane, make_spec("text", served.url, http={"version": "2"})) as client:
+        turn = client.say("hello")
+    assert (turn.code, turn.text) == (None, "Gr\u00fc\u00dfe"), turn.error
+
+
 def test_a_large_request_arrives_whole_through_small_windows() -> None:
     text = "0123456789" * 20_000
     with Served(initial_window_size=1000) as served, Client("load", spec(served.url)) as client:
