@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from typing import Any
 
 import orjson
@@ -12,7 +13,8 @@ from connectors.registry import Lane
 from connectors.spec import build_target_spec
 from tests.hostile import http
 from tests.hostile.http2.answers import ANSWER
-from tests.hostile.server import HostileServer
+from tests.hostile.http2.frames import DATA, END_STREAM, INITIAL_WINDOW_SIZE, SETTINGS, Http2Peer, frame, headers
+from tests.hostile.server import HostileServer, Peer
 from tests.hostile.sse import PIECES, TEXT
 from tests.integration.connectors.http.over_http2 import (
     CANCEL,
@@ -25,7 +27,7 @@ from tests.integration.connectors.http.over_http2 import (
     users,
 )
 from tests.integration.connectors.lanes import LANES, Client, Turn, make_spec, one_turn, say
-from tests.support.servers.http2_server import Asked, http2_script
+from tests.support.servers.http2_server import Asked
 
 lanes = pytest.mark.parametrize("lane", LANES)
 
@@ -171,25 +173,16 @@ def test_a_large_request_arrives_whole_through_small_windows() -> None:
 
 
 def test_an_answer_that_comes_before_the_end_of_the_request_counts() -> None:
-    def early(asked: Asked) -> None:
-        raise AssertionError("the request is never whole")
-
-    script, seen = http2_script(early, initial_window_size=100)
-    del seen
-
-    def impatient(peer: Any) -> None:
-        from tests.hostile.http2.frames import DATA, END_STREAM, Http2Peer, frame, headers
-
+    def impatient(peer: Peer) -> None:
         peer.receive()
         http2 = Http2Peer(peer)
-        peer.send(frame(4, 0, 0, b"\0\4\0\0\0\x64"))
+        peer.send(frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, 100)))
         while True:
             found = http2.read_frame()
             if found.kind == DATA:
                 peer.send(headers(found.stream, (":status", "413"), ("content-type", "text/plain")))
                 peer.send(frame(DATA, END_STREAM, found.stream, b"too long"))
 
-    del script
     with HostileServer(impatient) as server, Client("load", spec(server.url)) as client:
         turn = client.say("x" * 5000)
     assert turn.code == "http_413"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import struct
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,11 @@ from tests.hostile.sse import TEXT
 from tests.integration.connectors.http.over_http2 import (
     REFUSED_STREAM,
     Served,
+    at_once,
     events,
     spec,
     steps,
+    users,
 )
 from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn
 from tests.support.servers.http2_server import Answer, Asked, Seen
@@ -127,6 +130,49 @@ def test_a_connection_on_which_nothing_comes_any_more_is_given_up(lane: Lane) ->
         with Client(lane, target) as client:
             turns = client.say_all(["one", "two", "three"])
     assert [turn.code for turn in turns] == [None, "first_byte_timeout", None]
+
+
+@lanes
+def test_a_kept_connection_that_is_closed_at_the_next_request_was_found_idle(lane: Lane) -> None:
+    def script(peer: Peer) -> None:
+        http2, stream = asked(peer)
+        peer.send(headers(stream, OK, EVENTS) + frame(DATA, END_STREAM, stream, ANSWER))
+        http2.read_request()
+
+    with HostileServer(script) as server, Client(lane, make_spec("http2", server.url)) as client:
+        turns = client.say_all(["one", "two"])
+    assert [turn.code for turn in turns] == [None, "connection_reused_closed"], turns[1].error
+
+
+def test_a_body_that_goes_on_behind_its_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.wire.http.http2.user.REST_S", 0.05)
+    over = threading.Event()
+
+    def script(peer: Peer) -> None:
+        http2, stream = asked(peer)
+        peer.send(headers(stream, OK, EVENTS) + frame(DATA, 0, stream, ANSWER))
+        while http2.read_frame().kind != RST_STREAM:
+            pass
+        over.set()
+
+    with HostileServer(script) as server, Client("load", make_spec("http2", server.url)) as client:
+        assert client.say().code is None
+        client.idle(0.2)
+        assert over.wait(1)
+
+
+def test_whoever_comes_while_a_connection_is_made_waits_for_it() -> None:
+    def script(peer: Peer) -> None:
+        time.sleep(0.1)
+        answers.good(peer)
+
+    with HostileServer(script) as server:
+        turns = users(2, spec(server.url), at_once)
+    assert [turn.code for turn in turns] == [None, None]
+    assert server.connections == 1
+    first, second = (steps(turn) for turn in turns)
+    assert "stream_wait" not in first
+    assert second["stream_wait"] > 50_000_000
 
 
 def test_a_request_ends_where_its_answer_came_before_the_rest_of_it() -> None:

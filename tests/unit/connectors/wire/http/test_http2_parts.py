@@ -33,6 +33,15 @@ def test_every_block_means_what_was_encoded() -> None:
     assert len(encoder._blocks) <= MOST_BLOCKS
 
 
+def test_headers_that_no_table_holds_are_not_all_remembered() -> None:
+    encoder = RepeatingEncoder()
+    encoder.header_table_size = 0
+    encoder.encode(request(1))
+    for number in range(2 * MOST_BLOCKS):
+        encoder.encode(request(1, trace=f"{number}"))
+    assert 0 < len(encoder._blocks) <= MOST_BLOCKS
+
+
 def test_a_table_that_the_target_makes_smaller_is_followed() -> None:
     encoder, decoder = RepeatingEncoder(), Decoder()
     for size in (4096, 100, 0, 4096):
