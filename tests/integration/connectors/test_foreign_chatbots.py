@@ -175,9 +175,7 @@ def langgraph_dev(family: ProcessGroups, directory: Path) -> Iterator[Peer]:
     shutil.copytree(ROOT / "tests/peers/langgraph_dev", directory, dirs_exist_ok=True)
     argv = [program, "dev", "--port", port, "--no-browser", "--no-reload", "--n-jobs-per-worker", CONVERSATIONS]
     more = {"PYTHONPATH": str(ROOT), "LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGSMITH_TRACING": "false"}
-    with commanded(
-        family, directory, "langgraph", port, *argv, "--n-jobs-per-worker", CONVERSATIONS, more=more
-    ) as peer:
+    with commanded(family, directory, "langgraph", port, *argv, more=more) as peer:
         yield peer
 
 

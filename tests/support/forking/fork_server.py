@@ -171,7 +171,7 @@ def _take(order: dict[str, Any], files: list[int]) -> None:
 
 def _text(number: int, mode: str, *, raw: bool) -> io.TextIOWrapper:
     """As the interpreter makes its own."""
-    binary = open(number, f"{mode}b", buffering=0 if raw else -1, closefd=False)  # noqa: SIM115  for ever
+    binary = os.fdopen(number, f"{mode}b", buffering=0 if raw else -1, closefd=False)
     return io.TextIOWrapper(
         binary,
         encoding="utf-8",

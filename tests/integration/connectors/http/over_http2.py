@@ -14,7 +14,7 @@ from connectors.spec import TargetSpec
 from connectors.target import CompiledTarget
 from tests.hostile.http2.answers import ANSWER
 from tests.hostile.server import HostileServer
-from tests.integration.connectors.lanes import Turn, make_spec, say
+from tests.integration.connectors.lanes import Turn, make_spec, say, wait
 from tests.support.servers.http2_server import Answer, Asked, http2_script
 
 EVENTS = ("content-type", "text/event-stream")
@@ -61,7 +61,7 @@ def users(number: int, target: TargetSpec, work: Callable[[list[Any]], Coroutine
             return await work(made)
         finally:
             for connector in made:
-                await connector.disconnect()  # type: ignore[misc] # of the load lane
+                await wait(connector.disconnect())
             await asyncio.sleep(0)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -129,19 +129,6 @@ def test_a_cookie_of_an_answer_that_is_no_success_is_kept(lane: Lane, status: st
 
 
 @lanes
-def test_a_target_cannot_fill_the_jar(lane: Lane) -> None:
-    numbers = iter(range(100))
-
-    def answer(_: Asked) -> bytes:
-        turn = next(numbers)
-        return answer_of("http", *(f"Set-Cookie: c{turn}x{n}=1" for n in range(60)))
-
-    with scripted(answer) as bot, Client(lane, make_spec("http", bot.url)) as client:
-        assert [t.code for t in client.say_all(["one"] * 6)] == [None] * 6
-        assert len(cookies(bot.requests)[-1].split("; ")) <= 350
-
-
-@lanes
 @pytest.mark.parametrize("protocol", ["split", "websocket"])
 def test_what_stands_over_the_turns_is_opened_with_the_cookies_of_the_log_in(lane: Lane, protocol: str) -> None:
     def log_in(peer: Peer) -> None:

@@ -21,6 +21,7 @@ from tests.hostile.http2 import answers as http2_answers
 from tests.hostile.server import HostileServer
 from tests.hostile.table import whole
 from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn
+from tests.support.servers.http2_server import http2_script
 
 lanes = pytest.mark.parametrize("lane", LANES)
 URL = "http://bot.invalid/v1"
@@ -110,8 +111,6 @@ def test_a_redirect_elsewhere_leaves_it(lane: Lane, path: str) -> None:
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
 def test_its_list_of_models(version: str, path: str) -> None:
-    from tests.support.servers.http2_server import http2_script
-
     listed = b'{"data": [{"id": "small"}, {"id": "large"}]}'
     script, _ = http2_script(lambda asked: asked.answer(listed))
 

@@ -70,6 +70,9 @@ class Queues:
         (found,) = registry.workers()
         return found.dropped
 
+    def until_dropped(self, number: int) -> None:
+        until(lambda: self.dropped() == number, 10, "the count")
+
     def logged(self, queue: str) -> list[str]:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in lines if f"message_dropped: queue {queue}: " in line]
@@ -118,12 +121,10 @@ def signed(messages: Iterator[Any]) -> Iterator[Any]:
 def test_rubbish_in_any_queue_ends_no_worker_and_is_counted(real_message: dict[str, Any], queues: Queues) -> None:
     assert len(queues.names) == 4, queues.names  # load, control, the region's and its own
     rubbish = [*NO_JSON, *NO_MESSAGE]
-    expected = 0
-    for queue in queues.names:
+    for number, queue in enumerate(queues.names, 1):
         queues.push(queue, *rubbish)
         assert queues.works(queue)
-        expected += len(rubbish)
-        until(lambda: queues.dropped() == expected, 10, "the count")  # noqa: B023  called here
+        queues.until_dropped(number * len(rubbish))
     logged = queues.logged(queues.names[0])
     assert 0 < len(logged) <= broker.LOGGED
     assert all(len(line) < 2000 for line in logged)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -22,8 +23,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
 @pytest.fixture
 def farm() -> None:
-    def lives(name: str, *queues: str, **more: object) -> None:
-        registry.beat(Worker(name, (*queues, own_queue(name)), host=name.partition("@")[2], **more))  # type: ignore[arg-type]  # checked by the calls
+    def lives(name: str, *queues: str, **more: Any) -> None:
+        registry.beat(Worker(name, (*queues, own_queue(name)), host=name.partition("@")[2], **more))
 
     lives("load@alpha", "load", "load.eu", region="eu", slots=4, busy=3, version=VERSION, cpus=4, load1=2.5, up_s=3700)
     lives("load@<b>", "load", slots=2, version="0.0.1", clock_offset_ms=120_000.4)
