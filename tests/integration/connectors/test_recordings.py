@@ -16,7 +16,7 @@ from connectors.registry import Lane, connector_class
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from tests.hostile.frames import frame, read_frame, upgrade
-from tests.hostile.server import HostileServer, Peer
+from tests.hostile.server import HostileServer, Peer, Script
 from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, wait
 from tests.support.recordings import (
     SESSION,
@@ -37,7 +37,6 @@ OVER_HTTP = [case for case in recorded_cases() if case.spec().protocol in ANSWER
 @pytest.mark.parametrize("case", OVER_HTTP, ids=str)
 def test_a_recorded_exchange_goes_over_the_wire(case: Case, lane: Lane) -> None:
     steps = recording(case.preset).get("handshake", {}).get("steps", []) if case.data.get("handshake", True) else []
-
     then = case.data.get("then", [])
 
     def replay(peer: Peer) -> None:
@@ -46,13 +45,7 @@ def test_a_recorded_exchange_goes_over_the_wire(case: Case, lane: Lane) -> None:
             peer.send(wire_bytes(answer))
         peer.hold()
 
-    with HostileServer(replay) as server:
-        spec = case.spec(server.url.removesuffix("/v1"), timeouts=TIMEOUTS, limits=LIMITS)
-        connector = connector_class(spec.protocol, lane)(CompiledTarget(spec))
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            timeline, error = runner.run(turn(connector, case))
-        sent = server.requests[len(steps) :]
-    check_outcome(case, timeline, error)
+    sent = replayed(case, lane, replay)[len(steps) :]
     expected = [case.data["request"], *(part["request"] for part in then)]
     for wanted, request in zip(expected, sent, strict=True):
         check_request(wanted, case.data.get("secrets") or {}, request)
@@ -73,13 +66,19 @@ def test_a_recorded_dialogue_goes_over_a_websocket(case: Case, lane: Lane) -> No
                 heard.append(orjson.loads(read_frame(peer)[1]))
         peer.hold()
 
-    with HostileServer(replay) as server:
+    replayed(case, lane, replay)
+    assert heard == [part["we"] for part in case.data["dialogue"] if "we" in part]
+
+
+def replayed(case: Case, lane: Lane, script: Script) -> list[bytes]:
+    """What the lane has sent in a turn with it, which ends as recorded."""
+    with HostileServer(script) as server:
         spec = case.spec(server.url.removesuffix("/v1"), timeouts=TIMEOUTS, limits=LIMITS)
         connector = connector_class(spec.protocol, lane)(CompiledTarget(spec))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             timeline, error = runner.run(turn(connector, case))
     check_outcome(case, timeline, error)
-    assert heard == [part["we"] for part in case.data["dialogue"] if "we" in part]
+    return server.requests
 
 
 async def turn(connector: BaseConnector, case: Case) -> tuple[Timeline, TurnError | None]:
