@@ -102,7 +102,7 @@ class LastingConnector(HandshakeConnector):
         except TurnError:
             return False  # whoever reads it says what is wrong with it
         for reply in self.target.auto_replies:
-            if reply.wanted(plain) or reply.wanted(data):
+            if reply.wanted(plain) or (plain is not data and reply.wanted(data)):
                 self._replied += 1
                 if self._replied > MOST_REPLIES:
                     raise TooLarge("body_too_large", f"over {MOST_REPLIES} messages for auto_replies in one turn")
