@@ -141,3 +141,30 @@ def test_replies_of_split_websocket_are_counted_anew_in_each_turn(lane: Lane) ->
         with Client(lane, spec) as client:
             turns = client.say_all(["one", "two"])
     assert said(turns) == [(None, "hello")] * 2, turns[1].error
+
+
+@lanes
+def test_a_message_may_be_replied_to_for_what_it_is_on_the_wire(lane: Lane) -> None:
+    """A line break of STOMP, which keeps a connection alive, is nothing once it is decoded."""
+    heard: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        upgrade(peer)
+        peer.send(frame(b"\n"))
+        heard.extend(sorted(read_message(peer) for _ in range(2)))
+        peer.send(frame(b'MESSAGE\n\n{"delta": "hello"}\0') + frame(b'MESSAGE\n\n{"done": true}\0'))
+        peer.hold()
+
+    overrides: dict[str, Any] = {
+        "timeouts": PATIENT,
+        "codec": {"request": [{"name": "stomp"}], "response": [{"name": "stomp"}]},
+        "request": {"body": {"command": "SEND", "message": None, "session": None, "history": None}},
+        "auto_replies": [{"when": {"data": "\n"}, "body": "\n"}],
+        "response": {"delta": "body.delta", "done": {"path": "body.done", "equals": True}},
+    }
+    with HostileServer(script) as server:
+        spec = build_target_spec(name="t", url=server.url, preset="generic-websocket", overrides=overrides)
+        with Client(lane, spec) as client:
+            turn = client.say()
+    assert said([turn]) == [(None, "hello")], turn.error
+    assert heard == [b"\n", b"SEND\n\n\0"]
