@@ -10,11 +10,13 @@ from django.db import transaction
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connectors.spec import TargetSpec, preset_names
 from inputs.rest import Located, RowField, Strict
+from inputs.rest_parser import BoundedJSONParser
 from inputs.rest_schema import TARGETS, url_pattern
 from sealing.secrets import SecretsError
 from targets.binding import CredentialRefused, check_change, led_to
@@ -22,6 +24,7 @@ from targets.credentials.api import SECRETS_HELP, SecretsField
 from targets.credentials.rights import visible
 from targets.credentials.services import NotAllowed, entered
 from targets.credentials.values import stored_names
+from targets.learn_api import LearnedSerializer, LearnSerializer, LearnTextSerializer
 from targets.models import Credential, Target
 from targets.probe_page import LANES, MESSAGE_CHARS, CannotProbe, probe_target
 
@@ -184,3 +187,12 @@ class TargetViewSet(Located, viewsets.ModelViewSet[Target]):
         except CannotProbe as exc:
             raise serializers.ValidationError({"non_field_errors": [str(exc)]}) from exc
         return Response(found.as_dict())
+
+    @extend_schema(request={"application/json": LearnTextSerializer}, responses=LearnedSerializer)
+    @action(detail=False, methods=["post"], parser_classes=[MultiPartParser, BoundedJSONParser])
+    def learn(self, request: Request) -> Response:
+        """Propose a target from a curl line, a HAR file, a recorded answer or an OpenAPI document, given as `texts`, or
+        in a form (multipart/form-data) as `file`. Nothing is sent or stored."""
+        given = LearnSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        return Response(given.proposal().as_dict())

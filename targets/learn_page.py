@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,7 @@ LEARNED: Final = "learned_target"
 """In the session: the proposal, without secrets, until the form takes it."""
 FILE_BYTES: Final = 16 * 1024 * 1024
 TEXT_CHARS: Final = 1_000_000
+HINT_CHARS: Final = 2000
 TARGET_BYTES: Final = 200_000
 
 
@@ -34,10 +36,13 @@ class LearnForm(forms.Form):
         required=False, widget=UnfoldAdminFileFieldWidget, label="Or a file, such as a browser's HAR"
     )
     message = forms.CharField(
-        required=False, max_length=2000, widget=UnfoldAdminTextInputWidget, label="What the user said in it, if needed"
+        required=False,
+        max_length=HINT_CHARS,
+        widget=UnfoldAdminTextInputWidget,
+        label="What the user said in it, if needed",
     )
     address = forms.CharField(
-        required=False, max_length=2000, widget=UnfoldAdminTextInputWidget, label="Address, if it has none"
+        required=False, max_length=HINT_CHARS, widget=UnfoldAdminTextInputWidget, label="Address, if it has none"
     )
 
     def clean(self) -> dict[str, Any]:
@@ -67,17 +72,21 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
     return {"form": shown, "problems": _problems(form), "found": found, "target": found and _shown(found)}
 
 
+def propose(inputs: Sequence[bytes | str], *, message: str, url: str) -> Proposal:
+    """As `learn`, of a size that a target may have. Raises LearnError."""
+    found = learn(inputs, message=message, url=url)
+    if len(orjson.dumps(found.target())) > TARGET_BYTES:
+        raise LearnError("the proposal is too large: record a shorter conversation")
+    return found
+
+
 def _proposed(form: LearnForm) -> Proposal | None:
     given = form.cleaned_data
     try:
-        found = learn(form.inputs(), message=given["message"], url=given["address"])
+        return propose(form.inputs(), message=given["message"], url=given["address"])
     except LearnError as exc:
         form.add_error(None, str(exc))
         return None
-    if len(orjson.dumps(found.target())) > TARGET_BYTES:
-        form.add_error(None, "The proposal is too large: record a shorter conversation.")
-        return None
-    return found
 
 
 def _problems(form: LearnForm) -> list[str]:

@@ -22,6 +22,7 @@ RULES: Final = {
     "a proof that the host publishes": r'^\{"url":\["https?://[^"]*/\.well-known/token-burn\.txt .*"token":\["',
     "times that lie ahead": r"is in the past|must be in the future|never be due|is skipped in|is too far|a year from",
     "files in the format of their names": r'^\{"file":\["',
+    "recordings that something can be learned from": r'^\{"texts":\["',
     "the load that the run has": r"the load of this run is set by",
     "rows that this user may use": r"you may not (use|edit) the credential|may change who uses it",
 }

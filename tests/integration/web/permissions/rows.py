@@ -183,6 +183,7 @@ BODIES: dict[str, Callable[[Rows], dict[str, Any]]] = {
     "/admin/scenarios/scenario/import/": lambda rows: {"file": SimpleUploadedFile("chat.jsonl", LINES.encode())},
     "/runs/ID/load/": lambda rows: {"level": "9"},
     "/api/targets/ID/probe/": lambda rows: {"message": "Hello"},
+    "/api/targets/learn/": lambda rows: {"texts": ["curl http://127.0.0.1/ask -d message=Hello"]},
     "/api/scenarios/import/": lambda rows: {"text": LINES, "filename": "chat.jsonl", "name": NEW},
     "/api/runs/": lambda rows: {"plan": rows.free_plan.pk},
     "/api/runs/ID/load/": lambda rows: {"users": 9},

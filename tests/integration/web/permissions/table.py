@@ -16,8 +16,8 @@ READ = ("GET", "HEAD", "OPTIONS")
 ANY = "any"
 """Of a route that treats all methods alike: each of READING is tried, and none of them changes anything."""
 READING = ("GET", "POST")
-OWN_SESSION = {"/admin/logout/"}
-"""They change nothing but the session that they come with."""
+UNCHANGING = {"/admin/logout/", "/api/targets/learn/"}
+"""They are posted to, and change nothing, or nothing but the session that they come with."""
 RIGHTS = ("view", "add", "change", "delete")
 REFUSED_ROW = f"{NO} or {MISSING}"
 """Whether a row exists is told to some, as Django's admin does. Nothing of it is."""
@@ -73,7 +73,7 @@ def _lines(row: dict[str, str]) -> list[Line]:
     outcomes = {role: row[role] for role in ROLES}
     assert all(OUTCOMES.fullmatch(one) for one in outcomes.values()), f"{row}: see the words at the top of the page"
     methods = READING if row["method"] == ANY else [*map(str.strip, row["method"].split(","))]
-    reading = row["method"] == ANY or row["route"] in OWN_SESSION
+    reading = row["method"] == ANY or row["route"] in UNCHANGING
     return [Line(row["route"], one, outcomes, reading, row.get("scope", "")) for one in methods]
 
 
