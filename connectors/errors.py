@@ -7,6 +7,7 @@
     ├── BrokenTransport     connection_reset, connection_closed, connection_reused_closed, body_truncated,
     │                       http_malformed, encoding_invalid, utf8_invalid, upgrade_malformed, ws_protocol,
     │                       ws_closed_<code>, socketio_protocol, socketio_refused, grpc_malformed, grpc_<status>,
+    │                       eventstream_malformed
     │                       http2_<error>: a stream was reset, or its connection ended, with this error code
     ├── TooLarge            header_too_large, body_too_large, event_too_large, message_too_large, message_too_deep
     ├── Refused             http_<status>: an answer with a status that is not 2xx

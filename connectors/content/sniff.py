@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import Final
 
-from connectors.content.styles import EVENTS, TEXTS, Style
+from connectors.content.styles import EVENTS, FRAMES, TEXTS, Style
 
 MOST_TYPES: Final = 5
 """Content types that a report names."""
@@ -29,8 +29,8 @@ def is_page(data: bytes) -> bool:
 
 
 def is_stream(style: Style, first: bytes | bytearray, *, declared: bool) -> bool | None:
-    """Whether a body that begins with `first` matches `style`: server-sent events, or one JSON document per line. None:
-    not enough bytes to decide. `declared`: its content type says that it does."""
+    """Whether a body that begins with `first` matches `style`: server-sent events, one JSON document per line, or
+    messages of Amazon's. None: not enough bytes to decide. `declared`: its content type says that it does."""
     begin = bytes(first[:_ENOUGH]).removeprefix(_BOM).lstrip()
     if not begin:
         return declared if len(first) >= _ENOUGH else None
@@ -40,13 +40,18 @@ def is_stream(style: Style, first: bytes | bytearray, *, declared: bool) -> bool
         if begin.startswith(_FIELDS):
             return True
         return None if any(field.startswith(begin) for field in _FIELDS) else False
-    if style.pieces != "json" or style.name == TEXTS.name:
-        return _is_text(style, begin, declared=declared)
+    if style.pieces != "json" or style.name in {TEXTS.name, FRAMES.name}:
+        return (_is_frames if style.name == FRAMES.name else _is_text)(style, begin, declared=declared)
     if begin in {b"{", b"["}:
         return None
     if declared:
         return not _OVER_LINES.match(begin) and not begin.startswith(b"<")
     return begin.startswith(b"{") and not begin[1:2].isspace()
+
+
+def _is_frames(_style: Style, begin: bytes, *, declared: bool) -> bool:
+    """A message begins with its size, which is below 16 MiB."""
+    return not begin.startswith((b"{", b"[", b"<")) if declared else begin.startswith(b"\x00")
 
 
 def _is_text(style: Style, begin: bytes, *, declared: bool) -> bool:

@@ -35,4 +35,6 @@ LINE_TYPES = ("x-ndjson", "ndjson", "jsonl", "x-jsonlines", "json-lines", "strea
 LIKE_LINES = ("", "text/plain", "text/event-stream", *(f"application/{t}" for t in LINE_TYPES))
 TEXT_TYPES = ("", "text/plain", "text/markdown", "text/html", "application/octet-stream")
 TEXTS = Style("texts", "text/plain, */*;q=0.8", "identity", frozenset(TEXT_TYPES))
+FRAMES_TYPE = "application/vnd.amazon.eventstream"
+FRAMES = Style("frames", FRAMES_TYPE, "identity", frozenset({FRAMES_TYPE, ""}))
 LINES = Style("lines", "application/x-ndjson", "identity", frozenset(LIKE_LINES))

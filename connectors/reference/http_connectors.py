@@ -7,6 +7,7 @@ from typing import ClassVar
 from connectors.http.redirects import secrets_of
 from connectors.mapping.request import RenderedRequest
 from connectors.reference.base import ReferenceConnector
+from connectors.reference.http.aws import AwsExchange
 from connectors.reference.http.exchange import HttpExchange
 from connectors.reference.http.ndjson import NdjsonExchange
 from connectors.reference.http.sse import SseExchange
@@ -89,3 +90,9 @@ class TextConnector(HttpConnector):
     """The answer is the body's text, piece by piece as it arrives."""
 
     exchange_class = TextExchange
+
+
+class AwsConnector(HttpConnector):
+    """The answer piece by piece, as messages of an Amazon event stream."""
+
+    exchange_class = AwsExchange

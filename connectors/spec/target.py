@@ -30,7 +30,7 @@ from connectors.spec.transport import (
     WebSocketSpec,
 )
 
-ONE_ANSWER = frozenset({"http", "sse", "ndjson", "text"})
+ONE_ANSWER = frozenset({"http", "sse", "ndjson", "text", "aws-eventstream"})
 """Protocols in which an answer arrives on the request that asked for it."""
 OWN_FIELDS = frozenset({"name", "url", "params"})
 POSTED = frozenset({"split", "split-websocket"})

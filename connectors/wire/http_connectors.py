@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable
 from typing import ClassVar
 
-from connectors.content.styles import EVENTS, LINES, TEXTS, WHOLE, Style
+from connectors.content.styles import EVENTS, FRAMES, LINES, TEXTS, WHOLE, Style
 from connectors.errors import Aborted
 from connectors.http.cookies import Cookies
 from connectors.http.redirects import secrets_of
@@ -116,3 +116,9 @@ class TextConnector(HttpConnector):
     """The answer is the body's text, piece by piece as it arrives."""
 
     style = TEXTS
+
+
+class AwsConnector(HttpConnector):
+    """The answer piece by piece, as messages of an Amazon event stream."""
+
+    style = FRAMES

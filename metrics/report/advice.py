@@ -41,6 +41,7 @@ _BY_CODE = {
     "ws_protocol": "the target broke the rules of WebSocket: the detail says which",
     "socketio_protocol": "what came back is not Socket.IO v2, v3 or v4: check the target's version",
     "socketio_refused": "the target refused the namespace: check it, and what it wants as `auth`",
+    "eventstream_malformed": "what came back is no Amazon event stream: check protocol and address",
     "grpc_malformed": "what came back is not gRPC, or not of the method's types: check port and .proto",
     "grpc_unauthenticated": "the target requires credentials: check its secrets",
     "grpc_permission_denied": "these credentials are not permitted to do this",

@@ -19,6 +19,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from connectors.content.styles import FRAMES_TYPE
+from connectors.http.aws_frames import encode_message
 from connectors.spec import build_target_spec
 from connectors.wire.transport.addresses import ROTA
 from connectors.wire.transport.clock import arrival_clock
@@ -62,6 +64,14 @@ _UPGRADE: Final = (
 _PIECES: Final = (b'{"delta":"I am "}', b'{"delta":"well."}')
 _END: Final = b'{"response":"I am well.","done":true}'
 _EVENTS: Final = b"".join(b"data: %b\n\n" % piece for piece in (*_PIECES, b"[DONE]"))
+_MESSAGES: Final = b"".join(
+    encode_message([(":event-type", name)], data)
+    for name, data in (
+        ("contentBlockDelta", b'{"delta":{"text":"I am "}}'),
+        ("contentBlockDelta", b'{"delta":{"text":"well."}}'),
+        ("metadata", b'{"usage":{"inputTokens":3,"outputTokens":3}}'),
+    )
+)
 _SSE: Final = Part("generic-json", (_http("text/event-stream", _EVENTS),), stream=True)
 _JOIN: Final = (
     _UPGRADE + _frame(b'0{"sid":"r","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'),
@@ -72,6 +82,7 @@ PARTS: Final = {
     "sse": _SSE,
     "ndjson": Part("generic-ndjson", (_http("application/x-ndjson", b"\n".join((*_PIECES, _END, b""))),)),
     "text": Part("generic-text", (_http("text/plain", b"I am well."),), stream=True),
+    "aws-eventstream": Part("bedrock-converse", (_http(FRAMES_TYPE, _MESSAGES),), stream=True),
     "split": _SSE,  # the same connections and parsers
     "websocket": Part("generic-websocket", (_UPGRADE, b"".join(map(_frame, (*_PIECES, _END))))),
     "socketio": Part("generic-socketio", (*_JOIN, _frame(b'43/generic,1[{"response":"I am well."}]'))),

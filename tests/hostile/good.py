@@ -6,7 +6,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 import tests.hostile
-from tests.hostile import grpc, http, ndjson, socketio, split, split_socket, sse, text, then, websocket
+from tests.hostile import aws, grpc, http, ndjson, socketio, split, split_socket, sse, text, then, websocket
 from tests.hostile.http2 import answers as http2_answers
 from tests.hostile.server import Script
 
@@ -18,6 +18,7 @@ GOOD: dict[str, Script] = {
     "sse": sse.good,
     "ndjson": ndjson.good,
     "text": text.good,
+    "aws-eventstream": aws.good,
     "split": split.good,
     "split-websocket": split_socket.good,
     "grpc": grpc.good,

@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 from tests.hostile.server import Peer, Script
 
 Protocol = Literal[
-    "http", "sse", "ndjson", "text", "split", "split-websocket", "grpc", "websocket", "socketio", "http2", "then"
-]
+    "http", "sse", "ndjson", "text", "aws-eventstream", "split", "split-websocket", "grpc", "websocket", "socketio",
+    "http2", "then",
+]  # fmt: skip
 
 
 class Behaviour(NamedTuple):

@@ -1,11 +1,11 @@
 """Recorded exchanges of the presets: what we must send, and what the vendor's documentation says comes back.
 
 One file a preset in `tests/recordings/`. A case has `request` (secrets as ***; of a form, the body is a list of its
-parts), `answer` as one of `json` (a whole answer), `text` (a body that is one), `events` (server-sent), `lines` (one
-JSON a line) or `messages` (of a transport that goes on), and `expected`; `handshake` is false where no step of the
-file's `handshake` goes before. `then` has the answer to the turn's own request and the request that follows it, and so
-on; `answer` is the last one. `dialogue` is all that `we` and `they` say over a WebSocket, with what comes before the
-turn's own message.
+parts), `answer` as one of `json` (a whole answer), `text` (a body that is one), `events` (server-sent), `aws_events`
+(messages of Amazon's, which may be an `exception`), `lines` (one JSON a line) or `messages` (of a transport that goes
+on), and `expected`; `handshake` is false where no step of the file's `handshake` goes before. `then` has the answer to
+the turn's own request and the request that follows it, and so on; `answer` is the last one. `dialogue` is all that `we`
+and `they` say over a WebSocket, with what comes before the turn's own message.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from connectors.content.styles import FRAMES_TYPE
 from connectors.errors import TurnError
+from connectors.http.aws_frames import encode_message
 from connectors.spec import TargetSpec, build_target_spec
 from connectors.timeline import Timeline
+from connectors.timeline.named import UNNAMED
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 SESSION = {"id": "session-7", "number": 7, "user": 0}
@@ -115,9 +118,26 @@ def sent_body(headers: dict[str, str], body: bytes) -> Any:
 
 def event_data(answer: dict[str, Any]) -> list[bytes]:
     """The data of each event, line or message of a streamed answer."""
-    found = [event["data"] for event in answer.get("events", [])]
+    found = [event["data"] for event in (*answer.get("events", []), *answer.get("aws_events", []))]
     found += [*answer.get("lines", []), *answer.get("messages", [])]
     return [data.encode() if isinstance(data, str) else orjson.dumps(data) for data in found]
+
+
+def event_names(answer: dict[str, Any]) -> list[str]:
+    """The name of each event, if events of this kind have one."""
+    named = (*answer.get("events", []), *answer.get("aws_events", []))
+    return [event.get("event", UNNAMED) for event in named]
+
+
+def aws_body(answer: dict[str, Any]) -> bytes:
+    """Its `aws_events` as they are sent."""
+    return b"".join(
+        encode_message(
+            [(":message-type", kind), (f":{kind}-type", event[kind]), (":content-type", "application/json")], data
+        )
+        for event, data in zip(answer["aws_events"], event_data(answer), strict=True)
+        for kind in event.keys() - {"data"}
+    )
 
 
 def wire_bytes(answer: dict[str, Any]) -> bytes:
@@ -128,6 +148,8 @@ def wire_bytes(answer: dict[str, Any]) -> bytes:
         kind, body = "text/plain; charset=utf-8", answer["text"].encode()
     elif "lines" in answer:
         kind, body = "application/x-ndjson", b"".join(line + b"\n" for line in event_data(answer))
+    elif "aws_events" in answer:
+        kind, body = FRAMES_TYPE, aws_body(answer)
     else:
         kind = "text/event-stream"
         named = zip(answer["events"], event_data(answer), strict=True)

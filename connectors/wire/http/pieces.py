@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from connectors.content.styles import EVENTS, TEXTS, Style
+from connectors.content.styles import EVENTS, FRAMES, TEXTS, Style
+from connectors.http.aws_frames import AwsFrames
 from connectors.http.text_pieces import TextPieces
 from connectors.timeline import Timeline
 from connectors.timeline.named import NamedTimeline, cut_off
@@ -26,7 +27,7 @@ def make_parser(style: Style, limit: int, timeline: Timeline) -> PieceParser:
     if style.name == TEXTS.name:
         return TextPieces(timeline)
     if style.name != EVENTS.name:
-        return LineParser(limit)
+        return AwsFrames(limit, timeline) if style.name == FRAMES.name else LineParser(limit)
     if isinstance(timeline, NamedTimeline):
         return NamedSseParser(limit, timeline, errors=timeline.response.known_errors)
     return SseParser(limit, errors=timeline.response.known_errors)

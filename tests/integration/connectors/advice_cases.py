@@ -166,6 +166,7 @@ CASES = [
     Case("http2_only", "http_malformed", "http", says_first(SETTINGS), ("HTTP/2", "HTTP/1.1")),
     Case("tls_alert", "http_malformed", "http", says_first(b"\x15\3\1\0\2\2\x46"), ("TLS", "https://")),
     Case("ssh", "http_malformed", "http", says_first(b"SSH-2.0-x\r\n"), ("SSH", "check host and port")),
+    of("aws-eventstream-wrong_checksum_of_a_message", "checksum", "aws-eventstream", "no Amazon event stream"),
     Case("http2_only_upgrade", "upgrade_malformed", "websocket", says_first(SETTINGS), ("HTTP/2",)),
     Case("ssh_upgrade", "upgrade_malformed", "websocket", says_first(b"SSH-2.0-x\r\n"), ("SSH", "host and port")),
     Case(

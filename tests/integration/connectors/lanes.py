@@ -46,6 +46,7 @@ PRESETS = {
     "grpc": "generic-grpc",
     "ndjson": "generic-ndjson",
     "text": "generic-text",
+    "aws-eventstream": "bedrock-converse",
     "split": "generic-split",
     "split-websocket": "generic-split",
     "websocket": "generic-websocket",
@@ -55,7 +56,7 @@ VARIANTS: dict[str, str] = {"then": "openai-chat"}
 """Presets of targets that are asked otherwise than these."""
 POLL = {"name": "poll", "url": "{{ saved.job }}", "until": {"path": "choices"}, "every_s": 0.05, "within_s": 60}
 HTTP2 = {"http2": "openai-chat"}
-STREAMED = frozenset({"sse", "text", "grpc", "socketio", "http2"})
+STREAMED = frozenset({"sse", "text", "aws-eventstream", "grpc", "socketio", "http2"})
 """Protocols whose preset is asked for its streamed form."""
 
 

@@ -13,6 +13,7 @@ import uvloop
 from connectors.base import BaseConnector
 from connectors.errors import TurnError
 from connectors.registry import Lane, connector_class
+from connectors.spec import ONE_ANSWER
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from tests.hostile.frames import frame, read_frame, upgrade
@@ -29,8 +30,7 @@ from tests.support.recordings import (
     without_secrets,
 )
 
-ANSWERED = ("http", "sse", "ndjson", "text")
-OVER_HTTP = [case for case in recorded_cases() if case.spec().protocol in ANSWERED]
+OVER_HTTP = [case for case in recorded_cases() if case.spec().protocol in ONE_ANSWER]
 
 
 @pytest.mark.parametrize("lane", LANES)

@@ -11,15 +11,18 @@ import pytest
 
 from connectors.errors import BadAnswer, BadRequest, TurnError
 from connectors.handshake.answers import StepAnswer
+from connectors.http.aws_frames import AwsFrames
 from connectors.spec import SpecError, build_target_spec, load_preset, merge, parse_target_spec, preset_names
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
-from connectors.timeline.named import UNNAMED, NamedTimeline, named_data
+from connectors.timeline.named import NamedTimeline, named_data
 from tests.support.recordings import (
     SESSION,
     Case,
+    aws_body,
     check_outcome,
     event_data,
+    event_names,
     recorded_cases,
     recorded_presets,
     recorded_spec,
@@ -28,6 +31,7 @@ from tests.support.recordings import (
     without_secrets,
 )
 
+LIMIT = 65536
 DOCS = Path(__file__).parents[3] / "docs"
 cases = pytest.mark.parametrize("case", recorded_cases(), ids=str)
 SHAKEN = [preset for preset in recorded_presets() if "handshake" in recording(preset)]
@@ -126,7 +130,12 @@ def feed(timeline: Timeline, answer: dict[str, Any]) -> None:
     if "text" in answer:
         timeline.answer(2, answer["text"].encode())
         return
-    names = [event.get("event", UNNAMED) for event in answer.get("events", [])]
+    if "aws_events" in answer:
+        for data in AwsFrames(LIMIT, timeline).feed(aws_body(answer)):
+            timeline.event(2, data)
+        timeline.end(99)
+        return
+    names = event_names(answer)
     for ns, data in enumerate(event_data(answer), 2):
         timeline.event(ns, named_data(timeline, names[ns - 2], data) if names else data)
         if timeline.done_ns is not None:

@@ -21,7 +21,7 @@ from targets.probe import probe
 from targets.probe_result import Probe
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import whole
-from tests.support.recordings import Case, event_data, recorded_cases
+from tests.support.recordings import Case, event_data, event_names, recorded_cases
 from tokenburn_site.cli.probe.text import lines
 
 KEY = "sk-planted-91c2"
@@ -127,7 +127,7 @@ def test_no_ordinary_frame_of_a_vendor_is_called_unmatched(case: Case) -> None:
     recorder.attach(timeline)
     if "json" in case.answer:
         timeline.answer(2, orjson.dumps(case.answer["json"]))
-    names = [event.get("event", "message") for event in case.answer.get("events", ())]
+    names = event_names(case.answer)
     for ns, data in enumerate(event_data(case.answer), 2):
         if timeline.done_ns is None:
             timeline.event(ns, named_data(timeline, names[ns - 2], data) if names else data)
