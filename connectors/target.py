@@ -39,7 +39,7 @@ class CompiledTarget:
 
     def __init__(self, spec: TargetSpec, *, params_vary: bool = False) -> None:
         self.spec = spec
-        self.response = ResponseMapping(spec.response)
+        self.response = ResponseMapping(spec.response, tools=spec.offers_tools)
         parts = urlsplit(spec.url)
         self.endpoint = endpoint = endpoint_of(spec)
         self.host, self.port, self.tls = endpoint.host, endpoint.port, endpoint.tls

@@ -53,7 +53,7 @@ class SessionMetricAdmin(SealedColumns, ReadOnly, TurnBase):
     search_fields = ["=id"]
     fieldsets = [
         (None, {"fields": ["id", "run_id", "session_id", "number", "outcome", "present", "detail"]}),
-        ("Text", {"fields": ["message", "answer", "repetition"]}),
+        ("Text", {"fields": ["message", "answer", "tool_calls", "repetition"]}),
         (
             "Times, ns since the shard's start",
             {

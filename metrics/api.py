@@ -51,6 +51,8 @@ class TurnSerializer(serializers.ModelSerializer[SessionMetric]):
             "repetition",
             "kind",
             "finish_reason",
+            "tools",
+            "tool_calls",
         ]
         read_only_fields = fields
 

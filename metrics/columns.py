@@ -14,8 +14,8 @@ from metrics.report_schema import Outcome
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Words = NDArray[np.object_]
-"""A text or None per turn."""
-OPTIONAL = ("group", "kind", "finish_reason")
+"""A text, an object of counts or None per turn."""
+OPTIONAL = ("group", "kind", "finish_reason", "tools")
 """Columns that a run may not have."""
 
 MISSING = -(2**62)
@@ -99,6 +99,7 @@ class Columns:
     group: Ints | None = None  # its number; None in a run with one group
     kind: Words | None = None  # of the answer, None for text and where nothing is known; None: of no turn
     finish_reason: Words | None = None
+    tools: Words | None = None  # how often each tool was called, by its name; None: none was
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -147,7 +148,7 @@ def int_column(values: Sequence[int | None]) -> Ints:
     return np.array([MISSING if v is None else v for v in values], dtype=np.int64)
 
 
-def word_column(values: Sequence[str | None]) -> Words | None:
+def word_column(values: Sequence[str | Mapping[str, int] | None]) -> Words | None:
     """None if no turn has any."""
     return np.array(values, dtype=object) if any(values) else None
 

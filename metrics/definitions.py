@@ -21,8 +21,14 @@ AFTER_SENDING = "resend"
 """A step after the first attempt to send; it is not part of the time before sending."""
 THEN_STEP = "then."
 """How the steps begin that are requests of one turn, after its message was sent. Their metrics begin with `then_`."""
+TOOL_STEP = "tool."
+"""How the times of a turn begin that calls tools: of its first call, and of each round in which results were sent back.
+Their metrics begin with `tool_`."""
+FIRST_CALL = f"{TOOL_STEP}call"
+"""From the sending of a turn to its first tool call."""
 HANDSHAKE_PREFIX = "handshake_"
 THEN_PREFIX = "then_"
+TOOL_PREFIX = "tool_"
 STATS: Final[tuple[Stat, ...]] = ("count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
 QUANTILES: Final[Mapping[Quantile, float]] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 SAMPLES_NEEDED: Final[Mapping[str, int]] = {"p50": 2, "p90": 10, "p95": 20, "p99": 100, "p999": 1000}
@@ -89,7 +95,7 @@ def _turn_tokens_per_s(columns: Columns) -> Pooled:
 def _send_lag(columns: Columns) -> Pooled:
     spent = np.zeros(len(columns), dtype=np.int64)
     for name, step in columns.handshake.items():
-        if name != AFTER_SENDING and not name.startswith(THEN_STEP):
+        if name != AFTER_SENDING and not name.startswith((THEN_STEP, TOOL_STEP)):
             np.add.at(spent, step.rows, step.values)
     known = (columns.sent != MISSING) & (columns.planned != MISSING)
     return _where(known, np.maximum(columns.sent - columns.planned - spent, 0))
@@ -105,6 +111,10 @@ def _arrival_error(columns: Columns) -> Pooled:
 
 def step_metric(step: str) -> Metric:
     """The metric of a step of a ledger."""
+    if step == FIRST_CALL:
+        return TIME_TO_TOOL_CALL
+    if step.startswith(TOOL_STEP):
+        return _round_metric(step)
     if not step.startswith(THEN_STEP):
         return handshake_metric(step)
     part = step.removeprefix(THEN_STEP)
@@ -114,6 +124,16 @@ def step_metric(step: str) -> Metric:
     return Metric(
         f"{THEN_PREFIX}{part}_ms", f"Part of the turn: {part}", "ms", MS, f"end of {part} - begin of {part}",
         f"{what} The parts of a turn follow each other from `sent` to `done`.",
+        "ok turns", lambda columns: columns.handshake.get(step) or Pooled.empty(),
+    )  # fmt: skip
+
+
+def _round_metric(step: str) -> Metric:
+    name = step.removeprefix(TOOL_STEP)
+    return Metric(
+        f"{TOOL_PREFIX}{name}_ms", f"Tools: {name.replace('_', ' ')}", "ms", MS, "end of its answer - begin of it",
+        "One request and its answer in a turn whose tool calls got results. The first begins with the turn's message; "
+        "only turns of several rounds have it.",
         "ok turns", lambda columns: columns.handshake.get(step) or Pooled.empty(),
     )  # fmt: skip
 
@@ -142,6 +162,11 @@ def handshake_metric(step: str) -> Metric:
     )  # fmt: skip
 
 
+TIME_TO_TOOL_CALL = Metric(
+    "time_to_tool_call_ms", "Time to tool call", "ms", MS, "first tool call - sent",
+    "Until the first call of a tool began to come. Without streaming: until the whole answer.",
+    "ok turns", lambda columns: columns.handshake.get(FIRST_CALL) or Pooled.empty(),
+)  # fmt: skip
 METRICS: tuple[Metric, ...] = (
     Metric(
         "ttfb_ms", "Time to first byte", "ms", MS, "first_byte - sent",
@@ -159,6 +184,7 @@ METRICS: tuple[Metric, ...] = (
         "answer.",
         "ok turns", _between("sent", "first_content"),
     ),
+    TIME_TO_TOOL_CALL,
     Metric(
         "e2e_ms", "End to end", "ms", MS, "done - sent",
         "Until the answer was complete, including end mark and usage.",
@@ -225,13 +251,16 @@ def given_up(columns: Columns, codes: Sequence[str | None]) -> Pooled:
 
 
 def find(name: str) -> Metric | None:
-    """The metric with this name, including any `handshake_<step>_ms` and `then_<part>_ms`; None if there is none."""
+    """The metric with this name, including any `handshake_<step>_ms`, `then_<part>_ms` and `tool_round_<n>_ms`; None if
+    there is none."""
     if name in BY_NAME:
         return BY_NAME[name]
     if name.startswith(HANDSHAKE_PREFIX) and name.endswith("_ms"):
         return handshake_metric(name.removeprefix(HANDSHAKE_PREFIX).removesuffix("_ms"))
     if name.startswith(THEN_PREFIX) and name.endswith("_ms"):
         return step_metric(f"{THEN_STEP}{name.removeprefix(THEN_PREFIX).removesuffix('_ms')}")
+    if name.startswith(TOOL_PREFIX) and name.endswith("_ms"):
+        return step_metric(f"{TOOL_STEP}{name.removeprefix(TOOL_PREFIX).removesuffix('_ms')}")
     return None
 
 

@@ -41,6 +41,9 @@ class SessionMetric(models.Model):
     kind = models.CharField(max_length=12, null=True, help_text="Kind of the answer, if it is not plain text.")
     finish_reason = models.CharField(max_length=40, null=True, help_text="Finish reason as reported by the target.")
 
+    tools = models.TextField(null=True, help_text="How often each tool was called, as JSON.")
+    tool_calls = models.TextField(null=True, help_text="Name and arguments of the tool calls, as JSON.")
+
     class Meta:
         ordering = ["id"]
         indexes = [models.Index(fields=["run", "outcome"], name="metric_run_outcome")]

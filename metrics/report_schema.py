@@ -67,6 +67,8 @@ class Turns(TypedDict):
 class Answers(TypedDict):
     kinds: Counted
     finish_reasons: Counted
+    tools: Counted
+    """How often each tool was called."""
 
 
 class GroupRates(TypedDict):

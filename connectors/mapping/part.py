@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from connectors.content.tool_calls import CallPaths
 from connectors.content.usage import THOUGHT
 from connectors.mapping.paths import (
     PLAIN_PATH,
@@ -46,8 +47,9 @@ class Part:
     be searched.
     """
 
-    def __init__(self, spec: PartSpec, where: str, *, pieces: bool) -> None:
-        """`pieces`: some part of the mapping has a `delta`, so that a `text` is the whole of what came in pieces."""
+    def __init__(self, spec: PartSpec, where: str, *, pieces: bool, tools: bool = False) -> None:
+        """`pieces`: some part of the mapping has a `delta`, so that a `text` is the whole of what came in pieces.
+        `tools`: the target is offered some, so that calls of them are looked for beside texts too."""
         if spec.delta is not None:
             self.piece: Getter | None = compile_path(spec.delta, f"{where}.delta")
             self.quick_piece = quick_path(spec.delta, self.piece)
@@ -69,7 +71,11 @@ class Part:
         self.tool_call = optional_path(spec.tool_call, f"{where}.tool_call")
         self.refusal = optional_path(spec.refusal, f"{where}.refusal")
         self.result = optional_path(spec.result, f"{where}.result")
-        beside = (spec.finish, spec.tool_call, spec.refusal, spec.result)
+        self.calls = _calls(spec, f"{where}.calls")
+        calls = (spec.calls.at or spec.tool_call) if spec.calls is not None else None
+        self.calls_beside = self.calls if tools and not (calls or "").startswith("[") else None
+        """Those that may stand beside a text in an object."""
+        beside = (spec.finish, spec.tool_call, spec.refusal, spec.result, calls)
         marks = [mark for path in beside for mark in _marks(path)]
         self.tells = re.compile(b"|".join(map(re.escape, marks))).search if marks else None
         """Whether a document may hold a finish reason, a tool call or a refusal (see `_marks`)."""
@@ -86,6 +92,8 @@ class Part:
             spec.usage.output,
             *(path for _, path in _paths_of(spec.save)),
             self.whole and spec.text,
+            *(spec.calls.model_dump().values() if spec.calls is not None and tools else ()),
+            self.calls_beside and calls,
         )
         self.beside_keys = frozenset(key for path in paths if path for key in _NAMES.findall(path))
 
@@ -111,6 +119,17 @@ class Part:
     def ends(self) -> bool:
         """Whether an event of this part may be the answer's last."""
         return self.done_data is not None or self.done_test is not None
+
+
+def _calls(spec: PartSpec, where: str) -> CallPaths | None:
+    calls = spec.calls
+    if calls is None or (at := calls.at or spec.tool_call) is None:
+        return None
+    paths = {name: getattr(calls, name) for name in ("id", "name", "arguments")}
+    getters = {
+        name: _nothing if path is None else compile_path(path, f"{where}.{name}") for name, path in paths.items()
+    }
+    return CallPaths(compile_path(at, f"{where}.at"), optional_path(calls.key, f"{where}.key"), **getters)
 
 
 def _usage(spec: UsageSpec, where: str) -> Callable[[Any], tuple[Any, Any, bool]] | None:

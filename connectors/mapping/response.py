@@ -10,6 +10,7 @@ from typing import Any
 from connectors.content.answers import Reasons
 from connectors.content.formats import Reader, reader_of
 from connectors.content.said_errors import ShapeTest, no_shape
+from connectors.content.tool_calls import ToolNames
 from connectors.mapping.part import Part
 from connectors.mapping.paths import (
     compile_path,
@@ -38,17 +39,18 @@ class ResponseMapping:
     `part` reads every event if the mapping is `plain`; else `part_of` says which part does.
     """
 
-    def __init__(self, spec: ResponseSpec) -> None:
+    def __init__(self, spec: ResponseSpec, *, tools: bool = False) -> None:
+        """`tools`: the target is offered tools that it may call."""
         spec = self._spec = spec.with_usual_paths()
         self.read = reader_of(spec.format, known_errors=spec.known_errors, line=spec.line)
         """Makes JSON of what is not; None: it is."""
         self.reads = self.read is not None or any(part.format is not None for part in spec.kinds.values())
         pieces = self.streamed = any(part.delta is not None for part in (spec, *spec.kinds.values()))
-        self.part = Part(spec, "response", pieces=pieces)
+        self.part = Part(spec, "response", pieces=pieces, tools=tools)
         self.by_name = bool(spec.kinds) and spec.kind == EVENT_NAME
         kind = spec.kind if spec.kinds and not self.by_name else None
         self._kind = compile_path(kind, "response.kind") if kind is not None else None
-        self._compile_kinds(spec, pieces=pieces)
+        self._compile_kinds(spec, pieces=pieces, tools=tools)
         says = bool(spec.ends) or any(field != "stamp" for field, _ in spec.paths())
         self.rest = self.part if says else None
         """How events are read whose kind is not listed; None: not at all."""
@@ -60,6 +62,7 @@ class ResponseMapping:
         self.is_harmless: ShapeTest = no_shape
         """Whether an answer has the last shape of which none can say of an error (`connectors.content.said_errors`)."""
         self.reasons = Reasons()
+        self.tool_names = ToolNames()
         self.ignored_data = frozenset(c.data.encode() for c in spec.ignore if c.data is not None)
         self._ignored = [test_of(c, f"response.ignore[{i}]") for i, c in enumerate(spec.ignore) if c.data is None]
         self.plain = self._kind is None and not self.ignored_data and not self._ignored and not self.by_name
@@ -70,9 +73,9 @@ class ResponseMapping:
         self.text_kinds = frozenset(n for n, p in self._parts.items() if p.piece or p.whole) if by_kind else None
         """The kinds that have text; None: no kind tells."""
 
-    def _compile_kinds(self, spec: ResponseSpec, *, pieces: bool) -> None:
+    def _compile_kinds(self, spec: ResponseSpec, *, pieces: bool, tools: bool) -> None:
         self._parts = {
-            name: Part(part.on_top_of(spec), f"response.kinds.{name}", pieces=pieces)
+            name: Part(part.on_top_of(spec), f"response.kinds.{name}", pieces=pieces, tools=tools)
             for name, part in spec.kinds.items()
         }
         self._by_number = {int(name): part for name, part in self._parts.items() if _NUMBER.fullmatch(name)}

@@ -86,7 +86,7 @@ def _stale_rules(response: Mapping[str, Any], overrides: Mapping[str, Any]) -> s
         in_clear = all(isinstance(end, Mapping) and "data" in end for end in ends) and not text_pieces
         return response.keys() - {"expect_text", "known_errors", "quiet_ms", *(["done"] if in_clear else [])}
     if "kinds" not in response and given.get("kinds"):
-        return {*PATHS, "usage", "save"}
+        return {*PATHS, "calls", "usage", "save"}
     return {"kind"} if "kinds" in given and given["kinds"] is None else set()
 
 

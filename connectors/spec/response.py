@@ -59,6 +59,24 @@ class UsageSpec(Frozen):
     reasoning_apart: bool = False
 
 
+class CallsSpec(Frozen):
+    """How tool calls are read. `at` is the path to one call or to a list of them (without it: that of `tool_call`), and
+    the others are paths within a call. `key` is what tells the calls of a stream apart that come in pieces, such as
+    their index; without it each is whole. `arguments` are an object, or a text of JSON."""
+
+    at: str | None = None
+    key: str | None = None
+    id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+
+    @model_validator(mode="after")
+    def _tells(self) -> Self:
+        if self.name is None and self.arguments is None:
+            raise ValueError("give `name`, `arguments` or both: what a call says")
+        return self
+
+
 class PartSpec(Frozen):
     """Where the parts of one kind of event are. Each value is a path: plain (`choices[0].delta.content`) or JMESPath.
 
@@ -66,8 +84,8 @@ class PartSpec(Frozen):
     what the target says went wrong, if it is there and not empty. `save` keeps values for the requests that follow.
     `finish` is the reason why the answer ended, as a word; `tool_call` and `refusal` say, if they are there and not
     empty, that the answer asks for a tool, or that the target refused (and its words). `result` is what an answer has
-    instead of a text, such as a vector, if it is there and not empty. `format`: what its events are,
-    if they are not what the others are.
+    instead of a text, such as a vector, if it is there and not empty. `calls`: what the tool calls say. `format`: what
+    its events are, if they are not what the others are.
     """
 
     format: Format | None = None
@@ -80,6 +98,7 @@ class PartSpec(Frozen):
     refusal: str | None = None
     result: str | None = None
     stamp: str | None = None
+    calls: CallsSpec | None = None
     usage: UsageSpec = UsageSpec()
     save: Save = Field(default_factory=dict)
     done: bool | Condition | Annotated[list[Condition], Field(min_length=1, max_length=16)] | None = None
@@ -90,6 +109,7 @@ class PartSpec(Frozen):
         below = set(PATHS) - ({"text", "delta"} if any(getattr(self, field) for field in CONTENT) else set())
         rules: dict[str, Any] = {field: getattr(whole, field) for field in below if getattr(self, field) is None}
         rules["save"] = whole.save | self.save
+        rules["calls"] = self.calls or whole.calls
         if self.usage == UsageSpec():
             rules["usage"] = whole.usage
         if self.done is not True:
@@ -111,6 +131,8 @@ class PartSpec(Frozen):
         for field in ("input", "output", "reasoning"):
             if (path := getattr(self.usage, field)) is not None:
                 yield f"usage.{field}", path
+        if self.calls is not None and self.calls.at is not None:
+            yield "calls.at", self.calls.at
         for name, at in self.save.items():
             if isinstance(at, str):
                 yield f"save.{name}", at
@@ -173,6 +195,14 @@ class ResponseSpec(PartSpec):
                 raise ValueError(f"kinds.{name}.done: `data` has no effect in a kind: give it in `done` of every event")
         if self.cumulative and self.quiet_ms is not None:
             raise ValueError("`quiet_ms` joins messages, `cumulative` replaces them: use one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _of_calls(self) -> Self:
+        parts: list[tuple[str, PartSpec]] = [("", self), *((f"kinds.{name}.", p) for name, p in self.kinds.items())]
+        for where, part in parts:
+            if part.calls is not None and part.calls.at is None and (part.tool_call or self.tool_call) is None:
+                raise ValueError(f"{where}calls.at: say where the calls are, or give `tool_call`")
         return self
 
     @model_validator(mode="after")

@@ -221,6 +221,11 @@ class TargetSpec(LastingSpec):
         return origins_of([self.connects_to, *steps, *hosts, *([self.proxy.url] if self.proxy else [])])
 
     @property
+    def offers_tools(self) -> bool:
+        """Whether its requests declare some. Vendors call the param `tools`, `tool_config` or the like."""
+        return any("tool" in name.lower() and value for name, value in self.params.items())
+
+    @property
     def connects_to(self) -> str:
         """The URL, or the Unix socket in the place of its host."""
         return self.url if self.http.unix_socket is None else f"{UNIX}{self.http.unix_socket}"

@@ -26,11 +26,9 @@ from connectors.content.wording import STATUS_ADVICE
 from connectors.errors import BadAnswer, Refused, TooLarge, TurnError
 from connectors.mapping.part import Part
 from connectors.timeline.judge import JudgedTurn
-from connectors.timeline.odd_answers import not_text, read_leniently, told_by
+from connectors.timeline.odd_answers import TEXT_CHARS, endless_text, not_text, read_leniently, told_by
 from connectors.timeline.state import NO_CONTENT, NO_TIMES
 
-TEXT_CHARS = 4 * 1024 * 1024
-"""Characters of one answer's text: far more than anybody reads, and held in memory, up to four bytes each, twice."""
 PASSED_OVER = object()
 """Content of an event without information."""
 LATEST_NS = 1 << 62
@@ -98,7 +96,7 @@ class Timeline(JudgedTurn):
                 self.reasoning_chars += len(thought)
                 self._text_event = data
             else:
-                self._told_beside(part, message, data)
+                self._told_beside(ns, part, message, data)
         if (get_stamp := part.stamp) is not None:
             stamp = get_stamp(message)
             if type(stamp) is int and stamp >= 0 and stamp < LATEST_NS:
@@ -214,7 +212,7 @@ class Timeline(JudgedTurn):
         if self.last_content_ns is None:
             self._last_without_text = message
             self._signs |= {"whole"}
-            self._told_beside(part, message, data)
+            self._told_beside(ns, part, message, data)
 
     def _without_body(self, ns: int) -> None:
         """Where a stream was to come, its end mark is missing, unless the status says that there is no body."""
@@ -278,6 +276,8 @@ class Timeline(JudgedTurn):
             self._content(ns, text, part)
         if part.save:
             self._save(part, message)
+        if part.calls_beside is not None:
+            self._take_calls(ns, part.calls_beside, message)
 
     def _odd_event(self, ns: int, data: bytes, error: orjson.JSONDecodeError) -> Any:
         """An event that is no JSON to the letter: its document, or PASSED_OVER for an end mark between spaces."""
@@ -294,7 +294,3 @@ class Timeline(JudgedTurn):
         message = read_leniently(data, error, self.charset)
         self._signs |= {"halves"}
         return message
-
-
-def endless_text() -> TooLarge:
-    return TooLarge("body_too_large", f"the answer's text has more than {TEXT_CHARS} characters")

@@ -162,16 +162,18 @@ class JudgedTurn(TurnState):
         message = self._with_text()
         part = self.response.part if self.response.plain else self._part_of(message)
         if part is not None:
-            self._told_beside(part, message)
+            self._told_beside(self.last_content_ns or 0, part, message)
 
-    def _told_beside(self, part: Part, message: Any, data: bytes | None = None) -> None:
-        """What an event or answer says that has no text: why it ended, a tool call, a result, a refusal, or an error.
-        `data`: it as it came, where that is at hand."""
+    def _told_beside(self, ns: int, part: Part, message: Any, data: bytes | None = None) -> None:
+        """What an event or answer of `ns` says that has no text: why it ended, a tool call, a result, a refusal, an
+        error. `data`: it as it came, where that is at hand."""
         if part.tells is not None and (data is None or part.tells(data) is not None or "halves" in self._signs):
             if part.finish is not None:
                 self._reason = _reason_at(part, message) or self._reason
             if part.tool_call is not None and part.tool_call(message):
                 self._signs |= {"tool_call"}
+            if part.calls is not None and part.calls_beside is None:  # `_beside` reads that
+                self._take_calls(ns, part.calls, message)
             if part.result is not None and part.result(message):
                 self._signs |= {"result"}
             if part.refusal is not None and type(said := part.refusal(message)) is str:

@@ -15,6 +15,8 @@ from connectors.mapping.part import Part
 from connectors.mapping.paths import Getter
 
 COMPARE = "compare the target's response mapping with the shape shown"
+TEXT_CHARS = 4 * 1024 * 1024
+"""Characters of one answer's text: far more than anybody reads, and held in memory, up to four bytes each, twice."""
 
 
 def read_leniently(data: bytes, error: orjson.JSONDecodeError, charset: str | None) -> Any:
@@ -46,3 +48,7 @@ def told_by(data: bytes, charset: str | None, find_error: Getter | None) -> str:
 
 def not_text(value: Any, part: Part) -> BadAnswer:
     return BadAnswer("answer_unmatched", f"what is at {part.text_at} is not text: it has {shape(value)}", COMPARE)
+
+
+def endless_text() -> TooLarge:
+    return TooLarge("body_too_large", f"the answer's text has more than {TEXT_CHARS} characters")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.timeline.base import Timeline, endless_text
+from connectors.timeline.base import Timeline
+from connectors.timeline.odd_answers import endless_text
 
 
 class QuietTimeline(Timeline):

@@ -11,6 +11,7 @@ from connectors.content.answers import NO_REASONS, Kind
 from connectors.content.decoding import loads, mended
 from connectors.content.formats import Reader
 from connectors.content.said_errors import harmless_shape, said_error
+from connectors.content.tool_calls import CallPaths, ToolCall, ToolCalls
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer
 from connectors.mapping.part import Part
@@ -88,6 +89,7 @@ class TurnState:
         "told_alone",
         "told_in",
         "told_out",
+        "tools",
     )
 
     sent_ns: int | None
@@ -102,6 +104,8 @@ class TurnState:
     arrival_errors: array[int]
     handshake_ns: dict[str, int] | None
     saved: dict[str, Any] | None
+    tools: ToolCalls | None
+    """The tool calls of the answer; None: there is none, or the mapping does not read them."""
     charset: str | None
     """What the answer's content type declares, if not UTF-8."""
     told_in: Any
@@ -159,6 +163,7 @@ class TurnState:
         self.kind = None
         self.finish = None
         self.quiet_ns = 0
+        self.tools = None
 
     @property
     def text(self) -> str:
@@ -167,6 +172,11 @@ class TurnState:
         if not text and self.first_content_ns is not None:
             text = self._text.getvalue()
         return mended(text) if "halves" in self._signs else text
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """All that the answer calls."""
+        return [] if self.tools is None else self.tools.calls
 
     @property
     def chunks(self) -> int:
@@ -224,6 +234,13 @@ class TurnState:
 
     def _part_of(self, message: Any) -> Part | None:
         return self.response.part_of(message)
+
+    def _take_calls(self, ns: int, paths: CallPaths, message: Any) -> None:
+        """Raises TooLarge."""
+        tools = ToolCalls() if self.tools is None else self.tools
+        if tools.take(ns, paths, message):
+            self.tools = tools
+            self._signs |= {"tool_call"}
 
     def _no_error(self, said: str | None) -> None:
         if said is not None:

@@ -36,6 +36,8 @@ class Counts:
         self.kinds: Counter[str] = Counter()
         """Of answers that are not plain text."""
         self.finish_reasons: Counter[str] = Counter()
+        self.tools: Counter[str] = Counter()
+        """How often each tool was called."""
         self.sessions_started = 0
         self.sessions_ended: Counter[str] = Counter()
         self.session_codes: Counter[str] = Counter()
@@ -65,6 +67,7 @@ class Counts:
             self.codes[present_code(code)] += number
         self.kinds.update(data.get("kind", {}))
         self.finish_reasons.update(data.get("fin", {}))
+        self.tools.update(data.get("tools", {}))
         if "wasted" in data:
             self.wasted.update(dict(zip(("tokens_in", "tokens_out"), data["wasted"], strict=True)))
         self._span(data["first"], data["last"])
@@ -84,6 +87,7 @@ class Counts:
         self.codes.update(other.codes)
         self.kinds.update(other.kinds)
         self.finish_reasons.update(other.finish_reasons)
+        self.tools.update(other.tools)
         self.wasted.update(other.wasted)
         self.sessions_started += other.sessions_started
         self.sessions_ended.update(other.sessions_ended)
@@ -154,7 +158,7 @@ class Counts:
         return {
             "outcomes": self.outcomes, "sources": self.sources, "sums": self.sums, "codes": self.codes,
             "wasted": self.wasted, "tokens_reasoning": self.tokens_reasoning,
-            "kinds": self.kinds, "finish_reasons": self.finish_reasons,
+            "kinds": self.kinds, "finish_reasons": self.finish_reasons, "tools": self.tools,
             "sessions": (self.sessions_started, self.sessions_ended, self.session_codes),
             "histograms": self.histograms, "given_up": self.given_up, "span": (self.first_ns, self.last_ns),
         }  # fmt: skip

@@ -35,14 +35,14 @@ ROW_FIELDS = (
     "id", "session_id", "number", "outcome", "code", "detail", "planned_ns", "sent_ns", "first_byte_ns",
     "first_chunk_ns", "first_content_ns", "last_content_ns", "done_ns", "handshake", "chunks", "bytes_in",
     "bytes_out", "tokens_in", "tokens_out", "tokens_source", "icl_us", "arrival_error_ns", "message", "answer",
-    "tokens_reasoning", "repetition", "kind", "finish_reason",
+    "tokens_reasoning", "repetition", "kind", "finish_reason", "tools", "tool_calls",
 )  # fmt: skip
 """The columns of the table in the order of `Turns.rows`; run_id and shard_id, the same for all, are left out."""
 _KEYS = (
     "id", "s", "n", "out", "code", "detail", "planned", "sent", "fb", "fc", "ft", "lc", "done", "hs", "chunks",
     "in", "outb", "ti", "to", "ts", "icl", "err", "msg", "ans",
 )  # fmt: skip
-_OPTIONAL = ("tr", "kind", "fin")
+_OPTIONAL = ("tr", "kind", "fin", "tools", "calls")
 _get = itemgetter(*_KEYS)
 _INT = frozenset({int})
 _INT_OR_NONE = frozenset({int, type(None)})
@@ -53,8 +53,8 @@ _TYPES = {
     **dict.fromkeys(("id", "s", "n", "planned", "chunks", "in", "outb"), _INT),
     **dict.fromkeys(("sent", "fb", "fc", "ft", "lc", "done", "ti", "to", "tr"), _INT_OR_NONE),
     **dict.fromkeys(("code", "detail", "msg", "ans", "kind", "fin"), _TEXT_OR_NONE),
-    **dict.fromkeys(("icl", "err"), _LIST_OR_NONE),
-    "hs": _DICT_OR_NONE,
+    **dict.fromkeys(("icl", "err", "calls"), _LIST_OR_NONE),
+    **dict.fromkeys(("hs", "tools"), _DICT_OR_NONE),
     "out": frozenset({str}),
     "ts": frozenset({str}),
 }
@@ -146,6 +146,7 @@ def _build(raw: Mapping[str, Sequence[Any]], previous: Mapping[int, str], group:
         group=group,
         kind=word_column(raw["kind"]),
         finish_reason=word_column(raw["fin"]),
+        tools=word_column(_tools(raw["tools"])),
     )
     return Turns(_rows(raw, columns), columns, last_answers)
 
@@ -171,6 +172,8 @@ def _rows(raw: Mapping[str, Sequence[Any]], columns: Columns) -> tuple[Sequence[
         [None if r is None else r / REPETITION_SCALE for r in optional(columns.repetition)],
         raw["kind"],
         raw["fin"],
+        [orjson.dumps(tools).decode() if tools else None for tools in _tools(raw["tools"])],
+        [None if calls is None else orjson.dumps(calls).decode() for calls in raw["calls"]],
     )
 
 
@@ -186,6 +189,15 @@ def _count_column(values: Sequence[int | None]) -> Ints:
     """A target's own counts, which may be any number, clipped to a database's integer."""
     column = int_column(values)
     return np.where(column == MISSING, MISSING, np.clip(column, 0, INT32))
+
+
+def _tools(counts: Sequence[dict[str, int] | None]) -> Sequence[dict[str, int] | None]:
+    """How often each tool was called."""
+    for called in counts:
+        numbers = called.values() if called else ()
+        if not _INT.issuperset(map(type, numbers)) or not all(0 < number <= INT32 for number in numbers):
+            raise Malformed("how often a tool was called is not a whole number")
+    return counts
 
 
 def _pooled(lists: Sequence[list[int] | None], low: int, high: int) -> Pooled:

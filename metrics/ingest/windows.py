@@ -5,6 +5,7 @@
     after the last one that counts], tr (reasoning tokens, where they are known),
     first and last (ns: begin of the first turn, end of the last one),
     kind {kind: n} and fin {finish reason: n}: answers that are not plain text, and what targets said why they ended,
+    tools {name: n}: how often each tool was called,
     m {metric: histogram}, given_up (histogram, ns: lower bounds of e2e_planned_ms),
     opened, closed {outcome: n}, closed_codes {code: n},
     gen [[at, cpu_ns, rss, active, inflight, dropped, overdue, hung]] (an earlier version's have no overdue and hung),
@@ -120,6 +121,10 @@ def _parts(
         if words is not None:
             for row in np.flatnonzero(words != None).tolist():  # noqa: E711 - element by element
                 _count(parts[int(keys[row])], name, words[row])
+    if columns.tools is not None:
+        for row in np.flatnonzero(columns.tools != None).tolist():  # noqa: E711 - element by element
+            for name, number in columns.tools[row].items():
+                _count(parts[int(keys[row])], "tools", name, number)
     for metric, pooled in found:
         for key, histogram in packed(keys[pooled.rows], pooled.values):
             parts[key].setdefault("m", {})[metric.name] = histogram
@@ -201,9 +206,9 @@ def _counters(columns: Columns) -> dict[str, Ints]:
     return counters
 
 
-def _count(data: Data, key: str, word: str) -> None:
+def _count(data: Data, key: str, word: str, number: int = 1) -> None:
     counts = data.setdefault(key, {})
-    counts[word] = counts.get(word, 0) + 1
+    counts[word] = counts.get(word, 0) + number
 
 
 Opened = tuple[int, int]

@@ -164,7 +164,7 @@ def _verdict(
 
 def _answers(aggregate: Aggregate) -> Answers:
     kinds, reasons = aggregate.kinds.most_common(), aggregate.finish_reasons.most_common()
-    return {"kinds": dict(kinds), "finish_reasons": dict(reasons)}
+    return {"kinds": dict(kinds), "finish_reasons": dict(reasons), "tools": dict(aggregate.tools.most_common())}
 
 
 def _traffic(sums: Mapping[str, int], seconds: float) -> Traffic:

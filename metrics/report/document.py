@@ -42,7 +42,8 @@ def _lines() -> Iterator[str]:
     yield from table(("metric", "name", "unit", "formula", "counts", "meaning"), rows)
     yield from paragraph(
         "A target with more handshake steps has one metric `handshake_<step>_ms` for each; one whose turns are several "
-        "requests has one metric `then_<part>_ms` for each, and for its own request `then_request_ms`.",
+        "requests has one metric `then_<part>_ms` for each, and for its own request `then_request_ms`. One whose tool "
+        "calls get results has one metric `tool_round_<n>_ms` for each request of a turn.",
         before=True,
     )
     yield from _accuracy()

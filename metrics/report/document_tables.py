@@ -58,7 +58,8 @@ REPORT = (
     ),
     (
         "answers",
-        "kinds: answers that are not plain text, by kind (see targets.md); finish_reasons: as reported by the target",
+        "kinds: answers that are not plain text, by kind (see targets.md); finish_reasons: as reported by the target; "
+        "tools: how often each tool was called, by its name",
     ),
     (
         "rates",

@@ -26,15 +26,26 @@ POOLED = {"icl_us": "<u4", "arrival_error_ns": "<i8"}
 """Columns with many values a turn, and how their bytes are to be read."""
 _MANY_OR_STORED = frozenset({"icl_ms", "arrival_error_ms", "repetition"})
 TURN_METRICS = tuple(metric for metric in METRICS if metric.name not in _MANY_OR_STORED)
-ADDED = ("tokens_reasoning", "kind", "finish_reason")
+ADDED = ("tokens_reasoning", "kind", "finish_reason", "tools", "tool_calls", "time_to_tool_call_ms")
 """Columns that were added later. They stand at the end, because files are also read by position: append new ones."""
 COLUMNS = (
     *(name for name in ROW_FIELDS if name not in ADDED),
-    *(metric.name for metric in TURN_METRICS),
+    *(metric.name for metric in TURN_METRICS if metric.name not in ADDED),
     *ADDED,
 )
 """The columns of an export, in order."""
-_TEXTS = ("outcome", "code", "detail", "tokens_source", "message", "answer", "kind", "finish_reason")
+_TEXTS = (
+    "outcome",
+    "code",
+    "detail",
+    "tokens_source",
+    "message",
+    "answer",
+    "kind",
+    "finish_reason",
+    "tools",
+    "tool_calls",
+)
 
 
 def csv_pieces(run_id: int, texts: bool = True) -> Iterator[str]:

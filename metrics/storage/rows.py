@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import orjson
 
 from metrics.columns import (
     MISSING,
@@ -29,7 +30,7 @@ from metrics.storage.chunks import in_chunks
 Fields = Mapping[str, Sequence[Any]]
 """Values by the name of their column (`metrics.ingest.turns.ROW_FIELDS`), all of one length."""
 GROUP = "session__group"
-TEXTS = frozenset({"detail", "message", "answer"})
+TEXTS = frozenset({"detail", "message", "answer", "tool_calls"})
 
 
 def read_turns(run_id: int, *, texts: bool = False, grouped: bool = False, size: int = 20_000) -> Iterator[Fields]:
@@ -69,6 +70,7 @@ def read_columns(fields: Fields) -> Columns:
         group=int_column(fields[GROUP]) if GROUP in fields else None,
         kind=word_column(fields["kind"]),
         finish_reason=word_column(fields["finish_reason"]),
+        tools=word_column([None if called is None else orjson.loads(called) for called in fields["tools"]]),
     )
 
 

@@ -73,6 +73,8 @@ TurnLine = TypedDict(
         "tr": NotRequired[int],
         "kind": NotRequired[str],
         "fin": NotRequired[str],
+        "tools": NotRequired[dict[str, int]],
+        "calls": NotRequired[list[tuple[str, str]]],
         "uns": NotRequired[int],
         "g": NotRequired[int],
         "mis": NotRequired[int],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from connectors.content.tool_calls import NAME_CHARS, NO_NAME, STEP, ToolCalls
 from connectors.errors import LostPatience, TurnError
 from connectors.security.redact import Redactor
 from connectors.spec import TargetSpec
@@ -17,6 +19,7 @@ from scenarios.render.walk import SayAction
 
 Log = Sequence[Mapping[str, str]]
 """Messages, each with `role` and `content`."""
+CALLS_RECORDED = 32
 _OF_TURNS = ("request", "then", "before", "after")
 """Parts of a target whose templates see the conversation."""
 _HISTORY = re.compile(r"(?:\b|\\[nrt])(?:messages|history)\b")
@@ -98,6 +101,8 @@ class TurnLines:
             line["fin"] = word(timeline.finish)
         if failure is not None or reasoning is not None or timeline.kind != "text":
             self._add_rare(line, turn, reasoning)
+        if timeline.tools is not None:
+            self._add_calls(line, timeline, timeline.tools)
         return line
 
     def _add_rare(self, line: Line, turn: TurnRecord, reasoning: int | None) -> None:
@@ -109,6 +114,22 @@ class TurnLines:
             line["tr"] = reasoning
         if kind != "text" and kind is not None:
             line["kind"] = kind
+
+    def _add_calls(self, line: Line, timeline: Timeline, tools: ToolCalls) -> None:
+        """Which tools were called how often, and what the first calls said: all together as much as an answer."""
+        names = timeline.response.tool_names
+        calls = tools.calls
+        if timeline.sent_ns is not None:
+            line["hs"] = {**(timeline.handshake_ns or {}), f"{STEP}call": max(tools.first_ns - timeline.sent_ns, 0)}
+        line["tools"] = dict(Counter(self._redact(names.of(call)) for call in calls))
+        left, said = self._record_chars, []
+        for call in calls[:CALLS_RECORDED]:
+            text = self._redact.cut(call.arguments, left)
+            said.append([self._redact.cut(call.name or NO_NAME, NAME_CHARS), text])
+            if (left := left - len(text)) <= 0:
+                break
+        if self._record_chars:
+            line["calls"] = said
 
 
 def names_history(target: TargetSpec) -> bool:

@@ -23,7 +23,7 @@ CONTRACT: dict[str, Shape] = {
     "unsolicited": None,
     "errors": None,
     "session_errors": None,
-    "answers": _keys("kinds finish_reasons"),
+    "answers": _keys("kinds finish_reasons tools"),
     "rates": _keys("turns_per_s completed_sessions_per_min sessions_per_min output_tokens_per_s"),
     "tokens": _keys("input output reasoning source input_source output_source"),
     "metrics": None,

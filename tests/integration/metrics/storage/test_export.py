@@ -96,7 +96,7 @@ def test_columns_keep_their_places_and_new_ones_follow() -> None:
         "bytes_out", "tokens_in", "tokens_out", "tokens_source", "icl_us", "arrival_error_ns", "message", "answer",
         "repetition", "ttfb_ms", "ttfc_ms", "ttft_ms", "e2e_ms", "e2e_planned_ms", "tpot_ms", "handshake_resolve_ms",
         "handshake_connect_ms", "handshake_tls_ms", "turn_tokens_per_s", "send_lag_ms", "tokens_reasoning", "kind",
-        "finish_reason",
+        "finish_reason", "tools", "tool_calls", "time_to_tool_call_ms",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from connectors.errors import TooLarge
 from connectors.mapping.response import ResponseMapping
 from connectors.spec import ResponseSpec
-from connectors.timeline.base import TEXT_CHARS
+from connectors.timeline.odd_answers import TEXT_CHARS
 from connectors.timeline.quiet import QuietTimeline
 
 WITH_MARK = {"delta": "t", "done": {"data": "[DONE]"}}

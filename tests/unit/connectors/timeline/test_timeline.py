@@ -10,7 +10,7 @@ from connectors.mapping.response import ResponseMapping
 from connectors.spec import ResponseSpec, build_target_spec
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
-from connectors.timeline.base import TEXT_CHARS
+from connectors.timeline.odd_answers import TEXT_CHARS
 
 
 def timeline(*, stream: bool, stamp: str | None = None) -> Timeline:

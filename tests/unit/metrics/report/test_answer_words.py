@@ -18,7 +18,7 @@ LINES = [
     head(),
     turn(0, fin="stop"),
     turn(1, fin="length", kind="length"),
-    turn(2, fin="<tool>", kind="tool_call"),
+    turn(2, fin="<tool>", kind="tool_call", tools={"weather": 2, "<b>": 1}, calls=[["weather", "{}"]]),
     turn(3),
     failed(4, code="answer_empty", kind="refusal", fin="stop"),
     generator(1, 10),
@@ -27,6 +27,7 @@ LINES = [
 ANSWERS = {
     "kinds": {"length": 1, "tool_call": 1, "refusal": 1},
     "finish_reasons": {"stop": 2, "length": 1, "<tool>": 1},
+    "tools": {"weather": 2, "<b>": 1},
 }
 
 
@@ -41,6 +42,7 @@ def test_a_report_counts_kinds_and_reasons_of_all_turns() -> None:
     twice.include(aggregate(*LINES))
     assert twice.kinds == {"length": 2, "tool_call": 2, "refusal": 2}
     assert twice.finish_reasons["stop"] == 4
+    assert twice.tools == {"weather": 4, "<b>": 2}
 
 
 def test_each_group_counts_its_own() -> None:
@@ -48,18 +50,22 @@ def test_each_group_counts_its_own() -> None:
     windows = batch(*lines, groups=2).windows.values()
     parts = [part for data in windows for part in data.get("groups", {}).values()]
     assert sum(sum(part.get("kind", {}).values()) for part in parts) == 3
+    assert sum(sum(part.get("tools", {}).values()) for part in parts) == 3
 
 
 def test_turns_of_the_warm_up_are_in_no_count() -> None:
     windows = batch(*LINES, counted=(10**12, None)).windows.values()
-    assert not any("kind" in data or "fin" in data for data in windows)
+    assert not any({"kind", "fin", "tools"} & data.keys() for data in windows)
 
 
 def test_lines_of_an_earlier_version_have_neither() -> None:
-    assert report(head(), turn(0), tail(1))["answers"] == {"kinds": {}, "finish_reasons": {}}
+    assert report(head(), turn(0), tail(1))["answers"] == {"kinds": {}, "finish_reasons": {}, "tools": {}}
 
 
-@pytest.mark.parametrize("wrong", [{"kind": 3}, {"fin": ["stop"]}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": 3}, {"fin": ["stop"]}, {"tools": []}, {"tools": {"a": "b"}}, {"tools": {"a": -1}}, {"calls": "a"}],
+)
 def test_a_line_whose_word_is_no_text_is_set_aside(wrong: dict[str, Any]) -> None:
     assert len(batch(turn(0), turn(1, **wrong)).quarantined) == 1
 
@@ -71,9 +77,10 @@ def test_words_that_are_too_long_are_cut() -> None:
 
 def test_every_text_of_a_report_says_them() -> None:
     found = report(*LINES)
-    words = "1 cut by length, 1 tool calls, 1 refusals; finish reasons: stop 2, length 1, <tool> 1"
+    kinds, reasons = "1 cut by length, 1 tool calls, 1 refusals", "finish reasons: stop 2, length 1, <tool> 1"
+    words = f"{kinds}; {reasons}; called tools: weather 2, <b> 1"
     assert answer_words(found) == words
-    assert f"answers   {words}" in report_text(found, 120)
+    assert f"answers   {words}" in report_text(found, 160)
     assert "1 cut by length" in summary_md(found) and "&lt;tool>" in summary_md(found)
     assert "&lt;tool&gt;" in html_of(found) and "<tool>" not in html_of(found)
 

@@ -96,7 +96,7 @@ class Hostile:
         return found
 
 
-OF_OTHERS = {"errors", "kinds", "finish_reasons", "tags", "connections", "metrics"}
+OF_OTHERS = {"errors", "kinds", "finish_reasons", "tools", "tags", "connections", "metrics"}
 """Parts of a report whose keys somebody else wrote, or might have."""
 
 

@@ -6,10 +6,15 @@ import random
 import time
 from typing import Any
 
+import orjson
 import pytest
 
+from connectors.security.redact import Redactor
 from connectors.spec import build_target_spec, preset_names
-from runs.engine.recording.turn_record import names_history, sends_history, sent_chars
+from connectors.target import CompiledTarget
+from connectors.timeline import Timeline
+from metrics.definitions import FIRST_CALL
+from runs.engine.recording.turn_record import TurnLines, TurnRecord, names_history, sends_history, sent_chars
 from runs.load.tokens import estimate
 from scenarios.render.walk import SayAction, Walk, check_scenario, compile_scenario
 from tests.support.attacks.expressions import SLOW_S
@@ -88,3 +93,27 @@ def test_all_that_is_sent_in_a_turn_may_carry_it(preset: str, overrides: dict[st
     overrides["request"] = None  # that of the preset carries it anyway
     spec = build_target_spec(name="t", url="http://127.0.0.1:9", preset=preset, overrides=overrides)
     assert names_history(spec) is sends_history(spec) is finds
+
+
+@pytest.mark.parametrize(
+    ("most", "calls"),
+    [
+        (0, None),
+        (10, [["weather", '{"city":"G']]),
+        (40, [["weather", '{"city":"Graz","key":"***"}'], ["***", "{}"], ["(no name)", "x" * 11]]),
+    ],
+)
+def test_a_line_says_which_tools_were_called_with_what(most: int, calls: Any) -> None:
+    target = CompiledTarget(build_target_spec(name="t", url="http://127.0.0.1:9", preset="ollama-chat"))
+    line = Timeline(target.response, planned_ns=0)
+    line.sent(100, 1)
+    said = [("weather", {"city": "Graz", "key": "s3cret-key"}), ("s3cret-key", {}), (7, "x" * 99)]
+    functions = [{"function": {"name": name, "arguments": arguments}} for name, arguments in said]
+    line.answer(400, orjson.dumps({"message": {"tool_calls": [*functions, functions[0]]}}))
+    line.settle()
+    record = TurnRecord(line, 1, SayAction("hello", 0))
+    lines = TurnLines(Redactor(["s3cret-key"]), most, counts_history=False, t0_ns=0)
+    found = lines.line(record, [])
+    assert found.get("calls") == calls
+    assert found["tools"] == {"weather": 2, "***": 1, "(no name)": 1}
+    assert found["hs"] == {FIRST_CALL: 300}

@@ -1,0 +1,268 @@
+"""What is read of tool calls: whole or in pieces, as each dialect has them, and as none should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from connectors.content.tool_calls import MOST_CALLS, MOST_CHARS, MOST_NAMES, ToolCall, ToolNames
+from connectors.errors import TooLarge
+from connectors.spec import build_target_spec
+from connectors.target import CompiledTarget
+from connectors.timeline import Timeline
+from connectors.timeline.named import NamedTimeline
+
+OFFERED: dict[str, Any] = {"tools": [{"name": "weather"}]}
+WEATHER = ("c1", "weather", '{"city":"Graz"}')
+TIME = ("c2", "time", "{}")
+
+
+def openai(*calls: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"choices": [{"delta": {"tool_calls": list(calls), **more}}]}
+
+
+def piece(index: int, arguments: str, name: str | None = None, call: str | None = None) -> dict[str, Any]:
+    said = {"index": index, "id": call, "function": {"name": name, "arguments": arguments}}
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def block(index: int, **what: Any) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": index, "delta": what}
+
+
+def began(index: int, call: str, name: str) -> dict[str, Any]:
+    held = {"type": "tool_use", "id": call, "name": name, "input": {}}
+    return {"type": "content_block_start", "index": index, "content_block": held}
+
+
+def gemini(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"candidates": [{"content": {"parts": list(parts)}}]}
+
+
+def item(index: int, call: str, name: str) -> dict[str, Any]:
+    held = {"type": "function_call", "call_id": call, "name": name, "arguments": ""}
+    return {"type": "response.output_item.added", "output_index": index, "item": held}
+
+
+def written(index: int, text: str) -> dict[str, Any]:
+    return {"type": "response.function_call_arguments.delta", "output_index": index, "delta": text}
+
+
+def cohere(kind: str, index: int, **call: Any) -> dict[str, Any]:
+    return {"type": kind, "index": index, "delta": {"message": {"tool_calls": call}}}
+
+
+STREAMS: dict[str, list[dict[str, Any]]] = {
+    "openai-chat": [
+        openai(piece(0, "", "weather", "c1"), role="assistant", content=None),
+        openai(piece(0, '{"city":')),
+        openai(piece(0, '"Graz"}'), piece(1, "{}", "time", "c2")),
+    ],
+    "anthropic-messages": [
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        block(0, type="text_delta", text="Let me see."),
+        began(1, "c1", "weather"),
+        began(2, "c2", "time"),
+        block(1, type="input_json_delta", partial_json='{"city":"Gr'),
+        block(2, type="input_json_delta", partial_json="{}"),
+        block(1, type="input_json_delta", partial_json='az"}'),
+    ],
+    "gemini": [
+        gemini({"text": "Yes."}, {"functionCall": {"id": "c1", "name": "weather", "args": {"city": "Graz"}}}),
+        gemini({"functionCall": {"id": "c2", "name": "time", "args": {}}}),
+    ],
+    "ollama-chat": [
+        {"message": {"tool_calls": [{"id": "c1", "function": {"name": "weather", "arguments": {"city": "Graz"}}}]}},
+        {"message": {"tool_calls": [{"id": "c2", "function": {"name": "time", "arguments": {}}}]}},
+    ],
+    "openai-responses": [
+        item(1, "c1", "weather"),
+        written(1, '{"city":"Gr'),
+        written(1, 'az"}'),
+        item(2, "c2", "time"),
+        written(2, "{}"),
+    ],
+    "cohere": [
+        cohere("tool-call-start", 0, id="c1", function={"name": "weather", "arguments": ""}),
+        cohere("tool-call-delta", 0, function={"arguments": '{"city":"Graz"}'}),
+        cohere("tool-call-start", 1, id="c2", function={"name": "time", "arguments": ""}),
+        cohere("tool-call-delta", 1, function={"arguments": "{}"}),
+    ],
+    "mistral": [openai(piece(0, '{"city":"Graz"}', "weather", "c1"), piece(1, "{}", "time", "c2"), content="")],
+    "openai-realtime": [
+        item(0, "c1", "weather"),
+        {"type": "response.function_call_arguments.done", "output_index": 0, "call_id": "c1", "arguments": WEATHER[2]},
+        {"type": "response.function_call_arguments.done", "output_index": 1, "call_id": "c2", "name": "time",
+         "arguments": "{}"},
+    ],
+    "gemini-live": [
+        {"toolCall": {"functionCalls": [{"id": "c1", "name": "weather", "args": {"city": "Graz"}},
+                                        {"id": "c2", "name": "time", "args": {}}]}},
+    ],
+    "ag-ui": [
+        {"type": "TOOL_CALL_START", "toolCallId": "c1", "toolCallName": "weather"},
+        {"type": "TOOL_CALL_ARGS", "toolCallId": "c1", "delta": '{"city":"Graz"}'},
+        {"type": "TOOL_CALL_END", "toolCallId": "c1"},
+        {"type": "TOOL_CALL_CHUNK", "toolCallId": "c2", "toolCallName": "time", "delta": "{}"},
+    ],
+    "ai-sdk": [
+        {"type": "tool-input-available", "toolCallId": "c1", "toolName": "weather", "input": {"city": "Graz"}},
+        {"type": "tool-input-available", "toolCallId": "c2", "toolName": "time", "input": {}},
+    ],
+}  # fmt: skip
+WHOLE: dict[str, dict[str, Any]] = {
+    "openai-chat": {"choices": [{"message": {"content": "I will look.", "tool_calls": [
+        {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Graz"}'}},
+        {"id": "c2", "type": "custom", "custom": {"name": "time", "input": "{}"}},
+    ]}}]},
+    "anthropic-messages": {"content": [
+        {"type": "text", "text": "I will look."},
+        {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Graz"}},
+        {"type": "tool_use", "id": "c2", "name": "time", "input": {}},
+    ]},
+    "openai-responses": {"output": [
+        {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": '{"city":"Graz"}'},
+        {"type": "function_call", "call_id": "c2", "name": "time", "arguments": "{}"},
+    ]},
+    "bedrock-converse": {"output": {"message": {"content": [
+        {"toolUse": {"toolUseId": "c1", "name": "weather", "input": {"city": "Graz"}}},
+        {"toolUse": {"toolUseId": "c2", "name": "time", "input": {}}},
+    ]}}},
+    "cohere": {"message": {"tool_calls": [
+        {"id": "c1", "function": {"name": "weather", "arguments": '{"city":"Graz"}'}},
+        {"id": "c2", "function": {"name": "time", "arguments": "{}"}},
+    ]}},
+}  # fmt: skip
+
+
+NAMED: dict[str, list[tuple[str, Any]]] = {
+    "bedrock-converse": [
+        ("contentBlockStart", {"contentBlockIndex": 1, "start": {"toolUse": {"toolUseId": "c1", "name": "weather"}}}),
+        ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolUse": {"input": '{"city":'}}}),
+        ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolUse": {"input": '"Graz"}'}}}),
+        ("contentBlockStart", {"contentBlockIndex": 2, "start": {"toolUse": {"toolUseId": "c2", "name": "time"}}}),
+        ("contentBlockDelta", {"contentBlockIndex": 2, "delta": {"toolUse": {"input": "{}"}}}),
+    ],
+    "langgraph": [
+        ("messages", [{"type": "ai", "content": "", "tool_call_chunks": [
+            {"index": 0, "id": "c1", "name": "weather", "args": '{"city":'}]}, {}]),
+        ("messages", [{"type": "ai", "content": "", "tool_call_chunks": [{"index": 0, "args": '"Graz"}'}]}, {}]),
+        ("messages", [{"type": "ai", "content": "", "tool_call_chunks": [
+            {"index": 1, "id": "c2", "name": "time", "args": "{}"}]}, {}]),
+    ],
+}  # fmt: skip
+
+
+def timeline(preset: str, *, stream: bool | None = None, **params: Any) -> Timeline:
+    needs_stream = preset not in {"openai-realtime", "gemini-live", "ag-ui", "ai-sdk"} if stream is None else stream
+    given: dict[str, Any] = {"stream": needs_stream, "params": params, "secrets": {"api_key": "k"}}
+    spec = build_target_spec(name="t", url="http://127.0.0.1:9", preset=preset, **given)
+    return Timeline(CompiledTarget(spec).response, planned_ns=0)
+
+
+def calls_of(line: Timeline) -> list[tuple[str | None, str | None, str]]:
+    return [(call.id, call.name, call.arguments) for call in line.tool_calls]
+
+
+@pytest.mark.parametrize("preset", STREAMS)
+def test_calls_that_come_in_a_stream(preset: str) -> None:
+    line = timeline(preset, **OFFERED)
+    for at, event in enumerate(STREAMS[preset]):
+        line.event(10 * (at + 1), orjson.dumps(event))
+    assert calls_of(line) == [WEATHER, TIME]
+    assert line.tools is not None
+    assert line.tools.first_ns == (30 if preset == "anthropic-messages" else 10)
+    line.settle()
+    assert line.kind == "tool_call"
+
+
+@pytest.mark.parametrize("preset", NAMED)
+def test_calls_in_events_that_have_names(preset: str) -> None:
+    line = NamedTimeline(timeline(preset, **OFFERED).response, planned_ns=0)
+    for name, event in NAMED[preset]:
+        line.event_name = name
+        line.event(10, orjson.dumps(event))
+    assert calls_of(line) == [WEATHER, TIME]
+
+
+@pytest.mark.parametrize("preset", WHOLE)
+def test_calls_of_a_whole_answer(preset: str) -> None:
+    line = timeline(preset, stream=False, **OFFERED)
+    line.answer(50, orjson.dumps(WHOLE[preset]))
+    line.settle()
+    assert calls_of(line) == [WEATHER, TIME]
+    assert line.kind == "tool_call"
+    assert line.text in {"", "I will look."}
+
+
+def test_beside_a_text_calls_are_looked_for_where_tools_are_offered() -> None:
+    for params, found in ((OFFERED, [WEATHER]), ({}, [])):
+        line = timeline("openai-chat", **params)
+        line.event(10, orjson.dumps(openai(piece(0, WEATHER[2], "weather", "c1"), content="Yes.")))
+        assert (line.text, calls_of(line)) == ("Yes.", found)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([piece(0, "{}", "a", "1"), piece(0, "{}", "b", "2")], [("1", "a", "{}"), ("2", "b", "{}")]),
+        ([piece(0, "{", "a", "1"), piece(0, "}", "a", "1")], [("1", "a", "{}")]),
+        ([{"function": {"name": "a", "arguments": "{"}}, {"function": {"arguments": "}"}}], [(None, "a", "{}")]),
+        ([{"function": {"name": "a"}}, {"function": {"name": "b"}}], [(None, "a", ""), (None, "b", "")]),
+        ([{"index": [], "id": 7, "function": {"name": {"x": 1}, "arguments": [1]}}], [(None, None, "[1]")]),
+        ([{"index": 0, "id": "", "function": {"name": "", "arguments": "{not JSON"}}], [(None, None, "{not JSON")]),
+        ([{"index": 0, "function": "weather"}, "weather", 7, None, {}], []),
+        ([piece(-1, "{}", "a"), piece(2**53, "{}", "b")], [(None, "a", "{}"), (None, "b", "{}")]),
+    ],
+)
+def test_calls_that_are_odd(events: list[Any], expected: list[Any]) -> None:
+    line = timeline("openai-chat")
+    for event in events:
+        line.event(10, orjson.dumps({"choices": [{"delta": {"tool_calls": [event]}}]}))
+    assert calls_of(line) == expected
+
+
+def test_halves_of_surrogate_pairs_are_mended() -> None:
+    line = timeline("ollama-chat", stream=False)
+    call = rb'{"id": "\ud800", "function": {"name": "a\udfff", "arguments": {"b": "\ud800"}}}'
+    line.answer(10, b'{"message": {"tool_calls": [%s]}}' % call)
+    assert calls_of(line) == [("\ufffd", "a\ufffd", '{"b":"\ufffd"}')]
+
+
+def test_arguments_may_be_nested_only_so_deep() -> None:
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    with pytest.raises(TooLarge, match="message_too_deep"):
+        timeline("ollama-chat", stream=False).answer(
+            10, b'{"message": {"tool_calls": [{"function": {"arguments": %s}}]}}' % deep
+        )
+
+
+def test_calls_are_bounded() -> None:
+    line = timeline("openai-chat")
+    size = MOST_CHARS // 2 - 1
+    line.event(10, orjson.dumps(openai(piece(0, "x" * size, "a", "1"))))
+    line.event(10, orjson.dumps(openai(piece(0, "x" * size))))
+    with pytest.raises(TooLarge, match="more than 1048576 characters"):
+        line.event(10, orjson.dumps(openai(piece(0, "xx"))))
+    line = timeline("openai-chat")
+    for number in range(MOST_CALLS):
+        line.event(10, orjson.dumps(openai(piece(number, "{}", "a"))))
+    with pytest.raises(TooLarge, match="more than 128 tool calls"):
+        line.event(10, orjson.dumps(openai(piece(MOST_CALLS, "{}", "a"))))
+
+
+def test_names_are_few_and_short() -> None:
+    names = ToolNames()
+
+    def named(name: str | None) -> str:
+        call = ToolCall({})
+        call.name = name
+        return names.of(call)
+
+    assert [named(None), named(" \n"), named(" a\n b ")] == ["(no name)", "(no name)", "a b"]
+    assert named("x" * 9999) == "x" * 64
+    assert {named(f"tool {number}") for number in range(2 * MOST_NAMES)} >= {"(other)", "tool 0"}
+    assert named("tool 0") == "tool 0"
+    assert len(names._known) == MOST_NAMES
