@@ -32,6 +32,8 @@ import zoneinfo
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests.support.forking import with_django
+
 MESSAGE_BYTES = 1 << 18
 OURS = (
     *("runs.engine.__main__", "runs.engine.witness", "mock_chatbot.__main__"),
@@ -68,19 +70,45 @@ def can_fork() -> bool:
     return sys.platform == "linux" and platform.machine() in _SYSCALLS and _tid_address() != 0
 
 
-def serve(orders: socket.socket, base_path: list[str]) -> None:
-    """Until no more orders can arrive."""
+def serve(orders: socket.socket, base_path: list[str], settings: str = "") -> None:
+    """Until no more orders can arrive. `settings`: those of the Django programs that it has ready, if any."""
+    others: dict[str, socket.socket] = {}
     while True:
         message, files, _, _ = socket.recv_fds(orders, MESSAGE_BYTES, 4)
         if not message:
             os._exit(0)
-        pid = fork_sibling()
-        if pid == 0:
-            orders.detach()
-            _become(json.loads(message), files, base_path)
+        order = json.loads(message)
+        if (wanted := order["settings"]) != settings and order["hands_on"]:
+            if wanted not in others:
+                others[wanted] = _server_for(wanted, base_path, [*files, orders.fileno()])
+            socket.send_fds(others[wanted], [message], files)
+            answer = others[wanted].recv(100)
+        else:
+            pid = fork_sibling()
+            if pid == 0:
+                orders.detach()
+                _become(order, files, base_path)
+            answer = str(pid).encode()
         for file in files:
             os.close(file)
-        orders.send(str(pid).encode())
+        orders.send(answer)
+
+
+def _server_for(settings: str, base_path: list[str], not_its: list[int]) -> socket.socket:
+    """A server that has Django programs with these settings ready."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if fork_sibling() == 0:
+        try:
+            for file in (*not_its, ours.detach()):
+                os.close(file)
+            with_django.load(settings)
+            _ready_to_fork()
+            serve(theirs, base_path, settings)
+        finally:
+            traceback.print_exc()
+            os._exit(1)
+    theirs.close()
+    return ours
 
 
 # --- a child of our parent --------------------------------------------------------------------------------------------
@@ -156,6 +184,8 @@ def _take(order: dict[str, Any], files: list[int]) -> None:
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
+    if order["settings"]:
+        with_django.imported(order["settings"])
     raw = bool(order["env"].get("PYTHONUNBUFFERED"))
     sys.stdin = sys.__stdin__ = _text(0, "r", raw=False)  # type: ignore[misc] # final for mypy
     sys.stdout = sys.__stdout__ = _text(1, "w", raw=raw)  # type: ignore[misc] # final for mypy
@@ -165,7 +195,7 @@ def _take(order: dict[str, Any], files: list[int]) -> None:
     if order["nests"]:
         from tests.support.forking import forked_popen
 
-        forked_popen.nest(renews=order["renews"])
+        forked_popen.nest(renews=order["renews"], settings=order["settings"])
     os.close(ready)
 
 
@@ -217,6 +247,16 @@ def _leave(code: int) -> NoReturn:
     os._exit(code & 0xFF)
 
 
+def _ready_to_fork() -> None:
+    """Raises AssertionError if something was opened or started that a child could not use."""
+    files = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
+    assert not any("epoll" in file for file in files), files
+    threads = [entry.name for entry in Path("/proc/self/task").iterdir()]
+    assert len(threads) == 1, "a fork would lose the other threads"
+    gc.collect()
+    gc.freeze()
+
+
 def main() -> None:
     orders = socket.socket(fileno=int(sys.argv[1]))
     base_path = sys.path[1:]
@@ -231,14 +271,9 @@ def main() -> None:
     from django.conf import settings
 
     assert not settings.configured, "a child reads its own"
-    files = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
-    assert not any("epoll" in file for file in files), files
-    threads = [entry.name for entry in Path("/proc/self/task").iterdir()]
-    assert len(threads) == 1, "a fork would lose the other threads"
     for signum in SIGNALS:
         signal.signal(signum, signal.SIG_IGN)
-    gc.collect()
-    gc.freeze()
+    _ready_to_fork()
     serve(orders, base_path)
 
 

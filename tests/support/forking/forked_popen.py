@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.forking import fork_server
+from tests.support.forking import fork_server, with_django
 
 ROOT = Path(__file__).resolve().parents[3]
 COUNTING = "tests.support.servers.counting_target"
@@ -32,10 +32,12 @@ _EXECUTE = inspect.signature(Executed._execute_child)  # type: ignore[attr-defin
 
 
 class Server:
-    """The one that forks for this process: a child of it, which ends with it."""
+    """The one that forks for this process: a child of it, which ends with it. `nested_in`: the settings of the program
+    that was forked itself and started it; such a server has nothing else ready."""
 
-    def __init__(self, orders: socket.socket) -> None:
+    def __init__(self, orders: socket.socket, nested_in: str | None = None) -> None:
         self.orders = orders
+        self.nested_in = nested_in
         self.owner = os.getpid()
         self._one = threading.Lock()
 
@@ -74,7 +76,7 @@ def everything_executed() -> Iterator[None]:
         _executes_only = before
 
 
-def nest(*, renews: bool) -> None:
+def nest(*, renews: bool, settings: str) -> None:
     """A server for a program that was forked itself and starts others: forked from it before it begins. `renews`: each
     process that the program forks has a server of its own, as Celery's do, which start engines."""
     global _server  # noqa: PLW0603 - one of each process
@@ -89,10 +91,10 @@ def nest(*, renews: bool) -> None:
         os.closerange(4, fork_server.most_files())
         for signum in fork_server.SIGNALS:
             signal.signal(signum, signal.SIG_IGN)
-        fork_server.serve(theirs, base_path)
+        fork_server.serve(theirs, base_path, settings)
     _nesting.pop()
     theirs.close()
-    _server = Server(ours)
+    _server = Server(ours, settings)
     subprocess.Popen = ForkedPopen  # type: ignore[misc] # a class is replaced, which is the purpose
     if not _renews:
         os.register_at_fork(after_in_child=_forked)
@@ -108,7 +110,7 @@ def _forked() -> None:
     if _nesting:
         return
     if _renews[0]:
-        nest(renews=True)
+        nest(renews=True, settings="")  # in it Django is set up: no other program's
     else:
         subprocess.Popen = Executed  # type: ignore[misc] # put back
 
@@ -150,7 +152,12 @@ def _order(given: dict[str, Any]) -> dict[str, Any] | None:
     cwd = os.fspath(given["cwd"] or Path.cwd())
     if cwd != str(ROOT) or env.get("PYTHONPATH", str(ROOT)) not in ("", str(ROOT)):
         return None
+    settings = _settings(argv[1:], env)
+    if (server := _running()).nested_in is not None and settings not in ("", server.nested_in):
+        return None
     return {
+        "settings": settings,
+        "hands_on": server.nested_in is None,
         "argv": argv[1:],
         "env": env,
         "cwd": cwd,
@@ -159,6 +166,21 @@ def _order(given: dict[str, Any]) -> dict[str, Any] | None:
         "nests": not NESTING.isdisjoint(argv[1:3]),
         "renews": "celery" in argv[1:3],
     }
+
+
+def _settings(argv: Sequence[str], env: dict[str, str]) -> str:
+    """Those of a Django program, if they can be had ready."""
+    match argv:
+        case ["manage.py", "burn", *_]:
+            usual = with_django.BURN
+        case ["manage.py", *_] | ["-m", "celery" | "daphne", *_]:
+            usual = with_django.SITE
+        case ["-c", *_]:
+            usual = ""
+        case _:
+            return ""
+    named = env.get("DJANGO_SETTINGS_MODULE", usual)
+    return named if named in with_django.PROGRAMS else ""
 
 
 def _covered() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forking import forked_popen
+from tests.support.forking import forked_popen, with_django
 from tests.support.processes import ROOT, read_json_line
 
 ENGINE = (sys.executable, "-m", "runs.engine")
@@ -45,3 +46,39 @@ def test_input_output_and_exit_code_are_its_own() -> None:
     done = subprocess.run(ENGINE, cwd=ROOT, input='{"k": 1}\n', capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (3, "")
     assert '"order_invalid"' in done.stdout
+
+
+SETTINGS = """
+import json, os, django
+django.setup()
+from runs.supervisor import supervisor
+from django.apps import apps
+from django.conf import settings
+from django.core.cache import caches
+from django.db import connections
+from django.db.models.signals import post_migrate
+from tokenburn_site.celery import app
+print(json.dumps([
+    connections.settings, caches.settings, os.environ["TZ"], os.umask(0), app.conf.broker_url, app.conf.timezone,
+    {name: value for name in dir(settings) if type(value := getattr(settings, name)) in (str, bool, int, float)},
+    {config.label: sorted(model.__name__ for model in config.get_models()) for config in apps.get_app_configs()},
+    len(post_migrate.receivers),
+]))
+"""
+
+
+@pytest.mark.parametrize("settings", [with_django.SITE, with_django.BURN])
+def test_a_django_program_has_its_own_settings(settings: str, tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": settings, "TOKENBURN_VAR_DIR": str(tmp_path)}
+    env |= {"TOKENBURN_ENV_FILE": "", "TOKENBURN_TIME_ZONE": "Asia/Tokyo", "REDIS_URL": "redis://127.0.0.1:9/7"}
+    env |= {"TOKENBURN_SESSION_IDLE_HOURS": "3", "TOKENBURN_HISTORY_DAYS": "77", "TOKENBURN_LOG_LEVEL": "ERROR"}
+    found = []
+    for executed in (False, True):
+        with forked_popen.everything_executed() if executed else nullcontext():
+            program = [sys.executable, "-c", SETTINGS]
+            done = subprocess.run(program, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout))
+    assert found[0] == found[1]
+    assert found[0][0]["default"]["NAME"] == str(tmp_path / "tokenburn.sqlite3")
+    assert found[0][2:6] == ["Asia/Tokyo", 0o77, "redis://127.0.0.1:9/7", "Asia/Tokyo"]
