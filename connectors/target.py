@@ -12,6 +12,7 @@ from connectors.handshake.handshake import Handshake
 from connectors.handshake.then import Then
 from connectors.http.cookies import Cookies
 from connectors.http.endpoint import endpoint_of
+from connectors.http.signing import signing
 from connectors.mapping.expressions import MISSING, Context, new_uuid
 from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.messages import AutoReply, Message, greeting_step, step_of
@@ -41,13 +42,14 @@ class CompiledTarget:
         self.spec = spec
         self.response = ResponseMapping(spec.response, tools=spec.offers_tools)
         parts = urlsplit(spec.url)
-        self.endpoint = endpoint = endpoint_of(spec)
+        endpoint = endpoint_of(spec)
         self.host, self.port, self.tls = endpoint.host, endpoint.port, endpoint.tls
         fold: dict[str, Any] = {
             "params": spec.params,
             "secret": {} if endpoint.vault is None else endpoint.vault.tokens,
         }
         self._fold = dict(fold)
+        self.endpoint = endpoint = signing(endpoint, spec.aws_signature, {**fold, BUDGET: Budget()})
         self._original: CompiledTarget | None = None
         self.redact = Redactor() if endpoint.vault is None else endpoint.vault.redact
         if params_vary:

@@ -11,6 +11,7 @@ from connectors.mapping.request import RenderedRequest, Via
 from connectors.opaque.tokens import MARK_BYTES
 from connectors.origins import UNIX, origin_at, origin_of
 from connectors.request_parts import check_authority
+from connectors.security.sigv4 import AwsSigner
 from connectors.security.vault import Vault, vault_of
 from connectors.spec import SCHEMES, TLS_SCHEMES, Limits, TargetSpec, Timeouts, TlsSpec
 
@@ -31,6 +32,8 @@ class Endpoint:
     vault: Vault | None = field(default=None, compare=False, repr=False)
     unix_socket: str | None = None
     """What is connected to, in the place of host and port."""
+    signer: AwsSigner | None = field(default=None, compare=False, repr=False)
+    """Signs what is sent here; None: nothing does."""
     streams: int = 0
     """Over HTTP/2: how many streams a connection carries at a time. 0: HTTP/1.1."""
 
@@ -89,14 +92,14 @@ class Endpoint:
 
     def at(self, scheme: str, netloc: str) -> Endpoint:
         """Another place with the same limits, times, certificates and proxy. `netloc` has no user or password, and a
-        port that is valid if it has one. Only the target's own origin is known to speak HTTP/2, or to be behind a Unix
-        socket."""
+        port that is valid if it has one. Only the target's own origin is known to speak HTTP/2, to be behind a Unix
+        socket, or to take signatures."""
         parts = urlsplit(f"{scheme}://{netloc}")
         tls = scheme in TLS_SCHEMES
         port, header = parts.port or SCHEMES[scheme], check_authority(netloc)
         there = replace(self, host=parts.hostname or "", port=port, tls=tls, host_header=header)
         is_same = (tls, there.host, port) == (self.tls, self.host, self.port)
-        return there if is_same else replace(there, streams=0, unix_socket=None)
+        return there if is_same else replace(there, streams=0, unix_socket=None, signer=None)
 
 
 def _origin_named(host: str, *, tls: bool) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from connectors.errors import DETAIL_LIMIT, TurnError
 
 NAMING_SECRETS: Final = (
-    *("request", "then", "standing", "handshake", "socketio", "codec", "models"),
+    *("request", "then", "standing", "handshake", "socketio", "codec", "models", "aws_signature"),
     *("hello", "before", "after", "auto_replies", "keep_alive", "goodbye"),
 )
 """Parts of a target whose templates may name secrets."""

@@ -8,6 +8,7 @@ from connectors.spec.presets import build_target_spec, load_preset, merge, prese
 from connectors.spec.request import CodecSpec, CodecStep, ModelsSpec, RequestSpec
 from connectors.spec.response import Condition, GreetingSpec, PartSpec, ReplyToSpec, ResponseSpec, UsageSpec
 from connectors.spec.saving import Save, Source
+from connectors.spec.signing import AwsSignatureSpec
 from connectors.spec.target import (
     ONE_ANSWER,
     POSTED,
@@ -34,6 +35,7 @@ __all__ = [
     "TLS_SCHEMES",
     "AskSpec",
     "AutoReplySpec",
+    "AwsSignatureSpec",
     "CodecSpec",
     "CodecStep",
     "Condition",

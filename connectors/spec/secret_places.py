@@ -107,11 +107,17 @@ class SecretPlaces:
                 continue
             if name not in KEYS or not isinstance(value, str):
                 raise ValueError(f"{place}: a secret cannot stand in this option: {ALLOWED}")
-            if kind is not Kind.WHOLE or not is_one_expression(text):
-                raise ValueError(
-                    f"{place}: a codec's key is a secret as it is, with nothing joined to it or done to it"
-                )
+            _check_as_it_is(kind, text, place, "a codec's key")
             found = True
+        return found
+
+    def as_it_is(self, value: str, where: str) -> bool:
+        """A text that is used to sign, and not sent. Whether it is a secret."""
+        found = False
+        for kind, _, text, place in self.kinds(value, where):
+            if kind:
+                _check_as_it_is(kind, text, place, "a key that signs")
+                found = True
         return found
 
     def packed(self, steps: Sequence[CodecStep], body: Kind) -> None:
@@ -130,3 +136,8 @@ class SecretPlaces:
             base64 += step.name == "base64"
         if base64 > (0 if body is Kind.ENCODED or body is Kind.HOLDER_OF_ENCODED else 1):
             raise ValueError("codec.request: a secret in the body would be encoded twice: take one encoding out")
+
+
+def _check_as_it_is(kind: Kind, text: str, place: str, what: str) -> None:
+    if kind is not Kind.WHOLE or not is_one_expression(text):
+        raise ValueError(f"{place}: {what} is a secret as it is, with nothing joined to it or done to it")

@@ -18,6 +18,7 @@ from connectors.spec.lasting import LastingSpec
 from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
 from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
 from connectors.spec.secret_places import SecretPlaces
+from connectors.spec.signing import AwsSignatureSpec, check_signature
 from connectors.spec.then import ThenSpec, check_then
 from connectors.spec.transport import (
     GrpcSpec,
@@ -58,6 +59,7 @@ class TargetSpec(LastingSpec):
     tls: TlsSpec = TlsSpec()
     proxy: ProxySpec | None = None
     http: HttpSpec = HttpSpec()
+    aws_signature: AwsSignatureSpec | None = None
     handshake: HandshakeSpec = HandshakeSpec()
     codec: CodecSpec = CodecSpec()
     websocket: WebSocketSpec = WebSocketSpec()
@@ -186,6 +188,8 @@ class TargetSpec(LastingSpec):
             inside = places.body(ask, where)
             if where.startswith("then."):  # whose bodies are packed too
                 bodies.add(inside)
+        if self.aws_signature is not None:
+            check_signature(self.aws_signature, self.protocol, ONE_ANSWER, places)
         if self.models is not None:
             places.in_query(self.models.path, "models.path")
             places.headers(self.models.headers or {}, "models")

@@ -21,6 +21,7 @@ from connectors.http.cookies import Cookies, with_cookies
 from connectors.http.endpoint import Endpoint
 from connectors.http.headers import with_defaults
 from connectors.http.redirects import REDIRECTS, RedirectChain, behind, pointing
+from connectors.http.signing import ready
 from connectors.mapping.request import RenderedRequest
 from connectors.network.failures import stream_failure
 from connectors.reference.transport.adapter import NO_HOST, GuardedAdapter
@@ -184,7 +185,7 @@ class HttpExchange:
 
     def _prepare(self, request: RenderedRequest) -> requests.PreparedRequest:
         endpoint = self._endpoint
-        request = endpoint.released(request)
+        request = ready(request, endpoint, self.style)
         via = endpoint.via
         pairs = [*with_defaults(request, endpoint.host_header, self.style), *(via.headers if via else ())]
         headers = {name: value.encode("latin-1", "replace") for name, value in pairs}

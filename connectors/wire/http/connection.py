@@ -17,7 +17,8 @@ from connectors.content.styles import WHOLE, Style
 from connectors.deadlines import next_deadline, timed_out
 from connectors.errors import Aborted, BrokenTransport, ClosedUnsent, ReusedClosed, TurnError
 from connectors.http.endpoint import Endpoint
-from connectors.http.headers import ANOTHER_ANSWER, RequestEncoder
+from connectors.http.headers import ANOTHER_ANSWER
+from connectors.http.signing import request_encoder
 from connectors.mapping.request import RenderedRequest
 from connectors.network.failures import stream_failure
 from connectors.spec import Timeouts
@@ -67,7 +68,7 @@ class HttpConnection:
         self._timeouts = timeouts
         # As in `Turn`: a deadline that begins meanwhile must not find the timer set to a later one.
         self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
-        self._encoder = RequestEncoder(endpoint, style)
+        self._encoder = request_encoder(endpoint, style)
         self._timer: asyncio.TimerHandle | None = None
         self._timeline: Timeline | None = None
         self._turn: asyncio.Future[None] | None = None

@@ -35,7 +35,8 @@ CONVERSATIONS, TURNS = 50, 3
 class Shape(NamedTuple):
     """How a preset is used: below which path, and with at most one param beside the address. `counted`: it tells how
     much was said; a server here counts letters for tokens. `stateless`: it knows nothing of earlier turns. `http2`: on
-    the load lane alone. `conversations`: fewer where each turn waits for a queue. `polling`: of Socket.IO."""
+    the load lane alone. `conversations`: fewer where each turn waits for a queue. `polling`: of Socket.IO. `secrets`:
+    its keys."""
 
     preset: str
     path: str
@@ -46,6 +47,7 @@ class Shape(NamedTuple):
     http2: bool = False
     conversations: int = CONVERSATIONS
     polling: bool = False
+    secrets: dict[str, str] = {}
 
     def __str__(self) -> str:
         return f"{self.preset}{' streamed' * self.stream}{' by http2' * self.http2}{' polling' * self.polling}"
@@ -68,11 +70,25 @@ class Shape(NamedTuple):
             preset=self.preset,
             stream=self.stream,
             params=self.params,
+            secrets=self.secrets,
             overrides=overrides,
         )
 
 
+AMAZON: dict[str, Any] = {
+    "params": {"region": "eu-central-1"},
+    "secrets": {
+        "access_key_id": "AKIDPEER",
+        "secret_access_key": "secret+of/the=peer",
+        "session_token": "token/of+the=session",
+    },
+}
 SHAPES: dict[str, list[Shape]] = {
+    "amazon": [
+        Shape("bedrock-converse", "", **AMAZON),
+        Shape("bedrock-converse", "", stream=True, **AMAZON),
+        Shape("amazon-lex", "/bots/B1/botAliases/A1", **AMAZON),
+    ],
     "ai": [Shape("ai-sdk", "/api/chat", counted=True), Shape("ai-sdk-text", "/api/text")],
     "mcp": [Shape("mcp-stateless", "/mcp", stateless=True)],
     "socketio2": [
@@ -114,6 +130,8 @@ USUAL = [
     if not (shape.http2 or shape.polling)
 ]
 FAILURES = {
+    ("bedrock-converse", False): ("http_424", "the model is asleep"),
+    ("amazon-lex", False): ("http_424", "the model is asleep"),
     ("langserve", False): ("http_500", "Internal Server Error"),
     ("langserve", True): ("target_error", ""),
     ("ai-sdk-text", False): ("answer_empty", ""),
@@ -255,9 +273,15 @@ def test_a_failing_model_has_its_code_and_its_words_on_both_lanes(peers: Peers, 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("server", "shape"), USUAL)
 def test_a_probe_succeeds_with_address_and_preset_and_at_most_one_param(
-    peers: Peers, server: str, shape: Shape, capsys: pytest.CaptureFixture[str]
+    peers: Peers,
+    server: str,
+    shape: Shape,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     peer = peers[server]
+    for name, value in shape.secrets.items():
+        monkeypatch.setenv(f"TOKENBURN_SECRET_{name.upper()}", value)
     hello = f"{shape} probed"
     params = [part for name, value in shape.params.items() for part in ("--param", f"{name}={value}")]
     given = ["--url", shape.url(peer), "--preset", shape.preset, *["--stream"] * shape.stream, *params]

@@ -6,6 +6,7 @@ from connectors.content.styles import Style
 from connectors.errors import BadRequest
 from connectors.http.endpoint import Endpoint
 from connectors.http.headers import BODY_METHODS, with_defaults
+from connectors.http.signing import ready
 from connectors.mapping.request import RenderedRequest
 from connectors.request_parts import OF_CONNECTIONS, not_in_values
 
@@ -48,6 +49,11 @@ class Http2RequestEncoder:
         if self._marker is not None:
             bare = endpoint.released(request._replace(body=b""))
             request = bare._replace(body=request.body)
+        return self._pairs(request)
+
+    def _pairs(self, request: RenderedRequest) -> Headers:
+        """Of a request whose head has its secrets in clear."""
+        endpoint = self._endpoint
         authority, found = "", []
         for name, value in with_defaults(request, endpoint.host_header, self._style):
             lower = name.lower()
@@ -65,3 +71,18 @@ class Http2RequestEncoder:
         return [
             (name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in (*pseudo, *found)
         ]
+
+
+class SigningHttp2Encoder(Http2RequestEncoder):
+    """Signs each request anew."""
+
+    __slots__ = ()
+
+    def encode(self, request: RenderedRequest) -> tuple[Headers, bytes]:
+        signed = ready(request, self._endpoint, self._style)
+        return [*self._pairs(signed), (b"content-length", b"%d" % len(signed.body))], signed.body
+
+
+def http2_encoder(endpoint: Endpoint, style: Style) -> Http2RequestEncoder:
+    """For the requests of one user."""
+    return (Http2RequestEncoder if endpoint.signer is None else SigningHttp2Encoder)(endpoint, style)

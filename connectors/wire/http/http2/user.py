@@ -18,7 +18,7 @@ from connectors.timeline import Timeline
 from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S, TIMER_S, note_stream_wait
 from connectors.wire.http.body_reader import BodyReader
 from connectors.wire.http.http2.connection import Http2Connection
-from connectors.wire.http.http2.request import Headers, Http2RequestEncoder
+from connectors.wire.http.http2.request import Headers, http2_encoder
 from connectors.wire.http.http2.stream import Http2Stream
 from connectors.wire.transport.clock import not_before
 
@@ -41,7 +41,7 @@ class Http2User:
         self._endpoint = endpoint
         self._timeouts = timeouts = endpoint.timeouts
         self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
-        self._encoder = Http2RequestEncoder(endpoint, style)
+        self._encoder = http2_encoder(endpoint, style)
         self._style = style
         self._stream: Http2Stream | None = None
         self._timer: asyncio.TimerHandle | None = None
