@@ -11,6 +11,8 @@ FRAME_HEAD_BYTES: Final = 9
 FRAME_BYTES: Final = 16 * 1024
 """The largest frame that we accept, HTTP/2's default."""
 HEAD: Final = struct.Struct(">HBBBI")
+SIZE_AND_KIND: Final = struct.Struct(">IBI")
+"""The head of a frame with both in one number, and with its flags and stream."""
 GOAWAY_HEAD: Final = struct.Struct(">II")
 STREAM_BITS: Final = (1 << 31) - 1
 HTTP1: Final = b"HTTP/1."

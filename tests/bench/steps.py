@@ -40,7 +40,7 @@ BY_TIME: Final = frozenset(
 BY_TIME_TOO: Final = frozenset({"_bracket", "_offset_ns", "_offset_ns.<locals>.<genexpr>", "ArrivalClock.sample"})
 FEWER, MORE = 2, 20
 """Turns of each user."""
-USERS: Final = {"plain": 64, "sse": 4, "websocket": 4, "socketio": 4}
+USERS: Final = {"plain": 64, "sse": 4, "websocket": 4, "socketio": 4, "http2": 4}
 
 
 class Function(NamedTuple):
@@ -57,6 +57,7 @@ def target_of(what: str, server: Truth) -> TargetSpec:
     url, preset, stamp = {
         "plain": (server.base_url, "openai-chat", None),
         "sse": (server.base_url, "openai-chat", "t"),
+        "http2": (server.base_url, "openai-chat", "t"),
         "websocket": (server.websocket_url, "generic-websocket", "t"),
         "socketio": (server.root_url, "generic-socketio", "data.t"),
     }[what]
@@ -64,9 +65,13 @@ def target_of(what: str, server: Truth) -> TargetSpec:
         name="truth",
         url=url,
         preset=preset,
-        stream=what in {"sse", "socketio"},
+        stream=what in {"sse", "socketio", "http2"},
         params={"model": "truth"} if preset == "openai-chat" else {},
-        overrides={"timeouts": SLOW, **({"response": {"stamp": stamp}} if stamp else {})},
+        overrides={
+            "timeouts": SLOW,
+            **({"response": {"stamp": stamp}} if stamp else {}),
+            **({"http": {"version": "2", "streams_per_connection": 1}} if what == "http2" else {}),
+        },
     )
 
 

@@ -41,6 +41,7 @@ class StampedStream:
         "_deliver",
         "_fd",
         "_loop",
+        "_read_bytes",
         "_reader",
         "_recvmsg",
         "_sock",
@@ -53,6 +54,7 @@ class StampedStream:
         self._loop = loop
         self._arrival = clock.arrival
         self._reader = batch_reader(loop, clock.reads)
+        self._read_bytes = READ_BYTES
         self._sock = sock
         self._recvmsg = sock.recvmsg
         self._fd = sock.fileno()
@@ -70,6 +72,10 @@ class StampedStream:
             self._loop.call_soon(self._deliver_early, time.monotonic_ns())
         else:
             self._reader.add(self._fd, self._readable)
+
+    def read_at_most(self, most_bytes: int) -> None:
+        """By one read, from now on."""
+        self._read_bytes = most_bytes
 
     def _deliver_early(self, ns: int) -> None:
         """Before anything is read: the loop may look at its sockets before it makes this call."""
@@ -140,7 +146,7 @@ class StampedStream:
     def _readable(self) -> None:
         recvmsg, arrival, deliver = self._recvmsg, self._arrival, self._deliver  # as in `Timeline.event`
         try:
-            data, ancillary, _flags, _address = recvmsg(READ_BYTES, ANCILLARY_BYTES)
+            data, ancillary, _flags, _address = recvmsg(self._read_bytes, ANCILLARY_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as exc:

@@ -27,31 +27,31 @@ from connectors.http.http2_format import FRAME_BYTES
 from connectors.network.failures import stream_failure
 from connectors.spec import Limits
 from connectors.wire.http.http2.compression import RepeatingEncoder
-from connectors.wire.http.http2.frames import FrameReader, same
+from connectors.wire.http.http2.frames import WINDOW, FrameReader, same
 from connectors.wire.http.http2.limit import StreamLimit
+from connectors.wire.http.http2.pieces import PIECE_BYTES, pieces
 from connectors.wire.http.http2.stream import Http2Stream
 from connectors.wire.transport.stream import StampedStream
 
-WINDOW: Final = 1 << 30
-"""Bytes that may be on their way to us, on a stream and on a connection. We read at once, and `limits` say what is
-kept: with less, the target would wait for us."""
 LARGEST_WINDOW: Final = (1 << 31) - 1
 TABLE_BYTES: Final = 4096
 """Of header compression, as much as we keep for a target, whatever it allows."""
+RECORDS_BYTES: Final = 4096
+"""Of a read over TLS, which does not show how much of a record is missing."""
 ENDS: Final = frozenset({"connection_closed", "connection_reset", "http2_no_error"})
 """How a connection may end whose target does nothing wrong."""
 
 
 class Http2Connection:
     """`open`: new streams may begin; `alive`: the socket is. `users` share it, `reserved` of whom are about to send.
-    `limit`: of the streams, the target's. `read_ns`: when something came last; `served`: answers so far. `opening` is
-    done when the target has shown its settings."""
+    `limit`: of the streams, the target's. `served`: answers so far. `opening` is done when the target has shown its
+    settings."""
 
     def __init__(self, limits: Limits, places: int) -> None:
         """`places`: how many streams at a time we want on it."""
         self.places = places
         self.users: set[object] = set()
-        self.reserved = self.served = self.read_ns = 0
+        self.reserved = self.served = 0
         self.limit = StreamLimit()
         self.open = self.alive = True
         self.is_tls = False
@@ -60,6 +60,8 @@ class Http2Connection:
         self._h2 = new_h2(limits)
         self._streams: dict[int, Http2Stream] = {}
         self._frames = FrameReader(self._h2, self._streams, self, limits)
+        self._pieces = pieces()
+        self._piece_bytes = PIECE_BYTES
         self._stream: StampedStream | None = None
         self._blocked: dict[int, Http2Stream] = {}
         """Those whose request's body waits for the target's windows."""
@@ -78,6 +80,9 @@ class Http2Connection:
         self._stream, self.is_tls = stream, stream.is_tls
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(WINDOW - self._h2.inbound_flow_control_window)
+        if stream.is_tls:
+            self._piece_bytes = RECORDS_BYTES
+        stream.read_at_most(self._piece_bytes)
         stream.start(self)
         self._flush()
         await self._settings
@@ -158,13 +163,21 @@ class Http2Connection:
 
     # --- what comes -----------------------------------------------------------------------------------------------
 
+    @property
+    def read_ns(self) -> int:
+        """When something came last."""
+        return self._frames.read_ns
+
     def data_received(self, ns: int, data: bytes) -> None:
-        self.read_ns = ns
-        try:
-            self._frames.feed(ns, data)
-            self._flush(replies=True)
-        except TurnError as exc:
-            self._break(exc)
+        self._pieces.put(self._frames.receive, ns, data)
+
+    def stream_closed(self, ns: int, error: OSError | None) -> None:
+        self._pieces.put(self._closed, ns, error)
+
+    def reply(self) -> None:
+        if self._stream is not None:  # more of a frame is read at once: it has one stamp anyway
+            self._stream.read_at_most(max(self._frames.lacking, self._piece_bytes))
+        self._flush(replies=True)
 
     def _flush(self, *, replies: bool = False) -> None:
         """Send what h2 has to say, and open the connection's window again. Raises TurnError if what we reply is never
@@ -233,16 +246,18 @@ class Http2Connection:
         if not self._streams:
             self.close()
 
-    def stream_closed(self, ns: int, error: OSError | None) -> None:
+    def _closed(self, _ns: int, error: OSError | None) -> None:
+        if not self.alive:
+            return  # what came before has ended it
         self.alive = False
         if self._goaway is not None and self._goaway.code != "http2_no_error":
-            self._break(self._goaway)
+            self.fail(self._goaway)
         elif error is not None:
-            self._break(stream_failure(error))
+            self.fail(stream_failure(error))
         else:
-            self._break(BrokenTransport("connection_closed", "the target closed before its answer was whole"))
+            self.fail(BrokenTransport("connection_closed", "the target closed before its answer was whole"))
 
-    def _break(self, failure: TurnError) -> None:
+    def fail(self, failure: TurnError) -> None:
         """The connection is over, and with it everything on it."""
         self.open = False
         self._broken = failure

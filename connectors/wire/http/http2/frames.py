@@ -7,7 +7,7 @@ end of a connection on which answers may still arrive (python-hyper/h2, issue 11
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from h2.connection import H2Connection
 from h2.events import Event
@@ -28,10 +28,16 @@ from connectors.http.http2_format import (
     HEAD,
     PADDED,
     RST_STREAM,
+    SIZE_AND_KIND,
     STREAM_BITS,
 )
 from connectors.spec import Limits
 from connectors.wire.http.http2.stream import Http2Stream
+
+WINDOW: Final = 1 << 30
+"""Bytes that may be on their way to us, on a stream and on a connection. We read at once, and `limits` say what is
+kept: with less, the target would wait for us."""
+_head_at: Final = SIZE_AND_KIND.unpack_from
 
 
 class Owner(Protocol):
@@ -47,13 +53,21 @@ class Owner(Protocol):
 
     def going_away(self, last_stream: int, code: int, said: bytes) -> None: ...
 
+    def reply(self) -> None:
+        """What came is to be answered, or may be. Raises TurnError."""
+
+    def fail(self, failure: TurnError) -> None:
+        """What came breaks the rules."""
+
 
 class FrameReader:
     """`consumed`: bytes that count for the connection's window and that h2 does not know of. `late`: bytes of streams
-    that are over, since the last of them was cancelled."""
+    that are over, since the last of them was cancelled. `read_ns`: when something came last. `lacking`: how many bytes
+    are missing of the frame that has begun."""
 
     __slots__ = (
-        "_begun", "_body_limit", "_flood", "_h2", "_owner", "_rest", "_streams", "consumed", "late",
+        "_begun", "_body_limit", "_flood", "_h2", "_is_calm", "_owner", "_rest", "_streams", "consumed", "lacking",
+        "late", "read_ns",
     )  # fmt: skip
 
     def __init__(self, h2: H2Connection, streams: dict[int, Http2Stream], owner: Owner, limits: Limits) -> None:
@@ -64,11 +78,30 @@ class FrameReader:
         self._body_limit = limits.body_bytes
         self._flood = FloodLimit(limits.header_bytes)
         self._rest = b""
-        self._begun = False
-        self.consumed = self.late = 0
+        self._begun = self._is_calm = False
+        self.consumed = self.late = self.read_ns = self.lacking = 0
 
-    def feed(self, ns: int, data: bytes) -> None:
-        """Raises TurnError."""
+    def receive(self, ns: int, data: bytes) -> None:
+        """A read. Nearly each is one event of a token stream: a plain frame of data, and nothing else."""
+        self.read_ns = ns
+        if self._is_calm and (size := len(data)) > FRAME_HEAD_BYTES and self.consumed < WINDOW // 2:
+            size_and_kind, flags, number = _head_at(data, 0)
+            body = size - FRAME_HEAD_BYTES
+            if size_and_kind == body << 8 and not flags:
+                stream = self._streams.get(number)
+                if stream is not None and stream.is_plain:
+                    self.consumed += body
+                    stream.piece(ns, data[FRAME_HEAD_BYTES:], size)
+                    return
+        try:
+            self._feed(ns, data)
+            self._owner.reply()
+        except TurnError as exc:
+            self._owner.fail(exc)
+
+    def _feed(self, ns: int, data: bytes) -> None:
+        if not self._owner.alive:
+            return
         if self._rest:
             data = self._rest + data
         if not self._begun:
@@ -77,16 +110,17 @@ class FrameReader:
                 return
             self._begun = True
         at, end = 0, len(data)
-        answered = late = 0
-        streams, unpack, owner, flood = self._streams, HEAD.unpack_from, self._owner, self._flood
+        answered = late = lacking = 0
+        streams, owner, flood = self._streams, self._owner, self._flood
         while end - at >= FRAME_HEAD_BYTES and owner.alive:
-            high, low, kind, flags, number = unpack(data, at)
-            size = high << 8 | low
+            size_and_kind, flags, number = _head_at(data, at)
+            size, kind = size_and_kind >> 8, size_and_kind & 255
             if size > FRAME_BYTES:
                 raise overlong(size)
             body = at + FRAME_HEAD_BYTES
             after = body + size
             if after > end:
+                lacking = after - end
                 if kind == DATA and (stream := streams.get(number)) is not None:
                     self._part(ns, stream, size, data[body:] if flags & PADDED else None)
                 break
@@ -104,8 +138,10 @@ class FrameReader:
                 answered += after - at
             at = after
         self._rest = data[at:]
+        self.lacking = lacking
         if (beside := at - answered - late) or flood.beside:
             flood.count(ns, beside, answered)
+        self._is_calm = not (self._rest or flood.beside or flood.in_block)
 
     def _part(self, ns: int, stream: Http2Stream, size: int, padded_body: bytes | None) -> None:
         """The beginning of a frame of data: an answer that comes slowly is one, and padding is none."""
