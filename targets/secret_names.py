@@ -15,6 +15,8 @@ _NAME: Final = re.compile(
     r")[^a-z0-9]*$"
 )
 """The last word decides: a pinned message, a passenger and a hashtag are none."""
+COUNTS: Final = ("progress_token",)
+"""Of MCP: it numbers the notifications of a call."""
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -24,4 +26,5 @@ def snake_case(name: str) -> str:
 
 def is_secret_name(name: str) -> bool:
     """Whether what stands under this name in JSON, a form or a query is a secret."""
-    return _NAME.search(snake_case(name)) is not None
+    name = snake_case(name)
+    return _NAME.search(name) is not None and not name.endswith(COUNTS)

@@ -99,7 +99,10 @@ def _message(asking: _Asking) -> tuple[float, Path, str] | None:
 
 
 def _place(path: Path) -> str:
-    return f"the query's {path[1]}" if path[:1] == (QUERY,) else f"body.{path_text(path)}"
+    if path[:1] == (QUERY,):
+        return f"the query's {path[1]}"
+    text = path_text(path)
+    return f"body{text}" if text.startswith("[") else f"body.{text}"
 
 
 def _conversation(asking: _Asking, leaf: tuple[float, Path, str] | None) -> None:
@@ -192,6 +195,8 @@ def _unnamed(asking: _Asking) -> None:
             if found[0]:
                 asking.changes[path] = found[0]
         elif not isinstance(value, str) or not is_id(value) or is_fixed(path) or is_date(value):
+            if isinstance(value, str) and isinstance(old, str) and value != old:
+                asked.unsure.append(f"{_place(path)} was another one in the turn before: it is sent as it was recorded")
             continue
         elif value in told and isinstance(told[value][-1], str):
             name = _name(str(path[-1]))

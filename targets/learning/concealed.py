@@ -129,7 +129,7 @@ def _of_text(text: str, secrets: Secrets) -> str:
 def _secret_of(document: Any, path: Path, value: str) -> str:
     """The name under which a value is a secret; empty: it is none."""
     keys = [str(key) for key in path if isinstance(key, str)]
-    last = keys[-1] if keys else "secret"
+    last = keys[-1] if keys else ""
     if OPEN in value:
         return ""
     if is_secret_name(last) or any(_DEEP.match(bare(key)) for key in keys[:-1]):
@@ -139,7 +139,7 @@ def _secret_of(document: Any, path: Path, value: str) -> str:
         return named
     if bare(last) in _SAID:
         return ""
-    return last if looks_secret(value) and not (names_an_id(last) and not KNOWN.search(value)) else ""
+    return (last or "secret") if looks_secret(value) and not (names_an_id(last) and not KNOWN.search(value)) else ""
 
 
 def _in_json(text: str, secrets: Secrets) -> str:

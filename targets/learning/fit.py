@@ -54,6 +54,8 @@ class Fit:
     unknown: dict[tuple[str, ...], Any] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     says: bool = False
+    message: str = ""
+    """What stands where the preset has the message alone."""
     left: set[str] = field(default_factory=set)
     """Params on which it depends where the message stands."""
     conflict: bool = False
@@ -99,13 +101,15 @@ def _spec(name: str, stream: bool) -> TargetSpec:
 
 def _fit(info: PresetInfo, spec: TargetSpec, stream: bool, exchange: Exchange) -> Fit | None:
     protocol = "http" if spec.protocol in POSTED else spec.protocol
-    answer = exchange.answer if spec.protocol not in POSTED else None
+    answer = exchange.answer if spec.protocol not in POSTED and not spec.then else None
     if protocol not in FRAMES or FRAMES[protocol] != bool(exchange.frames):
         return None
     if answer is not None and answer.fine and answer.kind not in ANSWERS[protocol]:
         return None
     fit = Fit(info, stream, exchange)
     placed = _of_event(fit, spec) if protocol == "socketio" else _of_path(fit, spec.request.path)
+    if (spec.websocket.separator or "") != exchange.separator or ("stomp" in info.name) is (exchange.stomp is None):
+        return None
     if not placed or not isinstance(exchange.body, dict) or (exchange.socketio is None) is (protocol == "socketio"):
         return None
     _compare(fit, spec.request.body, exchange.body, ())
@@ -136,7 +140,7 @@ def _of_path(fit: Fit, template: str) -> bool:
     if not template:
         return _of_whole_address(fit)
     path, _, query = _split_query(template)
-    found = re.compile(rf"(.*?){_pattern(path)}/?", re.DOTALL).fullmatch(fit.exchange.parts.path) if path else None
+    found = re.compile(rf"(.*?){_pattern(path)}/?", re.DOTALL).fullmatch(fit.exchange.parts.path)
     if found is None:
         return False
     parts = fit.exchange.parts
@@ -216,6 +220,8 @@ def _compare(fit: Fit, template: Any, given: Any, path: tuple[str, ...]) -> None
             fit.says = True
             fit.left |= set(_USED.findall(inner[1]))
             fit.conflict = fit.conflict or not _may_be(inner[1], given)
+            if template.strip("{} ") == "message" and isinstance(given, str):
+                fit.message = given
         elif is_one_expression(template):
             _take_param(fit, inner[1], given)
     elif isinstance(template, list) and isinstance(given, list) and len(template) == len(given):
@@ -224,7 +230,7 @@ def _compare(fit: Fit, template: Any, given: Any, path: tuple[str, ...]) -> None
     elif isinstance(template, list) and isinstance(given, list) and "{{" in str(template):
         fit.known += 1
         fit.says = fit.says or any(isinstance(v, str) and "{{" in v and _SAYS.search(v) for _, v in leaves(template))
-    elif template == given or (is_date(template) and is_date(given)):
+    elif template in (given, [given]) or (is_date(template) and is_date(given)):
         fit.known += 1
     else:
         fit.conflict = True

@@ -11,16 +11,16 @@ from targets.learning.asking import asked_in
 from targets.learning.handshakes import Step, spec_of
 from targets.learning.proposal import Proposal
 from targets.learning.recorded.answers import document
-from targets.learning.recorded.exchange import Exchange
+from targets.learning.recorded.exchange import Answer, Exchange
 from targets.learning.saying import Said, paths_of_keys, said_in_whole, unknown_usage
 from targets.learning.shared import keys_of
 from targets.learning.streams import said_in_stream
 from targets.learning.text_like import bare, is_id
+from targets.learning.unnamed_ids import where_answers_come
 from targets.learning.written import constant, own_headers
 
 BASES: Final = {"json": ("generic-json", False), "sse": ("generic-json", True), "ndjson": ("generic-ndjson", False),
-                "text": ("generic-text", False), "frames": ("generic-websocket", False),
-                "events": ("generic-socketio", True)}  # fmt: skip
+                "text": ("generic-text", False), "frames": ("generic-websocket", False)}  # fmt: skip
 NO_ADDRESS: Final = "http://127.0.0.1:8000"
 KEPT: Final = ("error", "finish", "tool_call", "refusal")
 """Of the base: where chatbots mostly say them."""
@@ -30,7 +30,7 @@ def generic(now: Exchange, before: Exchange | None, marker: str, steps: list[Ste
     """`before`: an earlier turn of the same conversation; `steps`: of the handshake before it."""
     asked = asked_in(now, before, marker)
     answer = now.answer if now.answer is not None and now.answer.fine else None
-    base, stream = BASES["events" if now.socketio else answer.kind if answer else "frames" if now.frames else "json"]
+    base, stream = _base(now, answer)
     said = _said(now, asked)
     parts = now.parts
     preset = load_preset(base)
@@ -42,6 +42,8 @@ def generic(now: Exchange, before: Exchange | None, marker: str, steps: list[Ste
     wanted = {"request": _request(now, asked), "response": {**known, **said.response}}
     if now.socketio is not None:
         wanted["socketio"] = constant(now.socketio)
+    if now.separator:
+        wanted["websocket"] = {"separator": now.separator}
     over = difference({key: preset[key] for key in wanted}, wanted)
     if answer is not None and "usage" in preset["response"] and "usage" not in str(wanted["response"]):
         where = unknown_usage(answer.documents[-20:])
@@ -55,7 +57,7 @@ def generic(now: Exchange, before: Exchange | None, marker: str, steps: list[Ste
         preset=base,
         url=origin,
         stream=stream,
-        params=asked.params,
+        params=asked.params | where_answers_come(now),
         overrides=over,
         reason=f"no preset fits: a mapping of its own, over {base}",
         message=asked.message,
@@ -63,6 +65,20 @@ def generic(now: Exchange, before: Exchange | None, marker: str, steps: list[Ste
         unsure=[*now.unsure, *asked.unsure, *filter(None, said.unsure)],
         untold=[*asked.untold, *said.untold],
     )
+
+
+def _base(now: Exchange, answer: Answer | None) -> tuple[str, bool]:
+    if now.stomp is not None:
+        return "stomp", False
+    if now.socketio is not None:
+        return "generic-socketio", not _acknowledged(now)
+    return BASES[answer.kind if answer else "frames" if now.frames else "json"]
+
+
+def _acknowledged(now: Exchange) -> bool:
+    """Whether the answer is the acknowledgement of a Socket.IO event, and that alone."""
+    documents = now.answer.documents if now.answer is not None else []
+    return bool((now.socketio or {}).get("ack")) and [one["event"] for one in documents] == ["ack"]
 
 
 def _said(now: Exchange, asked: Asked) -> Said:
@@ -73,8 +89,10 @@ def _said(now: Exchange, asked: Asked) -> Said:
             response={"text": "text"},
             untold=[f"where the answer's text is: {what}; record one (response.text is a guess)"],
         )
-    if answer.kind == "json":
+    if answer.kind == "json" or _acknowledged(now):
         document = answer.events[0].document
+        if now.socketio is not None:
+            document = {key: value for key, value in document.items() if key != "args"}
         made = said_in_whole(document, asked.message)
         saves = {name: path for name, path, _ in paths_of_keys([document], asked.saves)}
         if saves:
@@ -87,8 +105,8 @@ def _said(now: Exchange, asked: Asked) -> Said:
 
 def _request(now: Exchange, asked: Asked) -> dict[str, Any]:
     made: dict[str, Any] = {"path": asked.path, "headers": with_ids(own_headers(now), asked)}
-    if len(now.frames) > 1:
-        what = "; ".join(keys_of(document(frame)) for frame in now.frames[:-1][:5])
+    if earlier := [one for one in now.frames[:-1] if now.event != one][:5] if now.stomp is None else []:
+        what = "; ".join(keys_of(document(frame)) if not now.event else f"the event {frame[:40]}" for frame in earlier)
         asked.unsure.append(f"what was sent before the message is left out (see hello): messages with {what}")
     if now.event:
         made["event"] = now.event
@@ -99,7 +117,7 @@ def _request(now: Exchange, asked: Asked) -> dict[str, Any]:
         made["body"] = constant(
             now.body_text.replace(asked.message, "{{ message }}") if asked.message else now.body_text
         )
-    if not now.frames:
+    if not now.frames or now.stomp is not None:
         made["method"] = now.method
     if now.encoding in {"form", "multipart"} and now.body is not None:
         made["encoding"] = now.encoding

@@ -16,6 +16,7 @@ from connectors.target import CompiledTarget
 from targets.learning.asked import SESSION_KEYS
 from targets.learning.choosing import chat_of, promising, same_place
 from targets.learning.concealed import SHORTEST, Secrets, conceal
+from targets.learning.elsewhere import name_what_is_sealed, of_gradio
 from targets.learning.fit import Fit, best_fit
 from targets.learning.generic import generic
 from targets.learning.handshakes import with_handshake
@@ -28,6 +29,8 @@ from targets.learning.replay import replay
 from targets.learning.rivals import holds, message_of, rivals_of, text_of, told
 from targets.learning.shared import leave_out, name_shared, veil
 from targets.learning.text_like import bare, is_id
+from targets.learning.unnamed_ids import where_answers_come
+from targets.learning.web_pages import without_pages
 from targets.learning.written import constant, own_headers
 
 SHOWN: Final = 400
@@ -44,7 +47,7 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
     which says what is wrong with the input."""
     recorded = read_inputs(inputs, url)
     secrets = Secrets()
-    kept, tried = promising(recorded.exchanges, message)
+    kept, tried = promising(without_pages(recorded.exchanges), message)
     concealed = {id(one): conceal(one, secrets) for one in kept}
     exchanges, likely = [*concealed.values()], [concealed[id(one)] for one in tried]
     fit = best_fit([one for one in likely if not message or holds(one, message)])
@@ -52,11 +55,16 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
         fit = None
     if fit is not None:
         made, chat = _of_preset(fit), fit.exchange
+    elif (queued := of_gradio(likely, message)) is not None:
+        made, chat = queued
     else:
         chat, before, marker = chat_of(likely, message)
         earlier = [one for one in exchanges[: exchanges.index(chat)] if not same_place(one, chat)]
         chat, steps = with_handshake(chat, earlier, secrets)
         made = generic(chat, before, marker, steps)
+        name_what_is_sealed(made, exchanges)
+    if chat.http2:
+        made.overrides["http"] = {"version": "2"}
     if recorded.documented:
         made.unsure.append("it follows from descriptions alone: try it")
     made.unsure += told(rivals_of(chat, likely, made.message), made.message)
@@ -95,11 +103,11 @@ def _of_preset(fit: Fit) -> Proposal:
         preset=info.name,
         url=fit.base,
         stream=fit.stream,
-        params={name: value for name, value in fit.params.items() if name in info.params},
+        params={name: value for name, value in (fit.params | where_answers_come(chat)).items() if name in info.params},
         overrides={"request": request} if request else {},
         reason=f"the preset {info.name} ({info.title}) fits: path, request"
         + (" and answer" if fit.reading is not None else "; no answer was recorded to check it with"),
-        message=talk.last_text if talk is not None else "",
+        message=fit.message or (talk.last_text if talk is not None else "") or message_of(chat),
         unsure=[*chat.unsure],
     )
     if talk is not None and talk.has_system:
@@ -144,7 +152,7 @@ def _verify(made: Proposal, chat: Exchange) -> None:
     except SpecError as exc:
         made.untold.append(f"how to make a target of it: {exc}")
         return
-    answer = chat.answer
+    answer = chat.answer if not spec.then else None
     if answer is None or not answer.fine or not answer.events or any("text is" in one for one in made.untold):
         return
     made.reading = replay(spec, answer)

@@ -24,10 +24,14 @@ def replay(spec: TargetSpec, answer: Answer) -> Reading:
     """What `spec` reads in the answer."""
     try:
         target = CompiledTarget(spec)
-    except SpecError as exc:
+        codecs = target.codecs({}) if target.has_codecs else None
+    except (SpecError, TurnError) as exc:
         return Reading("", error=str(exc))
     timeline = timeline_class(named=target.response.by_name, by_id=False, quiet_ms=None)(
-        target.response, 0, one_frame=answer.kind == "frames" and not target.response.needs_done
+        target.response,
+        0,
+        one_frame=answer.kind == "frames" and not target.response.needs_done,
+        **({} if codecs is None else {"decode": codecs.decode}),
     )
     try:
         _feed(timeline, answer)

@@ -47,3 +47,14 @@ def counted(path: Path, value: Any, old: Any) -> tuple[str, str] | None:
     if path and bare(path[-1]) in COUNTERS and old is None:
         return "", "may count the turns: it is sent as it was recorded; record a second turn"
     return None
+
+
+def where_answers_come(exchange: Exchange) -> dict[str, str]:
+    """Params of the preset for STOMP: the destination, with {session} for an id that the request has too."""
+    place = exchange.stomp
+    if not place:
+        return {}
+    for _, value in leaves(exchange.body, VALUES):
+        if isinstance(value, str) and is_id(value):
+            place = place.replace(value, "{session}")
+    return {"answers": place}

@@ -18,6 +18,7 @@ from runs.models import Run, RunStatus
 from runs.supervisor.local import run_local
 from tests.integration.connectors.lanes import LANES, Client
 from tests.peers import node
+from tests.support.foreign_chats import check_learned, foreign_chats
 from tests.support.peers import Peer, commanded, served
 from tests.support.processes import ROOT
 from tests.support.runs import a_run, talk
@@ -222,3 +223,12 @@ def test_what_a_foreign_server_refuses_has_its_code_on_both_lanes(peer: Peer) ->
             with Client(lane, wrong) as client:
                 turn = client.say("fail")
             assert (lane, turn.code) == (lane, code), turn.error
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_learned_from_a_recording_talks_to_the_server(
+    peer: Peer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for chat in foreign_chats(peer.server):
+        if "untold" not in chat.expected:
+            check_learned(chat, peer, tmp_path, capsys)

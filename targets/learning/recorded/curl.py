@@ -40,6 +40,7 @@ class _Command:
     form: dict[str, str] = field(default_factory=dict)
     query: bool = False
     json: bool = False
+    http2: bool = False
     unsure: list[str] = field(default_factory=list)
 
 
@@ -72,6 +73,8 @@ def _command(words: list[Word]) -> _Command:
                 _next(option, rest)
         elif option in {"-G", "--get"}:
             made.query = True
+        elif option == "--http2-prior-knowledge":
+            made.http2 = True
     return made
 
 
@@ -186,6 +189,7 @@ def _exchange(made: _Command) -> Exchange:
             made.method or ("POST" if has_body else "GET"),
             checked_url(url),
             tuple(made.headers),
+            http2=made.http2,
             unsure=(*made.unsure,),
         ),
         joined,

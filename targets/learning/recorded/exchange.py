@@ -47,7 +47,8 @@ class Answer:
 @dataclass(frozen=True)
 class Exchange:
     """`body`: the document of a JSON or form body; None: there is none, or it is `body_text` that is neither. `frames`:
-    what was sent on a WebSocket. `event` and `socketio` (of a target's): of Socket.IO."""
+    what was sent on a WebSocket. `event` and `socketio` (of a target's): of Socket.IO. `separator`: of a WebSocket's
+    messages. `stomp`: where its answers come, if they are STOMP. `http2`: without asking first."""
 
     method: str
     url: str
@@ -59,6 +60,9 @@ class Exchange:
     frames: tuple[str, ...] = ()
     event: str = ""
     socketio: dict[str, Any] | None = None
+    separator: str = ""
+    stomp: str | None = None
+    http2: bool = False
     unsure: tuple[str, ...] = field(default=(), compare=False)
 
     @property

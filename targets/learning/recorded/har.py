@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from targets.learning.recorded.answers import document, read_answer
+from targets.learning.recorded.answers import read_answer
 from targets.learning.recorded.curl import with_body
-from targets.learning.recorded.errors import BODY_CHARS, ENTRIES, EVENTS, LearnError
+from targets.learning.recorded.errors import BODY_CHARS, ENTRIES, LearnError
 from targets.learning.recorded.exchange import Answer, Event, Exchange, checked_url, clean
+from targets.learning.recorded.frames import Message, messages_of, subscribed, texts_of
 from targets.learning.recorded.socketio import Connection, Emitted, Reader, settings
 
 SIDE_TYPES: Final = ("image/", "font/", "video/", "audio/", "text/css", "text/html", "javascript", "wasm")
@@ -71,25 +72,24 @@ def _conversation(made: Exchange, frames: Any) -> Iterator[Exchange]:
     if "EIO=" in made.parts.query:
         yield from _socketio(made, frames)
         return
-    url = f"{WEBSOCKET.get(scheme, scheme)}://{rest}"
-    sent: list[str] = []
+    messages, separator = messages_of(frames)
+    made = replace(made, url=f"{WEBSOCKET.get(scheme, scheme)}://{rest}", separator=separator)
+    sent: list[Message] = []
     came: list[Event] = []
-    for text, is_sent in [*_texts(frames), ("", True)]:
-        if is_sent and sent and (came or not text):
+    stomp: list[dict[str, Any]] = []
+    for message in [*messages, Message("", is_sent=True)]:
+        if message.is_sent and sent and (came or not message.text):
             answer = Answer(200, "frames", tuple(came)) if came else None
-            yield replace(with_body(replace(made, url=url, answer=answer), sent[-1]), frames=(*sent,))
+            asked = with_body(replace(made, answer=answer), sent[-1].asked)
+            yield replace(asked, frames=tuple(one.asked for one in sent), stomp=subscribed(stomp) if stomp else None)
             sent, came = [], []
-        if is_sent:
-            sent.append(text)
-        else:
-            came.append(Event(text, document(text)))
-
-
-def _texts(frames: Any) -> Iterator[tuple[str, bool]]:
-    """Texts in their order, and whether each was sent."""
-    for frame in frames[: EVENTS * 2] if isinstance(frames, list) else []:
-        if isinstance(frame, dict) and isinstance(text := frame.get("data"), str) and frame.get("opcode") != 2:
-            yield clean(text[:BODY_CHARS]), frame.get("type") == "send"
+        if message.keeps_alive:
+            continue
+        if not message.is_sent:
+            came.append(message.event)
+            continue
+        sent.append(message)
+        stomp += [message.stomp] if message.stomp is not None else []
 
 
 def _socketio(made: Exchange, frames: Any) -> Iterator[Exchange]:
@@ -98,7 +98,7 @@ def _socketio(made: Exchange, frames: Any) -> Iterator[Exchange]:
     reader = Reader(Connection(parts.path))
     asked: Emitted | None = None
     came: list[Event] = []
-    for text, is_sent in [*_texts(frames), ("", True)]:
+    for text, is_sent in [*texts_of(frames, binary=False), ("", True)]:
         emitted = reader.sent(text) if is_sent else None
         if asked is not None and (emitted is not None or not text):
             answer = Answer(200, "frames", tuple(came)) if came else None

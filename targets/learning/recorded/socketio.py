@@ -11,8 +11,10 @@ import orjson
 from targets.learning.recorded.answers import document
 from targets.learning.recorded.exchange import NO_JSON, Event
 
-_FRAME: Final = re.compile(r"4([0-4])(?:(/[^,\[{]{0,200}),)?(\d{0,10})(.*)", re.DOTALL)
+_FRAME: Final = re.compile(r"4(?:([0-4])|([56])\d{1,4}-)(?:(/[^,\[{]{0,200}),)?(\d{0,10})(.*)", re.DOTALL)
 CONNECT, EVENT, ACK = "0", "2", "3"
+WITH_ATTACHMENTS: Final = {"5": EVENT, "6": ACK}
+"""What they are, besides the attachments, which come in frames of their own and of which a place is kept."""
 
 
 @dataclass
@@ -68,8 +70,9 @@ class Reader:
         found = _FRAME.fullmatch(frame)
         if found is None:
             return "", "", "", None
-        data = document(found[4])
-        return found[1], found[2] or "", found[3], None if data is NO_JSON else data
+        data = document(found[5])
+        kind = found[1] or WITH_ATTACHMENTS[found[2]]
+        return kind, found[3] or "", found[4], None if data is NO_JSON else data
 
 
 def settings(connection: Connection) -> dict[str, Any]:

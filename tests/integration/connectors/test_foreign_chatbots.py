@@ -22,6 +22,7 @@ from connectors.spec import TargetSpec, build_target_spec
 from connectors.target import CompiledTarget
 from tests.integration.connectors.lanes import LANES, Client, wait
 from tests.peers import node
+from tests.support.foreign_chats import ForeignChat, check_learned, foreign_chats
 from tests.support.peers import Peer, commanded, served
 from tests.support.processes import ROOT
 from tests.support.services import reserve_port
@@ -289,3 +290,11 @@ def test_a_probe_succeeds_with_address_and_preset_and_at_most_one_param(
     assert main(vars(parser.parse_args([*given, "--prompt", hello, "--json"]))) == 0
     (turn,) = json.loads(capsys.readouterr().out)["turns"]
     assert [(hello, turn["text"])] == peer.sent(hello)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("chat", foreign_chats(*SHAPES), ids=str)
+def test_what_is_learned_from_a_recording_talks_to_the_server(
+    peers: Peers, chat: ForeignChat, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_learned(chat, peers[chat.server], tmp_path, capsys)
