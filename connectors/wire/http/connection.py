@@ -38,6 +38,7 @@ class HttpConnection:
 
     A turn is over at the end mark of its answer. Until the body ends, too, the connection is `draining`, not usable.
     `answer` has what the headers of the last answer said; `unasked` counts answers that came while nothing was asked.
+    `_timeline` is that of the request that was sent: a turn's may have others before.
     """
 
     __slots__ = (
@@ -90,11 +91,10 @@ class HttpConnection:
         connection. Returns from when to when (monotonic ns) it waited for what an answer may tell behind its end."""
         answer, data = self.answer, self._encoder.encode(request)
         turn = self._turn = self._loop.create_future()
-        self._timeline = timeline
         answer.begin(timeline, is_head=request.method == "HEAD")
         # Not at once, but with all others of this turn of the loop: sent one by one between other work, each request
         # would wake a target on the same host anew, which costs the sender more than sending.
-        self._loop.call_soon(self._send, turn, data)
+        self._loop.call_soon(self._send, turn, timeline, data)
         try:
             await turn
             if not answer.whole and timeline.lacks_usage:
@@ -124,17 +124,16 @@ class HttpConnection:
         return self._over_ns, time.monotonic_ns()
 
     async def drained(self) -> None:
-        """Wait for the end of the body whose answer is over, until BODY_WAIT_S after the answer's end at most; `usable`
-        says whether it came."""
+        """Wait for the end of a body until BODY_WAIT_S after its answer's, at most. `usable` says whether it came."""
         left_s = BODY_WAIT_S - (time.monotonic_ns() - self._over_ns) / 1e9
         if self.draining and left_s > TIMER_S:
             self._waiter = self._loop.create_future()
             await asyncio.wait([self._waiter], timeout=left_s)
 
-    def _send(self, turn: asyncio.Future[None], data: bytes) -> None:
-        timeline = self._timeline
-        if turn.done() or timeline is None:
+    def _send(self, turn: asyncio.Future[None], timeline: Timeline, data: bytes) -> None:
+        if turn.done():
             return  # cancelled, or the connection closed first: nothing was sent
+        self._timeline = timeline
         self._sent_at = self._last_at = now_ns = not_before(timeline.planned_ns)
         timeline.sent(now_ns, len(data))
         self._stream.write(data)
@@ -201,17 +200,16 @@ class HttpConnection:
             self._stop_draining()
             if self._timeline is not None and self._timeline.done_ns is not None:
                 failure = None  # the answer was complete: what its transport does then costs the connection alone
-        if turn is not None and not turn.done():
-            if failure is None:
-                turn.set_result(None)
-            else:
-                turn.set_exception(failure)
+        if turn is None or turn.done():
+            return
+        if failure is None:
+            turn.set_result(None)
+        else:
+            turn.set_exception(failure)
 
-    def _deadline(self) -> tuple[int, str]:
+    def _deadline(self, timeline: Timeline) -> tuple[int, str]:
         """The next deadline of the turn in flight (monotonic ns) and its code."""
-        timeline = self._timeline
-        began_ns = self._sent_at if timeline is None or timeline.sent_ns is None else timeline.sent_ns
-        last_ns = None if timeline is not None and timeline.first_byte_ns is None else self._last_at
+        began_ns, last_ns = timeline.sent_ns or 0, None if timeline.first_byte_ns is None else self._last_at
         return next_deadline(self._timeouts, began_ns=began_ns, sent_ns=self._sent_at, last_ns=last_ns)
 
     def _arm(self, delay_ns: int) -> None:
@@ -222,18 +220,19 @@ class HttpConnection:
         if self.draining:
             self.close()
             return
-        if self._turn is None or self._turn.done():
-            return  # the next turn arms it again
-        due, code = self._deadline()
+        timeline = self._timeline
+        if timeline is None or self._turn is None or self._turn.done():
+            return  # the next request arms it again
+        due, code = self._deadline(timeline)
         if (left := due - time.monotonic_ns()) > 0:
             self._arm(min(left, self._patience_ns))
         else:
-            self._finish(timed_out(code, self._timeouts, self._timeline.bytes_in if self._timeline else 0))
+            self._finish(timed_out(code, self._timeouts, timeline.bytes_in))
 
     def data_received(self, ns: int, data: bytes) -> None:
         timeline = self._timeline
-        if timeline is None or timeline.sent_ns is None:
-            if self.draining and timeline is None:
+        if timeline is None:
+            if self.draining:
                 self._drain(data)
                 return
             self.unasked += data.startswith(ANOTHER_ANSWER)
@@ -276,9 +275,9 @@ class HttpConnection:
         self.usable = False
         self._stop_draining()
         timeline = self._timeline
-        if timeline is None or self._turn is None or self._turn.done():
+        if self._turn is None or self._turn.done():
             return
-        if timeline.sent_ns is None:
+        if timeline is None:
             self._finish(ClosedUnsent())
         elif self._reused and timeline.first_byte_ns is None and ns - self._sent_at < REUSED_CLOSED_NS:
             self._finish(ReusedClosed("closed" if error is None else "reset"))

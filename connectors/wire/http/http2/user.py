@@ -207,8 +207,8 @@ class Http2User:
         self._timer = None
         stream = self._stream
         timeline = None if stream is None else stream.timeline
-        if stream is None or timeline is None or stream.is_over or timeline.sent_ns is None:
-            return  # the next turn arms it again
+        if stream is None or timeline is None or stream.is_over or timeline.sent_ns is None or not stream.sent_at:
+            return  # the next request arms it again
         last_ns = None if timeline.first_byte_ns is None else stream.last_at
         due_ns, code = next_deadline(self._timeouts, began_ns=timeline.sent_ns, sent_ns=stream.sent_at, last_ns=last_ns)
         if (left_ns := due_ns - time.monotonic_ns()) > 0:

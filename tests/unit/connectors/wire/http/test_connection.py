@@ -183,12 +183,19 @@ def test_noise_is_a_turn_error_and_nothing_else(noise: list[bytes]) -> None:
     assert code in {"http_malformed", "connection_closed"}
 
 
+@pytest.mark.parametrize("parts", [1, 2])
 @pytest.mark.parametrize("event", ["bytes", "end"])
-def test_a_connection_that_ends_before_the_request_is_written_has_sent_nothing(event: str) -> None:
+def test_a_connection_that_ends_before_the_request_is_written_has_sent_nothing(event: str, parts: int) -> None:
+    """Nor has it where the turn has sent another request, a moment ago and on the same connection."""
+
     async def run() -> tuple[HandFed, Timeline]:
         stream = HandFed()
         connection = connected(stream, WHOLE)
         timeline = Timeline(MEANING, 0)
+        if parts == 2:
+            timeline = await turn(stream, connection, [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"], ends=False)
+            timeline.first_byte_ns, stream.written = None, b""
+        sent_ns = timeline.sent_ns
         running = asyncio.ensure_future(connection.exchange(REQUEST, timeline))
         await asyncio.sleep(0)
         if event == "bytes":
@@ -197,10 +204,11 @@ def test_a_connection_that_ends_before_the_request_is_written_has_sent_nothing(e
             stream.receiver.stream_closed(1, None)
         with pytest.raises(ClosedUnsent):
             await running
+        assert timeline.sent_ns == sent_ns
         return stream, timeline
 
     stream, timeline = asyncio.run(run())
-    assert (stream.written, timeline.sent_ns, timeline.first_byte_ns) == (b"", None, None)
+    assert (stream.written, timeline.first_byte_ns, timeline.bytes_out > 0) == (b"", None, parts == 2)
 
 
 def test_a_connection_holds_no_body_while_its_user_waits() -> None:
