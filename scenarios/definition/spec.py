@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from inputs.json_limits import NO_TEXT, json_problem, text_problem
 from inputs.wording import words_of
 from scenarios.definition.data import DataPool, check_size
+from scenarios.definition.files import MAX_PER_MESSAGE, FileSpec, check_files
 from scenarios.definition.spread import Spread
 
 if TYPE_CHECKING:
@@ -37,10 +38,14 @@ AnswerKind = Literal[
 
 class Say(Frozen):
     """Send a message. `answer` is the scripted reply: it goes into the history when `history` is "scripted".
-    `expect_text`: which answers are good (docs/targets.md), in place of what the target says."""
+    `expect_text`: which answers are good (docs/targets.md), in place of what the target says. `attachments`: names of
+    `files`, or files as there; strings are templates."""
 
     do: Literal["say"] = "say"
     text: str = Field(min_length=1)
+    attachments: tuple[Any, ...] = Field(
+        (), max_length=MAX_PER_MESSAGE, json_schema_extra={"items": {"type": ["string", "object"]}}
+    )
     answer: str | None = None
     expect_text: tuple[AnswerKind, ...] | None = Field(None, min_length=1)
 
@@ -158,7 +163,8 @@ Step = Annotated[Say | Wait | Expect | Set | Repeat | Replay, Field(discriminato
 
 class ScenarioSpec(Frozen):
     """Steps, variables, pools and data. A pool is a list of texts: `{{ pick.topic }}` draws one, seeded by the session.
-    Of each pool of `data` a conversation has one row: `{{ data.customers.name }}`."""
+    Of each pool of `data` a conversation has one row: `{{ data.customers.name }}`. `files` go with messages that name
+    them."""
 
     name: str = Field(min_length=1, max_length=120)
     description: str = ""
@@ -174,6 +180,7 @@ class ScenarioSpec(Frozen):
     data: dict[str, DataPool] = Field(
         default_factory=dict, json_schema_extra={"propertyNames": {"pattern": r"^[^\W\d]\w*$"}}
     )
+    files: dict[str, FileSpec] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -188,6 +195,7 @@ class ScenarioSpec(Frozen):
             if not name.isidentifier():
                 raise ValueError(f"data: {name!r} cannot be used in templates: give it a name of letters, digits and _")
         check_size(self.data)
+        check_files(self.files)
         return self
 
     @model_validator(mode="after")
@@ -204,6 +212,16 @@ def _says(steps: tuple[Step, ...]) -> Iterator[Say | Replay]:
             yield step
         elif isinstance(step, Repeat):
             yield from _says(step.steps)
+
+
+def say_steps(steps: Sequence[Step], path: str = "steps") -> Iterator[tuple[str, Say]]:
+    """All `say` steps with their places."""
+    for number, step in enumerate(steps):
+        where = f"{path}[{number}]"
+        if isinstance(step, Say):
+            yield where, step
+        elif isinstance(step, Repeat):
+            yield from say_steps(step.steps, f"{where}.steps")
 
 
 def parse_scenario(data: Mapping[str, Any]) -> ScenarioSpec:

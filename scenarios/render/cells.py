@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from jinja2 import TemplateError, meta, nodes
 
 from scenarios.definition.limits import STEP_COST, WORK
-from scenarios.definition.spec import Repeat, Say, ScenarioError, ScenarioSpec, Step
+from scenarios.definition.spec import ScenarioError, ScenarioSpec, say_steps
 from scenarios.render.program import Program, SayOp
 from scenarios.template.compiler import Getter, Scope
 from scenarios.template.sandbox import ENV
@@ -42,7 +42,7 @@ class _Cell(NamedTuple):
 
 def check_columns(spec: ScenarioSpec, places: Places) -> None:
     """Raises ScenarioError that names the first row without a column that a message uses and other rows have."""
-    for path, text in _texts(spec.steps, "steps"):
+    for path, text in _texts(spec):
         for cell in _cells(text):
             rows = spec.data[cell.pool].rows if cell.pool in spec.data else ()
             if not cell.column or "{%" in text:
@@ -61,7 +61,7 @@ def check_columns(spec: ScenarioSpec, places: Places) -> None:
 def check_cells(spec: ScenarioSpec, places: Places) -> None:
     """Raises ScenarioError that names the first row for which a message that consists only of cells would be empty.
     `places`: where the rows of a pool are (file and line); without it a row is named by its number, from 1."""
-    for path, text in _texts(spec.steps, "steps"):
+    for path, text in _texts(spec):
         cells = _cells(text)
         pools = {cell.pool for cell in cells}
         if not cells or _CELL.sub("", text).strip() or not pools <= spec.data.keys() or len(pools) > 1:
@@ -79,7 +79,7 @@ def check_rows(spec: ScenarioSpec, program: Program, places: Places) -> None:
     first = {name: pool.rows[0] for name, pool in spec.data.items()}
     work, rng = TRIAL_WORK, random.Random(0)
     for path, source, render in _rendered(spec, program):
-        name, cost = _only_pool(source), STEP_COST * (10 if _COSTLY.search(source) else 1)
+        name, cost = only_pool(source), STEP_COST * (10 if _COSTLY.search(source) else 1)
         for at, row in enumerate(spec.data[name].rows if name in spec.data else ()):
             scope = Scope(rng, {"id": "", "number": at, "user": 0}, {})
             scope.data = {**first, str(name): row}
@@ -99,13 +99,15 @@ def _rendered(spec: ScenarioSpec, program: Program) -> Iterator[tuple[str, str, 
             yield f"variables.{name}", source, get
     if spec.system is not None and program.system is not None and program.system.constant is None:
         yield "system", spec.system, program.system.of
-    sources = dict(_texts(spec.steps, "steps"))
+    sources = dict(_texts(spec))
     for op in program.ops:
         if isinstance(op, SayOp) and op.constant is None:
             yield f"{op.path}.text", sources[op.path], op.text.of
+        if isinstance(op, SayOp) and op.attached is not None and op.attached.source:
+            yield op.path, op.attached.source, op.attached.of
 
 
-def _only_pool(text: str) -> str | None:
+def only_pool(text: str) -> str | None:
     """The pool whose rows are all that `text` depends on; None if there is none, or more."""
     if "data" not in text:
         return None
@@ -123,7 +125,7 @@ def _only_pool(text: str) -> str | None:
 
 def gaps(spec: ScenarioSpec, places: Places) -> Iterator[str]:
     """A line for each cell within a message that is empty in some rows."""
-    for path, text in _texts(spec.steps, "steps"):
+    for path, text in _texts(spec):
         for cell in sorted(set(_cells(text))):
             rows = spec.data[cell.pool].rows if cell.pool in spec.data else ()
             empty = [at for at, row in enumerate(rows) if cell.empty(row)]
@@ -147,10 +149,5 @@ def _place(spec: ScenarioSpec, name: str, at: int, places: Places) -> str:
     return known[at] if len(known) == len(spec.data[name].rows) else f"data.{name}: row {at + 1}"
 
 
-def _texts(steps: Sequence[Step], path: str) -> Iterator[tuple[str, str]]:
-    for number, step in enumerate(steps):
-        where = f"{path}[{number}]"
-        if isinstance(step, Say):
-            yield where, step.text
-        elif isinstance(step, Repeat):
-            yield from _texts(step.steps, f"{where}.steps")
+def _texts(spec: ScenarioSpec) -> Iterator[tuple[str, str]]:
+    return ((path, step.text) for path, step in say_steps(spec.steps))

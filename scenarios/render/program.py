@@ -5,15 +5,17 @@ Every step runs at least once and in order, so walking the steps once knows exac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from scenarios.definition.data import DataPool, fields_of
+from scenarios.definition.files import FileSpec
 from scenarios.definition.limits import size_of
 from scenarios.definition.spec import Expect, Repeat, Replay, Say, ScenarioError, ScenarioSpec, Set, Step, Wait
 from scenarios.definition.spread import Spread, at_pace_s
+from scenarios.render.attached import Attached, check_made
 from scenarios.render.expect import Bind, Check, compile_expect
 from scenarios.render.lists import Lists
 from scenarios.render.replay import check_messages
@@ -36,6 +38,12 @@ class SayOp:
     checks: tuple[Check, ...]
     binds: tuple[Bind, ...]
     expect_text: frozenset[str] | None = None
+    attached: Attached | None = None
+    varies: bool = field(init=False)
+    """Whether more than the text depends on the session."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "varies", bool(self.binds) or self.answer is not None or self.attached is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +147,11 @@ def compile_program(spec: ScenarioSpec) -> Program:
     data = {name: Rows(fields_of(pool.rows)) for name, pool in spec.data.items()}
     names = Names(frozenset(), frozenset(spec.pools), in_repeat=False, data=data)
     constants, computed = _variables(spec, names)
-    compiler = _Compiler(names, {*constants, *(name for name, _ in computed)}, Lists(spec.data))
+    compiler = _Compiler(names, {*constants, *(name for name, _ in computed)}, Lists(spec.data), spec.files)
     with _at("system"):
         system = None if spec.system is None else compile_text(spec.system, compiler.names())
     compiler.add(spec.steps, "steps", 0)
+    check_made(op.attached for op in compiler.ops if isinstance(op, SayOp))
     return Program(tuple(compiler.ops), constants, tuple(computed), system, tuple(sorted(spec.data.items())))
 
 
@@ -184,7 +193,8 @@ def _variable(name: str, value: Any, names: Names) -> Getter | None:
 class _Compiler:
     """Adds steps to a program; `known` are the variables that exist by then."""
 
-    def __init__(self, names: Names, known: set[str], lists: Lists) -> None:
+    def __init__(self, names: Names, known: set[str], lists: Lists, files: Mapping[str, FileSpec]) -> None:
+        self._files = files
         self.ops: list[Op] = []
         self._names = names
         self._known = known
@@ -260,7 +270,10 @@ class _Compiler:
                 answer = compile_text(step.answer, self.names())
         varies = answer if answer is not None and answer.constant is None else None
         expects = None if step.expect_text is None else frozenset(step.expect_text)
-        return SayOp(here, text, text.constant, varies, answer and answer.constant, (), (), expects)
+        attached = None
+        if step.attachments:
+            attached = Attached(step.attachments, self._files, self.names(), f"{here}.attachments")
+        return SayOp(here, text, text.constant, varies, answer and answer.constant, (), (), expects, attached)
 
     def _expect(self, step: Expect, say: SayOp, here: str) -> None:
         with _at(here):

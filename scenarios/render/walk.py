@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
+from attachments.attachment import Attachment
 from scenarios.definition.data import counts, rows_for_all
 from scenarios.definition.limits import STEP_COST, WORK
 from scenarios.definition.spec import ScenarioError, ScenarioSpec, parse_scenario
@@ -28,6 +29,7 @@ class SayAction(NamedTuple):
 
     text: str
     number: int
+    attachments: tuple[Attachment, ...] = ()
 
 
 class WaitAction(NamedTuple):
@@ -62,17 +64,15 @@ class CompiledScenario:
 
         A `session` that is a dict gets the conversation's rows as `data`, so that a target's own templates (a login,
         a header) see them as well. Raises ScenarioError if a variable or the system message cannot be rendered, or
-        there is no row left.
-        """
+        there is no row left."""
         return Walk(self, rng, session)
 
 
 class Walk(Scope):
     """One conversation, step by step: call `next_action`, and `answer` after each answered message.
 
-    `messages` and `history` share their items with the walk: serialise them before the next call, do not change
-    them. A message that gets no answer is taken out of the history when the next one is said.
-    """
+    `messages` and `history` share their items with the walk: serialise them before the next call, do not change them. A
+    message that gets no answer is taken out of the history when the next one is said."""
 
     __slots__ = (
         "_at", "_checks", "_open", "_ops", "_said", "_scenario", "_scripted", "_talk", "_turns", "expect_text",
@@ -89,11 +89,10 @@ class Walk(Scope):
         Scope.__init__(self, rng, session, scenario.pools)  # `super()` makes an object first, for each conversation
         self._scenario = scenario
         self._ops = scenario.ops
-        self._at = 0
-        self._turns = 0
+        self._at = self._turns = 0
         self._said: SayAction | None = None  # rendered, but a wait goes before it
         self._open = False  # the last message of the log waits for its answer
-        self.messages: list[dict[str, str]] = []  # the history with the message that was just said
+        self.messages: list[dict[str, Any]] = []  # the history with the message that was just said
         self._talk: Iterator[tuple[str, list[str]]] | None = None  # what is left of a replayed conversation
         if not scenario.plain:
             self._begin(scenario.program)
@@ -126,7 +125,7 @@ class Walk(Scope):
         return ScenarioError(f"scenario {self._scenario.name!r}: {path}: {exc}")
 
     @property
-    def history(self) -> list[dict[str, str]]:
+    def history(self) -> list[dict[str, Any]]:
         """The history without the message that was just said."""
         return self.messages[:-1] if self._open else self.messages
 
@@ -172,14 +171,12 @@ class Walk(Scope):
 
     def _prepare(self, op: SayOp) -> SayAction:
         text = self._render(op) if op.constant is None else op.constant
-        said = _new_tuple(SayAction, (text, self._turns))  # half of what calling the class costs, and per turn
+        said = _new_tuple(SayAction, (text, self._turns, ()))  # half of what calling the class costs, and per turn
         self._turns += 1
         self._checks = op.checks
         self.expect_text = op.expect_text
         self._scripted = op.scripted
-        if op.binds or op.answer is not None:
-            self._bind(op)
-        return said
+        return self._bind(op, said) if op.varies else said
 
     def _recorded(self, op: ReplayOp, waits: list[WaitOp]) -> SayAction | None:
         """The next message of a replayed conversation, with the wait before it; None after the last."""
@@ -218,6 +215,8 @@ class Walk(Scope):
             log.pop()
         self._open = True
         log.append({"role": "user", "content": said.text})
+        if said.attachments:
+            log[-1]["attachments"] = said.attachments
         return said
 
     def _wait(self, waits: list[WaitOp], said: SayAction | None) -> WaitAction:
@@ -238,14 +237,17 @@ class Walk(Scope):
         except ScenarioError as exc:
             raise self._failed(f"{op.path}.text", exc) from exc
 
-    def _bind(self, op: SayOp) -> None:
-        """What else depends on the session: an answer's script and what is expected of it, before it is there."""
+    def _bind(self, op: SayOp, said: SayAction) -> SayAction:
+        """What else depends on the session: attachments, an answer's script and what is expected of it."""
         try:
+            if op.attached is not None:
+                said = said._replace(attachments=op.attached.of(self))
             if op.answer is not None:
                 self._scripted = op.answer.of(self)
             self._checks = (*op.checks, *(bind(self) for bind in op.binds))
         except ScenarioError as exc:
             raise self._failed(op.path, exc) from exc
+        return said
 
     def _set(self, op: SetOp) -> None:
         try:
@@ -263,10 +265,8 @@ class Walk(Scope):
         return Loop(len(rows), self._at, op.row, rows)
 
     def answer(self, text: str) -> str | None:
-        """Take the reply to the last message; return why it is not as expected, or None.
-
-        The history gets the reply, or with scripted history the scripted one, or with none nothing.
-        """
+        """Take the reply to the last message; return why it is not as expected, or None. The history gets the reply, or
+        with scripted history the scripted one, or with none nothing."""
         self.reply = text
         self._open = False
         mode = self._scenario.history
@@ -282,7 +282,7 @@ class Walk(Scope):
 
 
 def compile_scenario(spec: ScenarioSpec) -> CompiledScenario:
-    """Compile all templates and patterns. Raises ScenarioError: one line that names the step, as in `steps[2].text`."""
+    """Compile all templates and patterns. Raises ScenarioError that names the step, as in `steps[2].text`."""
     try:
         return CompiledScenario(spec, compile_program(spec))
     except ScenarioError as exc:
