@@ -13,6 +13,7 @@ from connectors.handshake.then import Then
 from connectors.http.cookies import Cookies
 from connectors.http.endpoint import endpoint_of
 from connectors.http.signing import signing
+from connectors.mapping.attached import Attaching
 from connectors.mapping.expressions import MISSING, Context, new_uuid
 from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.messages import AutoReply, Message, greeting_step, step_of
@@ -61,6 +62,8 @@ class CompiledTarget:
         self._auth = compile_value(spec.socketio.auth, "socketio.auth", fold)
         hello = spec.socketio.hello
         self._hello = RequestTemplate(hello, "socketio.hello", fold) if hello is not None else None
+        self.attach = Attaching(spec.attachments).put
+        """Puts the attachments of messages into the context of a turn, before it is rendered."""
         self._names_message_id = "message_id" in str(spec.frozen_dict())
         self._codecs = CodecTemplate(spec.codec, fold, endpoint.release_text)
         self.has_codecs = bool(spec.codec.request or spec.codec.response)

@@ -23,7 +23,10 @@ from connectors.spec import SpecError
 Context = Mapping[str, Any]
 
 CONTEXT_NAMES: Final = frozenset(
-    {"message", "messages", "history", "session", "turn", "vars", "params", "secret", "saved", "message_id", "uuid"}
+    {
+        *("message", "messages", "history", "attachments", "attachment_parts", "session", "turn", "vars", "params"),
+        *("secret", "saved", "message_id", "uuid"),
+    }
 )
 UUID: Final = "uuid"
 """A name whose value is a new one for each expression that is rendered."""

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from attachments.attachment import Attachment
 from connectors.content.decoding import dumps
 from connectors.errors import BadRequest
 from connectors.mapping.addresses import encoded
@@ -68,7 +69,10 @@ class FormBody:
         out = []
         for name, at, item in self._fields(value, files=True):
             head = f'Content-Disposition: form-data; name="{self._quoted(name, at)}"'
-            if isinstance(item, dict):
+            if isinstance(item, Attachment):
+                head += f'; filename="{self._quoted(item.name, at)}"\r\nContent-Type: {item.type}'
+                data = item.data
+            elif isinstance(item, dict):
                 more, data = self._file(item, at)
                 head += more
             else:
@@ -85,7 +89,7 @@ class FormBody:
             for item in given if isinstance(given, list) else [given]:
                 if item is None or item is MISSING:
                     continue
-                is_file = files and isinstance(item, dict) and "filename" in item
+                is_file = files and (isinstance(item, Attachment) or (isinstance(item, dict) and "filename" in item))
                 yield name, at, item if is_file else self._text(item, at)
 
     def _text(self, value: Any, at: str) -> str:

@@ -23,8 +23,28 @@ def shaped(messages: Any, shape: Any, roles: Mapping[str, str] | None = None) ->
     _check(messages, shape, names)
     return [
         _filled(shape, names.get(said["role"], said["role"]), said["content"], index)
+        if said["content"].__class__ is str
+        else _filled_parts(shape, names.get(said["role"], said["role"]), said["content"], index)
         for index, said in enumerate(messages)
     ]
+
+
+class Parts(list[Any]):
+    """The content of a message with attachments: its text and them, as parts. `attached` are those without the text."""
+
+    __slots__ = ("attached", "text")
+
+    def __init__(self, text: str, attached: list[Any], whole: list[Any]) -> None:
+        super().__init__(whole)
+        self.text = text
+        self.attached = attached
+
+    def __str__(self) -> str:
+        raise LimitError("a message with attachments is no text: use it as a list, or without them")
+
+
+def text_of(content: Any) -> str:
+    return content.text if isinstance(content, Parts) else content
 
 
 def _check(messages: Any, shape: Any, names: Mapping[str, str]) -> None:
@@ -34,7 +54,7 @@ def _check(messages: Any, shape: Any, names: Mapping[str, str]) -> None:
         return
     if not isinstance(messages, list | tuple):
         raise LimitError("`shaped` works on messages")
-    said = sum(len(message["content"]) for message in messages)
+    said = sum(len(text_of(message["content"])) for message in messages)
     given = (*names.values(), *(message["role"] for message in messages), len(messages))
     named = max((len(str(name)) for name in given), default=0)
     bounded_chars(contents * said + len(messages) * (len(text) + roles * named), MAX_CHARS)
@@ -52,3 +72,26 @@ def _filled(shape: Any, role: str, content: str, index: int) -> Any:
     if isinstance(shape, list | tuple):
         return [_filled(value, role, content, index) for value in shape]
     return shape
+
+
+def _filled_parts(shape: Any, role: str, content: Parts, index: int) -> Any:
+    """The same for a message with attachments. They follow the text in the innermost list around `$content`; a
+    `$content` in none is the list of all its parts."""
+    if isinstance(shape, Mapping):
+        return {key: _filled_parts(value, role, content, index) for key, value in shape.items()}
+    if isinstance(shape, list | tuple):
+        out, placed = [], False
+        for item in shape:
+            holds = "$content" in repr(item)
+            inner = holds and _has_list(item)
+            placed = placed or (holds and not inner)
+            made = _filled_parts(item, role, content, index) if inner else _filled(item, role, content.text, index)
+            out.append(made)
+        return [*out, *content.attached] if placed else out
+    return list(content) if shape == "$content" else _filled(shape, role, content.text, index)
+
+
+def _has_list(shape: Any) -> bool:
+    if isinstance(shape, Mapping):
+        return any(_has_list(value) for value in shape.values())
+    return isinstance(shape, list | tuple)

@@ -24,6 +24,8 @@ from connectors.template_text import expressions_in
 EncoderAt = Callable[[int, str], Callable[[Any], Any] | None]
 """From where an expression begins, and its text, to what is done with its value."""
 _NAMES = re.compile(r"[A-Za-z_]\w*")
+_PARTS = re.compile(r"\s*\{\{\s*attachment_parts\s*\}\}\s*")
+"""An item of a list in whose place several may come."""
 
 
 class Template(NamedTuple):
@@ -106,6 +108,9 @@ def compile_value(value: Any, where: str, fold: Context) -> Template:
         return Template({key: item.value for key, item in items if item.value is not MISSING}, None)
     if isinstance(value, list):
         entries = [compile_value(item, f"{where}[{i}]", fold) for i, item in enumerate(value)]
+        spread = frozenset(i for i, item in enumerate(value) if isinstance(item, str) and _PARTS.fullmatch(item))
+        if spread:
+            return Template(None, lambda context: _render_spread(entries, spread, context))
         if any(entry.render for entry in entries):
             return Template(None, lambda context: _render_list(entries, context))
         return Template([entry.value for entry in entries if entry.value is not MISSING], None)
@@ -130,6 +135,16 @@ def _render_object(items: list[tuple[str, Template]], context: Context) -> dict[
 
 def _render_list(entries: list[Template], context: Context) -> list[Any]:
     return [value for value in (value_of(entry, context) for entry in entries) if value is not MISSING]
+
+
+def _render_spread(entries: list[Template], spread: frozenset[int], context: Context) -> list[Any]:
+    """The same; an entry of `spread` is a list, whose items come in its place."""
+    out: list[Any] = []
+    for i, entry in enumerate(entries):
+        value = value_of(entry, context)
+        if value is not MISSING:
+            out += value if i in spread else [value]
+    return out
 
 
 def _dump(value: Any) -> bytes:

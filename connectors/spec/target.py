@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 
 from connectors.origins import SCHEMES, UNIX, check_origin, origins_of
 from connectors.request_parts import check_authority, check_metadata_name
+from connectors.spec.attachments import AttachmentsSpec, attachments_problem
 from connectors.spec.base import SpecError, problem_line, spec_problems
 from connectors.spec.format_rules import check_formats, check_turn_encoding
 from connectors.spec.handshake import AskSpec, HandshakeSpec
@@ -35,6 +37,8 @@ ONE_ANSWER = frozenset({"http", "sse", "ndjson", "text", "aws-eventstream"})
 """Protocols in which an answer arrives on the request that asked for it."""
 OWN_FIELDS = frozenset({"name", "url", "params"})
 POSTED = frozenset({"split", "split-websocket"})
+OF_TURNS: Final = {"request", "then", "before", "after"}
+"""Parts whose templates see the conversation."""
 APART: Final = {"secrets", "secret_origins"}
 """What a stored run does not hold."""
 
@@ -50,6 +54,7 @@ class TargetSpec(LastingSpec):
     request: RequestSpec = RequestSpec()
     then: list[ThenSpec] = Field(default_factory=list, max_length=8)
     standing: RequestSpec | None = None
+    attachments: AttachmentsSpec | None = None
     response: ResponseSpec = ResponseSpec()
     greeting: GreetingSpec | None = None
     reply_to: ReplyToSpec | None = None
@@ -252,6 +257,14 @@ class TargetSpec(LastingSpec):
     def allowed_origins(self) -> tuple[str, ...]:
         """Where the secrets may go."""
         return self.own_origins() if self.secret_origins is None else self.secret_origins
+
+    def sent_in_turns(self) -> str:
+        """All that is rendered with the conversation, as JSON."""
+        return json.dumps(self.model_dump(mode="json", include=OF_TURNS))
+
+    def attachments_problem(self, kinds: Mapping[str, str]) -> str:
+        """Why attachments of `kinds` ("": any) cannot be sent, which stand at these places; empty: they can."""
+        return attachments_problem(self.name, self.attachments, self.sent_in_turns(), kinds)
 
     def frozen_dict(self) -> dict[str, Any]:
         """The spec as JSON data without its secrets: the form that a Run stores."""

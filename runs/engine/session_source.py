@@ -10,6 +10,7 @@ from runs.load.draws.lazy_random import LazyRandom
 from runs.load.draws.sampling import new_draws
 from runs.load.draws.scenario_mix import Numbers
 from runs.load.groups import first_numbers
+from scenarios.render.before_run import prepare
 from scenarios.render.walk import CompiledScenario, compile_scenario
 
 _new = object.__new__
@@ -38,6 +39,8 @@ class SessionSource:
         self._id_base, self._name_base = spec.id_base, f"tb-{spec.run_id}-"
         told = [item.scenario for item in spec.scenarios]
         self._scenarios: list[CompiledScenario] = [compile_scenario(scenario) for scenario in told]
+        self.attaches = sum(map(prepare, self._scenarios)) > 0
+        """Whether attachments go with some messages."""
         self._weights = [item.weight for item in spec.scenarios]
         self._choices = range(len(told))
         self._is_alone = len(told) == 1

@@ -53,6 +53,7 @@ class Shard:
         register(spec.connectors)
         self._connector_class = connector_class(spec.target.protocol)
         self._sessions = SessionSource(spec)
+        self.attaches = self._sessions.attaches
         # Bound once: called for every conversation and turn, without a frame in between.
         self.new_session = self._sessions.new_session
         self._user_class = user_class(users)

@@ -193,6 +193,7 @@ class Witness:
             "turn": turn.number,
             "vars": walk.variables,
         }
+        self._target.attach(context, turn.attachments)
         request = connector.render(context)
         since_ns = (turn.timeline.planned_ns - self._t0_ns, time.monotonic_ns() - self._t0_ns)
         turn.slot = self._flight.take(turn.id, turn.session, turn.number, *since_ns)

@@ -23,6 +23,8 @@ class SimulatedTurn(NamedTuple):
 
     pause_s: float
     tokens_in: int
+    attached_bytes: int = 0
+    """Of attachments, as base64."""
 
 
 class SimulatedConversation(NamedTuple):
@@ -86,7 +88,9 @@ def _walk(
             pause_s += action.seconds
             continue
         texts = [message["content"] for message in walk.messages] if history else [action.text]
-        turns.append(SimulatedTurn(pause_s, estimate(sum(map(len, texts)))))
+        sent = [message.get("attachments", ()) for message in walk.messages] if history else [action.attachments]
+        attached_bytes = sum(file.size for files in sent for file in files) * 4 // 3
+        turns.append(SimulatedTurn(pause_s, estimate(sum(map(len, texts))), attached_bytes))
         pause_s = 0.0
         if len(turns) >= MOST_TURNS:
             break

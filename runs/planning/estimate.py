@@ -121,17 +121,20 @@ def estimate_run(
     history, found = sends_history(target), assumption or UNKNOWN
     longest = _longest_answer(target.params)
     models = load.user_profile.models or (own_model(target.params),)
+    simulated: list[SimulatedConversation] = []
 
     def amounts(answers: Answers) -> Amounts:
         length = answers.tokens if longest is None or assumption is not None else min(answers.tokens, longest)
         conversations = simulate_conversations(
             scenarios, load.user_profile, history=history, answer_tokens=length, seed=seed
         )
+        simulated[:] = conversations
         whole = _load_amounts(load, conversations, Answers(max(answers.seconds, SHORTEST_S), length), seed)
         return _within(load.budget, _priced(whole, load.budget, models))
 
     low, likely, high = (amounts(answers) for answers in (found.low, found.likely, found.high))
-    return Estimate(low, likely, high, tuple(_said(load, found, history, None if assumption else longest, target)))
+    said = _said(load, found, history, None if assumption else longest, target)
+    return Estimate(low, likely, high, (*said, *_attached(simulated, likely)))
 
 
 def _longest_answer(params: Mapping[str, Any]) -> float | None:
@@ -273,3 +276,12 @@ def _said(load: Load, found: Assumption, history: bool, longest: float | None, t
     if load.budget.prices and not load.user_profile.models and not own_model(target.params):
         said.append("the target names no model: the price of '*'")
     return said
+
+
+def _attached(conversations: Simulated, likely: Amounts) -> list[str]:
+    """What attachments add to the requests."""
+    sizes = [turn.attached_bytes for conversation in conversations for turn in conversation.turns]
+    if not any(sizes):
+        return []
+    sent = sum(sizes) / len(sizes) * likely.turns
+    return [f"attachments are {sent / 1e6:,.1f} MB of the likely requests; the tokens that they cost are not known"]

@@ -30,6 +30,7 @@ from runs.planning.models_from_target import named_models
 from runs.planning.within import within
 from runs.workers.regions import regions_problem
 from scenarios.definition.spec import ScenarioError, ScenarioSpec
+from scenarios.render.before_run import sent_kinds
 from scenarios.render.walk import check_scenario
 from targets.models import Target
 from targets.services import target_spec
@@ -98,6 +99,8 @@ class RunRequest:
             check.problems.append(RequestError("threshold_invalid", NOTHING_TO_MISS, "abort_on_fail"))
         if problem := regions_problem(self.regions, self._engines):
             check.problems.append(RequestError("regions_invalid", problem, "regions"))
+        if mix is not None and self.target is not None:
+            check("scenarios", "scenario_invalid", partial(_check_attachments, mix, self.target))
         if mix is not None and load is not None and not check.problems:
             load = check("scenarios", "scenario_invalid", partial(self._within_rows, load, mix))
         if load is not None and not check.problems:
@@ -180,6 +183,14 @@ def _own_scenario(spec: ScenarioSpec | Mapping[str, Any], *, alone: bool) -> Sce
         if alone:
             raise
         raise ScenarioError(f"scenario {str(spec.get('name', ''))[:60]!r}: {exc}") from exc
+
+
+def _check_attachments(mix: Mix, target: TargetSpec) -> None:
+    """Raises ScenarioError for what the target cannot be sent."""
+    for _, spec in mix:
+        sent = sent_kinds(spec)
+        if sent and (problem := target.attachments_problem(sent)):
+            raise ScenarioError(f"scenario {spec.name!r}: {problem}")
 
 
 def _conditions(load: Load) -> list[Threshold]:

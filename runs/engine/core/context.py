@@ -72,6 +72,7 @@ class UserContext(LoadContext, Protocol):
     target: CompiledTarget
     reuse_connections: bool
     names_history: bool
+    attaches: bool
     grouped: bool
     lines: TurnLines
     budget: BudgetMeter | None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from connectors.content.tool_calls import NAME_CHARS, NO_NAME, STEP, ToolCalls
 from connectors.errors import LostPatience, TurnError
@@ -17,11 +17,9 @@ from runs.engine.recording.ledger import Line
 from runs.load.tokens import tokens_of
 from scenarios.render.walk import SayAction
 
-Log = Sequence[Mapping[str, str]]
+Log = Sequence[Mapping[str, Any]]
 """Messages, each with `role` and `content`."""
 CALLS_RECORDED = 32
-_OF_TURNS = ("request", "then", "before", "after")
-"""Parts of a target whose templates see the conversation."""
 _HISTORY = re.compile(r"(?:\b|\\[nrt])(?:messages|history)\b")
 """In JSON: a line break in an expression is two characters there."""
 
@@ -29,13 +27,13 @@ _HISTORY = re.compile(r"(?:\b|\\[nrt])(?:messages|history)\b")
 class TurnRecord:
     """A turn in progress; at its end `TurnLines` writes its line."""
 
-    __slots__ = ("ended_ns", "failure", "id", "message", "number", "session", "slot", "text", "timeline")
+    __slots__ = ("attachments", "ended_ns", "failure", "id", "message", "number", "session", "slot", "text", "timeline")
 
     def __init__(self, timeline: Timeline, session: int, action: SayAction) -> None:
         """`session`: the id of the conversation in the ledger."""
         self.timeline = timeline
         self.session = session
-        self.message, self.number = action
+        self.message, self.number, self.attachments = action
         self.id = -1
         """Until the request is sent, or the turn is over."""
         self.slot: int | None = None
@@ -96,6 +94,9 @@ class TurnLines:
             "msg": redact.cut(message, most) if most else None,
             "ans": redact.cut(text, most) if most else None,
         }
+        if turn.attachments and most:
+            told = "".join(f"\n[{attachment.told}]" for attachment in turn.attachments)
+            line["msg"] = f"{line['msg']}{redact.cut(told, most)}"
         if timeline.finish is not None:
             word = redact.word  # as in `Timeline.event`
             line["fin"] = word(timeline.finish)
@@ -134,18 +135,12 @@ class TurnLines:
 
 def names_history(target: TargetSpec) -> bool:
     """Whether what is sent in a turn may name what was said before its message."""
-    return "history" in _sent_in_turns(target)
+    return "history" in target.sent_in_turns()
 
 
 def sends_history(target: TargetSpec) -> bool:
     """Whether each turn carries the conversation so far: its tokens are paid for again with every turn."""
-    return any(_HISTORY.search(expression[1]) for expression in expressions_in(_sent_in_turns(target)))
-
-
-def _sent_in_turns(target: TargetSpec) -> str:
-    """All that is rendered with the conversation, as JSON."""
-    data = target.frozen_dict()
-    return json.dumps([data[part] for part in _OF_TURNS])
+    return any(_HISTORY.search(expression[1]) for expression in expressions_in(target.sent_in_turns()))
 
 
 def sent_chars(message: str, log: Log | None) -> int:

@@ -85,6 +85,8 @@ class TurnRunner:
         }
         if shard.names_history:
             context["history"] = walk.history
+        if shard.attaches:
+            connector.target.attach(context, turn.attachments)
         request = connector.render(context)
         new_turn_id = shard.new_turn_id
         turn.id = turn_id = new_turn_id()

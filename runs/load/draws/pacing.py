@@ -25,11 +25,11 @@ class PacedWalk:
         self._held: SayAction | None = None  # to be said after a pause
 
     @property
-    def messages(self) -> list[dict[str, str]]:
+    def messages(self) -> list[dict[str, Any]]:
         return self._walk.messages
 
     @property
-    def history(self) -> list[dict[str, str]]:
+    def history(self) -> list[dict[str, Any]]:
         return self._walk.history
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.spec import SpecError
+from connectors.spec import SpecError, build_target_spec
 from policy.limits import UNLIMITED
 from runs.load.budget import Budget
 from runs.load.profile import parse_load
@@ -58,3 +58,21 @@ def test_a_run_with_a_condition_that_does_not_parse_is_refused() -> None:
 def test_a_search_is_not_aborted_for_a_level_of_nothing_but_errors() -> None:
     assert _watched(SEARCH | {"budget": {"errors": 9}}) == Budget(errors=9, no_success_timeout_s=None)
     assert _watched({"kind": "closed"}).no_success_timeout_s is not None
+
+
+@pytest.mark.parametrize(
+    ("attached", "preset", "says"),
+    [
+        ({"generate": "png", "bytes": 200}, "openai-chat", ""),
+        ({"generate": "png", "bytes": 200}, "rasa-rest", "takes no attachments"),
+        ({"generate": "wav", "bytes": 200}, "anthropic-messages", "kind audio, only image, text, file"),
+    ],
+)
+def test_a_scenario_whose_attachments_the_target_cannot_take_is_refused(
+    attached: dict[str, Any], preset: str, says: str
+) -> None:
+    scenario = talk() | {"steps": [{"do": "say", "text": "Look", "attachments": [attached]}]}
+    load = {"kind": "closed", "users": 1, "duration_s": 1}
+    given = build_target_spec(name="shop", url="http://127.0.0.1:9", preset=preset, secrets={"api_key": "k"})
+    found = RunRequest(given, [(1.0, scenario)], load, limits=UNLIMITED).problems()
+    assert (list(found) == ["scenarios"] and says in found["scenarios"]) if says else found == {}
