@@ -11,6 +11,7 @@ from scenarios.definition.data import DataPool
 from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.importers.conversations import Readable, check_storable, replayed, tools_note
 from scenarios.importers.dialects import is_message, talk_of
+from scenarios.importers.own_files import with_own_files
 from scenarios.importers.pools import check_attached
 from scenarios.importers.reading import Record, Source, lines, open_source, records
 from scenarios.importers.sampling import Sample
@@ -39,6 +40,8 @@ class Wanted:
         self.data: Mapping[str, DataPool] = data or {}
         self.sample = sample or Sample()
         self.notes: list[str] = []
+        self.folder: Path | None = None
+        """Of the file that is read: a scenario may name files below it. None: it may not."""
 
 
 def load_dir(path: Path, wanted: Wanted | None = None) -> list[ScenarioSpec]:
@@ -54,8 +57,10 @@ def load_dir(path: Path, wanted: Wanted | None = None) -> list[ScenarioSpec]:
 
 def load_file(path: Path, wanted: Wanted | None = None) -> list[ScenarioSpec]:
     """Raises ScenarioError with the place in the file and the error."""
+    wanted = wanted or Wanted()
+    wanted.folder = path.parent
     with open_source(path) as source:
-        return read_source(source, wanted or Wanted())
+        return read_source(source, wanted)
 
 
 def read_source(source: Source, wanted: Wanted) -> list[ScenarioSpec]:
@@ -139,7 +144,7 @@ def _placed(where: str, value: Any, name: str, wanted: Wanted) -> ScenarioSpec:
 
 def _scenario(data: Any, name: str, wanted: Wanted) -> ScenarioSpec:
     if isinstance(data, Mapping) and "steps" in data:
-        return check_attached({"name": name, **data}, wanted.data)
+        return check_attached({"name": name, **with_own_files(data, wanted.folder)}, wanted.data)
     talk = talk_of(data)
     if talk is None and not isinstance(data, Mapping):
         raise ScenarioError("must be an object: a scenario with `steps`, or a conversation with `messages`")

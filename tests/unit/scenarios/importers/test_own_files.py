@@ -1,0 +1,115 @@
+"""Files that a scenario's file names by their paths: only `burn` reads them, and only below the file's folder."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attachments.attachment import MAX_BYTES
+from attachments.generated import generated
+from scenarios.definition.spec import ScenarioError, ScenarioSpec
+from scenarios.importers import Source, Wanted, import_scenarios, load_scenario
+
+PNG = generated("png", 200, "a").data
+
+
+def scenario(**fields: Any) -> dict[str, Any]:
+    return {"name": "s", "steps": [{"do": "say", "text": "Look", "attachments": ["cat"]}], **fields}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With what must not be read beside it."""
+    (tmp_path / "secret.txt").write_text("secret")
+    home = tmp_path / "home"
+    (home / "photos" / "deep").mkdir(parents=True)
+    (home / "photos" / "cat.png").write_bytes(PNG)
+    (home / "photos" / ".hidden").write_bytes(b"x")
+    (home / "inside").symlink_to(home / "photos" / "cat.png")
+    (home / "outside").symlink_to(tmp_path / "secret.txt")
+    (home / "up").symlink_to(tmp_path)
+    (home / "loop").symlink_to(home / "loop")
+    os.mkfifo(home / "pipe")
+    (home / "zero").symlink_to("/dev/zero")
+    (home / "empty").write_bytes(b"")
+    with (home / "huge").open("wb") as huge:
+        huge.truncate(1_000_000_000)
+    return home
+
+
+def read(folder: Path, data: dict[str, Any]) -> ScenarioSpec:
+    (folder / "s.json").write_text(json.dumps(data))
+    [spec] = load_scenario(str(folder / "s.json"))
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ({"cat": {"path": "photos/cat.png"}}, "cat.png"),
+        ({"cat": {"path": "photos/cat.png", "name": "dog.png"}}, "dog.png"),
+        ({"cat": {"path": "inside", "type": "image/png"}}, "inside"),
+    ],
+)
+def test_a_file_below_the_scenario_is_read(folder: Path, files: dict[str, Any], name: str) -> None:
+    spec = read(folder, scenario(files=files))
+    [attachment] = spec.files["cat"].attachments
+    assert (attachment.name, attachment.type, attachment.data) == (name, "image/png", PNG)
+    assert "path" not in str(spec.model_dump(mode="json"))
+
+
+def test_a_folder_gives_all_its_files_by_name(folder: Path) -> None:
+    step = {"do": "say", "text": "Look", "attachments": ["{{ data.p.photo }}"]}
+    spec = read(folder, scenario(files="photos", steps=[step], data={"p": {"rows": [{"photo": "cat.png"}]}}))
+    assert list(spec.files) == ["cat.png"]
+
+
+def test_a_step_names_a_path_in_place(folder: Path) -> None:
+    say = {"do": "say", "text": "Look", "attachments": [{"path": "photos/cat.png"}]}
+    spec = read(folder, scenario(steps=[{"do": "repeat", "times": 2, "steps": [say]}]))
+    assert base64.b64encode(PNG).decode() in str(spec.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("../secret.txt", "`..`"),
+        ("photos/../../secret.txt", "`..`"),
+        ("/etc/passwd", "in the scenario's folder or below"),
+        ("outside", "a link to somewhere outside"),
+        ("up/secret.txt", "a link to somewhere outside"),
+        ("zero", "a link to somewhere outside"),
+        ("loop", "loop|cannot be read|symbolic"),
+        ("pipe", "is not an ordinary file"),
+        ("photos", "is not an ordinary file"),
+        ("huge", f"at most {MAX_BYTES:,} bytes"),
+        ("empty", "the file is empty"),
+        ("none.png", "No such file"),
+        ("a\x07b", "without invisible characters"),
+        ("x" * 5000, "too long"),
+        ("", "must be the path of a file"),
+        (5, "must be the path of a file"),
+    ],
+)
+def test_any_other_path_is_refused(folder: Path, path: Any, says: str) -> None:
+    with pytest.raises(ScenarioError, match=rf"s\.json: files\.cat.*({says})"):
+        read(folder, scenario(files={"cat": {"path": path}}))
+
+
+def test_a_folder_elsewhere_is_refused(folder: Path) -> None:
+    for given in ("..", "up", "none", "photos/cat.png"):
+        with pytest.raises(ScenarioError, match="files: "):
+            read(folder, scenario(files=given))
+
+
+def test_whoever_uploads_a_scenario_cannot_read_files_of_the_server(folder: Path) -> None:
+    for files in ({"cat": {"path": str(folder / "photos" / "cat.png")}}, {"cat": {"path": "photos/cat.png"}}, "photos"):
+        upload = Source(str(folder / "s.json"), io.BytesIO(json.dumps(scenario(files=files)).encode()))
+        with pytest.raises(ScenarioError, match=r"a path is read only by `burn`|files: must be an object"):
+            import_scenarios(upload, Wanted())
