@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -15,6 +15,7 @@ class Stats:
 
     `answers` were written to the end; `aborted` were not, because the client left. `chunks` are stream events with
     text, `events` all stream events including `[DONE]`. Tokens are those whose chunk or answer was written.
+    `attachments` are images, sounds and files in messages of the OpenAI dialect, those of the history included.
     `sessions` are connections that outlive a turn (WebSocket, Socket.IO, standing streams, Converse calls of gRPC).
     """
 
@@ -25,6 +26,8 @@ class Stats:
     aborted: int = 0
     in_flight: int = 0
     max_in_flight: int = 0
+    attachments: int = 0
+    attachment_bytes: int = 0
     sessions: int = 0
     open_sessions: int = 0
     chunks: int = 0
@@ -36,6 +39,10 @@ class Stats:
     def as_dict(self) -> dict[str, Any]:
         figures = {each.name: getattr(self, each.name) for each in fields(self)}
         return figures | {"by_status": {str(status): number for status, number in sorted(self.by_status.items())}}
+
+    def count_attachments(self, sizes: Sequence[int]) -> None:
+        self.attachments += len(sizes)
+        self.attachment_bytes += sum(sizes)
 
     def chat_begins(self) -> None:
         self.chat_requests += 1

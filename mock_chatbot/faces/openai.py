@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mock_chatbot.core.chatbot import Chatbot, conversation_of, read_body
+from mock_chatbot.core.errors import InvalidBody
 from mock_chatbot.core.reply import Ask, Reply
 from mock_chatbot.core.responses import Chunk
 
@@ -25,9 +27,41 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+class ImageUrl(_Strict):
+    url: str
+
+
+class InputAudio(_Strict):
+    data: str
+    format: str
+
+
+class InputFile(_Strict):
+    filename: str
+    file_data: str
+
+
 class Part(_Strict):
     type: str
     text: str = ""
+    image_url: ImageUrl | None = None
+    input_audio: InputAudio | None = None
+    file: InputFile | None = None
+
+    def attached(self) -> int | None:
+        """The bytes of an image, a sound or a file that is here; None: it is a text. Raises InvalidBody for what is no
+        base64."""
+        if self.type in {"text", "input_text", "refusal"}:
+            return None
+        packed = self.input_audio.data if self.input_audio else self.file.file_data if self.file else ""
+        if self.image_url is not None:
+            if not self.image_url.url.startswith("data:"):
+                return 0
+            packed = self.image_url.url
+        try:
+            return len(base64.b64decode(packed.rpartition("base64,")[2], validate=True))
+        except ValueError as exc:
+            raise InvalidBody("is not base64", f"messages.content.{self.type}") from exc
 
 
 class Message(_Strict):
@@ -38,6 +72,11 @@ class Message(_Strict):
         if isinstance(self.content, list):
             return "".join(part.text for part in self.content)
         return self.content or ""
+
+    def attachments(self) -> list[int]:
+        """Their sizes. Raises InvalidBody."""
+        parts = self.content if isinstance(self.content, list) else []
+        return [size for part in parts if (size := part.attached()) is not None]
 
 
 class StreamOptions(_Strict):
@@ -122,6 +161,7 @@ def router(chatbot: Chatbot) -> APIRouter:
     @api.post("/chat/completions", response_model=None)
     async def completions(request: Request) -> Response:
         body = await read_body(ChatRequest, request)
+        chatbot.stats.count_attachments([size for message in body.messages for size in message.attachments()])
         with_usage = body.stream_options is not None and body.stream_options.include_usage
         wording = OpenAIWording(body.model, with_usage=with_usage)
         return chatbot.answer(body.ask(conversation_of(request)), request, wording)

@@ -32,22 +32,20 @@ def with_own_files(data: Mapping[str, Any], folder: Path | None) -> dict[str, An
 
 
 def _with_steps(steps: Any, folder: Path, where: str) -> Any:
-    return [_with_step(step, folder, f"{where}[{i}]") for i, step in enumerate(steps)] if _is_list(steps) else steps
+    if not isinstance(steps, list | tuple):
+        return steps
+    return [_with_step(step, folder, f"{where}[{i}]") for i, step in enumerate(steps)]
 
 
 def _with_step(step: Any, folder: Path, where: str) -> Any:
     if not isinstance(step, Mapping):
         return step
     found = dict(step)
-    if _is_list(given := step.get("attachments")):
+    if isinstance(given := step.get("attachments"), list | tuple):
         found["attachments"] = [_read(one, folder, f"{where}.attachments[{i}]") for i, one in enumerate(given)]
     if "steps" in step:
         found["steps"] = _with_steps(step["steps"], folder, f"{where}.steps")
     return found
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple)
 
 
 def _read(file: Any, folder: Path, where: str) -> Any:

@@ -95,6 +95,15 @@ def test_content_in_parts(client: Client) -> None:
     body = {"messages": [{"role": "user", "content": parts}]}
     answer = client.post("/v1/chat/completions", body, behaviour="echo").json()
     assert answer["choices"][0]["message"]["content"] == "one two"
+    parts[1:] = [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}},
+        {"type": "input_audio", "input_audio": {"data": "QUI=", "format": "wav"}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,QQ=="}},
+    ]
+    assert client.post("/v1/chat/completions", body).status_code == 200
+    assert (client.stats()["attachments"], client.stats()["attachment_bytes"]) == (4, 6)
+    parts[3] = {"type": "input_audio", "input_audio": {"data": "QUI", "format": "wav"}}
+    assert client.post("/v1/chat/completions", body).status_code == 400
 
 
 def test_generic_plain_and_streamed(client: Client) -> None:

@@ -44,7 +44,7 @@ def context(attached: list[Attachment], *, earlier: bool = False) -> dict[str, A
     """A turn whose message has them, or one after it."""
     first = {"role": "user", "content": "Look", "attachments": tuple(attached)}
     later = [{"role": "assistant", "content": "A cat."}, {"role": "user", "content": "And?"}] if earlier else []
-    messages = [{"role": "system", "content": "Be kind."}, first, *later]
+    messages: list[dict[str, Any]] = [{"role": "system", "content": "Be kind."}, first, *later]
     return {
         "message": messages[-1]["content"],
         "messages": messages,
