@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pkgutil import iter_modules
 
+from django.apps import apps
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import DatabaseError
 
 from runs.database_name import database_name
@@ -49,5 +54,20 @@ def database_needed(then: str) -> Iterator[None]:
 
 
 def _pending() -> bool:
+    """Whether migrations are to be applied. If their names say that all are, none is read: reading them takes a tenth
+    of the time that a short `burn` needs."""
+    if _migration_names() <= MigrationRecorder(connection).applied_migrations().keys():
+        return False
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _migration_names() -> set[tuple[str, str]]:
+    """App and name of each file that Django would read as a migration."""
+    found = set()
+    for app in apps.get_app_configs():
+        package, _ = MigrationLoader.migrations_module(app.label)
+        spec = find_spec(package) if package else None
+        folders = (spec and spec.submodule_search_locations) or ()
+        found |= {(app.label, file.name) for file in iter_modules(folders) if file.name[0] not in "_~"}
+    return found

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from tests.support.databases import as_default, configuration
 from tests.support.processes import ROOT, child_env
+from tokenburn_site.cli import database
 from tokenburn_site.cli.database import ensure_database
 from tokenburn_site.cli.errors import CannotRun
 from tokenburn_site.local.migrating import one_at_a_time
@@ -90,3 +93,20 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
             pass
         with pytest.raises(CannotRun, match=r"No such file or directory; check that .* can be written"):
             ensure_database()
+
+
+@pytest.mark.django_db
+def test_no_migration_is_read_where_all_are_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = set(MigrationLoader(None).disk_migrations)
+    assert database._migration_names() == known
+    monkeypatch.setattr(database, "MigrationExecutor", None)
+    ensure_database()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("app", ["runs", "axes"])
+def test_a_migration_that_is_not_recorded_is_to_be_applied(app: str) -> None:
+    (latest,) = MigrationLoader(None).graph.leaf_nodes(app)
+    assert not database._pending()
+    MigrationRecorder(connection).record_unapplied(*latest)
+    assert database._pending()
