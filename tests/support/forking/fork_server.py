@@ -32,6 +32,8 @@ import zoneinfo
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pydantic import BaseModel
+
 from tests.support.forking import with_django
 
 MESSAGE_BYTES = 1 << 18
@@ -249,12 +251,20 @@ def _leave(code: int) -> NoReturn:
 
 def _ready_to_fork() -> None:
     """Raises AssertionError if something was opened or started that a child could not use."""
+    _build(BaseModel)
     files = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
     assert not any("epoll" in file for file in files), files
     threads = [entry.name for entry in Path("/proc/self/task").iterdir()]
     assert len(threads) == 1, "a fork would lose the other threads"
     gc.collect()
     gc.freeze()
+
+
+def _build(model: type[BaseModel]) -> None:
+    """Validators, each of which would be built when it is first used: half of the CPU of a short run's engine."""
+    for kind in model.__subclasses__():
+        kind.model_rebuild(raise_errors=False)
+        _build(kind)
 
 
 def main() -> None:
