@@ -30,7 +30,8 @@ def _lines() -> Iterator[str]:
     yield from paragraph(
         "Which chatbots Token-Burn can talk to without a mapping of your own, and a command for each that sends one "
         "message. `manage.py probe --presets` prints the same. Other chatbots need [a mapping](targets.md), which "
-        "`manage.py probe --learn` [proposes](targets.md#learn-a-target)."
+        "`manage.py probe --learn` [proposes](targets.md#learn-a-target). [First probes](first-probe.md) says how "
+        "far it is to a first answer of servers that others wrote."
     )
     yield from items(
         "*Secrets* are read from the environment (`TOKENBURN_SECRET_` and the name in capitals) or belong to a "

@@ -18,6 +18,7 @@ from runs.models import Run, RunStatus
 from runs.supervisor.local import run_local
 from tests.integration.connectors.lanes import LANES, Client
 from tests.peers import node
+from tests.support.first_probes import check_first_probe, first_probes
 from tests.support.foreign_chats import check_learned, foreign_chats
 from tests.support.peers import Peer, commanded, served
 from tests.support.processes import ROOT
@@ -31,6 +32,8 @@ SCENARIO = talk(*(f"{{{{ session.id }}}} asks {turn}" for turn in range(1, TURNS
 API_KEY, PASSPHRASE = "nuc-api-key-31415", "a passphrase of many words"
 SECRETS = {"nuc": (API_KEY, PASSPHRASE)}
 """By server: what it is told on its command line."""
+KNOWN_SECRETS = {"api_key": API_KEY, "passphrase": PASSPHRASE, "studio_key": "studio-key", "desk_token": "desk-token"}
+"""Of all servers, as the environment has them."""
 PATIENCE = {"connect": 10, "first_byte": 10, "idle": 10, "total": 20}
 
 
@@ -232,3 +235,13 @@ def test_what_is_learned_from_a_recording_talks_to_the_server(
     for chat in foreign_chats(peer.server):
         if "untold" not in chat.expected:
             check_learned(chat, peer, tmp_path, capsys)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_probe_succeeds_with_address_and_preset_and_at_most_one_option(
+    peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = first_probes(peer.server)
+    assert commands
+    for one in commands:
+        check_first_probe(one, peer, tmp_path, KNOWN_SECRETS, monkeypatch, capsys)

@@ -5,7 +5,6 @@ said (tests/peers/ has the servers, a few lines each). A probe needs no more tha
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -22,13 +21,12 @@ from connectors.spec import TargetSpec, build_target_spec
 from connectors.target import CompiledTarget
 from tests.integration.connectors.lanes import LANES, Client, wait
 from tests.peers import node
+from tests.support.first_probes import FirstProbe, check_first_probe, first_probes
 from tests.support.foreign_chats import ForeignChat, check_learned, foreign_chats
 from tests.support.peers import Peer, commanded, served
 from tests.support.processes import ROOT
 from tests.support.services import reserve_port
-from tokenburn_site.cli.probe.main import main
 from tokenburn_site.local.process_groups import ProcessGroups
-from tokenburn_site.management.commands.probe import Command
 
 CONVERSATIONS, TURNS = 50, 3
 
@@ -124,12 +122,6 @@ SHAPES: dict[str, list[Shape]] = {
 }
 """By server; "agents" is a process with pydantic-ai, a2a-sdk, mcp and LangServe, behind hypercorn."""
 CASES = [pytest.param(server, shape, id=f"{server}-{shape}") for server, shapes in SHAPES.items() for shape in shapes]
-USUAL = [
-    pytest.param(server, shape, id=f"{server}-{shape}")
-    for server, shapes in SHAPES.items()
-    for shape in shapes
-    if not (shape.http2 or shape.polling)
-]
 FAILURES = {
     ("bedrock-converse", False): ("http_424", "the model is asleep"),
     ("amazon-lex", False): ("http_424", "the model is asleep"),
@@ -272,24 +264,23 @@ def test_a_failing_model_has_its_code_and_its_words_on_both_lanes(peers: Peers, 
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("server", "shape"), USUAL)
-def test_a_probe_succeeds_with_address_and_preset_and_at_most_one_param(
+@pytest.mark.parametrize("one", first_probes(*SHAPES), ids=str)
+def test_a_probe_succeeds_with_address_and_preset_and_at_most_one_option(
     peers: Peers,
-    server: str,
-    shape: Shape,
-    capsys: pytest.CaptureFixture[str],
+    one: FirstProbe,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    peer = peers[server]
-    for name, value in shape.secrets.items():
-        monkeypatch.setenv(f"TOKENBURN_SECRET_{name.upper()}", value)
-    hello = f"{shape} probed"
-    params = [part for name, value in shape.params.items() for part in ("--param", f"{name}={value}")]
-    given = ["--url", shape.url(peer), "--preset", shape.preset, *["--stream"] * shape.stream, *params]
-    parser = Command().create_parser("manage.py", "probe")
-    assert main(vars(parser.parse_args([*given, "--prompt", hello, "--json"]))) == 0
-    (turn,) = json.loads(capsys.readouterr().out)["turns"]
-    assert [(hello, turn["text"])] == peer.sent(hello)
+    secrets = {server: shape.secrets for server, shapes in SHAPES.items() for shape in shapes}
+    check_first_probe(one, peers[one.server], tmp_path, secrets.get(one.server, {}), monkeypatch, capsys)
+
+
+def test_each_preset_has_its_first_probe() -> None:
+    asked = {(one.server, one.options.split()[1]) for one in first_probes(*SHAPES)}
+    assert asked == {
+        (server, shape.preset) for server, shapes in SHAPES.items() for shape in shapes if not shape.polling
+    }
 
 
 @pytest.mark.django_db

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 
-from connectors.preset_info import preset_info, preset_infos
+from connectors.preset_info import PresetInfo, preset_info, preset_infos
 from connectors.spec import SpecError, TargetSpec
 from plain_text.visible import visible
 from policy.limits import limits_for
@@ -28,6 +28,7 @@ from tokenburn_site.cli.probe.learning import options_of, proposal_lines, propos
 from tokenburn_site.cli.probe.options import ProbeOptions, check, check_learning
 from tokenburn_site.cli.probe.presets import preset_lines, preset_table
 from tokenburn_site.cli.probe.text import lines
+from tokenburn_site.cli.probe.waiting import said_to_wait
 from tokenburn_site.cli.proxy import with_proxy
 from tokenburn_site.cli.request.parts import adhoc_target, check_params
 from tokenburn_site.cli.request.stored import stored_target
@@ -61,8 +62,7 @@ def main(given: Mapping[str, Any]) -> int:
     if options.json:
         _write_json(found.as_dict())
     else:
-        preset = options.target.preset
-        _write(lines(found, None if preset is None else preset_info(preset)))
+        _write(lines(found, _preset(options)))
     return EXIT_DONE if found.ok else EXIT_FAILED
 
 
@@ -121,9 +121,15 @@ def _target(options: ProbeOptions, secrets: Mapping[str, str]) -> TargetSpec:
     return spec
 
 
+def _preset(options: ProbeOptions) -> PresetInfo | None:
+    name = options.target.preset
+    return None if name is None else preset_info(name)
+
+
 def _probe(spec: TargetSpec, options: ProbeOptions) -> Probe:
     try:
-        found = probe(spec, options.prompts, lane=options.lane, allow_private=settings.ALLOW_PRIVATE)
+        with said_to_wait(spec, _preset(options)):
+            found = probe(spec, options.prompts, lane=options.lane, allow_private=settings.ALLOW_PRIVATE)
     except SpecError as exc:
         raise BadUsage(str(exc)) from exc
     stored = options.target.target is not None

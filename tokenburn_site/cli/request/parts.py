@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from connectors.mapping.params import lacks_param
-from connectors.preset_info import preset_info
+from connectors.preset_info import OPTIONAL, preset_info
 from connectors.spec import SpecError, TargetSpec, build_target_spec, preset_names
 from connectors.target import CompiledTarget
 from runs.load.profile import Load, parse_load
@@ -14,6 +14,7 @@ from runs.planning.run_request import RunRequest
 from scenarios.definition.spec import ScenarioSpec
 from tokenburn_site.cli.errors import BadUsage
 from tokenburn_site.cli.options.burn_options import Options, spelled
+from tokenburn_site.cli.secrets import PREFIX
 
 NAME_LIMIT = 60
 
@@ -64,16 +65,23 @@ def adhoc_target(options: Options, secrets: Mapping[str, str]) -> TargetSpec:
         )
         CompiledTarget(spec)
     except SpecError as exc:
-        raise BadUsage(f"{exc}{_lacking(preset, options.params)}") from exc
+        raise BadUsage(f"{exc}{_lacking(preset, options.params, secrets)}") from exc
     check_params(spec, options.params)
     return spec
 
 
-def _lacking(preset: str, given: Mapping[str, Any]) -> str:
-    """What to add, if a param is missing without which the preset makes no target."""
-    needs = preset_info(preset).needs if preset in preset_names() else {}
-    missing = [f"--param {name}={example}" for name, example in needs.items() if name not in given]
-    return f"; the preset needs {' '.join(missing)}: see probe --presets --preset {preset}" if missing else ""
+def _lacking(preset: str, given: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    """What to add, if a param or a secret is missing without which the preset makes no target."""
+    if preset not in preset_names():
+        return ""
+    info = preset_info(preset)
+    missing = [f"--param {name}={example}" for name, example in info.needs.items() if name not in given]
+    missing += [
+        f"{PREFIX}{name.upper()} in the environment"
+        for name, what in info.secrets.items()
+        if name not in secrets and not what.startswith(OPTIONAL)
+    ]
+    return f"; the preset needs {', '.join(missing)}: see probe --presets --preset {preset}" if missing else ""
 
 
 def check_params(spec: TargetSpec, given: Mapping[str, Any]) -> None:

@@ -56,6 +56,21 @@ def test_a_parameter_that_no_request_would_carry_is_refused() -> None:
         adhoc_target(options(params={"max_token": 64}), {})
 
 
+@pytest.mark.parametrize(
+    ("params", "secrets", "lacks"),
+    [
+        ({}, {}, "--param course_id=C1, TOKENBURN_SECRET_API_KEY in the environment, TOKENBURN_SECRET_PASSPHRASE in"),
+        ({"course_id": "C1"}, {"api_key": "k"}, "the preset needs TOKENBURN_SECRET_PASSPHRASE in the environment: see"),
+    ],
+)
+def test_what_a_preset_lacks_is_named_with_where_to_give_it(
+    params: dict[str, str], secrets: dict[str, str], lacks: str
+) -> None:
+    with pytest.raises(BadUsage) as refused:
+        adhoc_target(options(preset="nuc", params=params), secrets)
+    assert lacks in str(refused.value)
+
+
 def test_overrides_are_laid_over_the_preset() -> None:
     spec = adhoc_target(options(overrides={"timeouts": {"total": 7}, "request": {"path": "/ask"}}), {})
     assert (spec.timeouts.total, spec.request.path, spec.request.method) == (7, "/ask", "POST")
