@@ -28,6 +28,9 @@ STATUS_ADVICE = {
 def error_text(error: Any) -> str:
     """The text of an error object, on one line."""
     while isinstance(error, dict):
+        if isinstance(told := error.get("error_description"), str) and told:  # RFC 6749, section 5.2
+            error = f"{error.get('error', 'error')}: {told}"
+            break
         inner = error.get("message") or error.get("detail") or error.get("error") or error.get("code")
         if not inner:
             break

@@ -17,7 +17,9 @@ from connectors.handshake.answers import StepAnswer, check_saved, document_of, f
 from connectors.handshake.expiry import told_lifetime_s
 from connectors.http.endpoint import Endpoint
 from connectors.mapping.addresses import compile_address
-from connectors.mapping.expressions import MISSING, Context
+from connectors.mapping.expressions import MISSING, MORE, Context
+from connectors.mapping.jwt import NAME as JWT
+from connectors.mapping.jwt import JwtTemplate
 from connectors.mapping.paths import Getter, compile_path, condition_test
 from connectors.mapping.request import RenderedRequest, RequestTemplate
 from connectors.mapping.saving import Saving
@@ -184,8 +186,16 @@ class Step(Ask):
         self._expires: Getter | None = None
         if spec.expires:
             self._expires = compile_path(spec.expires, f"handshake.{spec.name}.expires")
-        super().__init__(spec, "handshake", target, endpoint, fold)
+        where = f"handshake.{spec.name}"
+        self._jwt = None if spec.jwt is None else JwtTemplate(spec.jwt, where, spec.url, fold)
+        known = fold if self._jwt is None else {**fold, MORE: frozenset({JWT})}
+        super().__init__(spec, "handshake", target, endpoint, known)
         self._when = compile_string(spec.when, f"{self.where}.when", fold) if spec.when is not None else None
+
+    def request(self, context: Context) -> StepRequest:
+        if self._jwt is not None:
+            context = {**context, JWT: self._jwt.render(context)}
+        return super().request(context)
 
     @property
     def _reads_json(self) -> bool:

@@ -7,7 +7,7 @@ Conditions, comparisons, `default` and `is defined` may use a missing value.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
@@ -30,6 +30,8 @@ CONTEXT_NAMES: Final = frozenset(
 )
 UUID: Final = "uuid"
 """A name whose value is a new one for each expression that is rendered."""
+MORE: Final = " more"
+"""Where what is constant keeps further names that templates know, such as those of one handshake step."""
 NOTHING: Final = "nothing"
 """A name that is always missing: `{{ x or nothing }}` leaves the part out if `x` is empty."""
 
@@ -54,14 +56,17 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
-def compile_expression(text: str, where: str, budget: Budget | None = None) -> Callable[[Context], Any]:
+def compile_expression(
+    text: str, where: str, budget: Budget | None = None, more: Collection[str] = ()
+) -> Callable[[Context], Any]:
     """A function from a context to the expression's value or MISSING; it raises BadRequest for other errors. `where` is
-    the expression's place in the target. Raises SpecError for what is not an expression or uses an unknown name."""
+    the expression's place in the target. `more`: names that are known beside CONTEXT_NAMES. Raises SpecError for
+    what is not an expression or uses an unknown name."""
     if _PLAIN_NAME.match(text):
         if budget is not None:
             _pay_for_name(budget, text, where)
         root, *keys = text.split(".")
-        _check_root(root, text, where)
+        _check_root(root, text, where, more)
         if text == UUID:
             return lambda _: new_uuid()
         return _name_getter(root, keys)
@@ -75,7 +80,7 @@ def compile_expression(text: str, where: str, budget: Budget | None = None) -> C
     except (*_ERRORS, SyntaxError) as exc:
         raise SpecError(f"{where}: {{{{ {text[:SHOWN]} }}}} is not an expression: {_first_line(exc)}") from exc
     for root in sorted(used - ENV.globals.keys() - {NOTHING}):
-        _check_root(root, text, where)
+        _check_root(root, text, where, more)
     return _evaluator(template, text, where, may_hold_missing, fresh=UUID in used)
 
 
@@ -121,9 +126,9 @@ def _first_line(exc: BaseException) -> str:
     return next(iter(str(exc).splitlines()), "")[:SHOWN] or type(exc).__name__
 
 
-def _check_root(root: str, text: str, where: str) -> None:
-    if root not in CONTEXT_NAMES:
-        known = ", ".join(sorted(CONTEXT_NAMES))
+def _check_root(root: str, text: str, where: str, more: Collection[str]) -> None:
+    if root not in CONTEXT_NAMES and root not in more:
+        known = ", ".join(sorted({*CONTEXT_NAMES, *more}))
         raise SpecError(f"{where}: {{{{ {text[:SHOWN]} }}}}: {root[:SHOWN]!r} is not known; use one of {known}")
 
 

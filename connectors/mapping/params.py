@@ -8,17 +8,18 @@ from collections.abc import Iterable
 import orjson
 
 from connectors.spec import TargetSpec
+from connectors.template_text import expressions_in
 from inputs.wording import nearest
 
 _PARAM = re.compile(r"\bparams\.(\w+)")
-_ANY_PARAM = re.compile(r'\bparams\b(?!\.\w|")')
-"""In JSON: a quotation mark inside of an expression has a backslash, one behind a key (`"params": {}`) has none."""
+_ANY_PARAM = re.compile(r"\bparams\b(?!\.\w)")
 
 
 def named_params(spec: TargetSpec, *, but: Iterable[str] = ()) -> frozenset[str] | None:
     """The params that any part of `spec` names, except the parts `but`; None if a part uses all of them."""
     left_out = {"params", *but}
-    text = orjson.dumps({part: value for part, value in spec.frozen_dict().items() if part not in left_out}).decode()
+    data = orjson.dumps({part: value for part, value in spec.frozen_dict().items() if part not in left_out}).decode()
+    text = " ".join(match[1] for match in expressions_in(data))
     return None if _ANY_PARAM.search(text) else frozenset(_PARAM.findall(text))
 
 

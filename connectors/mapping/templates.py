@@ -14,7 +14,7 @@ import orjson
 from jinja2 import UndefinedError
 
 from connectors.errors import BadRequest
-from connectors.mapping.expressions import CONTEXT_NAMES, MISSING, Context, compile_expression
+from connectors.mapping.expressions import CONTEXT_NAMES, MISSING, MORE, Context, compile_expression
 from connectors.mapping.filters import BUDGET, as_text
 from connectors.mapping.shaping import MAX_CHARS
 from connectors.opaque.tokens import MARK_BYTES, in_json
@@ -46,7 +46,7 @@ def compile_string(text: str, where: str, fold: Context, encoder: EncoderAt | No
         render = _expression(found[0], where, fold, encoder)
     else:
         render = _joined(_split(text, found, where, fold, encoder), where)
-    if names & (CONTEXT_NAMES - fold.keys()):
+    if names & (CONTEXT_NAMES - fold.keys()) or not names.isdisjoint(fold.get(MORE, ())):
         return Template(None, render)
     try:
         return Template(render(fold), None)
@@ -56,7 +56,7 @@ def compile_string(text: str, where: str, fold: Context, encoder: EncoderAt | No
 
 def _expression(match: re.Match[str], where: str, fold: Context, encoder: EncoderAt | None) -> Callable[[Context], Any]:
     text = match[1].strip()
-    render = compile_expression(text, where, fold.get(BUDGET))
+    render = compile_expression(text, where, fold.get(BUDGET), fold.get(MORE, ()))
     encode = None if encoder is None else encoder(match.start(), text)
     return render if encode is None else lambda context: encode(render(context))
 

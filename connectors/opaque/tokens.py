@@ -13,8 +13,8 @@ from typing import Final
 MARK: Final = f"tb{secrets.token_hex(8)}"
 """How each token begins; new in each process, so that nobody can write one."""
 MARK_BYTES: Final = MARK.encode()
-SECRET, BASE64, URL, JSON, HTML_JSON, HEADER, PATH = "sbujthq"
-"""Kinds: the secret itself, encoded by a template, or for where it stands."""
+SECRET, BASE64, URL, JSON, HTML_JSON, HEADER, PATH, JWT = "sbujthqw"
+"""Kinds: the secret itself, encoded by a template or for where it stands, or what it signs."""
 TOKEN: Final = re.compile(rf"{MARK}([a-z])((?:[0-9a-f]{{2}})*)z")
 TOKEN_BYTES: Final = re.compile(TOKEN.pattern.encode())
 SHOWN_TOKEN: Final = rf"{MARK}[a-z]?[0-9a-f]*z?"

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
+import orjson
+
 from bounds.patterns import compile_apart
 from connectors.errors import BadRequest
 from connectors.opaque import tokens
@@ -97,8 +99,15 @@ class Vault:
         text = text_of(inner)
         if kind == tokens.SECRET:
             return self._values.get(text, "")
+        if kind == tokens.JWT:
+            from connectors.security.jwt import signed_jwt  # loaded only for the few targets that need it
+
+            return signed_jwt(orjson.loads(text), self._opened)
         encode: Callable[[str], str] = _ENCODERS[kind]
-        return encode(TOKEN.sub(self._text_for, text))
+        return encode(self._opened(text))
+
+    def _opened(self, text: str) -> str:
+        return TOKEN.sub(self._text_for, text)
 
 
 def vault_of(spec: TargetSpec) -> Vault | None:

@@ -2,7 +2,7 @@
 
 from connectors.origins import SCHEMES, TLS_SCHEMES
 from connectors.spec.base import Frozen, SpecError, spec_problems
-from connectors.spec.handshake import AskSpec, HandshakeSpec, StepSpec
+from connectors.spec.handshake import AskSpec, HandshakeSpec, JwtSpec, StepSpec
 from connectors.spec.lasting import AutoReplySpec, KeepAliveSpec, MessageSpec, SentSpec, WaitingSpec
 from connectors.spec.presets import build_target_spec, load_preset, merge, preset_base, preset_names
 from connectors.spec.request import CodecSpec, CodecStep, ModelsSpec, RequestSpec
@@ -44,6 +44,7 @@ __all__ = [
     "GrpcSpec",
     "HandshakeSpec",
     "HttpSpec",
+    "JwtSpec",
     "KeepAliveSpec",
     "Limits",
     "MessageSpec",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -20,6 +21,7 @@ TAKEN: Final = frozenset(
     }
 )  # fmt: skip
 """Names under which other parts of connecting, and of a turn, are timed."""
+_JWT: Final = re.compile(r"{{[^}]*\bjwt\b")
 
 
 class AskSpec(Frozen):
@@ -60,6 +62,19 @@ class AskSpec(Frozen):
         return self
 
 
+class JwtSpec(Frozen):
+    """A JSON Web Token, which a step's templates have as `jwt`. `key`: a secret as it is: a private key (PEM or JWK),
+    the JSON file of a service account, or what HS256 shares. `claims`: a template, in which null is left out; `iat` and
+    `exp` (`lifetime_s` later) are added, as are the step's absolute `url` as `aud`, and `iss` and the key's id of a
+    service account."""
+
+    key: str
+    algorithm: Literal["RS256", "ES256", "HS256"] = "RS256"
+    key_id: str = ""
+    claims: dict[str, Any] = Field(default_factory=dict)
+    lifetime_s: int = Field(3600, ge=1, le=86400)
+
+
 class StepSpec(AskSpec):
     """One HTTP request before a conversation.
 
@@ -73,6 +88,13 @@ class StepSpec(AskSpec):
     per: Literal["session", "run"] = "session"
     expires_s: float | None = Field(None, gt=0)
     expires: str | None = None
+    jwt: JwtSpec | None = None
+
+    @model_validator(mode="after")
+    def _uses_jwt(self) -> Self:
+        if self.jwt is not None and not _JWT.search(str((self.url, self.headers, self.body))):
+            raise ValueError("jwt has no effect: put {{ jwt }} into the step's body, a header or its url")
+        return self
 
     def within(self, limit_s: float) -> StepSpec:
         """The same, not repeated for longer than that."""

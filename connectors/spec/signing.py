@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pydantic import Field
 
 from connectors.spec.base import Frozen
+from connectors.spec.handshake import JwtSpec
 from connectors.spec.secret_places import SecretPlaces
 
 
@@ -31,3 +32,11 @@ def check_signature(spec: AwsSignatureSpec, protocol: str, signed: Collection[st
     places.as_it_is(spec.session_token, "aws_signature.session_token")
     if not places.as_it_is(spec.secret_key, "aws_signature.secret_key"):
         raise ValueError("aws_signature.secret_key: name a secret, such as {{ secret.secret_access_key }}")
+
+
+def check_jwt(spec: JwtSpec, where: str, places: SecretPlaces) -> None:
+    """Raises ValueError."""
+    if not places.as_it_is(spec.key, f"{where}.key"):
+        raise ValueError(f"{where}.key: name a secret, such as {{{{ secret.private_key }}}}")
+    places.anywhere(spec.key_id, f"{where}.key_id")
+    places.anywhere(spec.claims, f"{where}.claims")

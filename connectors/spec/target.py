@@ -20,7 +20,7 @@ from connectors.spec.lasting import LastingSpec
 from connectors.spec.request import CodecSpec, ModelsSpec, RequestSpec
 from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
 from connectors.spec.secret_places import SecretPlaces
-from connectors.spec.signing import AwsSignatureSpec, check_signature
+from connectors.spec.signing import AwsSignatureSpec, check_jwt, check_signature
 from connectors.spec.then import ThenSpec, check_then
 from connectors.spec.transport import (
     GrpcSpec,
@@ -187,6 +187,8 @@ class TargetSpec(LastingSpec):
         places.anywhere(self.socketio.auth, "socketio.auth")
         for step in self.handshake.steps:
             places.anywhere(step.when, f"handshake.{step.name}.when")
+            if step.jwt is not None:
+                check_jwt(step.jwt, f"handshake.{step.name}.jwt", places)
         for where, ask in self.asks():
             places.in_query(ask.url, f"{where}.url")
             places.headers(ask.headers, where)
