@@ -58,6 +58,7 @@ def _listing(spec: TargetSpec, models: ModelsSpec) -> CompiledTarget:
         "standing": None,
         "reply_to": None,
         "then": [],
+        "tool_results": {},
     }
     return CompiledTarget(spec.within(STEP_S).model_copy(update=changes))
 

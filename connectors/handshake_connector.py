@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from connectors.base import BaseConnector
@@ -16,6 +16,7 @@ from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
+from connectors.tools.rounds import ToolTalk
 from connectors.waits import SHORTEST_WAIT_NS
 
 
@@ -28,6 +29,10 @@ class HandshakeConnector(BaseConnector):
         self._progress: Progress | None = None
         self._run_round = 0
         self.cookies = target.new_cookies()
+        if target.tools is not None:
+            talk = ToolTalk(self, target.tools)
+            self.render = talk.render  # type: ignore[method-assign] # targets without tools do not pay for it
+            self.send_message = talk.send_message  # type: ignore[method-assign]
 
     @property
     def fresh(self) -> bool:
@@ -84,6 +89,23 @@ class HandshakeConnector(BaseConnector):
         if codecs is None or not request.body:
             return request
         return request._replace(body=self._encoded(codecs, request))
+
+    def render_results(self, make: Callable[[RenderedRequest], RenderedRequest]) -> RenderedRequest:
+        """Another request of the turn that was rendered last: what `make` makes of that one. Raises BadRequest."""
+        request = make(self.target.render(dict(self.turn_context)))
+        if self.reply_to is not None:
+            self.reply_id = self.reply_to.asked(request.body)
+        request = self._packed(request)
+        return request if self.opens_secrets else self.target.endpoint.released(request)
+
+    def keep_saved(self, timeline: Timeline) -> None:
+        """What an answer gave to save, for the requests that follow."""
+        if timeline.saved is not None:
+            self._keep(timeline.saved)
+
+    def conceal(self, value: Any) -> Any:
+        """What an answer gave, without secrets that the target repeats."""
+        return value if self._vault is None else self._vault.concealed(value)
 
     def _with_cookies(self, request: RenderedRequest) -> RenderedRequest:
         return with_cookies(request, self.target.endpoint, self.cookies)

@@ -25,8 +25,10 @@ from connectors.mapping.templates import compile_value, value_of
 from connectors.mapping.unset import named_secrets
 from connectors.security.redact import Redactor
 from connectors.spec import ONE_ANSWER, TargetSpec
+from connectors.spec.tools import offers_tools
 from connectors.timeline.greeting import Dialogue
 from connectors.timeline.replies import ReplyTo, correlates
+from connectors.tools.reply import ToolReply
 
 
 class CompiledTarget:
@@ -41,7 +43,7 @@ class CompiledTarget:
 
     def __init__(self, spec: TargetSpec, *, params_vary: bool = False) -> None:
         self.spec = spec
-        self.response = ResponseMapping(spec.response, tools=spec.offers_tools)
+        self.response = ResponseMapping(spec.response, tools=offers_tools(spec.params))
         parts = urlsplit(spec.url)
         endpoint = endpoint_of(spec)
         self.host, self.port, self.tls = endpoint.host, endpoint.port, endpoint.tls
@@ -69,8 +71,12 @@ class CompiledTarget:
         self.has_codecs = bool(spec.codec.request or spec.codec.response)
         self.reply_to = None if spec.reply_to is None else ReplyTo(spec.reply_to)
         self.then = Then(spec, endpoint, fold, fold[BUDGET]) if spec.then else None
+        self.tools: ToolReply | None = None
+        """What is done about tool calls; None: nothing."""
+        if spec.tool_reply is not None and spec.tool_results:
+            self.tools = ToolReply(spec, spec.tool_reply, fold, base, query)
         self.says_beside_turns = bool(spec.before or spec.after or spec.auto_replies)
-        self.keeps_context = self.says_beside_turns or self.then is not None
+        self.keeps_context = self.says_beside_turns or self.then is not None or self.tools is not None
         """Whether something else than the turn's request is rendered with what its templates see."""
         self.reads_requests = self.has_codecs or self.reply_to is not None or self.keeps_context
         """Whether something is done with each request when it is rendered."""

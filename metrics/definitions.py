@@ -26,6 +26,8 @@ TOOL_STEP = "tool."
 Their metrics begin with `tool_`."""
 FIRST_CALL = f"{TOOL_STEP}call"
 """From the sending of a turn to its first tool call."""
+FIRST_ROUND = f"{TOOL_STEP}round_1"
+"""Only turns of several rounds have it."""
 HANDSHAKE_PREFIX = "handshake_"
 THEN_PREFIX = "then_"
 TOOL_PREFIX = "tool_"
@@ -82,6 +84,8 @@ def _time_per_token(columns: Columns) -> Pooled:
     first, last = columns.first_content, columns.last_content
     tokens = columns.tokens_out - np.maximum(columns.tokens_reasoning, 0)  # they arrived before the first text
     known = (first != MISSING) & (last != MISSING) & (tokens >= 2) & (last > first)
+    if (rounds := columns.handshake.get(FIRST_ROUND)) is not None:
+        known[rounds.rows] = False
     return _where(known, (last - first) // np.maximum(tokens - 1, 1))
 
 
@@ -207,7 +211,8 @@ METRICS: tuple[Metric, ...] = (
         "(last_content - first_content) / (output tokens - reasoning tokens - 1)",
         "One value per turn, for answers of at least two tokens in more than one piece. Excludes reasoning, which "
         "comes before the first text. If the target streams reasoning but does not count its tokens, they are "
-        "estimated from its share of the characters (note `reasoning_split`).",
+        "estimated from its share of the characters (note `reasoning_split`). Turns whose tool calls got results have "
+        "none: their tokens are those of several answers.",
         "ok turns", _time_per_token,
     ),
     handshake_metric("resolve"),

@@ -68,16 +68,27 @@ class ToolCall:
         return size + len(text)
 
 
-class ToolCalls:
-    """Those of one turn, in their order. `first_ns`: when the first of them began to come. `new`: where those of the
-    last answer begin, of a turn in which results were sent back."""
+class Round(NamedTuple):
+    """An answer that was not a turn's last: how long it took, its tokens as the target told them (None: it did not),
+    and the characters of its text and calls."""
 
-    __slots__ = ("_by_key", "_room", "calls", "first_ns", "new")
+    took_ns: int
+    input: int | None
+    output: int | None
+    chars: int
+
+
+class ToolCalls:
+    """Those of one turn, in their order. `first_ns`: when the first of them began to come. Of a turn in which results
+    were sent back, `rounds` are its answers but the last, whose calls begin at `new`."""
+
+    __slots__ = ("_by_key", "_room", "calls", "first_ns", "new", "rounds")
 
     def __init__(self) -> None:
         self.calls: list[ToolCall] = []
         self.first_ns = 0
         self.new = 0
+        self.rounds: list[Round] = []
         self._by_key: dict[str | int, ToolCall] = {}
         self._room = MOST_CHARS
 
@@ -97,6 +108,12 @@ class ToolCalls:
                     what = f"the tool calls of the turn have more than {MOST_CHARS} characters"
                     raise TooLarge("body_too_large", what)
         return had
+
+    def next_round(self, ended: Round) -> None:
+        """The results of all these calls are sent back."""
+        self.rounds.append(ended)
+        self.new = len(self.calls)
+        self._by_key = {}
 
     def _call_of(self, ns: int, paths: CallPaths, item: dict[str, Any]) -> ToolCall:
         """The one that the item belongs to, which may begin with it."""

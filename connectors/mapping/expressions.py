@@ -25,7 +25,7 @@ Context = Mapping[str, Any]
 CONTEXT_NAMES: Final = frozenset(
     {
         *("message", "messages", "history", "attachments", "attachment_parts", "session", "turn", "vars", "params"),
-        *("secret", "saved", "message_id", "uuid"),
+        *("secret", "saved", "message_id", "uuid", "tool"),
     }
 )
 UUID: Final = "uuid"

@@ -22,6 +22,7 @@ from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
 from connectors.spec.secret_places import SecretPlaces
 from connectors.spec.signing import AwsSignatureSpec, check_jwt, check_signature
 from connectors.spec.then import ThenSpec, check_then
+from connectors.spec.tools import ToolsSpec
 from connectors.spec.transport import (
     GrpcSpec,
     HttpSpec,
@@ -36,14 +37,16 @@ from connectors.spec.transport import (
 ONE_ANSWER = frozenset({"http", "sse", "ndjson", "text", "aws-eventstream"})
 """Protocols in which an answer arrives on the request that asked for it."""
 OWN_FIELDS = frozenset({"name", "url", "params"})
+WITH_TOOLS = ONE_ANSWER | {"websocket"}
+"""Protocols in which results of tool calls can be sent back."""
 POSTED = frozenset({"split", "split-websocket"})
-OF_TURNS: Final = {"request", "then", "before", "after"}
+OF_TURNS: Final = {"request", "then", "before", "after", "tool_results", "tool_reply"}
 """Parts whose templates see the conversation."""
 APART: Final = {"secrets", "secret_origins"}
 """What a stored run does not hold."""
 
 
-class TargetSpec(LastingSpec):
+class TargetSpec(LastingSpec, ToolsSpec):
     """One chatbot endpoint. `secrets` never leave the process but over the engine's stdin. `cookies`: who shares those
     that the target sets: a conversation with its handshake ("session"), all of an engine process ("run"), or nobody
     keeps any ("none"). `secret_origins`: where secrets may go; None: where the target itself leads (`own_origins`)."""
@@ -166,6 +169,7 @@ class TargetSpec(LastingSpec):
     @model_validator(mode="after")
     def _of_then(self) -> Self:
         check_then(self.then, self.protocol, ONE_ANSWER)
+        self.check_tools(WITH_TOOLS, self.protocol, self.response, {"then": self.then, "before": self.before})
         for name, source in self.response.sources.items() if self.protocol not in ONE_ANSWER else ():
             why = f"with protocol {self.protocol} an answer has no body and no head of its own"
             raise ValueError(f"response.save.{name}: {source.place} has no effect: {why}; give a path")
@@ -200,6 +204,7 @@ class TargetSpec(LastingSpec):
         if self.models is not None:
             places.in_query(self.models.path, "models.path")
             places.headers(self.models.headers or {}, "models")
+        self.tool_secrets(places)
         for kind in sorted(bodies | self.lasting_secrets(places)):
             places.packed(self.codec.request, kind)
         for i, codec in enumerate(self.codec.response):
@@ -230,11 +235,6 @@ class TargetSpec(LastingSpec):
         steps = [ask.url for _, ask in self.asks() if "://" in ask.url]
         hosts = [url for _, url in self.named_hosts()]
         return origins_of([self.connects_to, *steps, *hosts, *([self.proxy.url] if self.proxy else [])])
-
-    @property
-    def offers_tools(self) -> bool:
-        """Whether its requests declare some. Vendors call the param `tools`, `tool_config` or the like."""
-        return any("tool" in name.lower() and value for name, value in self.params.items())
 
     @property
     def connects_to(self) -> str:

@@ -5,8 +5,10 @@ The words for the source are those of `metrics.columns.TOKEN_SOURCES`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from connectors.content.tool_calls import Round
 from connectors.content.usage import CHARS_OF_A_TOKEN, MOST_TOKENS, Told, believable
 from connectors.timeline import Timeline
 
@@ -17,6 +19,12 @@ reported as an estimate."""
 _MIXED: Final = {(True, True): "usage", (False, True): "mixed", (True, False): "mixed_in", (False, False): "estimate"}
 _DOUBTED: Final = {(False, True): "doubt_in", (True, False): "doubt_to", (False, False): "doubted"}
 
+
+_TOLD_IN: Final = frozenset({"usage", "mixed_in", "doubt_to", "split", "asked_in"})
+_TOLD_OUT: Final = frozenset({"usage", "mixed", "doubt_in", "split", "split_in"})
+_NO_OUTPUT: Final = frozenset({"none", "asked", "asked_in"})
+"""Words of sources: the target told the input, or the output; there was none to be told."""
+_SPLIT: Final = frozenset({"split", "split_in"})
 
 Tokens = tuple[int | None, int | None, int | None, str]
 """Of the input, of the output, of the reasoning that is part of it (None: not known), and a word of TOKEN_SOURCES."""
@@ -55,6 +63,24 @@ def tokens_of(timeline: Timeline, sent_chars: int, text: str, worked: bool = Fal
         if text:
             source = "split" if good_in else "split_in"
     return tokens_in, told.output, reasoning, source
+
+
+def with_rounds(last: Tokens, rounds: Sequence[Round], sent_chars: int) -> Tokens:
+    """`last`, of the last answer of a turn, with those of its answers before: each request is paid for."""
+    tokens_in, tokens_out, reasoning, source = last
+    told_in = source in _TOLD_IN or source == "none"
+    told_out = source in _TOLD_OUT or source in _NO_OUTPUT
+    for ended in rounds:
+        good_in = ended.input is not None and believable(ended.input, sent_chars)
+        good_out = ended.output is not None and believable(ended.output, ended.chars)
+        tokens_in = (tokens_in or 0) + (ended.input if good_in and ended.input is not None else estimate(sent_chars))
+        tokens_out = (tokens_out or 0) + (
+            ended.output if good_out and ended.output is not None else estimate(ended.chars)
+        )
+        told_in, told_out = told_in and good_in, told_out and good_out
+        sent_chars += ended.chars
+    kept = source if source in _SPLIT and told_in == (source in _TOLD_IN) and told_out else _MIXED[told_in, told_out]
+    return tokens_in, tokens_out, reasoning, kept
 
 
 def estimate(chars: int) -> int:

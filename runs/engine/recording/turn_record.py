@@ -14,7 +14,7 @@ from connectors.spec import TargetSpec
 from connectors.template_text import expressions_in
 from connectors.timeline import Timeline
 from runs.engine.recording.ledger import Line
-from runs.load.tokens import tokens_of
+from runs.load.tokens import tokens_of, with_rounds
 from scenarios.render.walk import SayAction
 
 Log = Sequence[Mapping[str, Any]]
@@ -104,6 +104,9 @@ class TurnLines:
             self._add_rare(line, turn, reasoning)
         if timeline.tools is not None:
             self._add_calls(line, timeline, timeline.tools)
+            if timeline.tools.rounds:
+                tokens = with_rounds((tokens_in, tokens_out, reasoning, source), timeline.tools.rounds, chars)
+                line["ti"], line["to"], _, line["ts"] = tokens
         return line
 
     def _add_rare(self, line: Line, turn: TurnRecord, reasoning: int | None) -> None:

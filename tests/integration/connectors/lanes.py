@@ -116,6 +116,10 @@ class Client:
     def say(self, text: str = "hello") -> Turn:
         return self._runner.run(say(self.connector, text))
 
+    def say_with(self, context: dict[str, Any]) -> Turn:
+        """A turn of which templates see that."""
+        return self._runner.run(say(self.connector, context))
+
     def idle(self, seconds: float) -> None:
         """Let time pass; the load lane's loop runs meanwhile."""
         self._runner.run(asyncio.sleep(seconds))
@@ -138,9 +142,10 @@ async def wait(pending: Awaitable[None] | None) -> None:
         await pending
 
 
-async def say(connector: BaseConnector, text: str, planned_ns: int | None = None) -> Turn:
-    """One turn, planned for now or `planned_ns`, connecting first if need be. Whatever else than TurnError is raised
-    goes through and fails the test."""
+async def say(connector: BaseConnector, text: str | dict[str, Any], planned_ns: int | None = None) -> Turn:
+    """One turn with a message, or with what templates see, planned for now or `planned_ns`, connecting first if need
+    be. Whatever else than TurnError is raised goes through and fails the test."""
+    asked = context(text) if isinstance(text, str) else text
     began = time.monotonic()
     timeline = connector.timeline(planned_ns or time.monotonic_ns())
     error: TurnError | None = None
@@ -148,7 +153,7 @@ async def say(connector: BaseConnector, text: str, planned_ns: int | None = None
         if not connector.ready:
             await wait(connector.connect())
             began = time.monotonic()
-        await wait(connector.send_message(connector.render(context(text)), timeline))
+        await wait(connector.send_message(connector.render(asked), timeline))
         connector.finish_turn(timeline)
     except TurnError as exc:
         error = exc

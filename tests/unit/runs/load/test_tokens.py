@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 import pytest
 
+from connectors.content.tool_calls import Round
 from connectors.spec import build_target_spec
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from metrics.columns import TOKEN_SIDES
-from runs.load.tokens import Tokens, tokens_of
+from runs.load.tokens import Tokens, tokens_of, with_rounds
 
 SENT = 400
 LONG = "word " * 40
@@ -94,3 +95,24 @@ def test_unreported_tokens_of_a_missing_answer_are_unknown() -> None:
     line = Timeline(CompiledTarget(spec).response, planned_ns=0)
     assert tokens_of(line, SENT, "") == (None, None, None, "none")
     assert tokens_of(line, SENT, "", worked=True) == (100, 0, None, "estimate")
+
+
+@pytest.mark.parametrize(
+    ("last", "rounds", "expected"),
+    [
+        ((30, 5, None, "usage"), [(10, 4), (20, 3)], (60, 12, None, "usage")),
+        ((30, 5, 2, "split"), [(10, 4)], (40, 9, 2, "split")),
+        ((30, 5, None, "usage"), [(None, 4)], (30 + 10, 9, None, "mixed")),
+        ((30, 5, None, "usage"), [(10, None)], (40, 5 + 2, None, "mixed_in")),
+        ((30, 5, 2, "split"), [(None, None), (20, 3)], (30 + 10 + 20, 5 + 2 + 3, 2, "estimate")),
+        ((30, 5, None, "estimate"), [(10, 4)], (40, 9, None, "estimate")),
+        ((None, None, None, "none"), [(10, 4)], (10, 4, None, "usage")),
+        ((12, None, None, "asked_in"), [(10, 4)], (22, 4, None, "usage")),
+        ((12, None, None, "asked"), [(10, None)], (22, 2, None, "estimate")),
+    ],
+)
+def test_each_answer_of_a_turn_with_tools_is_paid_for(last: Tokens, rounds: Any, expected: Tokens) -> None:
+    """`rounds`: tokens of the answers before the last, each of 8 characters; 40 characters were sent."""
+    found = with_rounds(last, [Round(1, given, made, 8) for given, made in rounds], 40)
+    assert found == expected
+    assert found[3] in TOKEN_SIDES

@@ -1,0 +1,67 @@
+"""Results of tool calls on a WebSocket, in the dialects of presets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from connectors.registry import Lane
+from connectors.spec import build_target_spec
+from tests.hostile.frames import frame, read_frame, upgrade
+from tests.hostile.server import HostileServer, Peer
+from tests.integration.connectors.lanes import PATIENT, Client
+from tests.integration.connectors.websocket.talking import lanes, said
+
+Line = list[tuple[str, dict[str, Any]]]
+"""What `we` and `they` say."""
+CALL = {"id": "c1", "name": "weather", "args": {"city": "Graz"}}
+SETUP = {"model": "models/m", "generationConfig": {"responseModalities": ["TEXT"]}, "tools": [{"a": 1}]}
+TURN = {"turns": [{"role": "user", "parts": [{"text": "hello"}]}], "turnComplete": True}
+GEMINI_LIVE: Line = [
+    ("we", {"setup": SETUP}),
+    ("they", {"setupComplete": {}}),
+    ("we", {"clientContent": TURN}),
+    ("they", {"toolCall": {"functionCalls": [CALL, CALL | {"id": "c2"}]}}),
+    ("we", {"toolResponse": {"functionResponses": [
+        {"id": name, "name": "weather", "response": {"result": "Graz: warm"}} for name in ("c1", "c2")
+    ]}}),
+    ("they", {"serverContent": {"modelTurn": {"parts": [{"text": "Warm."}]}}}),
+    ("they", {"serverContent": {"turnComplete": True}}),
+    ("we", {"clientContent": TURN}),
+    ("they", {"serverContent": {"modelTurn": {"parts": [{"text": "Hm."}]}, "turnComplete": True}}),
+]  # fmt: skip
+
+
+def hold(lane: Lane, preset: str, talk: Line, turns: int, **params: Any) -> list[tuple[str | None, str]]:
+    """Two turns as recorded."""
+    heard: list[Any] = []
+
+    def serve(peer: Peer) -> None:
+        upgrade(peer)
+        for who, message in talk:
+            if who == "they":
+                peer.send(frame(orjson.dumps(message)))
+            else:
+                heard.append(orjson.loads(read_frame(peer)[1]))
+        peer.hold()
+
+    overrides = {"tool_results": {"weather": "{{ tool.input.city }}: warm"}, "timeouts": PATIENT}
+    with HostileServer(serve) as server:
+        spec = build_target_spec(
+            name="t", url=server.url.replace("http", "ws", 1), preset=preset, params=params,
+            secrets={"api_key": "k"}, overrides=overrides,
+        )  # fmt: skip
+        with Client(lane, spec) as client:
+            found = [client.say() for _ in range(turns)]
+    assert heard == [message for who, message in talk if who == "we"]
+    assert [call.arguments for call in found[0].timeline.tool_calls] == ['{"city":"Graz"}'] * 2
+    assert {"tool.round_1", "tool.round_2"} <= (found[0].timeline.handshake_ns or {}).keys()
+    assert found[1].timeline.tools is None
+    return said(found)
+
+
+@lanes
+def test_gemini_live_gets_all_results_in_one_message(lane: Lane) -> None:
+    found = hold(lane, "gemini-live", GEMINI_LIVE, 2, model="m", tools=[{"a": 1}])
+    assert found == [(None, "Warm."), (None, "Hm.")]
