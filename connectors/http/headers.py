@@ -47,16 +47,16 @@ def encode_request(head: bytes, request: RenderedRequest) -> bytes:
 
 
 class RequestEncoder:
-    """Encodes the requests of one connection. A head is rebuilt only when something in it has changed."""
+    """Encodes the requests of one connection at a time. A head is rebuilt only when something in it has changed."""
 
-    __slots__ = ("_endpoint", "_head", "_head_of", "_marker", "_style", "_via")
+    __slots__ = ("_endpoint", "_head", "_head_of", "_marker", "_via", "style")
 
     def __init__(self, endpoint: Endpoint, style: Style) -> None:
         """`endpoint` gives requests their secrets, too."""
         self._endpoint = endpoint
         self._marker = endpoint.marker
         self._via = endpoint.via
-        self._style = style
+        self.style = style
         self._head_of: tuple[object, object, bool] = (None, None, True)
         """Headers and path of the request that it is for, and whether that had no body."""
         self._head = b""
@@ -67,14 +67,14 @@ class RequestEncoder:
 
     def restyle(self, style: Style) -> None:
         """The requests that follow ask for answers in another style."""
-        self._style = style
+        self.style = style
         self._head_of = (None, None, False)
 
     def encode(self, request: RenderedRequest) -> bytes:
         _, path, headers, body, _ = request
         known_headers, known_path, without_body = self._head_of
         if headers is not known_headers or path is not known_path or (not body) is not without_body:
-            self._head = encode_head(request, self._endpoint.host_header, self._style, self._via)
+            self._head = encode_head(request, self._endpoint.host_header, self.style, self._via)
             if self._marker is not None and self._marker in self._head:
                 self._head = self._endpoint.release(self._head, headers)
             self._head_of = (headers, path, not body)

@@ -61,8 +61,8 @@ class SigningEncoder(RequestEncoder):
     __slots__ = ()
 
     def encode(self, request: RenderedRequest) -> bytes:
-        signed = ready(request, self._endpoint, self._style)
-        return encode_request(encode_head(signed, self._endpoint.host_header, self._style, self._via), signed)
+        signed = ready(request, self._endpoint, self.style)
+        return encode_request(encode_head(signed, self._endpoint.host_header, self.style, self._via), signed)
 
 
 def request_encoder(endpoint: Endpoint, style: Style) -> RequestEncoder:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple
@@ -59,6 +59,7 @@ NAT64_LENGTHS = (48, 56, 64, 96)
 TUNNELS = (*LOW_WORD_FORMS, NAT64_LOCAL, IPv6Network("2002::/16"), IPv6Network("2001::/32"))
 ISATAP_IDS = (0x00005EFE, 0x02005EFE)  # RFC 5214: interface identifier before the IPv4 address
 
+_REMEMBERED = 1024
 DNS_ADVICE = "check the host name in the target's URL, and that this machine can resolve it"
 NEVER = "no setting allows connections to this address"
 NEVER_ADVICE = f"{NEVER}; point the target at the chatbot's own address"
@@ -96,6 +97,12 @@ def refusal(ip: IP, *, allow_private: AllowPrivate) -> str | None:
     if all(_public(candidate) or _permitted(candidate, allow_private) for candidate in candidates):
         return None
     return "a private address"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _refusal(host: str, allow_private: AllowPrivate) -> str | None:
+    """The same for an address as text: each connection asks, and nothing else decides it."""
+    return refusal(ip_address(host), allow_private=allow_private)
 
 
 def unix_address(path: str, allow_private: AllowPrivate) -> Address:
@@ -215,12 +222,20 @@ def is_private(host: str) -> bool:
     return address is not None and refusal(ip_address(address), allow_private=False) is not None
 
 
-def _numeric(host: str, port: int) -> list[Address] | None:
+def _numeric(host: str, port: int) -> Sequence[Address] | None:
     """The address if `host` is one in any notation that the resolver accepts (127.1, 0x7f000001), otherwise None."""
+    return (_read_numeric if "%" in host else _known_numeric)(host, port)  # interfaces, which scopes name, may change
+
+
+def _read_numeric(host: str, port: int) -> Sequence[Address] | None:
     try:
-        return _getaddrinfo(host, port, socket.AI_NUMERICHOST)
+        return tuple(_getaddrinfo(host, port, socket.AI_NUMERICHOST))
     except (OSError, ValueError):
         return None  # a name, or nonsense that the look-up will report
+
+
+_known_numeric = lru_cache(maxsize=_REMEMBERED)(_read_numeric)
+"""Each connection asks."""
 
 
 def _look_up(host: str, port: int) -> list[Address]:
@@ -257,7 +272,7 @@ def _judge(host: str, found: Iterable[Address], allow_private: AllowPrivate) -> 
     kept: list[Address] = []
     refused: list[tuple[Address, str]] = []
     for address in dict.fromkeys(found):
-        reason = refusal(ip_address(address.host), allow_private=allow_private)
+        reason = _refusal(address.host, allow_private)
         if reason is None:
             kept.append(address)
         else:

@@ -1,4 +1,5 @@
-"""`python -m tests.bench.instructions`: how many instructions of the processor a plain turn costs an engine.
+"""`python -m tests.bench.instructions`: how many instructions of the processor a plain turn costs an engine, on a kept
+connection or, with `--connect`, on one of its own.
 
 CPU time moves by tenths from run to run; instructions, which valgrind counts, by a hundredth or two, but by more beside
 other work, for then fewer answers share a turn of the loop. Count two trees in turn (as root with `nice -n -15`).
@@ -42,7 +43,7 @@ USERS, FEWER, MORE = 32, 200, 2200
 """MORE and FEWER conversations."""
 
 
-def counted(conversations: int) -> int:
+def counted(conversations: int, *, kept: bool = True) -> int:
     """Instructions of one engine, from its start to its end."""
     with tempfile.TemporaryDirectory() as folder, truth(0, 0, TOKENS) as server:
         target = build_target_spec(
@@ -50,7 +51,7 @@ def counted(conversations: int) -> int:
             url=server.base_url,
             preset="openai-chat",
             params={"model": "truth"},
-            overrides={"timeouts": SLOW},
+            overrides={"timeouts": SLOW, "reuse_connections": kept},
         )
         order = sole_order(
             f"{folder}/ledger.jsonl",
@@ -100,13 +101,14 @@ def hold(order: ShardSpec, command: tuple[str, ...]) -> None:
 
 
 def main() -> None:
+    kept = sys.argv[1:] != ["--connect"]
     if shutil.which("valgrind") is None:
         raise SystemExit("no valgrind found: install it (Debian: apt-get install valgrind)")
     try:
-        each = (counted(MORE) - counted(FEWER)) / (MORE - FEWER)
+        each = (counted(MORE, kept=kept) - counted(FEWER, kept=kept)) / (MORE - FEWER)
     except BuildError as exc:
         raise SystemExit(str(exc)) from exc
-    print(f"{each:,.0f} instructions a plain turn")
+    print(f"{each:,.0f} instructions a plain turn{'' if kept else ' with a connection of its own'}")
 
 
 if __name__ == "__main__":

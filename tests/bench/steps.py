@@ -40,7 +40,10 @@ BY_TIME: Final = frozenset(
 BY_TIME_TOO: Final = frozenset({"_bracket", "_offset_ns", "_offset_ns.<locals>.<genexpr>", "ArrivalClock.sample"})
 FEWER, MORE = 2, 20
 """Turns of each user."""
-USERS: Final = {"plain": 64, "sse": 4, "websocket": 4, "socketio": 4, "http2": 4}
+USERS: Final = {"plain": 64, "sse": 4, "websocket": 4, "socketio": 4, "http2": 4, "connection": 16}
+
+WHOLE: Final = {"plain": "turn", "connection": "turn with a connection of its own"}
+"""Whose answers are no streams."""
 
 
 class Function(NamedTuple):
@@ -55,6 +58,7 @@ class Function(NamedTuple):
 
 def target_of(what: str, server: Truth) -> TargetSpec:
     url, preset, stamp = {
+        "connection": (server.base_url, "openai-chat", None),
         "plain": (server.base_url, "openai-chat", None),
         "sse": (server.base_url, "openai-chat", "t"),
         "http2": (server.base_url, "openai-chat", "t"),
@@ -69,6 +73,7 @@ def target_of(what: str, server: Truth) -> TargetSpec:
         params={"model": "truth"} if preset == "openai-chat" else {},
         overrides={
             "timeouts": SLOW,
+            "reuse_connections": what != "connection",
             **({"response": {"stamp": stamp}} if stamp else {}),
             **({"http": {"version": "2", "streams_per_connection": 1}} if what == "http2" else {}),
         },
@@ -77,7 +82,7 @@ def target_of(what: str, server: Truth) -> TargetSpec:
 
 def counted(what: str, turns: int) -> dict[tuple[str, str], list[Any]]:
     """Calls, steps and lines of each function of one engine whose users take `turns` turns each."""
-    plain = what == "plain"
+    plain = what in WHOLE
     with tempfile.TemporaryDirectory() as folder, truth(*((0, 0) if plain else (20, 15)), TOKENS) as server:
         times = 1 if plain else turns
         repeat = {"do": "repeat", "times": times, "steps": [{"do": "say", "text": "Hello"}]}
@@ -101,7 +106,7 @@ def counted(what: str, turns: int) -> dict[tuple[str, str], list[Any]]:
 def per_unit(what: str) -> list[Function]:
     """Of a plain turn, or of a chunk with its share of a turn; the most expensive function first."""
     more, fewer = counted(what, MORE), counted(what, FEWER)
-    units = USERS[what] * (MORE - FEWER) * (1 if what == "plain" else TOKENS)
+    units = USERS[what] * (MORE - FEWER) * (1 if what in WHOLE else TOKENS)
     return sorted(_differences(more, fewer, units), key=lambda each: -each.steps)
 
 
@@ -124,7 +129,7 @@ def main() -> None:
     for what in arguments.what or USERS:
         found = per_unit(what)
         total, calls = sum(each.steps for each in found), sum(each.calls for each in found)
-        print(f"{what}: {total:,.1f} steps, {calls:.1f} calls a {'turn' if what == 'plain' else 'chunk'}")
+        print(f"{what}: {total:,.1f} steps, {calls:.1f} calls a {WHOLE.get(what, 'chunk')}")
         for each in found[: arguments.functions]:
             print(f"{each.steps:9.2f} {each.calls:6.2f}  {each.name}  {each.file}")
             for line in sorted(each.lines) if arguments.lines else ():

@@ -13,15 +13,13 @@ from typing import ClassVar, Final
 import httptools
 
 from connectors.content.foreign import unanswered_advice
-from connectors.content.styles import WHOLE, Style
+from connectors.content.styles import Style
 from connectors.deadlines import next_deadline, timed_out
 from connectors.errors import Aborted, BrokenTransport, ClosedUnsent, ReusedClosed, TurnError
-from connectors.http.endpoint import Endpoint
-from connectors.http.headers import ANOTHER_ANSWER
-from connectors.http.signing import request_encoder
+from connectors.http.headers import ANOTHER_ANSWER, RequestEncoder
 from connectors.mapping.request import RenderedRequest
 from connectors.network.failures import stream_failure
-from connectors.spec import Timeouts
+from connectors.spec import Limits, Timeouts
 from connectors.timeline import Timeline
 from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S, TIMER_S
 from connectors.wire.http.answer import AnswerReader
@@ -62,14 +60,15 @@ class HttpConnection:
     )
     reader: ClassVar[type[AnswerReader]] = AnswerReader
 
-    def __init__(self, stream: StampedStream, endpoint: Endpoint, timeouts: Timeouts, style: Style = WHOLE) -> None:
+    def __init__(self, stream: StampedStream, limits: Limits, timeouts: Timeouts, encoder: RequestEncoder) -> None:
+        """`encoder` says in which style to ask, and serves one connection after the other."""
         self._loop = asyncio.get_running_loop()
         self._stream = stream
-        self.answer = self.reader(endpoint.limits, self, style)
+        self.answer = self.reader(limits, self, encoder.style)
         self._timeouts = timeouts
         # As in `Turn`: a deadline that begins meanwhile must not find the timer set to a later one.
         self._patience_ns = int(min(timeouts.first_byte, timeouts.idle, timeouts.total) * 1e9)
-        self._encoder = request_encoder(endpoint, style)
+        self._encoder = encoder
         self._timer: asyncio.TimerHandle | None = None
         self._timeline: Timeline | None = None
         self._turn: asyncio.Future[None] | None = None

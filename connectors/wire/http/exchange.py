@@ -14,7 +14,9 @@ from connectors.content.styles import WHOLE, Style
 from connectors.errors import ClosedUnsent, NotProcessed, Refused, ReusedClosed, TurnError
 from connectors.http.cookies import Cookies, with_cookies
 from connectors.http.endpoint import Endpoint
+from connectors.http.headers import RequestEncoder
 from connectors.http.redirects import REDIRECTS, RedirectChain, behind, pointing
+from connectors.http.signing import request_encoder
 from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
 from connectors.timeline import Timeline
@@ -60,6 +62,7 @@ class HttpExchange:
         self._connection_class = HeadConnection if heads else HttpConnection
         self._secrets = secrets
         self._count_unasked = count_unasked
+        self._encoder: RequestEncoder | None = None
         self.connection: HttpConnection | Http2User | None = None
         self.usage_wait: tuple[int, int] | None = None
 
@@ -87,7 +90,9 @@ class HttpExchange:
             self.connection = await join(endpoint, self.style, note_step, allow_private=self._allow_private)
             return
         stream = await dial(endpoint, note_step, allow_private=self._allow_private)
-        self.connection = self._connection_class(stream, endpoint, endpoint.timeouts, self.style)
+        if self._encoder is None or self._encoder.style is not self.style:
+            self._encoder = request_encoder(endpoint, self.style)
+        self.connection = self._connection_class(stream, endpoint.limits, endpoint.timeouts, self._encoder)
 
     def restyle(self, style: Style, *, idempotent: bool) -> None:
         """How the requests that follow are asked, on the connection that there is."""

@@ -7,7 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from connectors.content.styles import WHOLE
 from connectors.errors import ClosedUnsent, ReusedClosed, TimedOut, TooLarge, TurnError
+from connectors.http.signing import request_encoder
 from connectors.mapping.request import RenderedRequest
 from connectors.security.guard import AllowPrivate
 from connectors.target import CompiledTarget
@@ -86,8 +88,8 @@ class SplitConnector(WireConnector):
 
     async def _dial_post(self) -> HttpConnection:
         endpoint = self.target.endpoint
-        stream = await self.dial()
-        self._post = post = HttpConnection(stream, endpoint, post_timeouts(endpoint.timeouts))
+        stream, timeouts = await self.dial(), post_timeouts(endpoint.timeouts)
+        self._post = post = HttpConnection(stream, endpoint.limits, timeouts, request_encoder(endpoint, WHOLE))
         return post
 
     async def send_message(self, request: RenderedRequest, timeline: Timeline) -> None:

@@ -84,8 +84,10 @@ async def _connect(loop: asyncio.AbstractEventLoop, addresses: Sequence[Address]
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 bind_source(sock)
             stamp_reads(sock)
-            # The last one may take what is left of the caller's time.
-            async with asyncio.timeout(TRY_S if place < len(order) else None):
+            if place < len(order):
+                async with asyncio.timeout(TRY_S):
+                    await loop.sock_connect(sock, address.target)
+            else:  # the last one may take what is left of the caller's time
                 await loop.sock_connect(sock, address.target)
         except OSError as exc:
             sock.close()

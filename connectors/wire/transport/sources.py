@@ -38,7 +38,7 @@ def leave_from(addresses: Sequence[str]) -> None:
 
 def bind_source(sock: socket.socket) -> None:
     """Before `sock` connects. Raises OSError."""
-    turn = _turns.get(sock.family)
+    turn = _turns.get(sock.family) if _turns else None
     if turn is None:
         return
     if sock.family == socket.AF_INET:

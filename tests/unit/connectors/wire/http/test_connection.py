@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from connectors.content.styles import EVENTS, WHOLE, Style
 from connectors.errors import ClosedUnsent, TurnError
 from connectors.http.endpoint import Endpoint
+from connectors.http.headers import RequestEncoder
 from connectors.mapping.request import RenderedRequest
 from connectors.mapping.response import ResponseMapping
 from connectors.spec import Limits, ResponseSpec, Timeouts, TlsSpec
@@ -51,7 +52,8 @@ class HandFed:
 
 
 def connected(stream: HandFed, style: Style) -> HttpConnection:
-    return HttpConnection(stream, ENDPOINT, Timeouts(), style)  # type: ignore[arg-type]  # it stands in
+    encoder = RequestEncoder(ENDPOINT, style)
+    return HttpConnection(stream, Limits(), Timeouts(), encoder)  # type: ignore[arg-type]  # it stands in
 
 
 async def turn(stream: HandFed, connection: HttpConnection, pieces: list[bytes], *, ends: bool) -> Timeline:
