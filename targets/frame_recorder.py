@@ -173,6 +173,7 @@ def _state(timeline: Timeline) -> dict[str, Any]:
         "text": (len(timeline.text), timeline.chunks),
         "reasoning": timeline.reasoning_chars,
         "usage": (timeline.tokens_in, timeline.tokens_out),
+        "tool call": timeline.tools_seen,
         "saved": dict(timeline.saved or {}),
         "stamp": len(timeline.arrival_errors),
         "done": timeline.done_ns is not None,

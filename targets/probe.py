@@ -18,6 +18,7 @@ import orjson
 import uvloop
 
 from connectors.content.sniff import WRONG_TYPES
+from connectors.content.tool_calls import NO_NAME, STEP, ToolCall
 from connectors.errors import Refused, TurnError
 from connectors.handshake_connector import HandshakeConnector
 from connectors.in_time import OutOfTimeError, in_time
@@ -43,6 +44,7 @@ UNASSIGNED_SHOWN: Final = 10
 UNASSIGNED_CHARS: Final = 200
 LIMIT_S: Final = 30.0
 """Maximum time for which somebody waits for a page."""
+CALLS_SHOWN: Final = 20
 LISTEN_MS = 300.0
 LISTEN_MOST_MS = 2000.0
 """Minimum and maximum time for listening on a lasting connection after the last answer."""
@@ -219,7 +221,8 @@ class _Teller:
 
     def _fill(self, turn: Turn, recorder: FrameRecorder, timeline: Timeline | None, failure: TurnError | None) -> None:
         steps = self._connector.handshake_ns if timeline is None or timeline.sent_ns is None else timeline.handshake_ns
-        turn.handshake_ms = {name: ms(ns) for name, ns in (steps or {}).items()}
+        rounds = {name: ms(ns) for name, ns in (steps or {}).items() if name.startswith(STEP)}
+        turn.handshake_ms = {name: ms(ns) for name, ns in (steps or {}).items() if name not in rounds}
         self._show_steps(turn)
         if failure is not None:
             redact = self._redact.error
@@ -233,7 +236,8 @@ class _Teller:
         turn.text = visible(self._redact.cut(timeline.text, TEXT_CHARS), lines=True)
         for name in ("reasoning_chars", "chunks", "tokens_in", "tokens_out", "bytes_in", "bytes_out"):
             setattr(turn, name, getattr(timeline, name))
-        turn.times_ms = times_of(timeline)
+        turn.times_ms = times_of(timeline) | {name.removeprefix(STEP): took for name, took in rounds.items()}
+        turn.tool_calls = [self._called(call) for call in timeline.tool_calls[:CALLS_SHOWN]]
         turn.notes += usage_notes(timeline, turn)
         turn.saved = self._told(timeline.saved or {})
 
@@ -248,6 +252,9 @@ class _Teller:
         self.result.known = self._told(self._connector.saved)
         self.result.unassigned = self._connector.unassigned
         self.result.unsolicited = self._connector.unsolicited
+
+    def _called(self, call: ToolCall) -> str:
+        return visible(self._redact.cut(f"{call.name or NO_NAME} {call.arguments}", FRAME_CHARS))
 
     def _told(self, saved: Mapping[str, Any]) -> dict[str, Any]:
         return {name: MASK if name in self._from_handshake else self._plain(value) for name, value in saved.items()}

@@ -65,6 +65,8 @@ class Turn:
     """Frames of an answered turn that hold a text which is no part of the answer."""
     text: str = ""
     text_chars: int = 0
+    tool_calls: list[str] = field(default_factory=list)
+    """Name and arguments of each."""
     reasoning_chars: int = 0
     chunks: int = 0
     tokens_in: int | None = None

@@ -179,6 +179,11 @@ class TurnState:
         return [] if self.tools is None else self.tools.calls
 
     @property
+    def tools_seen(self) -> int:
+        """What there is of tool calls by now: how many, and their characters."""
+        return sum(1 + len(call.arguments) for call in self.tool_calls)
+
+    @property
     def chunks(self) -> int:
         """How many pieces of content came."""
         return 0 if self.first_content_ns is None else len(self.gaps_ns) + 1

@@ -99,6 +99,7 @@ def _answer(turn: Turn) -> Iterator[str]:
         "text",
         f"{visible(turn.text)}{more}  ({counted(turn.text_chars, 'character')} in {counted(turn.chunks, 'piece')})",
     )
+    yield from _block("tool calls", turn.tool_calls)
     if turn.reasoning_chars:
         yield _labelled("reasoning", counted(turn.reasoning_chars, "character"))
     yield _labelled("times", _times(turn.times_ms))
