@@ -10,7 +10,7 @@ import orjson
 
 from attachments.attachment import CONTENT, Attachment, AttachmentError
 from connectors.errors import BadRequest
-from connectors.mapping.shaping import Parts
+from connectors.mapping.shaping import Alone, Parts
 from connectors.spec.attachments import PLACEHOLDER, AttachmentsSpec
 
 
@@ -43,7 +43,7 @@ class Attaching:
             return message
         parts = [self._part(spec, one) for one in said["attachments"]]
         if spec.beside is not None:
-            return {**message, spec.beside: parts}
+            return {**message, "content": Alone(text), spec.beside: parts}
         own = text if spec.message is None else _filled(spec.message, {"message": text})
         return {**message, "content": Parts(text, parts, [own, *parts])}
 

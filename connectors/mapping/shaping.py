@@ -24,7 +24,7 @@ def shaped(messages: Any, shape: Any, roles: Mapping[str, str] | None = None) ->
     return [
         _filled(shape, names.get(said["role"], said["role"]), said["content"], index)
         if said["content"].__class__ is str
-        else _filled_parts(shape, names.get(said["role"], said["role"]), said["content"], index)
+        else _with_parts(shape, names.get(said["role"], said["role"]), said["content"], index)
         for index, said in enumerate(messages)
     ]
 
@@ -41,6 +41,12 @@ class Parts(list[Any]):
 
     def __str__(self) -> str:
         raise LimitError("a message with attachments is no text: use it as a list, or without them")
+
+
+class Alone(str):
+    """The content of a message whose attachments stand beside it."""
+
+    __slots__ = ()
 
 
 def text_of(content: Any) -> str:
@@ -74,24 +80,39 @@ def _filled(shape: Any, role: str, content: str, index: int) -> Any:
     return shape
 
 
+def _with_parts(shape: Any, role: str, content: Any, index: int) -> Any:
+    """The same for a message with attachments. Raises LimitError if the shape has no place for them."""
+    if not isinstance(content, Parts):
+        raise LimitError("`shaped` leaves out what stands beside the content of a message: send `messages` as they are")
+    if not _has_place(shape):
+        raise LimitError("the shape has no place for attachments: give a list around `$content`, or `$content` alone")
+    return _filled_parts(shape, role, content, index)
+
+
 def _filled_parts(shape: Any, role: str, content: Parts, index: int) -> Any:
-    """The same for a message with attachments. They follow the text in the innermost list around `$content`; a
-    `$content` in none is the list of all its parts."""
+    """Attachments follow the text in the innermost list around `$content`; a `$content` in none is the list of all
+    parts."""
     if isinstance(shape, Mapping):
         return {key: _filled_parts(value, role, content, index) for key, value in shape.items()}
     if isinstance(shape, list | tuple):
-        out, placed = [], False
+        out: list[Any] = []
         for item in shape:
-            holds = "$content" in repr(item)
-            inner = holds and _has_list(item)
-            placed = placed or (holds and not inner)
-            made = _filled_parts(item, role, content, index) if inner else _filled(item, role, content.text, index)
-            out.append(made)
-        return [*out, *content.attached] if placed else out
+            inner = _has_list(item)
+            out.append(_filled_parts(item, role, content, index) if inner else _filled(item, role, content.text, index))
+            if not inner and "$content" in repr(item):
+                out += content.attached
+        return out
     return list(content) if shape == "$content" else _filled(shape, role, content.text, index)
 
 
 def _has_list(shape: Any) -> bool:
+    """Whether `$content` stands in a list of it."""
     if isinstance(shape, Mapping):
-        return any(_has_list(value) for value in shape.values())
-    return isinstance(shape, list | tuple)
+        return any(map(_has_list, shape.values()))
+    return isinstance(shape, list | tuple) and "$content" in repr(shape)
+
+
+def _has_place(shape: Any) -> bool:
+    if isinstance(shape, Mapping):
+        return any(map(_has_place, shape.values()))
+    return shape == "$content" or _has_list(shape)

@@ -58,12 +58,17 @@ def library_seeds() -> list[dict[str, Any]]:
     own = {
         "name": "own",
         "variables": {"n": 3, "list": [1, "a"]},
-        "data": {"p": {"rows": [{"name": "Cy", "tags": ["a"]}], "use": "once"}},
+        "data": {"p": {"rows": [{"name": "Cy", "tags": ["a"], "file": "dot"}], "use": "once"}},
+        "files": {"dot": {"base64": "R0lGODlh", "name": "dot.gif"}, "made": {"generate": "pdf", "bytes": 1500}},
         "steps": [
             {"do": "set", "name": "z", "value": "{{ data.p.name | upper }}"},
             {"do": "repeat", "times": 2, "steps": [{"do": "say", "text": "{{ z }} {{ answer }}"}]},
             {"do": "wait", "seconds": 0.1},
-            {"do": "say", "text": "Bye"},
+            {
+                "do": "say",
+                "text": "Bye",
+                "attachments": ["made", "{{ data.p.file }}", {"base64": "QQ==", "type": "a/b"}],
+            },
             {"do": "expect", "contains": "a"},
         ],
     }

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from attachments.generated import generated
 from connectors.errors import TurnError
 from connectors.mapping.paths import compile_path
 from connectors.mapping.response import ResponseMapping
@@ -25,6 +26,7 @@ from tests.support.recorded_chats import curl, har, preset_chats, unknown_chats
 from tests.support.recordings import SESSION, event_data, recorded_cases
 
 _ASIDE: Final = ("title", "doc", "about", "stream", "extends", "protocol")
+IMAGES: Final = (generated("png", 200, "a"),)
 TURN: Final[dict[str, Any]] = {
     "message": "Hello",
     "messages": [{"role": "user", "content": "Hello"}],
@@ -96,6 +98,10 @@ def take_spec(data: Any) -> str:
         return "refused"
     try:
         compiled.render(dict(TURN))
+        if not spec.attachments_problem({"image": ""}):
+            seen = {**TURN, "messages": [{"role": "user", "content": "Hello", "attachments": IMAGES}]}
+            compiled.attach(seen, IMAGES)
+            compiled.render(seen)
         compiled.render_connection(TURN)
         compiled.render_auth(TURN)
         compiled.render_hello(TURN)

@@ -186,7 +186,28 @@ def test_a_target_says_before_the_run_what_it_cannot_send(preset: str, overrides
     assert says in problem and bool(says) == bool(problem)
 
 
-def test_a_message_with_attachments_is_never_sent_as_garbled_text() -> None:
-    body = {"prompt": "{{ messages | map(attribute='content') | join(' ') }}"}
-    with pytest.raises(BadRequest, match="a message with attachments is no text"):
-        sent(target(request={"body": body}), IMAGE)
+@pytest.mark.parametrize(
+    ("preset", "template", "says"),
+    [
+        ("openai-chat", "messages | map(attribute='content') | join(' ')", "a message with attachments is no text"),
+        ("openai-chat", "messages | shaped('$role: $content') | join(' ')", "the shape has no place for attachments"),
+        ("openai-chat", "messages | shaped({'a': [1], 'b': 'x $content'})", "the shape has no place for attachments"),
+        ("ollama-chat", "messages | shaped({'a': ['$content']})", "`shaped` leaves out what stands beside"),
+    ],
+)
+def test_attachments_are_never_garbled_or_left_out_in_silence(preset: str, template: str, says: str) -> None:
+    with pytest.raises(BadRequest, match=says):
+        sent(target(preset, request={"body": {"prompt": f"{{{{ {template} }}}}"}}), IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted"),
+    [
+        ("{'parts': [{'text': '$content'}, {'end': '$role'}]}", {"parts": [{"text": "Look"}, PART, {"end": "user"}]}),
+        ("{'turns': [{'parts': [{'text': '$content'}]}]}", {"turns": [{"parts": [{"text": "Look"}, PART]}]}),
+        ("{'c': '$content', 'i': '$index'}", {"c": [{"type": "text", "text": "Look"}, PART], "i": 1}),
+    ],
+)
+def test_a_shape_has_them_behind_the_text(shape: str, wanted: Any) -> None:
+    compiled = target(request={"body": {"messages": f"{{{{ messages | shaped({shape}) }}}}"}})
+    assert orjson.loads(sent(compiled, IMAGE))["messages"][1] == wanted
