@@ -156,7 +156,9 @@ class ProbedSerializer(serializers.Serializer[Any]):
         help_text="One turn: steps of the handshake, request, frames with times, text, tokens, saved values, error. "
         "Secrets appear as ***.",
     )
-    known = serializers.DictField(help_text="Values saved at the end; *** if they come from a handshake.")
+    known = serializers.DictField(
+        help_text="Values saved at the end; of those that a handshake gave, which may be secret, the size."
+    )
     unsolicited = serializers.IntegerField(help_text="Messages with text that belong to no question.")
     unassigned = serializers.IntegerField(help_text="Messages that belong to no turn, with or without text.")
     unassigned_frames = serializers.ListField(child=serializers.CharField(), help_text="The first of these messages.")

@@ -35,6 +35,7 @@ from connectors.timeline import Timeline
 from plain_text.visible import visible
 from targets.frame_recorder import FRAME_CHARS, FrameRecorder
 from targets.probe_result import Failure, Probe, Request, Turn, ms, times_of, type_notes, usage_notes
+from targets.saved_values import hidden, told
 from targets.step_recorder import PartRecorder, StepRecorder
 
 TEXT_CHARS: Final = 20_000
@@ -190,8 +191,7 @@ class _Teller:
         if self._target.handshake is None:
             return
         self._from_handshake |= set(self._connector.saved)
-        given = [value for value in self._connector.saved.values() if isinstance(value, str)]
-        self._redact = Redactor([*self._secrets, *given, *self._steps.saved])
+        self._redact = Redactor([*self._secrets, *hidden(self._connector.saved), *self._steps.saved])
 
     def _shown(self, request: RenderedRequest, context: Mapping[str, Any]) -> Request:
         spec, redact = self._target.spec, self._redact
@@ -257,7 +257,11 @@ class _Teller:
         return visible(self._redact.cut(f"{call.name or NO_NAME} {call.arguments}", FRAME_CHARS))
 
     def _told(self, saved: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: MASK if name in self._from_handshake else self._plain(value) for name, value in saved.items()}
+        """What a handshake gave is shown by its kind; but never a secret that it repeats."""
+        return {
+            name: self._plain(told(name, value) if name in self._from_handshake else value)
+            for name, value in saved.items()
+        }
 
     def _plain(self, value: Any) -> str:
         text = value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -20,12 +20,12 @@ from connectors.handshake.steps import Asking, Step, StepRequest
 from connectors.handshake.then import TurnParts
 from connectors.handshake_connector import HandshakeConnector
 from connectors.mapping.expressions import Context
-from connectors.security.redact import MASK, Redactor
+from connectors.security.redact import Redactor
 from connectors.timeline import Timeline
 from plain_text.visible import visible
 from targets.frame_recorder import FRAME_CHARS
 from targets.probe_result import HandshakeStep, Request
-from targets.secret_names import is_secret_name
+from targets.saved_values import hidden, masked
 
 MOST: Final = 30
 """Requests that are shown; one that waits for a condition may be sent often."""
@@ -58,7 +58,7 @@ class StepRecorder:
             except StopIteration:
                 return
             finally:
-                self.saved |= {value for value in progress.saved.values() if isinstance(value, str)}
+                self.saved |= hidden(progress.saved)
             number = len(self.taken)
             if number < MOST:
                 self.taken.append((step, None))
@@ -138,14 +138,3 @@ def _document(body: bytes, redact: Redactor) -> str:
             text = orjson.dumps(masked(orjson.loads(body))).decode()
     shown = redact.cut(text, FRAME_CHARS + 1)
     return visible(shown[:FRAME_CHARS]) + ("..." if len(shown) > FRAME_CHARS else "")
-
-
-def masked(value: Any) -> Any:
-    """A JSON document without the texts and numbers that stand under names of secrets."""
-    if isinstance(value, dict):
-        return {key: _masked(key, inner) for key, inner in value.items()}
-    return [masked(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _masked(key: str, value: Any) -> Any:
-    return MASK if is_secret_name(key) and isinstance(value, str | int | float) and value else masked(value)

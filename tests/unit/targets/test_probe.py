@@ -156,10 +156,12 @@ def test_no_secret_is_shown_in_any_text(lane: Lane) -> None:
 @lanes
 def test_what_a_handshake_gave_is_secret_too_and_a_refused_one_is_told(lane: Lane) -> None:
     asks = {"key": "{{ secret.api_key }}", "user": "ada"}
-    step = {"name": "token", "url": "/token", "body": asks, "save": {"token": "token"}}
-    request = {"path": "/ask", "headers": {"Authorization": "Bearer {{ saved.token }}"}, "body": {}}
+    saves = {"token": "token", "version": "version"}
+    step = {"name": "token", "url": "/token", "body": asks, "save": saves}
+    headers = {"Authorization": "Bearer {{ saved.token }}", "X-Version": "{{ saved.version }}"}
+    request = {"path": "/ask", "headers": headers, "body": {}}
     changes = {"handshake": {"steps": [step]}, "request": request}
-    given = {"token": "tok-5f3a9", "refresh_token": "again-8812", "expires_in": 60}
+    given = {"token": "tok-5f3a9", "refresh_token": "again-8812", "expires_in": 60, "version": "2025-06-18"}
     answers = [whole(orjson.dumps(given)), stream({"type": "piece", "d": "tok-5f3a9"}, {"type": "end"})]
 
     def serve(peer: Peer) -> None:
@@ -175,9 +177,11 @@ def test_what_a_handshake_gave_is_secret_too_and_a_refused_one_is_told(lane: Lan
     assert (asked.name, asked.status) == ("token", 200)
     assert (asked.request.method, asked.request.url) == ("POST", f"{server.url}/token")
     assert asked.request.body == '{"key":"***","user":"ada"}'
-    assert asked.answer == '{"token":"***","refresh_token":"***","expires_in":60}'
+    assert asked.answer == '{"token":"***","refresh_token":"***","expires_in":60,"version":"2025-06-18"}'
     assert any("step token" in line for line in lines(found))
-    assert found.known == {"token": "***"}
+    assert found.known == {"token": "***", "version": "2025-06-18"}
+    assert found.turns[0].request is not None
+    assert ("X-Version", "2025-06-18") in found.turns[0].request.headers
     assert set(found.turns[0].handshake_ms) == {"token", "resolve", "connect"}
 
     with HostileServer(answering(whole(b'{"error": "who are you?"}', status="403 No"))) as server:
