@@ -97,6 +97,19 @@ def test_a_conversation_by_polls_and_posts(lane: Lane, eio: int) -> None:
     assert all("transport=polling" in path for path in paths)
 
 
+@lanes
+def test_a_post_whose_connection_was_closed_after_the_one_before_has_another(lane: Lane) -> None:
+    bot = Bot(4, [*ANSWER, "bYnl0ZXM=", LAST])
+
+    def closing(asked: Asked) -> bytes:
+        answer = bot(asked)
+        return answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1) if asked.method == "POST" else answer
+
+    with scripted(closing) as server, Client(lane, spec(server.url)) as client:
+        turns = [client.say("hi"), client.say("again")]
+    assert said(turns) == [(None, "\U0001f600 one two")] * 2, [turn.error for turn in turns]
+
+
 def opened(body: bytes, after_s: float = 0, **kwargs: Any) -> Callable[[Asked], bytes]:
     """A server whose polls after opening have this body."""
     bot = Bot(4, [])
