@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from connectors.base import BaseConnector
@@ -22,6 +22,10 @@ from connectors.waits import SHORTEST_WAIT_NS
 
 class HandshakeConnector(BaseConnector):
     """`connect` of a subclass calls its lane's `do_handshake` first, which carries the steps that are due."""
+
+    results: Sequence[RenderedRequest] | None = None
+    """What is sent before the request of a later round, in the place of what goes before a turn's; None: a turn
+    begins."""
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
@@ -82,9 +86,10 @@ class HandshakeConnector(BaseConnector):
         then = self.target.then
         if then is None:
             raise RuntimeError("its turns are one request")
-        return TurnParts(then, timeline, Talk(self.turn_context, self._keep, self._packed, self._decode))
+        return TurnParts(then, timeline, Talk(self.turn_context, self._keep, self.packed, self._decode))
 
-    def _packed(self, request: RenderedRequest) -> RenderedRequest:
+    def packed(self, request: RenderedRequest) -> RenderedRequest:
+        """With its body as codecs encode it."""
         codecs = self.codecs
         if codecs is None or not request.body:
             return request
@@ -95,7 +100,7 @@ class HandshakeConnector(BaseConnector):
         request = make(self.target.render(dict(self.turn_context)))
         if self.reply_to is not None:
             self.reply_id = self.reply_to.asked(request.body)
-        request = self._packed(request)
+        request = self.packed(request)
         return request if self.opens_secrets else self.target.endpoint.released(request)
 
     def keep_saved(self, timeline: Timeline) -> None:

@@ -76,6 +76,7 @@ class CompiledTarget:
         if spec.tool_reply is not None and spec.tool_results:
             self.tools = ToolReply(spec, spec.tool_reply, fold, base, query)
         self.says_beside_turns = bool(spec.before or spec.after or spec.auto_replies)
+        self.says_beside_turns |= self.tools is not None and self.tools.in_messages
         self.keeps_context = self.says_beside_turns or self.then is not None or self.tools is not None
         """Whether something else than the turn's request is rendered with what its templates see."""
         self.reads_requests = self.has_codecs or self.reply_to is not None or self.keeps_context

@@ -22,7 +22,7 @@ from connectors.spec.response import GreetingSpec, ReplyToSpec, ResponseSpec
 from connectors.spec.secret_places import SecretPlaces
 from connectors.spec.signing import AwsSignatureSpec, check_jwt, check_signature
 from connectors.spec.then import ThenSpec, check_then
-from connectors.spec.tools import ToolsSpec
+from connectors.spec.tools import LASTING, ToolsSpec
 from connectors.spec.transport import (
     GrpcSpec,
     HttpSpec,
@@ -37,7 +37,7 @@ from connectors.spec.transport import (
 ONE_ANSWER = frozenset({"http", "sse", "ndjson", "text", "aws-eventstream"})
 """Protocols in which an answer arrives on the request that asked for it."""
 OWN_FIELDS = frozenset({"name", "url", "params"})
-WITH_TOOLS = ONE_ANSWER | {"websocket"}
+WITH_TOOLS = ONE_ANSWER | {LASTING}
 """Protocols in which results of tool calls can be sent back."""
 POSTED = frozenset({"split", "split-websocket"})
 OF_TURNS: Final = {"request", "then", "before", "after", "tool_results", "tool_reply"}
@@ -169,7 +169,7 @@ class TargetSpec(LastingSpec, ToolsSpec):
     @model_validator(mode="after")
     def _of_then(self) -> Self:
         check_then(self.then, self.protocol, ONE_ANSWER)
-        self.check_tools(WITH_TOOLS, self.protocol, self.response, {"then": self.then, "before": self.before})
+        self.check_tools(WITH_TOOLS, self.protocol, self.response, {"then": self.then})
         for name, source in self.response.sources.items() if self.protocol not in ONE_ANSWER else ():
             why = f"with protocol {self.protocol} an answer has no body and no head of its own"
             raise ValueError(f"response.save.{name}: {source.place} has no effect: {why}; give a path")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from connectors.spec.secret_places import SecretPlaces
 
 ANY_TOOL: Final = "*"
+LASTING: Final = "websocket"
+"""The protocol whose connection lasts and takes results."""
 ROUNDS: Final = 8
 MOST_ROUNDS: Final = 32
 
@@ -28,7 +30,8 @@ class ToolReplySpec(Frozen):
 
     `call` is one call and `result` one result as the dialect has them. `messages` are appended to the list at the path
     `into` of the request's body, after those of the rounds before; one that is a list is taken as its items. Where the
-    target keeps the conversation, `body` is sent instead of the request's.
+    target keeps the conversation, `body` is sent instead of the request's; without both, each result is a message of
+    its own on a connection that lasts, and the request is sent again behind them.
     """
 
     call: Any = None
@@ -39,11 +42,18 @@ class ToolReplySpec(Frozen):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.into is None) == (self.body is None):
+        if self.into is not None and self.body is not None:
             raise ValueError("give either `into` with `messages`, or `body`")
         if (self.into is None) == bool(self.messages):
             raise ValueError("`into` and `messages` belong together")
+        if self.in_messages and self.result is None:
+            raise ValueError("give `into`, `body`, or a `result` that is a message of its own")
         return self
+
+    @property
+    def in_messages(self) -> bool:
+        """Whether each result is a message of its own, after which the request is sent again."""
+        return self.into is None and self.body is None
 
 
 class ToolsSpec(Frozen):
@@ -73,6 +83,8 @@ class ToolsSpec(Frozen):
             yield f"tool_results has no effect with protocol {protocol}: it is for {', '.join(sorted(protocols))}"
         if self.tool_reply is None:
             yield "tool_results: the preset does not say how a result is sent back: give tool_reply"
+        elif self.tool_reply.in_messages and protocol != LASTING:
+            yield f"tool_reply: with protocol {protocol} a result is part of a request: give `into` or `body`"
         if not any(part.calls is not None for part in (response, *response.kinds.values())):
             yield "tool_results has no effect: response.calls does not say where tool calls are"
         for name in (name for name, given in several.items() if given):

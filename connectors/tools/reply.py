@@ -40,10 +40,12 @@ class ToolReply:
         ]
         self._into = reply.into
         self._body: RequestTemplate | None = None
-        if reply.into is None:
+        self.in_messages = reply.in_messages
+        """Whether each result is a message of its own."""
+        if reply.body is not None:
             own = spec.request.model_copy(update={"body": reply.body, "encoding": "json", "save": {}})
             self._body = RequestTemplate(own, "tool_reply", fold, base, query)
-        elif spec.request.encoding != "json":
+        elif reply.into is not None and spec.request.encoding != "json":
             raise SpecError(f"tool_reply.into has no effect: the body is of encoding {spec.request.encoding}")
         self._needs_input = "tool.input" in orjson.dumps([reply.call, reply.result]).decode()
 
@@ -105,6 +107,10 @@ class ToolReply:
         """The one with the results. `own`: the turn's own. Raises BadRequest."""
         return self.with_messages(own, added) if self._body is None else self._body.render(seen)
 
+    def first(self, own: RenderedRequest, seen: Context) -> list[RenderedRequest]:
+        """What is sent before the request. Raises BadRequest."""
+        return [own._replace(body=_dumped(value)) for value in seen[TOOL]["results"]] if self.in_messages else []
+
     def with_messages(self, own: RenderedRequest, added: Added) -> RenderedRequest:
         """Raises BadRequest."""
         if self._into is None or not added:
@@ -118,8 +124,13 @@ class ToolReply:
         for from_end, messages in sorted(added, key=lambda one: one[0]):
             at = max(size - from_end, 0)
             there[at:at] = messages
-        try:
-            data = orjson.dumps(body)
-        except TypeError as exc:  # half a surrogate pair, or nested too deeply
-            raise BadRequest("request_invalid", f"tool_reply.messages: they cannot be written as JSON: {exc}") from exc
-        return own._replace(body=in_json(data) if MARK_BYTES in data else data)
+        return own._replace(body=_dumped(body))
+
+
+def _dumped(value: Any) -> bytes:
+    """Raises BadRequest."""
+    try:
+        data = orjson.dumps(value)
+    except TypeError as exc:  # half a surrogate pair, or nested too deeply
+        raise BadRequest("request_invalid", f"tool_reply: what it makes cannot be written as JSON: {exc}") from exc
+    return in_json(data) if MARK_BYTES in data else data

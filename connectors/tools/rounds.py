@@ -26,6 +26,7 @@ class Owner(Protocol):
     """The connector."""
 
     turn_context: Mapping[str, Any]
+    results: Sequence[RenderedRequest] | None
     saved: dict[str, Any]
     timeline: Callable[[int], Timeline]
 
@@ -39,6 +40,8 @@ class Owner(Protocol):
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> Awaitable[None] | None: ...
 
     def render_results(self, make: Callable[[RenderedRequest], RenderedRequest]) -> RenderedRequest: ...
+
+    def packed(self, request: RenderedRequest) -> RenderedRequest: ...
 
     def keep_saved(self, timeline: Timeline) -> None: ...
 
@@ -114,17 +117,21 @@ class _Rounds:
         self.timeline = timeline
         self._talk = talk
         self._said: list[Any] = []
+        self._results: list[RenderedRequest] = []
 
     @contextmanager
     def of_one(self) -> Iterator[None]:
         """Connecting again is part of the wait for the answer."""
+        owner = self._talk.owner
         steps, tools = self.timeline.handshake_ns, self.timeline.tools
         number = 1 if tools is None else 1 + len(tools.rounds)
+        owner.results = self._results
         try:
             yield
         except TurnError as exc:
             raise of_step(f"tool round {number}", exc) from exc.__cause__
         finally:
+            owner.results = None
             self.timeline.handshake_ns = steps
 
     def next(self) -> RenderedRequest | None:
@@ -158,7 +165,9 @@ class _Rounds:
         seen = reply.seen(owner.turn_context, tools.calls[tools.new :], self.timeline.text, owner.conceal)
         self._said += reply.messages(seen)
         added = [*self._talk.earlier(), (0, self._said)]
-        return owner.render_results(lambda own: reply.request(own, seen, added))
+        request = owner.render_results(lambda own: reply.request(own, seen, added))
+        self._results = [owner.packed(result) for result in reply.first(request, seen)]
+        return request
 
     def _next_round(self, tools: ToolCalls) -> None:
         timeline = self.timeline

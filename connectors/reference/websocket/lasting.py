@@ -60,10 +60,14 @@ class ReferenceLasting(LastingConnector, ReferenceConnector):
     def around(self, request: RenderedRequest, timeline: Timeline, exchange: Exchange) -> None:
         """`exchange`, with what precedes and follows a turn's own message. Raises TurnError."""
         self.begin_turn()
-        if (dialogue := self.target.new_before(self.say_in_turn)) is not None:
+        if self.results is not None:
+            for result in self.results:
+                timeline.bytes_out += self.write_message(result)
+            self._watch.sent_aside()
+        elif (dialogue := self.target.new_before(self.say_in_turn)) is not None:
             self.hold(dialogue, self._take_one)
             self._watch.sent_aside()
-        exchange(self.rendered_late(request), timeline)
+        exchange(self.rendered_late(request) if self.results is None else request, timeline)
         self._watch.phase = "idle"  # no time limit is running any more
         self.say_after(timeline)
 

@@ -49,6 +49,12 @@ class WireLasting(LastingConnector, WireConnector):
     async def around(self, request: RenderedRequest, timeline: Timeline, exchange: Exchange) -> None:
         """`exchange`, with what precedes and follows a turn's own message. Raises TurnError."""
         self.begin_turn()
+        if self.results is not None:
+            for result in self.results:
+                timeline.bytes_out += self.write_message(result)
+            await exchange(request, timeline)
+            self.say_after(timeline)
+            return
         if (dialogue := self.target.new_before(self.say_in_turn)) is not None:
             self._about = timeline
             try:

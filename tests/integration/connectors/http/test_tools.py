@@ -206,6 +206,11 @@ def test_a_target_that_closes_after_each_answer_is_connected_again(lane: Lane) -
         ("openai-chat", {"tool_results": {"*": "{{ secret.api_key }}"}}, "tool_results.*: a secret cannot stand in"),
         ("openai-chat", {"tool_results": {"*": "x"}, "then": [{"name": "a", "url": "/"}]}, "no effect beside then"),
         ("openai-chat", {"tool_results": {"*": "x"}, "tool_reply": {"body": {"a": 1}}}, "either `into`"),
+        (
+            "openai-chat",
+            {"tool_results": {"*": "x"}, "tool_reply": {"into": None, "messages": None}},
+            "with protocol http a result is part of a request",
+        ),
         ("openai-chat", {"tool_results": {"*": "{{ tol.id }}"}}, "'tol' is not known"),
         ("openai-chat", {"response": {"calls": {"id": "x", "name": None, "arguments": None}}}, "`name`, `arguments`"),
         ("rasa-rest", {"response": {"calls": {"name": "x"}}}, "calls.at"),

@@ -33,6 +33,47 @@ GEMINI_LIVE: Line = [
 ]  # fmt: skip
 
 
+def created(**item: Any) -> dict[str, Any]:
+    return {"type": "conversation.item.create", "item": item}
+
+
+def called(index: int, call: str) -> list[tuple[str, dict[str, Any]]]:
+    item = {"type": "function_call", "call_id": call, "name": "weather"}
+    arguments = {"output_index": index, "call_id": call, "arguments": '{"city":"Graz"}'}
+    return [
+        ("they", {"type": "response.output_item.added", "output_index": index, "item": item}),
+        ("they", {"type": "response.function_call_arguments.done", **arguments}),
+    ]
+
+
+def returned(call: str) -> dict[str, Any]:
+    return created(type="function_call_output", call_id=call, output="Graz: warm")
+
+
+HELLO = created(type="message", role="user", content=[{"type": "input_text", "text": "hello"}])
+RESPOND = {"type": "response.create", "response": {}}
+DONE = {"type": "response.done", "response": {"status": "completed"}}
+REALTIME: Line = [
+    ("they", {"type": "session.created"}),
+    ("we", {"type": "session.update", "session": {"type": "realtime", "output_modalities": ["text"]}}),
+    ("they", {"type": "session.updated"}),
+    ("we", HELLO),
+    ("we", RESPOND),
+    *called(0, "c1"),
+    *called(1, "c2"),
+    ("they", DONE),
+    ("we", returned("c1")),
+    ("we", returned("c2")),
+    ("we", RESPOND),
+    ("they", {"type": "response.output_text.delta", "delta": "Warm."}),
+    ("they", DONE),
+    ("we", HELLO),
+    ("we", RESPOND),
+    ("they", {"type": "response.output_text.delta", "delta": "Hm."}),
+    ("they", DONE),
+]
+
+
 def hold(lane: Lane, preset: str, talk: Line, turns: int, **params: Any) -> list[tuple[str | None, str]]:
     """Two turns as recorded."""
     heard: list[Any] = []
@@ -65,3 +106,8 @@ def hold(lane: Lane, preset: str, talk: Line, turns: int, **params: Any) -> list
 def test_gemini_live_gets_all_results_in_one_message(lane: Lane) -> None:
     found = hold(lane, "gemini-live", GEMINI_LIVE, 2, model="m", tools=[{"a": 1}])
     assert found == [(None, "Warm."), (None, "Hm.")]
+
+
+@lanes
+def test_openai_realtime_gets_each_result_as_an_item(lane: Lane) -> None:
+    assert hold(lane, "openai-realtime", REALTIME, 2) == [(None, "Warm."), (None, "Hm.")]
