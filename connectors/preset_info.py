@@ -39,7 +39,8 @@ class About(Frozen):
 @dataclass(frozen=True)
 class PresetInfo:
     """`streamed`: the protocol of a streamed answer; None: the preset has one form, `protocol`. `params`: names with
-    defaults; None: there is none. `needs`: those of them that must be given, with examples."""
+    defaults; None: there is none. `needs`: those of them that must be given, with examples. `attachments`: the
+    kinds that it takes."""
 
     name: str
     title: str
@@ -50,6 +51,7 @@ class PresetInfo:
     secrets: Mapping[str, str]
     params: Mapping[str, Any]
     needs: Mapping[str, str]
+    attachments: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As the API and `probe --presets --json` show it."""
@@ -64,6 +66,7 @@ class PresetInfo:
             "secrets": dict(self.secrets),
             "params": dict(self.params),
             "needs": dict(self.needs),
+            "attachments": list(self.attachments),
             "limits": self.about.limits,
         }
 
@@ -95,6 +98,7 @@ def preset_info(name: str) -> PresetInfo:
         secrets={secret: about.secrets.get(secret, "") for secret in secrets},
         params={param: data.get("params", {}).get(param) for param in sorted(params)},
         needs={**{param: SAMPLE for spec in forms for param in _refused_without(spec)}, **about.needs},
+        attachments=() if plain.attachments is None else tuple(plain.attachments.kinds),
     )
 
 

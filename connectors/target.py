@@ -64,7 +64,7 @@ class CompiledTarget:
         self._auth = compile_value(spec.socketio.auth, "socketio.auth", fold)
         hello = spec.socketio.hello
         self._hello = RequestTemplate(hello, "socketio.hello", fold) if hello is not None else None
-        self.attach = Attaching(spec.attachments).put
+        self.attach = Attaching(spec.attachments, names_parts="attachment_parts" in spec.sent_in_turns()).put
         """Puts the attachments of messages into the context of a turn, before it is rendered."""
         self._names_message_id = "message_id" in str(spec.frozen_dict())
         self._codecs = CodecTemplate(spec.codec, fold, endpoint.release_text)

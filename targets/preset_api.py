@@ -30,6 +30,9 @@ class PresetSerializer(serializers.Serializer[Any]):
     needs = serializers.DictField(
         child=serializers.CharField(), help_text="Params that must be given, each with an example."
     )
+    attachments = serializers.ListField(
+        child=serializers.CharField(), help_text="Kinds of attachments that messages may have; empty: none."
+    )
     limits = serializers.CharField(help_text="What the preset cannot do; empty: nothing is known.")
 
 

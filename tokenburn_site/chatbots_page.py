@@ -36,6 +36,7 @@ def _lines() -> Iterator[str]:
     yield from items(
         "*Secrets* are read from the environment (`TOKENBURN_SECRET_` and the name in capitals) or belong to a "
         "[credential](secrets.md#credentials). If one is not set, its header is left out.",
+        "*Attachments* are the kinds of files that [go with messages](scenarios.md#attachments).",
         "*Params* are set with `--param` or in a target's `params`; a value shown here is the default.",
         "*Streamed*: what `--stream` requests. The word always: the preset has no other form.",
     )
@@ -67,6 +68,7 @@ def _section(info: PresetInfo) -> Iterator[str]:
     rows += [f"params: {', '.join(_param(name, value) for name, value in info.params.items())}"] if info.params else []
     if info.needs:
         rows += [f"needs: {', '.join(f'`{name}`' for name in info.needs)}"]
+    rows += [f"attachments: {', '.join(info.attachments)}"] if info.attachments else []
     rows += [f"limits: {info.about.limits}"] if info.about.limits else []
     if rows:
         yield ""

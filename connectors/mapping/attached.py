@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,8 +17,10 @@ from connectors.spec.attachments import PLACEHOLDER, AttachmentsSpec
 class Attaching:
     """Puts attachments into what templates see. The JSON of each is made once, and is opaque to templates."""
 
-    def __init__(self, spec: AttachmentsSpec | None) -> None:
+    def __init__(self, spec: AttachmentsSpec | None, *, names_parts: bool) -> None:
+        """`names_parts`: whether a template names `attachment_parts`."""
         self._spec = spec
+        self._names_parts = names_parts
         self._made: WeakKeyDictionary[Attachment, orjson.Fragment] = WeakKeyDictionary()
 
     def put(self, context: MutableMapping[str, Any], attachments: Iterable[Attachment]) -> None:
@@ -32,9 +34,15 @@ class Attaching:
             if given:
                 context["attachments"] = given
                 if self._spec is not None:
-                    context["attachment_parts"] = [self._part(self._spec, one) for one in given]
+                    self._put_parts(self._spec, context, given)
         except AttachmentError as exc:
             raise BadRequest("request_invalid", f"attachments: {exc}") from exc
+
+    def _put_parts(self, spec: AttachmentsSpec, context: MutableMapping[str, Any], given: Sequence[Attachment]) -> None:
+        for one in given:
+            _shape(spec, one)  # raises for what the target does not take, however it is sent
+        if self._names_parts:
+            context["attachment_parts"] = [self._part(spec, one) for one in given]
 
     def _message(self, said: Mapping[str, Any]) -> dict[str, Any]:
         spec, text = self._spec, said["content"]
@@ -50,13 +58,18 @@ class Attaching:
     def _part(self, spec: AttachmentsSpec, attachment: Attachment) -> orjson.Fragment:
         made = self._made.get(attachment)
         if made is None:
-            shape = spec.part_of(attachment.kind)
-            if shape is None:
-                what = f"the target takes no attachment of kind {attachment.kind}, only {', '.join(spec.kinds)}"
-                raise AttachmentError(f"{attachment.name}: {what}")
-            made = orjson.Fragment(orjson.dumps(_filled(shape, _Fields(attachment))))
+            made = orjson.Fragment(orjson.dumps(_filled(_shape(spec, attachment), _Fields(attachment))))
             self._made[attachment] = made
         return made
+
+
+def _shape(spec: AttachmentsSpec, attachment: Attachment) -> Any:
+    """How its part looks. Raises AttachmentError."""
+    shape = spec.part_of(attachment.kind)
+    if shape is None:
+        what = f"the target takes no attachment of kind {attachment.kind}, only {', '.join(spec.kinds)}"
+        raise AttachmentError(f"{attachment.name}: {what}")
+    return shape
 
 
 class _Fields(dict[str, Any]):

@@ -16,7 +16,7 @@ from connectors.template_text import expressions_in
 
 PLACEHOLDER: Final = re.compile(r"\$([a-z_][a-z0-9_]*)")
 _NAMED: Final = re.compile(r"(?:\b|\\[nrt])(?:attachments|attachment_parts)\b")
-_CARRIED: Final = re.compile(r"(?:\b|\\[nrt])(?:messages|history|attachment_parts)\b")
+_CARRIED: Final = re.compile(r"(?:\b|\\[nrt])(?:messages|history|attachments|attachment_parts)\b")
 """In JSON: a line break in an expression is two characters there."""
 
 
@@ -92,7 +92,7 @@ def attachments_problem(target: str, spec: AttachmentsSpec | None, in_turns: str
         how = "give `attachments` (docs/targets.md), or name `attachments` in a template of its request"
         return f"the target {target!r} takes no attachments: {how}"
     if not _names(in_turns, _CARRIED):
-        what = "no template of its request names messages, history or attachment_parts"
+        what = "no template of its request names messages, history, attachments or attachment_parts"
         return f"the target {target!r} takes no attachments: {what}"
     for kind, where in kinds.items():
         if kind and kind not in spec.kinds:

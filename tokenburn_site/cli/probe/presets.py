@@ -48,6 +48,7 @@ def preset_lines(info: PresetInfo) -> Iterator[str]:
         *(("secret", f"{name}{f': {what}' if what else ''}") for name, what in info.secrets.items()),
         ("params", ", ".join(params)),
         ("needs", ", ".join(info.needs)),
+        ("takes", ", ".join(info.attachments)),
         ("limits", info.about.limits),
         ("try", f"manage.py probe {shlex.join(command(info))}"),
     ]
