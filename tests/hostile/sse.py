@@ -201,3 +201,34 @@ def sse_reset_mid_stream(peer: Peer) -> None:
 def sse_reset_right_behind_an_event(peer: Peer) -> None:
     _begin(peer)
     peer.reset()
+
+
+def _calls(*calls: bytes) -> bytes:
+    return chunk(b'data: {"choices": [{"delta": {"tool_calls": [%s]}}]}\n\n' % b", ".join(calls))
+
+
+@hostile("sse", "body_too_large")
+def sse_tool_calls_without_end(peer: Peer) -> None:
+    """Each a short one: it is their number that is too large."""
+    _begin(peer)
+    for number in range(129):
+        peer.send(_calls(b'{"index": %d, "function": {"name": "a"}}' % number))
+    peer.hold()
+
+
+@hostile("sse", None, "four fine")
+def sse_tool_calls_that_are_odd(peer: Peer) -> None:
+    _begin(peer)
+    odd = (
+        b"7",
+        b"null",
+        b'"a"',
+        b"[]",
+        b"{}",
+        b'{"index": {}, "id": [], "function": {"name": 7, "arguments": [null]}}',
+    )
+    peer.send(_calls(*odd))
+    peer.send(_calls(b'{"index": 0, "id": "", "function": {"name": "", "arguments": "{no"}}'))
+    peer.send(chunk(b'data: {"choices": [{"delta": {"tool_calls": {"index": 1, "function": "a"}}}]}\n\n'))
+    peer.send(chunk(b'data: {"choices": [{"delta": {"content": "fine"}}]}\n\ndata: [DONE]\n\n') + LAST_CHUNK)
+    peer.hold()

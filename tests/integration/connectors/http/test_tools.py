@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -121,6 +122,22 @@ def test_answers_that_end_a_turn(
         assert len(server.requests) == requests
     assert turn.code == code, turn.error
     assert detail in str(turn.error)
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_all_rounds_have_the_time_of_one_turn(lane: Lane) -> None:
+    """A model that calls tools without end, and takes its time."""
+
+    def answer(_asked: Asked) -> bytes:
+        time.sleep(0.1)
+        return calls(FUNCTION)
+
+    limits = {"connect": 4, "first_byte": 4, "idle": 4, "total": 0.5}
+    with scripted(answer) as server:
+        turn = one_turn(lane, spec_of("openai-chat", server.url, tool_rounds=32, timeouts=limits))
+        assert 2 <= len(server.requests) <= 6
+    assert turn.code == "total_timeout", turn.error
+    assert "tool round" in str(turn.error)
 
 
 @pytest.mark.parametrize("lane", LANES)
