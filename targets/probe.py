@@ -17,6 +17,7 @@ from typing import Any, Final
 import orjson
 import uvloop
 
+from attachments.attachment import Attachment
 from connectors.content.sniff import WRONG_TYPES
 from connectors.content.tool_calls import NO_NAME, STEP, ToolCall
 from connectors.errors import Refused, TurnError
@@ -55,15 +56,18 @@ def probe(
     spec: TargetSpec,
     messages: Sequence[str],
     *,
+    attached: Sequence[Attachment] = (),
     lane: Lane = "reference",
     allow_private: AllowPrivate = True,
     limit_s: float | None = None,
 ) -> Probe:
-    """Send `messages` in one conversation, up to the first that fails. `limit_s` bounds the whole conversation. Raises
-    SpecError if the target cannot be used; all other failures are in the result."""
+    """Send `messages` in one conversation, up to the first that fails; `attached` goes with the first one. `limit_s`
+    bounds the whole conversation. Raises SpecError if the target cannot be used; all other failures are in the
+    result."""
     if limit_s is not None:
         spec = spec.within(limit_s)
     teller = _Teller(spec, lane, allow_private)
+    teller.attached = attached
     if limit_s is None:
         teller.tell(messages)
     else:
@@ -97,6 +101,7 @@ class _Teller:
         if self._target.then is not None and isinstance(self._connector, HandshakeConnector):
             self._parts.attach(self._connector)
         self._given_up = False
+        self.attached: Sequence[Attachment] = ()
         self.result = Probe(self._redact(spec.name), spec.protocol, self._redact(spec.url), lane)
 
     def tell(self, messages: Sequence[str]) -> None:
@@ -129,10 +134,12 @@ class _Teller:
         connector = self._connector
         self._show_unassigned()
         connector.begin({"id": f"probe-{uuid.uuid4()}", "number": 0, "user": 0})
-        log: list[dict[str, str]] = []
+        log: list[dict[str, Any]] = []
         try:
             for number, message in enumerate(messages):
                 log.append({"role": "user", "content": message})
+                if number == 0 and self.attached:
+                    log[0]["attachments"] = self.attached
                 text, failure = await self._turn(message, log, number)
                 if isinstance(failure, Refused) and connector.refresh(failure.status):
                     text, failure = await self._turn(message, log, number)
@@ -156,7 +163,7 @@ class _Teller:
             while monotonic_ns() < until_ns and len(kept) < UNASSIGNED_SHOWN and connector.ready:
                 await asyncio.sleep(0.02)
 
-    async def _turn(self, message: str, log: list[dict[str, str]], number: int) -> tuple[str, TurnError | None]:
+    async def _turn(self, message: str, log: list[dict[str, Any]], number: int) -> tuple[str, TurnError | None]:
         connector = self._connector
         turn = Turn(self._redact(message))
         self.result.turns.append(turn)
@@ -170,6 +177,8 @@ class _Teller:
                 await _settled(connector.connect())
                 self._shaken()
                 recorder.redact = self._redact
+            if self.attached:
+                self._target.attach(context, () if number else self.attached)
             request = connector.render(context)
             turn.request = self._shown(request, context)
             timeline = connector.timeline(monotonic_ns())

@@ -284,4 +284,4 @@ def _attached(conversations: Simulated, likely: Amounts) -> list[str]:
     if not any(sizes):
         return []
     sent = sum(sizes) / len(sizes) * likely.turns
-    return [f"attachments are {sent / 1e6:,.1f} MB of the likely requests; the tokens that they cost are not known"]
+    return [f"attachments add {sent / 1e6:,.1f} MB to the likely requests; the tokens that they cost are not known"]

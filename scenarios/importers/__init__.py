@@ -2,6 +2,7 @@
 
 from scenarios.importers.files import Wanted
 from scenarios.importers.library import SAMPLES, library, library_names
+from scenarios.importers.own_files import given_file
 from scenarios.importers.pools import check_attached, load_pool, of_header, read_pool
 from scenarios.importers.reading import Source, open_source
 from scenarios.importers.refs import import_scenarios, load_scenario, prompt_scenario
@@ -14,6 +15,7 @@ __all__ = [
     "Source",
     "Wanted",
     "check_attached",
+    "given_file",
     "import_scenarios",
     "library",
     "library_names",

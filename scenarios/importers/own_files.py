@@ -8,9 +8,11 @@ from pathlib import Path, PurePath
 from typing import Any, Final
 
 from attachments.attachment import MAX_BYTES
+from attachments.generated import MAKERS
 from bounds.files import FileError, read_ordinary
 from scenarios.definition.files import MAX_FILES_BYTES
 from scenarios.definition.spec import ScenarioError
+from scenarios.template.compiler import literal
 
 MAX_FILES: Final = 1000
 """Of a folder."""
@@ -31,6 +33,16 @@ def with_own_files(data: Mapping[str, Any], folder: Path | None) -> dict[str, An
     return found
 
 
+def given_file(text: str) -> dict[str, Any]:
+    """A file of a command line, as a scenario has it: `png:200000` is made, anything else is the path of one. Raises
+    ScenarioError."""
+    kind, _, size = text.partition(":")
+    if kind in MAKERS and size.isdecimal():
+        return {"generate": kind, "bytes": int(size)}
+    path = Path(text).expanduser()
+    return {"name": path.name, "base64": _content(path, text)}
+
+
 def _with_steps(steps: Any, folder: Path, where: str) -> Any:
     if not isinstance(steps, list | tuple):
         return steps
@@ -42,10 +54,16 @@ def _with_step(step: Any, folder: Path, where: str) -> Any:
         return step
     found = dict(step)
     if isinstance(given := step.get("attachments"), list | tuple):
-        found["attachments"] = [_read(one, folder, f"{where}.attachments[{i}]") for i, one in enumerate(given)]
+        found["attachments"] = [_in_place(one, folder, f"{where}.attachments[{i}]") for i, one in enumerate(given)]
     if "steps" in step:
         found["steps"] = _with_steps(step["steps"], folder, f"{where}.steps")
     return found
+
+
+def _in_place(file: Any, folder: Path, where: str) -> Any:
+    """One whose strings are templates."""
+    read = _read(file, folder, where)
+    return read if read is file or "name" in file else {**read, "name": literal(read["name"])}
 
 
 def _read(file: Any, folder: Path, where: str) -> Any:

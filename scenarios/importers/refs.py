@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scenarios.definition.data import DataPool
+from scenarios.definition.files import FileSpec
 from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.importers.files import Wanted, load_dir, load_file, read_source
 from scenarios.importers.library import SAMPLES, by_name, conversations, library_names
@@ -47,11 +48,15 @@ def import_scenarios(source: Source, wanted: Wanted) -> list[ScenarioSpec]:
     return specs
 
 
-def prompt_scenario(text: str, data: Mapping[str, DataPool] | None = None) -> ScenarioSpec:
+def prompt_scenario(
+    text: str, data: Mapping[str, DataPool] | None = None, attached: Sequence[FileSpec] = ()
+) -> ScenarioSpec:
     """The smallest scenario: send `text`, which may be a template, and end. Raises ScenarioError."""
     if not text.strip():
         raise ScenarioError("the prompt is empty")
-    return check_attached({"name": "prompt", "steps": [{"do": "say", "text": text}]}, data or {})
+    files = {f"file {number}": file.model_dump() for number, file in enumerate(attached, 1)}
+    step = {"do": "say", "text": text, "attachments": [*files]}
+    return check_attached({"name": "prompt", "files": files, "steps": [step]}, data or {})
 
 
 def _short(ref: str) -> str:

@@ -14,6 +14,7 @@ from attachments.attachment import Attachment
 from attachments.generated import generated
 from connectors.mapping.forms import BOUNDARY
 from connectors.spec import TargetSpec
+from targets.probe import probe
 from tests.integration.connectors.http.over_http2 import Served
 from tests.integration.connectors.lanes import LANES, ROOMY, Client, context, make_spec, wait
 from tests.integration.connectors.scripted import says, scripted
@@ -82,6 +83,18 @@ def test_both_lanes_send_the_same_bytes(served: Callable[[], Any], over: dict[st
         [message] = orjson.loads(first)["messages"]
         assert message["content"][1] == {"type": "image_url", "image_url": {"url": IMAGE["data_url"]}}
         assert message["content"][2]["input_audio"] == {"data": SOUND["base64"], "format": "wav"}
+
+
+def test_a_probe_sends_them_with_its_first_message() -> None:
+    with scripted(lambda _: says(ANSWER)) as server:
+        for lane in LANES:
+            spec = make_spec("http", server.url, timeouts=ROOMY)
+            assert probe(spec, ["Look", "And?"], attached=[IMAGE, SOUND], lane=lane).ok
+        for turn in server.requests:
+            first, *later = turn.json["messages"]
+            assert [part["type"] for part in first["content"]] == ["text", "image_url", "input_audio"]
+            assert later in ([], [{"role": "assistant", "content": "A cat."}, {"role": "user", "content": "And?"}])
+        assert len(server.requests) == 4
 
 
 def test_a_file_is_uploaded_and_named_by_its_id() -> None:

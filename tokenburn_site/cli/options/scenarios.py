@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+from attachments.attachment import AttachmentError
+from attachments.generated import MAKERS
 from scenarios.definition.data import Use
+from scenarios.definition.files import FileSpec, file_of
 from scenarios.definition.spec import ScenarioError
 from scenarios.definition.synthetic import Synthetic, parse_synthetic
+from scenarios.importers import given_file
 from tokenburn_site.cli.errors import BadUsage
 from tokenburn_site.cli.options import values
 from tokenburn_site.cli.options.declare import Group, own
@@ -46,11 +50,26 @@ def synthetic(text: str) -> Synthetic:
         raise ArgumentTypeError(str(exc)) from exc
 
 
+def attached_file(text: str) -> FileSpec:
+    """`photo.png`, or `png:200000`: a generated file of that size."""
+    try:
+        return file_of(given_file(text))
+    except (AttachmentError, ScenarioError) as exc:
+        hint = f"give a file, or the size of a generated one: {', '.join(f'{kind}:200000' for kind in MAKERS)}"
+        raise ArgumentTypeError(f"{exc}; {hint}") from exc
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScenarioOptions(Group):
     title = "scenario (--prompt, --scenario or --synthetic)"
 
     prompt: str | None = own("one message per conversation", metavar="TEXT")
+    attach: tuple[FileSpec, ...] = own(
+        "image, sound or file that goes with --prompt, or a generated one of so many bytes; repeatable",
+        attached_file,
+        "FILE|png:BYTES",
+        action="append",
+    )
     scenarios: tuple[str, ...] = own(
         "name of a scenario, or file or folder of scenarios or conversations; repeatable, with weights",
         metavar="NAME|FILE|DIR[=WEIGHT]",
@@ -77,6 +96,8 @@ def check_scenario(given: Mapping[str, Any]) -> None:
         raise BadUsage(f"no scenario: give --prompt TEXT or --scenario NAME; {HINT}")
     if given["prompt"] is not None and not given["prompt"].strip():
         raise BadUsage("--prompt is empty: give a text")
+    if given["attach"] and given["prompt"] is None:
+        raise BadUsage("--attach belongs to --prompt: in a scenario, give a message `attachments`")
     names = [file.name for file in given["data"] or ()]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BadUsage(f"--data {twice} is given twice: leave one out")

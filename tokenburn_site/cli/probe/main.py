@@ -127,9 +127,17 @@ def _preset(options: ProbeOptions) -> PresetInfo | None:
 
 
 def _probe(spec: TargetSpec, options: ProbeOptions) -> Probe:
+    if options.attached and (problem := spec.attachments_problem({one.kind: one.name for one in options.attached})):
+        raise BadUsage(f"--attach: {problem}")
     try:
         with said_to_wait(spec, _preset(options)):
-            found = probe(spec, options.prompts, lane=options.lane, allow_private=settings.ALLOW_PRIVATE)
+            found = probe(
+                spec,
+                options.prompts,
+                attached=options.attached,
+                lane=options.lane,
+                allow_private=settings.ALLOW_PRIVATE,
+            )
     except SpecError as exc:
         raise BadUsage(str(exc)) from exc
     stored = options.target.target is not None

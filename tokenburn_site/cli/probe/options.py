@@ -6,10 +6,12 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from attachments.attachment import Attachment
 from connectors.registry import Lane
 from tokenburn_site.cli.errors import BadUsage
 from tokenburn_site.cli.options.burn_options import Options
 from tokenburn_site.cli.options.parser import OneLineParser
+from tokenburn_site.cli.options.scenarios import attached_file
 from tokenburn_site.cli.options.target import TargetOptions, all_params, check_target, with_target_file
 
 USAGE = """\
@@ -43,6 +45,7 @@ class ProbeOptions(NamedTuple):
     prompts: tuple[str, ...]
     lane: Lane
     json: bool
+    attached: tuple[Attachment, ...] = ()
 
 
 class ProbeParser(OneLineParser):
@@ -71,6 +74,14 @@ def add_options(parser: ArgumentParser) -> None:
         default=[],
         metavar="TEXT",
         help="message to send; repeat it for further turns of the conversation",
+    )
+    group.add_argument(
+        "--attach",
+        action="append",
+        default=[],
+        type=attached_file,
+        metavar="FILE|png:BYTES",
+        help="image, sound or file that goes with the first message, or a generated one of so many bytes; repeatable",
     )
     group.add_argument(
         "--lane",
@@ -131,4 +142,5 @@ def check(given: Mapping[str, Any]) -> ProbeOptions:
         params=all_params(given),
         overrides=given["overrides"] or {},
     )
-    return ProbeOptions(target, prompts, given["lane"], given["json"])
+    attached = tuple(file.attachments[0] for file in given["attach"])
+    return ProbeOptions(target, prompts, given["lane"], given["json"], attached)

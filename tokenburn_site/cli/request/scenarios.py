@@ -46,7 +46,7 @@ def build_scenarios(options: Options) -> Scenarios:
     option = "prompt" if options.prompt is not None else "synthetic" if options.synthetic else "scenario"
     try:
         if options.prompt is not None:
-            mix = [(1.0, prompt_scenario(options.prompt, wanted.data))]
+            mix = [(1.0, prompt_scenario(options.prompt, wanted.data, options.attach))]
         elif options.synthetic is not None:
             mix = [(1.0, _synthetic(options.synthetic, wanted))]
         for ref in options.scenarios:

@@ -37,6 +37,15 @@ def whole(
     return estimate_run(of or target(), said, parse_load(load), **{"assumption": KNOWN, **more})
 
 
+def test_attachments_are_told_as_what_they_add_to_the_requests() -> None:
+    look = SAY | {"attachments": [{"generate": "png", "bytes": 300_000}]}
+    load = {"kind": "closed", "users": 1, "conversations": 10}
+    for said, sent in ((scenario(look, SAY), "8.0"), (scenario(look, SAY, history="none"), "4.0")):
+        estimate = whole(load, said)
+        assert estimate.assumptions[-1].startswith(f"attachments add {sent} MB"), "once a turn that carries them"
+        assert estimate.likely.tokens_in == likely(load, scenario(SAY, SAY, history=said[0][1].history)).tokens_in
+
+
 def test_a_number_of_conversations_is_that_many_times_one() -> None:
     found = likely({"kind": "closed", "users": 5, "conversations": 100})
     assert found == Amounts(100, 300, 15_000, 9_000, None, 100 * 6.0 / 5)
