@@ -50,9 +50,12 @@ def of(user: Any) -> SecondFactor | None:
 
 def required(user: Any) -> bool:
     """Whether the user must have one, by the setting or by the rule of a group."""
-    if settings.REQUIRE_MFA == "all" or (settings.REQUIRE_MFA == "staff" and user.is_staff):
-        return True
-    return GroupRule.objects.filter(second_factor_required=True, group__user=user.pk).exists()
+    rules = GroupRule.objects.filter(second_factor_required=True, group__user=user.pk)
+    return required_by_setting(user) or rules.exists()
+
+
+def required_by_setting(user: Any) -> bool:
+    return settings.REQUIRE_MFA == "all" or (settings.REQUIRE_MFA == "staff" and bool(user.is_staff))
 
 
 def missing(user: Any) -> bool:

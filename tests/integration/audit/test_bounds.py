@@ -72,6 +72,15 @@ def test_many_addresses_become_one_source(monkeypatch: pytest.MonkeyPatch) -> No
     assert (said["source"], said["more"]) == (tally.OTHERS, 5)
 
 
+def test_either_database_counts_and_bounds(any_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "SOURCES", 2)
+    asked = ["a"] * 4 + ["b"] + ["c"] * 2 + ["d"] * 2 + ["a"]
+    assert [tally.admits(source, "try") for source in asked] == [True] * 3 + [False] + [True] * 4 + [False] * 2
+    found = AuditTally.objects.order_by("source").values_list("source", "action", "count")
+    assert list(found) == [("a", "try", 5), ("b", "try", 1), (tally.OTHERS, "try", 4)]
+    assert {minute.second for minute in AuditTally.objects.values_list("minute", flat=True)} == {0}
+
+
 def test_failed_log_ins_are_counted_too() -> None:
     for number in range(tally.EACH + 3):
         Client().post("/admin/login/", {"username": f"u{number}", "password": "x"}, REMOTE_ADDR="192.0.2.7")
