@@ -12,6 +12,7 @@ from attachments.generated import generated
 from connectors.errors import BadRequest
 from connectors.preset_info import preset_info
 from connectors.spec import SpecError, build_target_spec, preset_names
+from connectors.spec.presets import load_preset
 from connectors.target import CompiledTarget
 
 MADE = {
@@ -64,7 +65,7 @@ def sent(compiled: CompiledTarget, *attached: Attachment, earlier: bool = False)
     return b"".join([*bodies, *(step.message.render(turn).body for step in compiled._before if step.message)])
 
 
-PRESETS = [name for name in preset_names() if target(name).spec.attachments is not None]
+PRESETS = [name for name in preset_names() if load_preset(name).get("attachments")]
 
 
 def test_presets_of_the_large_dialects_take_attachments() -> None:
