@@ -256,6 +256,8 @@ def _ready_to_fork() -> None:
     assert not any("epoll" in file for file in files), files
     threads = [entry.name for entry in Path("/proc/self/task").iterdir()]
     assert len(threads) == 1, "a fork would lose the other threads"
+    shared = [line for line in Path("/proc/self/maps").read_text().splitlines() if line.split()[1][1::2] == "ws"]
+    assert not shared, "all children would share memory that each should make for itself"
     gc.collect()
     gc.freeze()
 

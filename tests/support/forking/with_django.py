@@ -20,7 +20,7 @@ BURN = "tokenburn_site.settings_cli"
 SITE = "tokenburn_site.settings"
 PROGRAMS = {
     BURN: ("tokenburn_site.management.commands.burn", "tokenburn_site.cli.burn.main"),
-    SITE: ("runs.tasks", "runs.worker_hooks", "tokenburn_site.cli.probe.main"),
+    SITE: ("runs.worker_hooks", "tokenburn_site.cli.probe.main"),  # not runs.tasks: it makes memory that children share
 }
 """By settings: what their programs import beside the models."""
 BOTH = (
