@@ -109,22 +109,22 @@ def hold_all(bots: Mapping[str, Liar], protocol: str, server: LiarServer, folder
         for number, name in enumerate(names, 1)
     }
 
-    async def hold() -> None:
+    async def hold() -> list[Held]:
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def one(order: ShardSpec) -> None:
+        async def one(order: ShardSpec) -> Held:
             async with room:
                 await _hold(order)
                 for _ in range(AGAIN):
-                    if _read(order).turns:
-                        break
+                    if (held := _read(order)).turns:
+                        return held
                     _forget(order)
                     await _hold(order)
+                return _read(order)
 
-        await asyncio.gather(*map(one, orders.values()))
+        return await asyncio.gather(*map(one, orders.values()))
 
-    asyncio.run(hold())
-    return {name: _read(order) for name, order in orders.items()}
+    return dict(zip(orders, asyncio.run(hold()), strict=True))
 
 
 def _order(run: int, bot: Liar, spec: TargetSpec, folder: Path) -> ShardSpec:
