@@ -16,8 +16,8 @@ from connectors.request_parts import check_authority, check_url
 
 SCHEMES: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443, "grpc": 80, "grpcs": 443}
 """What a target's URL may begin with, and the port if it names none."""
-PROXY_SCHEMES: Final = {"http": 80, "socks5": 1080, "socks5h": 1080}
-"""The same of a proxy's. Its origin is that of HTTP at its port."""
+PROXY_SCHEMES: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+"""The same of a proxy's. The origin of one of SOCKS is that of HTTP at its port."""
 _PORTS: Final = PROXY_SCHEMES | SCHEMES
 TLS_SCHEMES: Final = frozenset({"https", "wss", "grpcs"})
 

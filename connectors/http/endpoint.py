@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from connectors.http.proxy import NO_PROXY, Proxy, ProxyRule, proxy_rule
 from connectors.mapping.request import RenderedRequest, Via
 from connectors.opaque.tokens import MARK_BYTES
-from connectors.origins import UNIX, origin_at, origin_of
+from connectors.origins import UNIX, origin_of
 from connectors.request_parts import check_authority
 from connectors.security.sigv4 import AwsSigner
 from connectors.security.vault import Vault, vault_of
@@ -87,7 +87,7 @@ class Endpoint:
             if name.lower() == "host" and value != self.host_header:
                 found.append(_origin_named(value, tls=self.tls))
         if (proxy := self.proxies.named_for(self.host)) is not None:
-            found.append(origin_at(proxy.host, proxy.port, tls=False))
+            found.append(proxy.origin)
         return found
 
     def at(self, scheme: str, netloc: str) -> Endpoint:

@@ -7,6 +7,7 @@ SOCKS5 has).
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Final, NamedTuple, NoReturn, Protocol
@@ -16,15 +17,17 @@ from pydantic import SecretStr
 
 from connectors.errors import BadRequest, ConnectFailed, TurnError
 from connectors.http.socks import SocksTunnel
+from connectors.network.failures import tls_failure
 from connectors.origins import PROXY_SCHEMES, origin_at
 from connectors.request_parts import check_authority, encoded_head
+from connectors.security.tls import tls_context
 from connectors.security.vault import withheld
-from connectors.spec import ProxySpec
+from connectors.spec import ProxySpec, TlsSpec
 
 USER, PASSWORD = "proxy_user", "proxy_password"
 """Names of the secrets for a proxy."""
 STEP: Final = "proxy"
-"""The step of connecting that waits for the tunnel."""
+"""The step of connecting that waits for TLS with the proxy, and for the tunnel."""
 ANSWER_BYTES: Final = 16 * 1024
 _ADVICE: Final = {
     403: "the proxy does not let this host or port through: allow it there, or name the host in proxy.no_proxy",
@@ -50,7 +53,7 @@ class Tunnel(Protocol):
 
 
 class Proxy(NamedTuple):
-    """`user` and `password` may be empty. `withheld`: it must not get them."""
+    """`user` and `password` may be empty. `withheld`: it must not get them. `tls`: None where it speaks none."""
 
     scheme: str
     host: str
@@ -58,10 +61,15 @@ class Proxy(NamedTuple):
     user: str = ""
     password: str = ""
     withheld: TurnError | None = None
+    tls: TlsSpec | None = None
 
     @property
     def is_socks(self) -> bool:
-        return self.scheme != "http"
+        return self.scheme not in {"http", "https"}
+
+    @property
+    def origin(self) -> str:
+        return origin_at(self.host, self.port, tls=self.tls is not None)
 
     @property
     def resolves(self) -> bool:
@@ -94,6 +102,18 @@ class Proxy(NamedTuple):
         """`exc`, which occurred while connecting to the proxy itself."""
         return ConnectFailed(exc.code, f"{self.name}: {exc.detail}", "check the target's proxy.url, or that it is up")
 
+    def tls_context(self) -> ssl.SSLContext:
+        """Raises ConnectFailed if a file of it is unusable."""
+        try:
+            return tls_context(self.tls or TlsSpec())
+        except ConnectFailed as exc:
+            raise ConnectFailed(exc.code, f"{self.name}: proxy.{exc.detail}", exc.advice) from exc
+
+    def tls_failed(self, exc: Exception) -> ConnectFailed:
+        """TLS with the proxy itself failed."""
+        advice = "check that proxy.url has the proxy's own name, and TLS there, or give its CA file (proxy.tls.ca_file)"
+        return ConnectFailed("tls_failed", f"{self.name}: {tls_failure(exc).detail}", advice)
+
 
 class ProxyRule(NamedTuple):
     """Which hosts are reached through a proxy: all but those that `no_proxy` names."""
@@ -122,12 +142,11 @@ def proxy_rule(spec: ProxySpec | None, secrets: Mapping[str, SecretStr], allowed
     parts = urlsplit(spec.url)
     user, password = (secrets[name].get_secret_value() if name in secrets else "" for name in (USER, PASSWORD))
     host, port = parts.hostname or "", parts.port or PROXY_SCHEMES[parts.scheme]
-    refused = None
-    if (user or password) and (origin := origin_at(host, port, tls=False)) not in allowed:
-        refused = withheld([name for name in (USER, PASSWORD) if name in secrets], origin, allowed)
-    if refused is not None:
-        user = password = ""
-    return ProxyRule(Proxy(parts.scheme, host, port, user, password, refused), tuple(spec.no_proxy))
+    proxy = Proxy(parts.scheme, host, port, user, password, tls=spec.tls if parts.scheme == "https" else None)
+    if (user or password) and proxy.origin not in allowed:
+        refused = withheld([name for name in (USER, PASSWORD) if name in secrets], proxy.origin, allowed)
+        proxy = proxy._replace(user="", password="", withheld=refused)
+    return ProxyRule(proxy, tuple(spec.no_proxy))
 
 
 def is_left_out(host: str, no_proxy: Sequence[str]) -> bool:

@@ -121,12 +121,13 @@ class TlsSpec(Frozen):
 
 
 class ProxySpec(Frozen):
-    """A proxy that all connections to the target go through: of HTTP, or of SOCKS5, which gets the target's address
-    (socks5) or its name (socks5h). `no_proxy`: hosts that are reached directly: names,
-    domains that they are in, addresses, networks, "*". User and password are the secrets proxy_user and
-    proxy_password."""
+    """A proxy that all connections to the target go through: of HTTP, of HTTP over TLS (https), or of SOCKS5, which
+    gets the target's address (socks5) or its name (socks5h). `tls`: for the connection to an https proxy. `no_proxy`:
+    hosts that are reached directly: names, domains that they are in, addresses, networks, "*". User and password are
+    the secrets proxy_user and proxy_password."""
 
     url: str
+    tls: TlsSpec = Field(default_factory=TlsSpec)
     no_proxy: list[str] = Field(default_factory=list)
 
     @field_validator("url")
@@ -140,6 +141,15 @@ class ProxySpec(Frozen):
         if "@" in parts.netloc:
             raise ValueError("it holds a user or password: put them into the secrets proxy_user and proxy_password")
         if parts.scheme not in PROXY_SCHEMES or not parts.hostname or not port_ok:
-            raise ValueError("give http://host:port, socks5://host:port or socks5h://host:port (names by the proxy)")
+            raise ValueError(
+                "give http://host:port, https://host:port, socks5://host:port or socks5h://host:port (names by the "
+                "proxy)"
+            )
         check_authority(parts.netloc)
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _tls_to_https(self) -> Self:
+        if self.tls != TlsSpec() and not self.url.startswith("https://"):
+            raise ValueError("tls: it is for proxies at https:// only: remove it")
+        return self

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import Final, Literal, TypeVar
@@ -18,6 +19,7 @@ from connectors.errors import BrokenTransport, ConnectFailed, ReusedClosed, Time
 from connectors.http.endpoint import Endpoint
 from connectors.http.proxy import ANSWER_BYTES, STEP, Proxy, Tunnel
 from connectors.network.failures import connect_failure, connect_timeout
+from connectors.reference.transport.relay import relayed
 from connectors.security import guard
 from connectors.timeline import Timeline
 from connectors.waits import BODY_WAIT_S, REUSED_CLOSED_S, note_stream_wait
@@ -112,9 +114,28 @@ class DeadlineTracker:
         sock = self.sock = self._of_proxy(proxy, lambda: self._first_that_answers(addresses))
         self.dialled_ns = time.monotonic_ns()
         self.handshake_ns = {"resolve": resolved_ns - began_ns, "connect": self.dialled_ns - resolved_ns}
-        if proxy is not None and (endpoint.tls or lasting or proxy.is_socks):
-            self._open_tunnel(sock, proxy.tunnel(there, endpoint.port))
+        if proxy is None:
+            return sock
+        secured = None if proxy.tls is None else self._secure(sock, proxy)
+        if endpoint.tls or lasting or proxy.is_socks:
+            self._open_tunnel(secured or sock, proxy.tunnel(there, endpoint.port))
+        if secured is not None:
+            self._proxy_done()
+            sock = self.sock = relayed(secured)
+        sock.settimeout(self.connect_left_s())
         return sock
+
+    def _secure(self, sock: socket.socket, proxy: Proxy) -> ssl.SSLSocket:
+        """TLS with the proxy itself."""
+        try:
+            return proxy.tls_context().wrap_socket(sock, server_hostname=proxy.host)
+        except BaseException as exc:
+            sock.close()
+            if isinstance(exc, TimeoutError):
+                raise connect_timeout(self._endpoint.host, self._timeouts.connect, "proxy") from exc
+            if isinstance(exc, (OSError, ValueError)):
+                raise proxy.tls_failed(exc) from exc
+            raise
 
     def _of_proxy(self, proxy: Proxy | None, step: Callable[[], T]) -> T:
         try:
@@ -141,9 +162,12 @@ class DeadlineTracker:
             sock.close()
             raise
         self.early = tunnel.rest
-        self.handshake_ns[STEP] = time.monotonic_ns() - self.dialled_ns
-        self.dialled_ns = time.monotonic_ns()
-        sock.settimeout(self.connect_left_s())
+        self._proxy_done()
+
+    def _proxy_done(self) -> None:
+        now_ns = time.monotonic_ns()
+        self.handshake_ns[STEP] = self.handshake_ns.get(STEP, 0) + now_ns - self.dialled_ns
+        self.dialled_ns = now_ns
 
     def tls_done(self, encrypted: socket.socket) -> None:
         self.sock = encrypted

@@ -8,9 +8,10 @@ import errno
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from connectors.http.proxy import STEP, Tunnel
+from connectors.errors import ConnectFailed
+from connectors.http.proxy import STEP, Proxy, Tunnel
 from connectors.network.failures import connect_failure, tls_failure
 from connectors.network.tcp_info import kernel_connect_ns
 from connectors.security.guard import Address
@@ -18,7 +19,7 @@ from connectors.wire.transport.addresses import ROTA
 from connectors.wire.transport.clock import ArrivalClock, stamp_reads
 from connectors.wire.transport.sources import bind_source
 from connectors.wire.transport.stream import READ_BYTES, StampedStream
-from connectors.wire.transport.tls_stream import TlsStream
+from connectors.wire.transport.tls_stream import NestedTlsStream, TlsStream
 
 OURS = frozenset({errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
 """What a connection can fail of that is not the address's fault."""
@@ -34,12 +35,13 @@ async def open_stream(
     tls: ssl.SSLContext | None,
     server_name: str,
     tunnel: Tunnel | None = None,
+    secure: Proxy | None = None,
 ) -> StampedStream:
     """Connect to one of `addresses`: they take turns, and one that does not answer leaves it to the next. The caller
     sets the time limit.
 
     How long its steps took in ns (`connect`, and `proxy` and `tls` if there is one) is put into `steps` as they are
-    done. With `tunnel`, `addresses` are a proxy's.
+    done. With `tunnel`, `addresses` are a proxy's, and with `secure`, those of this one, which speaks TLS.
     Raises ConnectFailed (`connect_refused`, `connect_unreachable`, `tls_failed`).
     """
     loop = asyncio.get_running_loop()
@@ -47,25 +49,42 @@ async def open_stream(
     sock = await _connect(loop, addresses)
     connected = time.monotonic_ns()
     steps["connect"] = kernel_connect_ns(sock) or connected - began
+    outer = None
+    if secure is not None:
+        outer = await _shaken(
+            sock, lambda: TlsStream(loop, clock, sock, secure.tls_context(), secure.host), secure.tls_failed
+        )
     if tunnel is not None:
-        await _open_tunnel(loop, sock, tunnel)
+        await _open_tunnel(loop, sock, tunnel, outer)
+    if tunnel is not None or outer is not None:
         steps[STEP] = time.monotonic_ns() - connected
         connected = time.monotonic_ns()
     if tls is None:
-        stream = StampedStream(loop, clock, sock)
+        stream = outer or StampedStream(loop, clock, sock)
         stream.early = b"" if tunnel is None else tunnel.rest
         return stream
-    encrypted = await _tls_stream(loop, clock, sock, tls, server_name)
+    if outer is None:
+        encrypted = await _shaken(sock, lambda: TlsStream(loop, clock, sock, tls, server_name), tls_failure)
+    else:
+        encrypted = await _shaken(sock, lambda: NestedTlsStream(loop, clock, outer, tls, server_name), tls_failure)
     steps["tls"] = time.monotonic_ns() - connected
     return encrypted
 
 
-async def _open_tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, tunnel: Tunnel) -> None:
+async def _open_tunnel(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, tunnel: Tunnel, outer: TlsStream | None
+) -> None:
     try:
-        await loop.sock_sendall(sock, tunnel.request)
-        while not tunnel.feed(await loop.sock_recv(sock, READ_BYTES)):
-            if more := tunnel.take():
+        more = tunnel.request
+        while True:
+            if more and outer is not None:
+                await outer.say(more)
+            elif more:
                 await loop.sock_sendall(sock, more)
+            heard = await (loop.sock_recv(sock, READ_BYTES) if outer is None else outer.hear())
+            if tunnel.feed(heard):
+                return
+            more = tunnel.take()
     except BaseException as exc:
         sock.close()
         if isinstance(exc, OSError):
@@ -103,15 +122,16 @@ async def _connect(loop: asyncio.AbstractEventLoop, addresses: Sequence[Address]
     raise connect_failure(failure) from failure
 
 
-async def _tls_stream(
-    loop: asyncio.AbstractEventLoop, clock: ArrivalClock, sock: socket.socket, context: ssl.SSLContext, server_name: str
+async def _shaken(
+    sock: socket.socket, make: Callable[[], TlsStream], understood: Callable[[Exception], ConnectFailed]
 ) -> TlsStream:
+    """A stream of TLS on `sock`, its handshake done."""
     try:
-        stream = TlsStream(loop, clock, sock, context, server_name)
+        stream = make()
         await stream.handshake()
     except (ssl.SSLError, OSError, ValueError) as exc:
         sock.close()
-        raise tls_failure(exc) from exc
+        raise understood(exc) from exc
     except BaseException:
         with contextlib.suppress(OSError):
             sock.close()

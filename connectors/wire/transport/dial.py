@@ -45,9 +45,10 @@ async def dial(
                     tls=tls_context(endpoint.tls_spec, http2=bool(endpoint.streams)) if endpoint.tls else None,
                     server_name=endpoint.host,
                     tunnel=tunnel,
+                    secure=proxy if proxy is not None and proxy.tls is not None else None,
                 )
         except TimeoutError as exc:
-            raise connect_timeout(endpoint.host, limit_s, _stage(steps, tunnel)) from exc
+            raise connect_timeout(endpoint.host, limit_s, _stage(steps, endpoint, tunnel)) from exc
         except ConnectFailed as exc:
             if proxy is None or "connect" in steps:
                 raise
@@ -70,8 +71,9 @@ async def _addresses(endpoint: Endpoint, allow_private: AllowPrivate) -> tuple[l
     return await guard.resolve_async(proxy.host, proxy.port, allow_private), there
 
 
-def _stage(steps: Mapping[str, int], tunnel: Tunnel | None) -> Stage:
+def _stage(steps: Mapping[str, int], endpoint: Endpoint, tunnel: Tunnel | None) -> Stage:
     """What a new connection waits for after these steps."""
     if "connect" not in steps:
         return "connect"
-    return "proxy" if tunnel is not None and STEP not in steps else "tls"
+    through = tunnel is not None or not endpoint.tls  # without TLS of its own, it is the proxy's that is waited for
+    return "proxy" if through and STEP not in steps else "tls"

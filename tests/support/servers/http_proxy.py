@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -73,8 +74,8 @@ def join(peer: Peer, far: socket.socket, *, until_request: bool = False) -> None
 
 
 @contextmanager
-def http_proxy(to: int, refuse: bytes = b"") -> Iterator[tuple[HttpProxy, str]]:
-    """The proxy and its URL."""
+def http_proxy(to: int, refuse: bytes = b"", context: ssl.SSLContext | None = None) -> Iterator[tuple[HttpProxy, str]]:
+    """The proxy and its URL. With `context`, it speaks TLS."""
     proxy = HttpProxy(to, refuse)
-    with HostileServer(proxy) as server:
+    with HostileServer(proxy, context) as server:
         yield proxy, server.url

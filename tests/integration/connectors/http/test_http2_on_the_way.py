@@ -33,32 +33,36 @@ from tests.support.servers.http_proxy import http_proxy
 lanes = pytest.mark.parametrize("lane", LANES)
 
 
+AUTHORITY = trustme.CA()
+
+
 def certified(folder: Path, *protocols: str) -> tuple[ssl.SSLContext, dict[str, Any]]:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    AUTHORITY.cert_pem.write_to_path(str(folder / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
     if protocols:
         context.set_alpn_protocols(list(protocols))
     return context, {"ca_file": str(folder / "ca.pem")}
 
 
 @lanes
-@pytest.mark.parametrize("through_proxy", [False, True])
-def test_tls_agrees_on_http2(lane: Lane, tmp_path: Path, *, through_proxy: bool) -> None:
+@pytest.mark.parametrize("scheme", ["", "http", "https"])
+def test_tls_agrees_on_http2(lane: Lane, tmp_path: Path, scheme: str) -> None:
+    """Directly, through a proxy, and within the TLS of one."""
     context, tls = certified(tmp_path, "h2")
-    with Served(tls=context) as served, http_proxy(served.server.port) as (proxy, url):
-        more: dict[str, Any] = {"proxy": {"url": url}} if through_proxy else {}
+    of_proxy = certified(tmp_path)[0] if scheme == "https" else None
+    with Served(tls=context) as served, http_proxy(served.server.port, context=of_proxy) as (proxy, url):
+        more: dict[str, Any] = {"proxy": {"url": url, **({"tls": tls} if of_proxy else {})}} if scheme else {}
         turn = one_turn(lane, spec(served.url, tls=tls, **more))
     assert (turn.code, turn.text) == (None, TEXT), turn.error
     assert list(steps(turn)) == [
         "resolve",
         "connect",
-        *(["proxy"] if through_proxy else []),
+        *(["proxy"] if scheme else []),
         "tls",
         "settings",
     ]
-    assert bool(proxy.asked) is through_proxy
+    assert bool(proxy.asked) is bool(scheme)
 
 
 @lanes
@@ -82,7 +86,10 @@ def test_plain_http2_goes_through_a_tunnel(lane: Lane) -> None:
 
 
 @lanes
-def test_what_comes_together_with_the_answer_of_the_proxy_is_the_target_s(lane: Lane) -> None:
+@pytest.mark.parametrize("tls", [False, True])
+def test_what_comes_together_with_the_answer_of_the_proxy_is_the_target_s(
+    lane: Lane, tmp_path: Path, *, tls: bool
+) -> None:
     def script(peer: Peer) -> None:
         peer.read_request()
         settings = frame(SETTINGS)
@@ -94,6 +101,8 @@ def test_what_comes_together_with_the_answer_of_the_proxy_is_the_target_s(lane: 
         peer.send(headers(stream, OK, EVENTS) + frame(DATA, END_STREAM, stream, ANSWER))
         hold(http2)
 
-    with HostileServer(script) as server:
-        turn = one_turn(lane, spec("http://bot.invalid:81/v1", proxy={"url": server.url}))
+    context, trusts = certified(tmp_path)
+    with HostileServer(script, context if tls else None) as server:
+        proxy = {"url": server.url, **({"tls": trusts} if tls else {})}
+        turn = one_turn(lane, spec("http://bot.invalid:81/v1", proxy=proxy))
     assert (turn.code, turn.text) == (None, TEXT), turn.error

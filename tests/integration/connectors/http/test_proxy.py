@@ -190,7 +190,7 @@ def test_steps_of_a_handshake_and_redirects_go_through_it_too(lane: Lane) -> Non
     ("url", "says"),
     [
         ("socks4://127.0.0.1:1080", "socks5://host:port"),
-        ("https://127.0.0.1:3128", "http://host:port"),
+        ("ftp://127.0.0.1:3128", "https://host:port"),
         ("127.0.0.1:3128", "http://host:port"),
         ("http://ada:pw@127.0.0.1:3128", "proxy_user"),
     ],
