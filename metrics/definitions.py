@@ -6,6 +6,7 @@ display.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -31,6 +32,7 @@ FIRST_ROUND = f"{TOOL_STEP}round_1"
 HANDSHAKE_PREFIX = "handshake_"
 THEN_PREFIX = "then_"
 TOOL_PREFIX = "tool_"
+_ROUND: Final = re.compile(rf"{TOOL_PREFIX}(round_[1-9]\d?)_ms")
 STATS: Final[tuple[Stat, ...]] = ("count", "mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
 QUANTILES: Final[Mapping[Quantile, float]] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 SAMPLES_NEEDED: Final[Mapping[str, int]] = {"p50": 2, "p90": 10, "p95": 20, "p99": 100, "p999": 1000}
@@ -264,8 +266,8 @@ def find(name: str) -> Metric | None:
         return handshake_metric(name.removeprefix(HANDSHAKE_PREFIX).removesuffix("_ms"))
     if name.startswith(THEN_PREFIX) and name.endswith("_ms"):
         return step_metric(f"{THEN_STEP}{name.removeprefix(THEN_PREFIX).removesuffix('_ms')}")
-    if name.startswith(TOOL_PREFIX) and name.endswith("_ms"):
-        return step_metric(f"{TOOL_STEP}{name.removeprefix(TOOL_PREFIX).removesuffix('_ms')}")
+    if (found := _ROUND.fullmatch(name)) is not None:
+        return step_metric(f"{TOOL_STEP}{found[1]}")
     return None
 
 

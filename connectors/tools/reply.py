@@ -11,6 +11,7 @@ from connectors.content.tool_calls import ToolCall
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer, BadRequest
 from connectors.mapping.expressions import MISSING, Context
+from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.paths import keys_of, walk
 from connectors.mapping.request import RenderedRequest, RequestTemplate
 from connectors.mapping.templates import Template, compile_value, value_of
@@ -60,6 +61,7 @@ class ToolReply:
     def seen(self, context: Context, calls: Sequence[ToolCall], text: str, conceal: Conceal) -> dict[str, Any]:
         """What templates see of an answer: its calls and results in the dialect's shape. `conceal`: secrets that the
         target repeats in it. Raises BadAnswer or BadRequest."""
+        context = {**context, BUDGET: Budget()}  # all templates of a round have one together
         made: dict[str, list[Any]] = {"calls": [], "results": []}
         for call in calls:
             known = conceal(self._known(call))

@@ -17,7 +17,8 @@ from runs.webhooks.payload import run_facts
 from tests.integration.web import made_up
 
 pytestmark = pytest.mark.django_db
-ANSWER, BODY, SAID = "planted-answer", "planted-error-body", "planted-message"
+ANSWER, BODY, SAID, CALLED = "planted-answer", "planted-error-body", "planted-message", "planted-argument"
+WORDS = (ANSWER, BODY, SAID, CALLED)
 RIGHTS = ("runs.view_run", "metrics.view_sessionmetric")
 READER = (*RIGHTS, "runs.view_texts")
 
@@ -26,7 +27,7 @@ READER = (*RIGHTS, "runs.view_texts")
 def run() -> Run:
     made = made_up.run(RunStatus.FAILED)
     made_up.fill(made, 3, answer=ANSWER)
-    SessionMetric.objects.filter(run=made).update(message=SAID)
+    SessionMetric.objects.filter(run=made).update(message=SAID, tool_calls=f'[["weather", "{CALLED}"]]')
     made.scenario_specs = [{"weight": 1, "scenario": {"name": "s", "steps": [{"do": "say", "text": SAID}]}}]
     made.reason = f"no turn succeeded; http_500, 5 of 5 failures: {BODY}"
     made.end_code = EndCode.NO_TURN_SUCCEEDED
@@ -73,7 +74,7 @@ def test_without_the_right_no_door_shows_a_text(run: Run) -> None:
         response = client.get(path)
         assert response.status_code == 200, path
         text = content(response)
-        shown[path] = [word for word in (ANSWER, BODY, SAID, "quoted") if word in text]
+        shown[path] = [word for word in (*WORDS, "quoted") if word in text]
     assert {path: found for path, found in shown.items() if found} == {}
 
 
@@ -81,12 +82,15 @@ def test_with_the_right_they_are_shown(run: Run) -> None:
     """Guards the test above: the texts are there to be found."""
     client = logged_in(*READER)
     shown = {path: content(client.get(path)) for path in doors(run)}
-    with_texts = {path for path, text in shown.items() if any(word in text for word in (ANSWER, BODY, SAID))}
+    with_texts = {path for path, text in shown.items() if any(word in text for word in WORDS)}
     expected = {"turns.csv", "turns.json", "report.json", "junit.xml", "summary.md", "report/", "live/"}
     assert {f"/runs/{run.pk}/{name}" for name in expected} <= with_texts
     assert {f"/api/runs/{run.pk}/{name}" for name in ("", "report/", "turns/", "junit/", "summary/")} <= with_texts
     assert {f"/admin/runs/run/{run.pk}/change/", "/api/runs/"} <= with_texts
     assert any("sessionmetric" in path for path in with_texts)
+    with_calls = {path for path, text in shown.items() if CALLED in text}
+    assert {f"/runs/{run.pk}/turns.csv", f"/runs/{run.pk}/turns.json", f"/api/runs/{run.pk}/turns/"} <= with_calls
+    assert any("sessionmetric" in path for path in with_calls)
 
 
 def test_figures_and_the_kind_of_end_stay(run: Run) -> None:
@@ -99,7 +103,9 @@ def test_figures_and_the_kind_of_end_stay(run: Run) -> None:
     assert client.get(f"/api/runs/{run.pk}/").json()["reason"] == MEANINGS[EndCode.NO_TURN_SUCCEEDED]
 
 
-@pytest.mark.parametrize("field", ["answer__contains", "message__startswith", "detail__icontains", "answer"])
+@pytest.mark.parametrize(
+    "field", ["answer__contains", "message__startswith", "detail__icontains", "answer", "tool_calls__contains"]
+)
 def test_what_may_not_be_read_may_not_be_searched(run: Run, field: str) -> None:
     path = f"/admin/metrics/sessionmetric/?{field}={ANSWER}"
     assert logged_in(*RIGHTS).get(path).status_code != 200
@@ -121,7 +127,7 @@ def test_a_reason_that_quotes_nobody_is_shown(run: Run) -> None:
 def test_a_webhook_quotes_nobody(run: Run) -> None:
     delivery = WebhookDelivery(webhook=Webhook(name="w"), run=run)
     assert delivery.run is not None
-    assert not any(word in repr(run_facts(delivery.run)) for word in (ANSWER, BODY, SAID))
+    assert not any(word in repr(run_facts(delivery.run)) for word in WORDS)
 
 
 def test_a_token_reads_no_more_than_its_user(run: Run) -> None:

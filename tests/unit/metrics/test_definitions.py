@@ -71,6 +71,18 @@ def test_a_part_of_a_turn_becomes_a_metric_and_is_no_time_before_its_sending() -
     assert values("send_lag_ms", line) == [7.0]
 
 
+def test_the_rounds_of_a_turn_are_metrics_and_leave_its_tokens_to_several_answers() -> None:
+    line = turn(hs={"tool.call": 2 * MS, "tool.round_1": 4 * MS, "tool.round_2": 5 * MS})
+    names = [metric.name for metric, _ in measured(columns(line))]
+    assert {"time_to_tool_call_ms", "tool_round_1_ms", "tool_round_2_ms"} <= set(names)
+    assert len(names) == len(set(names)) and "tpot_ms" not in names
+    assert values("time_to_tool_call_ms", line, turn(1)) == [2.0]
+    assert values("tool_round_2_ms", line) == [5.0]
+    assert values("send_lag_ms", line) == [10.0]
+    assert values("tpot_ms", turn(hs={"tool.call": 2 * MS})) == [10.0]
+    assert [find(f"tool_{name}_ms") for name in ("call", "round_0", "round_", "round_x", "round_123")] == [None] * 5
+
+
 @pytest.mark.parametrize("changes", [{"to": 1}, {"to": None}, {"lc": 150 * MS}, {"ft": None, "lc": None}])
 def test_time_per_token_needs_two_tokens_in_two_pieces(changes: dict[str, Any]) -> None:
     assert values("tpot_ms", turn(**changes)) == []
