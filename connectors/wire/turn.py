@@ -86,7 +86,7 @@ class Turn:
             self.fail(exc)
             return
         if self._timer is None:
-            self._arm(self._patience_ns)
+            self._arm(min(self._patience_ns, self._deadline(timeline)[0] - self._sent_at))
 
     def look(self) -> None:
         """Time has passed, or something was said beside the stream."""

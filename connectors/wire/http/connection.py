@@ -137,7 +137,7 @@ class HttpConnection:
         timeline.sent(now_ns, len(data))
         self._stream.write(data)
         if self._timer is None:
-            self._arm(self._patience_ns)
+            self._arm(min(self._patience_ns, self._deadline(timeline)[0] - now_ns))
 
     def leave(self, request: RenderedRequest) -> None:
         """Send a request whose answer nobody waits for, and close."""

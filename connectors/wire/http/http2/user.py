@@ -151,7 +151,9 @@ class Http2User:
         timeline.sent(now_ns, len(data) + unsent + (FRAME_HEAD_BYTES if unsent else 0))
         connection.write(data)
         if self._timer is None:
-            self._arm(self._patience_ns)
+            began_ns = timeline.sent_ns or now_ns
+            due_ns, _ = next_deadline(self._timeouts, began_ns=began_ns, sent_ns=now_ns, last_ns=None)
+            self._arm(min(self._patience_ns, due_ns - now_ns))
 
     def _let_go(self, stream: Http2Stream) -> None:
         """Nobody waits for it any longer. A body that is not over may end for a while, or else its stream is reset."""
