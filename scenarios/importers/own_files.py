@@ -29,7 +29,10 @@ def with_own_files(data: Mapping[str, Any], folder: Path | None) -> dict[str, An
     elif isinstance(files, Mapping):
         found["files"] = {name: _read(file, folder, f"files.{name}") for name, file in files.items()}
     if "steps" in found:
-        found["steps"] = _with_steps(found["steps"], folder, "steps")
+        in_place: dict[str, Any] = {}
+        found["steps"] = _with_steps(found["steps"], folder, "steps", in_place)
+        if in_place:
+            found["files"] = {**(found.get("files") or {}), **in_place}
     return found
 
 
@@ -43,27 +46,33 @@ def given_file(text: str) -> dict[str, Any]:
     return {"name": path.name, "base64": _content(path, text)}
 
 
-def _with_steps(steps: Any, folder: Path, where: str) -> Any:
+def _with_steps(steps: Any, folder: Path, where: str, in_place: dict[str, Any]) -> Any:
+    """`in_place`: gets the files that steps name themselves, each once."""
     if not isinstance(steps, list | tuple):
         return steps
-    return [_with_step(step, folder, f"{where}[{i}]") for i, step in enumerate(steps)]
+    return [_with_step(step, folder, f"{where}[{i}]", in_place) for i, step in enumerate(steps)]
 
 
-def _with_step(step: Any, folder: Path, where: str) -> Any:
+def _with_step(step: Any, folder: Path, where: str, in_place: dict[str, Any]) -> Any:
     if not isinstance(step, Mapping):
         return step
     found = dict(step)
     if isinstance(given := step.get("attachments"), list | tuple):
-        found["attachments"] = [_in_place(one, folder, f"{where}.attachments[{i}]") for i, one in enumerate(given)]
+        places = (f"{where}.attachments[{i}]" for i in range(len(given)))
+        found["attachments"] = [_in_place(one, folder, at, in_place) for one, at in zip(given, places, strict=True)]
     if "steps" in step:
-        found["steps"] = _with_steps(step["steps"], folder, f"{where}.steps")
+        found["steps"] = _with_steps(step["steps"], folder, f"{where}.steps", in_place)
     return found
 
 
-def _in_place(file: Any, folder: Path, where: str) -> Any:
-    """One whose strings are templates."""
-    read = _read(file, folder, where)
-    return read if read is file or "name" in file else {**read, "name": literal(read["name"])}
+def _in_place(file: Any, folder: Path, where: str, in_place: dict[str, Any]) -> Any:
+    """The name under which a file given by its path is in `in_place`; anything else as it is."""
+    if not isinstance(file, Mapping) or "path" not in file:
+        return file
+    key = " ".join(str(part) for part in (file["path"], *(file.get(field) or "" for field in ("name", "type"))) if part)
+    if key not in in_place:
+        in_place[key] = _read(file, folder, where)
+    return literal(key)
 
 
 def _read(file: Any, folder: Path, where: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from rest_framework.test import APIClient
 
+from attachments.generated import generated
 from scenarios.models import Scenario
 from tests.integration.web import made_up
 
@@ -60,6 +62,29 @@ def test_long_data_stays_when_a_scenario_is_edited_around_it(admin_page: Client)
     shown["data"]["talks"]["rows"] = "99 rows, kept as they are"
     page = admin_page.post(address, {"name": "talks", "spec": json.dumps(shown)}).content.decode()
     assert "data.talks.rows: must be a list" in page
+
+
+def test_long_files_stay_when_a_scenario_is_edited_around_them(admin_page: Client) -> None:
+    packed = base64.b64encode(generated("png", 30_000, "a").data).decode()
+    steps = [{"do": "say", "text": "Look", "attachments": ["a"]}]
+    files = {"a": {"base64": packed, "name": "a.png"}, "short": {"base64": "R0lGODlh"}}
+    spec = {"name": "look", "files": files, "steps": steps}
+    admin_page.post(PAGE, {"file": upload("look.json", spec)})
+    row = Scenario.objects.get(name="look")
+    address = f"/admin/scenarios/scenario/{row.pk}/change/"
+    shown = admin_page.get(address).context["adminform"].form.initial["spec"]
+    assert shown["files"]["a"]["base64"] == "40,000 characters, kept as they are"
+    assert shown["files"]["short"]["base64"] == "R0lGODlh"
+    shown["files"]["a"]["name"] = "b.png"
+    assert admin_page.post(address, {"name": "look", "spec": json.dumps(shown)}).status_code == 302
+    row.refresh_from_db()
+    assert (row.spec["files"]["a"]["base64"], row.spec["files"]["a"]["name"]) == (packed, "b.png")
+    shown["files"]["a"]["base64"] = "1 characters, kept as they are"
+    page = admin_page.post(address, {"name": "look", "spec": json.dumps(shown)}).content.decode()
+    assert "files.a: base64: is not base64" in page
+    shown["files"]["a"] = {"path": "/etc/passwd"}
+    page = admin_page.post(address, {"name": "look", "spec": json.dumps(shown)}).content.decode()
+    assert "files.a: a path is read only by `burn`" in page
 
 
 def test_an_uploaded_table_is_data_of_a_scenario_in_the_admin(admin_page: Client) -> None:

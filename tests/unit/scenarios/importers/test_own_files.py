@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import os
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from attachments.attachment import MAX_BYTES
 from attachments.generated import generated
 from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.importers import Source, Wanted, import_scenarios, load_scenario
+from scenarios.render.walk import SayAction, compile_scenario
 
 PNG = generated("png", 200, "a").data
 
@@ -71,9 +72,13 @@ def test_a_folder_gives_all_its_files_by_name(folder: Path) -> None:
 
 
 def test_a_step_names_a_path_in_place(folder: Path) -> None:
-    say = {"do": "say", "text": "Look", "attachments": [{"path": "photos/cat.png"}]}
-    spec = read(folder, scenario(steps=[{"do": "repeat", "times": 2, "steps": [say]}]))
-    assert base64.b64encode(PNG).decode() in str(spec.model_dump(mode="json"))
+    (folder / "{{ x }}.png").write_bytes(PNG)
+    say = {"do": "say", "text": "Look", "attachments": [{"path": "photos/cat.png"}, {"path": "{{ x }}.png"}]}
+    spec = read(folder, scenario(steps=[{"do": "repeat", "times": 2, "steps": [say]}, say]))
+    assert list(spec.files) == ["photos/cat.png", "{{ x }}.png"], "each once"
+    action = compile_scenario(spec).walk(Random(1), {"number": 0}).next_action()
+    assert isinstance(action, SayAction)
+    assert [(file.name, file.data) for file in action.attachments] == [("cat.png", PNG), ("{{ x }}.png", PNG)]
 
 
 @pytest.mark.parametrize(
