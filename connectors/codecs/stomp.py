@@ -111,14 +111,20 @@ class Stomp(WithOptions[NoOptions]):
 
     def _document(self, command: str, headers: dict[str, str], content: bytes) -> bytes:
         document = b'{"command":%b,"headers":%b,"body":' % (orjson.dumps(command), orjson.dumps(headers))
-        if content[:1] in {b"{", b"["}:
-            try:
-                loads(content)
-            except (orjson.JSONDecodeError, TooLarge):
-                pass
-            else:
-                return document + content + b"}"
+        if content[:1] in {b"{", b"["} and self._is_json(content):
+            return document + content + b"}"
         try:
             return document + orjson.dumps(content.decode()) + b"}"
         except UnicodeDecodeError:
             raise self.failed("the body is not UTF-8") from None
+
+    @staticmethod
+    def _is_json(content: bytes) -> bool:
+        """Also if it is nested too deeply, which whoever reads the document says."""
+        try:
+            loads(content)
+        except TooLarge:
+            return True
+        except orjson.JSONDecodeError as exc:
+            return "depth limit" in str(exc)
+        return True

@@ -225,7 +225,8 @@ class Timeline(JudgedTurn):
         """An event that the mapping does not read."""
         self._last_without_text = message
         if self.response.known_errors and not self.response.ignores(message):
-            self._no_error(said_error(message, typed=True))
+            # One of a kind that is not listed may have an error beside it, such as a tool's; one of no kind says it.
+            self._no_error(said_error(message, typed=self.response.unlisted(message) is not None))
 
     def _thought(self, part: Part, message: Any) -> None:
         if part.reasoning is not None and type(thought := part.reasoning(message)) is str:

@@ -6,7 +6,22 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 import tests.hostile
-from tests.hostile import aws, grpc, http, ndjson, socketio, split, split_socket, sse, text, then, websocket
+from tests.hostile import (
+    aws,
+    grpc,
+    http,
+    ndjson,
+    polling,
+    signalr,
+    socketio,
+    split,
+    split_socket,
+    sse,
+    stomp,
+    text,
+    then,
+    websocket,
+)
 from tests.hostile.http2 import answers as http2_answers
 from tests.hostile.server import Script
 
@@ -25,7 +40,12 @@ GOOD: dict[str, Script] = {
     "websocket": websocket.good,
     "socketio": socketio.good,
 }
-VARIANTS: dict[str, Script] = {"then": then.good}
-"""Of the same protocols otherwise: turns of several requests."""
+VARIANTS: dict[str, Script] = {
+    "then": then.good,
+    "polling": polling.good,
+    "signalr": signalr.good,
+    "stomp": stomp.good,
+}
+"""Of the same protocols otherwise: turns of several requests, and what others make of a protocol."""
 HTTP2: dict[str, Script] = {"http2": http2_answers.good}
 """The same protocol as `sse`, in another version of HTTP, and with tests of its own."""

@@ -9,7 +9,7 @@ from tests.hostile.server import Peer, Script
 
 Protocol = Literal[
     "http", "sse", "ndjson", "text", "aws-eventstream", "split", "split-websocket", "grpc", "websocket", "socketio",
-    "http2", "then",
+    "http2", "then", "polling", "signalr", "stomp",
 ]  # fmt: skip
 
 

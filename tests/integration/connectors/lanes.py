@@ -15,7 +15,7 @@ from connectors.base import BaseConnector
 from connectors.errors import TurnError
 from connectors.registry import Lane, connector_class
 from connectors.security.guard import AllowPrivate
-from connectors.spec import TargetSpec, build_target_spec
+from connectors.spec import TargetSpec, build_target_spec, load_preset
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from tests.hostile.grpc import PROTO
@@ -52,11 +52,16 @@ PRESETS = {
     "websocket": "generic-websocket",
     "socketio": "generic-socketio",
 }
-VARIANTS: dict[str, str] = {"then": "openai-chat"}
+VARIANTS: dict[str, str] = {
+    "then": "openai-chat",
+    "polling": "generic-socketio",
+    "signalr": "signalr",
+    "stomp": "stomp",
+}
 """Presets of targets that are asked otherwise than these."""
 POLL = {"name": "poll", "url": "{{ saved.job }}", "until": {"path": "choices"}, "every_s": 0.05, "within_s": 60}
 HTTP2 = {"http2": "openai-chat"}
-STREAMED = frozenset({"sse", "text", "aws-eventstream", "grpc", "socketio", "http2"})
+STREAMED = frozenset({"sse", "text", "aws-eventstream", "grpc", "socketio", "http2", "polling", "signalr"})
 """Protocols whose preset is asked for its streamed form."""
 
 
@@ -65,6 +70,12 @@ def make_spec(protocol: str, url: str, **overrides: Any) -> TargetSpec:
     overrides = {"timeouts": PATIENT, "limits": LIMITS} | overrides
     if protocol == "socketio":
         overrides = {"socketio": {"ack": True}} | overrides  # an answer may end either way
+    if protocol == "polling":
+        overrides = {"socketio": {"ack": True, "transport": "polling"}} | overrides
+    if protocol in {"signalr", "stomp"}:  # the greeting has a limit of its own
+        first, *more = load_preset(protocol)["hello"]
+        times: Any = overrides["timeouts"]
+        overrides = {"hello": [first | {"within_s": times["connect"]}, *more]} | overrides
     if protocol == "http2":
         overrides = {"http": {"version": "2"}} | overrides
     if protocol == "then":

@@ -4,7 +4,7 @@ session beside several of them, on a good server, notices nothing."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
@@ -78,6 +78,18 @@ def alike(lane: Lane) -> dict[str, list[Behaviour]]:
     return found
 
 
+def asks(request: bytes) -> bool:
+    """Whether it is a turn's, and not that of a standing stream or a negotiation."""
+    return b"/events HTTP" not in request and b"/negotiate" not in request
+
+
+ASKS: dict[str, Callable[[bytes], bool]] = {
+    "then": lambda request: request.startswith(b"POST"),
+    "polling": lambda request: b"\r\n\r\n42" in request,
+}
+"""By protocol, where there are other requests beside it."""
+
+
 def wrongs(lane: Lane, behaviour: Behaviour) -> Iterator[str]:
     """What is not as it must be of a turn with it."""
     codes = expected(lane, behaviour)
@@ -88,9 +100,8 @@ def wrongs(lane: Lane, behaviour: Behaviour) -> Iterator[str]:
         yield f"{turn.code}, not {codes}: {turn.error}"
     if codes == (behaviour.code,) == (None,) and (turn.text != behaviour.text or turn.timeline.done_ns is None):
         yield f"done at {turn.timeline.done_ns} with {turn.text!r}"
-    asked = [request for request in server.requests if b"/events HTTP" not in request]  # not the standing stream
-    asked = [request for request in asked if behaviour.protocol != "then" or request.startswith(b"POST")]
-    wanted = 1 if asked or not behaviour.protocol.startswith("split") else 0
+    asked = [request for request in server.requests if ASKS.get(behaviour.protocol, asks)(request)]
+    wanted = 1 if asked or not behaviour.protocol.startswith(("split", "signalr")) else 0
     if len(asked) != wanted:
         yield f"a request that may have been sent is not sent again: {asked}"
     if turn.late_s >= min(timeouts.values()) + GRACE_S:
