@@ -58,11 +58,11 @@ class ToolReplySpec(Frozen):
 
 class ToolsSpec(Frozen):
     """`tool_results`: what each tool returns, by its name; "*" is for all others. `tool_rounds`: how often results are
-    sent back in one turn at most."""
+    sent back in one turn at most; those that are left go with the next message of the session."""
 
     tool_reply: ToolReplySpec | None = None
     tool_results: dict[str, Any] = Field(default_factory=dict)
-    tool_rounds: int = Field(ROUNDS, ge=1, le=MOST_ROUNDS)
+    tool_rounds: int = Field(ROUNDS, ge=0, le=MOST_ROUNDS)
 
     def check_tools(
         self, protocols: Collection[str], protocol: str, response: ResponseSpec, several: Mapping[str, object]
@@ -85,6 +85,8 @@ class ToolsSpec(Frozen):
             yield "tool_results: the preset does not say how a result is sent back: give tool_reply"
         elif self.tool_reply.in_messages and protocol != LASTING:
             yield f"tool_reply: with protocol {protocol} a result is part of a request: give `into` or `body`"
+        elif self.tool_reply.into is None and not self.tool_rounds:
+            yield "tool_rounds: results can wait for the next message only where tool_reply has `into`; give 1 or more"
         if not any(part.calls is not None for part in (response, *response.kinds.values())):
             yield "tool_results has no effect: response.calls does not say where tool calls are"
         for name in (name for name, given in several.items() if given):

@@ -20,8 +20,8 @@ from connectors.spec import SpecError, TargetSpec
 from connectors.spec.tools import ANY_TOOL, ToolReplySpec
 
 Conceal = Callable[[Any], Any]
-Added = Sequence[tuple[int, list[Any]]]
-"""Messages that are appended: each list behind all of the conversation but so many at its end."""
+Added = Sequence[tuple[int, int, list[Any]]]
+"""Messages that are put into the conversation: behind all but so many at its end, and in the place of how many."""
 TOOL: Final = "tool"
 """The name by which these templates see a call."""
 
@@ -40,6 +40,8 @@ class ToolReply:
             compile_value(item, f"tool_reply.messages[{i}]", fold) for i, item in enumerate(reply.messages)
         ]
         self._into = reply.into
+        self.waits = reply.into is not None
+        """Whether a result may wait for the next message of the session."""
         self._body: RequestTemplate | None = None
         self.in_messages = reply.in_messages
         """Whether each result is a message of its own."""
@@ -123,9 +125,9 @@ class ToolReply:
             has = f"the body has no list there: it has {shape(body)}"
             raise BadRequest("request_invalid", f"tool_reply.into: {self._into!r}: {has}")
         size = len(there)
-        for from_end, messages in sorted(added, key=lambda one: one[0]):
+        for from_end, replaced, messages in sorted(added, key=lambda one: one[0]):
             at = max(size - from_end, 0)
-            there[at:at] = messages
+            there[at : at + replaced] = messages
         return own._replace(body=_dumped(body))
 
 

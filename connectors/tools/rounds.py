@@ -58,8 +58,9 @@ class ToolTalk:
         self._render = owner.render
         self._send = owner.send_message
         self._saved: dict[str, Any] | None = None
-        self._said: list[tuple[Any, int, list[Any]]] = []
-        """Behind which message of the conversation, the number of that one, and what was said there."""
+        self._said: list[tuple[Any, int, str | None, list[Any]]] = []
+        """Behind which message of the conversation, the number of that one, the answer that is part of what was said
+        there (None: none is), and that."""
 
     def render(self, context: dict[str, Any]) -> RenderedRequest:
         """Raises BadRequest."""
@@ -70,20 +71,20 @@ class ToolTalk:
             return request
         return self.owner.render_results(lambda own: self.reply.with_messages(own, added))
 
-    def earlier(self) -> list[tuple[int, list[Any]]]:
+    def earlier(self) -> list[tuple[int, int, list[Any]]]:
         """What was said in turns that are still part of the conversation."""
         messages: Sequence[Any] = self.owner.turn_context.get("messages", ())
         return [
-            (len(messages) - 1 - at, said)
-            for message, at, said in self._said
+            (len(messages) - 1 - at, int(messages[at + 1]["content"] == answer), said)
+            for message, at, answer, said in self._said
             if at < len(messages) - 1 and messages[at]["content"] == message["content"]
         ]
 
-    def keep(self, said: list[Any]) -> None:
-        """It was said behind the last message."""
+    def keep(self, said: list[Any], answer: str | None) -> None:
+        """It was said behind the last message. `answer`: the text that is part of it; None: the answer is apart."""
         messages: Sequence[Any] = self.owner.turn_context.get("messages", ())
-        if messages:
-            self._said.append((messages[-1], len(messages) - 1, said))
+        if messages and said:
+            self._said.append((messages[-1], len(messages) - 1, answer, said))
 
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> Awaitable[None] | None:
         """Blocks and returns None, or returns what is to be awaited, as the connector's own does."""
@@ -137,10 +138,8 @@ class _Rounds:
     def next(self) -> RenderedRequest | None:
         """The request with the results of what the last answer called; None: that answer is the turn's. Raises
         TurnError."""
-        tools, reply = self.timeline.tools, self._talk.reply
-        if tools is None or len(tools.rounds) >= reply.rounds:
-            return None
-        if len(tools.calls) == tools.new or not reply.knows(tools.calls[tools.new :]):
+        tools = self.timeline.tools
+        if tools is None or len(tools.rounds) >= self._talk.reply.rounds or not self._has_results(tools):
             return None
         with self.of_one():
             if not self._is_good():
@@ -148,6 +147,10 @@ class _Rounds:
             request = self._request(tools)
         self._next_round(tools)
         return request
+
+    def _has_results(self, tools: ToolCalls) -> bool:
+        """Whether there is a result for all that the last answer calls."""
+        return len(tools.calls) > tools.new and self._talk.reply.knows(tools.calls[tools.new :])
 
     def _is_good(self) -> bool:
         """Whether the answer asks for tools, and nothing else is the matter. Raises BadAnswer."""
@@ -159,12 +162,18 @@ class _Rounds:
             timeline.expected = expected
         return timeline.kind == "tool_call"
 
-    def _request(self, tools: ToolCalls) -> RenderedRequest:
+    def _say(self, tools: ToolCalls) -> Mapping[str, Any]:
+        """The results of what the last answer calls. Raises BadAnswer or BadRequest."""
         owner, reply = self._talk.owner, self._talk.reply
         owner.keep_saved(self.timeline)
         seen = reply.seen(owner.turn_context, tools.calls[tools.new :], self.timeline.text, owner.conceal)
         self._said += reply.messages(seen)
-        added = [*self._talk.earlier(), (0, self._said)]
+        return seen
+
+    def _request(self, tools: ToolCalls) -> RenderedRequest:
+        owner, reply = self._talk.owner, self._talk.reply
+        seen = self._say(tools)
+        added = [*self._talk.earlier(), (0, 0, self._said)]
         request = owner.render_results(lambda own: reply.request(own, seen, added))
         self._results = [owner.packed(result) for result in reply.first(request, seen)]
         return request
@@ -186,12 +195,21 @@ class _Rounds:
     def end(self) -> None:
         """The last answer is there."""
         timeline, tools = self.timeline, self.timeline.tools
-        if tools is None or not tools.rounds:
+        if tools is None:
             return
+        answer = None
+        if self._talk.reply.waits and self._has_results(tools) and self._is_good():
+            self._say(tools)
+            answer = timeline.text
+        self._talk.keep(self._said, answer)
+        if tools.rounds:
+            self._note_rounds(tools)
+
+    def _note_rounds(self, tools: ToolCalls) -> None:
+        timeline = self.timeline
         took = [*(ended.took_ns for ended in tools.rounds), self._last_ns(tools)]
         steps = {f"{STEP}round_{number}": ns for number, ns in enumerate(took, 1)}
         timeline.handshake_ns = {**(timeline.handshake_ns or {}), **steps}
-        self._talk.keep(self._said)
 
 
 def begin_again(timeline: Timeline, fresh: Timeline) -> None:

@@ -154,29 +154,35 @@ def test_arguments_that_are_no_json_cannot_be_an_object(lane: Lane) -> None:
     assert "tool round 1: the arguments of the tool call 'weather' are not JSON" in str(turn.error)
 
 
-@pytest.mark.parametrize("lane", LANES)
-def test_later_turns_say_what_was_said_about_tools(lane: Lane) -> None:
-    log: list[dict[str, str]] = []
+class Talk:
+    """A conversation with its history."""
 
-    def say(client: Client, text: str) -> Turn:
-        """A turn of one conversation, with its history."""
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.log: list[dict[str, str]] = []
+
+    def say(self, text: str) -> Turn:
+        log = self.log
         log.append({"role": "user", "content": text})
-        turn = client.say_with(
-            {"message": text, "messages": log, "history": log[:-1], "turn": len(log) // 2, "vars": {}}
-        )
+        seen = {"message": text, "messages": log, "history": log[:-1], "turn": len(log) // 2, "vars": {}}
+        turn = self.client.say_with(seen)
         log.append({"role": "assistant", "content": turn.text})
         return turn
 
-    end = document(openai(content="Warm."))
-    with (
-        scripted(asking(calls(FUNCTION), end, end, calls(FUNCTION), end)) as server,
-        Client(lane, spec_of("openai-chat", server.url)) as client,
-    ):
-        assert [say(client, text).code for text in ("a", "b", "c")] == [None] * 3
+
+END = document(openai(content="Warm."))
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_later_turns_say_what_was_said_about_tools(lane: Lane) -> None:
+    answers = asking(calls(FUNCTION), END, END, calls(FUNCTION), END)
+    with scripted(answers) as server, Client(lane, spec_of("openai-chat", server.url)) as client:
+        talk = Talk(client)
+        assert [talk.say(text).code for text in ("a", "b", "c")] == [None] * 3
         sent = [request.json["messages"] for request in server.requests]
         client.connector.begin({"id": "s2"})
-        del log[:]
-        say(client, "d")
+        talk = Talk(client)
+        talk.say("d")
         fresh = server.requests[-1].json["messages"]
     assert [[one["role"] for one in messages] for messages in sent[2:]] == [
         ["user", "assistant", "tool", "assistant", "user"],
@@ -185,6 +191,20 @@ def test_later_turns_say_what_was_said_about_tools(lane: Lane) -> None:
     ]
     assert sent[4][1]["tool_calls"] == sent[4][7]["tool_calls"]
     assert [one["content"] for one in fresh] == ["d"]
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_results_that_are_left_go_with_the_next_message(rounds: int, lane: Lane) -> None:
+    answers = asking(*[calls(FUNCTION, content="Wait.")] * (rounds + 1), END)
+    with scripted(answers) as server, Client(lane, spec_of("openai-chat", server.url, tool_rounds=rounds)) as client:
+        talk = Talk(client)
+        kinds = [talk.say(text).timeline.kind for text in ("a", "b", "c")]
+        sent = [[said["role"] for said in request.json["messages"]] for request in server.requests]
+    assert kinds == ["tool_call", "text", "text"]
+    called = ["user", *["assistant", "tool"] * (rounds + 1)]
+    assert sent[-2:] == [[*called, "user"], [*called, "user", "assistant", "user"]]
+    assert len(sent) == 3 + rounds
 
 
 @pytest.mark.parametrize("lane", LANES)
@@ -227,6 +247,11 @@ def test_a_target_that_closes_after_each_answer_is_connected_again(lane: Lane) -
             "openai-chat",
             {"tool_results": {"*": "x"}, "tool_reply": {"into": None, "messages": None}},
             "with protocol http a result is part of a request",
+        ),
+        (
+            "openai-chat",
+            {"tool_results": {"*": "x"}, "tool_rounds": 0, "tool_reply": {"into": None, "messages": None, "body": {}}},
+            "results can wait for the next message only",
         ),
         ("openai-chat", {"tool_results": {"*": "{{ tol.id }}"}}, "'tol' is not known"),
         ("openai-chat", {"response": {"calls": {"id": "x", "name": None, "arguments": None}}}, "`name`, `arguments`"),
