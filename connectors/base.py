@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from connectors.errors import TurnError
+from connectors.handshake.farewell import Parting
 from connectors.mapping.messages import Message
 from connectors.mapping.payload import Codecs
 from connectors.mapping.request import RenderedRequest
@@ -132,6 +133,10 @@ class BaseConnector(ABC):
     @abstractmethod
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> Awaitable[None] | None:
         """Send one request and feed its complete answer into `timeline`. Raises TurnError."""
+
+    def say_farewell(self) -> Awaitable[Parting | None] | Parting | None:
+        """Ask what is asked at the end of a conversation, before `disconnect`. What goes wrong is in the result."""
+        return None
 
     @abstractmethod
     def disconnect(self) -> Awaitable[None] | None:

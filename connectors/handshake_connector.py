@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from connectors.base import BaseConnector
+from connectors.handshake.farewell import Parting
 from connectors.handshake.handshake import Handshake
 from connectors.handshake.progress import Progress
 from connectors.handshake.steps import Asking
@@ -87,6 +88,15 @@ class HandshakeConnector(BaseConnector):
         if then is None:
             raise RuntimeError("its turns are one request")
         return TurnParts(then, timeline, Talk(self.turn_context, self._keep, self.packed, self._decode))
+
+    def parting(self) -> Parting | None:
+        """What is asked at the end of this conversation; None: nothing, or it has not got so far."""
+        farewell, handshake = self.target.farewell, self.target.handshake
+        if farewell is None or (handshake is not None and self._progress is None):
+            return None
+        if handshake is not None and handshake.of_session and self._progress is not None and not self._progress.done:
+            return None
+        return farewell.parting(self.session, self.saved)
 
     def packed(self, request: RenderedRequest) -> RenderedRequest:
         """With its body as codecs encode it."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
+from connectors.handshake.farewell import Farewell
 from connectors.handshake.handshake import Handshake
 from connectors.handshake.then import Then
 from connectors.http.cookies import Cookies
@@ -83,6 +84,10 @@ class CompiledTarget:
         """Whether something is done with each request when it is rendered."""
         self._compile_dialogue(fold)
         self.handshake = Handshake(spec, endpoint, self._fold, fold[BUDGET]) if spec.handshake.steps else None
+        self.farewell: Farewell | None = None
+        """What is asked at the end of a conversation; None: nothing."""
+        if spec.handshake.goodbye:
+            self.farewell = Farewell(spec, endpoint, self._fold, fold[BUDGET])
         self.saving = Saving(spec.response.sources, "response.save") if spec.response.sources else None
         """What is saved of each answer from other places than paths; None: nothing."""
         asking = [asks for asks in (self.handshake, self.then) if asks is not None]

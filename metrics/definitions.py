@@ -30,6 +30,7 @@ FIRST_CALL = f"{TOOL_STEP}call"
 FIRST_ROUND = f"{TOOL_STEP}round_1"
 """Only turns of several rounds have it."""
 HANDSHAKE_PREFIX = "handshake_"
+FAREWELL_PREFIX = "goodbye_"
 THEN_PREFIX = "then_"
 TOOL_PREFIX = "tool_"
 _ROUND: Final = re.compile(rf"{TOOL_PREFIX}(round_[1-9]\d?)_ms")
@@ -38,7 +39,7 @@ QUANTILES: Final[Mapping[Quantile, float]] = {"p50": 0.5, "p90": 0.9, "p95": 0.9
 SAMPLES_NEEDED: Final[Mapping[str, int]] = {"p50": 2, "p90": 10, "p95": 20, "p99": 100, "p999": 1000}
 """With fewer values, a percentile is effectively the maximum."""
 
-Population = Literal["ok turns", "sent turns", "all turns"]
+Population = Literal["ok turns", "sent turns", "all turns", "conversations"]
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,15 @@ def handshake_metric(step: str) -> Metric:
     )  # fmt: skip
 
 
+def farewell_metric(name: str) -> Metric:
+    """The metric of a request at the end of conversations, which belongs to no turn."""
+    return Metric(
+        f"{FAREWELL_PREFIX}{name}_ms", f"Goodbye: {name}", "ms", MS, f"end of {name} - begin of {name}",
+        f"The request '{name}' of the target's `handshake.goodbye`, with connecting again. One value per conversation.",
+        "conversations", lambda columns: Pooled.empty(),
+    )  # fmt: skip
+
+
 TIME_TO_TOOL_CALL = Metric(
     "time_to_tool_call_ms", "Time to tool call", "ms", MS, "first tool call - sent",
     "Until the first call of a tool began to come. Without streaming: until the whole answer.",
@@ -258,12 +268,14 @@ def given_up(columns: Columns, codes: Sequence[str | None]) -> Pooled:
 
 
 def find(name: str) -> Metric | None:
-    """The metric with this name, including any `handshake_<step>_ms`, `then_<part>_ms` and `tool_round_<n>_ms`; None if
-    there is none."""
+    """The metric with this name, including any `handshake_<step>_ms`, `goodbye_<request>_ms`, `then_<part>_ms` and
+    `tool_round_<n>_ms`; None if there is none."""
     if name in BY_NAME:
         return BY_NAME[name]
     if name.startswith(HANDSHAKE_PREFIX) and name.endswith("_ms"):
         return handshake_metric(name.removeprefix(HANDSHAKE_PREFIX).removesuffix("_ms"))
+    if name.startswith(FAREWELL_PREFIX) and name.endswith("_ms"):
+        return farewell_metric(name.removeprefix(FAREWELL_PREFIX).removesuffix("_ms"))
     if name.startswith(THEN_PREFIX) and name.endswith("_ms"):
         return step_metric(f"{THEN_STEP}{name.removeprefix(THEN_PREFIX).removesuffix('_ms')}")
     if (found := _ROUND.fullmatch(name)) is not None:

@@ -374,6 +374,7 @@ class RunReport(TypedDict):
     unsolicited: int
     errors: Counted
     session_errors: Counted
+    goodbye_errors: NotRequired[Counted]
     answers: Answers
     rates: Rates
     tokens: Tokens

@@ -156,6 +156,11 @@ class ProbedSerializer(serializers.Serializer[Any]):
         help_text="One turn: steps of the handshake, request, frames with times, text, tokens, saved values, error. "
         "Secrets appear as ***.",
     )
+    goodbye = serializers.ListField(
+        child=serializers.DictField(), help_text="Requests at the end of the conversation, with their answers."
+    )
+    goodbye_ms = serializers.DictField(child=serializers.FloatField(), help_text="How long each of them took.")
+    goodbye_error = serializers.DictField(allow_null=True, help_text="Why one of them failed.")
     known = serializers.DictField(
         help_text="Values saved at the end; of those that a handshake gave, which may be secret, the size."
     )

@@ -148,8 +148,23 @@ class _Teller:
                 log.append({"role": "assistant", "content": text})
         finally:
             await self._listen_after_end()
+            await self._say_farewell()
             self._finish()
             await _settled(connector.disconnect())
+
+    async def _say_farewell(self) -> None:
+        """What the target is asked at the end, if a message was sent."""
+        connector, result = self._connector, self.result
+        wanted = self._target.farewell is not None and any(turn.sent for turn in result.turns)
+        if not wanted or self._given_up or not isinstance(connector, HandshakeConnector):
+            return
+        asked = PartRecorder()
+        asked.attach_end(connector)
+        if (parting := await _settled(connector.say_farewell())) is not None:
+            result.goodbye = asked.shown(self._redact)
+            result.goodbye_ms = {name: ms(ns) for name, ns in parting.took_ns.items()}
+            if parting.failure is not None:
+                result.goodbye_error = self._failure(explained(parting.failure, self._target.unset_secrets))
 
     async def _listen_after_end(self) -> None:
         """Listen briefly on a lasting connection: a surplus answer shows that answers are shifted."""
@@ -234,8 +249,7 @@ class _Teller:
         turn.handshake_ms = {name: ms(ns) for name, ns in (steps or {}).items() if name not in rounds}
         self._show_steps(turn)
         if failure is not None:
-            redact = self._redact.error
-            turn.error = Failure(failure.code, visible(redact(failure.detail)), redact(failure.advice))
+            turn.error = self._failure(failure)
         if timeline is None:
             return
         turn.sent = timeline.sent_ns is not None
@@ -249,6 +263,10 @@ class _Teller:
         turn.tool_calls = [self._called(call) for call in timeline.tool_calls[:CALLS_SHOWN]]
         turn.notes += usage_notes(timeline, turn)
         turn.saved = self._told(timeline.saved or {})
+
+    def _failure(self, failure: TurnError) -> Failure:
+        redact = self._redact.error
+        return Failure(failure.code, visible(redact(failure.detail)), redact(failure.advice))
 
     def _show_steps(self, turn: Turn) -> None:
         """A refused handshake may have saved something before."""
@@ -277,7 +295,6 @@ class _Teller:
         return visible(self._redact.cut(text, FRAME_CHARS))
 
 
-async def _settled(result: object) -> None:
+async def _settled(result: Any) -> Any:
     """The reference lane has already blocked; the load lane is awaited."""
-    if inspect.isawaitable(result):
-        await result
+    return await result if inspect.isawaitable(result) else result

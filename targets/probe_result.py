@@ -90,6 +90,10 @@ class Probe:
     url: str
     lane: Lane
     turns: list[Turn] = field(default_factory=list)
+    goodbye: list[HandshakeStep] = field(default_factory=list)
+    """The requests at the end, and how long each took."""
+    goodbye_ms: dict[str, float] = field(default_factory=dict)
+    goodbye_error: Failure | None = None
     known: dict[str, Any] = field(default_factory=dict)
     unassigned: int = 0
     unassigned_frames: list[str] = field(default_factory=list)

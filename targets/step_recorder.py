@@ -13,6 +13,7 @@ import orjson
 
 from connectors.errors import TurnError
 from connectors.handshake.answers import StepAnswer
+from connectors.handshake.farewell import Parting
 from connectors.handshake.handshake import Handshake
 from connectors.handshake.progress import Progress
 from connectors.handshake.runner import Carried, StepTimeline
@@ -92,6 +93,18 @@ class PartRecorder:
             return parts
 
         connector.parts_of = recorded  # type: ignore[method-assign] # of this one connector
+
+    def attach_end(self, connector: HandshakeConnector) -> None:
+        """Record what this connector asks at the end of its conversation."""
+        own = connector.parting
+
+        def recorded() -> Parting | None:
+            if (parting := own()) is not None:
+                run = parting.run
+                parting.run = lambda: self._recorded(run())  # type: ignore[method-assign] # of this one conversation
+            return parting
+
+        connector.parting = recorded  # type: ignore[method-assign] # of this one connector
 
     def _recorded(self, running: Carried) -> Carried:
         for step, timeline in running:

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from connectors.errors import TurnError
+from connectors.handshake.farewell import Parting
 from connectors.handshake.runner import run_handshake
 from connectors.handshake.steps import Asking
 from connectors.handshake_connector import HandshakeConnector
@@ -85,6 +87,18 @@ class ReferenceConnector(HandshakeConnector):
             allow_private=self.allow_private,
             secrets=secrets if target.spec.follow_redirects else None,
         )
+
+    def say_farewell(self) -> Parting | None:
+        if (parting := self.parting()) is None:
+            return None
+        carrier = self.new_carrier(self.own_exchange(), None, lambda: self.target.secrets)
+        try:
+            carrier.carry(parting.run(), self._step_cookies(of_run=False))
+        except TurnError as exc:
+            parting.failure = parting.failure or exc
+        finally:
+            carrier.close()
+        return parting
 
     def _send_steps(self, steps: Asking, cookies: Cookies | None) -> None:
         carrier = self.new_carrier(self.own_exchange(), self.add_step, lambda: self.target.secrets)

@@ -103,9 +103,25 @@ class StepSpec(AskSpec):
         return self.model_copy(update={"within_s": min(self.within_s or WITHIN_S, limit_s)})
 
 
-class HandshakeSpec(Frozen):
-    """Steps in their order; run again after a turn was refused with a status of `refresh_on`."""
+class GoodbyeSpec(AskSpec):
+    """One HTTP request at the end of a conversation. Nothing follows it, so that nothing is saved or waited for."""
 
+    method: Method = "DELETE"
+
+    @model_validator(mode="after")
+    def _has_effect(self) -> Self:
+        given = {"save": bool(self.save), "until": self.until is not None, "read": self.read != "whole"}
+        for name, is_given in given.items():
+            if is_given:
+                raise ValueError(f"{name} has no effect: no request follows that could use what is read")
+        return self
+
+
+class HandshakeSpec(Frozen):
+    """Steps in their order; run again after a turn was refused with a status of `refresh_on`. `goodbye`: at the end of
+    each conversation that has sent a message."""
+
+    goodbye: list[GoodbyeSpec] = Field(default_factory=list, max_length=4)
     steps: list[StepSpec] = Field(default_factory=list, max_length=16)
     refresh_on: list[int] = Field(default_factory=lambda: [401])
 
@@ -116,4 +132,6 @@ class HandshakeSpec(Frozen):
             raise ValueError(f"each step needs a name of its own, other than {', '.join(sorted(TAKEN))}")
         if sorted(self.steps, key=lambda step: step.per) != self.steps:
             raise ValueError("steps that are done once a run come before those of each session")
+        if len({one.name for one in self.goodbye}) < len(self.goodbye):
+            raise ValueError("each request of `goodbye` needs a name of its own")
         return self

@@ -226,6 +226,8 @@ class TargetSpec(LastingSpec, ToolsSpec):
         """All requests beside the turns' own, with their places."""
         for step in self.handshake.steps:
             yield f"handshake.{step.name}", step
+        for said in self.handshake.goodbye:
+            yield f"handshake.goodbye.{said.name}", said
         for part in self.then:
             yield f"then.{part.name}", part
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 from connectors.errors import ConnectFailed, TurnError
+from connectors.handshake.farewell import Parting
 from connectors.handshake.runner import run_handshake
 from connectors.handshake.steps import Asking
 from connectors.handshake_connector import HandshakeConnector
@@ -126,6 +127,18 @@ class WireConnector(HandshakeConnector):
             await carrier.carry(run_handshake(steps, self.add_step), cookies)
         finally:
             carrier.close()
+
+    async def say_farewell(self) -> Parting | None:
+        if (parting := self.parting()) is None:
+            return None
+        carrier = self.new_carrier(self.own_exchange(), None, lambda: self.target.secrets)
+        try:
+            await carrier.carry(parting.run(), self._step_cookies(of_run=False))
+        except TurnError as exc:
+            parting.failure = parting.failure or exc
+        finally:
+            carrier.close()
+        return parting
 
     async def dial(self, *, lasting: bool = False) -> StampedStream:
         """A new connection to the target, its steps' times noted. `lasting`: it will not carry HTTP requests, so that

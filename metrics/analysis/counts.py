@@ -54,6 +54,7 @@ class Counts:
             self.sessions_ended[session_end(outcome)] += number
         for code, number in data.get("closed_codes", {}).items():
             self.session_codes[present_code(code)] += number
+        self._add_histograms(data.get("bye", {}))
         if "out" not in data:
             return
         for word, count in zip(OUTCOMES, data["out"], strict=True):
@@ -71,10 +72,7 @@ class Counts:
         if "wasted" in data:
             self.wasted.update(dict(zip(("tokens_in", "tokens_out"), data["wasted"], strict=True)))
         self._span(data["first"], data["last"])
-        for name, packed in data.get("m", {}).items():
-            if name not in self.histograms:
-                self.histograms[name] = Histogram()
-            self.histograms[name].add_json(packed)
+        self._add_histograms(data.get("m", {}))
         if "given_up" in data:
             self.given_up.add_json(data["given_up"])
 
@@ -97,6 +95,12 @@ class Counts:
         self.given_up.merge(other.given_up)
         if other.first_ns is not None and other.last_ns is not None:
             self._span(other.first_ns, other.last_ns)
+
+    def _add_histograms(self, found: Mapping[str, Any]) -> None:
+        for name, packed in found.items():
+            if name not in self.histograms:
+                self.histograms[name] = Histogram()
+            self.histograms[name].add_json(packed)
 
     def _add_reasoning(self, tokens: int | None) -> None:
         if tokens is not None:

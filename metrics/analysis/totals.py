@@ -3,6 +3,7 @@ independent of order."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,8 @@ class Aggregate(Counts):
         """Turns of the warm-up that were unanswered when the load ended."""
         self.unsolicited = 0
         """Messages that belong to no question."""
+        self.farewell_codes: Counter[str] = Counter()
+        """Of requests at the end of conversations that failed."""
         self.loop_lag = Histogram()
         self.engines: dict[int, Engine] = {}
         self.bad_lines = 0
@@ -68,6 +71,7 @@ class Aggregate(Counts):
             self.groups.setdefault(int(number), Counts()).add_part(part)
         self.unsolicited += data.get("uns", 0)
         self.waited += data.get("waited", 0)
+        self.farewell_codes.update(data.get("bye_codes", {}))
         if "uncounted" in data:
             self._add_uncounted(data)
         if "lag" in data:

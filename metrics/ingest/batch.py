@@ -32,6 +32,7 @@ from metrics.ingest.windows import (
     Span,
     Windows,
     add_bad_lines,
+    add_farewells,
     add_sessions,
     add_turns,
     add_unsolicited,
@@ -100,6 +101,12 @@ def parse(
     begun = ((o.started_ns, o.group) for o in opens if is_counted(o.started_ns, counted))
     ended = ((c.ended_ns, c.outcome, c.code, c.group) for c in closes if is_counted(c.began_ns, counted))
     add_sessions(windows, shard_id, begun, ended, grouped=groups > 1)
+    parted = (
+        (c.ended_ns, c.farewell, c.farewell_code, c.group)
+        for c in closes
+        if c.farewell is not None and is_counted(c.began_ns, counted)
+    )
+    add_farewells(windows, shard_id, parted, grouped=groups > 1)
     found = [turn_unsolicited(line) for line in lines["turn"] if "uns" in line]
     add_unsolicited(windows, shard_id, [*found, *read_each(unsolicited, lines["uns"], bad)])
     gens = read_each(generator, lines["gen"], bad)

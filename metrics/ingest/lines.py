@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -42,6 +42,9 @@ class SessionClose:
     code: str | None
     group: int = 0
     began_ns: int = 0
+    farewell: Mapping[str, int] | None = None
+    """ns of each request at its end; None: there was none."""
+    farewell_code: str | None = None
 
 
 def by_kind(body: bytes, bad: list[str]) -> dict[str, list[Line]]:
@@ -143,7 +146,9 @@ def session_close(line: Line, groups: int) -> SessionClose:
     code = None if line["code"] is None else present_code(_word(line, "code", CODE_CHARS))
     turns, group = _int(line, "turns", INT32), _group(line, "g", groups)
     began_ns = _int(line, "began" if "began" in line else "at")  # missing in an earlier version
-    return SessionClose(_int(line, "id"), _int(line, "at"), outcome, turns, code, group, began_ns)
+    took, failed = line.get("bye"), _word(line, "bye_code", CODE_CHARS) if "bye_code" in line else None
+    farewell = None if took is None else {str(name)[:NAME_CHARS]: max(_int(took, name), 0) for name in took}
+    return SessionClose(_int(line, "id"), _int(line, "at"), outcome, turns, code, group, began_ns, farewell, failed)
 
 
 def turn_unsolicited(line: Line) -> tuple[int, int]:

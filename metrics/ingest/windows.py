@@ -8,6 +8,7 @@
     tools {name: n}: how often each tool was called,
     m {metric: histogram}, given_up (histogram, ns: lower bounds of e2e_planned_ms),
     opened, closed {outcome: n}, closed_codes {code: n},
+    bye {metric: histogram} and bye_codes {code: n}: requests at the end of sessions, and those that failed,
     gen [[at, cpu_ns, rss, active, inflight, dropped, overdue, hung]] (an earlier version's have no overdue and hung),
     waits [[group, ms, turns]]: turns in flight at the last of these that have failed if the target ends the run then,
     and for how long they wait at least,
@@ -31,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from metrics.columns import LEFT, MISSING, OUTCOMES, TOKEN_SOURCES, Bools, Columns, Ints, Pooled
-from metrics.definitions import Metric, given_up, measured
+from metrics.definitions import Metric, farewell_metric, given_up, measured
 from metrics.histogram import packed
 
 SECOND_NS = 1_000_000_000
@@ -215,6 +216,8 @@ Opened = tuple[int, int]
 """When a session began, and its group."""
 Closed = tuple[int, str, str | None, int]
 """When a session ended, how, with which code, and its group."""
+Parted = tuple[int, Mapping[str, int], str | None, int]
+"""When a session ended, what its last requests took (ns), the code of one that failed, and its group."""
 
 
 def add_sessions(
@@ -231,6 +234,27 @@ def add_sessions(
             _count(part, "closed", outcome)
             if code:
                 _count(part, "closed_codes", code)
+
+
+def add_farewells(windows: Windows, shard_id: int, parted: Iterable[Parted], *, grouped: bool = False) -> None:
+    """The requests at the end of sessions; `grouped`: of each group too."""
+    times: dict[str, list[tuple[int, int]]] = {}
+    for at_ns, took, code, number in parted:
+        second = second_of(at_ns)
+        for name, ns in took.items():
+            times.setdefault(name, []).append((second * GROUPS + number, ns))
+        if code:
+            data = window(windows, shard_id, second)
+            for part in (data, group(data, number)) if grouped else (data,):
+                _count(part, "bye_codes", code)
+    for name, found in times.items():
+        keys, values = (np.array(column, dtype=np.int64) for column in zip(*found, strict=True))
+        metric = farewell_metric(name).name
+        for key, histogram in packed(keys // GROUPS, values):
+            window(windows, shard_id, key).setdefault("bye", {})[metric] = histogram
+        for key, histogram in packed(keys, values) if grouped else ():
+            second, number = divmod(key, GROUPS)
+            group(window(windows, shard_id, second), number).setdefault("bye", {})[metric] = histogram
 
 
 def add_unsolicited(windows: Windows, shard_id: int, found: Iterable[tuple[int, int]]) -> None:

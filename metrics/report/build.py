@@ -99,6 +99,7 @@ def build_report(
         "unsolicited": aggregate.unsolicited,
         "errors": dict(aggregate.codes.most_common()),
         "session_errors": dict(aggregate.session_codes.most_common()),
+        "goodbye_errors": dict(aggregate.farewell_codes.most_common()),
         "answers": _answers(aggregate),
         "rates": whole["rates"],
         "tokens": tokens_of(aggregate),

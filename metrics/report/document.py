@@ -41,9 +41,10 @@ def _lines() -> Iterator[str]:
     rows = [(f"`{m.name}`", m.label, m.unit, m.formula, m.counts, m.help) for m in METRICS]
     yield from table(("metric", "name", "unit", "formula", "counts", "meaning"), rows)
     yield from paragraph(
-        "A target with more handshake steps has one metric `handshake_<step>_ms` for each; one whose turns are several "
-        "requests has one metric `then_<part>_ms` for each, and for its own request `then_request_ms`. One whose tool "
-        "calls get results has one metric `tool_round_<n>_ms` for each request of a turn.",
+        "A target with more handshake steps has one metric `handshake_<step>_ms` for each, and one that is asked "
+        "something at the end of conversations `goodbye_<request>_ms` for each of these requests; one whose turns are "
+        "several requests has one metric `then_<part>_ms` for each, and for its own request `then_request_ms`. One "
+        "whose tool calls get results has one metric `tool_round_<n>_ms` for each request of a turn.",
         before=True,
     )
     yield from _accuracy()

@@ -57,6 +57,11 @@ REPORT = (
         "have the code of their last turn, and `scenario_invalid` is a template that could not be rendered",
     ),
     (
+        "goodbye_errors",
+        "conversations in which a request at the end (`handshake.goodbye`) failed, by the code of the first that did: "
+        "no failures of turns",
+    ),
+    (
         "answers",
         "kinds: answers that are not plain text, by kind (see targets.md); finish_reasons: as reported by the target; "
         "tools: how often each tool was called, by its name",

@@ -112,6 +112,10 @@ def _left_out(report: RunReport) -> Iterator[Text]:
             f"  dropped   {counted(report['dropped_arrivals'], 'arrival was', 'arrivals were')} due and not started",
             style=BAD,
         )
+    if failed := report.get("goodbye_errors"):
+        codes = ", ".join(f"{code} {number:,}" for code, number in failed.items())
+        many = counted(sum(failed.values()), "conversation")
+        yield Text(f"  goodbye   {many} whose last request failed: {codes}", style=BAD)
     if report.get("unsolicited"):
         yield Text(
             f"  unasked   at least {counted(report['unsolicited'], 'message')} came that no question asked for",

@@ -9,7 +9,8 @@ from itertools import count
 from typing import Any, Final
 
 from connectors.base import BaseConnector
-from connectors.errors import TurnError, Unanswered
+from connectors.errors import Aborted, TurnError, Unanswered
+from connectors.handshake.farewell import Parting
 from connectors.registry import connector_class, register
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
@@ -192,12 +193,24 @@ class Shard:
         if session.params is not None:
             line["params"] = session.params
 
-    def closed(self, session: Session, began: int, outcome: str, code: str | None, turns: int) -> None:
+    def closed(
+        self,
+        session: Session,
+        began: int,
+        outcome: str,
+        code: str | None,
+        turns: int,
+        parting: Parting | None = None,
+    ) -> None:
         self.active -= 1
         at = time.monotonic_ns() - self.t0_ns
         line = {"k": "close", "id": session.id, "at": at, "out": outcome, "turns": turns, "code": code, "began": began}
         if self.grouped:
             line["g"] = session.group
+        if parting is not None:
+            line["bye"] = parting.took_ns
+            if parting.failure is not None and not isinstance(parting.failure, Aborted):
+                line["bye_code"] = parting.failure.code
         self.ledger.append(line)
 
     def took_failure(self, failure: TurnError) -> None:

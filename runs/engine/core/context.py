@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from connectors.base import BaseConnector
 from connectors.errors import TurnError, Unanswered
+from connectors.handshake.farewell import Parting
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from metrics.end_codes import EndCode
@@ -90,8 +91,16 @@ class UserContext(LoadContext, Protocol):
     def opened(self, session: Session, user: int, planned_ns: int) -> int:
         """A conversation begins; return when, in ns since the start."""
 
-    def closed(self, session: Session, began: int, outcome: str, code: str | None, turns: int) -> None:
-        """A conversation has ended."""
+    def closed(
+        self,
+        session: Session,
+        began: int,
+        outcome: str,
+        code: str | None,
+        turns: int,
+        parting: Parting | None = None,
+    ) -> None:
+        """A conversation has ended. `parting`: what was asked after its last turn."""
 
     def took_failure(self, failure: TurnError) -> None:
         """A turn has failed."""

@@ -91,6 +91,8 @@ class CloseLine(TypedDict):
     code: str | None
     began: NotRequired[int]
     g: NotRequired[int]
+    bye: NotRequired[dict[str, int]]
+    bye_code: NotRequired[str]
 
 
 class GenLine(TypedDict):

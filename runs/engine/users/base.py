@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final
 
+from connectors.base import BaseConnector
 from connectors.errors import Aborted, Refused
+from connectors.handshake.farewell import Parting
 from runs.backoff import Backoff
 from runs.engine.core.budget_meter import SpentError
 from runs.engine.core.clock import sleep_until
@@ -30,6 +32,7 @@ class User(TurnRunner):
         self.leaving = False
         """The user is to leave: a conversation in progress ends before its next turn."""
         self._connector = shard.new_connector()
+        self._says_goodbye = bool(shard.spec.target.handshake.goodbye)
         self._failures = 0
         """Number of consecutive failed conversations."""
         self.needs_rest = False
@@ -38,13 +41,27 @@ class User(TurnRunner):
     async def converse(self, planned_ns: int, session: Session) -> int:
         """Hold one conversation, planned to begin at `planned_ns` (monotonic); return when it ended.
 
-        Whatever happens, it is closed in the ledger. A turn that is refused and taken again is a turn of its own.
+        Whatever happens, it is closed in the ledger.
         """
         outcome, code = "truncated", None
+        parting: Parting | None = None
         self._recorded = self._longest_ns = 0
         self.group = session.group
+        began = self.shard.opened(session, self.number, planned_ns)
+        try:
+            outcome, code, planned_ns = await self._hold(session, planned_ns)
+            was_cut_off = outcome != "failed" and code is not None
+            if self._says_goodbye and self._recorded and not was_cut_off:
+                parting = await self._part(self._connector)
+        finally:
+            if self._close(session, began, outcome, code, parting):
+                await self.leave()
+        return planned_ns
+
+    async def _hold(self, session: Session, planned_ns: int) -> tuple[str, str | None, int]:
+        """All turns: how they ended, with which code, and when. A turn that is refused and taken again is a turn of its
+        own."""
         shard = self.shard
-        began = shard.opened(session, self.number, planned_ns)
         try:
             self._connector.begin(session.info)
             walk = self._walk(session)
@@ -53,7 +70,7 @@ class User(TurnRunner):
                     await sleep_until(planned_ns := planned_ns + int(action.seconds * 1e9))
                     continue
                 if self.leaving:
-                    break
+                    return "truncated", None, planned_ns
                 if shard.turn_cap is not None:
                     planned_ns = await shard.turn_cap.slot(planned_ns)
                 failure, planned_ns = await self._turn(session, walk, action, planned_ns)
@@ -62,19 +79,18 @@ class User(TurnRunner):
                 if isinstance(failure, Refused) and self._connector.refresh(failure.status):
                     failure, planned_ns = await self._turn(session, walk, action, planned_ns)
                 if failure is not None:
-                    outcome, code = ("truncated" if isinstance(failure, Aborted) else "failed"), failure.code
-                    break
-            else:
-                outcome = "completed" if action is None else "truncated"
+                    return ("truncated" if isinstance(failure, Aborted) else "failed"), failure.code, planned_ns
         except SpentError:
-            pass  # truncated, as by any other end
+            return "truncated", None, planned_ns  # as by any other end
         except ScenarioError as exc:
-            outcome, code = "failed", "scenario_invalid"
             shard.scenario_failed(exc)
-        finally:
-            if self._close(session, began, outcome, code):
-                await self.leave()
-        return planned_ns
+            return "failed", "scenario_invalid", planned_ns
+        return ("completed" if action is None else "truncated"), None, planned_ns
+
+    async def _part(self, connector: BaseConnector) -> Parting | None:
+        """The target's requests at the end of a conversation."""
+        said = connector.say_farewell()
+        return await said if isinstance(said, Awaitable) else said
 
     def _turn(self, session: Session, walk: Walk, action: SayAction, planned_ns: int) -> Awaitable[Ending]:
         """Send one message and wait for its answer."""
@@ -82,7 +98,7 @@ class User(TurnRunner):
         new_timeline = connector.timeline
         return self._take_turn(session, walk, TurnRecord(new_timeline(planned_ns), session.id, action), connector)
 
-    def _close(self, session: Session, began: int, outcome: str, code: str | None) -> bool:
+    def _close(self, session: Session, began: int, outcome: str, code: str | None, parting: Parting | None) -> bool:
         """Record how the conversation ended. Returns whether its connection must be closed."""
         shard, connector = self.shard, self._connector
         if outcome == "failed":
@@ -90,7 +106,7 @@ class User(TurnRunner):
             self.needs_rest = self._failures >= 2
         elif self._failures:
             self._end_failures()
-        shard.closed(session, began, outcome, code, self._recorded)
+        shard.closed(session, began, outcome, code, self._recorded, parting)
         if shard.late_listener is not None and self._keeps_listening(shard.late_listener, session):
             return False
         return not shard.reuse_connections or connector.persistent  # such a connection is the conversation

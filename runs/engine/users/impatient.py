@@ -52,6 +52,8 @@ class ImpatientUser(PacedUser):
         self._is_patient = patience.share < 1 and self._rng.random() >= patience.share
         self._second_begun = self._walked_out = False
         ended_ns = await super().converse(planned_ns, session)
+        if self._says_goodbye and self._second is not None and self._second_begun:
+            await self._part(self._second)
         if self._walked_out:
             self._end_failures()  # a user who left has already waited: no additional rest
         return ended_ns

@@ -23,6 +23,12 @@ def lines(found: Probe, preset: PresetInfo | None = None) -> Iterator[str]:
         yield f"turn {number}: {visible(turn.message)}"
         yield from _turn(turn)
     yield ""
+    for step in found.goodbye:
+        yield from _step("goodbye", step)
+    if found.goodbye_ms:
+        yield _labelled("goodbye", _times(found.goodbye_ms))
+    if (error := found.goodbye_error) is not None:
+        yield _labelled("error", f"{error.code}: {error.detail}")
     if found.known:
         yield from _block("saved", [f"{name} = {value}" for name, value in found.known.items()])
     if found.unassigned:

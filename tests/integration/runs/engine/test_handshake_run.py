@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from metrics.report.terminal import report_text
 from runs.load.profile import ClosedLoad
 from runs.models import RunStatus
 from runs.supervisor.local import run_local
@@ -23,7 +24,8 @@ HANDSHAKE = {
     "steps": [
         {"name": "token", "url": "/token", "save": {"token": "token"}, "per": "run"},
         {"name": "chat", "url": "/chat", "body": {"token": "{{ saved.token }}"}, "save": {"chat": "chat"}},
-    ]
+    ],
+    "goodbye": [{"name": "leave", "url": "/chat/{{ saved.chat }}"}],
 }
 REQUEST = {
     "path": "/say/{{ saved.chat }}",
@@ -40,6 +42,7 @@ class Bot:
         self._lock = threading.Lock()
         self._numbers = count(1)
         self._said: dict[str, int] = {}
+        self._left = 0
 
     def __call__(self, request: Asked) -> bytes:
         with self._lock:
@@ -48,6 +51,9 @@ class Bot:
                 return says({"token": f"t{number}"})
             if request.path == "/chat":
                 return says({"chat": f"c{number}"})
+            if request.method == "DELETE":
+                self._left += 1
+                return whole(b"", status="500 No" if self._left == 1 else "204 Gone")
             if request.path == "/job":
                 return whole(http.GOOD)
             token = request.headers["authorization"]
@@ -66,8 +72,9 @@ def test_a_refused_turn_is_said_again_and_both_are_counted() -> None:
         run.refresh_from_db()
         asked = [path for path in bot.paths if "/say/" in path]
         steps = [path.removeprefix("POST /") for path in bot.paths if "/say/" not in path]
+        left = [path for path in bot.paths if path.startswith("DELETE /chat/c")]
         fetched = bot.paths.count("GET /job")
-    assert run.status == RunStatus.COMPLETED
+    assert run.status == RunStatus.COMPLETED, run.reason
     assert run.report is not None
     refused = run.turns.filter(code="http_401").count()
     assert refused >= 1
@@ -85,3 +92,6 @@ def test_a_refused_turn_is_said_again_and_both_are_counted() -> None:
     assert (metrics["e2e_ms"]["min"] or 0) > (metrics["then_fetch_ms"]["min"] or 0) > 0
     assert steps.count("chat") > USERS * 2
     assert steps.count("token") > 1
+    assert len(left) == len(set(left)) == metrics["goodbye_leave_ms"]["count"] == USERS * 2
+    assert run.report["goodbye_errors"] == {"http_500": 1}
+    assert "1 conversation whose last request failed: http_500 1" in report_text(run.report)

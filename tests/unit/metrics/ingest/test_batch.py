@@ -140,3 +140,24 @@ def test_the_tail_of_a_dead_engine_knows_no_cpu() -> None:
     dead = {**tail(1, "engine_died"), "cpu_ns": None, "rss": None}
     total = merge(batch(head(), generator(1, 300), turn(), dead).windows.values())
     assert total.engines[1].cpu_ns == 300 * MS
+
+
+def test_requests_at_the_end_of_sessions_have_times_and_failures_of_their_own() -> None:
+    def close(number: int, **more: Any) -> bytes:
+        line = {"k": "close", "id": number, "at": 1500 * MS, "out": "completed", "turns": 1, "code": None, "began": 0}
+        return encoded(line | more)
+
+    lines = close(1, bye={"leave": 5 * MS}, g=1), close(2, bye={"leave": 7 * MS, "note": MS}, bye_code="http_500", g=0)
+    found = parse(b"".join(lines) + close(3) + close(4, bye={"leave": "soon"}), 1, 1, groups=2)
+    assert len(found.quarantined) == 1
+    window = found.windows[1]
+    assert {name: histogram["n"] for name, histogram in window["bye"].items()} == {
+        "goodbye_leave_ms": 2,
+        "goodbye_note_ms": 1,
+    }
+    assert window["groups"]["1"]["bye"]["goodbye_leave_ms"]["sum"] == 5 * MS
+    assert window["bye_codes"] == {"http_500": 1}
+    total = merge(found.windows.values())
+    assert (total.farewell_codes, total.histograms["goodbye_leave_ms"].count) == ({"http_500": 1}, 2)
+    warm_up = parse(close(1, bye={"leave": 5 * MS}), 1, 1, counted=(1, None))
+    assert "bye" not in warm_up.windows.get(1, {})
