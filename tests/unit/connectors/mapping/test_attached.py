@@ -99,7 +99,10 @@ def test_a_preset_sends_each_kind_that_it_takes_and_refuses_the_others(name: str
         ("openai-chat", [{"type": "text", "text": "Look"}, PART]),
         (
             "openai-responses",
-            [{"type": "input_text", "text": "Look"}, {"type": "input_image", "image_url": IMAGE["data_url"]}],
+            [
+                {"type": "input_text", "text": "Look"},
+                {"type": "input_image", "image_url": IMAGE["data_url"], "detail": "auto"},
+            ],
         ),
         (
             "anthropic-messages",
