@@ -17,7 +17,7 @@ from connectors.spec import TargetSpec
 from targets.probe import probe
 from tests.integration.connectors.http.over_http2 import Served
 from tests.integration.connectors.lanes import LANES, ROOMY, Client, context, make_spec, wait
-from tests.integration.connectors.scripted import says, scripted
+from tests.integration.connectors.scripted import Asked, says, scripted
 
 IMAGE, SOUND = generated("png", 2_000_000, "a"), generated("wav", 50_001, "a")
 ANSWER = {"choices": [{"message": {"content": "A cat."}, "finish_reason": "stop"}]}
@@ -95,6 +95,24 @@ def test_a_probe_sends_them_with_its_first_message() -> None:
             assert [part["type"] for part in first["content"]] == ["text", "image_url", "input_audio"]
             assert later in ([], [{"role": "assistant", "content": "A cat."}, {"role": "user", "content": "And?"}])
         assert len(server.requests) == 4
+
+
+def test_results_of_tools_go_with_attachments_and_stay_behind_them() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "zoom", "arguments": "{}"}}
+    calls = {"choices": [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+
+    def answer(asked: Asked) -> bytes:
+        return says(calls if asked.json["messages"][-1]["role"] == "user" else ANSWER)
+
+    for lane in LANES:
+        with scripted(answer) as server:
+            spec = make_spec("http", server.url, timeouts=ROOMY, tool_results={"zoom": "A cat."})
+            assert probe(spec, ["Look", "And?"], attached=[IMAGE], lane=lane).ok
+            roles = [[message["role"] for message in asked.json["messages"]] for asked in server.requests]
+            first = server.requests[0].json["messages"][0]
+            assert all(asked.json["messages"][0] == first for asked in server.requests)
+        turn = ["user", "assistant", "tool"]
+        assert roles == [turn[:1], turn, [*turn, "assistant", "user"], [*turn, "assistant", *turn]]
 
 
 def test_a_file_is_uploaded_and_named_by_its_id() -> None:
