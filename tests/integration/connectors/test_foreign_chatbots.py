@@ -19,6 +19,7 @@ from connectors.errors import TurnError
 from connectors.registry import Lane, connector_class
 from connectors.spec import TargetSpec, build_target_spec
 from connectors.target import CompiledTarget
+from tests.integration.connectors.foreign_tools import AGENTS, check_results
 from tests.integration.connectors.lanes import LANES, Client, wait
 from tests.peers import node
 from tests.support.first_probes import FirstProbe, check_first_probe, first_probes
@@ -261,6 +262,12 @@ def test_a_failing_model_has_its_code_and_its_words_on_both_lanes(peers: Peers, 
         assert (lane, turn.code) == (lane, code), turn.error
         assert isinstance(turn.error, TurnError)
         assert words in turn.error.detail
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("server", AGENTS)
+def test_an_agent_gets_the_results_of_its_tools(peers: Peers, server: str, lane: Lane) -> None:
+    check_results(server, peers[server], lane)
 
 
 @pytest.mark.django_db

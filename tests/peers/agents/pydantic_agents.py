@@ -1,12 +1,13 @@
-"""One agent of pydantic-ai behind AG-UI and behind the Vercel AI SDK's stream; its model is a function."""
+"""One agent of pydantic-ai behind AG-UI and behind the Vercel AI SDK's stream; its model is a function, which calls the
+first tool that it is offered."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 from pydantic_ai import Agent
-from pydantic_ai.messages import ModelMessage, TextPart, UserPromptPart
-from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, FunctionModel
+from pydantic_ai.messages import ModelMessage, TextPart, ToolReturnPart, UserPromptPart
+from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_ai.ui.ag_ui import AGUIAdapter
 from pydantic_ai.ui.vercel_ai import VercelAIAdapter
 from starlette.requests import Request
@@ -15,16 +16,24 @@ from starlette.routing import BaseRoute, Route
 
 from tests.peers.common import pieces, sent
 
+Piece = str | dict[int, DeltaThinkingPart] | dict[int, DeltaToolCall]
+
 
 def routes(log: str) -> list[BaseRoute]:
-    async def answer(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[str | dict[int, DeltaThinkingPart]]:
+    async def answer(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Piece]:
         *history, said = [
             part.content for one in messages for part in one.parts if isinstance(part, UserPromptPart | TextPart)
         ]
         if said == "fail":
             raise RuntimeError("the model is asleep")
+        last = messages[-1].parts[-1]
+        if info.function_tools and not isinstance(last, ToolReturnPart):
+            yield {0: DeltaToolCall(name=info.function_tools[0].name, json_args='{"city": ', tool_call_id="c1")}
+            yield {0: DeltaToolCall(json_args='"Graz"}')}
+            return
         drawn = pieces(len(history) // 2 + 1)
-        sent(log, message=said, text="".join(drawn), history=history)
+        returned = [part.content for one in messages for part in one.parts if isinstance(part, ToolReturnPart)]
+        sent(log, message=said, text="".join(drawn), history=history, **({"returned": returned} if returned else {}))
         yield {0: DeltaThinkingPart(content="What is thought is no part of the answer.")}
         for piece in drawn:
             yield piece
