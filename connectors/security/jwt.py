@@ -19,16 +19,15 @@ ADVICE: Final = "give a private key (PEM or JWK) or the JSON file of a service a
 
 
 def signed_jwt(described: dict[str, Any], opened: Callable[[str], str]) -> str:
-    """`described`: what `connectors.mapping.jwt` says of one, in which `opened` puts secrets in clear. Raises
-    BadRequest."""
+    """`described`: what `connectors.mapping.jwt` says of one; `opened` gives its key in clear. Raises BadRequest."""
     algorithm = described["algorithm"]
     key, account = _key_in(opened(described["key"]))
     now_s = int(time.time())
-    claims = {"iat": now_s, "exp": now_s + described["lifetime_s"], **_opened(described["claims"], opened)}
+    claims = {"iat": now_s, "exp": now_s + described["lifetime_s"], **described["claims"]}
     if "client_email" in account:
         claims.setdefault("iss", account["client_email"])
     head = {"alg": algorithm, "typ": "JWT"}
-    if key_id := opened(described["key_id"]) or account.get("private_key_id"):
+    if key_id := described["key_id"] or account.get("private_key_id"):
         head["kid"] = key_id
     try:
         return jwt.encode(head, claims, KEYS[algorithm].import_key(key), algorithms=[algorithm])
@@ -50,13 +49,3 @@ def _key_in(text: str) -> tuple[Any, dict[str, Any]]:
     if "-----BEGIN" in text and "\n" not in text.strip():
         text = text.replace("\\n", "\n")  # one line of an environment file
     return text, {}
-
-
-def _opened(value: Any, opened: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return opened(value)
-    if isinstance(value, list):
-        return [_opened(item, opened) for item in value]
-    if isinstance(value, dict):
-        return {key: _opened(item, opened) for key, item in value.items()}
-    return value

@@ -64,9 +64,9 @@ class AskSpec(Frozen):
 
 class JwtSpec(Frozen):
     """A JSON Web Token, which a step's templates have as `jwt`. `key`: a secret as it is: a private key (PEM or JWK),
-    the JSON file of a service account, or what HS256 shares. `claims`: a template, in which null is left out; `iat` and
-    `exp` (`lifetime_s` later) are added, as are the step's absolute `url` as `aud`, and `iss` and the key's id of a
-    service account."""
+    the JSON file of a service account, or what HS256 shares. `claims`: a template without secrets, in which null is
+    left out; `iat` and `exp` (`lifetime_s` later) are added, as are the step's absolute `url` as `aud`, and `iss` and
+    the key's id of a service account."""
 
     key: str
     algorithm: Literal["RS256", "ES256", "HS256"] = "RS256"

@@ -35,8 +35,8 @@ def check_signature(spec: AwsSignatureSpec, protocol: str, signed: Collection[st
 
 
 def check_jwt(spec: JwtSpec, where: str, places: SecretPlaces) -> None:
-    """Raises ValueError."""
+    """Raises ValueError. A secret in a claim would be encoded twice, and redaction would not know it."""
     if not places.as_it_is(spec.key, f"{where}.key"):
         raise ValueError(f"{where}.key: name a secret, such as {{{{ secret.private_key }}}}")
-    places.anywhere(spec.key_id, f"{where}.key_id")
-    places.anywhere(spec.claims, f"{where}.claims")
+    places.nowhere(spec.key_id, f"{where}.key_id", "the id of a key")
+    places.nowhere(spec.claims, f"{where}.claims", "a claim")

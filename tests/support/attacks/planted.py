@@ -18,6 +18,10 @@ FIELDS = (
     "key",
     "url",
     "auth",
+    "access_key",
+    "signing_key",
+    "session_token",
+    "jwt_key",
 )
 PROTO = """
 syntax = "proto3";
@@ -78,7 +82,8 @@ def planted(http: str, ws: str, grpc: str) -> dict[str, Planted]:
     step = {
         "name": "token",
         "url": f"{http}/token?key={{{{ secret.step_query }}}}",
-        "headers": {"x-api-key": "{{ secret.step_header }}"},
+        "headers": {"x-api-key": "{{ secret.step_header }}", "x-jwt": "{{ jwt }}"},
+        "jwt": {"key": "{{ secret.jwt_key }}", "algorithm": "HS256"},
         "body": {"key": "{{ secret.step_body }}"},
         "save": {"token": "token"},
     }
@@ -87,9 +92,12 @@ def planted(http: str, ws: str, grpc: str) -> dict[str, Planted]:
     wrong = [{"name": "aes-cbc", "options": {"key": "{{ secret.key }}", "iv": "prefixed", "form": "utf8"}}]
     lost = {"handshake": {"steps": [{"name": "s", "url": "{{ saved.url }}?key={{ secret.url }}"}]}}
     asked = request | {"path": ""}
+    unsigned = request | {"headers": {"x-planted": "{{ secret.header }}"}}
+    keys = {"access_key": "access_key", "secret_key": "signing_key", "session_token": "session_token"}
+    signature = {"service": "a", "region": "b"} | {key: f"{{{{ secret.{name} }}}}" for key, name in keys.items()}
     return {
         "plain": Planted("generic-json", http, {"request": request}, load=WITNESSED),
-        "streamed": Planted("generic-json", http, {"request": request}, stream=True),
+        "streamed": Planted("generic-json", http, {"request": unsigned, "aws_signature": signature}, stream=True),
         "handshake": Planted("generic-json", http, {"request": saved, "handshake": {"steps": [step]}}),
         "cipher": Planted("generic-json", http, {"request": request, "codec": {"request": cipher, "response": cipher}}),
         "bad key": Planted("generic-json", http, {"codec": {"request": wrong}}),

@@ -19,7 +19,8 @@ from connectors.target import CompiledTarget
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-SECRETS = {"key": PEM, "kid": "key-4711", "who": "planted-who"}
+SECRETS = {"key": PEM, "who": "planted-who"}
+PARAMS = {"who": "me", "kid": "k1"}
 JWT: dict[str, Any] = {"key": "{{ secret.key }}", "algorithm": "ES256"}
 
 
@@ -29,7 +30,7 @@ def target(jwt: dict[str, Any] | None = JWT, body: Any = "{{ jwt }}", **more: An
     overrides = {"handshake": {"steps": steps}}
     url = "http://bot.example"
     return CompiledTarget(
-        build_target_spec(name="t", url=url, preset="generic-json", secrets=SECRETS, overrides=overrides)
+        build_target_spec(name="t", url=url, preset="generic-json", params=PARAMS, secrets=SECRETS, overrides=overrides)
     )
 
 
@@ -44,16 +45,16 @@ def decoded(part: str) -> bytes:
 
 
 def test_what_is_signed_is_what_is_sent() -> None:
-    claims = {"sub": "{{ session.id }}", "no": None, "iss": "me", "roles": ["{{ secret.who }}"]}
-    step = asked(target({**JWT, "claims": claims, "key_id": "{{ secret.kid }}", "lifetime_s": 60}))
-    assert b"planted" not in step.request.body, "until it is sent, it is a placeholder"
+    claims = {"sub": "{{ session.id }}", "no": None, "iss": "{{ params.who }}", "roles": ["{{ params.who }}"]}
+    step = asked(target({**JWT, "claims": claims, "key_id": "{{ params.kid }}", "lifetime_s": 60}))
+    assert b"." not in step.request.body, "until it is sent, it is a placeholder"
     head, said, signature = step.endpoint.released(step.request).body.decode().split(".")
-    assert json.loads(decoded(head)) == {"alg": "ES256", "typ": "JWT", "kid": "key-4711"}
+    assert json.loads(decoded(head)) == {"alg": "ES256", "typ": "JWT", "kid": "k1"}
     told = json.loads(decoded(said))
     issued = told.pop("iat")
     assert time.time() - 60 < issued <= time.time()
     assert told.pop("exp") == issued + 60
-    assert told == {"aud": "https://idp.example/token", "sub": "s7", "iss": "me", "roles": ["planted-who"]}
+    assert told == {"aud": "https://idp.example/token", "sub": "s7", "iss": "me", "roles": ["me"]}
     raw = decoded(signature)
     numbers = (int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
     KEY.public_key().verify(encode_dss_signature(*numbers), f"{head}.{said}".encode(), ec.ECDSA(SHA256()))
@@ -81,7 +82,8 @@ def test_it_may_be_a_header() -> None:
     [
         ({**JWT, "key": "in clear"}, "{{ jwt }}", "jwt.key: name a secret"),
         ({**JWT, "key": "a {{ secret.key }}"}, "{{ jwt }}", "jwt.key: a key that signs is a secret as it is"),
-        ({**JWT, "claims": {"a": "{{ secret.who | upper }}"}}, "{{ jwt }}", "cannot go through the filter upper"),
+        ({**JWT, "claims": {"a": ["{{ secret.who }}"]}}, "{{ jwt }}", "a secret cannot stand in a claim"),
+        ({**JWT, "key_id": "{{ secret.who }}"}, "{{ jwt }}", "a secret cannot stand in the id of a key"),
         ({**JWT, "algorithm": "none"}, "{{ jwt }}", "algorithm"),
         ({**JWT, "lifetime_s": 0}, "{{ jwt }}", "lifetime_s"),
         (JWT, "{{ saved.jwt_not }}", "jwt has no effect: put {{ jwt }} into"),
@@ -102,7 +104,12 @@ def test_only_the_step_knows_it() -> None:
     request = {"request": {"body": {"a": "{{ jwt }}"}}}
     for overrides in ({"handshake": {"steps": [step, other]}}, {"handshake": {"steps": [when]}}, request):
         spec = build_target_spec(
-            name="t", url="http://bot.example", preset="generic-json", secrets=SECRETS, overrides=overrides
+            name="t",
+            url="http://bot.example",
+            preset="generic-json",
+            params=PARAMS,
+            secrets=SECRETS,
+            overrides=overrides,
         )
         with pytest.raises(SpecError, match="'jwt' is not known"):
             CompiledTarget(spec)
