@@ -14,6 +14,7 @@ import pytest
 
 from connectors.base import BaseConnector
 from connectors.errors import Aborted, TimedOut
+from connectors.handshake.farewell import Parting
 from connectors.mapping.request import RenderedRequest
 from connectors.spec import build_target_spec
 from connectors.timeline import Timeline
@@ -68,8 +69,12 @@ class Rule:
     times_out_s: float = NEVER
     drips_s: float | None = None
     """Answers are streamed, and while one is under way a piece of its text comes each time that so many s are over."""
+    leaves_s: float | None = None
+    """What is asked at the end of each conversation takes so long; None: nothing is."""
     asked: list[Asked] = field(default_factory=list)
     """All requests, in the order in which they came."""
+    left: list[float] = field(default_factory=list)
+    """When something was asked at the end (s)."""
 
 
 class VirtualConnector(BaseConnector):
@@ -125,6 +130,16 @@ class VirtualConnector(BaseConnector):
             timeline.event(time.monotonic_ns(), b'{"delta": "and "}')
         await asyncio.sleep(until_s - loop.time())
 
+    async def say_farewell(self) -> Parting | None:
+        rule, loop = self.rule, asyncio.get_running_loop()
+        if rule.leaves_s is None:
+            return None
+        rule.left.append(round(loop.time(), 6))
+        await (asyncio.sleep(rule.leaves_s) if rule.leaves_s < NEVER else loop.create_future())
+        parting = Parting([], {})
+        parting.took_ns["leave"] = int(rule.leaves_s * 1e9)
+        return parting
+
     def disconnect(self) -> None:
         self._connected = False
 
@@ -143,9 +158,11 @@ def hold(
     loop = VirtualLoop()
     path = folder / f"{time.perf_counter_ns()}.jsonl"
     streamed = rule.drips_s is not None
-    target = build_target_spec(name="t", url="http://127.0.0.1:1", preset="generic-json", stream=streamed).model_copy(
-        update={"protocol": PROTOCOL}
-    )
+    goodbye = [] if rule.leaves_s is None else [{"name": "leave", "url": "/leave"}]
+    overrides = {"handshake": {"goodbye": goodbye}}
+    target = build_target_spec(
+        name="t", url="http://127.0.0.1:1", preset="generic-json", stream=streamed, overrides=overrides
+    ).model_copy(update={"protocol": PROTOCOL})
     order = sole_order(
         str(path),
         target=target,

@@ -22,6 +22,7 @@ from tests.fuzz.kinds import Kind
 from tests.fuzz.mutations import Seeds, as_json, damaged
 from tests.support.attacks.expressions import expressions, jmespaths
 from tests.support.attacks.planted import SECRETS, planted
+from tests.support.foreign_chats import foreign_chats
 from tests.support.recorded_chats import curl, har, preset_chats, unknown_chats
 from tests.support.recordings import SESSION, event_data, recorded_cases
 
@@ -244,7 +245,8 @@ def take_recording(given: tuple[bytes, str]) -> str:
 
 def _recordings() -> st.SearchStrategy[tuple[bytes, str]]:
     chats = [*unknown_chats(), *preset_chats()[::4]]
-    files = Seeds([*(json.loads(har(chat.data)) for chat in chats), *DOCUMENTS]).mutated(4).map(as_json)
+    foreign = [json.loads(chat.text) for chat in foreign_chats() if chat.file.endswith(".har")]
+    files = Seeds([*(json.loads(har(chat.data)) for chat in chats), *foreign, *DOCUMENTS]).mutated(4).map(as_json)
     lines = st.sampled_from([curl(chat.last).encode() for chat in chats if not chat.last.get("frames")])
     return st.tuples(damaged(st.one_of(files, lines)), st.sampled_from(["", "", "", "Hello"]))
 

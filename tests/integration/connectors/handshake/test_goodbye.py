@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable
 from typing import Any
 
@@ -38,11 +39,17 @@ COUNTS = {
 END = {"name": "end", "url": "/talks/{{ session.id }}"}
 
 
-def spec(url: str, *, steps: bool = True, goodbye: list[dict[str, Any]] | None = None) -> TargetSpec:
+def spec(
+    url: str,
+    *,
+    steps: bool = True,
+    goodbye: list[dict[str, Any]] | None = None,
+    timeouts: dict[str, float] = PATIENT,
+) -> TargetSpec:
     handshake = {"steps": [OPENS] if steps else [], "goodbye": [CLOSES, COUNTS] if goodbye is None else goodbye}
     overrides: dict[str, Any] = {
         "handshake": handshake,
-        "timeouts": PATIENT,
+        "timeouts": timeouts,
         "request": {"path": "/ask"},
         "response": {"save": {"turn": "turn"}},
     }
@@ -109,6 +116,25 @@ def test_what_goes_wrong_is_kept_and_raises_nothing(lane: Lane, refusal: bytes, 
     assert (parting.failure.code, list(parting.took_ns)) == (code, sent)
     assert parting.failure.detail.startswith("handshake.goodbye.close: ")
     assert KEY not in str(parting.failure)
+
+
+@lanes
+def test_an_answer_that_never_comes_has_its_time_limit(lane: Lane) -> None:
+    held = threading.Event()
+
+    def holding(asked: Asked) -> bytes:
+        if asked.method == "DELETE":
+            held.wait(10)
+        return answer(asked)
+
+    limits = {**PATIENT, "first_byte": 0.2}
+    with scripted(holding) as server, Client(lane, spec(server.url, timeouts=limits)) as client:
+        client.say("hi")
+        parting = part(client)
+        held.set()
+    assert parting is not None
+    assert parting.failure is not None
+    assert (parting.failure.code, parting.took_ns) == ("first_byte_timeout", {})
 
 
 @lanes

@@ -69,3 +69,32 @@ def test_a_stop_cuts_the_turn_in_flight_and_says_no_further_one(tmp_path: Path) 
     assert [(line["out"], line["code"]) for line in share.turns] == [("aborted", "stopped")]
     assert ends(share) == [("truncated", "stopped", 1)]
     assert len(rule.asked) == 1
+
+
+def goodbyes(share: Share) -> list[dict[str, int] | None]:
+    """Of each conversation: what its last request took, in s."""
+    closes = [line for line in share.lines if line["k"] == "close"]
+    return [line.get("bye") and {name: ns / S for name, ns in line["bye"].items()} for line in closes]
+
+
+def test_a_conversation_ends_with_what_is_asked_at_its_end_and_the_next_one_waits_for_it(tmp_path: Path) -> None:
+    rule = Rule(lambda *_: 1.0, leaves_s=2.0)
+    share = hold(rule, {**LOAD, "conversations": 2}, tmp_path)
+    assert goodbyes(share) == [{"leave": 2.0}, {"leave": 2.0}]
+    assert (rule.left, [asked.at_s for asked in rule.asked]) == ([1.0, 4.0], [0.0, 3.0])
+    assert ends(share) == [("completed", None, 1)] * 2
+
+
+def test_after_a_failed_turn_it_is_asked_too_and_after_one_that_was_cut_off_it_is_not(tmp_path: Path) -> None:
+    rule = Rule(lambda *_: NEVER, times_out_s=3.0, leaves_s=1.0)
+    assert goodbyes(hold(rule, LOAD, tmp_path)) == [{"leave": 1.0}]
+    rule = Rule(lambda *_: 50.0, leaves_s=1.0)
+    share = hold(rule, {"kind": "closed", "users": 1, "duration_s": 60}, tmp_path, stop_at_s=5.0)
+    assert (goodbyes(share), rule.left, ends(share)) == ([None], [], [("truncated", "stopped", 1)])
+
+
+def test_a_target_that_never_answers_it_holds_up_no_stop(tmp_path: Path) -> None:
+    rule = Rule(lambda *_: 1.0, leaves_s=NEVER)
+    share = hold(rule, {"kind": "closed", "users": 1, "duration_s": 60}, tmp_path, stop_at_s=5.0)
+    assert (rule.left, goodbyes(share)) == ([1.0], [None])
+    assert ends(share) == [("completed", None, 1)]

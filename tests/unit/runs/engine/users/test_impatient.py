@@ -81,6 +81,15 @@ def test_of_two_requests_the_first_answer_counts_and_the_other_is_ended(
     assert closes(share) == [("completed", 2)]
 
 
+@pytest.mark.parametrize(("times", "left"), [((5.0, 1.0), 2), ((1.0, 1.0), 1)])
+def test_each_connection_of_a_user_asks_what_is_asked_at_the_end(
+    times: tuple[float, float], left: int, tmp_path: Path
+) -> None:
+    rule = Rule(lambda number, _at_s: times[number], leaves_s=1.0)
+    hold(rule, one_user("hedge"), tmp_path)
+    assert len(rule.left) == left
+
+
 def test_two_answers_in_one_moment_are_one_answer(tmp_path: Path) -> None:
     rule = Rule(lambda number, _at_s: (4.0, 2.0)[number])
     share = hold(rule, one_user("hedge"), tmp_path)
