@@ -36,13 +36,15 @@ class Pieces:
 
     def _next(self) -> None:
         waiting = self._waiting
-        if len(waiting) > 1:
+        take, ns, what = waiting.popleft()
+        if waiting:
             self._loop.call_soon(self._next)
+            while len(waiting) >= MOST_WAITING:
+                take(ns, what)
+                take, ns, what = waiting.popleft()
         else:
             self._is_due = False
-        for _ in range(max(1, len(waiting) - MOST_WAITING)):
-            take, ns, what = waiting.popleft()
-            take(ns, what)
+        take(ns, what)
 
 
 _pieces: WeakKeyDictionary[asyncio.AbstractEventLoop, Pieces] = WeakKeyDictionary()

@@ -137,3 +137,27 @@ def test_async_resolves_literals_without_a_thread_and_names_without_blocking_the
 def test_async_judges_like_sync() -> None:
     with pytest.raises(TurnError, match="address_blocked"):
         asyncio.run(resolve_async("169.254.169.254", 80, allow_private=True))
+
+
+def test_literals_are_read_once_names_each_time_and_no_judgement_serves_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, int]] = []
+    real = socket.getaddrinfo
+
+    def spy(host: str, port: int, **kwargs: Any) -> Any:
+        asked.append((host, kwargs["flags"]))
+        return real("127.0.0.1" if not kwargs["flags"] else host, port, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", spy)
+    for _ in range(3):
+        assert resolve("10.9.8.7", 4711, allow_private=True)[0].host == "10.9.8.7"
+        with pytest.raises(ConnectFailed, match="private"):
+            resolve("10.9.8.7", 4711, allow_private=False)
+        with pytest.raises(ConnectFailed, match="private"):
+            resolve("10.9.8.7", 4711, allow_private=("10.0.0.0/16",))
+        assert resolve("10.9.8.7", 4711, allow_private=("10.9.0.0/16",))
+    assert asked == [("10.9.8.7", socket.AI_NUMERICHOST)]
+    for _ in range(2):
+        resolve("changes.example", 4711, allow_private=True)
+    assert asked[1:].count(("changes.example", 0)) == 2

@@ -51,6 +51,17 @@ def test_a_table_that_the_target_makes_smaller_is_followed() -> None:
             assert [(bytes(n), bytes(v)) for n, v in decoder.decode(encoder.encode(headers), raw=True)] == headers
 
 
+def test_what_a_smaller_table_has_lost_is_not_referred_to() -> None:
+    encoder, decoder = RepeatingEncoder(), Decoder()
+    known = [(b":method", b"GET"), (b":path", b"/"), (b"accept-encoding", b"gzip, deflate")]
+    last = [request(1, key="a"), [*request(2, key="a")[:-1], (b"key", b"a")]]
+    for headers in (*last, *last, *last):
+        decoder.decode(encoder.encode(headers))
+    encoder.header_table_size = 0
+    for headers in (known, *last, known):  # the first one adds nothing to the table
+        assert decoder.decode(encoder.encode(headers), raw=True) == headers
+
+
 def test_users_are_woken_one_in_each_turn_of_the_loop() -> None:
     async def main() -> list[int]:
         loop = asyncio.get_running_loop()
