@@ -19,7 +19,7 @@ ENOUGH_TURNS = 20
 LOOKED_AT = 20
 ANSWERED_BY = (
     *("protocol", "request", "then", "standing", "response", "greeting"),
-    *("hello", "before", "auto_replies", "reply_to", "params", "tool_results", "tool_rounds"),
+    *("hello", "before", "auto_replies", "reply_to", "params", "tool_results"),
 )
 """Parts of a target that decide how it answers."""
 

@@ -10,19 +10,19 @@ from tests.integration.connectors.lanes import Client
 from tests.support.peers import Peer
 
 TOOL: Final = {"name": "weather", "description": "The weather.", "parameters": {"type": "object", "properties": {}}}
-AGENTS: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
-    "agents": ("ag-ui", "/ag-ui", {"tools": [TOOL]}),
-    "ai": ("ai-sdk", "/api/chat", {}),
+AGENTS: Final[dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]]] = {
+    "agents": ("ag-ui", "/ag-ui", {"tools": [TOOL]}, {"http": {"version": "2"}}),
+    "ai": ("ai-sdk", "/api/chat", {}, {}),
 }
-"""By server: preset, path and params."""
+"""By server: preset, path, params and overrides."""
 
 
 def check_results(server: str, peer: Peer, lane: Lane) -> None:
     """Two turns that call a tool: the agent gets each result, and the first one again with the second turn."""
-    preset, path, params = AGENTS[server]
+    preset, path, params, overrides = AGENTS[server]
     spec = build_target_spec(
         name="peer", url=f"http://127.0.0.1:{peer.port}{path}", preset=preset, params=params,
-        overrides={"tool_results": {"weather": "{{ tool.input.city }} {{ turn }}"}},
+        overrides=overrides | {"tool_results": {"weather": "{{ tool.input.city }} {{ turn }}"}},
     )  # fmt: skip
     asked = [f"call {server} {lane} {number}" for number in range(2)]
     log: list[dict[str, str]] = []
