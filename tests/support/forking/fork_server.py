@@ -55,6 +55,8 @@ OTHERS = (
     *("authlib.integrations.requests_client", "cryptography.x509", "django_filters", "unfold.dataclasses"),
     *("django.template.defaulttags", "django.template.loader_tags", "django.views.debug", "unittest.mock"),
     *("whitenoise.middleware", "httptools", "django.db.migrations.executor", "celery.fixups.django"),
+    *("pydantic.v1.dataclasses", "uvicorn.protocols.http.httptools_impl", "uvicorn.loops.uvloop"),
+    *("uvicorn.protocols.websockets.websockets_sansio_impl", "uvicorn.lifespan.off"),
 )
 
 
