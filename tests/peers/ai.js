@@ -6,6 +6,9 @@ const { MockLanguageModelV4, convertArrayToReadableStream } = require("ai/test")
 const { pieces, sent, ready } = require("./common");
 
 const textOf = (message) => message.content.map((part) => part.text ?? "").join("");
+const filesOf = (message) =>
+  message.content.filter((part) => part.type === "file").map((part) => [part.mediaType, bytesOf(part.data.data ?? part.data)]);
+const bytesOf = (data) => (typeof data === "string" ? Buffer.from(data, "base64") : data).length;
 
 const NOTHING = { total: 0, noCache: 0, text: 0, reasoning: 0 };
 const CALL = [
@@ -25,7 +28,7 @@ const model = new MockLanguageModelV4({
     if (message === "fail") throw new Error("the model is asleep");
     const drawn = pieces((said.length + 2) / 2);
     const returned = prompt.filter((one) => one.role === "tool").flatMap((one) => one.content.map((part) => part.output.value));
-    sent({ message, text: drawn.join(""), history: said, ...(returned.length ? { returned } : {}) });
+    sent({ message, text: drawn.join(""), history: said, attached: filesOf(prompt.at(-1)), ...(returned.length ? { returned } : {}) });
     const total = (tokens) => ({ total: tokens, noCache: tokens, text: tokens, reasoning: 0 });
     return {
       stream: convertArrayToReadableStream([

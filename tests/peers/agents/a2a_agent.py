@@ -29,7 +29,8 @@ class Echo(AgentExecutor):
         count = self.turns[context.context_id]
         drawn = pieces(count)
         if count == 1 and said != "fail":
-            self.sent(said, drawn)
+            files = [part for part in context.message.parts if part.HasField("raw")]
+            self.sent(said, drawn, [[file.media_type, len(file.raw)] for file in files])
             await event_queue.enqueue_event(new_text_message("".join(drawn), context_id=context.context_id))
             return
         task = context.current_task or new_task_from_user_message(context.message)
@@ -49,8 +50,8 @@ class Echo(AgentExecutor):
             await updater.add_artifact(parts, artifact_id="answer", append=at > 0, last_chunk=last)
         await updater.complete()
 
-    def sent(self, said: str, drawn: list[str]) -> None:
-        sent(self.log, message=said, text="".join(drawn))
+    def sent(self, said: str, drawn: list[str], attached: list[list[object]] | None = None) -> None:
+        sent(self.log, message=said, text="".join(drawn), attached=attached or [])
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
         """Nobody cancels a task here; the base class asks for it."""

@@ -3,10 +3,10 @@ first tool that it is offered."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from pydantic_ai import Agent
-from pydantic_ai.messages import ModelMessage, TextPart, ToolReturnPart, UserPromptPart
+from pydantic_ai.messages import BinaryContent, ModelMessage, TextPart, ToolReturnPart, UserContent, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_ai.ui.ag_ui import AGUIAdapter
 from pydantic_ai.ui.vercel_ai import VercelAIAdapter
@@ -19,11 +19,14 @@ from tests.peers.common import pieces, sent
 Piece = str | dict[int, DeltaThinkingPart] | dict[int, DeltaToolCall]
 
 
+def text_of(content: str | Sequence[UserContent]) -> str:
+    return content if isinstance(content, str) else "".join(part for part in content if isinstance(part, str))
+
+
 def routes(log: str) -> list[BaseRoute]:
     async def answer(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Piece]:
-        *history, said = [
-            part.content for one in messages for part in one.parts if isinstance(part, UserPromptPart | TextPart)
-        ]
+        parts = [part for one in messages for part in one.parts if isinstance(part, UserPromptPart | TextPart)]
+        *history, said = [text_of(part.content) for part in parts]
         if said == "fail":
             raise RuntimeError("the model is asleep")
         last = messages[-1].parts[-1]
@@ -33,7 +36,10 @@ def routes(log: str) -> list[BaseRoute]:
             return
         drawn = pieces(len(history) // 2 + 1)
         returned = [part.content for one in messages for part in one.parts if isinstance(part, ToolReturnPart)]
-        sent(log, message=said, text="".join(drawn), history=history, **({"returned": returned} if returned else {}))
+        files = [part for part in parts[-1].content if isinstance(part, BinaryContent)]
+        more = {"attached": [[file.media_type, len(file.data)] for file in files]}
+        more |= {"returned": returned} if returned else {}
+        sent(log, message=said, text="".join(drawn), history=history, **more)
         yield {0: DeltaThinkingPart(content="What is thought is no part of the answer.")}
         for piece in drawn:
             yield piece
