@@ -1,6 +1,7 @@
 """Chats with the servers of other makers in tests/peers/, as they were recorded between a client and the server.
 
-tests/recordings/foreign/ has a HAR file, or a curl line with what it printed, for each. index.json says which server it
+tests/recordings/foreign/ has a HAR file (made by tests/support/servers/recorder.py), or a curl line with what it
+printed, for each. index.json says which server it
 is, what asked it (the maker's own client where there is one, else curl or our probe), and what has to be learned:
 preset, params, the last message and its answer, or what cannot be told (`untold`). `stateless`: each turn stands alone.
 """
