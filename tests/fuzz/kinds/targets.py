@@ -9,7 +9,9 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from attachments.generated import generated
+from connectors.content.styles import WHOLE
 from connectors.errors import TurnError
+from connectors.http.signing import ready
 from connectors.mapping.paths import compile_path
 from connectors.mapping.response import ResponseMapping
 from connectors.mapping.templates import compile_string
@@ -27,6 +29,7 @@ from tests.support.recorded_chats import curl, har, preset_chats, unknown_chats
 from tests.support.recordings import SESSION, event_data, recorded_cases
 
 _ASIDE: Final = ("title", "doc", "about", "stream", "extends", "protocol")
+SIGNING: Final = {"access_key_id": "AKID", "secret_access_key": "s", "service_account": '{"private_key": "no"}'}
 IMAGES: Final = (generated("png", 200, "a"),)
 TURN: Final[dict[str, Any]] = {
     "message": "Hello",
@@ -82,8 +85,8 @@ def target_seeds() -> list[dict[str, Any]]:
 
 
 def _seed(preset: str, url: str, overrides: dict[str, Any], *, stream: bool = False) -> dict[str, Any]:
-    return {"name": "T", "preset": preset, "url": url, "stream": stream, "params": {"model": "m"},
-            "overrides": overrides, "secrets": {"api_key": "sk-1", **SECRETS}}  # fmt: skip
+    return {"name": "T", "preset": preset, "url": url, "stream": stream, "params": {"model": "m", "region": "r"},
+            "overrides": overrides, "secrets": {"api_key": "sk-1", **SIGNING, **SECRETS}}  # fmt: skip
 
 
 def take_spec(data: Any) -> str:
@@ -109,8 +112,10 @@ def take_spec(data: Any) -> str:
         compiled.codecs(TURN)
         for message in compiled.messages():
             compiled.render_message(message, TURN)
-        if compiled.handshake is not None:
-            spec.handshake.model_dump(mode="json")
+        for step in () if compiled.handshake is None else compiled.handshake.of_run + compiled.handshake.of_session:
+            asked = step.request(TURN)
+            ready(asked.request, asked.endpoint, WHOLE)
+        ready(compiled.render(dict(TURN)), compiled.endpoint, WHOLE)
     except TurnError:
         return "accepted, not rendered"
     return "accepted"
