@@ -197,6 +197,40 @@ def test_calls_of_a_whole_answer(preset: str) -> None:
     assert line.text in {"", "I will look."}
 
 
+@pytest.mark.parametrize(
+    ("preset", "params", "sent"),
+    [
+        ("bedrock-converse", {}, {}),
+        ("bedrock-converse", OFFERED, {"toolConfig": OFFERED}),
+        (
+            "bedrock-converse",
+            OFFERED | {"tool_choice": {"any": {}}},
+            {"toolConfig": OFFERED | {"toolChoice": {"any": {}}}},
+        ),
+        ("bedrock-converse", OFFERED | {"tool_config": {"a": 1}}, {"toolConfig": {"a": 1}}),
+        ("openai-realtime", OFFERED | {"tool_choice": "auto"}, {"response": OFFERED | {"tool_choice": "auto"}}),
+        ("openai-realtime", {}, {"response": {}}),
+        ("openai-chat", OFFERED | {"tool_choice": "none"}, OFFERED | {"tool_choice": "none"}),
+        ("ollama-chat", OFFERED, OFFERED),
+    ],
+)
+def test_tools_are_a_param(preset: str, params: dict[str, Any], sent: dict[str, Any]) -> None:
+    spec = build_target_spec(name="t", url="http://127.0.0.1:9", preset=preset, params=params, secrets={"api_key": "k"})
+    said = [{"role": "user", "content": "hi"}]
+    seen = {
+        "message": "hi",
+        "messages": said,
+        "history": [],
+        "turn": 0,
+        "vars": {},
+        "session": {"id": "s"},
+        "saved": {},
+    }
+    body = orjson.loads(CompiledTarget(spec).render(seen).body)
+    kept = ("toolConfig", "response", "tools", "tool_choice")
+    assert {name: body[name] for name in kept if name in body} == sent
+
+
 def test_beside_a_text_calls_are_looked_for_where_tools_are_offered() -> None:
     for params, found in ((OFFERED, [WEATHER]), ({}, [])):
         line = timeline("openai-chat", **params)
