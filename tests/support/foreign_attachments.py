@@ -16,9 +16,9 @@ ATTACHED: Final = frozenset({"ai", "agents"})
 FILES: Final = (generated("png", 20_000, "a"), generated("pdf", 3_000, "a"))
 
 
-def check_attachments(spec: TargetSpec, peer: Peer, lanes: Sequence[Lane], name: str) -> None:
-    """A probe with an image and a file arrives whole."""
-    for lane in lanes:
+def check_attachments(server: str, spec: TargetSpec, peer: Peer, lanes: Sequence[Lane], name: str) -> None:
+    """A probe with an image and a file arrives whole, where they can be sent and are written down."""
+    for lane in lanes if server in ATTACHED and spec.attachments is not None else ():
         message = f"[{name}] {lane} looks"
         found = probe(spec, [message], attached=FILES, lane=lane)
         assert found.ok, found.turns[-1].error

@@ -23,7 +23,7 @@ from tests.integration.connectors.foreign_tools import AGENTS, check_results
 from tests.integration.connectors.lanes import LANES, Client, wait
 from tests.peers import node
 from tests.support.first_probes import FirstProbe, check_first_probe, first_probes
-from tests.support.foreign_attachments import ATTACHED, check_attachments
+from tests.support.foreign_attachments import check_attachments
 from tests.support.foreign_chats import ForeignChat, check_learned, foreign_chats
 from tests.support.peers import Peer, commanded, served
 from tests.support.processes import ROOT
@@ -251,8 +251,7 @@ def test_every_text_is_the_one_it_sent_and_every_message_the_one_it_got(
     ]
     if shape.counted:
         assert [turn.tokens_in for turn in said] == [len(turn.message.encode("utf-16-le")) // 2 for turn in said]
-    if server in ATTACHED and target.spec.attachments is not None:
-        check_attachments(target.spec, peer, shape.lanes, f"{shape} attached")
+    check_attachments(server, target.spec, peer, shape.lanes, f"{shape} attached")
 
 
 @pytest.mark.parametrize(("server", "shape"), CASES)
