@@ -122,7 +122,7 @@ def test_every_example_of_the_page_is_a_scenario_that_runs() -> None:
     from scenarios.render.walk import check_scenario
 
     blocks = re.findall(r"^```json\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         data = json.loads(block)
         spec = conversation_scenario(data, "c") if "messages" in data else check_scenario(data)
