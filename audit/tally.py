@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -23,6 +23,8 @@ UPDATE audit_audittally SET count = count + 1 WHERE minute = %s AND action = %s 
 BEGIN: Final = """
 INSERT INTO audit_audittally (minute, action, source, count) VALUES (%s, %s, %s, 1)
 ON CONFLICT (minute, action, source) DO UPDATE SET count = audit_audittally.count + 1 RETURNING count"""
+SOURCES_OF: Final = "SELECT count(*) FROM audit_audittally WHERE minute = %s"
+EARLIER: Final = "SELECT 1 FROM audit_audittally WHERE minute < %s LIMIT 1"
 """Whoever guesses addresses makes the site run these: as queries of models they take five times as long."""
 
 
@@ -30,19 +32,19 @@ def admits(source: str, action: str) -> bool:
     """Count one. Returns whether it may be written by itself."""
     minute = timezone.now().replace(second=0, microsecond=0)
     write_counts(minute)
-    key = [AuditTally._meta.get_field("minute").get_db_prep_value(minute, connection), action[:80]]
     with transaction.atomic():
-        count = _count(COUNT, *key, source)
+        count = _number(COUNT, minute, action[:80], source)
         if not count:
-            is_new = AuditTally.objects.filter(minute=minute).count() < SOURCES
-            count = _count(BEGIN, *key, source if is_new else OTHERS)
+            is_new = _number(SOURCES_OF, minute) < SOURCES
+            count = _number(BEGIN, minute, action[:80], source if is_new else OTHERS)
     return count <= EACH
 
 
-def _count(statement: str, *key: Any) -> int:
-    """What the row says then; 0: there is none."""
+def _number(statement: str, minute: datetime, *more: str) -> int:
+    """What it finds; 0: nothing."""
+    at = connection.ops.adapt_datetimefield_value(minute)
     with connection.cursor() as cursor:
-        cursor.execute(statement, key)
+        cursor.execute(statement, [at, *more])
         row = cursor.fetchone()
     return int(row[0]) if row else 0
 
@@ -50,7 +52,7 @@ def _count(statement: str, *key: Any) -> int:
 def write_counts(before: datetime | None = None) -> int:
     """Write an event for each source of an earlier minute that had more than was written. Returns their number."""
     limit = before or timezone.now() - timedelta(minutes=1)
-    if not AuditTally.objects.filter(minute__lt=limit).exists():
+    if not _number(EARLIER, limit):
         return 0
     with transaction.atomic():
         over = list(AuditTally.objects.select_for_update().filter(minute__lt=limit))

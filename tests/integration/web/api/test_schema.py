@@ -14,8 +14,10 @@ from typing import Any
 
 import drf_spectacular
 import pytest
-from django.core.management import call_command
 from django.db import transaction
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.renderers import OpenApiJsonRenderer2
+from drf_spectacular.settings import spectacular_settings
 from jsonschema_rs import Draft202012Validator
 from pydantic import TypeAdapter
 
@@ -173,8 +175,9 @@ def _schema_of(raw: dict[str, Any], method: str, address: str) -> Draft202012Val
 
 
 def test_the_schema_is_made_without_warnings(capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("spectacular", "--fail-on-warn", "--format", "openapi-json")
-    said = capsys.readouterr()
-    assert said.err == ""
-    rules = json.loads(OPENAPI.read_text())
-    Draft202012Validator(rules).validate(json.loads(said.out))  # `--validate` does the same, and takes 3 s
+    """As `manage.py spectacular --fail-on-warn --validate` does it, whose libraries take seconds."""
+    GENERATOR_STATS.reset()
+    made = spectacular_settings.DEFAULT_GENERATOR_CLASS().get_schema(request=None, public=True)
+    assert not GENERATOR_STATS, capsys.readouterr().err
+    found = OpenApiJsonRenderer2().render(made, renderer_context={})
+    Draft202012Validator(json.loads(OPENAPI.read_text())).validate(json.loads(found))
