@@ -71,6 +71,7 @@ class WatchedNetwork(httpcore.NetworkStream):
         frames, early = self._frames, self._watch.early
         while frames.allowed is None:
             try:
+                frames.check()
                 data = early or self._receive(self._watch.connect_left_s)
                 early = b""
                 self._held += frames.feed(time.monotonic_ns(), data)
@@ -93,6 +94,7 @@ class WatchedNetwork(httpcore.NetworkStream):
         timeouts, began_ns = self._watch.timeouts, time.monotonic_ns()
         due_ns = began_ns + int(stream_wait_s(timeouts) * 1e9)
         while self._frames.allows_none():
+            self._frames.check()
             try:
                 data = self._receive(partial(_left_s, due_ns))
             except TimeoutError as exc:
@@ -122,6 +124,7 @@ class WatchedNetwork(httpcore.NetworkStream):
         self._has_read = True
         held, self._held = self._held, b""
         while not held:
+            self._frames.check()
             try:
                 data = self._receive(watch.left_s, max_bytes)
             except TimeoutError as exc:

@@ -8,6 +8,7 @@ from typing import Final
 
 from h2.settings import SettingCodes
 
+from connectors.errors import TurnError
 from connectors.http.http2_flood import FloodLimit, begins, overlong, padded
 from connectors.http.http2_format import (
     ACK,
@@ -39,20 +40,37 @@ class FrameFilter:
         self._flood = FloodLimit(header_limit)
         self._rest = b""
         self._begun = False
+        self._failure: TurnError | None = None
 
     def allows_none(self) -> bool:
         """No stream at all."""
         return self.allowed == 0
 
     def feed(self, ns: int, data: bytes) -> bytes:
-        """The frames that are whole with `data`. Raises TurnError."""
+        """The frames that are whole with `data`. Raises TurnError: for a frame behind others in the next call, or by
+        `check`, so that the library sees first what came first."""
+        self.check()
         data = self._rest + data
         if not self._begun and not begins(data):
             self._rest = data
             return b""
         self._begun = True
-        at = answered = 0
         given = bytearray()
+        try:
+            self._pass_on(ns, data, given)
+        except TurnError as exc:
+            if not given:
+                raise
+            self._failure = exc
+        return bytes(given)
+
+    def check(self) -> None:
+        """Raises TurnError if what came last breaks the rules."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _pass_on(self, ns: int, data: bytes, given: bytearray) -> None:
+        at = answered = 0
         while len(data) - at >= FRAME_HEAD_BYTES:
             high, low, kind, flags, number = HEAD.unpack_from(data, at)
             size = high << 8 | low
@@ -70,13 +88,12 @@ class FrameFilter:
                 answered += after - at  # it ends the turn
             elif kind == SETTINGS and not flags & ACK:
                 self._learn(data[body:after])
+            self._flood.follow_block(kind, flags, after - at)
             if not self._is_farewell(kind, data[body:after]):
                 given += data[at:after]
-            self._flood.follow_block(kind, flags, after - at)
             at = after
         self._rest = data[at:]
         self._flood.count(ns, at - answered, answered)
-        return bytes(given)
 
     def _learn(self, settings: bytes) -> None:
         if self.allowed is None:
