@@ -35,7 +35,7 @@ from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from plain_text.visible import visible
 from targets.frame_recorder import FRAME_CHARS, FrameRecorder
-from targets.probe_result import Failure, Probe, Request, Turn, ms, times_of, type_notes, usage_notes
+from targets.probe_result import Failure, Probe, Request, Turn, ms, times_of, total_of, type_notes, usage_notes
 from targets.saved_values import hidden, told
 from targets.step_recorder import PartRecorder, StepRecorder
 
@@ -259,6 +259,9 @@ class _Teller:
         turn.text = visible(self._redact.cut(timeline.text, TEXT_CHARS), lines=True)
         for name in ("reasoning_chars", "chunks", "tokens_in", "tokens_out", "bytes_in", "bytes_out"):
             setattr(turn, name, getattr(timeline, name))
+        for ended in timeline.tools.rounds if timeline.tools is not None else ():
+            turn.tokens_in = total_of(turn.tokens_in, ended.input)
+            turn.tokens_out = total_of(turn.tokens_out, ended.output)
         turn.times_ms = times_of(timeline) | {name.removeprefix(STEP): took for name, took in rounds.items()}
         turn.tool_calls = [self._called(call) for call in timeline.tool_calls[:CALLS_SHOWN]]
         turn.notes += usage_notes(timeline, turn)

@@ -142,3 +142,8 @@ def times_of(timeline: Timeline) -> dict[str, float]:
 
 def ms(ns: int) -> float:
     return round(ns / 1e6, 3)
+
+
+def total_of(one: int | None, other: int | None) -> int | None:
+    """None if one of them is not known."""
+    return None if one is None or other is None else one + other

@@ -14,8 +14,9 @@ from tokenburn_site.cli.probe.text import lines
 
 ARGUMENTS = orjson.dumps({"city": "Graz", "key": KEY}).decode()
 CALL = {"index": 0, "id": "c1", "function": {"name": "weather", "arguments": ARGUMENTS}}
-CALLS = stream({"choices": [{"delta": {"tool_calls": [CALL]}}]}, "[DONE]")
-ENDS = stream({"choices": [{"delta": {"content": "Warm."}}]}, "[DONE]")
+USAGE = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
+CALLS = stream({"choices": [{"delta": {"tool_calls": [CALL]}}]}, USAGE, "[DONE]")
+ENDS = stream({"choices": [{"delta": {"content": "Warm."}}]}, USAGE, "[DONE]")
 
 
 @lanes
@@ -30,7 +31,8 @@ def test_tool_calls_are_shown_without_secrets(lane: Lane, results: dict[str, str
     (turn,) = found.turns
     assert turn.error is None
     assert turn.tool_calls == ['weather {"city":"Graz","key":"***"}']
-    assert (turn.text, len(turn.frames)) == (("Warm.", 4) if results else ("", 2))
+    assert (turn.text, len(turn.frames)) == (("Warm.", 6) if results else ("", 3))
+    assert (turn.tokens_in, turn.tokens_out) == ((14, 4) if results else (7, 2))
     assert turn.frames[0].gave == ["tool call"]
     assert ({"round_1", "round_2"} <= turn.times_ms.keys()) is bool(results)
     assert not any(name.startswith("tool") for name in turn.handshake_ms)

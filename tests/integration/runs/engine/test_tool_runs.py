@@ -10,7 +10,7 @@ import pytest
 from connectors.spec import build_target_spec
 from metrics.models import SessionMetric
 from metrics.storage.aggregate import aggregate_rows, aggregate_run
-from metrics.storage.export import csv_pieces
+from metrics.storage.export import json_pieces
 from runs.load.profile import ClosedLoad
 from runs.models import RunStatus
 from runs.supervisor.local import run_local
@@ -57,6 +57,8 @@ def test_results_of_tools_go_back_and_all_counts_agree(start_mock: Callable[...,
     assert (name, row.tools, row.kind) == ("weather", '{"weather":1}', None)
     assert row.answer is not None and "it is warm" not in arguments
     assert orjson.loads(arguments)["text"]
-    shown, hidden = ("".join(csv_pieces(run.pk, texts=texts)) for texts in (True, False))
-    assert shown.count('"{""weather"":1}"') == hidden.count('"{""weather"":1}"') == 8
-    assert (shown.count('[[""weather""'), hidden.count("[[")) == (8, 0)
+    shown, hidden = (orjson.loads(b"".join(json_pieces(run.pk, texts=texts))) for texts in (True, False))
+    assert [turn["tools"] for turn in (*shown, *hidden)] == ['{"weather":1}'] * 16
+    assert all(turn["tool_calls"].startswith('[["weather",') for turn in shown)
+    assert [turn["tool_calls"] for turn in hidden] == [None] * 8
+    assert all(turn["time_to_tool_call_ms"] <= turn["e2e_ms"] for turn in hidden)
