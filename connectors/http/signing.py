@@ -31,7 +31,8 @@ def signing(endpoint: Endpoint, spec: AwsSignatureSpec | None, fold: Context) ->
     if not region and (found := _REGION.search(endpoint.host)):
         region = found[1]
     if not region:
-        raise SpecError(f"aws_signature.region: give it, for the host {endpoint.host!r} does not name one")
+        what = f"{spec.region!r} has no value" if spec.region else "there is none"
+        raise SpecError(f"aws_signature.region: {what}, and the host {endpoint.host!r} names no region: give it")
     token = _text("session_token", spec.session_token, fold)
     keys = (wrapped(HEADER, text) for text in (access_key, secret_key, token))
     return replace(endpoint, signer=AwsSigner(spec.service, region, *keys))

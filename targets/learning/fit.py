@@ -18,11 +18,15 @@ from targets.learning.recorded.exchange import CLOSE, OPEN, Answer, Exchange, le
 from targets.learning.replay import replay
 from targets.learning.text_like import is_date
 
-FRAMES: Final = {"http": False, "sse": False, "ndjson": False, "websocket": True, "socketio": True}
-ANSWERS: Final = {
+FRAMES: Final = {
+    **dict.fromkeys(("http", "sse", "ndjson", "aws-eventstream"), False),
+    **dict.fromkeys(("websocket", "socketio"), True),
+}
+ANSWERS: Final[dict[str, set[str]]] = {
     "http": {"json"},
     "sse": {"sse", "json"},
     "ndjson": {"ndjson"},
+    "aws-eventstream": set(),  # whose binary messages recordings do not show
     "websocket": {"frames"},
     "socketio": {"frames"},
 }

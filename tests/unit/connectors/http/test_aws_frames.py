@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import zlib
+
 import pytest
 
 from connectors.errors import TurnError
@@ -101,3 +104,23 @@ def test_a_stream_that_ends_within_a_message_is_cut_off() -> None:
     with pytest.raises(TurnError) as cut:
         reader.rest()
     assert cut.value.code == "stream_incomplete"
+
+
+def test_whatever_comes_is_read_or_refused() -> None:
+    """Also where the checksums of what was changed are right again."""
+    draw = random.Random(7)
+    codes = set()
+    for _ in range(3000):
+        message = bytearray(draw.choice((NO_HEADERS, WITH_HEADER, ALL_TYPES, ERROR, NAMED)))
+        for _ in range(draw.randint(1, 3)):
+            message[draw.choice((*range(8), *range(12, len(message))))] = draw.choice((0, 1, 7, 16, 127, 128, 255))
+        if draw.random() < 0.8:
+            message[8:12] = zlib.crc32(message[:8]).to_bytes(4)
+            message[-4:] = zlib.crc32(message[:-4]).to_bytes(4)
+        reader, _ = frames(300)
+        try:
+            list(reader.feed(bytes(message) + EMPTY))
+            reader.rest()
+        except TurnError as exc:
+            codes.add(exc.code)
+    assert codes == {"eventstream_malformed", "event_too_large", "stream_incomplete", "target_error"}

@@ -90,7 +90,7 @@ def test_without_keys_nothing_is_signed_and_half_of_them_is_an_error() -> None:
     assert CompiledTarget(spec(secrets={})).endpoint.signer is None
     with pytest.raises(SpecError, match=r"aws_signature.secret_key: .* is not set, but the access key is"):
         CompiledTarget(spec(secrets={"access_key_id": "AKID"}))
-    with pytest.raises(SpecError, match="region: give it, for the host"):
+    with pytest.raises(SpecError, match=r"params.region }}' has no value, and the host .* names no region"):
         CompiledTarget(spec("http://127.0.0.1:9"))
     given = CompiledTarget(spec("http://127.0.0.1:9", params={"region": "us-east-1"})).endpoint.signer
     assert given is not None

@@ -81,3 +81,11 @@ def test_a_path_without_a_recorded_answer_is_called_a_guess() -> None:
     made = learn([f"curl {HOST}/ask -d '{json.dumps({'question': 'Where is it now?'})}'"])
     assert made.overrides["response"]["text"] == "text"
     assert any("response.text is a guess" in text for text in made.untold)
+
+
+def test_a_request_for_an_amazon_event_stream_is_the_streamed_form_of_its_preset() -> None:
+    body = json.dumps({"messages": [{"role": "user", "content": [{"text": "Hello"}]}]})
+    for path, stream in (("converse", False), ("converse-stream", True)):
+        url = f"https://bedrock-runtime.us-east-1.amazonaws.com/model/some.model-v1:0/{path}"
+        made = learn([f"curl {url} -H 'Authorization: Bearer $KEY' -d '{body}'"])
+        assert (made.preset, made.stream, made.params) == ("bedrock-converse", stream, {"model": "some.model-v1:0"})
