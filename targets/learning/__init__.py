@@ -3,9 +3,8 @@
 recorded   a curl line, a HAR file, an OpenAPI document or a recorded stream becomes exchanges
 concealed  their secrets are taken out
 web_pages  answers that are pages are left out
-fit        which preset fits one of them
+presets    which preset fits one of them
 choosing   which of them is the chat, where no preset fits, and
 generic    its request template and response paths
-elsewhere  chats whose exchanges do not show how they are read
 proposal   the target, with what is unsure and what could not be told
 """

@@ -16,11 +16,11 @@ from connectors.target import CompiledTarget
 from targets.learning.asked import SESSION_KEYS
 from targets.learning.choosing import chat_of, promising, same_place
 from targets.learning.concealed import SHORTEST, Secrets, conceal
-from targets.learning.elsewhere import name_what_is_sealed, of_gradio
-from targets.learning.fit import Fit, best_fit
 from targets.learning.generic import generic
 from targets.learning.handshakes import with_handshake
 from targets.learning.histories import histories
+from targets.learning.presets.elsewhere import name_what_is_sealed, of_gradio
+from targets.learning.presets.fit import Fit, best_fit
 from targets.learning.proposal import Proposal
 from targets.learning.recorded.errors import LearnError
 from targets.learning.recorded.exchange import Exchange

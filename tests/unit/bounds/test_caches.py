@@ -18,7 +18,7 @@ FEW: Final = {
     "connectors.spec.presets._preset_text",
     "runs.live_stream._publisher",
     "runs.redis_client._client",
-    "targets.learning.fit._spec",
+    "targets.learning.presets.fit._spec",
 }
 """Functions with arguments whose cache has no bound, because the product itself chooses among few of them."""
 

@@ -116,6 +116,8 @@ def of_preset(chat: Chat) -> str:
         return f"it proposes {made.preset}"
     if made.reading is None or made.untold:
         return f"it could not tell {made.untold}"
+    if made.message != chat.last["message"]:
+        return f"the message is {made.message!r}"
     read = {"text": made.reading.text, "tokens_in": made.reading.tokens_in, "tokens_out": made.reading.tokens_out}
     wanted = {name: chat.last[name] for name in read if name in chat.last}
     return "" if {name: read[name] for name in wanted} == wanted else f"it reads {read}"

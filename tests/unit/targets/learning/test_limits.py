@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from targets.learning import fit, handshakes, replay
+from targets.learning import handshakes, replay
 from targets.learning.learn import learn
+from targets.learning.presets import fit
 from tests.support.foreign_chats import foreign_chats
 
 KEY = "correct-horse"

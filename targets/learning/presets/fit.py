@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from connectors.preset_info import PresetInfo, preset_infos
 from connectors.spec import POSTED, SpecError, TargetSpec, build_target_spec, preset_base, preset_names
 from connectors.template_text import blanked, expressions_in, is_one_expression
+from targets.learning.presets.said import message_in, params_in
 from targets.learning.proposal import Reading
 from targets.learning.recorded.exchange import CLOSE, OPEN, Answer, Exchange, leaves
 from targets.learning.replay import replay
@@ -35,7 +36,7 @@ LIMIT_S: Final = 10.0
 """Of all comparisons: each reads the whole answer."""
 FEWEST: Final = 3
 """Keys of a body that a preset has to share where it has no path of its own."""
-_PARAM: Final = re.compile(r"\s*params\.(\w+)\s*")
+_PARAM: Final = re.compile(r"\s*params\.(\w+)\s*(?:\|\s*default\([\w.\[\]]*\)\s*)?")
 _USED: Final = re.compile(r"\bparams\.(\w+)")
 _SECRET: Final = re.compile(r"\bsecret\.(\w+)")
 _SAYS: Final = re.compile(r"\b(?:message|messages|history)\b")
@@ -219,15 +220,7 @@ def _compare(fit: Fit, template: Any, given: Any, path: tuple[str, ...]) -> None
             else:
                 _compare(fit, template[key], given[key], (*path, key))
     elif isinstance(template, str) and (inner := next(expressions_in(template), None)):
-        fit.known += 1
-        if _SAYS.search(inner[1]):
-            fit.says = True
-            fit.left |= set(_USED.findall(inner[1]))
-            fit.conflict = fit.conflict or not _may_be(inner[1], given)
-            if template.strip("{} ") == "message" and isinstance(given, str):
-                fit.message = given
-        elif is_one_expression(template):
-            _take_param(fit, inner[1], given)
+        _rendered(fit, inner[1], given, is_whole=is_one_expression(template))
     elif isinstance(template, list) and isinstance(given, list) and len(template) == len(given):
         for number, (inner, item) in enumerate(zip(template, given, strict=True)):
             _compare(fit, inner, item, (*path, str(number)))
@@ -238,6 +231,23 @@ def _compare(fit: Fit, template: Any, given: Any, path: tuple[str, ...]) -> None
         fit.known += 1
     else:
         fit.conflict = True
+
+
+def _rendered(fit: Fit, expression: str, given: Any, *, is_whole: bool) -> None:
+    """`given` stands where the preset has an expression."""
+    fit.known += 1
+    if not _SAYS.search(expression):
+        if is_whole:
+            _take_param(fit, expression, given)
+        return
+    fit.says = True
+    fit.left |= set(_USED.findall(expression))
+    fit.conflict = fit.conflict or not _may_be(expression, given)
+    fit.message = message_in(expression, given) or fit.message
+    for name, value in params_in(expression, given).items():
+        fit.left.discard(name)
+        if fit.info.params.get(name) != value:
+            fit.params[name] = value
 
 
 def _missing(fit: Fit, template: Any, path: tuple[str, ...]) -> None:
