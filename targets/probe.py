@@ -35,7 +35,7 @@ from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from plain_text.visible import visible
 from targets.frame_recorder import FRAME_CHARS, FrameRecorder
-from targets.probe_result import Failure, Probe, Request, Turn, ms, times_of, total_of, type_notes, usage_notes
+from targets.probe_result import Failure, Probe, Request, Turn, all_tokens, ms, times_of, type_notes, usage_notes
 from targets.saved_values import hidden, told
 from targets.step_recorder import PartRecorder, StepRecorder
 
@@ -46,7 +46,6 @@ UNASSIGNED_SHOWN: Final = 10
 UNASSIGNED_CHARS: Final = 200
 LIMIT_S: Final = 30.0
 """Maximum time for which somebody waits for a page."""
-CALLS_SHOWN: Final = 20
 LISTEN_MS = 300.0
 LISTEN_MOST_MS = 2000.0
 """Minimum and maximum time for listening on a lasting connection after the last answer."""
@@ -257,13 +256,11 @@ class _Teller:
         turn.frames_left_out, turn.unmatched, turn.unread = recorder.left_out, recorder.unmatched, recorder.unread
         turn.text_chars = len(timeline.text)
         turn.text = visible(self._redact.cut(timeline.text, TEXT_CHARS), lines=True)
-        for name in ("reasoning_chars", "chunks", "tokens_in", "tokens_out", "bytes_in", "bytes_out"):
+        for name in ("reasoning_chars", "chunks", "bytes_in", "bytes_out"):
             setattr(turn, name, getattr(timeline, name))
-        for ended in timeline.tools.rounds if timeline.tools is not None else ():
-            turn.tokens_in = total_of(turn.tokens_in, ended.input)
-            turn.tokens_out = total_of(turn.tokens_out, ended.output)
+        turn.tokens_in, turn.tokens_out = all_tokens(timeline)
         turn.times_ms = times_of(timeline) | {name.removeprefix(STEP): took for name, took in rounds.items()}
-        turn.tool_calls = [self._called(call) for call in timeline.tool_calls[:CALLS_SHOWN]]
+        turn.tool_calls = [self._called(call) for call in timeline.tool_calls]
         turn.notes += usage_notes(timeline, turn)
         turn.saved = self._told(timeline.saved or {})
 

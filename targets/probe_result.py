@@ -144,6 +144,15 @@ def ms(ns: int) -> float:
     return round(ns / 1e6, 3)
 
 
-def total_of(one: int | None, other: int | None) -> int | None:
-    """None if one of them is not known."""
-    return None if one is None or other is None else one + other
+def all_tokens(timeline: Timeline) -> tuple[int | None, int | None]:
+    """Of the input and the output, with those of the answers before the last; None where one of them is not known."""
+    told_in, told_out = [timeline.tokens_in], [timeline.tokens_out]
+    for ended in timeline.tools.rounds if timeline.tools is not None else ():
+        told_in.append(ended.input)
+        told_out.append(ended.output)
+    return _sum(told_in), _sum(told_out)
+
+
+def _sum(told: list[int | None]) -> int | None:
+    known = [tokens for tokens in told if tokens is not None]
+    return sum(known) if len(known) == len(told) else None
