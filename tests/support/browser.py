@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize, expect, sync_playwright
 
 ARGS = [
     "--no-sandbox",
@@ -134,6 +134,7 @@ def chromium() -> Iterator[Chrome]:
     """Until it ends, an event loop runs in this thread."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     assert path is not None, "the browser tests need Debian's package chromium-headless-shell or chromium"
+    expect.set_options(timeout=WAIT_MS)  # five seconds are few on a busy machine
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield Chrome(browser)

@@ -16,6 +16,8 @@ from tokenburn_site.local.process_groups import ProcessGroups
 
 START_S = 30.0
 SITE = "tokenburn_site.asgi:application"
+PATIENCE = ("--websocket_connect_timeout", "90")
+"""It drops who does not have a socket after five seconds, also where a busy machine took them."""
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def site_process(
 ) -> Iterator[tuple[str, int]]:
     """The same, with the id of its process."""
     port = port or free_port()
-    argv = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), app]
+    argv = [sys.executable, "-m", "daphne", "-b", LOOPBACK, "-p", str(port), *PATIENCE, app]
     with log.open("ab") as out:
         child = family.start(argv, cwd=ROOT, env=child_env(), stdout=out, stderr=subprocess.STDOUT)
     url = f"http://{LOOPBACK}:{port}"

@@ -23,7 +23,7 @@ from tests.support.attacks.raw_frames import BINARY, PING, TEXT, closing_code, f
 from tests.support.runs import until
 from tokenburn_site.web.daphne_requests import MAX_BODY
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 HANDSHAKES = 800
 FRAMES = 200
