@@ -16,6 +16,9 @@ MAX_FILES_BYTES: Final = 10_000_000
 """Of all files that a scenario holds itself: as its rows, they go to every engine and are kept with every run."""
 MAX_MADE_BYTES: Final = 100_000_000
 """Of all files that are made for a scenario, in each engine."""
+LEAST_BYTES: Final = 1000
+"""What each of them counts at least."""
+MAX_FILES: Final = 1000
 MAX_PER_MESSAGE: Final = 16
 _PATH: Final = "a path is read only by `burn`, from a scenario's file: give the file as `base64`"
 
@@ -46,7 +49,9 @@ class FileSpec(BaseModel):
         if (self.base64 is None) == (self.generate is None):
             raise ValueError("give either `base64`, or `generate` and `bytes`")
         self._has_effect()
-        self.attachments  # noqa: B018 - raises for what is no file
+        if self.name is not None:
+            check_name(self.name)
+        self.variant(0)  # raises for what is no file
         return self
 
     def _has_effect(self) -> None:
@@ -59,23 +64,30 @@ class FileSpec(BaseModel):
         for field in (field for field, given in without.items() if given):
             raise ValueError(f"{field} has no effect with `{'generate' if self.base64 is None else 'base64'}`")
 
+    def variant(self, number: int) -> Attachment:
+        """The one for conversation `number`. Raises AttachmentError."""
+        number %= self.variants
+        if number not in self._made:
+            self._made[number] = self._new(number)
+        return self._made[number]
+
     @cached_property
-    def attachments(self) -> tuple[Attachment, ...]:
-        """One, or as many as there are variants. Raises AttachmentError."""
+    def _made(self) -> dict[int, Attachment]:
+        """Variants by number, as they are asked for: a scenario may name many that nobody sends."""
+        return {}
+
+    def _new(self, number: int) -> Attachment:
         if self.base64 is not None:
-            return (from_base64(self.base64, self.name, self.type),)
-        kind, size = str(self.generate), self.bytes or 0
-        if self.name is not None:
-            check_name(self.name)
-        return tuple(generated(kind, size, str(number), self.name) for number in range(self.variants))
+            return from_base64(self.base64, self.name, self.type)
+        return generated(str(self.generate), self.bytes or 0, str(number), self.name)
 
     @property
     def held_bytes(self) -> int:
-        return 0 if self.base64 is None else self.attachments[0].size
+        return 0 if self.base64 is None else self.variant(0).size
 
     @property
     def made_bytes(self) -> int:
-        return 0 if self.generate is None else (self.bytes or 0) * self.variants
+        return 0 if self.generate is None else max(self.bytes or 0, LEAST_BYTES) * self.variants
 
 
 def file_of(given: Any) -> FileSpec:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from inputs.json_limits import NO_TEXT, json_problem, text_problem
 from inputs.wording import words_of
 from scenarios.definition.data import DataPool, check_size
-from scenarios.definition.files import MAX_PER_MESSAGE, FileSpec, check_files
+from scenarios.definition.files import MAX_FILES, MAX_PER_MESSAGE, FileSpec, check_files
 from scenarios.definition.spread import Spread
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class ScenarioSpec(Frozen):
     data: dict[str, DataPool] = Field(
         default_factory=dict, json_schema_extra={"propertyNames": {"pattern": r"^[^\W\d]\w*$"}}
     )
-    files: dict[str, FileSpec] = Field(default_factory=dict)
+    files: dict[str, FileSpec] = Field(default_factory=dict, max_length=MAX_FILES)
     steps: tuple[Step, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

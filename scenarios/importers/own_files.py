@@ -5,17 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Any
 
 from attachments.attachment import MAX_BYTES
 from attachments.generated import MAKERS
 from bounds.files import FileError, read_ordinary
-from scenarios.definition.files import MAX_FILES_BYTES
+from scenarios.definition.files import MAX_FILES, MAX_FILES_BYTES
 from scenarios.definition.spec import ScenarioError
 from scenarios.template.compiler import literal
-
-MAX_FILES: Final = 1000
-"""Of a folder."""
 
 
 def with_own_files(data: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:

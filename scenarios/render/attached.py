@@ -45,8 +45,8 @@ class Attached:
     def prepare(self) -> None:
         """Make what is to be made."""
         for file in self.fixed:
-            for attachment in file.attachments:
-                attachment.data  # noqa: B018 - makes it
+            for number in range(file.variants):
+                file.variant(number).data  # noqa: B018 - makes it
 
     def _compiled(self, given: Any, names: Names) -> _One:
         if not isinstance(given, str | dict):
@@ -75,10 +75,10 @@ class Attached:
             raise ScenarioError("a template must give the name of one of `files`, or an object with `base64`")
         key = tuple(value.get(name) for name in ("base64", "name", "type"))
         if value.keys() - _GIVEN or not all(part is None or isinstance(part, str) for part in key):
-            return file_of(value).attachments[0]  # raises, saying why
+            return file_of(value).variant(0)  # raises, saying why
         kept = self._kept.get(key)
         if kept is None:
-            kept = file_of(value).attachments[0]
+            kept = file_of(value).variant(0)
             scope.charge(kept.size)
             self._keep(key, kept)
         return kept
@@ -93,7 +93,7 @@ class Attached:
 
 def _one_of(file: FileSpec, scope: Scope) -> Attachment:
     """Of several variants, each conversation has the next."""
-    return file.attachments[int(scope.session.get("number", 0)) % len(file.attachments)]
+    return file.variant(int(scope.session.get("number", 0)))
 
 
 def check_made(all_attached: Iterable[Attached | None]) -> None:

@@ -39,7 +39,7 @@ def _kinds(spec: ScenarioSpec, op: SayOp) -> Iterator[str]:
     if attached is None:
         return
     for file in attached.fixed:
-        yield file.attachments[0].kind
+        yield file.variant(0).kind
     if not attached.source:
         return
     pool = only_pool(attached.source)

@@ -142,5 +142,5 @@ def check(given: Mapping[str, Any]) -> ProbeOptions:
         params=all_params(given),
         overrides=given["overrides"] or {},
     )
-    attached = tuple(file.attachments[0] for file in given["attach"])
+    attached = tuple(file.variant(0) for file in given["attach"])
     return ProbeOptions(target, prompts, given["lane"], given["json"], attached)

@@ -60,7 +60,7 @@ def read(folder: Path, data: dict[str, Any]) -> ScenarioSpec:
 )
 def test_a_file_below_the_scenario_is_read(folder: Path, files: dict[str, Any], name: str) -> None:
     spec = read(folder, scenario(files=files))
-    [attachment] = spec.files["cat"].attachments
+    attachment = spec.files["cat"].variant(0)
     assert (attachment.name, attachment.type, attachment.data) == (name, "image/png", PNG)
     assert "path" not in str(spec.model_dump(mode="json"))
 

@@ -77,6 +77,12 @@ def test_kinds_are_known_before_the_run(data: dict[str, Any], kinds: set[str]) -
     assert sent_kinds(check_scenario(data)).keys() == kinds
 
 
+def many_small() -> dict[str, Any]:
+    """More files than an engine should hold, though they have few bytes."""
+    made = {"generate": "txt", "bytes": 1, "variants": 1000}
+    return scenario(steps=[{"do": "say", "text": "Look", "attachments": [made] * 16}] * 7)
+
+
 PATH = r"a path is read only by `burn`, from a scenario's file"
 OBJECT = "a template must give the name of one of `files`, or an object with `base64`"
 
@@ -101,6 +107,8 @@ OBJECT = "a template must give the name of one of `files`, or an object with `ba
             scenario(files={"a": {"base64": PNG, "typ": "x/y"}}),
             r"files\.a\.typ: is not a known field; did you mean 'type'",
         ),
+        (scenario(files={str(n): FILES["notes"] for n in range(1001)}), "files: must have at most 1000 items"),
+        (many_small(), "112,000,000 bytes .*at most 100,000,000"),
         (scenario(files={"a": {}}), "give either `base64`, or `generate`"),
         (
             scenario(files={"a": {"base64": base64.b64encode(bytes(MAX_FILES_BYTES + 1)).decode()}}),

@@ -17,9 +17,9 @@ NOTHING = dict.fromkeys(("prompt", "scenarios", "synthetic", "data", "trace", "a
 
 def test_a_file_or_a_generated_one_is_attached(tmp_path: Path) -> None:
     (tmp_path / "{{ a }}.png").write_bytes(PNG)
-    [found] = attached_file(str(tmp_path / "{{ a }}.png")).attachments
+    found = attached_file(str(tmp_path / "{{ a }}.png")).variant(0)
     assert (found.name, found.type, found.data) == ("{{ a }}.png", "image/png", PNG)
-    [made] = attached_file("pdf:2000").attachments
+    made = attached_file("pdf:2000").variant(0)
     assert (made.kind, len(made.data)) == ("file", 2000)
 
 
