@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from connectors.registry import Lane
+from connectors.security.sigv4 import AwsSigner
 from connectors.spec import TargetSpec
 from tests.hostile import http
+from tests.hostile.server import HostileServer
 from tests.hostile.table import JSON_TYPE, whole
 from tests.integration.connectors.lanes import LANES, Client, make_spec
 from tests.integration.connectors.scripted import Asked, scripted
+from tests.support.servers.http2_server import http2_script
 
 SECRETS = {"access_key_id": "AKID", "secret_access_key": "planted-key-4711", "session_token": "planted-token-0815"}
 SIGNED = {"authorization", "x-amz-date", "x-amz-security-token"}
@@ -54,3 +58,20 @@ def test_turns_steps_and_redirects_to_the_target_are_signed_and_nothing_else_is(
     raw = b"".join((*here.server.requests, *other.server.requests))
     assert b"planted-key" not in raw
     assert raw.count(b"planted-token") == len(own)
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_what_arrives_over_http2_is_what_was_signed(lane: Lane) -> None:
+    script, seen = http2_script(lambda asked: asked.answer(http.GOOD))
+    with HostileServer(script) as server, Client(lane, spec_of(server.url, http={"version": "2"})) as client:
+        assert [turn.code for turn in client.say_all(["one", "two"])] == [None, None]
+    signer = AwsSigner("bedrock", "eu-central-1", *SECRETS.values())
+    for asked in seen.asked:
+        sent = dict(asked.headers)
+        names = sent["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+        assert {"content-type", "host", "x-amz-date", "x-amz-security-token"} <= {*names}
+        headers = [(name, value) for name, value in ({**sent, "host": sent[":authority"]}).items() if name in names]
+        when = datetime.strptime(f"{sent['x-amz-date']}+0000", "%Y%m%dT%H%M%SZ%z")
+        again = signer.headers(sent[":method"], sent[":path"], headers, asked.body, when, str)
+        assert dict(again)["Authorization"] == sent["authorization"]
+    assert len(seen.asked) == 2
