@@ -49,7 +49,13 @@ def environment(var_dir: Path) -> dict[str, str]:
 
 
 def command(ports: Ports, *flags: str) -> list[str]:
-    return [sys.executable, str(ROOT / "manage.py"), "up", "--workers", "1", *ports.flags(), *flags]
+    """By this name it is forked (see `tests.support.forking.forked_popen`)."""
+    return [sys.executable, "manage.py", "up", "--workers", "1", *ports.flags(), *flags]
+
+
+def refused(ports: Ports, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """An `up` that cannot start."""
+    return subprocess.run(command(ports), cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def processes_of(var_dir: Path) -> dict[int, str]:
@@ -90,11 +96,11 @@ def running_up(
     """`up`, once its status block is printed, with more `variables` of its environment. Kills everything of `var_dir`
     in the end.
 
-    `is_forked`: it and its services are forked (see `tests.support.forking.forked_popen`), for tests of something else.
+    `is_forked`: it and its services are forked, for tests of something else.
     """
-    argv = command(ports)
+    python, program, *argv = command(ports)
     up = subprocess.Popen(
-        [argv[0], "manage.py", *argv[2:]] if is_forked else argv,
+        [python, program if is_forked else str(ROOT / program), *argv],
         cwd=ROOT,
         env=environment(var_dir) | variables,
         stdout=subprocess.PIPE,
@@ -122,9 +128,7 @@ def test_up_serves_refuses_a_second_up_restarts_a_killed_broker_and_ends_cleanly
         assert {"tokenburn.sqlite3", "logs", "web.log", "valkey", "django.key"} <= {path.name for path in modes}
         assert {path: bits for path, bits in modes.items() if bits} == {}
 
-        second = subprocess.run(
-            command(free), env=environment(var_dir), capture_output=True, text=True, timeout=60, check=False
-        )
+        second = refused(free, environment(var_dir))
         assert second.returncode == 2
         assert second.stderr.count("\n") == 1 and f"already running here (process {up.pid})" in second.stderr
 
@@ -159,17 +163,15 @@ def test_a_port_in_use_is_one_line_that_names_the_flag(free: Ports, var_dir: Pat
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", free.mock))
         taken.listen()
-        refused = subprocess.run(
-            command(free), env=environment(var_dir), capture_output=True, text=True, timeout=60, check=False
-        )
-    assert refused.returncode == 2
-    assert refused.stderr.count("\n") == 1
-    assert f"port {free.mock} on 127.0.0.1 is in use" in refused.stderr and "--mock-port" in refused.stderr
+        up = refused(free, environment(var_dir))
+    assert up.returncode == 2
+    assert up.stderr.count("\n") == 1
+    assert f"port {free.mock} on 127.0.0.1 is in use" in up.stderr and "--mock-port" in up.stderr
     assert processes_of(var_dir) == {}
 
 
 def test_a_broker_that_is_named_but_away_is_one_line(free: Ports, var_dir: Path) -> None:
     env = environment(var_dir) | {"REDIS_URL": f"redis://127.0.0.1:{free.valkey}/0"}
-    refused = subprocess.run(command(free), env=env, capture_output=True, text=True, timeout=60, check=False)
-    assert refused.returncode == 2
-    assert refused.stderr == "up: no broker answers at REDIS_URL: start it, or unset REDIS_URL\n"
+    up = refused(free, env)
+    assert up.returncode == 2
+    assert up.stderr == "up: no broker answers at REDIS_URL: start it, or unset REDIS_URL\n"

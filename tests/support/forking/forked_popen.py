@@ -19,7 +19,9 @@ from tests.support.forking import fork_server, with_django
 
 ROOT = Path(__file__).resolve().parents[3]
 COUNTING = "tests.support.servers.counting_target"
-MODULES = frozenset({"runs.engine", "runs.engine.witness", "mock_chatbot", "celery", "daphne", COUNTING})
+SITES = frozenset({"celery", "daphne", "tests.e2e.red_team.rows", "tests.support.ingest_child"})
+"""Django programs with the settings of a site."""
+MODULES = SITES | {"runs.engine", "runs.engine.witness", "mock_chatbot", COUNTING}
 COMMANDS = frozenset({"burn", "probe", "stop", "load", "workers", "rotate_keys", "check", "up"})
 ROOM = "." * 8000
 """Its children write their own command lines and environments over a server's, which must be as long."""
@@ -173,7 +175,9 @@ def _settings(argv: Sequence[str], env: dict[str, str]) -> str:
     match argv:
         case ["manage.py", "burn", *_]:
             usual = with_django.BURN
-        case ["manage.py", *_] | ["-m", "celery" | "daphne", *_]:
+        case ["manage.py", *_]:
+            usual = with_django.SITE
+        case ["-m", module, *_] if module in SITES:
             usual = with_django.SITE
         case ["-c", *_]:
             usual = ""
