@@ -11,7 +11,7 @@ import orjson
 
 from connectors.mapping.unset import named_secrets
 from connectors.security.redact import Redactor
-from connectors.spec import SpecError, build_target_spec, load_preset, merge
+from connectors.spec import SpecError, TargetSpec, build_target_spec, load_preset, merge
 from connectors.target import CompiledTarget
 from targets.learning.asked import SESSION_KEYS
 from targets.learning.choosing import chat_of, promising, same_place
@@ -23,7 +23,7 @@ from targets.learning.presets.elsewhere import name_what_is_sealed, of_gradio
 from targets.learning.presets.fit import Fit, best_fit
 from targets.learning.proposal import Proposal
 from targets.learning.recorded.errors import LearnError
-from targets.learning.recorded.exchange import Exchange
+from targets.learning.recorded.exchange import Answer, Exchange
 from targets.learning.recorded.reading import read_inputs
 from targets.learning.replay import replay
 from targets.learning.rivals import holds, message_of, rivals_of, text_of, told
@@ -35,6 +35,9 @@ from targets.learning.written import constant, own_headers
 
 SHOWN: Final = 400
 """Characters of the recorded message and answer that a proposal shows."""
+UNCHECKED: Final = "; no answer was recorded to check it with"
+FOLLOWING: Final = 40
+"""Exchanges after a request in which its answer is looked for."""
 
 
 _SECRET: Final = re.compile(r"\bsecret\.(\w+) }}")
@@ -71,7 +74,7 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
     leave_out(made)
     name_shared(made)
     _name_secrets(made, secrets, {} if fit is None else fit.secrets)
-    _verify(made, chat)
+    _verify(made, [one.answer for one in (chat, *_after(chat, exchanges))])
     made.message = made.message[:SHOWN]
     _check_leaks(made, secrets)
     return made
@@ -106,7 +109,7 @@ def _of_preset(fit: Fit) -> Proposal:
         params={name: value for name, value in (fit.params | where_answers_come(chat)).items() if name in info.params},
         overrides={"request": request} if request else {},
         reason=f"the preset {info.name} ({info.title}) fits: path, request"
-        + (" and answer" if fit.reading is not None else "; no answer was recorded to check it with"),
+        + (" and answer" if fit.reading is not None else UNCHECKED),
         message=fit.message or (talk.last_text if talk is not None else "") or message_of(chat),
         unsure=[*chat.unsure],
     )
@@ -142,17 +145,32 @@ def _names_in(made: Proposal) -> set[str]:
     return set(named_secrets(merge(preset, made.overrides)))
 
 
-def _verify(made: Proposal, chat: Exchange) -> None:
-    """Whether the proposal makes a target, and what it reads in the recorded answer."""
+def _after(chat: Exchange, exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
+    """What was recorded after the chat's request: one that has several is answered by the last of them."""
+    numbers = [number for number, one in enumerate(exchanges) if one is chat]
+    return exchanges[numbers[0] + 1 :][:FOLLOWING] if numbers else ()
+
+
+def _spec(made: Proposal) -> TargetSpec:
+    """Raises SpecError."""
+    spec = build_target_spec(
+        name="learned", **made.target(), secrets=dict.fromkeys(made.secrets, "not the recorded one")
+    )
+    CompiledTarget(spec)
+    return spec
+
+
+def _verify(made: Proposal, answers: Sequence[Answer | None]) -> None:
+    """Whether the proposal makes a target, and what it reads in the recorded answer, the first of `answers`."""
     try:
-        spec = build_target_spec(
-            name="learned", **made.target(), secrets=dict.fromkeys(made.secrets, "not the recorded one")
-        )
-        CompiledTarget(spec)
+        spec = _spec(made)
     except SpecError as exc:
         made.untold.append(f"how to make a target of it: {exc}")
         return
-    answer = chat.answer if not spec.then else None
+    if spec.then:
+        _read_later(made, [one for one in answers[1:] if one is not None and one.fine and one.events])
+        return
+    answer = answers[0]
     if answer is None or not answer.fine or not answer.events or any("text is" in one for one in made.untold):
         return
     made.reading = replay(spec, answer)
@@ -162,6 +180,19 @@ def _verify(made: Proposal, chat: Exchange) -> None:
         made.untold.append(f"how to read the answer: {made.reading.error}")
     elif made.expected and made.reading.text.strip() != made.expected.strip():
         made.unsure.append("the mapping reads another text than the recorded pieces have: compare them")
+
+
+def _read_later(made: Proposal, answers: Sequence[Answer]) -> None:
+    """Of a turn of several requests, whose first one is the same whether its answer is streamed or not."""
+    streams = [made.stream, not made.stream] if "stream" in load_preset(made.preset) else [made.stream]
+    for stream in streams:
+        spec = _spec(replace(made, stream=stream))
+        for answer in answers:
+            if (reading := replay(spec, answer)).text and not reading.error:
+                made.stream, made.reading = stream, reading
+                made.reason = made.reason.replace(UNCHECKED, " and answer")
+                made.unsure = [one for one in made.unsure if not one.endswith("was chosen by the request alone")]
+                return
 
 
 def _check_leaks(made: Proposal, secrets: Secrets) -> None:

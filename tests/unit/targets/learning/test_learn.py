@@ -17,7 +17,7 @@ from targets.learning.proposal import Proposal
 from targets.probe import probe
 from tests.hostile.server import HostileServer, Peer
 from tests.support.recorded_chats import KEY, Chat, curl, har, preset_chats, unknown_chats
-from tests.support.recordings import SESSION, wire_bytes
+from tests.support.recordings import SESSION, recording, wire_bytes
 
 PRESETS, UNKNOWN = preset_chats(), unknown_chats()
 MAPPED = {"generic-json", "generic-socketio", "generic-ndjson", "generic-websocket", "generic-text"}
@@ -121,6 +121,26 @@ def of_preset(chat: Chat) -> str:
     read = {"text": made.reading.text, "tokens_in": made.reading.tokens_in, "tokens_out": made.reading.tokens_out}
     wanted = {name: chat.last[name] for name in read if name in chat.last}
     return "" if {name: read[name] for name in wanted} == wanted else f"it reads {read}"
+
+
+@pytest.mark.parametrize("preset", ["openai-assistants", "azure-ai-agents", "sunshine"])
+def test_an_answer_that_is_fetched_later_is_read_where_it_came(preset: str) -> None:
+    data = recording(preset)
+    answered = [case for case in data["cases"] if "then" in case and case["expected"].get("text")]
+    assert answered
+    for case in answered:
+        asked = [case["request"], *(part["request"] for part in case["then"])]
+        answers = [*(part["answer"] for part in case["then"]), case["answer"]]
+        turns = [
+            {"request": one | {"url": f"https://bots.example.com{one['path']}"}, "answer": answer}
+            for one, answer in zip(asked, answers, strict=True)
+        ]
+        made = learn([har({"turns": turns})])
+        assert (made.preset, made.stream, made.untold) == (preset, case.get("stream", False), [])
+        assert "by the request alone" not in str(made.unsure)
+        assert made.reason.endswith("path, request and answer")
+        assert made.reading is not None
+        assert made.reading.text == case["expected"]["text"]
 
 
 def test_at_least_15_of_20_chatbots_are_right_without_help() -> None:
