@@ -93,11 +93,12 @@ class Level:
             yield from (Crossing(_reaches(piece, number), number, False) for number in reversed(range(there, now)))
 
     def time_of_area(self, area: float) -> float | None:
-        """When the area below the level reaches `area`; None if it never does."""
+        """When the area below the level reaches `area`; None if it does not before the end."""
         if area >= self.area:
             return None
         piece = self.pieces[bisect_right(self._areas, area) - 1]
-        return piece.begin_s + _run(piece, area - piece.area)
+        at_s = piece.begin_s + _run(piece, area - piece.area)
+        return at_s if at_s < self.end_s else None  # 50 a second for 1.1 s have an area of 55.00000000000001
 
 
 def level_of(start: float, stages: Sequence[Stage] = (), duration_s: float | None = None) -> Level:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runs.load.arrivals import arrivals
@@ -21,6 +21,7 @@ LOADS = st.builds(
 
 
 @given(LOADS, st.integers(0, 2**32))
+@example(OpenLoad(rate_per_s=50, duration_s=1.1), 0)
 def test_arrivals_ascend_within_the_duration(load: OpenLoad, seed: int) -> None:
     times = list(arrivals(load, seed))
     assert all(a <= b for a, b in pairwise(times))
