@@ -41,7 +41,9 @@ from tests.support.suite.dealing import dealt, import_all
 from tests.support.suite.prepared import TEMPLATE, Prepared
 from tokenburn_site.local.process_groups import ProcessGroups
 
-hypothesis_settings.register_profile("busy", deadline=None)  # the machine may stand still in the middle of an example
+# The machine may stand still in the middle of an example. Each run draws others, and those of a nightly run are many.
+hypothesis_settings.register_profile("busy", deadline=None, max_examples=50)
+hypothesis_settings.register_profile("thorough", deadline=None, max_examples=1000)
 hypothesis_settings.load_profile("busy")
 forked_popen.install()
 
