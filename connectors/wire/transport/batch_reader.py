@@ -28,6 +28,8 @@ class BatchReader:
         self._loop = loop
         self._reads = reads
         self._readers: dict[int, Callable[[], None]] = {}
+        self._grouped: set[int] = set()
+        """Those that may be polled."""
         self._poll: select.epoll | None = None
         self._ended: select.epoll | None = None
         self._sampled = (0, 0)
@@ -37,11 +39,13 @@ class BatchReader:
     def is_polling(self) -> bool:
         return self._poll is not None
 
-    def add(self, fd: int, reader: Callable[[], None]) -> None:
-        """Call `reader` from the loop whenever `fd` can be read."""
+    def add(self, fd: int, reader: Callable[[], None], *, alone: bool = False) -> None:
+        """Call `reader` from the loop whenever `fd` can be read; `alone`: never once in a while with others."""
         self._readers[fd] = reader
         self._watch_for_the_end(fd)
-        if self._poll is not None:
+        if not alone:
+            self._grouped.add(fd)
+        if self._poll is not None and not alone:
             self._poll.register(fd, select.EPOLLIN)
         else:
             self._loop.add_reader(fd, reader)
@@ -54,10 +58,11 @@ class BatchReader:
             return
         if self._ended is not None:
             self._ended.unregister(fd)
-        if self._poll is not None:
+        if self._poll is not None and fd in self._grouped:
             self._poll.unregister(fd)
         else:
             self._loop.remove_reader(fd)
+        self._grouped.discard(fd)
         if not self._readers:
             self._stop()
 
@@ -86,7 +91,7 @@ class BatchReader:
         if then_ns:
             per_poll = (reads - before) * POLL_S * 1e9 / (now_ns - then_ns)
             slack = 2 if self._poll is not None else 1
-            worth = READS_PER_POLL / slack <= per_poll <= slack * len(self._readers) / POLLS_PER_READ
+            worth = READS_PER_POLL / slack <= per_poll <= slack * len(self._grouped) / POLLS_PER_READ
             if worth and self._poll is None:
                 self._begin()
             elif not worth and self._poll is not None:
@@ -95,7 +100,7 @@ class BatchReader:
 
     def _begin(self) -> None:
         self._poll = select.epoll()
-        for fd in self._readers:
+        for fd in self._grouped:
             self._loop.remove_reader(fd)
             self._poll.register(fd, select.EPOLLIN)
         self._loop.call_later(POLL_S, self._read, self._poll)
@@ -104,8 +109,8 @@ class BatchReader:
         poll, self._poll = self._poll, None
         if poll is not None:
             poll.close()
-        for fd, reader in self._readers.items():
-            self._loop.add_reader(fd, reader)
+        for fd in self._grouped:
+            self._loop.add_reader(fd, self._readers[fd])
 
     def _stop(self) -> None:
         if self._timer is not None:

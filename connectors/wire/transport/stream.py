@@ -36,6 +36,7 @@ class StampedStream:
     is_tls: ClassVar[bool] = False
 
     __slots__ = (
+        "_alone",
         "_arrival",
         "_closed",
         "_deliver",
@@ -55,6 +56,7 @@ class StampedStream:
         self._arrival = clock.arrival
         self._reader = batch_reader(loop, clock.reads)
         self._read_bytes = READ_BYTES
+        self._alone = False
         self._sock = sock
         self._recvmsg = sock.recvmsg
         self._fd = sock.fileno()
@@ -71,7 +73,11 @@ class StampedStream:
         if self.early:
             self._loop.call_soon(self._deliver_early, time.monotonic_ns())
         else:
-            self._reader.add(self._fd, self._readable)
+            self._reader.add(self._fd, self._readable, alone=self._alone)
+
+    def read_alone(self) -> None:
+        """Before `start`: it carries many answers, so that no read may wait for those of other connections."""
+        self._alone = True
 
     def read_at_most(self, most_bytes: int) -> None:
         """By one read, from now on."""
@@ -81,7 +87,7 @@ class StampedStream:
         """Before anything is read: the loop may look at its sockets before it makes this call."""
         if self.open:
             early, self.early = self.early, b""
-            self._reader.add(self._fd, self._readable)
+            self._reader.add(self._fd, self._readable, alone=self._alone)
             self._deliver(ns, early)
 
     def hand_over(self, receiver: Receiver) -> None:

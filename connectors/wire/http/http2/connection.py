@@ -31,7 +31,7 @@ from connectors.wire.http.http2.frames import WINDOW, FrameReader, same
 from connectors.wire.http.http2.limit import StreamLimit
 from connectors.wire.http.http2.pieces import PIECE_BYTES, pieces
 from connectors.wire.http.http2.stream import Http2Stream
-from connectors.wire.transport.stream import StampedStream
+from connectors.wire.transport.stream import READ_BYTES, StampedStream
 
 LARGEST_WINDOW: Final = (1 << 31) - 1
 TABLE_BYTES: Final = 4096
@@ -61,7 +61,7 @@ class Http2Connection:
         self._streams: dict[int, Http2Stream] = {}
         self._frames = FrameReader(self._h2, self._streams, self, limits)
         self._pieces = pieces()
-        self._piece_bytes = PIECE_BYTES
+        self._piece_bytes = READ_BYTES
         self._stream: StampedStream | None = None
         self._blocked: dict[int, Http2Stream] = {}
         """Those whose request's body waits for the target's windows."""
@@ -80,8 +80,9 @@ class Http2Connection:
         self._stream, self.is_tls = stream, stream.is_tls
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(WINDOW - self._h2.inbound_flow_control_window)
-        if stream.is_tls:
-            self._piece_bytes = RECORDS_BYTES
+        if self.places > 1:
+            self._piece_bytes = RECORDS_BYTES if stream.is_tls else PIECE_BYTES
+            stream.read_alone()
         stream.read_at_most(self._piece_bytes)
         stream.start(self)
         self._flush()

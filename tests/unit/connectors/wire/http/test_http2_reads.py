@@ -12,8 +12,10 @@ from h2.connection import H2Connection
 from connectors.errors import TurnError
 from connectors.http.http2_format import DATA, END_STREAM, HEAD, PADDED
 from connectors.spec import Limits
+from connectors.wire.http.http2.connection import Http2Connection
 from connectors.wire.http.http2.frames import WINDOW, FrameReader
 from connectors.wire.http.http2.pieces import MOST_WAITING, PIECE_BYTES, Pieces
+from connectors.wire.transport.stream import READ_BYTES
 
 SETTINGS = HEAD.pack(0, 0, 4, 0, 0)
 
@@ -149,3 +151,34 @@ def test_frames_within_a_block_of_headers_and_of_closed_streams_go_to_the_librar
     reading.frames.receive(2, frame(b"\0ata", flags))
     assert reading.pieces == []
     assert [failure.code for failure in reading.failures] == ["http_malformed"]
+
+
+@pytest.mark.parametrize(
+    ("places", "is_tls", "asked"),
+    [(1, False, [("most", READ_BYTES)]), (2, False, ["alone", ("most", 512)]), (2, True, ["alone", ("most", 4096)])],
+)
+def test_connections_that_are_shared_are_read_in_pieces_and_alone(places: int, is_tls: bool, asked: list[Any]) -> None:
+    async def main() -> list[Any]:
+        calls: list[Any] = []
+        stream: Any = SimpleNamespace(
+            is_tls=is_tls,
+            open=True,
+            is_behind=False,
+            read_alone=lambda: calls.append("alone"),
+            read_at_most=lambda size: calls.append(("most", size)),
+            start=lambda _: None,
+            write=lambda _: None,
+            close=lambda: None,
+        )
+        connection = Http2Connection(Limits(), places)
+        starting = asyncio.ensure_future(connection.start(stream))
+        await asyncio.sleep(0)
+        assert calls == asked
+        connection.data_received(1, SETTINGS + frame(b"x" * 9000)[:500])
+        await starting
+        own = calls[-1][1]
+        connection.close()
+        return [own]
+
+    lacking = 9009 - 500
+    assert asyncio.run(main()) == [max(lacking, asked[-1][1])]

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import pytest
+
 from connectors.wire.transport import batch_reader
 from connectors.wire.transport.batch_reader import POLLS_PER_READ, READS_PER_POLL, BatchReader
 
@@ -106,6 +108,30 @@ def test_a_reader_may_close_the_connection_that_is_read_next() -> None:
             await asyncio.sleep(0.05)
             assert sum(found.got[at] == b"x" for at in range(4)) == 2
             assert all(found.got[at] == b"x" for at in range(4, number))
+
+    asyncio.run(run())
+
+
+def test_one_that_is_read_alone_waits_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        number = READS_PER_POLL * POLLS_PER_READ * 2
+        with wires(number) as found:
+            for alone in (0, 1):
+                found.reader.remove(found.near[alone].fileno())
+                found.reader.add(found.near[alone].fileno(), partial(found.readable, alone), alone=True)
+            await found.pace(READS_PER_POLL * 1.5)
+            states = [found.reader.is_polling]
+            monkeypatch.setattr(found.reader, "_read", lambda poll: None)  # the others are not polled any longer
+            await asyncio.sleep(5 * batch_reader.POLL_S)
+            found.close(1)
+            for at in (0, 2):
+                found.far[at].send(b"x")
+            while not found.got[0]:
+                await asyncio.sleep(0.001)
+            assert (found.got[0], found.got[2]) == (b"x", b"")
+            await found.pace(1)
+            assert [*states, found.reader.is_polling] == [True, False]
+            assert (found.got[0], found.got[2]) == (b"x", b"x")
 
     asyncio.run(run())
 
