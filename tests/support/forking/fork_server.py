@@ -34,6 +34,8 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
+from connectors.spec import build_target_spec
+from connectors.target import CompiledTarget
 from tests.support.forking import with_django
 
 MESSAGE_BYTES = 1 << 18
@@ -254,6 +256,8 @@ def _leave(code: int) -> NoReturn:
 def _ready_to_fork() -> None:
     """Raises AssertionError if something was opened or started that a child could not use."""
     _build(BaseModel)
+    # fills the caches of templates and patterns
+    CompiledTarget(build_target_spec(name="warm", url="http://127.0.0.1:9", preset="openai-chat", stream=True))
     files = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
     assert not any("epoll" in file for file in files), files
     threads = [entry.name for entry in Path("/proc/self/task").iterdir()]
