@@ -29,15 +29,16 @@ SLOW = (
 SHARING = ("tests/e2e/browser/",)
 """One browser and one site for all files of the folder."""
 SECONDS = {
-    **dict.fromkeys(("kill_farm",), 200),
-    **dict.fromkeys(("liars", "foreign_peers", "secrets_nowhere"), 110),
-    **dict.fromkeys(("engine/people", "kill", "hosts/hosts", "schema", "matrix", "search_doors", "memory"), 80),
-    **dict.fromkeys(("e2e/up", "burn", "burn_ends", "burn_usage", "supervisor/budget", "outage", "local"), 60),
-    **dict.fromkeys(("local_killed", "browser/live", "browser/pages", "browser/policy", "foreign_chatbots"), 60),
-    **dict.fromkeys(("burn_sweep", "foreign_server", "browser/run", "stages", "beats", "witness", "red_team"), 40),
-    **dict.fromkeys(("error_rate_farm", "capacity/search", "burn_search", "burn_error_rate", "aggregate"), 30),
-    **dict.fromkeys(("workers/placement", "browser/theme", "groups_run", "burn_people", "ingest_killed"), 30),
-    **dict.fromkeys(("storage/store", "e2e/probe", "ci_examples", "e2e/steer"), 25),
+    **dict.fromkeys(("kill_farm",), 150),
+    **dict.fromkeys(("liars", "foreign_peers", "foreign_chatbots", "secrets_nowhere"), 90),
+    **dict.fromkeys(("hosts/hosts", "schema", "matrix", "e2e/up", "red_team"), 80),
+    **dict.fromkeys(("burn", "search_doors", "memory", "kill", "engine/people", "supervisor/budget", "local"), 50),
+    **dict.fromkeys(("browser/live", "browser/pages", "browser/policy"), 60),
+    **dict.fromkeys(("two_installations", "burn_ends", "local_killed", "beats", "capacity/search"), 40),
+    **dict.fromkeys(("outage", "ingest_killed", "rotation", "lifecycle/load_changes", "browser/run"), 40),
+    **dict.fromkeys(("burn_sweep", "foreign_server", "stages", "witness", "burn_search", "aggregate"), 30),
+    **dict.fromkeys(("error_rate_farm", "workers/placement", "browser/theme", "burn_usage"), 30),
+    **dict.fromkeys(("storage/store", "e2e/probe", "ci_examples", "e2e/steer", "odd_messages", "groups_run"), 25),
 }
 """About how long a file of slow tests took, four at a time on two cores, by its name without `test_`, with its folder
 where others have that name. A wrong number costs nothing but time."""

@@ -48,7 +48,7 @@ def test_each_known_time_is_that_of_one_file(name: str) -> None:
 def test_the_longest_file_is_first_and_a_folder_tells_files_of_one_name_apart() -> None:
     names = [f"tests/{file}.py::test" for file in ("e2e/browser/test_people", "e2e/test_up",
              "integration/runs/engine/test_people")]  # fmt: skip
-    assert order(names, 1) == [names[2], names[1], names[0]]
+    assert order(names, 1) == [names[1], names[2], names[0]]
 
 
 def test_files_that_share_a_browser_stay_together() -> None:
