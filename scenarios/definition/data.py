@@ -77,6 +77,14 @@ class DataPool(BaseModel):
         return self.rows[number if self.use == "once" else number % len(self.rows)]
 
 
+def json_size(row: Any) -> int:
+    """Its bytes in a list of rows; 0 for what is not JSON, which the pool refuses."""
+    try:
+        return len(orjson.dumps(row)) + 1
+    except TypeError:
+        return 0
+
+
 def fields_of(rows: Iterable[Any]) -> frozenset[str] | None:
     """The fields that each of `rows` has: none for texts. None where a row is neither text nor object."""
     common: frozenset[str] | None = None

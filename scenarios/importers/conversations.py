@@ -14,7 +14,7 @@ from scenarios.definition.data import MAX_BYTES, MAX_ROWS
 from scenarios.definition.spec import ScenarioError, ScenarioSpec, parse_scenario
 from scenarios.importers.dialects import Talk, is_message, talk_of
 from scenarios.importers.reading import Record, Source
-from scenarios.importers.sampling import Drawn, Sample
+from scenarios.importers.sampling import Drawn, Sample, most_bytes
 from scenarios.render.replay import check_messages
 
 _NO_CONVERSATION: Final = "it has no `messages`, `conversation`, `turns`, `prompt` or `question`"
@@ -130,18 +130,17 @@ def _hint(source: Source, value: Any) -> str:
 
 def replayed(source: Source, found: Iterator[Record], sample: Sample, per_character_s: float) -> tuple[Any, Readable]:
     """One scenario that replays a file's conversations, one per session; and what was left out."""
-    drawn: Drawn[dict[str, Any]] = Drawn(sample)
+    drawn: Drawn[dict[str, Any]] = Drawn(
+        sample, lambda row: sum(len(message["content"]) for message in row["messages"])
+    )
     readable = Readable(source)
-    chars = 0
+    most = most_bytes(sample)
     for _, talk in readable.of(found):
         drawn.add({"id": talk.id or str(readable.total), "messages": talk.messages})
-        if sample.limit is not None:
-            continue
-        chars += sum(len(message["content"]) for message in talk.messages)
-        if chars > MAX_BYTES or drawn.seen > MAX_ROWS:
+        if drawn.size > most or len(drawn) > MAX_ROWS:
             raise ScenarioError(
                 f"{source.name}: is more than a scenario can hold ({MAX_ROWS:,} conversations,"
-                f" {MAX_BYTES // 1_000_000} MB): take a sample, for example --limit {max(1, drawn.seen // 2)}"
+                f" {MAX_BYTES // 1_000_000} MB): take a sample, for example --limit {max(1, len(drawn) // 2)}"
             )
     return _pool_scenario(source, drawn.items(), readable, per_character_s), readable
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from scenarios.definition.data import MAX_ROWS, DataPool, Use
+from scenarios.definition.data import MAX_BYTES, MAX_ROWS, DataPool, Use, json_size
 from scenarios.definition.spec import ScenarioError, ScenarioSpec
 from scenarios.importers.reading import Source, lines, open_source, records
-from scenarios.importers.sampling import Drawn, Sample
+from scenarios.importers.sampling import Drawn, Sample, most_bytes
 from scenarios.importers.tables import TABLES, table
 from scenarios.render.walk import check_scenario
 
@@ -39,18 +39,29 @@ def read_pool(source: Source, use: Use = "in_turn", sample: Sample | None = None
     - a JSON object of lists (`{"MED1060": ["...", "..."]}`): a row for each, with `name` and `items`.
     - anything else, such as `.txt`: a row for each line.
     """
-    drawn: Drawn[Any] = Drawn(sample or Sample())
+    drawn: Drawn[tuple[str, Any]] = Drawn(sample or Sample(), lambda placed: json_size(placed[1]))
     for where, row in _rows(source):
         if not isinstance(row, str | dict) or not row:
             raise ScenarioError(f"{where}: a row must be a text or an object, and not empty")
         if "\x00" in str(row):
             raise ScenarioError(f"{where}: contains the character NUL, which databases cannot store")
         drawn.add((where, row))
-        if drawn.seen > MAX_ROWS and (sample is None or sample.limit is None):
-            raise ScenarioError(f"{where}: has more than {MAX_ROWS:,} rows: take a sample of them, with --limit")
+        _check_room(where, drawn, sample or Sample())
     found = drawn.items()
     table_name = source.name if source.suffix in TABLES else ""
     return pool_of(source.name, [row for _, row in found], use, [where for where, _ in found], table_name)
+
+
+def _check_room(where: str, drawn: Drawn[Any], sample: Sample) -> None:
+    """Raises ScenarioError as soon as there is more than a pool may hold."""
+    if len(drawn) > MAX_ROWS:
+        raise ScenarioError(f"{where}: has more than {MAX_ROWS:,} rows: take a sample of them, with --limit")
+    if drawn.size > most_bytes(sample):
+        raise ScenarioError(
+            f"{where}: here the rows have more than {most_bytes(sample) / 1e6:.0f} MB of JSON: at most"
+            f" {MAX_BYTES / 1e6:.0f} MB fit; leave out fields that nothing uses, or take a sample, for example"
+            f" --limit {max(1, len(drawn) // 8)}"
+        )
 
 
 def pool_of(name: str, rows: Sequence[Any], use: Use, places: Sequence[str] = (), table_name: str = "") -> DataPool:

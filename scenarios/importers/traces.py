@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from scenarios.definition.data import MAX_ROWS, DataPool
+from scenarios.definition.data import MAX_BYTES, MAX_ROWS, DataPool, json_size
 from scenarios.definition.spec import ScenarioError
 from scenarios.importers.pools import pool_of
 from scenarios.importers.reading import Source, open_source, records
@@ -37,8 +37,19 @@ def trace_pool(path: Path, rows: int | None = None) -> DataPool:
     """
     with open_source(path) as source:
         most = MAX_ROWS if rows is None else rows
-        found = [(where, _row(where, value)) for where, value in islice(_values(source), most)]
+        found = list(_bounded((where, _row(where, value)) for where, value in islice(_values(source), most)))
     return pool_of(source.name, [row for _, row in found], "in_turn", [where for where, _ in found])
+
+
+def _bounded(rows: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    size = 0
+    for where, row in rows:
+        if (size := size + json_size(row)) > MAX_BYTES:
+            raise ScenarioError(
+                f"{where}: here the rows have more than {MAX_BYTES / 1e6:.0f} MB of JSON, and no more fit; leave out"
+                " fields that nothing uses, or give fewer --conversations"
+            )
+        yield where, row
 
 
 def _values(source: Source) -> Any:
