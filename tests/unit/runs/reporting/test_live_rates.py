@@ -80,7 +80,7 @@ class Truth:
 
 
 late = st.lists(st.floats(0, 6), min_size=1, max_size=5)
-engines = st.lists(st.tuples(st.integers(5, 60), st.floats(0, 4), late), min_size=1, max_size=4)
+engines = st.lists(st.tuples(st.integers(5, 25), st.floats(0, 4), late), min_size=1, max_size=4)
 ONE_LATE = [(40, 0.0, [0.0]), (43, 0.0, [0.2, 3.4])]
 
 
