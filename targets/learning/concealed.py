@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 import orjson
 
-from targets.learning.credential_like import KNOWN, cards, looks_secret, names_an_id
+from targets.learning.credential_like import KNOWN, is_private_part, known_in, looks_secret, names_an_id
 from targets.learning.histories import histories
 from targets.learning.recorded.answers import document
 from targets.learning.recorded.exchange import CLOSE, NO_JSON, OPEN, Exchange, Path, at, leaves, replaced
@@ -81,7 +81,7 @@ def conceal(exchange: Exchange, secrets: Secrets) -> Exchange:
     for frame in exchange.frames[:-1]:
         _in_json(frame, secrets)
     for text in _texts(exchange):
-        for number, found in enumerate((*KNOWN.findall(text), *cards(text))):
+        for number, found in enumerate(known_in(text)):
             if number < 20 and not any(value in found for value in secrets.values.values()):
                 secrets.mark("secret", found)
     return replace(
@@ -134,6 +134,8 @@ def _secret_of(document: Any, path: Path, value: str) -> str:
         return ""
     if is_secret_name(last) or any(_DEEP.match(bare(key)) for key in keys[:-1]):
         return last
+    if is_private_part(document, path):
+        return f"jwk_{last}"
     named = at(document, (*path[:-1], "name")) or at(document, (*path[:-1], "key")) if last == "value" else None
     if isinstance(named, str) and is_secret_name(named):
         return named

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import unquote
 
-from targets.learning.credential_like import KNOWN, cards
+from targets.learning.credential_like import known_in
 from targets.learning.proposal import Proposal
 from targets.learning.recorded.exchange import CLOSE, OPEN, leaves
 from targets.learning.text_like import UUID, is_date
@@ -87,9 +87,9 @@ def veil(redact: Callable[[str], str]) -> Callable[[str], str]:
     """`redact`, and credentials that stand in an answer alone."""
 
     def veiled(text: str) -> str:
-        text = KNOWN.sub("***", redact(text))
-        for card in cards(text):
-            text = text.replace(card, "***")
+        text = redact(text)
+        for found in [*known_in(text)]:
+            text = text.replace(found, "***")
         return text
 
     return veiled

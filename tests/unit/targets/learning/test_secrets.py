@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 
 import pytest
 
@@ -15,6 +16,10 @@ ASK = "https://bot.example.com/api/ask"
 ANSWER = 'HTTP/1.1 200 OK\nContent-Type: application/json\n\n{"answer": "It is in Graz, I think."}'
 QUESTION = "Where is my parcel?"
 HEX = "9f86d081884c7d659a2feaa0c55ad015"
+DER = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQDflOaBeP5kBTxw"
+PEM = f"-----BEGIN PRIVATE KEY-----\n{DER}\nPI1leEJl7k5Vq742ZE04QiI17wvY3JmV\n-----END PRIVATE KEY-----\n"
+AWS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+AWS_TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE/////////TOKEN/OfTemporary+Credentials//WhichMayBeLong=="
 MIXED = "Zk3Qm8Lr2VtXw9Bn5Ys7Hd1P"
 
 
@@ -52,6 +57,58 @@ def test_a_secret_in_a_request_becomes_a_secret_of_the_target(line: str, value: 
     assert made.secrets == {place: value}
     assert made.untold == []
     spec_of(made)
+
+
+@pytest.mark.parametrize(
+    ("line", "piece", "name"),
+    [
+        (body(conf={"signer": PEM}), DER, "signer"),
+        (body(conf=PEM.replace("\n", "\\n")), DER, "conf"),
+        (body(lines=f"key:\\n{PEM.partition('-----END')[0]}"), DER, "lines"),
+        (body(prompt=f"what does {PEM} say?"), DER, "secret"),
+        (body(account=json.dumps({"type": "service_account", "private_key": PEM})), DER, "account"),
+        (body(account={"type": "service_account", "private_key": PEM}), DER, "private_key"),
+        (body(der=DER * 40), DER, "der"),
+        (body(cert=b64encode(PEM.encode()).decode()), b64encode(PEM.encode())[:60].decode(), "cert"),
+        (body(signer={"kty": "EC", "crv": "P-256", "x": "eks", "d": "jwk-private-part"}), "jwk-private-part", "jwk_d"),
+        (body(signer={"kty": "oct", "k": "shared-part"}), "shared-part", "jwk_k"),
+        (body(signer={"kty": "RSA", "oth": [{"r": "third-prime"}]}), "third-prime", "jwk_r"),
+        (body(signer=json.dumps({"kty": "oct", "k": "shared-part"})), "shared-part", "jwk_k"),
+        (body(prompt='use {"kty": "oct", "k": "shared-part"}'), "shared-part", "secret"),
+        (body(sk=AWS_KEY), AWS_KEY, "sk"),
+        (body(prompt=f"I have {AWS_KEY}, is it valid?"), AWS_KEY, "secret"),
+        (body(sts=AWS_TOKEN), AWS_TOKEN[:40], "sts"),
+        (body(prompt=f"I have {AWS_TOKEN} here"), AWS_TOKEN[:40], "secret"),
+        (body() + f" -H 'X-Device: {AWS_KEY}'", AWS_KEY, "device"),
+        (f"curl {ASK} -d 'question=Where is it now?' --data-urlencode 'k={PEM}'", DER, "k"),
+        (f"curl {ASK} -d 'question=Where is it now?' --data-urlencode k={AWS_KEY}", AWS_KEY, "k"),
+    ],
+)  # fmt: skip
+def test_a_private_key_and_a_key_of_amazon_are_known_by_their_form(line: str, piece: str, name: str) -> None:
+    made = learn([f"{line}\n\n{ANSWER}"])
+    assert piece not in json.dumps(made.as_dict()) + repr(made)
+    assert list(made.secrets) == [name] or piece in line.partition("prompt")[2]
+    spec_of(made)
+
+
+def test_an_answer_that_has_a_private_key_is_shown_without_it() -> None:
+    said = {"answer": f"Here it is: {PEM.strip()} and {AWS_KEY}, {AWS_TOKEN}"}
+    made = learn([f"{body()}\n\nHTTP/1.1 200 OK\nContent-Type: application/json\n\n{json.dumps(said)}"])
+    assert made.reading is not None
+    assert made.reading.text == "Here it is: *** and ***, ***"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "src/components/Chat2/MessageList/Index42",
+        "getCustomers2FromDirectoriesAndSortThemX",
+        "Where is the PRIVATE KEY that I asked for, -----BEGIN PRIVATE KEY----- it said?",
+        "-----BEGIN PUBLIC KEY----- is how it begins",
+    ],
+)
+def test_what_only_resembles_a_key_stays(text: str) -> None:
+    assert not looks_secret(text)
 
 
 def test_a_secret_in_a_text_that_is_no_json_is_found_by_the_name_beside_it() -> None:
