@@ -27,6 +27,7 @@ class HandshakeConnector(BaseConnector):
     results: Sequence[RenderedRequest] | None = None
     """What is sent before the request of a later round, in the place of what goes before a turn's; None: a turn
     begins."""
+    tool_talk: ToolTalk | None = None
 
     def __init__(self, target: CompiledTarget, *, allow_private: AllowPrivate = True) -> None:
         super().__init__(target, allow_private=allow_private)
@@ -35,7 +36,7 @@ class HandshakeConnector(BaseConnector):
         self._run_round = 0
         self.cookies = target.new_cookies()
         if target.tools is not None:
-            talk = ToolTalk(self, target.tools)
+            talk = self.tool_talk = ToolTalk(self, target.tools)
             self.render = talk.render  # type: ignore[method-assign] # targets without tools do not pay for it
             self.send_message = talk.send_message  # type: ignore[method-assign]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
@@ -53,8 +53,9 @@ class FrameRecorder:
     left_out: int = 0
     unmatched: int = 0
     unread: int = 0
-    _missed: list[tuple[Frame, list[str]]] = field(default_factory=list)
-    """Frames in which the mapping found nothing, with the texts in them."""
+    _missed: list[_Miss] = field(default_factory=list)
+    _said: set[int] = field(default_factory=set)
+    """The answers of a turn, by number, in which the mapping found what was said."""
 
     def attach(self, timeline: Timeline) -> None:
         """Record what `timeline` receives from now on."""
@@ -95,6 +96,8 @@ class FrameRecorder:
             raise
         after = _state(timeline)
         frame.gave += [name for name in after if after[name] != before[name]]
+        if not _SAYING.isdisjoint(frame.gave):
+            self._said.add(_answer_of(timeline))
         if beside:
             frame.note = beside
             frame.gave = frame.gave or ["ignored"]
@@ -106,22 +109,25 @@ class FrameRecorder:
     def _nothing(self, timeline: Timeline, frame: Frame, plain: bytes) -> None:
         frame.note = _why_nothing(timeline, plain)
         if frame.note in _NOT_MATCHED:
-            self._missed.append((frame, _texts(plain)))
+            scored = _texts(plain)
+            telling = scored is None or any(score >= 0 for _, score in scored)
+            texts = [text for text, score in scored or () if " " in text.strip() and score >= LEAST]
+            self._missed.append(_Miss(frame, texts, telling, _answer_of(timeline)))
         else:
             frame.gave.append("ignored")
 
-    def settle(self, text: str, *, answered: bool) -> None:
+    def settle(self, text: str, failure: TurnError | None) -> None:
         """The turn is over. An answer needs no more than some of its frames: vendors also send what says how it comes
-        about. Without an answer, each of the others may be the one to map."""
+        about. In an answer that said nothing, and failed for want of it, others may be the ones to map."""
         missed, self._missed = self._missed, []
-        for frame, texts in missed:
-            if not answered:
+        for miss in missed:
+            if failure is not None and miss.answer not in self._said and _may_be_wanted(failure.code, miss):
                 self.unmatched += 1
                 continue
-            frame.gave = ["passed over"]
-            if any(one not in text for one in texts):
+            miss.frame.gave = ["passed over"]
+            if failure is None and any(one not in text for one in miss.texts):
                 self.unread += 1
-                frame.note = UNREAD
+                miss.frame.note = UNREAD
 
     def _decoded(self, timeline: Timeline, frame: Frame, data: bytes) -> bytes:
         if timeline._decode is None:
@@ -139,6 +145,32 @@ NO_MATCH = "nothing at the mapped paths"
 OTHER_KIND = "of a kind that is not listed"
 UNREAD = "a text that is no part of the answer"
 _NOT_MATCHED = frozenset({NO_MATCH, OTHER_KIND})
+_SAYING = frozenset({"text", "reasoning", "tool call"})
+_NOT_FOUND = frozenset({"answer_unmatched", "answer_empty"})
+_NOT_ENDED = frozenset(
+    {"stream_incomplete", "first_byte_timeout", "idle_timeout", "total_timeout", "connection_closed", "ws_closed_1000"}
+)
+"""How a turn may end because its answer was not found. All other failures have a reason of their own."""
+
+
+class _Miss(NamedTuple):
+    """A frame in which the mapping found nothing. `texts`: what is said in it; `telling`: whether anything may be, if
+    it is no more than a syllable; `answer`: the number of its answer."""
+
+    frame: Frame
+    texts: list[str]
+    telling: bool
+    answer: int
+
+
+def _may_be_wanted(code: str, miss: _Miss) -> bool:
+    """Whether the mapping should have found something in it."""
+    return code in _NOT_FOUND or (code in _NOT_ENDED and miss.telling)
+
+
+def _answer_of(timeline: Timeline) -> int:
+    """The number of the answer that is coming: where results of tools are sent back, a turn has several."""
+    return len(timeline.tools.rounds) if timeline.tools is not None else 0
 
 
 def _why_nothing(timeline: Timeline, data: bytes) -> str:
@@ -155,17 +187,13 @@ def _why_nothing(timeline: Timeline, data: bytes) -> str:
     return NO_MATCH if response.unlisted(message) is None else OTHER_KIND  # rules of every frame found nothing in it
 
 
-def _texts(plain: bytes) -> list[str]:
-    """What somebody may have said in a frame."""
+def _texts(plain: bytes) -> list[tuple[str, float]] | None:
+    """The texts in a frame, and how much each looks like one of a chatbot; None: it is not JSON."""
     try:
         document = orjson.loads(plain)
     except orjson.JSONDecodeError:
-        return []
-    return [
-        text
-        for path, text in leaves(document, 500)
-        if isinstance(text, str) and " " in text.strip() and score_of(path, text) >= LEAST
-    ]
+        return None
+    return [(text, score_of(path, text)) for path, text in leaves(document, 500) if isinstance(text, str)]
 
 
 def _state(timeline: Timeline) -> dict[str, Any]:

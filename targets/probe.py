@@ -25,10 +25,9 @@ from connectors.handshake_connector import HandshakeConnector
 from connectors.in_time import OutOfTimeError, in_time
 from connectors.mapping.request import RenderedRequest
 from connectors.mapping.unset import explained
-from connectors.opaque.tokens import MARK_BYTES, TOKEN_BYTES
 from connectors.registry import Lane, connector_class
 from connectors.security.guard import AllowPrivate
-from connectors.security.redact import MASK, Redactor
+from connectors.security.redact import Redactor
 from connectors.security.vault import LONG
 from connectors.spec import TargetSpec
 from connectors.target import CompiledTarget
@@ -37,11 +36,11 @@ from plain_text.visible import visible
 from targets.frame_recorder import FRAME_CHARS, FrameRecorder
 from targets.probe_result import Failure, Probe, Request, Turn, all_tokens, ms, times_of, type_notes, usage_notes
 from targets.saved_values import hidden, told
+from targets.sent_requests import RoundRecorder, round_notes, shown_request
 from targets.step_recorder import PartRecorder, StepRecorder
 
 TEXT_CHARS: Final = 20_000
 """Characters of the extracted text that are kept."""
-BODY_CHARS: Final = 10_000
 UNASSIGNED_SHOWN: Final = 10
 UNASSIGNED_CHARS: Final = 200
 LIMIT_S: Final = 30.0
@@ -99,6 +98,8 @@ class _Teller:
         self._parts = PartRecorder()
         if self._target.then is not None and isinstance(self._connector, HandshakeConnector):
             self._parts.attach(self._connector)
+        self._rounds = RoundRecorder(self._connector)
+        self._rounds.attach()
         self._given_up = False
         self.attached: Sequence[Attachment] = ()
         self.result = Probe(self._redact(spec.name), spec.protocol, self._redact(spec.url), lane)
@@ -217,30 +218,8 @@ class _Teller:
         self._redact = Redactor([*self._secrets, *hidden(self._connector.saved), *self._steps.saved])
 
     def _shown(self, request: RenderedRequest, context: Mapping[str, Any]) -> Request:
-        spec, redact = self._target.spec, self._redact
-        scheme = spec.url.partition("://")[0]
-        on_connection = self._connector.persistent and spec.standing is None
-        sent = None
-        body = request.body
-        if self._target.has_codecs:
-            plain = self._target.render(dict(context)).body
-            sent = visible(redact.cut(self._packed(body, plain).decode(errors="backslashreplace"), FRAME_CHARS))
-            body = plain
-        return Request(
-            method="" if on_connection else request.method,
-            url=visible(redact(f"{scheme}://{self._target.endpoint.host_header}{request.path}")),
-            headers=[(name, visible(redact(value))) for name, value in request.headers],
-            body=visible(redact.cut(body.decode(errors="backslashreplace"), BODY_CHARS)),
-            event=redact(request.event or spec.grpc.method),
-            packed=sent,
-        )
-
-    def _packed(self, body: bytes, plain: bytes) -> bytes:
-        """What codecs made of `plain`; if it has secrets, what they make of it without them."""
-        codecs = self._connector.codecs
-        if codecs is None or MARK_BYTES not in plain:
-            return body
-        return codecs.encode(TOKEN_BYTES.sub(MASK.encode(), plain))
+        plain = self._target.render(dict(context)).body if self._target.has_codecs else request.body
+        return shown_request(self._connector, self._redact, request, plain)
 
     def _fill(self, turn: Turn, recorder: FrameRecorder, timeline: Timeline | None, failure: TurnError | None) -> None:
         steps = self._connector.handshake_ns if timeline is None or timeline.sent_ns is None else timeline.handshake_ns
@@ -252,7 +231,7 @@ class _Teller:
         if timeline is None:
             return
         turn.sent = timeline.sent_ns is not None
-        recorder.settle(timeline.text, answered=failure is None)
+        recorder.settle(timeline.text, failure)
         turn.frames_left_out, turn.unmatched, turn.unread = recorder.left_out, recorder.unmatched, recorder.unread
         turn.text_chars = len(timeline.text)
         turn.text = visible(self._redact.cut(timeline.text, TEXT_CHARS), lines=True)
@@ -261,7 +240,7 @@ class _Teller:
         turn.tokens_in, turn.tokens_out = all_tokens(timeline)
         turn.times_ms = times_of(timeline) | {name.removeprefix(STEP): took for name, took in rounds.items()}
         turn.tool_calls = [self._called(call) for call in timeline.tool_calls]
-        turn.notes += usage_notes(timeline, turn)
+        turn.notes += [*usage_notes(timeline, turn), *round_notes(self._connector, timeline)]
         turn.saved = self._told(timeline.saved or {})
 
     def _failure(self, failure: TurnError) -> Failure:
@@ -274,6 +253,7 @@ class _Teller:
             self._redact = Redactor([*self._secrets, *self._steps.saved])
         turn.steps, turn.steps_left_out = self._steps.shown(self._redact), self._steps.left_out
         turn.parts, turn.parts_left_out = self._parts.shown(self._redact), self._parts.left_out
+        turn.rounds, turn.rounds_left_out = self._rounds.shown(self._redact), self._rounds.left_out
 
     def _finish(self) -> None:
         self.result.known = self._told(self._connector.saved)

@@ -37,6 +37,14 @@ class HandshakeStep:
 
 
 @dataclass
+class RoundRequest:
+    """What sent the results of tools back. `name`: the number of the round, and what it is if it is not its request."""
+
+    name: str
+    request: Request
+
+
+@dataclass
 class Failure:
     code: str
     detail: str
@@ -56,6 +64,9 @@ class Turn:
     parts: list[HandshakeStep] = field(default_factory=list)
     """The requests of a turn that has several; the answer to the last one is in its frames."""
     parts_left_out: int = 0
+    rounds: list[RoundRequest] = field(default_factory=list)
+    """The requests with the results of tools; their answers are in the frames."""
+    rounds_left_out: int = 0
     request: Request | None = None
     frames: list[Frame] = field(default_factory=list)
     frames_left_out: int = 0

@@ -56,7 +56,7 @@ class ToolTalk:
         self.owner = owner
         self.reply = reply
         self._render = owner.render
-        self._send = owner.send_message
+        self.send = owner.send_message
         self._saved: dict[str, Any] | None = None
         self._said: list[tuple[Any, int, str | None, list[Any]]] = []
         """Behind which message of the conversation, the number of that one, the answer that is part of what was said
@@ -89,14 +89,14 @@ class ToolTalk:
     def send_message(self, request: RenderedRequest, timeline: Timeline) -> Awaitable[None] | None:
         """Blocks and returns None, or returns what is to be awaited, as the connector's own does."""
         rounds = _Rounds(self, timeline)
-        pending = self._send(request, timeline)
+        pending = self.send(request, timeline)
         if pending is not None:
             return self._awaited(pending, rounds)
         while (following := rounds.next()) is not None:
             with rounds.of_one():
                 if not self.owner.ready:
                     self.owner.connect()
-                self._send(following, timeline)
+                self.send(following, timeline)
         rounds.end()
         return None
 
@@ -106,7 +106,7 @@ class ToolTalk:
             with rounds.of_one():
                 if not self.owner.ready and (connecting := self.owner.connect()) is not None:
                     await connecting
-                if (sending := self._send(following, rounds.timeline)) is not None:
+                if (sending := self.send(following, rounds.timeline)) is not None:
                     await sending
         rounds.end()
 

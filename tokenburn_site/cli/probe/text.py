@@ -71,6 +71,10 @@ def _turn(turn: Turn) -> Iterator[str]:
         yield from _step("part", part)
     if turn.parts_left_out:
         yield _labelled("", f"... and {counted(turn.parts_left_out, 'more request')} of the turn")
+    for sent in turn.rounds:
+        yield from _block(f"round {sent.name}"[: LABEL - 1], _request(sent.request))
+    if turn.rounds_left_out:
+        yield _labelled("", f"... and {counted(turn.rounds_left_out, 'more request')} with results of tools")
     yield from _block("frames", [_frame(frame) for frame in turn.frames])
     if turn.frames_left_out:
         yield _labelled("", f"... and {turn.frames_left_out} more")
@@ -110,7 +114,8 @@ def _answer(turn: Turn) -> Iterator[str]:
         yield _labelled("reasoning", counted(turn.reasoning_chars, "character"))
     yield _labelled("times", _times(turn.times_ms))
     told = [f"{n} {name}" for n, name in ((turn.tokens_in, "in"), (turn.tokens_out, "out")) if n is not None]
-    yield _labelled("tokens", ", ".join(told) or "none reported by the target")
+    untold = "not reported for every answer of the turn" if turn.rounds else "none reported by the target"
+    yield _labelled("tokens", ", ".join(told) or untold)
     yield _labelled("bytes", f"{turn.bytes_out} out, {turn.bytes_in} in")
     yield from _block("note", turn.notes)
     if turn.saved:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 
 from connectors.registry import Lane
-from connectors.spec import build_target_spec
+from connectors.spec import TargetSpec, build_target_spec
+from targets.probe import probe
 from tests.hostile.frames import frame, read_frame, upgrade
 from tests.hostile.server import HostileServer, Peer
 from tests.integration.connectors.lanes import PATIENT, Client
@@ -74,8 +77,9 @@ REALTIME: Line = [
 ]
 
 
-def hold(lane: Lane, preset: str, talk: Line, turns: int, **params: Any) -> list[tuple[str | None, str]]:
-    """Two turns as recorded."""
+@contextmanager
+def talking(preset: str, talk: Line, **params: Any) -> Iterator[TargetSpec]:
+    """A target that says what it says in `talk`, and is to hear the rest."""
     heard: list[Any] = []
 
     def serve(peer: Peer) -> None:
@@ -89,13 +93,17 @@ def hold(lane: Lane, preset: str, talk: Line, turns: int, **params: Any) -> list
 
     overrides = {"tool_results": {"weather": "{{ tool.input.city }}: warm"}, "timeouts": PATIENT}
     with HostileServer(serve) as server:
-        spec = build_target_spec(
+        yield build_target_spec(
             name="t", url=server.url.replace("http", "ws", 1), preset=preset, params=params,
             secrets={"api_key": "k"}, overrides=overrides,
         )  # fmt: skip
-        with Client(lane, spec) as client:
-            found = [client.say() for _ in range(turns)]
     assert heard == [message for who, message in talk if who == "we"]
+
+
+def hold(lane: Lane, preset: str, talk: Line, turns: int, **params: Any) -> list[tuple[str | None, str]]:
+    """Two turns as recorded."""
+    with talking(preset, talk, **params) as spec, Client(lane, spec) as client:
+        found = [client.say() for _ in range(turns)]
     assert [call.arguments for call in found[0].timeline.tool_calls] == ['{"city":"Graz"}'] * 2
     assert {"tool.round_1", "tool.round_2"} <= (found[0].timeline.handshake_ns or {}).keys()
     assert found[1].timeline.tools is None
@@ -111,3 +119,13 @@ def test_gemini_live_gets_all_results_in_one_message(lane: Lane) -> None:
 @lanes
 def test_openai_realtime_gets_each_result_as_an_item(lane: Lane) -> None:
     assert hold(lane, "openai-realtime", REALTIME, 2) == [(None, "Warm."), (None, "Hm.")]
+
+
+@lanes
+def test_a_test_message_shows_each_result_and_the_request_behind_them(lane: Lane) -> None:
+    with talking("openai-realtime", REALTIME) as spec:
+        found = probe(spec, ["hello", "hello"], lane=lane)
+    assert [turn.text for turn in found.turns] == ["Warm.", "Hm."]
+    shown = [(sent.name, sent.request.method, orjson.loads(sent.request.body)) for sent in found.turns[0].rounds]
+    assert shown == [("2 result", "", returned("c1")), ("2 result", "", returned("c2")), ("2", "", RESPOND)]
+    assert found.turns[1].rounds == []

@@ -187,3 +187,15 @@ def test_each_is_told_in_the_audit_log(admin_page: Client, boss: User, target: T
     ]
     assert not AuditEvent.objects.filter(details__icontains="river").exists()
     assert len(chatbot.requests) == 2
+
+
+def test_the_page_shows_what_sends_results_of_tools_and_that_rounds_are_used_up(admin_page: Client) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    calls = {"choices": [{"message": {"role": "assistant", "content": None, "tool_calls": [call]}}]}
+    with always(calls) as bot:
+        overrides = {"tool_results": {"*": "18 <b>degrees</b>"}, "tool_rounds": 1}
+        url = f"{bot.url.removesuffix('/v1')}/v1"
+        target = made_up.target(url=url, params={"model": "m"}, overrides=overrides)
+        page = admin_page.post(page_of(target), {"message": "x", "lane": "load"}).content.decode()
+    assert "<h2>Round 2</h2>" in page and "18 &lt;b&gt;degrees" in page and "no answer" not in page
+    assert "tool_rounds: all 1 are used up" in page
