@@ -28,7 +28,7 @@ from connectors.mapping.unset import explained
 from connectors.registry import Lane, connector_class
 from connectors.security.guard import AllowPrivate
 from connectors.security.redact import Redactor
-from connectors.security.vault import LONG
+from connectors.security.vault import LONG, derived_of, redactor_of
 from connectors.spec import TargetSpec
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
@@ -87,8 +87,8 @@ class _Teller:
     def __init__(self, spec: TargetSpec, lane: Lane, allow_private: AllowPrivate) -> None:
         self._target = CompiledTarget(spec)
         self._secrets = [value.get_secret_value() for value in spec.secrets.values()]
-        self._redact = Redactor(self._secrets)
-        self._mask = Redactor(value for value in self._secrets if len(value) >= LONG)
+        self._redact, self._derived = redactor_of(spec), derived_of(spec)
+        self._mask = Redactor([value for value in self._secrets if len(value) >= LONG], self._derived)
         kind = connector_class(spec.protocol, lane)
         self._connector = kind(self._target, allow_private=allow_private)
         self._from_handshake: set[str] = set()
@@ -215,7 +215,7 @@ class _Teller:
         if self._target.handshake is None:
             return
         self._from_handshake |= set(self._connector.saved)
-        self._redact = Redactor([*self._secrets, *hidden(self._connector.saved), *self._steps.saved])
+        self._redact = Redactor([*self._secrets, *hidden(self._connector.saved), *self._steps.saved], self._derived)
 
     def _shown(self, request: RenderedRequest, context: Mapping[str, Any]) -> Request:
         plain = self._target.render(dict(context)).body if self._target.has_codecs else request.body
@@ -250,7 +250,7 @@ class _Teller:
     def _show_steps(self, turn: Turn) -> None:
         """A refused handshake may have saved something before."""
         if self._steps.saved:
-            self._redact = Redactor([*self._secrets, *self._steps.saved])
+            self._redact = Redactor([*self._secrets, *self._steps.saved], self._derived)
         turn.steps, turn.steps_left_out = self._steps.shown(self._redact), self._steps.left_out
         turn.parts, turn.parts_left_out = self._parts.shown(self._redact), self._parts.left_out
         turn.rounds, turn.rounds_left_out = self._rounds.shown(self._redact), self._rounds.left_out

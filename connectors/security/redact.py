@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate, islice, takewhile
 from typing import Final, TextIO
 
 from bounds.patterns import compile_apart
 from connectors.opaque.tokens import MARK, SHOWN_TOKEN
+from connectors.security.derived import Form
 
 MASK: Final = "***"
 SHORTEST: Final = 4
@@ -94,9 +95,10 @@ def _masked(values: list[_Sought], text: str, least: int = 0, known: list[_Sough
 
 
 class Redactor:
-    """`redact(text)`: the text with each of `values` replaced by ***. Costs nothing if there are no values."""
+    """`redact(text)`: the text with each of `values`, and what has one of `forms`, replaced by ***. Costs nothing if
+    there are no values."""
 
-    def __init__(self, values: Iterable[str] = ()) -> None:
+    def __init__(self, values: Iterable[str] = (), forms: Sequence[Form] = ()) -> None:
         parts = {part for value in values for part in _parts(value)}
         sought = [one for part in parts for one in _sought(part)]
         # One pass for the rare text that holds one: longer ones first, so that none is left half.
@@ -105,9 +107,11 @@ class Redactor:
         many = sum(1 for _ in takewhile(PATTERN_CHARS.__ge__, chars))
         self._long = self._sought[: len(sought) - many]
         """To be followed unit by unit: compiling a pattern of them all would take seconds."""
-        patterns = [SHOWN_TOKEN, *(one.pattern for one in self._sought[len(self._long) :])]
+        patterns = [SHOWN_TOKEN, *(form.pattern for form in forms)]
+        patterns += [one.pattern for one in self._sought[len(self._long) :]]
         self._all = compile_apart("|".join(patterns)) if sought else None
-        self._anchors = [MARK, *sorted({one.anchor for one in sought}, key=len, reverse=True)]
+        anchors = {form.anchor for form in forms} | {one.anchor for one in sought}
+        self._anchors = [MARK, *sorted(anchors, key=len, reverse=True)]
         self.anchors = self._anchors[1:]
         """Each text that holds a value, in whatever form, holds one of these."""
         self._margin = 12 * max((len(one.units) for one in sought), default=0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -15,6 +16,7 @@ from connectors.errors import BadRequest
 from connectors.opaque import tokens
 from connectors.opaque.tokens import MARK, TOKEN, TOKEN_BYTES, names_in, text_of, token
 from connectors.request_parts import not_in_values, quoted
+from connectors.security.derived import Form, forms_of
 from connectors.security.redact import Redactor, as_html_json, as_json
 from connectors.spec import TargetSpec
 
@@ -22,6 +24,7 @@ WITHHELD: Final = "secret_withheld"
 LONG: Final = 8
 """Characters from which on a value is taken for a secret wherever a target repeats it: shorter ones occur by chance."""
 SHOWN_ORIGINS: Final = 3
+MADE: Final = 500
 ADVICE: Final = (
     "if this origin may have the secret, add it to the origins of the credential; otherwise mend the target's address, "
     "its handshake, its proxy or its Host header"
@@ -29,17 +32,20 @@ ADVICE: Final = (
 
 
 class Vault:
-    """`allowed`: the origins that may get the secrets."""
+    """`allowed`: the origins that may get the secrets. `forms`: of what is made of them."""
 
-    def __init__(self, values: Mapping[str, str], allowed: Iterable[str]) -> None:
+    def __init__(self, values: Mapping[str, str], allowed: Iterable[str], forms: Sequence[Form] = ()) -> None:
         self._values = {name: value for name, value in values.items() if value}
         self.allowed = frozenset(allowed)
-        self.redact = Redactor(self._values.values())
+        self._known = Redactor(self._values.values())
+        self.redact = Redactor(self._values.values(), forms) if forms else self._known
+        self._made: deque[str] = deque(maxlen=MADE)
+        """The last signed tokens."""
         self.tokens = {name: token(tokens.SECRET, name) if value else "" for name, value in values.items()}
         """What templates see, by name."""
         self._names = names = {value: name for name, value in self._values.items() if len(value) >= LONG}
         self._plain = compile_apart("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
-        self._forms = self.redact if set(names) == set(self._values.values()) else Redactor(names)
+        self._forms = self._known if set(names) == set(self._values.values()) else Redactor(names)
         anchors = "|".join(map(re.escape, self._forms.anchors))
         self.repeats = compile_apart(anchors).search if names else None
         """Finds what may be a repeated secret, in a text; None: there is none to be found."""
@@ -85,7 +91,8 @@ class Vault:
                 continue
             if MARK in text:
                 raise withheld(names_in(text), origin, self.allowed)
-            if any(self.redact(form) != form for form in _readings(text)):
+            readings = _readings(text)
+            if any(self._known(form) != form or any(made in form for made in self._made) for form in readings):
                 raise withheld([], origin, self.allowed)
 
     def _bytes_for(self, match: re.Match[bytes]) -> bytes:
@@ -102,7 +109,9 @@ class Vault:
         if kind == tokens.JWT:
             from connectors.security.jwt import signed_jwt  # loaded only for the few targets that need it
 
-            return signed_jwt(orjson.loads(text), self._opened)
+            made = signed_jwt(orjson.loads(text), self._opened)
+            self._made.append(made)
+            return made
         encode: Callable[[str], str] = _ENCODERS[kind]
         return encode(self._opened(text))
 
@@ -114,7 +123,19 @@ def vault_of(spec: TargetSpec) -> Vault | None:
     """None: the target has no secrets."""
     if not spec.secrets:
         return None
-    return Vault({name: value.get_secret_value() for name, value in spec.secrets.items()}, spec.allowed_origins())
+    values = {name: value.get_secret_value() for name, value in spec.secrets.items()}
+    return Vault(values, spec.allowed_origins(), derived_of(spec))
+
+
+def derived_of(spec: TargetSpec) -> tuple[Form, ...]:
+    """Forms of what the target makes of its secrets."""
+    algorithms = [step.jwt.algorithm for step in spec.handshake.steps if step.jwt is not None]
+    return forms_of(algorithms, signs=spec.aws_signature is not None)
+
+
+def redactor_of(spec: TargetSpec) -> Redactor:
+    """For whatever is said of a target."""
+    return Redactor([value.get_secret_value() for value in spec.secrets.values()], derived_of(spec))
 
 
 def withheld(names: Iterable[str], origin: str, allowed: Iterable[str]) -> BadRequest:

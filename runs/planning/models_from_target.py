@@ -12,7 +12,7 @@ from connectors.catalogue import fetch_models
 from connectors.errors import TurnError
 from connectors.mapping.params import lacks_param
 from connectors.mapping.unset import explained
-from connectors.security.redact import Redactor
+from connectors.security.vault import redactor_of
 from connectors.spec import SpecError, TargetSpec, parse_target_spec
 from connectors.target import CompiledTarget
 from runs.load.profile import Load
@@ -77,4 +77,4 @@ def _ask(target: TargetSpec, secrets: Mapping[str, str]) -> list[str]:
     except TurnError as exc:
         explained(exc, CompiledTarget(spec).unset_secrets)
         said = ": ".join(part for part in (exc.code, exc.detail, exc.advice) if part)
-        raise ModelsUnavailableError(f"the target's list of models: {Redactor(secrets.values()).error(said)}") from exc
+        raise ModelsUnavailableError(f"the target's list of models: {redactor_of(spec).error(said)}") from exc

@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple
 import orjson
 from django.conf import settings
 
-from connectors.security.redact import Redactor
+from connectors.security.vault import redactor_of
 from metrics.end_codes import STOPPED_ENDS, EndCode
 from runs.engine.core.messages import (
     Beat,
@@ -101,7 +101,7 @@ class EngineProcess:
     def __init__(self, spec: ShardSpec, command: tuple[str, ...] = (), orphan_s: float = 25.0) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.stop_reason = ""
-        self._redact = Redactor(value.get_secret_value() for value in spec.target.secrets.values())
+        self._redact = redactor_of(spec.target)
         self._stderr: deque[str] = deque(maxlen=KEPT_STDERR_LINES)
         self._orphan_s = orphan_s
         self._kept_at = time.monotonic()

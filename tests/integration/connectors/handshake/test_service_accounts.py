@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from connectors.registry import Lane
+from connectors.security.vault import redactor_of
 from connectors.spec import TargetSpec, load_preset
+from connectors.target import CompiledTarget
 from targets.probe import probe
 from tests.hostile import http
 from tests.hostile.table import JSON_TYPE, whole
@@ -159,3 +163,49 @@ def test_a_test_message_shows_neither_key_nor_assertion(lane: Lane) -> None:
     shown = json.dumps(found.as_dict())
     assert RSA.splitlines()[1] not in shown
     assert assertion.decode().rpartition("=")[2] not in shown
+
+
+def echo(asked: Asked) -> bytes:
+    """A web page, an error, or a redirect, with what was asked."""
+    said = asked.body.decode()
+    if asked.path == "/page":
+        return whole(f"<form>{escape(said)}</form>".encode(), "Content-Type: text/html")
+    if asked.path == "/away":
+        return whole(
+            b"", f"Location: {asked.headers['host'].replace('127.0.0.1', 'http://localhost')}/?{said}", status="303 X"
+        )
+    told = {"error": "invalid_grant", "error_description": f"bad: {said} {b64encode(said.encode()).decode()}"}
+    return whole(json.dumps(told).encode(), JSON_TYPE, status="400 No")
+
+
+def echoed(url: str, path: str) -> TargetSpec:
+    spec = spec_of(url, json.dumps(FILE)).wire_dict()
+    spec["handshake"]["steps"][0]["url"] = f"{url}{path}"
+    spec["follow_redirects"] = True
+    return TargetSpec.model_validate(spec | {"secrets": {"service_account": json.dumps(FILE)}})
+
+
+@lanes
+@pytest.mark.parametrize("path", ["/page", "/error"])
+def test_a_token_that_an_answer_repeats_is_shown_and_recorded_nowhere(lane: Lane, path: str) -> None:
+    with scripted(echo) as here:
+        spec = echoed(here.url, path)
+        found = probe(spec, ["hello"], lane=lane)
+        with Client(lane, spec) as client:
+            turn = client.say()
+        assertion = here.requests[0].body.decode().rpartition("=")[2]
+    assert found.turns[0].error is not None
+    assert turn.error is not None
+    assert "assertion=***" in found.turns[0].steps[0].answer
+    detail = CompiledTarget(spec).redact.error(turn.error.told)
+    for text in (json.dumps(found.as_dict()), detail, redactor_of(spec).error(turn.error.told)):
+        for piece in (assertion.split(".")[1][:40], assertion[-40:], b64encode(assertion.encode())[70:99].decode()):
+            assert piece not in text
+
+
+@lanes
+def test_a_token_that_an_answer_repeats_follows_no_redirect_elsewhere(lane: Lane) -> None:
+    with scripted(echo) as here, Client(lane, echoed(here.url, "/away")) as client:
+        turn = client.say()
+    assert turn.code == "secret_withheld", turn.error
+    assert [request.path for request in here.requests] == ["/away"]
