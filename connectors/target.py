@@ -23,7 +23,7 @@ from connectors.mapping.request import RenderedRequest, RequestTemplate
 from connectors.mapping.response import ResponseMapping
 from connectors.mapping.saving import Saving
 from connectors.mapping.templates import compile_value, value_of
-from connectors.mapping.unset import named_secrets
+from connectors.mapping.unset import missing_secrets
 from connectors.security.redact import Redactor
 from connectors.spec import ONE_ANSWER, TargetSpec
 from connectors.spec.tools import offers_tools
@@ -122,8 +122,8 @@ class CompiledTarget:
 
     @cached_property
     def unset_secrets(self) -> tuple[str, ...]:
-        """Names of secrets that templates use and that are not set."""
-        return tuple(name for name in named_secrets(self.spec.frozen_dict()) if name not in self.spec.secrets)
+        """Names of secrets that templates need and that are not set."""
+        return missing_secrets(self.spec.frozen_dict(), self.spec.secrets.keys())
 
     @property
     def correlates(self) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.mapping.unset import named_secrets
+from connectors.mapping.unset import CLOCK, named_secrets
 from metrics.report.advice import advice as metrics_advice
 from metrics.report_schema import RunReport
 
@@ -51,7 +51,9 @@ def failure(reason: str, report: RunReport | None, target: Mapping[str, Any], *,
     errors = report.get("errors", {}) if report else {}
     named = [code for code in errors if re.search(rf"\b{re.escape(code)}\b", reason)]
     code = max(named, key=lambda name: errors[name], default="")
-    if _ENGINE_ADVICE.search(reason) and (code not in OF_CREDENTIALS or "TOKENBURN_SECRET_" in reason):
+    if _ENGINE_ADVICE.search(reason) and (
+        code not in OF_CREDENTIALS or "TOKENBURN_SECRET_" in reason or CLOCK in reason
+    ):
         return reason
     what = advice(code, target, stored=stored)
     return f"{reason}; {what}" if what else reason
