@@ -16,6 +16,8 @@ import re
 import string
 from typing import Final, Literal
 
+from plain_text.visible import visible
+
 Kind = Literal["text", "tool_call", "refusal", "filtered", "length", "reasoning", "result", "empty"]
 Expectation = Literal[
     "text", "complete", "tool_call", "refusal", "filtered", "length", "reasoning", "result", "empty", "any"
@@ -128,7 +130,7 @@ class Reasons:
         """Adds the finish reasons to `known`, up to its limit."""
         if (found := self.known.get(reason)) is not None:
             return found
-        word = " ".join(reason[: 4 * REASON_CHARS].split())[:REASON_CHARS]
+        word = visible(" ".join(reason[: 4 * REASON_CHARS].split()))[:REASON_CHARS]
         if word not in self._words and len(self._words) >= MOST_REASONS:
             return OTHER_REASON, kind_of_reason(reason)
         self._words.add(word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -9,6 +10,7 @@ import orjson
 
 from connectors.content.decoding import mended, mended_value
 from connectors.errors import TooLarge
+from plain_text.visible import visible
 
 MOST_CALLS: Final = 128
 """In one turn: as many as a vendor lets a request declare."""
@@ -151,8 +153,17 @@ def _has_part(paths: CallPaths, item: dict[str, Any]) -> bool:
     return any(get(item) is not None for get in (paths.name, paths.arguments, paths.id))
 
 
+_NAME: Final = re.compile(r"[\w.:/@+-]+")
+"""As vendors let tools be named, and in any script."""
+
+
+def _is_name(word: str) -> bool:
+    return word == NO_NAME or (_NAME.fullmatch(word) is not None and visible(word) == word)
+
+
 class ToolNames:
-    """The names of the tools that a target calls, at most MOST_NAMES of them: all beyond are one."""
+    """The names of the tools that a target calls, at most MOST_NAMES of them: all beyond are one, and so are texts that
+    are no names, for people may read figures who may not read what a model says."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -163,7 +174,7 @@ class ToolNames:
             return NO_NAME
         word = " ".join(call.name[: 4 * NAME_CHARS].split())[:NAME_CHARS] or NO_NAME
         if word not in self._known:
-            if len(self._known) >= MOST_NAMES:
+            if len(self._known) >= MOST_NAMES or not _is_name(word):
                 return OTHER_NAME
             self._known.add(word)
         return word

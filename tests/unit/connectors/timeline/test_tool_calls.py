@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from connectors.content.answers import Reasons
 from connectors.content.tool_calls import MOST_CALLS, MOST_CHARS, MOST_NAMES, ToolCall, ToolNames
 from connectors.errors import TooLarge
 from connectors.spec import build_target_spec
@@ -158,8 +159,30 @@ def test_names_are_few_and_short() -> None:
         call.name = name
         return names.of(call)
 
-    assert [named(None), named(" \n"), named(" a\n b ")] == ["(no name)", "(no name)", "a b"]
+    assert [named(None), named(" \n"), named(" a\n")] == ["(no name)", "(no name)", "a"]
     assert named("x" * 9999) == "x" * 64
-    assert {named(f"tool {number}") for number in range(2 * MOST_NAMES)} >= {"(other)", "tool 0"}
-    assert named("tool 0") == "tool 0"
+    assert {named(f"tool-{number}") for number in range(2 * MOST_NAMES)} >= {"(other)", "tool-0"}
+    assert named("tool-0") == "tool-0"
     assert len(names._known) == MOST_NAMES
+
+
+@pytest.mark.parametrize("name", ["get_weather", "mcp.files/read:v2", "wetter-für@graz", "天気"])
+def test_names_of_tools_are_counted_as_they_are(name: str) -> None:
+    call = ToolCall({})
+    call.name = name
+    assert ToolNames().of(call) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["a b\u202eevil", "\u202eabc", "\x1b[31mred", "<b>x</b>", "Ada lives in Graz", "\u3164x"]
+)
+def test_a_text_that_is_no_name_is_not_counted_by_its_words(text: str) -> None:
+    names = ToolNames()
+    call = ToolCall({})
+    call.name = text
+    assert names.of(call) == "(other)"
+    assert not names._known
+
+
+def test_no_character_of_a_finish_reason_rules_a_page() -> None:
+    assert Reasons().of("st\u202eop\x1b[31m")[0] == "st\\u202eop\\x1b[31m"
