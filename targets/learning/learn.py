@@ -28,6 +28,7 @@ from targets.learning.recorded.reading import read_inputs
 from targets.learning.replay import replay
 from targets.learning.rivals import holds, message_of, rivals_of, text_of, told
 from targets.learning.shared import leave_out, name_shared, veil
+from targets.learning.signed import sign, unsigned
 from targets.learning.text_like import bare, is_id
 from targets.learning.unnamed_ids import where_answers_come
 from targets.learning.web_pages import without_pages
@@ -51,7 +52,7 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
     recorded = read_inputs(inputs, url)
     secrets = Secrets()
     kept, tried = promising(without_pages(recorded.exchanges), message)
-    concealed = {id(one): conceal(one, secrets) for one in kept}
+    concealed = {id(one): conceal(unsigned(one, secrets), secrets) for one in kept}
     exchanges, likely = [*concealed.values()], [concealed[id(one)] for one in tried]
     fit = best_fit([one for one in likely if not message or holds(one, message)])
     if fit is not None and _answered_elsewhere(fit, likely):
@@ -73,7 +74,8 @@ def learn(inputs: Sequence[bytes | str], *, message: str = "", url: str = "") ->
     made.unsure += told(rivals_of(chat, likely, made.message), made.message)
     leave_out(made)
     name_shared(made)
-    _name_secrets(made, secrets, {} if fit is None else fit.secrets)
+    named = sign(made, chat, secrets)
+    _name_secrets(made, secrets, named if fit is None else fit.secrets | named)
     _verify(made, [one.answer for one in (chat, *_after(chat, exchanges))])
     made.message = made.message[:SHOWN]
     _check_leaks(made, secrets)

@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
 
 from targets.learning.recorded.answers import document
+from targets.learning.recorded.aws import of_curl
 from targets.learning.recorded.errors import LearnError
 from targets.learning.recorded.exchange import NO_JSON, Exchange, checked_url, words
 from targets.learning.recorded.shell_words import Word, split
@@ -41,6 +42,8 @@ class _Command:
     query: bool = False
     json: bool = False
     http2: bool = False
+    user: str = ""
+    sigv4: str | None = None
     unsure: list[str] = field(default_factory=list)
 
 
@@ -147,7 +150,11 @@ def _cookie(made: _Command, word: Word) -> None:
 
 
 def _user(made: _Command, word: Word) -> None:
-    made.headers.append(("Authorization", f"Basic {base64.b64encode(word.text.encode()).decode()}"))
+    made.user = word.text
+
+
+def _set_sigv4(made: _Command, word: Word) -> None:
+    made.sigv4 = word.text
 
 
 def _form(made: _Command, word: Word) -> None:
@@ -165,7 +172,7 @@ def _set_method(made: _Command, word: Word) -> None:
 _TAKERS: Final[dict[str, Callable[[_Command, Word], None]]] = {
     "-H": _header, "--header": _header, "-X": _set_method, "--request": _set_method, "--url": _address,
     "-b": _cookie, "--cookie": _cookie, "-u": _user, "--user": _user, "-F": _form, "--form": _form,
-    "--form-string": _form, "--oauth2-bearer": lambda made, word: made.headers.append(
+    "--aws-sigv4": _set_sigv4, "--form-string": _form, "--oauth2-bearer": lambda made, word: made.headers.append(
         ("Authorization", f"Bearer {word.text}")
     ),
 }  # fmt: skip
@@ -183,6 +190,8 @@ def _exchange(made: _Command) -> Exchange:
     joined = "&".join(made.data) if not made.json else "".join(made.data)
     if made.query and joined:
         url, joined = f"{url}{'&' if '?' in url else '?'}{joined}", ""
+    if made.user and made.sigv4 is None:
+        made.headers.append(("Authorization", f"Basic {base64.b64encode(made.user.encode()).decode()}"))
     has_body = bool(joined or made.form)
     return with_body(
         Exchange(
@@ -191,6 +200,7 @@ def _exchange(made: _Command) -> Exchange:
             tuple(made.headers),
             http2=made.http2,
             unsure=(*made.unsure,),
+            aws=None if made.sigv4 is None else of_curl(made.sigv4, made.user, url),
         ),
         joined,
         made.form,

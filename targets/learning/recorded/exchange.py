@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
+from targets.learning.recorded.aws import AwsSigned
 from targets.learning.recorded.errors import LEAVES, URL_CHARS, LearnError
 
 AnswerKind = Literal["json", "sse", "ndjson", "text", "frames"]
@@ -48,7 +49,8 @@ class Answer:
 class Exchange:
     """`body`: the document of a JSON or form body; None: there is none, or it is `body_text` that is neither. `frames`:
     what was sent on a WebSocket. `event` and `socketio` (of a target's): of Socket.IO. `separator`: of a WebSocket's
-    messages. `stomp`: where its answers come, if they are STOMP. `http2`: without asking first."""
+    messages. `stomp`: where its answers come, if they are STOMP. `http2`: without asking first. `aws`: how it is
+    signed."""
 
     method: str
     url: str
@@ -64,6 +66,7 @@ class Exchange:
     stomp: str | None = None
     http2: bool = False
     unsure: tuple[str, ...] = field(default=(), compare=False)
+    aws: AwsSigned | None = None
 
     @property
     def parts(self) -> SplitResult:

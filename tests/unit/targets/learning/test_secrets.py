@@ -7,6 +7,7 @@ from base64 import b64encode
 
 import pytest
 
+from connectors.target import CompiledTarget
 from targets.learning.credential_like import looks_secret
 from targets.learning.learn import learn
 from targets.secret_names import is_secret_name
@@ -185,3 +186,48 @@ def test_ordinary_names_are_none(name: str) -> None:
 )  # fmt: skip
 def test_ordinary_texts_look_like_no_secret(text: str) -> None:
     assert not looks_secret(text)
+
+
+BEDROCK = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/amazon.nova-lite-v1:0/converse"
+CONVERSE = json.dumps({"messages": [{"role": "user", "content": [{"text": QUESTION}]}]})
+ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
+SCOPE = f"{ACCESS_KEY}/20261130/eu-west-1/chat/aws4_request"
+SIGNED = f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host, Signature={HEX}"
+BY_CURL = f"--aws-sigv4 aws:amz:eu-west-1:chat --user {ACCESS_KEY}:{AWS_KEY}"
+BY_HEADERS = f"-H 'Authorization: {SIGNED}' -H 'X-Amz-Date: 20261130T210000Z' -H 'X-Amz-Content-Sha256: {HEX}{HEX}'"
+OF_ROLE = f"-H 'X-Amz-Security-Token: {AWS_TOKEN}'"
+
+
+@pytest.mark.parametrize(
+    ("options", "secrets"),
+    [
+        (BY_CURL, {"access_key_id": ACCESS_KEY, "secret_access_key": AWS_KEY}),
+        (f"{BY_CURL} {BY_HEADERS}", {"access_key_id": ACCESS_KEY, "secret_access_key": AWS_KEY}),
+        (f"{BY_HEADERS} {OF_ROLE}",
+         {"access_key_id": ACCESS_KEY, "secret_access_key": "", "session_token": AWS_TOKEN}),
+        ("--aws-sigv4 aws:amz:eu-west-1:chat --user '$KEY:$SECRET'", {"access_key_id": "", "secret_access_key": ""}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("own", [True, False])
+def test_a_signed_request_becomes_a_target_that_signs(options: str, secrets: dict[str, str], own: bool) -> None:
+    line = f"{body()} {options}" if own else f"curl {BEDROCK} -d '{CONVERSE}' {options}"
+    made = learn([f"{line}\n\n{ANSWER}" if own else line])
+    assert made.secrets == secrets
+    said = json.dumps(made.as_dict())
+    assert not [piece for piece in (ACCESS_KEY, AWS_KEY, AWS_TOKEN, HEX, "20261130", "asic") if piece in said]
+    assert any("secret key was not recorded" in text for text in made.unsure) is (
+        options.removesuffix(f" {OF_ROLE}") == BY_HEADERS
+    )
+    signature = spec_of(made).aws_signature
+    assert signature is not None
+    if own:
+        assert (signature.service, signature.region) == ("chat", "eu-west-1")
+    else:
+        assert (made.preset, made.params["region"]) == ("bedrock-converse", "eu-west-1")
+    assert CompiledTarget(spec_of(made)).endpoint.signer is not None
+
+
+def test_a_signature_in_an_address_is_named() -> None:
+    made = learn([f"{body().replace(ASK, f'{ASK}?X-Amz-Signature={HEX}')}\n\n{ANSWER}"])
+    assert any("aws_signature" in text for text in made.unsure)
+    assert HEX not in json.dumps(made.as_dict())
