@@ -37,10 +37,16 @@ def shown_request(connector: BaseConnector, redact: Redactor, request: RenderedR
         method="" if on_connection else request.method,
         url=visible(redact(f"{scheme}://{connector.target.endpoint.host_header}{request.path}")),
         headers=[(name, visible(redact(value))) for name, value in request.headers],
-        body=visible(redact.cut(plain.decode(errors="backslashreplace"), BODY_CHARS)),
+        body=visible(_both_ends(redact(plain.decode(errors="backslashreplace")))),
         event=redact(request.event or spec.grpc.method),
         packed=sent,
     )
+
+
+def _both_ends(text: str) -> str:
+    """What was said last stands at the end of a body, and so do the results of tools."""
+    half = BODY_CHARS // 2
+    return text if len(text) <= BODY_CHARS else f"{text[:half]} ... {text[-half:]}"
 
 
 @dataclass

@@ -88,3 +88,21 @@ def test_a_failed_round_shows_what_was_sent_and_what_came_before(lane: Lane) -> 
     assert (turn.unmatched, len(turn.rounds), turn.tokens_in) == (0, 1, None)
     assert "tokens: 1 of 2 answers reported theirs: 7 in, 2 out" in turn.notes
     assert "not reported for every answer" in "\n".join(lines(found, None))
+
+
+@lanes
+def test_the_end_of_a_long_request_is_shown_and_what_codecs_make_of_it(lane: Lane) -> None:
+    asked_for = "Which weather? " * 2000
+    spec_of = {"tool_results": {"*": f"18 degrees {KEY}"}, "codec": {"request": [{"name": "base64"}], "response": []}}
+    with HostileServer(answering(CALLS, ENDS)) as server:
+        spec = build_target_spec(
+            name="t", url=server.url, preset="openai-chat", stream=True, secrets={"api_key": KEY}, overrides=spec_of
+        )
+        (turn,) = probe(spec, [asked_for], lane=lane).turns
+        sent = server.requests[1].partition(b"\r\n\r\n")[2]
+    (shown,) = turn.rounds
+    assert "Which weather? Which" in shown.request.body and len(shown.request.body) < 11_000
+    assert '"tool_call_id":"c1","content":"18 degrees ***"}' in shown.request.body
+    assert shown.request.packed is not None and len(shown.request.packed) > 1000
+    assert sent.decode().startswith(shown.request.packed[:500])
+    assert KEY not in orjson.dumps(turn.rounds).decode()
