@@ -8,7 +8,7 @@ from connectors.errors import BadRequest
 from connectors.mapping.addresses import compile_address
 from connectors.mapping.expressions import MISSING, Context
 from connectors.mapping.forms import CONTENT_TYPES, FormBody
-from connectors.mapping.templates import Body, Template, absent, compile_string, value_of
+from connectors.mapping.templates import Body, Template, absent, compile_string, text_of, value_of
 from connectors.opaque.tokens import HEADER, MARK, PATH, wrapped
 from connectors.request_parts import check_event, name_given_twice, not_in_values, request_target
 from connectors.spec import RequestSpec, SpecError
@@ -112,7 +112,9 @@ class RequestTemplate:
         rendered = ((name, value_of(template, context)) for name, template in self._headers)
         # Space around a value is not part of it, and clients differ in what they do with it.
         pairs = tuple(
-            (name, str(value).strip(" \t")) for name, value in rendered if value is not MISSING and value is not None
+            (name, (value if value.__class__ is str else text_of(value, f"{self._where}.headers.{name}")).strip(" \t"))
+            for name, value in rendered
+            if value is not MISSING and value is not None
         )
         if self._may_repeat and (twice := name_given_twice(name for name, _ in pairs)):
             what = "is given twice: names of headers are not case-sensitive"

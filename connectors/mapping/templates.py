@@ -83,7 +83,7 @@ def _joined(parts: list[str | Callable[[Context], Any]], where: str) -> Callable
             value = part if isinstance(part, str) else part(context)
             if value is MISSING or value is None:
                 return MISSING
-            out.append(value if isinstance(value, str) else _text(value, where))
+            out.append(value if isinstance(value, str) else text_of(value, where))
         if (chars := sum(map(len, out))) > MAX_CHARS:
             raise BadRequest("request_invalid", f"{where}: the rendered text has {chars} characters")
         return "".join(out)
@@ -91,7 +91,11 @@ def _joined(parts: list[str | Callable[[Context], Any]], where: str) -> Callable
     return render
 
 
-def _text(value: Any, where: str) -> str:
+def text_of(value: Any, where: str) -> str:
+    """Raises BadRequest."""
+    if isinstance(value, dict | list) and ".headers." in where:
+        what = f"{where}: a header cannot hold {'an object' if isinstance(value, dict) else 'a list'}"
+        raise BadRequest("request_invalid", what, "name the value inside it, or put tojson behind it")
     try:
         return as_text(value)
     except (ValueError, UndefinedError, RecursionError) as exc:

@@ -98,6 +98,17 @@ def test_a_header_cannot_smuggle_a_line() -> None:
         target(None, headers={"X-A": "{{ message }}"}).render(TURN | {"message": "a\r\nX-B: c"})
 
 
+@pytest.mark.parametrize("text", ["{{ saved.token }}", "Bearer {{ saved.token }}"])
+@pytest.mark.parametrize("value", [{"value": "abc"}, ["abc"]])
+def test_a_header_holds_no_object(text: str, value: object) -> None:
+    with pytest.raises(BadRequest, match=r"request\.headers\.Authorization: a header cannot hold") as raised:
+        target(None, headers={"Authorization": text}).render(TURN | {"saved": {"token": value}})
+    assert "abc" not in raised.value.told
+    as_json = target(None, headers={"X-A": "{{ saved.token | tojson }}", "X-B": "n {{ turn }}", "X-C": "{{ turn }}"})
+    headers = dict(as_json.render(TURN | {"saved": {"token": value}}).headers)
+    assert headers == {"X-A": orjson.dumps(value).decode().replace(":", ": "), "X-B": "n 2", "X-C": "2"}
+
+
 def test_what_no_turn_could_send_is_found_before_the_run() -> None:
     with pytest.raises(SpecError, match=r"request\.path"):
         target(None, path="/{{ params.nope }}")
