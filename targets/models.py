@@ -8,8 +8,9 @@ from typing import Any
 from django.db import models
 
 from connectors.mapping.params import lacks_param
+from connectors.mapping.templates import compile_value
 from connectors.security.guard import never_allowed
-from connectors.spec import SpecError, build_target_spec, load_preset
+from connectors.spec import SpecError, TargetSpec, build_target_spec, load_preset
 from targets.credentials.models import Credential
 
 __all__ = ["Credential", "Target"]
@@ -59,12 +60,25 @@ class Target(models.Model):
                 params=_object(self.params, "params"),
                 overrides=_object(self.overrides, "overrides"),
             )
+            _check_templates(spec)
         except SpecError as exc:
             raise ValidationError(exc.by_field or str(exc)) from exc
         wrong = {"url": [refused] if (refused := never_allowed(self.url)) else []}
         wrong["params"] = [f"{name}: {why}" for name in self.params if (why := lacks_param(spec, name))]
         if found := {field: texts for field, texts in wrong.items() if texts}:
             raise ValidationError(found)
+
+
+def _check_templates(spec: TargetSpec) -> None:
+    """Raises SpecError for those that no params and secrets make right; a target may be stored before it has these."""
+    wanted: dict[str, Any] = {"tool_results": spec.tool_results, "request.headers": spec.request.headers}
+    if spec.request.encoding == "json":
+        wanted["request.body"] = spec.request.body
+    for where, value in wanted.items():
+        try:
+            compile_value(value, where, {})
+        except SpecError as exc:
+            raise SpecError(str(exc), {"overrides": str(exc)}) from exc
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

@@ -199,3 +199,20 @@ def test_the_page_shows_what_sends_results_of_tools_and_that_rounds_are_used_up(
         page = admin_page.post(page_of(target), {"message": "x", "lane": "load"}).content.decode()
     assert "<h2>Round 2</h2>" in page and "18 &lt;b&gt;degrees" in page and "no answer" not in page
     assert "tool_rounds: all 1 are used up" in page
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"tool_results": {"*": "{{ request }}"}}, "tool_results.*: {{ request }}: 'request' is not known"),
+        ({"request": {"body": {"x": "{{ env }}"}}}, "request.body.x: {{ env }}: 'env' is not known"),
+        ({"request": {"headers": {"X": "{{ env }}"}}}, "request.headers.X: {{ env }}: 'env' is not known"),
+    ],
+)
+def test_a_template_that_nothing_makes_right_is_refused_when_its_target_is_stored(
+    admin_page: Client, overrides: dict[str, object], said: str
+) -> None:
+    body = {"name": "t", "preset": "openai-chat", "url": "http://127.0.0.1:1/v1", "overrides": overrides}
+    refused = admin_page.post("/api/targets/", body, "application/json")
+    assert refused.status_code == 400
+    assert refused.json()["overrides"][0].startswith(said)
