@@ -18,9 +18,9 @@ from runs.models import Run, RunStatus
 from runs.supervisor.local import run_local
 from tests.integration.connectors.lanes import LANES, Client
 from tests.peers import node
-from tests.support.first_probes import check_first_probe, first_probes
-from tests.support.foreign_chats import check_learned, foreign_chats
-from tests.support.peers import Peer, commanded, served
+from tests.support.foreign.chats import check_learned, foreign_chats
+from tests.support.foreign.first_probes import check_first_probe, first_probes
+from tests.support.foreign.peers import Peer, commanded, served
 from tests.support.processes import ROOT
 from tests.support.runs import a_run, talk
 from tests.support.services import reserve_port

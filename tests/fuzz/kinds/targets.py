@@ -24,7 +24,7 @@ from tests.fuzz.kinds import Kind
 from tests.fuzz.mutations import Seeds, as_json, damaged
 from tests.support.attacks.expressions import expressions, jmespaths
 from tests.support.attacks.planted import SECRETS, planted
-from tests.support.foreign_chats import foreign_chats
+from tests.support.foreign.chats import foreign_chats
 from tests.support.recorded_chats import curl, har, preset_chats, unknown_chats
 from tests.support.recordings import SESSION, event_data, recorded_cases
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from connectors.registry import Lane
 from connectors.spec import build_target_spec
 from tests.integration.connectors.lanes import Client
-from tests.support.peers import Peer
+from tests.support.foreign.peers import Peer
 
 TOOL: Final = {"name": "weather", "description": "The weather.", "parameters": {"type": "object", "properties": {}}}
 AGENTS: Final[dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]]] = {

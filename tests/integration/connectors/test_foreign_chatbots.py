@@ -22,10 +22,10 @@ from connectors.target import CompiledTarget
 from tests.integration.connectors.foreign_tools import AGENTS, check_results
 from tests.integration.connectors.lanes import LANES, Client, wait
 from tests.peers import node
-from tests.support.first_probes import FirstProbe, check_first_probe, first_probes
-from tests.support.foreign_attachments import check_attachments
-from tests.support.foreign_chats import ForeignChat, check_learned, foreign_chats
-from tests.support.peers import Peer, commanded, served
+from tests.support.foreign.attached import check_attachments
+from tests.support.foreign.chats import ForeignChat, check_learned, foreign_chats
+from tests.support.foreign.first_probes import FirstProbe, check_first_probe, first_probes
+from tests.support.foreign.peers import Peer, commanded, served
 from tests.support.processes import ROOT
 from tests.support.services import reserve_port
 from tokenburn_site.local.process_groups import ProcessGroups

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from connectors.errors import Refused
 from connectors.mapping.unset import CLOCK, explained
 from connectors.spec import TargetSpec, build_target_spec
 from connectors.target import CompiledTarget
+from metrics.report_schema import RunReport
 from tokenburn_site.cli.advice import failure
 
 AWS = ("access_key_id", "secret_access_key")
@@ -57,8 +60,8 @@ def test_a_signature_at_a_wrong_time_is_explained_with_the_clock(code: int, said
     assert "api_key" not in error.told
     assert error.detail == said
     reason = f"too_many_errors: http_{code}: {error.told}"
-    report = {"errors": {f"http_{code}": 3}}
-    assert failure(reason, report, target("bedrock-converse", *AWS).frozen_dict(), stored=False) == reason  # type: ignore[arg-type]
+    report = cast("RunReport", {"errors": {f"http_{code}": 3}})
+    assert failure(reason, report, target("bedrock-converse", *AWS).frozen_dict(), stored=False) == reason
 
 
 def test_an_expired_key_is_no_matter_of_the_clock() -> None:

@@ -41,7 +41,7 @@ FILES = {
 def test_a_pool_is_read_no_further_than_it_can_hold(name: str, limit: int | None) -> None:
     file = Endless(*FILES[name])
     with pytest.raises(ScenarioError, match=r"at most 5 MB fit; leave out .* --limit \d+$"):
-        read_pool(Source(name, file), "in_turn", Sample(limit))  # type: ignore[arg-type]
+        read_pool(Source(name, file), "in_turn", Sample(limit))  # type: ignore[arg-type]  # a raw file is read alike
     assert file.read_bytes < (8_000_000 if limit is None else 24_000_000)
 
 
@@ -49,7 +49,7 @@ def test_conversations_and_the_rows_of_traces_are_read_no_further_than_they_fit(
     talk = Endless("", json.dumps({"messages": [{"role": "user", "content": LARGE}]}) + "\n")
     wanted = Wanted(sample=Sample(1_000))
     with pytest.raises(ScenarioError, match=r"is more than a scenario can hold"):
-        import_scenarios(Source("t.jsonl", talk), wanted)  # type: ignore[arg-type]
+        import_scenarios(Source("t.jsonl", talk), wanted)  # type: ignore[arg-type]  # a raw file is read alike
     assert talk.read_bytes < 24_000_000
     path = tmp_path / "t.jsonl"
     path.write_text((json.dumps({"timestamp": 1, "note": LARGE}) + "\n") * 30)

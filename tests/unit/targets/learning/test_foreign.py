@@ -7,7 +7,7 @@ import json
 import pytest
 
 from targets.learning.learn import learn
-from tests.support.foreign_chats import ForeignChat, foreign_chats
+from tests.support.foreign.chats import ForeignChat, foreign_chats
 
 CHATS = foreign_chats()
 KNOWN = [chat for chat in CHATS if "untold" not in chat.expected]

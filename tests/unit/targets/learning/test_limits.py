@@ -9,7 +9,7 @@ import pytest
 from targets.learning import handshakes, replay
 from targets.learning.learn import learn
 from targets.learning.presets import fit
-from tests.support.foreign_chats import foreign_chats
+from tests.support.foreign.chats import foreign_chats
 
 KEY = "correct-horse"
 CHATS = {chat.name: chat for chat in foreign_chats()}

@@ -79,13 +79,15 @@ class Reading:
         self.alive = True
         h2 = H2Connection()
         h2.initiate_connection()
-        piece = lambda _ns, data, size: self.pieces.append((bytes(data), size))  # noqa: E731
-        self.stream: Any = SimpleNamespace(id=1, is_plain=True, piece=piece, length=None, last_at=0)
+        self.stream: Any = SimpleNamespace(id=1, is_plain=True, piece=self._piece, length=None, last_at=0)
         streams: dict[int, Any] = {1: self.stream}
         self.frames = FrameReader(h2, streams, self, Limits())
         h2.send_headers(1, [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "a")])
         self.frames.receive(1, SETTINGS)
         self.replies = 0
+
+    def _piece(self, _ns: int, data: bytes, size: int) -> None:
+        self.pieces.append((bytes(data), size))
 
     def event(self, ns: int, event: Any) -> bool:
         return False

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.peers import Peer
+from tests.support.foreign.peers import Peer
 from tests.support.processes import ROOT
 from tokenburn_site.cli.probe.main import main
 from tokenburn_site.management.commands.probe import Command

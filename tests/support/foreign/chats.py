@@ -1,9 +1,9 @@
 """Chats with the servers of other makers in tests/peers/, as they were recorded between a client and the server.
 
 tests/recordings/foreign/ has a HAR file (made by tests/support/servers/recorder.py), or a curl line with what it
-printed, for each. index.json says which server it
-is, what asked it (the maker's own client where there is one, else curl or our probe), and what has to be learned:
-preset, params, the last message and its answer, or what cannot be told (`untold`). `stateless`: each turn stands alone.
+printed, for each. index.json says which server it is, what asked it (the maker's own client where there is one, else
+curl or our probe), and what has to be learned: preset, params, the last message and its answer, or what cannot be told
+(`untold`). `stateless`: each turn stands alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.peers import Peer
+from tests.support.foreign.peers import Peer
 from tests.support.recordings import RECORDINGS
 from tokenburn_site.cli.probe.main import main
 from tokenburn_site.management.commands.probe import Command

@@ -9,7 +9,7 @@ from attachments.generated import generated
 from connectors.registry import Lane
 from connectors.spec import TargetSpec
 from targets.probe import probe
-from tests.support.peers import Peer
+from tests.support.foreign.peers import Peer
 
 ATTACHED: Final = frozenset({"ai", "agents"})
 """Servers that write down what they got."""
