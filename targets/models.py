@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 
+from connectors.mapping.expressions import OF_TOOLS
 from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.params import lacks_param
 from connectors.mapping.templates import compile_value
@@ -72,13 +73,16 @@ class Target(models.Model):
 
 def _check_templates(spec: TargetSpec) -> None:
     """Raises SpecError for those that no params and secrets make right; a target may be stored before it has these."""
-    fold = {BUDGET: Budget()}  # constants are computed, all of them with one budget
-    wanted: dict[str, Any] = {"tool_results": spec.tool_results, "request.headers": spec.request.headers}
+    fold: dict[str, Any] = {BUDGET: Budget()}  # constants are computed, all of them with one budget
+    wanted = [
+        ("tool_results", spec.tool_results, fold | OF_TOOLS),
+        ("request.headers", spec.request.headers, fold),
+    ]
     if spec.request.encoding == "json":
-        wanted["request.body"] = spec.request.body
-    for where, value in wanted.items():
+        wanted.append(("request.body", spec.request.body, fold))
+    for where, value, known in wanted:
         try:
-            compile_value(value, where, fold)
+            compile_value(value, where, known)
         except SpecError as exc:
             raise SpecError(str(exc), {"overrides": str(exc)}) from exc
 

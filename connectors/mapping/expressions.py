@@ -25,13 +25,16 @@ Context = Mapping[str, Any]
 CONTEXT_NAMES: Final = frozenset(
     {
         *("message", "messages", "history", "attachments", "attachment_parts", "session", "turn", "vars", "params"),
-        *("secret", "saved", "message_id", "uuid", "tool"),
+        *("secret", "saved", "message_id", "uuid"),
     }
 )
 UUID: Final = "uuid"
 """A name whose value is a new one for each expression that is rendered."""
 MORE: Final = " more"
 """Where what is constant keeps further names that templates know, such as those of one handshake step."""
+TOOL: Final = "tool"
+"""The call, which only templates of tools know. None of these may hold a secret: what they give goes to the model."""
+OF_TOOLS: Final = {MORE: frozenset({TOOL})}
 NOTHING: Final = "nothing"
 """A name that is always missing: `{{ x or nothing }}` leaves the part out if `x` is empty."""
 
@@ -128,8 +131,9 @@ def _first_line(exc: BaseException) -> str:
 
 def _check_root(root: str, text: str, where: str, more: Collection[str]) -> None:
     if root not in CONTEXT_NAMES and root not in more:
-        known = ", ".join(sorted({*CONTEXT_NAMES, *more}))
-        raise SpecError(f"{where}: {{{{ {text[:SHOWN]} }}}}: {root[:SHOWN]!r} is not known; use one of {known}")
+        known = {*CONTEXT_NAMES, *more} - ({"secret"} if TOOL in more else set())
+        use = f"use one of {', '.join(sorted(known))}"
+        raise SpecError(f"{where}: {{{{ {text[:SHOWN]} }}}}: {root[:SHOWN]!r} is not known; {use}")
 
 
 def _may_hold_missing(tree: nodes.Assign) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from connectors.content.tool_calls import ToolCall
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer, BadRequest
-from connectors.mapping.expressions import MISSING, Context
+from connectors.mapping.expressions import MISSING, OF_TOOLS, TOOL, Context
 from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.paths import keys_of, walk
 from connectors.mapping.request import RenderedRequest, RequestTemplate
@@ -22,14 +22,13 @@ from connectors.spec.tools import ANY_TOOL, ToolReplySpec
 Conceal = Callable[[Any], Any]
 Added = Sequence[tuple[int, int, list[Any]]]
 """Messages that are put into the conversation: behind all but so many at its end, and in the place of how many."""
-TOOL: Final = "tool"
-"""The name by which these templates see a call."""
 
 
 class ToolReply:
     """Raises SpecError when built. `base` and `query` are the target's, as for its own request."""
 
     def __init__(self, spec: TargetSpec, reply: ToolReplySpec, fold: Context, base: str, query: str) -> None:
+        fold = {**fold, **OF_TOOLS}
         self.rounds = spec.tool_rounds
         self._results = {
             name: compile_value(value, f"tool_results.{name}", fold) for name, value in spec.tool_results.items()

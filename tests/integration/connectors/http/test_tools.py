@@ -254,6 +254,8 @@ def test_a_target_that_closes_after_each_answer_is_connected_again(lane: Lane) -
             "results can wait for the next message only",
         ),
         ("openai-chat", {"tool_results": {"*": "{{ tol.id }}"}}, "'tol' is not known"),
+        ("openai-chat", {"tool_results": {"*": "{{ tol.id }}"}}, "saved, session, tool, turn"),
+        ("openai-chat", {"request": {"body": {"x": "{{ tool.id }}"}}}, "saved, secret, session, turn"),
         ("openai-chat", {"response": {"calls": {"id": "x", "name": None, "arguments": None}}}, "`name`, `arguments`"),
         ("rasa-rest", {"response": {"calls": {"name": "x"}}}, "calls.at"),
     ],

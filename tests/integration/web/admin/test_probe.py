@@ -205,6 +205,7 @@ def test_the_page_shows_what_sends_results_of_tools_and_that_rounds_are_used_up(
     ("overrides", "said"),
     [
         ({"tool_results": {"*": "{{ request }}"}}, "tool_results.*: {{ request }}: 'request' is not known"),
+        ({"request": {"body": {"x": "{{ tool.id }}"}}}, "request.body.x: {{ tool.id }}: 'tool' is not known"),
         ({"request": {"body": {"x": "{{ env }}"}}}, "request.body.x: {{ env }}: 'env' is not known"),
         ({"request": {"headers": {"X": "{{ env }}"}}}, "request.headers.X: {{ env }}: 'env' is not known"),
         ({"tool_results": dict.fromkeys("abcdefgh", "{{ ('x' * 999999) | upper }}")}, "tool_results.d: {{ ('x' * 9"),
