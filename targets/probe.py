@@ -252,6 +252,8 @@ class _Teller:
         if self._steps.saved:
             self._redact = Redactor([*self._secrets, *self._steps.saved], self._derived)
         turn.steps, turn.steps_left_out = self._steps.shown(self._redact), self._steps.left_out
+        turn.notes += [note for note in self._steps.notes.values() if note]
+        self._steps.notes.clear()
         turn.parts, turn.parts_left_out = self._parts.shown(self._redact), self._parts.left_out
         turn.rounds, turn.rounds_left_out = self._rounds.shown(self._redact), self._rounds.left_out
 

@@ -41,17 +41,20 @@ class StepRecorder:
     taken: list[tuple[StepRequest, StepAnswer | None]] = field(default_factory=list)
     left_out: int = 0
     saved: set[str] = field(default_factory=set)
+    notes: dict[str, str] = field(default_factory=dict)
+    """By the names of steps."""
 
     def attach(self, handshake: Handshake) -> None:
         """Record what this handshake asks from now on."""
         own = handshake.requests
 
         def recorded(steps: list[Step], progress: Progress, session: Context, before: Context) -> Asking:
-            return self._recorded(own(steps, progress, session, before), progress)
+            named = {one.spec.name: one for one in steps}
+            return self._recorded(own(steps, progress, session, before), progress, named)
 
         handshake.requests = recorded  # type: ignore[method-assign] # of this one target
 
-    def _recorded(self, asking: Asking, progress: Progress) -> Asking:
+    def _recorded(self, asking: Asking, progress: Progress, steps: dict[str, Step]) -> Asking:
         answer: StepAnswer | None = None
         while True:
             try:
@@ -68,6 +71,8 @@ class StepRecorder:
             answer = yield step
             if number < MOST:
                 self.taken[number] = (step, answer)
+            if answer.status < 300:
+                self.notes[step.name] = steps[step.name].lifetime_note(answer)
 
     def shown(self, redact: Redactor) -> list[HandshakeStep]:
         """What was recorded since the last call, without secrets."""

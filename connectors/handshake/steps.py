@@ -215,3 +215,14 @@ class Step(Ask):
         """The number of seconds after which what its answer gave must be renewed."""
         told_s = told_lifetime_s(self._expires(message)) if self._expires else None
         return self.spec.expires_s if told_s is None else told_s
+
+    def lifetime_note(self, answer: StepAnswer) -> str:
+        """What is wrong with the lifetime in its answer; empty: nothing."""
+        if self._expires is None:
+            return ""
+        told = self._expires(self._decoded(answer, needed=False))
+        if told_lifetime_s(told) is not None:
+            return ""
+        found = "nothing" if told is None else "neither a number of seconds nor a Unix time"
+        then = "its result does not expire" if self.spec.expires_s is None else "expires_s holds"
+        return f"{self.where}.expires: the answer has {found} at {self.spec.expires!r}, so {then}"

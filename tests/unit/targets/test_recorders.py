@@ -1,16 +1,17 @@
-"""How many requests of a handshake and of a turn a test message shows."""
+"""What a test message shows of the requests of a handshake and of a turn, and how many."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from targets import step_recorder
 from targets.probe import probe
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import whole
-from tests.unit.targets.test_probe import lanes, spec
+from tests.unit.targets.test_probe import answering, lanes, spec
 from tokenburn_site.cli.probe.text import lines
 
 STEPS = [{"name": f"step{number}", "url": "/step"} for number in range(3)]
@@ -42,3 +43,27 @@ def test_of_many_requests_the_first_are_shown_and_the_others_counted(
     shown = "\n".join(lines(found))
     assert "... and 1 more request of the handshake" in shown
     assert "... and 3 more requests of the turn" in shown
+
+
+@lanes
+@pytest.mark.parametrize(
+    ("said", "more", "note"),
+    [
+        (60, {}, ""),
+        (
+            "soon",
+            {},
+            "neither a number of seconds nor a Unix time at 'expires_in', so its result does not expire",
+        ),
+        (-1, {"expires_s": 9.0}, "so expires_s holds"),
+        (None, {}, "the answer has nothing at 'expires_in'"),
+    ],
+)
+def test_a_lifetime_that_cannot_be_used_is_named(lane: Any, said: Any, more: dict[str, Any], note: str) -> None:
+    step = {"name": "token", "url": "/token", "save": {"id": "id"}, "expires": "expires_in", **more}
+    answers = [whole(orjson.dumps({"id": "i1", "expires_in": said})), whole(b'{"said": "Hello"}')]
+    changes = CHANGES | {"handshake": {"steps": [step]}, "then": []}
+    with HostileServer(answering(*answers)) as server:
+        (turn,) = probe(spec(server.url, **changes), ["x"], lane=lane).turns
+    assert turn.error is None
+    assert [note in one for one in turn.notes] == ([True] if note else [])
