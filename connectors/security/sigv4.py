@@ -22,7 +22,6 @@ _SIGNED: Final = ("host", "content-type")
 _SIGNED_BEGIN: Final = "x-amz-"
 """Headers that are signed: a proxy may change others."""
 _SPACES: Final = re.compile(r"[ \t\r\n]+")
-_SLASHES: Final = re.compile("/+")
 _SAFE: Final = "-_.~"
 Headers = Sequence[tuple[str, str]]
 
@@ -86,7 +85,7 @@ def _normal(path: str) -> str:
         elif part and part != ".":
             found.append(part)
     end = "/" if found and path.endswith("/") else ""
-    return _SLASHES.sub("/", f"/{'/'.join(found)}{end}")
+    return f"/{'/'.join(found)}{end}"
 
 
 def _canonical_query(query: str) -> str:

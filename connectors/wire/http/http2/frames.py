@@ -93,22 +93,25 @@ class FrameReader:
                     self.consumed += body
                     stream.piece(ns, data[FRAME_HEAD_BYTES:], size)
                     return
-        try:
-            self._feed(ns, data)
-            self._owner.reply()
-        except TurnError as exc:
-            self._owner.fail(exc)
-
-    def _feed(self, ns: int, data: bytes) -> None:
         if not self._owner.alive:
             return
         if self._rest:
             data = self._rest + data
-        if not self._begun:
-            if not begins(data):
-                self._rest = data
-                return
-            self._begun = True
+        try:
+            if self._begun or self._begins(data):
+                self._feed(ns, data)
+            self._owner.reply()
+        except TurnError as exc:
+            self._owner.fail(exc)
+
+    def _begins(self, data: bytes) -> bool:
+        """Whether enough has come to know that it is HTTP/2. Raises TurnError if it is not."""
+        self._rest = data
+        self._begun = begins(data)
+        return self._begun
+
+    def _feed(self, ns: int, data: bytes) -> None:
+        """What is there of the frames, from the beginning of one."""
         at, end = 0, len(data)
         answered = late = lacking = 0
         streams, owner, flood = self._streams, self._owner, self._flood
