@@ -122,7 +122,11 @@ class DeadlineTracker:
         if secured is not None:
             self._proxy_done()
             sock = self.sock = relayed(secured)
-        sock.settimeout(self.connect_left_s())
+        try:
+            sock.settimeout(self.connect_left_s())
+        except TimeoutError as exc:
+            sock.close()
+            raise self._proxy_timeout() from exc
         return sock
 
     def _secure(self, sock: socket.socket, proxy: Proxy) -> ssl.SSLSocket:
@@ -132,7 +136,7 @@ class DeadlineTracker:
         except BaseException as exc:
             sock.close()
             if isinstance(exc, TimeoutError):
-                raise connect_timeout(self._endpoint.host, self._timeouts.connect, "proxy") from exc
+                raise self._proxy_timeout() from exc
             if isinstance(exc, (OSError, ValueError)):
                 raise proxy.tls_failed(exc) from exc
             raise
@@ -154,7 +158,7 @@ class DeadlineTracker:
                 more = tunnel.take()
         except TimeoutError as exc:
             sock.close()
-            raise connect_timeout(self._endpoint.host, self._timeouts.connect, "proxy") from exc
+            raise self._proxy_timeout() from exc
         except OSError as exc:
             sock.close()
             tunnel.broken(exc)
@@ -202,6 +206,9 @@ class DeadlineTracker:
 
     def settings_timeout(self) -> TimedOut:
         return connect_timeout(self._endpoint.host, self._timeouts.connect, "settings")
+
+    def _proxy_timeout(self) -> TimedOut:
+        return connect_timeout(self._endpoint.host, self._timeouts.connect, "proxy")
 
     def connect_timeout(self) -> TimedOut:
         waits_for_tls = self.dialled_ns > 0 and self._endpoint.tls and "tls" not in self.handshake_ns
