@@ -37,8 +37,8 @@ class HandshakeConnector(BaseConnector):
         self.cookies = target.new_cookies()
         if target.tools is not None:
             talk = self.tool_talk = ToolTalk(self, target.tools)
-            self.render = talk.render  # type: ignore[method-assign] # targets without tools do not pay for it
-            self.send_message = talk.send_message  # type: ignore[method-assign]
+            # Targets without tools do not pay for it.
+            self.render, self.send_message = talk.render, talk.send_message  # type: ignore[method-assign]  # see above
 
     @property
     def fresh(self) -> bool:
@@ -92,10 +92,10 @@ class HandshakeConnector(BaseConnector):
 
     def parting(self) -> Parting | None:
         """What is asked at the end of this conversation; None: nothing, or it has not got so far."""
-        farewell, handshake = self.target.farewell, self.target.handshake
-        if farewell is None or (handshake is not None and self._progress is None):
+        farewell, handshake, progress = self.target.farewell, self.target.handshake, self._progress
+        if farewell is None:
             return None
-        if handshake is not None and handshake.of_session and self._progress is not None and not self._progress.done:
+        if handshake is not None and (progress is None or (handshake.of_session and not progress.done)):
             return None
         return farewell.parting(self.session, self.saved)
 

@@ -45,7 +45,6 @@ class CompiledTarget:
     def __init__(self, spec: TargetSpec, *, params_vary: bool = False) -> None:
         self.spec = spec
         self.response = ResponseMapping(spec.response, tools=offers_tools(spec.params))
-        parts = urlsplit(spec.url)
         endpoint = endpoint_of(spec)
         self.host, self.port, self.tls = endpoint.host, endpoint.port, endpoint.tls
         fold: dict[str, Any] = {
@@ -53,12 +52,36 @@ class CompiledTarget:
             "secret": {} if endpoint.vault is None else endpoint.vault.tokens,
         }
         self._fold = dict(fold)
-        self.endpoint = endpoint = signing(endpoint, spec.aws_signature, {**fold, BUDGET: Budget()})
+        self.endpoint = signing(endpoint, spec.aws_signature, {**fold, BUDGET: Budget()})
         self._original: CompiledTarget | None = None
         self.redact = Redactor() if endpoint.vault is None else endpoint.vault.redact
         if params_vary:
             fold = {"secret": fold["secret"]}
         fold[BUDGET] = Budget()  # what is compiled and rendered here has one together
+        self._compile_requests(fold)
+        self._codecs = CodecTemplate(spec.codec, fold, self.endpoint.release_text)
+        self.has_codecs = bool(spec.codec.request or spec.codec.response)
+        self.reply_to = None if spec.reply_to is None else ReplyTo(spec.reply_to)
+        self.then = Then(spec, self.endpoint, fold, fold[BUDGET]) if spec.then else None
+        self.says_beside_turns = bool(spec.before or spec.after or spec.auto_replies)
+        self.says_beside_turns |= self.tools is not None and self.tools.in_messages
+        self.keeps_context = self.says_beside_turns or self.then is not None or self.tools is not None
+        """Whether something else than the turn's request is rendered with what its templates see."""
+        self.reads_requests = self.has_codecs or self.reply_to is not None or self.keeps_context
+        """Whether something is done with each request when it is rendered."""
+        self._compile_dialogue(fold)
+        self._compile_handshake(fold[BUDGET])
+        self.saving = Saving(spec.response.sources, "response.save") if spec.response.sources else None
+        """What is saved of each answer from other places than paths; None: nothing."""
+        asking = [asks for asks in (self.handshake, self.then) if asks is not None]
+        self.reads_heads = any(asks.reads_heads for asks in asking)
+        self.reads_heads |= self.saving is not None and self.saving.needs_head
+        """Whether values are saved from the heads of answers, which lanes read for this alone."""
+        self.cookies = Cookies()
+
+    def _compile_requests(self, fold: Context) -> None:
+        """Those of turns and of connections."""
+        spec, parts = self.spec, urlsplit(self.spec.url)
         base, query = parts.path, f"?{parts.query}" if parts.query else ""
         self._request = RequestTemplate(spec.request, "request", fold, base, query)
         self._standing = spec.standing and RequestTemplate(spec.standing, "standing", fold, base, query)
@@ -68,33 +91,16 @@ class CompiledTarget:
         self.attach = Attaching(spec.attachments, names_parts="attachment_parts" in spec.sent_in_turns()).put
         """Puts the attachments of messages into the context of a turn, before it is rendered."""
         self._names_message_id = "message_id" in str(spec.frozen_dict())
-        self._codecs = CodecTemplate(spec.codec, fold, endpoint.release_text)
-        self.has_codecs = bool(spec.codec.request or spec.codec.response)
-        self.reply_to = None if spec.reply_to is None else ReplyTo(spec.reply_to)
-        self.then = Then(spec, endpoint, fold, fold[BUDGET]) if spec.then else None
         self.tools: ToolReply | None = None
         """What is done about tool calls; None: nothing."""
         if spec.tool_reply is not None and spec.tool_results:
             self.tools = ToolReply(spec, spec.tool_reply, fold, base, query)
-        self.says_beside_turns = bool(spec.before or spec.after or spec.auto_replies)
-        self.says_beside_turns |= self.tools is not None and self.tools.in_messages
-        self.keeps_context = self.says_beside_turns or self.then is not None or self.tools is not None
-        """Whether something else than the turn's request is rendered with what its templates see."""
-        self.reads_requests = self.has_codecs or self.reply_to is not None or self.keeps_context
-        """Whether something is done with each request when it is rendered."""
-        self._compile_dialogue(fold)
-        self.handshake = Handshake(spec, endpoint, self._fold, fold[BUDGET]) if spec.handshake.steps else None
-        self.farewell: Farewell | None = None
-        """What is asked at the end of a conversation; None: nothing."""
-        if spec.handshake.goodbye:
-            self.farewell = Farewell(spec, endpoint, self._fold, fold[BUDGET])
-        self.saving = Saving(spec.response.sources, "response.save") if spec.response.sources else None
-        """What is saved of each answer from other places than paths; None: nothing."""
-        asking = [asks for asks in (self.handshake, self.then) if asks is not None]
-        self.reads_heads = any(asks.reads_heads for asks in asking)
-        self.reads_heads |= self.saving is not None and self.saving.needs_head
-        """Whether values are saved from the heads of answers, which lanes read for this alone."""
-        self.cookies = Cookies()
+
+    def _compile_handshake(self, budget: Budget) -> None:
+        """What is asked before a conversation and at its end."""
+        steps, goodbye = self.spec.handshake.steps, self.spec.handshake.goodbye
+        self.handshake = Handshake(self.spec, self.endpoint, self._fold, budget) if steps else None
+        self.farewell = Farewell(self.spec, self.endpoint, self._fold, budget) if goodbye else None
 
     def _compile_dialogue(self, fold: Context) -> None:
         """The messages beside those of the turns."""

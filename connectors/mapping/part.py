@@ -20,6 +20,7 @@ from connectors.mapping.paths import (
     walk,
 )
 from connectors.spec import PartSpec, Source, UsageSpec
+from connectors.spec.response import CallsSpec
 
 NOT_TOLD = None, None, False
 _tells_of_no_thought = THOUGHT.isdisjoint  # bound once: of an imported name, each call would bind it anew
@@ -50,19 +51,7 @@ class Part:
     def __init__(self, spec: PartSpec, where: str, *, pieces: bool, tools: bool = False) -> None:
         """`pieces`: some part of the mapping has a `delta`, so that a `text` is the whole of what came in pieces.
         `tools`: the target is offered some, so that calls of them are looked for beside texts too."""
-        if spec.delta is not None:
-            self.piece: Getter | None = compile_path(spec.delta, f"{where}.delta")
-            self.quick_piece = quick_path(spec.delta, self.piece)
-            self.whole = optional_path(spec.text, f"{where}.text")
-        elif pieces:
-            self.piece, self.quick_piece = None, _nothing
-            self.whole = optional_path(spec.text, f"{where}.text")
-        else:
-            self.piece = optional_path(spec.text, f"{where}.text")
-            self.quick_piece = quick_path(spec.text, self.piece) if spec.text and self.piece else _nothing
-            self.whole = None
-        texts = [path for path in (spec.delta, spec.text) if path is not None]
-        self.text_at = " or ".join(map(repr, texts or filter(None, [spec.result])))
+        self._compile_texts(spec, where, pieces=pieces)
         self.reasoning = optional_path(spec.reasoning, f"{where}.reasoning")
         self.reasoning_marks = _marks(spec.reasoning)
         self.error = optional_path(spec.error, f"{where}.error")
@@ -71,11 +60,8 @@ class Part:
         self.tool_call = optional_path(spec.tool_call, f"{where}.tool_call")
         self.refusal = optional_path(spec.refusal, f"{where}.refusal")
         self.result = optional_path(spec.result, f"{where}.result")
-        self.calls = _calls(spec, f"{where}.calls")
-        calls = (spec.calls.at or spec.tool_call) if spec.calls is not None else None
-        self.calls_beside = self.calls if tools and not (calls or "").startswith("[") else None
-        """Those that may stand beside a text in an object."""
-        beside = (spec.finish, spec.tool_call, spec.refusal, spec.result, calls)
+        self._compile_calls(spec, f"{where}.calls", tools=tools)
+        beside = (spec.finish, spec.tool_call, spec.refusal, spec.result, spec.calls_at)
         marks = [mark for path in beside for mark in _marks(path)]
         self.tells = re.compile(b"|".join(map(re.escape, marks))).search if marks else None
         """Whether a document may hold a finish reason, a tool call or a refusal (see `_marks`)."""
@@ -93,9 +79,29 @@ class Part:
             *(path for _, path in _paths_of(spec.save)),
             self.whole and spec.text,
             *(spec.calls.model_dump().values() if spec.calls is not None and tools else ()),
-            self.calls_beside and calls,
+            self.calls_beside and spec.calls_at,
         )
         self.beside_keys = frozenset(key for path in paths if path for key in _NAMES.findall(path))
+
+    def _compile_texts(self, spec: PartSpec, where: str, *, pieces: bool) -> None:
+        if spec.delta is not None:
+            self.piece: Getter | None = compile_path(spec.delta, f"{where}.delta")
+            self.quick_piece = quick_path(spec.delta, self.piece)
+            self.whole = optional_path(spec.text, f"{where}.text")
+        elif pieces:
+            self.piece, self.quick_piece = None, _nothing
+            self.whole = optional_path(spec.text, f"{where}.text")
+        else:
+            self.piece = optional_path(spec.text, f"{where}.text")
+            self.quick_piece = quick_path(spec.text, self.piece) if spec.text and self.piece else _nothing
+            self.whole = None
+        texts = [path for path in (spec.delta, spec.text) if path is not None]
+        self.text_at = " or ".join(map(repr, texts or filter(None, [spec.result])))
+
+    def _compile_calls(self, spec: PartSpec, where: str, *, tools: bool) -> None:
+        self.calls = None if spec.calls is None or spec.calls_at is None else _calls(spec.calls, spec.calls_at, where)
+        self.calls_beside = self.calls if tools and not (spec.calls_at or "").startswith("[") else None
+        """Those that may stand beside a text in an object."""
 
     def _compile_ends(self, spec: PartSpec, where: str) -> None:
         marks = [done.data.encode() for done in spec.ends if done.data is not None]
@@ -121,10 +127,7 @@ class Part:
         return self.done_data is not None or self.done_test is not None
 
 
-def _calls(spec: PartSpec, where: str) -> CallPaths | None:
-    calls = spec.calls
-    if calls is None or (at := calls.at or spec.tool_call) is None:
-        return None
+def _calls(calls: CallsSpec, at: str, where: str) -> CallPaths:
     paths = {name: getattr(calls, name) for name in ("id", "name", "arguments")}
     getters = {
         name: _nothing if path is None else compile_path(path, f"{where}.{name}") for name, path in paths.items()

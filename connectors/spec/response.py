@@ -117,6 +117,11 @@ class PartSpec(Frozen):
         return self.model_copy(update=rules)
 
     @property
+    def calls_at(self) -> str | None:
+        """The path to its tool calls; None: they are not read."""
+        return None if self.calls is None else self.calls.at or self.tool_call
+
+    @property
     def ends(self) -> list[Condition]:
         """The conditions that end an answer, each of them alone."""
         if isinstance(self.done, Condition):
@@ -201,7 +206,7 @@ class ResponseSpec(PartSpec):
     def _of_calls(self) -> Self:
         parts: list[tuple[str, PartSpec]] = [("", self), *((f"kinds.{name}.", p) for name, p in self.kinds.items())]
         for where, part in parts:
-            if part.calls is not None and part.calls.at is None and (part.tool_call or self.tool_call) is None:
+            if part.calls is not None and not (part.calls_at or self.tool_call):
                 raise ValueError(f"{where}calls.at: say where the calls are, or give `tool_call`")
         return self
 
