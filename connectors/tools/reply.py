@@ -84,18 +84,19 @@ class ToolReply:
             known["input"] = orjson.loads(call.arguments or "{}")
         except orjson.JSONDecodeError as exc:
             if self._needs_input:
-                what = f"the arguments of the tool call {call.name[:40]!r} are not JSON: {exc}"
-                raise BadAnswer("json_invalid", what) from exc
+                raise _no_input(call.name, exc) from exc
         return known
 
     def _returned(self, call: ToolCall, context: Context) -> str:
-        """Raises BadRequest."""
+        """Raises BadAnswer or BadRequest."""
         template = self._result_of(call)
         value = MISSING if template is None else value_of(template, context)
+        where = f"tool_results.{call.name if call.name in self._results else ANY_TOOL}"
         if value is MISSING or value is None:
-            where = f"tool_results.{call.name if call.name in self._results else ANY_TOOL}"
+            if "input" not in context[TOOL]:
+                raise _no_input(call.name)
             raise BadRequest("request_invalid", f"{where} uses a value that does not exist")
-        return value if isinstance(value, str) else orjson.dumps(value).decode()
+        return value if isinstance(value, str) else _dumped(value, where).decode()
 
     def messages(self, seen: Context) -> list[Any]:
         """What is appended to the conversation."""
@@ -130,10 +131,15 @@ class ToolReply:
         return own._replace(body=_dumped(body))
 
 
-def _dumped(value: Any) -> bytes:
+def _no_input(name: str | None, error: orjson.JSONDecodeError | None = None) -> BadAnswer:
+    why = "" if error is None else f": {error}"
+    return BadAnswer("json_invalid", f"the arguments of the tool call {(name or '')[:40]!r} are not JSON{why}")
+
+
+def _dumped(value: Any, where: str = "tool_reply") -> bytes:
     """Raises BadRequest."""
     try:
         data = orjson.dumps(value)
-    except TypeError as exc:  # half a surrogate pair, or nested too deeply
-        raise BadRequest("request_invalid", f"tool_reply: what it makes cannot be written as JSON: {exc}") from exc
+    except TypeError as exc:  # half a surrogate pair, an integer of more than 64 bits, or nested too deeply
+        raise BadRequest("request_invalid", f"{where}: what it makes cannot be written as JSON: {exc}") from exc
     return in_json(data) if MARK_BYTES in data else data
