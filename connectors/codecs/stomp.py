@@ -9,7 +9,7 @@ import orjson
 
 from connectors.codecs.base import WithOptions
 from connectors.codecs.plain import NoOptions
-from connectors.content.decoding import loads
+from connectors.content.decoding import is_too_deep, loads
 from connectors.errors import BadRequest, TooLarge
 
 UNESCAPED: Final = frozenset({"CONNECT", "CONNECTED"})
@@ -126,5 +126,5 @@ class Stomp(WithOptions[NoOptions]):
         except TooLarge:
             return True
         except orjson.JSONDecodeError as exc:
-            return "depth limit" in str(exc)
+            return is_too_deep(exc)
         return True

@@ -46,7 +46,7 @@ def lenient(data: bytes | str, error: orjson.JSONDecodeError, charset: str | Non
 
     `charset` is the declared one. Raises `error`, or TooLarge (message_too_deep).
     """
-    if "depth limit" in str(error):
+    if is_too_deep(error):
         raise error
     try:
         text = _decoded(data, charset) if isinstance(data, bytes) else data.removeprefix("\ufeff")
@@ -55,6 +55,11 @@ def lenient(data: bytes | str, error: orjson.JSONDecodeError, charset: str | Non
         raise _too_deep() from exc
     except ValueError:  # not JSON, or not in that charset
         raise error from None
+
+
+def is_too_deep(error: orjson.JSONDecodeError) -> bool:
+    """Whether a document is nested more deeply than orjson reads, which only its words tell."""
+    return "depth limit" in str(error)
 
 
 def dumps(value: Any) -> bytes:

@@ -17,7 +17,7 @@ import orjson
 from socketio import packet as kinds
 from socketio.packet import Packet
 
-from connectors.content.decoding import dumps, lenient, loads
+from connectors.content.decoding import dumps, is_too_deep, lenient, loads
 from connectors.content.wording import ONLY_SOCKETIO, SHAPE_LIMIT, error_text
 from connectors.errors import BadAnswer, BadRequest, BrokenTransport, TooLarge, TurnError
 from connectors.mapping.request import RenderedRequest
@@ -226,7 +226,7 @@ def excerpt(value: Any) -> str:
 
 def unreadable(text: str | bytes, error: orjson.JSONDecodeError) -> TurnError:
     """What a payload that is not JSON costs."""
-    if "depth limit" in str(error):
+    if is_too_deep(error):
         return TooLarge("message_too_deep", "the JSON of a packet is nested too deeply")
     try:
         text = text_of(text) if isinstance(text, bytes) else text

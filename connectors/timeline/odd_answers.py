@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from connectors.content.decoding import lenient, loads, plain_text
+from connectors.content.decoding import is_too_deep, lenient, loads, plain_text
 from connectors.content.foreign import not_json, page
 from connectors.content.sniff import is_page
 from connectors.content.wording import SHAPE_LIMIT, error_text, shape
@@ -30,7 +30,7 @@ def read_leniently(data: bytes, error: orjson.JSONDecodeError, charset: str | No
         text = data.decode()
     except UnicodeDecodeError as exc:
         raise BrokenTransport("utf8_invalid", f"byte {exc.start} of an answer is not UTF-8") from exc
-    if "depth limit" in str(error):
+    if is_too_deep(error):
         raise TooLarge("message_too_deep", "the JSON of an answer is nested too deeply") from error
     raise not_json(text, error) from error
 
