@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from itertools import chain, count
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -18,19 +19,14 @@ from scenarios.template.compiler import literal
 def with_own_files(data: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     """A scenario's data with the files themselves in place of their paths below `folder`; None: it has none, and a path
     is refused where it is validated. Raises ScenarioError."""
-    if folder is None:
+    given = data.get("files", {})
+    if folder is not None and isinstance(given, str):
+        given = _all_of(_below(folder, given, "files"), given)
+    if folder is None or not isinstance(given, Mapping):
         return dict(data)
-    found, files = dict(data), data.get("files")
-    if isinstance(files, str):
-        found["files"] = _all_of(_below(folder, files, "files"), files)
-    elif isinstance(files, Mapping):
-        found["files"] = {name: _read(file, folder, f"files.{name}") for name, file in files.items()}
-    if "steps" in found:
-        in_place: dict[str, Any] = {}
-        found["steps"] = _with_steps(found["steps"], folder, "steps", in_place)
-        if in_place:
-            found["files"] = {**(found.get("files") or {}), **in_place}
-    return found
+    files = _Files(folder, given)
+    steps = files.with_steps(data["steps"], "steps")
+    return {**data, "files": files.named, "steps": steps}
 
 
 def given_file(text: str) -> dict[str, Any]:
@@ -43,33 +39,40 @@ def given_file(text: str) -> dict[str, Any]:
     return {"name": path.name, "base64": _content(path, text)}
 
 
-def _with_steps(steps: Any, folder: Path, where: str, in_place: dict[str, Any]) -> Any:
-    """`in_place`: gets the files that steps name themselves, each once."""
-    if not isinstance(steps, list | tuple):
-        return steps
-    return [_with_step(step, folder, f"{where}[{i}]", in_place) for i, step in enumerate(steps)]
+class _Files:
+    """A scenario's files by their names: its own, and those that steps give by a path, each once."""
 
+    def __init__(self, folder: Path, given: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self.named = {name: _read(file, folder, f"files.{name}") for name, file in given.items()}
+        self._names: dict[str, str] = {}
 
-def _with_step(step: Any, folder: Path, where: str, in_place: dict[str, Any]) -> Any:
-    if not isinstance(step, Mapping):
-        return step
-    found = dict(step)
-    if isinstance(given := step.get("attachments"), list | tuple):
-        places = (f"{where}.attachments[{i}]" for i in range(len(given)))
-        found["attachments"] = [_in_place(one, folder, at, in_place) for one, at in zip(given, places, strict=True)]
-    if "steps" in step:
-        found["steps"] = _with_steps(step["steps"], folder, f"{where}.steps", in_place)
-    return found
+    def with_steps(self, steps: Any, where: str) -> Any:
+        if not isinstance(steps, list | tuple):
+            return steps
+        return [self._with_step(step, f"{where}[{i}]") for i, step in enumerate(steps)]
 
+    def _with_step(self, step: Any, where: str) -> Any:
+        if not isinstance(step, Mapping):
+            return step
+        found = dict(step)
+        if isinstance(given := step.get("attachments"), list | tuple):
+            found["attachments"] = [self._name_of(file, f"{where}.attachments[{i}]") for i, file in enumerate(given)]
+        if "steps" in step:
+            found["steps"] = self.with_steps(step["steps"], f"{where}.steps")
+        return found
 
-def _in_place(file: Any, folder: Path, where: str, in_place: dict[str, Any]) -> Any:
-    """The name under which a file given by its path is in `in_place`; anything else as it is."""
-    if not isinstance(file, Mapping) or "path" not in file:
-        return file
-    key = " ".join(str(part) for part in (file["path"], *(file.get(field) or "" for field in ("name", "type"))) if part)
-    if key not in in_place:
-        in_place[key] = _read(file, folder, where)
-    return literal(key)
+    def _name_of(self, file: Any, where: str) -> Any:
+        """The name of a file that is given by its path; anything else as it is."""
+        if not isinstance(file, Mapping) or "path" not in file:
+            return file
+        given = repr(file)
+        if given not in self._names:
+            content, path = _read(file, self._folder, where), file["path"]
+            names = chain([path], (f"{path} ({number})" for number in count(2)))
+            self._names[given] = name = next(name for name in names if name not in self.named)
+            self.named[name] = content
+        return literal(self._names[given])
 
 
 def _read(file: Any, folder: Path, where: str) -> Any:

@@ -81,6 +81,30 @@ def test_a_step_names_a_path_in_place(folder: Path) -> None:
     assert [(file.name, file.data) for file in action.attachments] == [("cat.png", PNG), ("{{ x }}.png", PNG)]
 
 
+def test_a_path_in_place_is_no_other_file_of_the_same_name(folder: Path) -> None:
+    for name in ("a", "a dog.png"):
+        (folder / name).write_bytes(PNG)
+    made = {"generate": "txt", "bytes": 5}
+    paths = [{"path": "a"}, {"path": "a", "name": "dog.png"}, {"path": "a dog.png"}, {"path": "a"}]
+    steps = [{"do": "say", "text": "Look", "attachments": ["a", *paths]}]
+    action = compile_scenario(read(folder, scenario(files={"a": made}, steps=steps))).walk(Random(1), {}).next_action()
+    assert isinstance(action, SayAction)
+    assert [file.name for file in action.attachments] == ["generated.txt", "a", "dog.png", "a dog.png", "a"]
+
+
+@pytest.mark.parametrize("files", [["a"], 5, None])
+def test_files_of_another_kind_are_refused_beside_a_path_in_place(folder: Path, files: Any) -> None:
+    steps = [{"do": "say", "text": "Look", "attachments": [{"path": "photos/cat.png"}]}]
+    with pytest.raises(ScenarioError, match=r"s\.json: files: must be an object"):
+        read(folder, scenario(files=files, steps=steps))
+
+
+def test_what_stands_beside_a_path_is_checked_each_time(folder: Path) -> None:
+    attached = [{"path": "photos/cat.png"}, {"path": "photos/cat.png", "variants": 7}]
+    with pytest.raises(ScenarioError, match=r"variants has no effect"):
+        read(folder, scenario(steps=[{"do": "say", "text": "Look", "attachments": attached}]))
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [
