@@ -52,7 +52,7 @@ class User(TurnRunner):
             outcome, code, planned_ns = await self._hold(session, planned_ns)
             was_cut_off = outcome != "failed" and code is not None
             if self._says_goodbye and self._recorded and not was_cut_off:
-                parting = await self._part(self._connector)
+                parting = await self._part()
         finally:
             if self._close(session, began, outcome, code, parting):
                 await self.leave()
@@ -87,10 +87,9 @@ class User(TurnRunner):
             return "failed", "scenario_invalid", planned_ns
         return ("completed" if action is None else "truncated"), None, planned_ns
 
-    async def _part(self, connector: BaseConnector) -> Parting | None:
+    async def _part(self) -> Parting | None:
         """The target's requests at the end of a conversation."""
-        said = connector.say_farewell()
-        return await said if isinstance(said, Awaitable) else said
+        return await farewell(self._connector)
 
     def _turn(self, session: Session, walk: Walk, action: SayAction, planned_ns: int) -> Awaitable[Ending]:
         """Send one message and wait for its answer."""
@@ -138,3 +137,8 @@ class User(TurnRunner):
         """Close the connection."""
         if (closing := self._connector.disconnect()) is not None:
             await closing
+
+
+async def farewell(connector: BaseConnector) -> Parting | None:
+    said = connector.say_farewell()
+    return await said if isinstance(said, Awaitable) else said

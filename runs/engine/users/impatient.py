@@ -14,11 +14,13 @@ from typing import Any, Final, cast
 
 from connectors.base import BaseConnector
 from connectors.errors import USER_LEFT, Aborted, LostPatience, TurnError
+from connectors.handshake.farewell import Parting
 from connectors.timeline import Timeline
 from runs.engine.core.budget_meter import SpentError
 from runs.engine.core.context import UserContext
 from runs.engine.core.session import Session
 from runs.engine.recording.turn_record import TurnRecord
+from runs.engine.users.base import farewell
 from runs.engine.users.paced import PacedUser
 from runs.engine.users.turns import Ending
 from runs.load.draws.lazy_random import LazyRandom
@@ -52,11 +54,15 @@ class ImpatientUser(PacedUser):
         self._is_patient = patience.share < 1 and self._rng.random() >= patience.share
         self._second_begun = self._walked_out = False
         ended_ns = await super().converse(planned_ns, session)
-        if self._says_goodbye and self._second is not None and self._second_begun:
-            await self._part(self._second)
         if self._walked_out:
             self._end_failures()  # a user who left has already waited: no additional rest
         return ended_ns
+
+    async def _part(self) -> Parting | None:
+        parting = await super()._part()
+        if self._second is not None and self._second_begun:
+            await farewell(self._second)
+        return parting
 
     async def leave(self) -> None:
         await super().leave()

@@ -90,6 +90,13 @@ def test_each_connection_of_a_user_asks_what_is_asked_at_the_end(
     assert len(rule.left) == left
 
 
+def test_after_a_stop_neither_connection_asks_anything(tmp_path: Path) -> None:
+    rule = Rule(lambda *_: 500.0, leaves_s=NEVER)
+    share = hold(rule, {**one_user("hedge"), "duration_s": 60}, tmp_path, stop_at_s=20.0)
+    assert (len(rule.asked), rule.left) == (2, [])
+    assert closes(share) == [("truncated", 2)]
+
+
 def test_two_answers_in_one_moment_are_one_answer(tmp_path: Path) -> None:
     rule = Rule(lambda number, _at_s: (4.0, 2.0)[number])
     share = hold(rule, one_user("hedge"), tmp_path)
