@@ -29,6 +29,7 @@ from metrics.ingest.lines import (
 )
 from metrics.ingest.turns import Line, Malformed, Turns, turns_of
 from metrics.ingest.windows import (
+    Opened,
     Span,
     Windows,
     add_bad_lines,
@@ -98,15 +99,8 @@ def parse(
         turns.last_answers.pop(close.id, None)
     windows: Windows = {}
     add_turns(windows, shard_id, turns.columns, turns.row("code"), counted)
-    begun = ((o.started_ns, o.group) for o in opens if is_counted(o.started_ns, counted))
-    ended = ((c.ended_ns, c.outcome, c.code, c.group) for c in closes if is_counted(c.began_ns, counted))
-    add_sessions(windows, shard_id, begun, ended, grouped=groups > 1)
-    parted = (
-        (c.ended_ns, c.farewell, c.farewell_code, c.group)
-        for c in closes
-        if c.farewell is not None and is_counted(c.began_ns, counted)
-    )
-    add_farewells(windows, shard_id, parted, grouped=groups > 1)
+    begun = [(o.started_ns, o.group) for o in opens if is_counted(o.started_ns, counted)]
+    _add_sessions(windows, shard_id, begun, [c for c in closes if is_counted(c.began_ns, counted)], groups)
     found = [turn_unsolicited(line) for line in lines["turn"] if "uns" in line]
     add_unsolicited(windows, shard_id, [*found, *read_each(unsolicited, lines["uns"], bad)])
     gens = read_each(generator, lines["gen"], bad)
@@ -118,6 +112,15 @@ def parse(
     return Batch(
         run_id, shard_id, base_offset, consumed, turns, opens, closes, windows, gens, first, last, tuple(bad)
     )  # fmt: skip
+
+
+def _add_sessions(
+    windows: Windows, shard_id: int, begun: Sequence[Opened], closes: Sequence[SessionClose], groups: int
+) -> None:
+    ended = ((c.ended_ns, c.outcome, c.code, c.group) for c in closes)
+    add_sessions(windows, shard_id, begun, ended, grouped=groups > 1)
+    parted = ((c.ended_ns, c.farewell, c.farewell_code, c.group) for c in closes if c.farewell is not None)
+    add_farewells(windows, shard_id, parted, grouped=groups > 1)
 
 
 def _turns(lines: list[Line], previous: Mapping[int, str], groups: int, bad: list[str]) -> Turns:

@@ -146,7 +146,7 @@ def _build(raw: Mapping[str, Sequence[Any]], previous: Mapping[int, str], group:
         group=group,
         kind=word_column(raw["kind"]),
         finish_reason=word_column(raw["fin"]),
-        tools=word_column(_tools(raw["tools"])),
+        tools=word_column(_checked_tools(raw["tools"])),
     )
     return Turns(_rows(raw, columns), columns, last_answers)
 
@@ -172,7 +172,7 @@ def _rows(raw: Mapping[str, Sequence[Any]], columns: Columns) -> tuple[Sequence[
         [None if r is None else r / REPETITION_SCALE for r in optional(columns.repetition)],
         raw["kind"],
         raw["fin"],
-        [orjson.dumps(tools).decode() if tools else None for tools in _tools(raw["tools"])],
+        [orjson.dumps(tools).decode() if tools else None for tools in raw["tools"]],
         [None if calls is None else orjson.dumps(calls).decode() for calls in raw["calls"]],
     )
 
@@ -191,10 +191,10 @@ def _count_column(values: Sequence[int | None]) -> Ints:
     return np.where(column == MISSING, MISSING, np.clip(column, 0, INT32))
 
 
-def _tools(counts: Sequence[dict[str, int] | None]) -> Sequence[dict[str, int] | None]:
+def _checked_tools(counts: Sequence[dict[str, int] | None]) -> Sequence[dict[str, int] | None]:
     """How often each tool was called."""
-    for called in counts:
-        numbers = called.values() if called else ()
+    for called in filter(None, counts):
+        numbers = called.values()
         if not _INT.issuperset(map(type, numbers)) or not all(0 < number <= INT32 for number in numbers):
             raise Malformed("how often a tool was called is not a whole number")
     return counts

@@ -120,10 +120,10 @@ def _parts(
     _add_codes(parts, keys, columns, codes)
     for name, words in (("kind", columns.kind), ("fin", columns.finish_reason)):
         if words is not None:
-            for row in np.flatnonzero(words != None).tolist():  # noqa: E711 - element by element
+            for row in np.flatnonzero(words).tolist():
                 _count(parts[int(keys[row])], name, words[row])
     if columns.tools is not None:
-        for row in np.flatnonzero(columns.tools != None).tolist():  # noqa: E711 - element by element
+        for row in np.flatnonzero(columns.tools).tolist():
             for name, number in columns.tools[row].items():
                 _count(parts[int(keys[row])], "tools", name, number)
     for metric, pooled in found:

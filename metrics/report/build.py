@@ -85,7 +85,6 @@ def build_report(
     """See `docs/metrics.md` for every key; `witness` is the result of `witness_of`. Raises ThresholdError for an
     invalid threshold."""
     sums, drift = aggregate.sums, drift_of(aggregate)
-    verdict = _verdict(run, aggregate, thresholds, witness, drift)
     seconds = load_s(aggregate, run.load)
     whole = figures(aggregate, seconds, aggregate.dropped)
     return {
@@ -114,7 +113,7 @@ def build_report(
         "budget": budget_of(run.load, aggregate, run.groups, run.end_code),
         "patience": patience_of(run.load, aggregate),
         "cost": cost_of(run.load, aggregate, run.groups),
-        "verdict": verdict,
+        "verdict": _verdict(run, aggregate, thresholds, witness, drift),
         "series": series(aggregate),
         "load_curve": None if run.load_curve is None else list(run.load_curve),
         "capacity": run.capacity,

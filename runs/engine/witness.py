@@ -107,16 +107,12 @@ class Witness:
         while not self._over.is_set() and (end_ns is None or time.monotonic_ns() < end_ns):
             self._converse(number, end_ns)
             if self._target.farewell is not None:
-                self._say_farewell()
+                self._connector.say_farewell()  # the load's conversations record what goes wrong
             self._listen_after_end(number)
             number += 1
             if not self._spec.target.reuse_connections or self._connector.persistent:
                 self._wait_for(self._connector.disconnect())
         self._wait_for(self._connector.disconnect())
-
-    def _say_farewell(self) -> None:
-        """What goes wrong is told by the load's conversations."""
-        self._connector.say_farewell()
 
     def _listen_after_end(self, number: int) -> None:
         """Listen on the connection of a finished conversation, and record messages that belong to no question."""

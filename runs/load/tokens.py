@@ -18,8 +18,6 @@ reported as an estimate."""
 
 _MIXED: Final = {(True, True): "usage", (False, True): "mixed", (True, False): "mixed_in", (False, False): "estimate"}
 _DOUBTED: Final = {(False, True): "doubt_in", (True, False): "doubt_to", (False, False): "doubted"}
-
-
 _TOLD_IN: Final = frozenset({"usage", "mixed_in", "doubt_to", "split", "asked_in"})
 _TOLD_OUT: Final = frozenset({"usage", "mixed", "doubt_in", "split", "split_in"})
 _NO_OUTPUT: Final = frozenset({"none", "asked", "asked_in"})
@@ -67,20 +65,24 @@ def tokens_of(timeline: Timeline, sent_chars: int, text: str, worked: bool = Fal
 
 def with_rounds(last: Tokens, rounds: Sequence[Round], sent_chars: int) -> Tokens:
     """`last`, of the last answer of a turn, with those of its answers before: each request is paid for."""
+    if not rounds:
+        return last
     tokens_in, tokens_out, reasoning, source = last
     told_in = source in _TOLD_IN or source == "none"
     told_out = source in _TOLD_OUT or source in _NO_OUTPUT
     for ended in rounds:
-        good_in = ended.input is not None and believable(ended.input, sent_chars)
-        good_out = ended.output is not None and believable(ended.output, ended.chars)
-        tokens_in = (tokens_in or 0) + (ended.input if good_in and ended.input is not None else estimate(sent_chars))
-        tokens_out = (tokens_out or 0) + (
-            ended.output if good_out and ended.output is not None else estimate(ended.chars)
-        )
+        round_in, good_in = _told_or_estimate(ended.input, sent_chars)
+        round_out, good_out = _told_or_estimate(ended.output, ended.chars)
+        tokens_in, tokens_out = (tokens_in or 0) + round_in, (tokens_out or 0) + round_out
         told_in, told_out = told_in and good_in, told_out and good_out
         sent_chars += ended.chars
     kept = source if source in _SPLIT and told_in == (source in _TOLD_IN) and told_out else _MIXED[told_in, told_out]
     return tokens_in, tokens_out, reasoning, kept
+
+
+def _told_or_estimate(told: int | None, chars: int) -> tuple[int, bool]:
+    """Tokens of a text, and whether the target told them."""
+    return (told, True) if told is not None and believable(told, chars) else (estimate(chars), False)
 
 
 def estimate(chars: int) -> int:

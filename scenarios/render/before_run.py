@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 
 from scenarios.definition.spec import ScenarioError, ScenarioSpec, say_steps
+from scenarios.render.attached import Attached
 from scenarios.render.cells import only_pool
 from scenarios.render.program import SayOp, compile_program
 from scenarios.render.walk import CompiledScenario
@@ -28,16 +29,13 @@ def sent_kinds(spec: ScenarioSpec) -> dict[str, str]:
         return found
     for op in compile_program(spec).ops:
         if isinstance(op, SayOp) and op.attached is not None:
-            for kind in _kinds(spec, op):
+            for kind in _kinds(spec, op.attached):
                 found.setdefault(kind, f"{op.path}.attachments")
     return found
 
 
-def _kinds(spec: ScenarioSpec, op: SayOp) -> Iterator[str]:
+def _kinds(spec: ScenarioSpec, attached: Attached) -> Iterator[str]:
     """Those that are fixed, and those of all rows."""
-    attached = op.attached
-    if attached is None:
-        return
     for file in attached.fixed:
         yield file.variant(0).kind
     if not attached.source:

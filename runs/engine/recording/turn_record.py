@@ -68,13 +68,7 @@ class TurnLines:
         chars = sent_chars(message, log) if log and self._counts_history else len(message)
         tokens_in, tokens_out, reasoning, source = tokens_of(timeline, chars, text, left)
         line: Line = {
-            "k": "turn",
-            "id": turn.id,
-            "s": turn.session,
-            "n": turn.number,
-            "out": "ok",
-            "code": None,
-            "detail": None,
+            "k": "turn", "id": turn.id, "s": turn.session, "n": turn.number, "out": "ok", "code": None, "detail": None,
             "planned": timeline.planned_ns - t0_ns,
             "sent": None if timeline.sent_ns is None else timeline.sent_ns - t0_ns,
             "fb": None if timeline.first_byte_ns is None else timeline.first_byte_ns - t0_ns,
@@ -84,19 +78,14 @@ class TurnLines:
             "done": turn.ended_ns - t0_ns,
             "hs": timeline.handshake_ns,
             "chunks": len(gaps_ns) + 1 if gaps_ns else 0 if timeline.first_content_ns is None else 1,
-            "in": timeline.bytes_in,
-            "outb": timeline.bytes_out,
-            "ti": tokens_in,
-            "to": tokens_out,
-            "ts": source,
+            "in": timeline.bytes_in, "outb": timeline.bytes_out, "ti": tokens_in, "to": tokens_out, "ts": source,
             "icl": [gap // 1000 for gap in gaps_ns] if gaps_ns else None,
             "err": list(timeline.arrival_errors) if timeline.arrival_errors else None,
             "msg": redact.cut(message, most) if most else None,
             "ans": redact.cut(text, most) if most else None,
-        }
+        }  # fmt: skip
         if turn.attachments and most:
-            told = "".join(f"\n[{attachment.told}]" for attachment in turn.attachments)
-            line["msg"] = f"{line['msg']}{redact.cut(told, most)}"
+            line["msg"] += redact.cut("".join(f"\n[{attachment.told}]" for attachment in turn.attachments), most)
         if timeline.finish is not None:
             word = redact.word  # as in `Timeline.event`
             line["fin"] = word(timeline.finish)
@@ -104,9 +93,8 @@ class TurnLines:
             self._add_rare(line, turn, reasoning)
         if timeline.tools is not None:
             self._add_calls(line, timeline, timeline.tools)
-            if timeline.tools.rounds:
-                tokens = with_rounds((tokens_in, tokens_out, reasoning, source), timeline.tools.rounds, chars)
-                line["ti"], line["to"], _, line["ts"] = tokens
+            last = tokens_in, tokens_out, reasoning, source
+            line["ti"], line["to"], _, line["ts"] = with_rounds(last, timeline.tools.rounds, chars)
         return line
 
     def _add_rare(self, line: Line, turn: TurnRecord, reasoning: int | None) -> None:

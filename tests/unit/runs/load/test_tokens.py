@@ -109,6 +109,7 @@ def test_unreported_tokens_of_a_missing_answer_are_unknown() -> None:
         ((None, None, None, "none"), [(10, 4)], (10, 4, None, "usage")),
         ((12, None, None, "asked_in"), [(10, 4)], (22, 4, None, "usage")),
         ((12, None, None, "asked"), [(10, None)], (22, 2, None, "estimate")),
+        ((12, None, None, "asked"), [], (12, None, None, "asked")),
     ],
 )
 def test_each_answer_of_a_turn_with_tools_is_paid_for(last: Tokens, rounds: Any, expected: Tokens) -> None:
