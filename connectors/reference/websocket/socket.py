@@ -142,7 +142,7 @@ class WatchedSocket:
             self._sock.settimeout(watch.left_s() if watch.phase != "idle" else 1.0)
             self._sock.sendall(data)
         except TimeoutError as exc:
-            raise watch.timed_out() from exc
+            raise (_not_taken() if watch.phase == "idle" else watch.timed_out()) from exc
         except OSError as exc:
             raise self._broken(exc) from exc
         return len(data)
@@ -202,6 +202,10 @@ class WatchedSocket:
         if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
             return True
         return bool(select.select([self._sock], [], [], within_s)[0])
+
+
+def _not_taken() -> BrokenTransport:
+    return BrokenTransport("connection_closed", "the target does not take what it is sent")
 
 
 def keep(over: threading.Event, every_s: float, lock: threading.RLock, drain: Callable[[], None]) -> None:
