@@ -100,9 +100,10 @@ def file_of(given: Any) -> FileSpec:
         raise AttachmentError(f"{where}: {words_of(error, FileSpec)}" if where else words_of(error, FileSpec)) from exc
 
 
-def check_files(files: Mapping[str, FileSpec]) -> None:
-    """Raises ValueError if there are more bytes than a run can carry."""
+def check_files(files: Mapping[str, FileSpec], packed: Mapping[str, str]) -> None:
+    """Raises ValueError if there are more bytes than a run can carry. `packed`: base64 of other files, by its place."""
     held = {name: file.held_bytes for name, file in files.items()}
+    held |= {place: len(text) * 3 // 4 for place, text in packed.items()}
     if (total := sum(held.values())) > MAX_FILES_BYTES:
         largest = max(held, key=lambda name: held[name])
         raise ValueError(

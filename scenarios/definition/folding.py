@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 SHOWN_ROWS: Final = 50
@@ -12,17 +12,15 @@ SHOWN_CHARS: Final = 20_000
 def folded(spec: Mapping[str, Any]) -> dict[str, Any]:
     """`spec` with the rows of each long pool, and each long file, as one text: "5,000 rows, kept as they are"."""
     found = dict(spec)
-    for part, fold in (("data", _folded), ("files", _folded_file)):
-        if isinstance(inside := spec.get(part), Mapping) and inside:
-            found[part] = {name: fold(one) for name, one in inside.items()}
+    for part, (field, mark_of) in _LONG.items():
+        if isinstance(inside := spec.get(part), Mapping):
+            found[part] = {name: _folded(one, field, mark_of) for name, one in inside.items()}
     return found
 
 
-def _folded(pool: Any) -> Any:
-    rows = pool.get("rows") if isinstance(pool, Mapping) else None
-    if not isinstance(rows, list) or (len(rows) <= SHOWN_ROWS and sum(len(str(row)) for row in rows) <= SHOWN_CHARS):
-        return pool
-    return {**pool, "rows": _mark(rows)}
+def _folded(one: Any, field: str, mark_of: Mark) -> Any:
+    mark = mark_of(one.get(field)) if isinstance(one, Mapping) else None
+    return one if mark is None else {**one, field: mark}
 
 
 def unfolded(spec: Any, before: Mapping[str, Any]) -> Any:
@@ -30,35 +28,33 @@ def unfolded(spec: Any, before: Mapping[str, Any]) -> Any:
     if not isinstance(spec, Mapping):
         return spec
     found = dict(spec)
-    for part, unfold in (("data", _unfolded), ("files", _unfolded_file)):
+    for part, (field, mark_of) in _LONG.items():
         inside, kept = spec.get(part), before.get(part)
         if isinstance(inside, Mapping) and isinstance(kept, Mapping):
-            found[part] = {name: unfold(one, kept.get(name)) for name, one in inside.items()}
+            found[part] = {name: _unfolded(one, kept.get(name), field, mark_of) for name, one in inside.items()}
     return found
 
 
-def _unfolded(pool: Any, before: Any) -> Any:
-    rows = before.get("rows") if isinstance(before, Mapping) else None
-    if not isinstance(rows, list) or not isinstance(pool, Mapping) or pool.get("rows") != _mark(rows):
-        return pool
-    return {**pool, "rows": rows}
+def _unfolded(one: Any, before: Any, field: str, mark_of: Mark) -> Any:
+    if not isinstance(one, Mapping) or not isinstance(before, Mapping):
+        return one
+    mark = mark_of(before.get(field))
+    return one if mark is None or one.get(field) != mark else {**one, field: before[field]}
 
 
-def _folded_file(file: Any) -> Any:
-    text = file.get("base64") if isinstance(file, Mapping) else None
-    return {**file, "base64": _mark_of_file(text)} if isinstance(text, str) and len(text) > SHOWN_CHARS else file
+def _mark_of_rows(rows: Any) -> str | None:
+    """None: they are short, or none."""
+    if not isinstance(rows, list) or (len(rows) <= SHOWN_ROWS and sum(len(str(row)) for row in rows) <= SHOWN_CHARS):
+        return None
+    return f"{len(rows):,} rows, kept as they are"
 
 
-def _unfolded_file(file: Any, before: Any) -> Any:
-    text = before.get("base64") if isinstance(before, Mapping) else None
-    if not isinstance(text, str) or not isinstance(file, Mapping) or file.get("base64") != _mark_of_file(text):
-        return file
-    return {**file, "base64": text}
-
-
-def _mark_of_file(text: str) -> str:
+def _mark_of_text(text: Any) -> str | None:
+    if not isinstance(text, str) or len(text) <= SHOWN_CHARS:
+        return None
     return f"{len(text):,} characters, kept as they are"
 
 
-def _mark(rows: list[Any]) -> str:
-    return f"{len(rows):,} rows, kept as they are"
+Mark = Callable[[Any], str | None]
+_LONG: Final[dict[str, tuple[str, Mark]]] = {"data": ("rows", _mark_of_rows), "files": ("base64", _mark_of_text)}
+"""By part of a spec: the field of each of its entries that may be long, and its mark."""

@@ -195,7 +195,7 @@ class ScenarioSpec(Frozen):
             if not name.isidentifier():
                 raise ValueError(f"data: {name!r} cannot be used in templates: give it a name of letters, digits and _")
         check_size(self.data)
-        check_files(self.files)
+        check_files(self.files, dict(_packed(self.steps)))
         return self
 
     @model_validator(mode="after")
@@ -222,6 +222,14 @@ def say_steps(steps: Sequence[Step], path: str = "steps") -> Iterator[tuple[str,
             yield where, step
         elif isinstance(step, Repeat):
             yield from say_steps(step.steps, f"{where}.steps")
+
+
+def _packed(steps: Sequence[Step]) -> Iterator[tuple[str, str]]:
+    """The base64 of files that steps hold themselves, with its places."""
+    for path, step in say_steps(steps):
+        for number, file in enumerate(step.attachments):
+            if isinstance(file, Mapping) and isinstance(text := file.get("base64"), str):
+                yield f"{path}.attachments[{number}]", text
 
 
 def parse_scenario(data: Mapping[str, Any]) -> ScenarioSpec:

@@ -114,6 +114,10 @@ OBJECT = "a template must give the name of one of `files`, or an object with `ba
             scenario(files={"a": {"base64": base64.b64encode(bytes(MAX_FILES_BYTES + 1)).decode()}}),
             r"10,000,001 bytes: at most 10,000,000 fit \(a has 10,000,001\)",
         ),
+        (
+            scenario(*[{"base64": base64.b64encode(bytes(size)).decode()} for size in (3_000_000, 7_200_000)]),
+            r"files: they have 10,200,200 bytes: at most 10,000,000 fit \(steps\[0\]\.attachments\[1\] has 7,200,000\)",
+        ),
         (scenario("{{ nope }}"), "'nope' is not known here"),
         (scenario("{{ data.p.f }}", rows=[{"f": "cat"}, {"f": "dog"}]), "row 2: .*there is no file 'dog'"),
         (scenario({"base64": "{{ data.p.f }}"}, rows=[{"f": PNG}, {"f": "no!"}]), "row 2: .*is not base64"),
