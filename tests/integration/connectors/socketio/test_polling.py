@@ -14,7 +14,7 @@ from connectors.registry import Lane
 from connectors.socketio.payloads import joined, pieces
 from connectors.spec import TargetSpec
 from tests.hostile.table import whole
-from tests.integration.connectors.lanes import Client, make_spec, one_turn
+from tests.integration.connectors.lanes import Client, make_spec, one_turn, wait
 from tests.integration.connectors.scripted import Asked, scripted
 from tests.integration.connectors.websocket.talking import lanes, said, wait_for
 
@@ -88,11 +88,12 @@ def test_a_conversation_by_polls_and_posts(lane: Lane, eio: int) -> None:
             pongs = 3 if eio == 4 else 0
             wait_for(client, lambda: bot.heard.count("3") == pongs)
             assert client.connector.unsolicited == 0
+            client.run(wait(client.connector.disconnect()))
+            wait_for(client, lambda: bot.heard.count("1") == 2)  # each session is closed
         paths = [request.path for request in server.requests if "sid=" not in request.path]
     assert said(turns) == [(None, "\U0001f600 one two")] * 3, [turn.error for turn in turns]
     asked = [json.loads(text.partition(",")[2])[1]["message"] for text in bot.heard if text.startswith("42")]
     assert asked == ["hi", "again \U0001f600", "hi"]
-    assert bot.heard.count("1") == 2  # each session is closed
     assert [f"EIO={eio}" in path for path in paths] == [eio == 4, True]
     assert all("transport=polling" in path for path in paths)
 
