@@ -18,7 +18,7 @@ from connectors.target import CompiledTarget
 from connectors.timeline import Timeline
 from tests.hostile.frames import frame, read_frame, upgrade
 from tests.hostile.server import HostileServer, Peer, Script
-from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, wait
+from tests.integration.connectors.lanes import LANES, LIMITS, ROOMY, wait
 from tests.support.recordings import (
     SESSION,
     Case,
@@ -73,7 +73,7 @@ def test_a_recorded_dialogue_goes_over_a_websocket(case: Case, lane: Lane) -> No
 def replayed(case: Case, lane: Lane, script: Script) -> list[bytes]:
     """What the lane has sent in a turn with it, which ends as recorded."""
     with HostileServer(script) as server:
-        spec = case.spec(server.url.removesuffix("/v1"), timeouts=TIMEOUTS, limits=LIMITS)
+        spec = case.spec(server.url.removesuffix("/v1"), timeouts=ROOMY, limits=LIMITS)
         connector = connector_class(spec.protocol, lane)(CompiledTarget(spec))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             timeline, error = runner.run(turn(connector, case))

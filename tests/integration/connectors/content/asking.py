@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.registry import Lane
 from tests.hostile.server import HostileServer, Script
-from tests.integration.connectors.lanes import PATIENT, Client, Turn, make_spec
+from tests.integration.connectors.lanes import ROOMY, Client, Turn, make_spec
 
 Doc = dict[str, Any]
 
@@ -16,7 +16,7 @@ Doc = dict[str, Any]
 @contextmanager
 def client(lane: Lane, protocol: str, script: Script, **overrides: Any) -> Iterator[Client]:
     with HostileServer(script) as server:
-        spec = make_spec(protocol, server.url, timeouts=PATIENT, **overrides)
+        spec = make_spec(protocol, server.url, timeouts=ROOMY, **overrides)
         with Client(lane, spec) as talk:
             yield talk
 

@@ -11,7 +11,7 @@ from connectors.registry import Lane
 from tests.hostile import http, split, sse
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import CHUNKED, JSON_TYPE, LAST_CHUNK, chunk, head, whole
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn
 from tests.integration.connectors.scripted import scripted
 
 lanes = pytest.mark.parametrize("lane", LANES)
@@ -157,7 +157,7 @@ def test_a_standing_stream_is_read_as_what_it_holds(lane: Lane, kind: str, body:
         peer.hold()
 
     WRONG_TYPES.clear()
-    with HostileServer(script) as server, Client(lane, make_spec("split", server.url, timeouts=PATIENT)) as client:
+    with HostileServer(script) as server, Client(lane, make_spec("split", server.url, timeouts=ROOMY)) as client:
         turn = client.say()
     if good:
         assert (turn.code, turn.text) == (None, sse.TEXT), turn.error

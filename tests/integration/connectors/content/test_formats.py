@@ -12,7 +12,7 @@ from connectors.spec import TargetSpec, build_target_spec
 from tests.hostile.frames import frame, read_message, upgrade
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import CHUNKED, LAST_CHUNK, SSE_TYPE, chunk, head
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn
 from tests.integration.connectors.scripted import Scripted, scripted
 
 TEXT_TYPE = "Content-Type: text/plain"
@@ -224,7 +224,7 @@ def bot() -> Iterator[Scripted]:
 
 def spec_of(name: str, url: str) -> TargetSpec:
     case = CASES[name]
-    overrides = {"timeouts": PATIENT, "protocol": case.protocol, **case.overrides, "request": {"path": f"/{name}"}}
+    overrides = {"timeouts": ROOMY, "protocol": case.protocol, **case.overrides, "request": {"path": f"/{name}"}}
     return build_target_spec(
         name="t", url=url, preset="generic-json", stream=case.protocol != "http", overrides=overrides
     )

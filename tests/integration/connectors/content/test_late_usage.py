@@ -12,7 +12,7 @@ from connectors.waits import BODY_WAIT_S
 from tests.hostile import sse
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import CHUNKED, LAST_CHUNK, Protocol, chunk, head
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec
 
 lanes = pytest.mark.parametrize("lane", LANES)
 LINES_HEAD = head("Content-Type: application/x-ndjson", CHUNKED)
@@ -65,7 +65,7 @@ def test_usage_behind_the_end_mark_is_read(lane: Lane, protocol: Protocol, after
             peer.send(LAST_CHUNK)
 
     with HostileServer(script) as server:
-        with Client(lane, make_spec(protocol, server.url, timeouts=PATIENT)) as client:
+        with Client(lane, make_spec(protocol, server.url, timeouts=ROOMY)) as client:
             turns = client.say_all(["one", "two"])
         assert server.connections == 1
     assert [(t.code, t.timeline.tokens_in, t.timeline.tokens_out) for t in turns] == [(None, 7, 4)] * 2
@@ -84,7 +84,7 @@ def test_usage_is_read_where_the_connection_ends_with_the_body(lane: Lane, proto
         time.sleep(0.01)
         peer.send(usage)
 
-    with HostileServer(script) as server, Client(lane, make_spec(protocol, server.url, timeouts=PATIENT)) as client:
+    with HostileServer(script) as server, Client(lane, make_spec(protocol, server.url, timeouts=ROOMY)) as client:
         turns = client.say_all(["one", "two"])
     assert [(t.code, t.timeline.tokens_out) for t in turns] == [(None, 4)] * 2
 
@@ -103,7 +103,7 @@ def test_usage_that_comes_too_late_is_not_told(lane: Lane, protocol: Protocol) -
         over.wait(LONG_S)
         peer.send(USAGES[protocol] + LAST_CHUNK)
 
-    with HostileServer(script) as server, Client(lane, make_spec(protocol, server.url, timeouts=PATIENT)) as client:
+    with HostileServer(script) as server, Client(lane, make_spec(protocol, server.url, timeouts=ROOMY)) as client:
         first = client.say()
         over.set()
         client.idle(0.05)
@@ -121,7 +121,7 @@ def test_an_answer_without_usage_is_over_with_its_body(lane: Lane, protocol: Pro
             peer.send(ANSWERS[protocol])
             peer.send(LAST_CHUNK)
 
-    with HostileServer(script) as server, Client(lane, make_spec(protocol, server.url, timeouts=PATIENT)) as client:
+    with HostileServer(script) as server, Client(lane, make_spec(protocol, server.url, timeouts=ROOMY)) as client:
         turns = client.say_all(["one", "two"])
         assert server.connections == 1
     assert [(t.code, t.timeline.tokens_out) for t in turns] == [(None, None)] * 2
@@ -136,7 +136,7 @@ def test_a_wait_for_usage_is_a_step_of_the_message_that_was_due() -> None:
         peer.send(ANSWERS["sse"])
         peer.hold()
 
-    with HostileServer(script) as server, Client("load", make_spec("sse", server.url, timeouts=PATIENT)) as client:
+    with HostileServer(script) as server, Client("load", make_spec("sse", server.url, timeouts=ROOMY)) as client:
         turns = client.say_all(["one", "two"])
         client.idle(BODY_WAIT_S)
         last = client.say()

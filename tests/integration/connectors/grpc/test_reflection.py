@@ -15,7 +15,7 @@ from connectors.grpc.proto import compile_proto
 from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec
 from tests.hostile.grpc import PROTO
-from tests.integration.connectors.lanes import LANES, LIMITS, TIMEOUTS, Client
+from tests.integration.connectors.lanes import LANES, LIMITS, ROOMY, TIMEOUTS, Client
 from tests.support.servers.grpc_target import Target, grpc_target
 
 lanes = pytest.mark.parametrize("lane", LANES)
@@ -50,8 +50,8 @@ OURS = FILES["target.proto"]
 SERVICE = "tokenburn.mock.v1.Chat"
 
 
-def reflected(url: str, method: str = f"{SERVICE}/Ask") -> TargetSpec:
-    overrides = {"timeouts": TIMEOUTS, "limits": LIMITS, "grpc": {"method": method}}
+def reflected(url: str, method: str = f"{SERVICE}/Ask", timeouts: dict[str, float] = ROOMY) -> TargetSpec:
+    overrides = {"timeouts": timeouts, "limits": LIMITS, "grpc": {"method": method}}
     return build_target_spec(name="test", url=url, preset="generic-grpc", overrides=overrides)
 
 
@@ -117,7 +117,7 @@ def test_reflection_that_never_answers_is_a_connection_that_was_not_made_in_time
     service = grpc.method_handlers_generic_handler(V1, {"ServerReflectionInfo": handler})
     with (
         grpc_target(Target(), reflect=lambda server: server.add_generic_rpc_handlers((service,))) as target,
-        Client(lane, reflected(target.url)) as client,
+        Client(lane, reflected(target.url, timeouts=TIMEOUTS)) as client,
     ):
         turn = client.say()
     assert turn.code == "connect_timeout"

@@ -16,7 +16,7 @@ from targets.probe import probe
 from tests.hostile.frames import accepted, frame, read_frame
 from tests.hostile.server import Gone, HostileServer, Peer
 from tests.hostile.table import whole
-from tests.integration.connectors.lanes import PATIENT, Client, make_spec
+from tests.integration.connectors.lanes import ROOMY, Client, make_spec
 from tests.integration.connectors.scripted import Asked, scripted
 from tests.integration.connectors.websocket.talking import lanes
 from tokenburn_site.cli.probe.text import lines
@@ -44,7 +44,7 @@ def spec(
     *,
     steps: bool = True,
     goodbye: list[dict[str, Any]] | None = None,
-    timeouts: dict[str, float] = PATIENT,
+    timeouts: dict[str, float] = ROOMY,
 ) -> TargetSpec:
     handshake = {"steps": [OPENS] if steps else [], "goodbye": [CLOSES, COUNTS] if goodbye is None else goodbye}
     overrides: dict[str, Any] = {
@@ -127,7 +127,7 @@ def test_an_answer_that_never_comes_has_its_time_limit(lane: Lane) -> None:
             held.wait(10)
         return answer(asked)
 
-    limits = {**PATIENT, "first_byte": 0.2}
+    limits = {**ROOMY, "first_byte": 0.2}
     with scripted(holding) as server, Client(lane, spec(server.url, timeouts=limits)) as client:
         client.say("hi")
         parting = part(client)

@@ -16,7 +16,7 @@ from tests.hostile import http, split, websocket
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import whole
 from tests.integration.connectors.handshake.steps import CHAT, SAY, TOKEN, Bot, converse_at_once, lanes, spec_with
-from tests.integration.connectors.lanes import PATIENT, Client, make_spec, say, wait
+from tests.integration.connectors.lanes import ROOMY, Client, make_spec, say, wait
 from tests.integration.connectors.scripted import Asked, says, scripted
 
 
@@ -65,7 +65,7 @@ def test_waiting_for_the_log_in_of_another_user_is_a_step_and_no_lag(lane: Lane,
 
     with HostileServer(log_in) as login, HostileServer(script) as server:
         step = {**TOKEN, "url": f"{login.url}/token", "per": "run", "headers": {}}
-        target = CompiledTarget(make_spec(protocol, server.url, handshake={"steps": [step]}, timeouts=PATIENT))
+        target = CompiledTarget(make_spec(protocol, server.url, handshake={"steps": [step]}, timeouts=ROOMY))
         turns = converse_at_once(lane, target, users, begun)
         assert len(login.requests) == 1
     assert [t.code for t in turns] == [None] * users, turns[0].error

@@ -15,7 +15,7 @@ from tests.hostile import http, socketio, split, sse, websocket
 from tests.hostile.frames import accepted, read_message
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import CHUNKED, JSON_TYPE, LAST_CHUNK, SSE_TYPE, chunk, head, whole
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn, wait
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn, wait
 from tests.integration.connectors.scripted import Asked, scripted
 
 lanes = pytest.mark.parametrize("lane", LANES)
@@ -138,7 +138,7 @@ def test_what_stands_over_the_turns_is_opened_with_the_cookies_of_the_log_in(lan
 
     with HostileServer(log_in) as login, HostileServer(split.good if protocol == "split" else websocket.good) as server:
         step: dict[str, Any] = {**LOG_IN, "url": f"{login.url}/login"}
-        spec = make_spec(protocol, server.url, handshake={"steps": [step]}, timeouts=PATIENT)
+        spec = make_spec(protocol, server.url, handshake={"steps": [step]}, timeouts=ROOMY)
         assert one_turn(lane, spec).code is None
         seen = [b"sessionid=s3cr3t" in request for request in server.requests if b" HTTP/1.1" in request]
     assert seen
@@ -178,7 +178,7 @@ def test_a_cookie_of_an_upgrade_comes_back_with_the_next_requests(lane: Lane, pr
         peer.hold()
 
     with HostileServer(script) as server:
-        with Client(lane, make_spec(protocol, server.url, timeouts=PATIENT)) as client:
+        with Client(lane, make_spec(protocol, server.url, timeouts=ROOMY)) as client:
             turns = [client.say("one")]
             if protocol != "split-websocket":
                 client.run(wait(client.connector.disconnect()))

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.registry import Lane
 from connectors.spec import build_target_spec
-from tests.integration.connectors.lanes import LANES, PATIENT, Client
+from tests.integration.connectors.lanes import LANES, ROOMY, Client
 from tests.integration.connectors.scripted import Asked, says, scripted
 
 LOGIN = {
@@ -36,7 +36,7 @@ def test_a_log_in_and_a_turn_are_forms(lane: Lane, encoding: str) -> None:
             params={"user": "ü"},
             secrets={"password": "a&b=c d+e"},
             overrides={
-                "timeouts": PATIENT,
+                "timeouts": ROOMY,
                 "handshake": {"steps": [LOGIN]},
                 "request": {"encoding": encoding, "body": body, "path": "/ask"},
             },

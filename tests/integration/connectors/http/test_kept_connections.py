@@ -15,7 +15,7 @@ from connectors.registry import Lane
 from tests.hostile import http, split, sse
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import CHUNKED, LAST_CHUNK, Protocol, chunk, head, whole
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec
 
 lanes = pytest.mark.parametrize("lane", LANES)
 HELD_S = 3.0
@@ -44,7 +44,7 @@ def test_a_body_held_open_after_the_end_mark_delays_no_turn(lane: Lane, protocol
         peer.hold()
 
     with HostileServer(stays_open) as server:
-        with Client(lane, make_spec(protocol, server.url, timeouts=PATIENT)) as client:
+        with Client(lane, make_spec(protocol, server.url, timeouts=ROOMY)) as client:
             turns = client.say_all(["one", "two", "three"])
         assert (server.connections, len(server.requests)) == (3, 3)
     assert [(t.code, t.text) for t in turns] == [(None, "four words of answer")] * 3
@@ -124,7 +124,7 @@ def test_an_unrequested_answer_is_counted_and_belongs_to_no_turn(again: bytes, c
         said.release()
         peer.hold()
 
-    with HostileServer(says_more) as server, Client(lane, make_spec("http", server.url, timeouts=PATIENT)) as client:
+    with HostileServer(says_more) as server, Client(lane, make_spec("http", server.url, timeouts=ROOMY)) as client:
         turns = []
         for text in ("one", "two"):
             turns.append(client.say(text))
@@ -146,7 +146,7 @@ def test_an_answer_to_the_post_that_is_held_back_holds_no_further_message_up() -
             peer.send(split.ANSWER)
         peer.hold()
 
-    with HostileServer(script) as server, Client("load", make_spec("split", server.url, timeouts=PATIENT)) as client:
+    with HostileServer(script) as server, Client("load", make_spec("split", server.url, timeouts=ROOMY)) as client:
         turns = client.say_all(["one", "two"])
         posts = [request for request in server.requests if request.startswith(b"POST")]
         assert len(posts) == 2
@@ -232,7 +232,7 @@ def test_a_request_that_may_be_sent_twice_is_sent_again_and_the_report_says_so(
     lane: Lane, protocol: Protocol, ending: Callable[[Peer], None]
 ) -> None:
     with HostileServer(script_of(protocol, ending)) as server:
-        spec = make_spec(protocol, server.url, request={"idempotent": True}, timeouts=PATIENT)
+        spec = make_spec(protocol, server.url, request={"idempotent": True}, timeouts=ROOMY)
         with Client(lane, spec) as client:
             first, second = client.say_all(["one", "two"])
             posts = [request for request in server.requests if request.startswith(b"POST")]
@@ -265,5 +265,5 @@ def test_a_target_that_closes_a_kept_connection_much_later_did_not_find_it_idle(
         peer.read_request()
         peer.pause(1.2)
 
-    with HostileServer(script) as server, Client(lane, make_spec("http", server.url, timeouts=PATIENT)) as client:
+    with HostileServer(script) as server, Client(lane, make_spec("http", server.url, timeouts=ROOMY)) as client:
         assert [t.code for t in client.say_all(["one", "two"])] == [None, "connection_closed"]

@@ -9,7 +9,7 @@ import pytest
 from connectors.registry import Lane
 from tests.hostile.server import HostileServer
 from tests.hostile.websocket import good
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec
 from tests.integration.connectors.scripted import asked, says, scripted
 
 MESSAGE = "Wie geht's? #1/2 & ü+%20 = 100 %; \U0001f44b"
@@ -28,7 +28,7 @@ def test_a_message_in_a_path_arrives_whole(lane: Lane) -> None:
         here = {"name": "here", "method": "GET", "url": "/h/{{ session.data }}?q={{ session.data }}"}
         there = {"name": "there", "method": "GET", "url": f"{bot.url}/{{{{ session.data }}}}?q={{{{ session.data }}}}"}
         request = {"path": "/ask/{{ message }}?q={{ message }}"}
-        spec = make_spec("http", bot.url, request=request, handshake={"steps": [here, there]}, timeouts=PATIENT)
+        spec = make_spec("http", bot.url, request=request, handshake={"steps": [here, there]}, timeouts=ROOMY)
         with Client(lane, spec) as client:
             client.connector.begin({"id": "s", "data": MESSAGE})
             turn = client.say(MESSAGE)

@@ -15,7 +15,7 @@ from tests.hostile import http, sse
 from tests.hostile.good import GOOD
 from tests.hostile.http2 import answers as http2_answers
 from tests.hostile.server import HostileServer
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn
 from tests.support.servers.socks_proxy import socks_proxy
 
 lanes = pytest.mark.parametrize("lane", LANES)
@@ -24,7 +24,7 @@ ELSEWHERE = "bot.invalid"
 
 
 def spec(protocol: str, url: str, proxy: str, *, log_in: tuple[str, str] | None = None, **more: Any) -> TargetSpec:
-    given = make_spec(protocol, url, **({"proxy": {"url": proxy}, "timeouts": PATIENT} | more))
+    given = make_spec(protocol, url, **({"proxy": {"url": proxy}, "timeouts": ROOMY} | more))
     if log_in is None:
         return given
     secrets = dict(zip(("proxy_user", "proxy_password"), log_in, strict=True))

@@ -11,7 +11,7 @@ from connectors.spec import TargetSpec
 from tests.hostile import split, sse
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.table import LAST_CHUNK, chunk
-from tests.integration.connectors.lanes import LANES, TIMEOUTS, Client, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn
 from tests.integration.connectors.scripted import Asked, scripted
 
 lanes = pytest.mark.parametrize("lane", LANES)
@@ -25,7 +25,7 @@ def named(url: str) -> TargetSpec:
     kinds = {"token": {"delta": "t"}, "end": {"done": True}, "oops": {"error": "t"}}
     response = {"kind": "@event", "kinds": kinds}
     return TargetSpec.model_validate(
-        {"name": "t", "protocol": "sse", "url": url, "response": response, "timeouts": TIMEOUTS}
+        {"name": "t", "protocol": "sse", "url": url, "response": response, "timeouts": ROOMY}
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec
 from tests.hostile.table import whole
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, Turn, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, Turn, make_spec, one_turn
 from tests.integration.connectors.scripted import says, scripted
 from tests.support.servers.agents import Agent, DirectLine, Jobs, Threads
 from tests.support.servers.recording_target import RecordingTarget, Seen, recording_target
@@ -119,7 +119,7 @@ class Dialect(NamedTuple):
     def spec(self, url: str, **overrides: Any) -> TargetSpec:
         data = {"request": {"headers": {"Authorization": None}}}
         spec = build_target_spec(name="t", url=url + self.base, preset="generic-json", overrides=data).wire_dict()
-        plain = {**spec, "timeouts": PATIENT, "response": {}, "secrets": {"api_key": "line-secret"}}
+        plain = {**spec, "timeouts": ROOMY, "response": {}, "secrets": {"api_key": "line-secret"}}
         return TargetSpec.model_validate({**plain, **self.overrides, **overrides})
 
 
@@ -249,7 +249,7 @@ def test_an_answer_that_was_waited_for_gives_what_its_head_and_body_have(lane: L
 
 @lanes
 def test_a_turn_of_many_requests_has_one_time_limit(lane: Lane) -> None:
-    spec = {**POLLED, "then": [POLL | {"within_s": 60, "every_s": 0.2}], "timeouts": {**PATIENT, "total": 0.7}}
+    spec = {**POLLED, "then": [POLL | {"within_s": 60, "every_s": 0.2}], "timeouts": {**ROOMY, "total": 0.7}}
     with scripted(lambda asked: ASKED if asked.method == "POST" else says({"state": "running"})) as bot:
         turn = one_turn(lane, make_spec("http", bot.url, **spec))
         assert 2 <= len(bot.requests) <= 5

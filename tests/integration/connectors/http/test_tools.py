@@ -14,7 +14,7 @@ from connectors.spec import SpecError, TargetSpec, build_target_spec
 from connectors.target import CompiledTarget
 from tests.hostile.table import whole
 from tests.integration.connectors.http.tool_dialects import DIALECTS, FUNCTION, Dialect, document, openai, streamed
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, Turn, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, Turn, one_turn
 from tests.integration.connectors.scripted import Asked, scripted
 
 RESULTS = {"weather": "{{ tool.input.city }}: 18 degrees", "*": {"now": "{{ turn + 1 }}"}}
@@ -22,7 +22,7 @@ RESULTS = {"weather": "{{ tool.input.city }}: 18 degrees", "*": {"now": "{{ turn
 
 def spec_of(dialect: str, url: str, **overrides: Any) -> TargetSpec:
     preset, _, streamed_form = dialect.partition(" ")
-    given = {"tool_results": RESULTS, "timeouts": PATIENT} | overrides
+    given = {"tool_results": RESULTS, "timeouts": ROOMY} | overrides
     offered = {"tools": [{"name": "weather"}]}
     return build_target_spec(
         name="t",
@@ -211,7 +211,7 @@ def test_results_that_are_left_go_with_the_next_message(rounds: int, lane: Lane)
 def test_a_secret_that_the_model_repeats_stays_one(lane: Lane) -> None:
     """In a call, in templates that could look into it, and in what is kept."""
     leak = {"name": "weather", "arguments": '{"city": "the-secret-key"}'}
-    spec = {"tool_results": {"*": "{{ tool.input.city | upper }}"}, "timeouts": PATIENT}
+    spec = {"tool_results": {"*": "{{ tool.input.city | upper }}"}, "timeouts": ROOMY}
     with scripted(asking(calls(leak), document(openai(content="Warm.")))) as server:
         target = build_target_spec(
             name="t", url=server.url, preset="openai-chat", secrets={"api_key": "the-secret-key"}, overrides=spec

@@ -20,7 +20,7 @@ from tests.hostile.good import GOOD
 from tests.hostile.http2 import answers as http2_answers
 from tests.hostile.server import HostileServer
 from tests.hostile.table import whole
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, make_spec, one_turn
 from tests.support.servers.http2_server import http2_script
 
 lanes = pytest.mark.parametrize("lane", LANES)
@@ -30,7 +30,7 @@ URL = "http://bot.invalid/v1"
 
 def spec(protocol: str, path: str, url: str = URL, **more: Any) -> TargetSpec:
     http = {"unix_socket": path} | ({"version": "2"} if protocol == "http2" else {})
-    return make_spec(protocol, url, http=http, timeouts=PATIENT, **more)
+    return make_spec(protocol, url, http=http, timeouts=ROOMY, **more)
 
 
 @pytest.fixture

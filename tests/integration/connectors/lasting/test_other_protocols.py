@@ -12,12 +12,12 @@ from tests.hostile.frames import CLOSE, accepted, frame, read_frame, read_messag
 from tests.hostile.server import HostileServer, Peer
 from tests.hostile.socketio import CONNECTED, OPENED, event
 from tests.hostile.split import ACK, wait_for_post
-from tests.integration.connectors.lanes import PATIENT, Client
+from tests.integration.connectors.lanes import ROOMY, Client
 from tests.integration.connectors.websocket.talking import lanes, said
 
 PONG = {"when": {"path": "event", "equals": "ask"}, "save": {"n": "data.n"}}
 OVER_SOCKETIO: dict[str, Any] = {
-    "timeouts": PATIENT,
+    "timeouts": ROOMY,
     "request": {
         "event": "create",
         "body": {"item": "{{ saved.item }}", "message": None, "session": None, "history": None},
@@ -100,7 +100,7 @@ def test_a_websocket_that_answers_what_was_posted_is_subscribed_to_first(lane: L
 
     overrides: dict[str, Any] = {
         "protocol": "split-websocket",
-        "timeouts": PATIENT,
+        "timeouts": ROOMY,
         "hello": [{"body": {"subscribe": "room"}, "until": {"path": "subscribed"}}],
         "auto_replies": [{"when": {"path": "ping"}, "body": {"pong": 1}}],
         "goodbye": [{"body": {"leave": "room"}}],
@@ -133,7 +133,7 @@ def test_replies_of_split_websocket_are_counted_anew_in_each_turn(lane: Lane) ->
 
     overrides: dict[str, Any] = {
         "protocol": "split-websocket",
-        "timeouts": PATIENT,
+        "timeouts": ROOMY,
         "auto_replies": [{"when": {"path": "ping"}, "body": {"pong": 1}}],
     }
     with HostileServer(script) as server:
@@ -156,7 +156,7 @@ def test_a_message_may_be_replied_to_for_what_it_is_on_the_wire(lane: Lane) -> N
         peer.hold()
 
     overrides: dict[str, Any] = {
-        "timeouts": PATIENT,
+        "timeouts": ROOMY,
         "codec": {"request": [{"name": "stomp"}], "response": [{"name": "stomp"}]},
         "request": {"body": {"command": "SEND", "message": None, "session": None, "history": None}},
         "auto_replies": [{"when": {"data": "\n"}, "body": "\n"}],

@@ -13,7 +13,7 @@ from connectors.registry import Lane
 from connectors.spec import TargetSpec, build_target_spec
 from tests.hostile.frames import CLOSE, frame, read_frame, upgrade
 from tests.hostile.server import HostileServer, Peer
-from tests.integration.connectors.lanes import PATIENT, Client, one_turn
+from tests.integration.connectors.lanes import ROOMY, Client, one_turn
 from tests.integration.connectors.websocket.talking import lanes, said, wait_for
 
 SECRET = "t0p-s3cret"
@@ -61,7 +61,7 @@ SPEC: dict[str, Any] = {
 
 def spec(url: str, *, origins: list[str] | None = None, **overrides: Any) -> TargetSpec:
     """SPEC with other fields, and without those that are None."""
-    fields = SPEC | {"timeouts": PATIENT} | overrides
+    fields = SPEC | {"timeouts": ROOMY} | overrides
     return build_target_spec(
         name="test",
         url=url,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.registry import Lane
 from connectors.spec import SpecError, parse_target_spec
-from tests.integration.connectors.lanes import LANES, PATIENT, Client
+from tests.integration.connectors.lanes import LANES, ROOMY, Client
 from tests.support.servers.recording_target import Answer, RecordingTarget, Seen, recording_target
 
 SMUGGLED = "\r\nX-Evil: 1\r\n\r\nGET /evil HTTP/1.1\r\nHost: evil\r\n\r\n"
@@ -42,7 +42,7 @@ def sent(
 ) -> list[Seen] | None:
     """What one conversation makes the target see; None: the spec is refused. Fails if any byte is no part of a whole
     request."""
-    data = {"name": "t", "protocol": protocol, "url": peer.url, "timeouts": PATIENT, "response": {"text": "text"}}
+    data = {"name": "t", "protocol": protocol, "url": peer.url, "timeouts": ROOMY, "response": {"text": "text"}}
     peer.forget()
     try:
         with Client(lane, parse_target_spec({**data, **spec})) as client:

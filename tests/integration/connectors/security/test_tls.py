@@ -13,7 +13,7 @@ from connectors.registry import Lane
 from tests.hostile import http, sse
 from tests.hostile.good import GOOD
 from tests.hostile.server import HostileServer, Peer
-from tests.integration.connectors.lanes import LANES, PATIENT, ROOMY, Client, Turn, make_spec, one_turn, server_context
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, Turn, make_spec, one_turn, server_context
 
 lanes = pytest.mark.parametrize("lane", LANES)
 protocols = pytest.mark.parametrize("protocol", list(GOOD))
@@ -186,7 +186,7 @@ def test_plain_http_on_the_tls_port(lane: Lane) -> None:
 @lanes
 def test_a_handshake_that_hangs_is_a_connect_timeout(lane: Lane) -> None:
     with HostileServer(Peer.hold) as server:
-        spec = make_spec("http", f"https://127.0.0.1:{server.port}", timeouts=PATIENT | {"connect": 0.5})
+        spec = make_spec("http", f"https://127.0.0.1:{server.port}", timeouts=ROOMY | {"connect": 0.5})
         turn = one_turn(lane, spec)
     assert turn.code == "connect_timeout"
     assert turn.late_s < 10

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 
 from connectors.spec import TargetSpec, build_target_spec
-from tests.integration.connectors.lanes import LANES, Turn
+from tests.integration.connectors.lanes import LANES, ROOMY, Turn
 
 lanes = pytest.mark.parametrize("lane", LANES)
-TIMEOUTS = {"connect": 5, "first_byte": 5, "idle": 5, "total": 10}
 
 
 def talksy(url: str, *, stream: bool = True, secrets: dict[str, str] | None = None, **overrides: Any) -> TargetSpec:
-    overrides = {"timeouts": TIMEOUTS} | overrides
+    overrides = {"timeouts": ROOMY} | overrides
     return build_target_spec(
         name="t", url=url, preset="talksy", stream=stream, secrets=secrets or {}, overrides=overrides
     )

@@ -14,7 +14,7 @@ from connectors.registry import Lane
 from connectors.socketio.payloads import joined, pieces
 from connectors.spec import TargetSpec
 from tests.hostile.table import whole
-from tests.integration.connectors.lanes import Client, make_spec, one_turn, wait
+from tests.integration.connectors.lanes import ROOMY, Client, make_spec, one_turn, wait
 from tests.integration.connectors.scripted import Asked, scripted
 from tests.integration.connectors.websocket.talking import lanes, said, wait_for
 
@@ -163,7 +163,7 @@ def test_what_a_server_does_wrong_has_its_code(
     lane: Lane, answer: Callable[[Asked], bytes], code: str, told: str
 ) -> None:
     limits = {"event_bytes": 65536, "body_bytes": 262144, "header_bytes": 16384, "answer_bytes": 131072}
-    patience = {"connect": 1.0 if code != "connect_timeout" else 0.3, "first_byte": 4.0, "idle": 4.0, "total": 5.0}
+    patience = ROOMY | ({"connect": 0.3} if code == "connect_timeout" else {})
     with scripted(answer) as server:
         target = make_spec(
             "socketio", server.url, socketio={"transport": "polling", "ack": False}, limits=limits, timeouts=patience

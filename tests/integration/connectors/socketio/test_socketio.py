@@ -11,8 +11,8 @@ from connectors.registry import Lane
 from tests.hostile import socketio as script
 from tests.hostile.frames import CLOSE, frame, read_message, upgrade
 from tests.hostile.server import HostileServer, Peer
-from tests.integration.connectors.lanes import Client, make_spec, one_turn
-from tests.integration.connectors.socketio.talking import TIMEOUTS, lanes, said, talksy
+from tests.integration.connectors.lanes import ROOMY, Client, make_spec, one_turn
+from tests.integration.connectors.socketio.talking import lanes, said, talksy
 from tests.support.servers.socketio_server import TEXT, ChatServer
 
 # --- Talksy's preset ---------------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def test_a_first_event_is_emitted_before_the_one_that_says_that_all_is_ready(cha
 
 @lanes
 def test_the_event_that_says_that_all_is_ready_must_come(chat: ChatServer, lane: Lane) -> None:
-    short = TIMEOUTS | {"connect": 0.3}
+    short = ROOMY | {"connect": 0.3}
     turn = one_turn(lane, talksy(chat.url, socketio={"ready_event": "never"}, timeouts=short))
     assert turn.code == "connect_timeout"
 
@@ -128,7 +128,7 @@ def test_pings_between_turns_are_answered(lane: Lane) -> None:
 @lanes
 @pytest.mark.parametrize(("reconnect", "code"), [("fail", "connection_closed"), ("resume", None)])
 def test_a_connection_that_is_lost_between_turns(chat: ChatServer, lane: Lane, reconnect: str, code: str) -> None:
-    spec = talksy(chat.url, stream=False, socketio={"reconnect": reconnect}, timeouts=TIMEOUTS)
+    spec = talksy(chat.url, stream=False, socketio={"reconnect": reconnect})
     with Client(lane, spec) as client:
         first = client.say("leave")
         client.idle(0.2)

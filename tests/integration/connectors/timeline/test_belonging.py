@@ -14,7 +14,7 @@ from connectors.registry import Lane
 from connectors.spec import SpecError
 from tests.hostile.frames import frame, read_message, upgrade
 from tests.hostile.server import HostileServer, Peer
-from tests.integration.connectors.lanes import LANES, PATIENT, Client, Turn, make_spec
+from tests.integration.connectors.lanes import LANES, ROOMY, Client, Turn, make_spec
 
 lanes = pytest.mark.parametrize("lane", LANES)
 
@@ -57,7 +57,7 @@ WELCOME = {"response": "Welcome!", "done": True}
 def talk(lane: Lane, script: Callable[[Peer], None], turns: int = 3, **overrides: Any) -> tuple[list[Turn], int]:
     """The turns, and how many unsolicited messages came by 0.2 s after the last one."""
     with HostileServer(script) as server:
-        spec = make_spec("websocket", server.url, timeouts=PATIENT, **overrides)
+        spec = make_spec("websocket", server.url, timeouts=ROOMY, **overrides)
         with Client(lane, spec) as client:
             said = client.say_all([f"question {number}" for number in range(turns)])
             client.idle(0.2)
@@ -95,7 +95,7 @@ def test_a_ready_message_is_waited_for(lane: Lane) -> None:
 @pytest.mark.parametrize(("required", "code"), [(True, "connect_timeout"), (False, None)])
 def test_a_greeting_that_does_not_come(lane: Lane, required: bool, code: str | None) -> None:
     greeting = {"within_s": 0.2, "required": required}
-    told = {"timeouts": PATIENT, "greeting": greeting}
+    told = {"timeouts": ROOMY, "greeting": greeting}
     with HostileServer(bot(whole)) as server, Client(lane, make_spec("websocket", server.url, **told)) as client:
         assert client.say().code == code
 
@@ -184,7 +184,7 @@ def test_what_comes_while_pings_are_looked_for_is_counted_once(monkeypatch: pyte
     script = bot(lambda n, asked: [*whole(n), 0.1, {"response": "late", "done": True}])
     with (
         HostileServer(script) as server,
-        Client("reference", make_spec("websocket", server.url, timeouts=PATIENT)) as client,
+        Client("reference", make_spec("websocket", server.url, timeouts=ROOMY)) as client,
     ):
         said = []
         for number in (1, 2, 3):

@@ -47,7 +47,7 @@ def test_what_comes_between_turns_is_counted_may_be_saved_and_answers_nothing(la
     with HostileServer(script) as server:
         with Client(lane, make_spec("websocket", server.url, response=response)) as client:
             turns = [client.say()]
-            assert sent.wait(5)
+            assert sent.wait(30)
             wait_for(client, lambda: client.connector.ready and client.connector.unassigned == 3)
             turns.append(client.say())
             assert client.connector.saved == {"token": "t2"}

@@ -13,7 +13,7 @@ from connectors.spec import TargetSpec, build_target_spec
 from targets.probe import probe
 from tests.hostile.frames import frame, read_frame, upgrade
 from tests.hostile.server import HostileServer, Peer
-from tests.integration.connectors.lanes import PATIENT, Client
+from tests.integration.connectors.lanes import ROOMY, Client
 from tests.integration.connectors.websocket.talking import lanes, said
 
 Line = list[tuple[str, dict[str, Any]]]
@@ -91,7 +91,7 @@ def talking(preset: str, talk: Line, **params: Any) -> Iterator[TargetSpec]:
                 heard.append(orjson.loads(read_frame(peer)[1]))
         peer.hold()
 
-    overrides = {"tool_results": {"weather": "{{ tool.input.city }}: warm"}, "timeouts": PATIENT}
+    overrides = {"tool_results": {"weather": "{{ tool.input.city }}: warm"}, "timeouts": ROOMY}
     with HostileServer(serve) as server:
         yield build_target_spec(
             name="t", url=server.url.replace("http", "ws", 1), preset=preset, params=params,
