@@ -52,7 +52,7 @@ def test_a_body_held_open_after_the_end_mark_delays_no_turn(lane: Lane, protocol
         done_ns, sent_ns = before.timeline.done_ns, turn.timeline.sent_ns
         assert done_ns is not None
         assert sent_ns is not None
-        assert (sent_ns - done_ns) / 1e9 < HELD_S / 6, "the next message went out on a new connection"
+        assert (sent_ns - done_ns) / 1e9 < HELD_S / 2, "the next message went out on a new connection"
         if lane == "load" and not closes:
             steps = turn.timeline.handshake_ns or {}
             assert set(steps) == {"body_wait", "resolve", "connect"}, "the wait has a name"
@@ -73,7 +73,7 @@ def test_a_body_that_ends_while_the_user_thinks_keeps_its_connection(protocol: P
     with HostileServer(ends_late) as server, Client("load", make_spec(protocol, server.url)) as client:
         assert client.say().code is None
         ended.set()
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30
         while not client.connector.ready and time.monotonic() < until:
             client.idle(0.005)
         turn = client.say()

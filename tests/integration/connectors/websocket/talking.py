@@ -26,7 +26,7 @@ def steps(turns: list[Turn]) -> list[set[str]]:
 
 def wait_for(client: Client, holds: Callable[[], bool]) -> None:
     """Until `holds`, while the lane's loop runs."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while not holds() and time.monotonic() < until:
         client.idle(0.005)
     assert holds()
