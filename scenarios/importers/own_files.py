@@ -36,7 +36,7 @@ def given_file(text: str) -> dict[str, Any]:
     if kind in MAKERS and size.isdecimal():
         return {"generate": kind, "bytes": int(size)}
     path = Path(text).expanduser()
-    return {"name": path.name, "base64": _content(path, text)}
+    return {"name": path.name, "base64": _packed(_content(path, text))}
 
 
 class _Files:
@@ -44,7 +44,8 @@ class _Files:
 
     def __init__(self, folder: Path, given: Mapping[str, Any]) -> None:
         self._folder = folder
-        self.named = {name: _read(file, folder, f"files.{name}") for name, file in given.items()}
+        self._bytes = 0
+        self.named = {name: self._read(file, f"files.{name}") for name, file in given.items()}
         self._names: dict[str, str] = {}
 
     def with_steps(self, steps: Any, where: str) -> Any:
@@ -68,22 +69,25 @@ class _Files:
             return file
         given = repr(file)
         if given not in self._names:
-            content, path = _read(file, self._folder, where), file["path"]
+            content, path = self._read(file, where), file["path"]
             names = chain([path], (f"{path} ({number})" for number in count(2)))
             self._names[given] = name = next(name for name in names if name not in self.named)
             self.named[name] = content
         return literal(self._names[given])
 
-
-def _read(file: Any, folder: Path, where: str) -> Any:
-    """A file as a scenario has it, if it is given by a path."""
-    if not isinstance(file, Mapping) or "path" not in file:
-        return file
-    if "base64" in file or "generate" in file:
-        raise ScenarioError(f"{where}: give one of `path`, `base64` and `generate`")
-    path = _below(folder, file["path"], f"{where}.path")
-    rest = {key: value for key, value in file.items() if key != "path"}
-    return {"name": PurePath(file["path"]).name, **rest, "base64": _content(path, f"{where}.path: {file['path']}")}
+    def _read(self, file: Any, where: str) -> Any:
+        """A file as a scenario has it, if it is given by a path."""
+        if not isinstance(file, Mapping) or "path" not in file:
+            return file
+        if "base64" in file or "generate" in file:
+            raise ScenarioError(f"{where}: give one of `path`, `base64` and `generate`")
+        path = _below(self._folder, file["path"], f"{where}.path")
+        content = _content(path, f"{where}.path: {file['path']}")
+        self._bytes += len(content)
+        if self._bytes > MAX_FILES_BYTES:
+            raise ScenarioError(f"{where}: here the files have more than {MAX_FILES_BYTES:,} bytes; leave some out")
+        rest = {key: value for key, value in file.items() if key != "path"}
+        return {"name": PurePath(file["path"]).name, **rest, "base64": _packed(content)}
 
 
 def _below(folder: Path, given: Any, where: str) -> Path:
@@ -102,26 +106,23 @@ def _below(folder: Path, given: Any, where: str) -> Path:
     return inside
 
 
-def _content(path: Path, where: str) -> str:
+def _content(path: Path, where: str) -> bytes:
     try:
-        return base64.b64encode(read_ordinary(path, MAX_BYTES)).decode()
+        return read_ordinary(path, MAX_BYTES)
     except FileError as exc:
         raise ScenarioError(f"{where}: {exc}") from exc
 
 
+def _packed(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
 def _all_of(folder: Path, given: str) -> dict[str, Any]:
-    """All files of a folder by their names, but hidden ones and folders."""
+    """The paths of all files of a folder by their names, but hidden ones and folders."""
     try:
-        paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     except OSError as exc:
         raise ScenarioError(f"files: {given!r} is not a folder that can be read: {exc.strerror}") from exc
-    if len(paths) > MAX_FILES:
-        raise ScenarioError(f"files: {given!r} has {len(paths):,} files: at most {MAX_FILES:,} can be read")
-    found, total = {}, 0
-    for path in paths:
-        inside = _below(folder, path.name, f"files: {given}")
-        found[path.name] = {"name": path.name, "base64": _content(inside, f"files: {given}/{path.name}")}
-        total += len(found[path.name]["base64"]) * 3 // 4
-        if total > MAX_FILES_BYTES + len(paths) * 3:
-            raise ScenarioError(f"files: those of {given!r} have more than {MAX_FILES_BYTES:,} bytes together")
-    return found
+    if len(names) > MAX_FILES:
+        raise ScenarioError(f"files: {given!r} has {len(names):,} files: at most {MAX_FILES:,} can be read")
+    return {name: {"path": f"{given}/{name}"} for name in names}

@@ -105,6 +105,15 @@ def test_what_stands_beside_a_path_is_checked_each_time(folder: Path) -> None:
         read(folder, scenario(steps=[{"do": "say", "text": "Look", "attachments": attached}]))
 
 
+def test_files_are_read_no_further_than_a_scenario_can_hold(folder: Path) -> None:
+    for name in "abc":
+        (folder / "photos" / f"z{name}").write_bytes(bytes(4_000_000))
+    paths = {name: {"path": f"photos/z{name}"} for name in "abc"}
+    for files, place in ((paths, "c"), ("photos", "zc")):
+        with pytest.raises(ScenarioError, match=rf"files\.{place}: here the files have more than 10,000,000 bytes"):
+            read(folder, scenario(files=files))
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [
