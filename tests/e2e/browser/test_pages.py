@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from playwright.sync_api import expect
 
@@ -99,16 +100,21 @@ def test_no_page_is_wider_than_the_window(browser: Watched) -> None:
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_test_message_is_sent_from_its_target_and_what_came_is_text(browser: Watched, width: int) -> None:
+    called = {"id": "c1", "function": {"name": "look_up", "arguments": "word" * 200}}
+
+    def event(delta: object) -> bytes:
+        return b"data: %b\n\n" % orjson.dumps({"choices": [{"delta": delta}]})
+
     def answer(peer: Peer) -> None:
         peer.read_request()
-        events = (*sse.PIECES, b'data: {"choices":[{"delta":{"content":"<img src=x>"}}]}\n\n', sse.DONE)
-        peer.send(sse.STREAM_HEAD + b"".join(chunk(event) for event in events) + b"0\r\n\r\n")
+        events = (*sse.PIECES, *map(event, ({"content": "<img src=x>"}, {"tool_calls": [called]})), sse.DONE)
+        peer.send(sse.STREAM_HEAD + b"".join(chunk(one) for one in events) + b"0\r\n\r\n")
         peer.hold()
 
     page = browser.page
     page.set_viewport_size({"width": width, "height": 900})
     with HostileServer(answer) as server:
-        target = made_up.target(url=f"{server.url.removesuffix('/v1')}/v1", stream=True)
+        target = made_up.target(url=f"{server.url.removesuffix('/v1')}/v1", stream=True, params={"tools": [{}]})
         page.goto(f"{browser.site}/admin/targets/target/{target.pk}/change/")
         link = page.locator("a[href$='/test-message/']", has_text="Send a test message")
         page.goto(browser.site + str(link.first.get_attribute("href")))
@@ -116,9 +122,10 @@ def test_a_test_message_is_sent_from_its_target_and_what_came_is_text(browser: W
         page.get_by_role("button", name="Send", exact=True).click()
         expect(page.locator(".tb-verdict--good")).to_contain_text("Answered: ")
         assert len(server.requests) == 1
-    expect(page.locator(".tb-frames tbody tr")).to_have_count(len(sse.PIECES) + 2)
+    expect(page.locator(".tb-frames tbody tr")).to_have_count(len(sse.PIECES) + 3)
     expect(page.locator(".tb-raw").first).to_contain_text("<img src=x>")
     assert page.locator(".tb-page img").count() == 0
+    expect(page.locator(".tb-raw", has_text="look_up word")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.evaluate("document.documentElement.classList.toggle('dark')")
     expect(page.locator(".tb-verdict--good")).to_be_visible()
