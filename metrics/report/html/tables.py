@@ -116,8 +116,11 @@ def _errors(report: RunReport) -> Table:
 
 def _answers(report: RunReport) -> Table:
     rows = [Row(_texts([what, word, number(count)])) for what, word, count in answer_rows(report)]
-    note = "Kinds of answers other than plain text, and finish reasons as reported by the target."
-    return Table("Answers", ("property", "value", "turns"), rows, note, frozenset({"value"}))
+    note = (
+        "Kinds of answers other than plain text, finish reasons as reported by the target, and how often each tool was"
+        " called."
+    )
+    return Table("Answers", ("property", "value", "count"), rows, note, frozenset({"value"}))
 
 
 def _generator(report: RunReport) -> Table:
