@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from connectors.errors import BadRequest
 from connectors.mapping.addresses import compile_address
@@ -46,7 +46,7 @@ class RequestTemplate:
         self._path = compile_address(spec.path, f"{where}.path", fold)
         self._event = compile_string(spec.event, f"{where}.event", fold)
         self._headers = [
-            (name, compile_string(text, f"{where}.headers.{name}", fold)) for name, text in spec.headers.items()
+            (name, _compile_header(text, f"{where}.headers.{name}", fold)) for name, text in spec.headers.items()
         ]
         if spec.encoding != "json" and not any(name.lower() == "content-type" for name in spec.headers):
             self._headers.append(("Content-Type", Template(CONTENT_TYPES[spec.encoding], None)))
@@ -128,3 +128,15 @@ class RequestTemplate:
         if sealed:
             return tuple((name, wrapped(HEADER, value)) for name, value in pairs)
         return pairs
+
+
+def _compile_header(text: str, where: str, fold: Context) -> Template:
+    """Raises SpecError."""
+
+    def checked(value: Any) -> Any:
+        if value.__class__ is not str and isinstance(value, dict | list):
+            what = f"{where}: a header cannot hold {'an object' if isinstance(value, dict) else 'a list'}"
+            raise BadRequest("request_invalid", what, "name the value inside it, or put tojson behind it")
+        return value
+
+    return compile_string(text, where, fold, lambda _at, _expression: checked)

@@ -93,9 +93,6 @@ def _joined(parts: list[str | Callable[[Context], Any]], where: str) -> Callable
 
 def text_of(value: Any, where: str) -> str:
     """Raises BadRequest."""
-    if isinstance(value, dict | list) and ".headers." in where:
-        what = f"{where}: a header cannot hold {'an object' if isinstance(value, dict) else 'a list'}"
-        raise BadRequest("request_invalid", what, "name the value inside it, or put tojson behind it")
     try:
         return as_text(value)
     except (ValueError, UndefinedError, RecursionError) as exc:

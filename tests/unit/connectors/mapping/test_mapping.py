@@ -109,6 +109,11 @@ def test_a_header_holds_no_object(text: str, value: object) -> None:
     assert headers == {"X-A": orjson.dumps(value).decode().replace(":", ": "), "X-B": "n 2", "X-C": "2"}
 
 
+def test_what_a_body_calls_headers_is_none() -> None:
+    found = target({"headers": {"a": "n {{ saved.token }}"}}).render(TURN | {"saved": {"token": [1]}})
+    assert orjson.loads(found.body) == {"headers": {"a": "n [1]"}}
+
+
 def test_what_no_turn_could_send_is_found_before_the_run() -> None:
     with pytest.raises(SpecError, match=r"request\.path"):
         target(None, path="/{{ params.nope }}")
