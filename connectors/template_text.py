@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from jinja2 import Environment, nodes
@@ -12,12 +12,20 @@ from jinja2.parser import Parser
 from bounds.templates import LimitError
 
 EXPRESSION_CHARS: Final = 10_000
+BEGIN: Final = r"(?:\b|\\[nrt])"
+"""Pattern: where a name begins in an expression that stands in JSON. A line break is two characters there."""
 _EXPRESSION: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 def expressions_in(text: str) -> Iterator[re.Match[str]]:
     """Each `{{ ... }}`, its inner text as group 1."""
     return _EXPRESSION.finditer(text, 0, _end(text))
+
+
+def naming(*names: str) -> Callable[[str], bool]:
+    """Whether an expression in JSON names one of them."""
+    pattern = re.compile(rf"{BEGIN}(?:{'|'.join(names)})\b")
+    return lambda text: any(pattern.search(match[1]) for match in expressions_in(text))
 
 
 def blanked(text: str) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 import orjson
 
 from connectors.spec import TargetSpec
-from connectors.template_text import expressions_in
+from connectors.template_text import BEGIN, expressions_in
 from inputs.wording import nearest
 
-_PARAM = re.compile(r"\bparams\.(\w+)")
-_ANY_PARAM = re.compile(r"\bparams\b(?!\.\w)")
+_PARAM = re.compile(rf"{BEGIN}params\.(\w+)")
+_ANY_PARAM = re.compile(rf"{BEGIN}params\b(?!\.\w)")
 
 
 def named_params(spec: TargetSpec, *, but: Iterable[str] = ()) -> frozenset[str] | None:

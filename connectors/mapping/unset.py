@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from connectors.errors import DETAIL_LIMIT, TurnError
+from connectors.template_text import BEGIN
 
 NAMING_SECRETS: Final = (
     *("request", "then", "standing", "handshake", "socketio", "codec", "models", "aws_signature"),
     *("hello", "before", "after", "auto_replies", "keep_alive", "goodbye"),
 )
 """Parts of a target whose templates may name secrets."""
-_SECRET = re.compile(r"\bsecret\.(\w+)")
+_SECRET = re.compile(rf"{BEGIN}secret\.(\w+)")
 MOSTLY_SECRETS: Final = frozenset({"http_401", "grpc_unauthenticated"})
 _REFUSALS: Final = frozenset(
     {"http_401", "http_403", "grpc_unauthenticated", "grpc_permission_denied", "socketio_refused", "ws_closed_1008"}

@@ -12,12 +12,11 @@ from pydantic import Field, model_validator
 from attachments.attachment import CONTENT, FIELDS
 from attachments.content_types import KINDS
 from connectors.spec.base import Frozen
-from connectors.template_text import expressions_in
+from connectors.template_text import expressions_in, naming
 
 PLACEHOLDER: Final = re.compile(r"\$([a-z_][a-z0-9_]*)")
-_NAMED: Final = re.compile(r"(?:\b|\\[nrt])(?:attachments|attachment_parts)\b")
-_CARRIED: Final = re.compile(r"(?:\b|\\[nrt])(?:messages|history|attachments|attachment_parts)\b")
-"""In JSON: a line break in an expression is two characters there."""
+_names_them: Final = naming("attachments", "attachment_parts")
+_carries_them: Final = naming("messages", "history", "attachments", "attachment_parts")
 
 
 class AttachmentsSpec(Frozen):
@@ -87,18 +86,14 @@ def attachments_problem(target: str, spec: AttachmentsSpec | None, in_turns: str
     """Why a target cannot be sent attachments of `kinds` ("": any), by where they stand; empty: it can. `in_turns`: all
     that is rendered in a turn, as JSON."""
     if spec is None:
-        if _names(in_turns, _NAMED):
+        if _names_them(in_turns):
             return ""
         how = "give `attachments` (docs/targets.md), or name `attachments` in a template of its request"
         return f"the target {target!r} takes no attachments: {how}"
-    if not _names(in_turns, _CARRIED):
+    if not _carries_them(in_turns):
         what = "no template of its request names messages, history, attachments or attachment_parts"
         return f"the target {target!r} takes no attachments: {what}"
     for kind, where in kinds.items():
         if kind and kind not in spec.kinds:
             return f"{where}: the target {target!r} takes no attachment of kind {kind}, only {', '.join(spec.kinds)}"
     return ""
-
-
-def _names(in_turns: str, pattern: re.Pattern[str]) -> bool:
-    return any(pattern.search(expression[1]) for expression in expressions_in(in_turns))

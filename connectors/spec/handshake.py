@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +10,7 @@ from connectors.spec.base import Frozen
 from connectors.spec.request import Encoding, Headers, Method, check_encoding
 from connectors.spec.response import Condition
 from connectors.spec.saving import Save
+from connectors.template_text import naming
 
 EVERY_S: Final = 1.0
 WITHIN_S: Final = 30.0
@@ -21,7 +21,7 @@ TAKEN: Final = frozenset(
     }
 )  # fmt: skip
 """Names under which other parts of connecting, and of a turn, are timed."""
-_JWT: Final = re.compile(r"{{[^}]*\bjwt\b")
+_names_jwt: Final = naming("jwt")
 
 
 class AskSpec(Frozen):
@@ -92,7 +92,7 @@ class StepSpec(AskSpec):
 
     @model_validator(mode="after")
     def _uses_jwt(self) -> Self:
-        if self.jwt is not None and not _JWT.search(str((self.url, self.headers, self.body))):
+        if self.jwt is not None and not _names_jwt(str((self.url, self.headers, self.body))):
             raise ValueError("jwt has no effect: put {{ jwt }} into the step's body, a header or its url")
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from connectors.content.tool_calls import NAME_CHARS, NO_NAME, STEP, ToolCalls
 from connectors.errors import LostPatience, TurnError
 from connectors.security.redact import Redactor
 from connectors.spec import TargetSpec
-from connectors.template_text import expressions_in
+from connectors.template_text import naming
 from connectors.timeline import Timeline
 from runs.engine.recording.ledger import Line
 from runs.load.tokens import tokens_of, with_rounds
@@ -20,8 +19,7 @@ from scenarios.render.walk import SayAction
 Log = Sequence[Mapping[str, Any]]
 """Messages, each with `role` and `content`."""
 CALLS_RECORDED = 32
-_HISTORY = re.compile(r"(?:\b|\\[nrt])(?:messages|history)\b")
-"""In JSON: a line break in an expression is two characters there."""
+_names_history = naming("messages", "history")
 
 
 class TurnRecord:
@@ -131,7 +129,7 @@ def names_history(target: TargetSpec) -> bool:
 
 def sends_history(target: TargetSpec) -> bool:
     """Whether each turn carries the conversation so far: its tokens are paid for again with every turn."""
-    return any(_HISTORY.search(expression[1]) for expression in expressions_in(target.sent_in_turns()))
+    return _names_history(target.sent_in_turns())
 
 
 def sent_chars(message: str, log: Log | None) -> int:

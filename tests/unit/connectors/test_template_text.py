@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.spec import build_target_spec
-from connectors.template_text import blanked, expressions_in, is_one_expression
+from connectors.spec import StepSpec, build_target_spec
+from connectors.template_text import blanked, expressions_in, is_one_expression, naming
 from tests.support.attacks.expressions import SLOW_S
 
 OPEN = "{{" * 20_000
@@ -30,6 +31,29 @@ def test_a_text_is_blanked_where_its_expressions_stand(text: str) -> None:
 def test_expressions_end_where_the_first_end_stands() -> None:
     assert [match[1] for match in expressions_in("{{ a }}}} {{b\n}} {{")] == [" a ", "b\n"]
     assert blanked("x{{ a }}? {{") == "x       ? {{"
+
+
+def test_names_are_found_behind_a_line_break_in_json_and_nowhere_else() -> None:
+    names_it = naming("jwt", "key")
+    said = (
+        "{{ jwt }}",
+        "{{\njwt }}",
+        "{{ 'x' ~\n\tkey }}",
+        "{{ {'a': 1}.a ~ jwt }}",
+        "jwt",
+        "{{ jwts }}",
+        "{{ my_key }}",
+    )
+    assert [names_it(json.dumps({"a": text})) for text in said] == [True] * 4 + [False] * 3
+
+
+def test_a_step_that_names_its_token_in_many_texts_is_checked_in_time() -> None:
+    step = {"name": "a", "url": "/a", "body": OPEN * 5 + "{{ jwt }}", "jwt": {"key": "{{ secret.key }}"}}
+    begun = time.process_time()
+    with pytest.raises(ValueError, match="jwt has no effect"):
+        StepSpec.model_validate({**step, "body": OPEN * 5})
+    StepSpec.model_validate(step)
+    assert time.process_time() - begun < SLOW_S
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_a_key_of_a_body_that_is_called_params_or_a_text_with_it_takes_none() ->
     rpc = spec("generic-json").model_dump() | {"request": {"body": {"params": {"text": "{{ params.lang }}"}}}}
     assert named_params(parse_target_spec(rpc)) == frozenset({"lang"})
     urn = spec("generic-json").model_dump() | {
-        "request": {"body": {"a": "urn:ietf:params:oauth", "b": "{{ params.c }}"}}
+        "request": {"body": {"a": "urn:ietf:params:oauth", "b": "{{\nparams.c }}"}}
     }
     assert named_params(parse_target_spec(urn)) == frozenset({"c"})
     one = spec("generic-json").model_dump() | {"request": {"body": {"params": '{{ params["lang"] }}'}}}
