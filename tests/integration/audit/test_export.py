@@ -24,7 +24,7 @@ from audit.services import record
 from tests.integration.web import made_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 def run(*arguments: str) -> str:

@@ -17,7 +17,7 @@ from audit.models import AuditOutlet
 from audit.services import record
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 @pytest.fixture

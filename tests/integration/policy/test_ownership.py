@@ -117,7 +117,7 @@ def test_a_server_that_drips_is_given_up(serve: Serve, monkeypatch: pytest.Monke
     begin = time.monotonic()
     with pytest.raises(ProofError, match="did not answer within"):
         prove(serve(b"drip"))
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 10
 
 
 @pytest.mark.parametrize("url", ["", "https://", "ftp://x", "https://a b", "https://169.254.169.254", "http://127.1:1"])

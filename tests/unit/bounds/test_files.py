@@ -54,7 +54,7 @@ def test_what_is_no_ordinary_file_is_not_read(bad_path: str) -> None:
     begun = time.monotonic()
     with pytest.raises(FileError):
         read_ordinary(bad_path, MOST_BYTES)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize("field", ["ca_file", "key_file", "cert_file"])

@@ -63,7 +63,7 @@ def test_without_redis_nothing_is_raised_and_hardly_any_time_is_lost(
     begun = time.monotonic()
     for _ in range(1000):
         assert not publish_status(7, "running", "")
-    assert time.monotonic() - begun < 2 * live_stream.TIMEOUT_S
+    assert time.monotonic() - begun < 10 * live_stream.TIMEOUT_S
 
 
 def test_publishing_goes_on_when_redis_is_back(valkey: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

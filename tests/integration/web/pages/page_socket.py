@@ -16,7 +16,7 @@ from runs.models import Run
 from tests.integration.web import made_up
 from tokenburn_site.asgi import application
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 def session_of(user: User) -> str:

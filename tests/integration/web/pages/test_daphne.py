@@ -17,7 +17,7 @@ from tests.integration.web import made_up
 from tests.integration.web.pages.conftest import Server
 from tests.integration.web.pages.page_socket import session_of
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.integration.web.permissions.table import NO, SOCKETS, YES, lines
 from tokenburn_site.asgi import application
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 def opened(address: str, session: str) -> str:
