@@ -49,8 +49,11 @@ class ReferenceConnector(HandshakeConnector):
                 if wait is not dialogue.wait:
                     wait = dialogue.wait
                     due_s = time.monotonic() + wait.awaited.spec.within_s
+                if (left_s := due_s - time.monotonic()) <= 0:  # also where messages come without end
+                    dialogue.missed()
+                    continue
                 try:
-                    take(max(due_s - time.monotonic(), 0.001))
+                    take(left_s)
                 except TimeoutError:
                     dialogue.missed()
         finally:

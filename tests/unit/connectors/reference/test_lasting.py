@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from connectors.errors import TurnError
 from connectors.mapping.request import RenderedRequest
 from connectors.reference.socketio.engine_socket import EngineSocket
 from connectors.reference.websocket.client import WsClient
@@ -43,6 +45,26 @@ def test_limits_begin_with_the_turns_own_message_and_none_runs_for_what_follows(
 
     connector.around(REQUEST, connector.timeline(0), exchange)
     assert watch.done == ["before", "limits begin anew", "exchange", "after, idle"]
+
+
+def test_messages_without_end_do_not_put_off_what_is_waited_for() -> None:
+    hello = {"hello": [{"body": {"type": "join"}, "until": {"path": "ok"}, "within_s": 0.02}]}
+    connector = WebSocketConnector(
+        CompiledTarget(build_target_spec(name="t", url="ws://h", preset="generic-websocket", overrides=hello))
+    )
+    until_s = time.monotonic() + 5
+    taken: list[float] = []
+
+    def take(left_s: float) -> None:
+        assert time.monotonic() < until_s
+        taken.append(left_s)
+        connector.idle_event(b'{"type": "busy"}', 1)
+
+    connector.expect_greeting()
+    with pytest.raises(TurnError, match="connect_timeout"):
+        connector.wait_for_greeting(take)
+    assert len(taken) > 1
+    assert 0 < min(taken) < max(taken) <= 0.02
 
 
 def test_a_packet_that_version_2_does_not_want_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
