@@ -103,6 +103,27 @@ def test_an_error_of_every_event_is_one_of_each_kind(event: dict[str, Any]) -> N
         line.event(10, orjson.dumps(event))
 
 
+@pytest.mark.parametrize(
+    ("event", "is_error"),
+    [
+        ({"error": "busy"}, True),
+        ({"type": "error", "message": "busy"}, True),
+        ({"type": "tool_result", "error": "busy"}, False),
+    ],
+)
+def test_of_events_that_no_kind_lists_one_of_another_kind_may_hold_an_error(
+    event: dict[str, Any], is_error: bool
+) -> None:
+    kinds = {"kind": "type", "kinds": {"token": {"delta": "value"}}}
+    line = Timeline(ResponseMapping(ResponseSpec.model_validate(kinds)), planned_ns=0)
+    found = ""
+    try:
+        line.event(10, orjson.dumps(event))
+    except BadAnswer as exc:
+        found = exc.code
+    assert found == ("target_error" if is_error else "")
+
+
 NAMED = {
     "error": "problem",
     "usage": {"output": "tokens"},
