@@ -18,7 +18,7 @@ from pathlib import Path
 
 from connectors.registry import Lane
 from connectors.spec import TargetSpec
-from tests.integration.connectors.lanes import LANES, make_spec, one_turn
+from tests.integration.connectors.lanes import LANES, ROOMY, make_spec, one_turn
 
 TIMEOUTS = {"connect": 1.2, "first_byte": 2, "idle": 2, "total": 1}
 AT_ONCE = 3
@@ -35,7 +35,7 @@ def resident(field: str) -> int:
 def main(lane: Lane) -> None:
     running = 0
     for number, (protocol, url, good) in enumerate(json.loads(sys.stdin.readline())):
-        spec = make_spec(protocol, url, limits={}, timeouts=TIMEOUTS)
+        spec = make_spec(protocol, url, limits={}, timeouts=ROOMY if good else TIMEOUTS)
         if good or protocol == "grpc":
             running -= wait(running)
             ctypes.CDLL(None).malloc_trim(0)
