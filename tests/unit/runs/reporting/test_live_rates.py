@@ -62,6 +62,8 @@ class Engine:
         first = self._stored
         while self._stored < len(self._lines) and self._lines[self._stored][0] <= until_ns:
             self._stored += 1
+        if self._stored == first:
+            return []
         lines = b"".join(orjson.dumps(line) + b"\n" for _, line in self._lines[first : self._stored])
         return list(parse(lines, 1, self.shard, counted=counted).windows.values())
 
