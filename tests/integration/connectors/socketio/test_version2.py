@@ -15,7 +15,7 @@ from tests.hostile.socketio import CONNECTED, event, message, packet
 from tests.integration.connectors.lanes import Client, make_spec, one_turn
 from tests.integration.connectors.websocket.talking import lanes, said
 
-OPENED = packet("0" + json.dumps({"sid": "e1", "upgrades": [], "pingInterval": 100, "pingTimeout": 400}))
+OPENED = packet("0" + json.dumps({"sid": "e1", "upgrades": [], "pingInterval": 100, "pingTimeout": 30000}))
 """What versions 3 and 4 before maxPayload both say."""
 ATTACHED = message("51-", ["delta", {"text": "one ", "raw": {"_placeholder": True, "num": 0}}])
 PONG = packet("3")
