@@ -49,11 +49,7 @@ async def open_stream(
     sock = await _connect(loop, addresses)
     connected = time.monotonic_ns()
     steps["connect"] = kernel_connect_ns(sock) or connected - began
-    outer = None
-    if secure is not None:
-        outer = await _shaken(
-            sock, lambda: TlsStream(loop, clock, sock, secure.tls_context(), secure.host), secure.tls_failed
-        )
+    outer = None if secure is None else await _secured(loop, clock, sock, secure)
     if tunnel is not None:
         await _open_tunnel(loop, sock, tunnel, outer)
     if tunnel is not None or outer is not None:
@@ -69,6 +65,13 @@ async def open_stream(
         encrypted = await _shaken(sock, lambda: NestedTlsStream(loop, clock, outer, tls, server_name), tls_failure)
     steps["tls"] = time.monotonic_ns() - connected
     return encrypted
+
+
+async def _secured(
+    loop: asyncio.AbstractEventLoop, clock: ArrivalClock, sock: socket.socket, proxy: Proxy
+) -> TlsStream:
+    """TLS with the proxy itself."""
+    return await _shaken(sock, lambda: TlsStream(loop, clock, sock, proxy.tls_context(), proxy.host), proxy.tls_failed)
 
 
 async def _open_tunnel(
