@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
@@ -77,9 +78,15 @@ def without(body: Any, paths: list[str]) -> Any:
     return body
 
 
+@cache
+def learned(text: str) -> Proposal:
+    """Several tests look at the same proposal."""
+    return learn([text])
+
+
 def wrong(chat: Chat) -> str:
     """Why what is proposed is not right; empty: it is."""
-    made = learn([chat.text()])
+    made = learned(chat.text())
     turn = chat.last
     if made.untold:
         return f"it could not tell {made.untold}"
@@ -99,7 +106,7 @@ def wrong(chat: Chat) -> str:
 def test_a_mapping_of_its_own_asks_and_reads_as_recorded(chat: Chat) -> None:
     assert wrong(chat) == ""
     tokens = chat.data.get("tokens")
-    reading = learn([chat.text()]).reading
+    reading = learned(chat.text()).reading
     assert tokens is None or (reading and [reading.tokens_in, reading.tokens_out] == tokens)
 
 
@@ -110,7 +117,7 @@ def test_a_preset_is_recognised_by_its_exchange(chat: Chat) -> None:
 
 def of_preset(chat: Chat) -> str:
     """Why the proposal for a preset's exchange is not right; empty: it is."""
-    made = learn([chat.text()])
+    made = learned(chat.text())
     assert KEY not in json.dumps(made.as_dict())
     if made.preset not in {chat.preset, FAMILY.get(chat.preset)} and made.preset not in MAPPED:
         return f"it proposes {made.preset}"
@@ -163,7 +170,7 @@ def test_what_is_proposed_works_through_a_socket(name: str, lane: Lane) -> None:
             path = peer.read_request().split(b" ")[1].decode().partition("?")[0]
             peer.send(wire_bytes(turns[path]["answer"]))
 
-    made = learn([chat.text()])
+    made = learned(chat.text())
     with HostileServer(serve) as server:
         target = {**made.target(), "url": server.url}
         spec = build_target_spec(name="learned", **target, secrets=dict.fromkeys(made.secrets, "s3cr3t-value"))
