@@ -88,7 +88,7 @@ class RoundRecorder:
             return send(request, timeline)
 
         connector.render_results = rendered  # type: ignore[method-assign] # of this one connector
-        connector.packed = packed  # type: ignore[method-assign]
+        connector.packed = packed  # type: ignore[method-assign] # of this one connector
         talk.send = sent
 
     def _note(self, number: int, request: RenderedRequest, results: Sequence[RenderedRequest]) -> None:
