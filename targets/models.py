@@ -74,12 +74,8 @@ class Target(models.Model):
 def _check_templates(spec: TargetSpec) -> None:
     """Raises SpecError for those that no params and secrets make right; a target may be stored before it has these."""
     fold: dict[str, Any] = {BUDGET: Budget()}  # constants are computed, all of them with one budget
-    wanted = [
-        ("tool_results", spec.tool_results, fold | OF_TOOLS),
-        ("request.headers", spec.request.headers, fold),
-    ]
-    if spec.request.encoding == "json":
-        wanted.append(("request.body", spec.request.body, fold))
+    wanted = [("tool_results", spec.tool_results, fold | OF_TOOLS)]
+    wanted += [(f"request.{name}", getattr(spec.request, name), fold) for name in ("path", "event", "headers", "body")]
     for where, value, known in wanted:
         try:
             compile_value(value, where, known)
