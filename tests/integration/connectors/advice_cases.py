@@ -38,8 +38,9 @@ class Case(NamedTuple):
 def of(hostile: str, *says: str, lies: tuple[str, ...] = ()) -> Case:
     """A behaviour of the hostile table."""
     found = HOSTILE[hostile]
-    limits = TIMEOUTS if (found.code or "").endswith("_timeout") else ROOMY
-    return Case(hostile, found.code or "", found.protocol, found.script, says, lies, {"timeouts": limits})
+    code = found.code or ""
+    limits = ROOMY | ({code.removesuffix("_timeout"): 0.5} if code.endswith("_timeout") else {})
+    return Case(hostile, code, found.protocol, found.script, says, lies, {"timeouts": limits})
 
 
 def answers(data: bytes) -> Script:
