@@ -251,11 +251,11 @@ class _Teller:
         """A refused handshake may have saved something before."""
         if self._steps.saved:
             self._redact = Redactor([*self._secrets, *self._steps.saved], self._derived)
-        turn.steps, turn.steps_left_out = self._steps.shown(self._redact), self._steps.left_out
+        turn.steps_left_out, turn.steps = self._steps.left_out, self._steps.shown(self._redact)
         turn.notes += [note for note in self._steps.notes.values() if note]
         self._steps.notes.clear()
-        turn.parts, turn.parts_left_out = self._parts.shown(self._redact), self._parts.left_out
-        turn.rounds, turn.rounds_left_out = self._rounds.shown(self._redact), self._rounds.left_out
+        turn.parts_left_out, turn.parts = self._parts.left_out, self._parts.shown(self._redact)
+        turn.rounds_left_out, turn.rounds = self._rounds.left_out, self._rounds.shown(self._redact)
 
     def _finish(self) -> None:
         self.result.known = self._told(self._connector.saved)

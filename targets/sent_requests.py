@@ -102,7 +102,7 @@ class RoundRecorder:
 
     def shown(self, redact: Redactor) -> list[RoundRequest]:
         """What was recorded since the last call, without secrets."""
-        taken, self._taken = self._taken, []
+        taken, self._taken, self.left_out = self._taken, [], 0
         return [RoundRequest(name, shown_request(self.connector, redact, one, body)) for name, one, body in taken]
 
 

@@ -76,7 +76,7 @@ class StepRecorder:
 
     def shown(self, redact: Redactor) -> list[HandshakeStep]:
         """What was recorded since the last call, without secrets."""
-        taken, self.taken = self.taken, []
+        taken, self.taken, self.left_out = self.taken, [], 0
         return [_shown(step, answer, redact) for step, answer in taken]
 
 
@@ -124,7 +124,7 @@ class PartRecorder:
 
     def shown(self, redact: Redactor) -> list[HandshakeStep]:
         """What was recorded since the last call, without secrets."""
-        taken, self.taken = self.taken, []
+        taken, self.taken, self.left_out = self.taken, [], 0
         return [_shown(step, _answer_of(timeline), redact) for step, timeline in taken]
 
 

@@ -35,9 +35,10 @@ def test_of_many_requests_the_first_are_shown_and_the_others_counted(
             peer.send(whole(b'{"said": "Hello"}'))
 
     with HostileServer(serve) as server:
-        found = probe(spec(server.url, **CHANGES), ["x"], lane=lane)
-    assert found.ok, found.turns[0].error
-    turn = found.turns[0]
+        found = probe(spec(server.url, **CHANGES), ["x", "y"], lane=lane)
+    assert found.ok, found.turns[-1].error
+    turn, later = found.turns
+    assert [later.steps, later.steps_left_out, len(later.parts), later.parts_left_out] == [[], 0, 2, 3]
     assert [[step.name for step in turn.steps], turn.steps_left_out] == [["step0", "step1"], 1]
     assert [[part.name for part in turn.parts], turn.parts_left_out] == [["request", "part0"], 3]
     shown = "\n".join(lines(found))
