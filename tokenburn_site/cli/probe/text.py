@@ -72,7 +72,7 @@ def _turn(turn: Turn) -> Iterator[str]:
     if turn.parts_left_out:
         yield _labelled("", f"... and {counted(turn.parts_left_out, 'more request')} of the turn")
     for sent in turn.rounds:
-        yield from _block(f"round {sent.name}"[: LABEL - 1], _request(sent.request))
+        yield from _block(f"round {sent.name}", _request(sent.request))
     if turn.rounds_left_out:
         yield _labelled("", f"... and {counted(turn.rounds_left_out, 'more request')} with results of tools")
     yield from _block("frames", [_frame(frame) for frame in turn.frames])
@@ -93,7 +93,7 @@ def _turn(turn: Turn) -> Iterator[str]:
 
 def _step(kind: str, step: HandshakeStep) -> Iterator[str]:
     answer = "no answer" if step.status is None else f"-> {step.status} {step.answer}".rstrip()
-    yield from _block(f"{kind} {step.name}"[: LABEL - 1], [*_request(step.request), answer])
+    yield from _block(f"{kind} {step.name}", [*_request(step.request), answer])
 
 
 def _request(request: Request) -> list[str]:
@@ -140,4 +140,4 @@ def _block(label: str, rows: list[str]) -> Iterator[str]:
 
 
 def _labelled(label: str, text: str) -> str:
-    return f"{label:<{LABEL}}{text}".rstrip()
+    return f"{label + ' ':<{LABEL}}{text}".rstrip()

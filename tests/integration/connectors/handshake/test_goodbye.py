@@ -194,7 +194,7 @@ def test_a_probe_shows_it_and_what_was_wrong(lane: Lane) -> None:
     ]
     assert set(found.goodbye_ms) == {"close", "count"}
     shown = "\n".join(lines(found))
-    assert "goodbye clos DELETE " in shown
+    assert "goodbye close DELETE " in shown
     assert KEY not in shown
     with scripted(lambda asked: answer(asked) if asked.method != "DELETE" else whole(b"no", status="500 No")) as server:
         found = probe(spec(server.url), ["hi"], lane=lane)
