@@ -11,7 +11,7 @@ from connectors.content.wording import shape
 from connectors.errors import BadAnswer, TimedOut
 from connectors.handshake.steps import HTTP_OF
 from connectors.in_time import OutOfTimeError, in_time
-from connectors.mapping.paths import compile_path
+from connectors.mapping.answers.paths import compile_path
 from connectors.security.guard import AllowPrivate
 from connectors.spec import CodecSpec, ModelsSpec, RequestSpec, ResponseSpec, SpecError, TargetSpec
 from connectors.target import CompiledTarget

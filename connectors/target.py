@@ -14,14 +14,14 @@ from connectors.handshake.then import Then
 from connectors.http.cookies import Cookies
 from connectors.http.endpoint import endpoint_of
 from connectors.http.signing import signing
+from connectors.mapping.answers.response import ResponseMapping
+from connectors.mapping.answers.saving import Saving
 from connectors.mapping.attached import Attaching
 from connectors.mapping.expressions import MISSING, Context, new_uuid
 from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.messages import AutoReply, Message, greeting_step, step_of
 from connectors.mapping.payload import Codecs, CodecTemplate
 from connectors.mapping.request import RenderedRequest, RequestTemplate
-from connectors.mapping.response import ResponseMapping
-from connectors.mapping.saving import Saving
 from connectors.mapping.templates import compile_value, value_of
 from connectors.mapping.unset import missing_secrets
 from connectors.security.redact import Redactor

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from connectors.security.redact import MASK
-from targets.learning.credential_like import looks_secret
+from targets.learning.credentials.credential_like import looks_secret
 from targets.secret_names import is_secret_name
 
 _ORDINARY: Final = re.compile(

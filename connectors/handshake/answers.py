@@ -10,7 +10,7 @@ from connectors.content.decoding import loads, mended_value, plain_text
 from connectors.content.heads import AnswerHead, names_of
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer
-from connectors.mapping.saving import Saving
+from connectors.mapping.answers.saving import Saving
 from connectors.security.vault import Vault
 
 COMPARE = "compare `save` with what the answer has"

@@ -11,7 +11,7 @@ from connectors.errors import DETAIL_LIMIT, BadAnswer, TurnError
 from connectors.handshake.answers import StepAnswer
 from connectors.handshake.steps import Asking, StepRequest
 from connectors.http.redirects import REDIRECTS
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.spec import ResponseSpec
 from connectors.timeline import Timeline
 from connectors.timeline.heads import HeadTimeline

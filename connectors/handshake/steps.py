@@ -17,12 +17,12 @@ from connectors.handshake.answers import StepAnswer, check_saved, document_of, f
 from connectors.handshake.expiry import told_lifetime_s
 from connectors.http.endpoint import Endpoint
 from connectors.mapping.addresses import compile_address
+from connectors.mapping.answers.paths import Getter, compile_path, condition_test
+from connectors.mapping.answers.saving import Saving
 from connectors.mapping.expressions import MISSING, MORE, Context
 from connectors.mapping.jwt import NAME as JWT
 from connectors.mapping.jwt import JwtTemplate
-from connectors.mapping.paths import Getter, compile_path, condition_test
 from connectors.mapping.request import RenderedRequest, RequestTemplate
-from connectors.mapping.saving import Saving
 from connectors.mapping.templates import absent, compile_string, value_of
 from connectors.opaque.tokens import MARK, PATH, wrapped
 from connectors.request_parts import check_authority, check_url, quoted

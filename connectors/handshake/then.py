@@ -18,10 +18,10 @@ from connectors.handshake.answers import StepAnswer, check_saved, document_of, f
 from connectors.handshake.runner import Carried, StepTimeline, of_step
 from connectors.handshake.steps import Ask, StepRequest
 from connectors.http.endpoint import Endpoint
+from connectors.mapping.answers.saving import Saving
 from connectors.mapping.expressions import Context
 from connectors.mapping.filters import BUDGET, Budget
 from connectors.mapping.request import RenderedRequest
-from connectors.mapping.saving import Saving
 from connectors.spec import TargetSpec
 from connectors.spec.then import OF_REQUEST
 from connectors.timeline import Timeline

@@ -10,8 +10,8 @@ import orjson
 from connectors.content.decoding import loads, mended_value
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer, TooLarge
+from connectors.mapping.answers.paths import compile_path, condition_test
 from connectors.mapping.expressions import Context
-from connectors.mapping.paths import compile_path, condition_test
 from connectors.mapping.request import RenderedRequest, RequestTemplate
 from connectors.spec import AutoReplySpec, Condition, GreetingSpec, MessageSpec, RequestSpec, WaitingSpec
 

@@ -24,7 +24,7 @@ from connectors.content.decoding import loads, mended_value
 from connectors.content.said_errors import described, real_error, said_error
 from connectors.content.wording import STATUS_ADVICE
 from connectors.errors import BadAnswer, Refused, TooLarge, TurnError
-from connectors.mapping.part import Part
+from connectors.mapping.answers.part import Part
 from connectors.timeline.judge import JudgedTurn
 from connectors.timeline.odd_answers import TEXT_CHARS, endless_text, not_text, read_leniently, told_by
 from connectors.timeline.state import NO_CONTENT, NO_TIMES

@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.content.decoding import plain_text
 from connectors.content.heads import AnswerHead
-from connectors.mapping.saving import Conceal, Saving
+from connectors.mapping.answers.saving import Conceal, Saving
 from connectors.timeline.base import Timeline
 from connectors.timeline.named import NamedTimeline
 

@@ -11,7 +11,7 @@ from connectors.content.said_errors import said_error
 from connectors.content.usage import NOTHING, Told, find, find_beside, read
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer
-from connectors.mapping.part import Part
+from connectors.mapping.answers.part import Part
 from connectors.timeline.odd_answers import COMPARE
 from connectors.timeline.state import NO_CONTENT, NOTHING_CAME, REFUSAL_CHARS, TurnState
 

@@ -9,7 +9,7 @@ from typing import Any
 from connectors.content.formats import Reader
 from connectors.content.said_errors import error_event, event_text, is_error_name
 from connectors.errors import BadAnswer, TurnError
-from connectors.mapping.part import Part
+from connectors.mapping.answers.part import Part
 from connectors.timeline.base import Timeline
 from connectors.timeline.judge import UNLISTED_ADVICE
 from connectors.timeline.state import NOTHING_CAME

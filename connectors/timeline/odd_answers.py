@@ -11,8 +11,8 @@ from connectors.content.foreign import not_json, page
 from connectors.content.sniff import is_page
 from connectors.content.wording import SHAPE_LIMIT, error_text, shape
 from connectors.errors import BadAnswer, BrokenTransport, TooLarge
-from connectors.mapping.part import Part
-from connectors.mapping.paths import Getter
+from connectors.mapping.answers.part import Part
+from connectors.mapping.answers.paths import Getter
 
 COMPARE = "compare the target's response mapping with the shape shown"
 TEXT_CHARS = 4 * 1024 * 1024

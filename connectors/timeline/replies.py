@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import orjson
 
 from connectors.errors import BadAnswer, BadRequest
-from connectors.mapping.paths import compile_path
+from connectors.mapping.answers.paths import compile_path
 from connectors.spec import ReplyToSpec, TargetSpec
 from connectors.timeline.base import Timeline
 

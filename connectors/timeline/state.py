@@ -14,8 +14,8 @@ from connectors.content.said_errors import harmless_shape, said_error
 from connectors.content.tool_calls import CallPaths, ToolCall, ToolCalls
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer
-from connectors.mapping.part import Part
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.part import Part
+from connectors.mapping.answers.response import ResponseMapping
 
 Decode = Callable[[bytes], bytes]
 REFUSAL_CHARS = 120

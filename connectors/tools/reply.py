@@ -10,9 +10,9 @@ import orjson
 from connectors.content.tool_calls import ToolCall
 from connectors.content.wording import shape
 from connectors.errors import BadAnswer, BadRequest
+from connectors.mapping.answers.paths import keys_of, walk
 from connectors.mapping.expressions import MISSING, OF_TOOLS, TOOL, Context
 from connectors.mapping.filters import BUDGET, Budget
-from connectors.mapping.paths import keys_of, walk
 from connectors.mapping.request import RenderedRequest, RequestTemplate
 from connectors.mapping.templates import Template, compile_value, value_of
 from connectors.opaque.tokens import MARK_BYTES, in_json

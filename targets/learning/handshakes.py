@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from connectors.spec.handshake import TAKEN
-from targets.learning.concealed import Secrets
+from targets.learning.credentials.concealed import Secrets
 from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange, Path, leaves, replaced, words
 from targets.learning.text_like import bare, is_id
 from targets.learning.written import constant, own_headers, path_text

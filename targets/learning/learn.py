@@ -15,7 +15,8 @@ from connectors.spec import SpecError, TargetSpec, build_target_spec, load_prese
 from connectors.target import CompiledTarget
 from targets.learning.asked import SESSION_KEYS
 from targets.learning.choosing import chat_of, promising, same_place
-from targets.learning.concealed import SHORTEST, Secrets, conceal
+from targets.learning.credentials.concealed import SHORTEST, Secrets, conceal
+from targets.learning.credentials.signed import sign, unsigned
 from targets.learning.generic import generic
 from targets.learning.handshakes import with_handshake
 from targets.learning.histories import histories
@@ -28,7 +29,6 @@ from targets.learning.recorded.reading import read_inputs
 from targets.learning.replay import replay
 from targets.learning.rivals import holds, message_of, rivals_of, text_of, told
 from targets.learning.shared import leave_out, name_shared, veil
-from targets.learning.signed import sign, unsigned
 from targets.learning.text_like import bare, is_id
 from targets.learning.unnamed_ids import where_answers_come
 from targets.learning.web_pages import without_pages

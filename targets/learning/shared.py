@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import unquote
 
-from targets.learning.credential_like import known_in
+from targets.learning.credentials.credential_like import known_in
 from targets.learning.proposal import Proposal
 from targets.learning.recorded.exchange import CLOSE, OPEN, leaves
 from targets.learning.text_like import UUID, is_date

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from connectors.content.sniff import is_page
-from targets.learning.credential_like import looks_secret
+from targets.learning.credentials.credential_like import looks_secret
 from targets.learning.recorded.errors import LearnError
 from targets.learning.recorded.exchange import Answer, Exchange
 

@@ -12,7 +12,7 @@ from connectors.content.said_errors import is_error_name
 from connectors.content.styles import EVENTS
 from connectors.errors import TooLarge
 from connectors.http.sse_fields import COMMENT_BYTES, name_of
-from connectors.mapping.part import AnyOf
+from connectors.mapping.answers.part import AnyOf
 from connectors.reference.http.exchange import HttpExchange
 from connectors.timeline import Timeline
 from connectors.timeline.named import named_data

@@ -10,8 +10,8 @@ import requests
 from connectors.errors import BrokenTransport, TurnError
 from connectors.http.cookies import Cookies
 from connectors.http.event_streams import looks_like_events, refused_standing, stream_over, unfit
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.mapping.request import RenderedRequest
-from connectors.mapping.response import ResponseMapping
 from connectors.reference.http.sse import SseExchange
 from connectors.reference.split.inbox import Heard, Inbox
 from connectors.reference.transport.deadlines import GraceOver

@@ -12,8 +12,8 @@ from attachments.generated import generated
 from connectors.content.styles import WHOLE
 from connectors.errors import TurnError
 from connectors.http.signing import ready
-from connectors.mapping.paths import compile_path
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.paths import compile_path
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.mapping.templates import compile_string
 from connectors.spec import SpecError, build_target_spec, load_preset, preset_names
 from connectors.target import CompiledTarget

@@ -5,7 +5,7 @@ import pytest
 
 from connectors.content.decoding import declared_charset, dumps, loads, mended, mended_value
 from connectors.errors import BadAnswer, BrokenTransport, TooLarge
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.spec import ResponseSpec, build_target_spec
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from connectors.content.usage import MOST_TOKENS, NOTHING, UNREADABLE, Told, believable, count, find, read
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.spec import ResponseSpec, build_target_spec
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline

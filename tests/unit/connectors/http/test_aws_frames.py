@@ -9,7 +9,7 @@ import pytest
 
 from connectors.errors import TurnError
 from connectors.http.aws_frames import AwsFrames, encode_message
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.spec import PartSpec, ResponseSpec
 from connectors.timeline.named import NamedTimeline
 

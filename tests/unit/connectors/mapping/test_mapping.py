@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from connectors.errors import BadRequest
-from connectors.mapping.paths import compile_path, null_test
+from connectors.mapping.answers.paths import compile_path, null_test
 from connectors.spec import SpecError, TargetSpec, build_target_spec, parse_target_spec
 from connectors.target import CompiledTarget
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.content.heads import LONGEST, AnswerHead, add_header, names_of
-from connectors.mapping.saving import SEARCHED_CHARS, Saving
+from connectors.mapping.answers.saving import SEARCHED_CHARS, Saving
 from connectors.spec import Source, SpecError, parse_target_spec
 
 UNTIL = {"path": "state", "equals": "up"}

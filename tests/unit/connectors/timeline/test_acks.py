@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.errors import Refused
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.spec import ResponseSpec
 from connectors.timeline import Timeline
 from connectors.timeline.acks import AckTimeline

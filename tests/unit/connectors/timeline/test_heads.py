@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from connectors.content.heads import AnswerHead
-from connectors.mapping.response import ResponseMapping
-from connectors.mapping.saving import Saving
+from connectors.mapping.answers.response import ResponseMapping
+from connectors.mapping.answers.saving import Saving
 from connectors.spec import ResponseSpec, Source
 from connectors.timeline.heads import saving_class
 

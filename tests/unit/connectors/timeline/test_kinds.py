@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.spec import ResponseSpec
 from connectors.timeline.kinds import timeline_class
 from connectors.timeline.named import NamedTimeline

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from connectors.errors import TooLarge
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.spec import ResponseSpec
 from connectors.timeline.odd_answers import TEXT_CHARS
 from connectors.timeline.quiet import QuietTimeline

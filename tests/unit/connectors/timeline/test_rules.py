@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from connectors.errors import BadAnswer
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.spec import ResponseSpec, build_target_spec
 from connectors.timeline import Timeline
 from connectors.timeline.named import NamedTimeline

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from connectors.errors import BadAnswer, BrokenTransport, Refused, TooLarge, TurnError
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.spec import ResponseSpec, build_target_spec
 from connectors.target import CompiledTarget
 from connectors.timeline import Timeline

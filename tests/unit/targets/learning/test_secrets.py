@@ -8,7 +8,7 @@ from base64 import b64encode
 import pytest
 
 from connectors.target import CompiledTarget
-from targets.learning.credential_like import looks_secret
+from targets.learning.credentials.credential_like import looks_secret
 from targets.learning.learn import learn
 from targets.secret_names import is_secret_name
 from tests.unit.targets.learning.test_learn import spec_of

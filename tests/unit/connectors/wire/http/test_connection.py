@@ -17,8 +17,8 @@ from connectors.content.styles import EVENTS, WHOLE, Style
 from connectors.errors import ClosedUnsent, TurnError
 from connectors.http.endpoint import Endpoint
 from connectors.http.headers import RequestEncoder
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.mapping.request import RenderedRequest
-from connectors.mapping.response import ResponseMapping
 from connectors.spec import Limits, ResponseSpec, Timeouts, TlsSpec
 from connectors.timeline import Timeline
 from connectors.wire.http.connection import HttpConnection

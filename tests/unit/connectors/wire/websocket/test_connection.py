@@ -14,7 +14,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
 from connectors.errors import TurnError
-from connectors.mapping.response import ResponseMapping
+from connectors.mapping.answers.response import ResponseMapping
 from connectors.spec import Limits, ResponseSpec, Timeouts
 from connectors.timeline import Timeline
 from connectors.wire.turn import Turn

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from connectors.spec import load_preset
-from targets.learning.concealed import Secrets
+from targets.learning.credentials.concealed import Secrets
 from targets.learning.proposal import Proposal
 from targets.learning.recorded.aws import BROUGHT, UNKNOWN, read_header
 from targets.learning.recorded.exchange import CLOSE, OPEN, Exchange

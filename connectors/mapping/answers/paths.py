@@ -11,7 +11,7 @@ import orjson
 from connectors.content.decoding import plain_text
 from connectors.content.formats import WHOLE_TEXT
 from connectors.content.patterns import compile_pattern
-from connectors.mapping.jmes import PATH_CHARS, compile_jmes, shown
+from connectors.mapping.answers.jmes import PATH_CHARS, compile_jmes, shown
 from connectors.spec import Condition, SpecError
 
 Getter = Callable[[Any], Any]

@@ -11,8 +11,8 @@ from connectors.content.answers import Reasons
 from connectors.content.formats import Reader, reader_of
 from connectors.content.said_errors import ShapeTest, no_shape
 from connectors.content.tool_calls import ToolNames
-from connectors.mapping.part import Part
-from connectors.mapping.paths import (
+from connectors.mapping.answers.part import Part
+from connectors.mapping.answers.paths import (
     compile_path,
     test_of,
 )

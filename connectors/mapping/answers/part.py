@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.content.tool_calls import CallPaths
 from connectors.content.usage import THOUGHT
-from connectors.mapping.paths import (
+from connectors.mapping.answers.paths import (
     PLAIN_PATH,
     Getter,
     compile_path,
@@ -190,7 +190,7 @@ def _marks(path: str | None) -> tuple[bytes, ...]:
 
 
 def _paths_of(save: Mapping[str, str | Source]) -> list[tuple[str, str]]:
-    """Of values at paths; the others are found by `connectors.mapping.saving`."""
+    """Of values at paths; the others are found by `connectors.mapping.answers.saving`."""
     return [(name, at) for name, at in save.items() if isinstance(at, str)]
 
 

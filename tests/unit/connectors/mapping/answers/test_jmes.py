@@ -14,7 +14,7 @@ from jmespath.exceptions import JMESPathError
 from jmespath.parser import Parser
 
 from connectors.errors import BadAnswer
-from connectors.mapping.paths import compile_path
+from connectors.mapping.answers.paths import compile_path
 from connectors.spec import SpecError
 from inputs.json_limits import json_problem
 from tests.support.attacks.expressions import EXAMPLES, SLOW_S, jmespaths

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 import orjson
 
-from targets.learning.credential_like import KNOWN, is_private_part, known_in, looks_secret, names_an_id
+from targets.learning.credentials.credential_like import KNOWN, is_private_part, known_in, looks_secret, names_an_id
 from targets.learning.histories import histories
 from targets.learning.recorded.answers import document
 from targets.learning.recorded.exchange import CLOSE, NO_JSON, OPEN, Exchange, Path, at, leaves, replaced

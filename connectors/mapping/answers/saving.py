@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from connectors.content.heads import AnswerHead
 from connectors.content.patterns import compile_pattern
-from connectors.mapping.paths import Getter, compile_path
+from connectors.mapping.answers.paths import Getter, compile_path
 from connectors.spec import Source
 
 Conceal = Callable[[Any], Any]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.mapping.paths import compile_path, condition_test, quick_path
+from connectors.mapping.answers.paths import compile_path, condition_test, quick_path
 from connectors.spec import Condition
 
 PATHS = ["a", "a.b", "a.b.a", "a.b.a.b", "a[0]", "a[0].b", "a[1].b.a", "a.b[0].a", "a[0].b.a.b"]

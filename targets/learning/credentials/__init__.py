@@ -1,0 +1,1 @@
+"""What in a recorded request is a credential, and what stands in its place."""
